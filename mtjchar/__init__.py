@@ -1,0 +1,1 @@
+"""Characterize write errors and write energy of STT-MRAM cells."""

@@ -1,0 +1,56 @@
+"""Errors that mtjchar raises on purpose.
+
+Every message names the thing, the value, what is allowed and the remedy, so that it can be shown
+to a user as it is.
+"""
+
+from __future__ import annotations
+
+
+class MtjcharError(Exception):
+    """Base of every error that mtjchar raises on purpose."""
+
+
+class InputError(MtjcharError, ValueError):
+    """What was asked for, or a file that was given, is wrong; the command line exits with 2.
+
+    Parameters
+    ----------
+    thing : str
+        What is wrong: a file and key, a column, an argument.
+    value : object
+        The value found.
+    allowed : str
+        What would have been accepted.
+    remedy : str, optional
+        What to do about it, where that does not follow from `allowed`.
+    """
+
+    def __init__(self, thing: str, *, value: object, allowed: str, remedy: str = "") -> None:
+        self.thing, self.value, self.allowed, self.remedy = thing, value, allowed, remedy
+        message = f"{thing}: got {value!r}; allowed: {allowed}."
+        super().__init__(f"{message} {remedy}" if remedy else message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword arguments when the error crosses a process boundary."""
+        return (_rebuild, (type(self), self.thing, self.value, self.allowed, self.remedy))
+
+
+def _rebuild(kind: type[InputError], thing: str, value: object, allowed: str, remedy: str) -> InputError:
+    return kind(thing, value=value, allowed=allowed, remedy=remedy)
+
+
+class OutsideGridError(InputError):
+    """A surface was asked for a pulse outside the grid it was made on."""
+
+
+class UnreachableError(MtjcharError):
+    """No pulse within the limits reaches the error rate that was asked for."""
+
+
+class SimulationError(MtjcharError):
+    """Ngspice did not deliver what it was asked for; the message holds ngspice's own words."""
+
+
+class MissingToolError(MtjcharError):
+    """A program or library that is needed is not installed; the message says how to get it."""

@@ -1,0 +1,1 @@
+"""Macrospin physics of a magnetic tunnel junction, with numpy and scipy only."""
