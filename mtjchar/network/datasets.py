@@ -1,0 +1,183 @@
+"""Image data sets in IDX files, the format of MNIST and Fashion-MNIST.
+
+The format: two zero bytes, a type byte (0x08: unsigned byte), the number of dimensions, each
+dimension as a big-endian 32-bit integer, then the data, last dimension fastest
+(Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits").
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtjchar.errors import InputError, MissingToolError
+
+_PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
+_UNSIGNED_BYTE = 0x08
+_IMAGE_FILES = (
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images for training and for testing.
+
+    Attributes
+    ----------
+    name : str
+        Known name, or name of the folder the data came from.
+    train_images, test_images : ndarray of float32, shape (images, pixels)
+        Pixels from 0 to 1, row by row.
+    train_labels, test_labels : ndarray of int64, shape (images,)
+        Class of each image, from 0 to `classes` - 1.
+    image_shape : tuple of int
+        Rows and columns of one image; their product is `pixels`.
+    classes : int
+        Number of classes.
+    """
+
+    name: str
+    train_images: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.float32]
+    test_labels: NDArray[np.int64]
+    image_shape: tuple[int, int]
+    classes: int
+
+
+def load_dataset(name_or_folder: str | Path) -> Dataset:
+    """Load a data set by its name or from a folder.
+
+    Parameters
+    ----------
+    name_or_folder : str or Path
+        ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747) as Debian's package
+        ``dataset-fashion-mnist`` installs it, or a folder with the four files of MNIST, each plain
+        or with ``.gz`` at the end of its name. A `Path` is always a folder.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If the folder or one of the four files is missing, or a file does not hold what its name says.
+    MissingToolError
+        If a known name is asked for whose Debian package is not installed.
+    """
+    if isinstance(name_or_folder, str) and name_or_folder in _PACKAGE_FOLDERS:
+        folder = _PACKAGE_FOLDERS[name_or_folder]
+        if not folder.is_dir():
+            raise MissingToolError(
+                f"data set {name_or_folder}: {folder} does not exist. Run 'apt install "
+                f"dataset-{name_or_folder}', or give a folder that holds {_IMAGE_FILES} (plain or .gz)."
+            )
+        return _load_folder(name_or_folder, folder)
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        raise InputError(
+            "data set",
+            value=str(name_or_folder),
+            allowed=f"a known name ({', '.join(_PACKAGE_FOLDERS)}) or an existing folder",
+            remedy=f"The folder has to hold {_IMAGE_FILES} (plain or .gz).",
+        )
+    return _load_folder(folder.resolve().name, folder)
+
+
+def _load_folder(name: str, folder: Path) -> Dataset:
+    train_images, train_labels, train_label_file = _load_part(folder, "train")
+    test_images, test_labels, test_label_file = _load_part(folder, "t10k")
+    rows, columns = train_images.shape[1:]
+    if test_images.shape[1:] != (rows, columns):
+        raise InputError(
+            f"images of t10k-images-idx3-ubyte in {folder}",
+            value=test_images.shape[1:],
+            allowed=f"the shape of the training images, {(rows, columns)}",
+        )
+    classes = int(train_labels.max()) + 1
+    if classes < 2:
+        raise InputError(f"labels of {train_label_file}", value=classes, allowed="two classes or more")
+    if int(test_labels.max()) >= classes:
+        raise InputError(
+            f"labels of {test_label_file}",
+            value=int(test_labels.max()),
+            allowed=f"the classes of the training labels, 0 to {classes - 1}",
+        )
+    return Dataset(
+        name=name,
+        train_images=_scaled(train_images),
+        train_labels=train_labels.astype(np.int64),
+        test_images=_scaled(test_images),
+        test_labels=test_labels.astype(np.int64),
+        image_shape=(rows, columns),
+        classes=classes,
+    )
+
+
+def _load_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Path]:
+    image_file = _find(folder, f"{part}-images-idx3-ubyte")
+    label_file = _find(folder, f"{part}-labels-idx1-ubyte")
+    images = _read_idx(image_file, dimensions=3)
+    labels = _read_idx(label_file, dimensions=1)
+    if images.size == 0:
+        raise InputError(f"images in {image_file}", value=images.shape, allowed="at least one pixel")
+    if len(images) != len(labels):
+        raise InputError(
+            f"number of labels in {label_file}",
+            value=len(labels),
+            allowed=f"as many as {image_file} has images, {len(images)}",
+        )
+    return images, labels, label_file
+
+
+def _find(folder: Path, name: str) -> Path:
+    for file in (folder / name, folder / f"{name}.gz"):
+        if file.is_file():
+            return file
+    raise InputError(
+        f"file {name} or {name}.gz",
+        value="no such file",
+        allowed=f"a file in {folder}",
+        remedy=f"A data set folder holds {_IMAGE_FILES}.",
+    )
+
+
+def _read_idx(file: Path, *, dimensions: int) -> NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes; shape as the file says."""
+    try:
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(str(file), value=str(error), allowed="a complete gzip file") from error
+    magic = struct.pack(">HBB", 0, _UNSIGNED_BYTE, dimensions)
+    if content[:4] != magic:
+        raise InputError(
+            f"magic number of {file}",
+            value=content[:4].hex(),
+            allowed=f"{magic.hex()} (unsigned bytes, {dimensions} dimensions)",
+        )
+    header_size = 4 + 4 * dimensions
+    if len(content) < header_size:
+        raise InputError(f"size of {file}", value=len(content), allowed=f"a header of {header_size} bytes")
+    shape = struct.unpack_from(f">{dimensions}I", content, 4)
+    size = header_size + math.prod(shape)
+    if len(content) != size:
+        raise InputError(
+            f"size of {file} (unpacked)",
+            value=len(content),
+            allowed=f"{size} bytes, as its header says",
+            remedy="The file is cut short." if len(content) < size else "Something follows the data.",
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header_size).reshape(shape)
+
+
+def _scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)

@@ -1,0 +1,306 @@
+"""Train a multilayer perceptron whose parameters live in an approximate memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtjchar.errors import InputError
+from mtjchar.network.datasets import Dataset
+from mtjchar.network.encoding import FixedPoint, Words
+from mtjchar.network.memory import ApproximateMemory, WriteConditions, WriteLedger
+
+FloatT = TypeVar("FloatT", bound=np.floating[Any])
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What to train and how.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of each hidden layer, from the input on; at least one layer.
+    epochs : int
+        Passes over the training images, 1 or more.
+    batch_size : int
+        Images an update, 1 or more; the last batch of an epoch may be smaller.
+    learning_rate : float
+        Step for a unit gradient in the first epoch, above 0.
+    learning_rate_decay : float
+        Factor on the learning rate from one epoch to the next, above 0 and up to 1.
+    bits, full_scale : int, float
+        Fixed-point code of all weights and biases, see `FixedPoint`.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+
+    Notes
+    -----
+    Defaults as measured on Fashion-MNIST, mean of three seeds: 85.4 % of the test images without
+    errors, 85.1 % at an error rate of 0.01, 83.6 % at 0.1. A wider `full_scale` makes each bit error a
+    larger error of the weight: with 1.0 it is 85.6, 83.1 and 78.2 % (two seeds).
+    """
+
+    hidden: tuple[int, ...] = (100,)
+    epochs: int = 3
+    batch_size: int = 100
+    learning_rate: float = 0.3
+    learning_rate_decay: float = 0.5
+    bits: int = 8
+    full_scale: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise InputError("hidden", value=self.hidden, allowed="one positive integer or more")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(name, value=getattr(self, name), allowed="1 or more")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0.0):
+            raise InputError("learning_rate", value=self.learning_rate, allowed="finite, above 0")
+        if not 0.0 < self.learning_rate_decay <= 1.0:
+            raise InputError(
+                "learning_rate_decay", value=self.learning_rate_decay, allowed="above 0, up to 1"
+            )
+        self.code()
+
+    def code(self) -> FixedPoint:
+        """Give the code of the parameters."""
+        return FixedPoint(self.bits, self.full_scale)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came out of a training.
+
+    Attributes
+    ----------
+    test_accuracy : float
+        Fraction of the test images recognized after the last epoch.
+    train_loss : tuple of float
+        Mean cross-entropy, nat, over the training images of each epoch, each image as it was met.
+    ledger : WriteLedger
+        Writes of the whole training.
+    programming_energy_J : float
+        Energy of those writes, J.
+    words : ndarray of uint8 or uint16, shape (parameters,)
+        What the memory holds at the end; `layer_views` of the decoded words gives the layers.
+    """
+
+    test_accuracy: float
+    train_loss: tuple[float, ...]
+    ledger: WriteLedger
+    programming_energy_J: float  # noqa: N815
+    words: Words
+
+
+def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
+    """Train a network in approximate memory and test it.
+
+    The network has rectified linear hidden units and a softmax output. All weights and biases are
+    fixed-point words in one memory. Each update adds the gradient step to what the memory holds,
+    rounds it stochastically and writes every word; the network computes with what the memory then
+    holds. The memory starts programmed: the initial weights cost nothing and have no errors.
+
+    Initial weights, order of the batches, rounding and write failures have a random generator each.
+    Runs with the same seed and other conditions thus share all but the failures; an error rate of 0
+    gives the same as a memory without errors, bit for bit. Another linear algebra library or number
+    of its threads sums in another order, which stochastic rounding can turn into other words.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Images to learn and to test.
+    plan : TrainingPlan
+        Network, steps and code.
+    conditions : WriteConditions
+        Error rates and energies of every write.
+    seed : int
+        Seed of all randomness, 0 or more.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    InputError
+        If `seed` is negative.
+    """
+    if seed < 0:
+        raise InputError("seed", value=seed, allowed="an integer, 0 or more")
+    # SFC64 draws the rounding noise, one number a parameter and update, fastest.
+    init_rng, order_rng, rounding_rng, failure_rng = (
+        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)
+    )
+    code = plan.code()
+    sizes = layer_sizes(dataset, plan)
+    memory = ApproximateMemory(code.encode(initial_parameters(sizes, init_rng)), plan.bits)
+    losses = []
+    for epoch in range(plan.epochs):
+        step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
+        order = order_rng.permutation(len(dataset.train_images))
+        loss_sum = 0.0
+        for start in range(0, len(order), plan.batch_size):
+            batch = order[start : start + plan.batch_size]
+            parameters = code.decode(memory.words)
+            loss, gradient = loss_and_gradient(
+                parameters, sizes, dataset.train_images[batch], dataset.train_labels[batch]
+            )
+            loss_sum += loss * len(batch)
+            memory.write(code.encode(parameters - step * gradient, rounding_rng), conditions, failure_rng)
+        losses.append(loss_sum / len(order))
+    scores = class_scores(code.decode(memory.words), sizes, dataset.test_images)
+    return TrainingResult(
+        test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
+        train_loss=tuple(losses),
+        ledger=memory.ledger,
+        programming_energy_J=memory.ledger.energy_J(conditions),
+        words=memory.words,
+    )
+
+
+def layer_sizes(dataset: Dataset, plan: TrainingPlan) -> tuple[int, ...]:
+    """Give the units of each layer, from the pixels to the classes."""
+    return (dataset.train_images.shape[1], *plan.hidden, dataset.classes)
+
+
+def initial_parameters(sizes: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw the parameters that training starts from.
+
+    Weights are normal with variance 2/inputs, biases 0 (K. He et al., ICCV 2015,
+    doi:10.1109/ICCV.2015.123).
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Units of each layer, from the input on.
+    rng : numpy.random.Generator
+        Source of the weights.
+
+    Returns
+    -------
+    ndarray of float32, shape (parameters,)
+        In the order of `layer_views`.
+    """
+    count = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+    parameters = np.zeros(count, dtype=np.float32)
+    for weights, _ in layer_views(parameters, sizes):
+        weights[:] = rng.standard_normal(weights.shape, dtype=np.float32) * math.sqrt(2.0 / len(weights))
+    return parameters
+
+
+def layer_views(
+    parameters: NDArray[FloatT], sizes: tuple[int, ...]
+) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
+    """See a flat array of parameters as layers.
+
+    Parameters
+    ----------
+    parameters : ndarray of float, shape (parameters,)
+        For each layer its weights, then its biases.
+    sizes : tuple of int
+        Units of each layer, from the input on.
+
+    Returns
+    -------
+    list of (weights, biases)
+        Views, shapes (inputs, outputs) and (outputs,).
+    """
+    layers = []
+    start = 0
+    for inputs, outputs in pairwise(sizes):
+        middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
+        layers.append((parameters[start:middle].reshape(inputs, outputs), parameters[middle:end]))
+        start = end
+    return layers
+
+
+def class_scores(
+    parameters: NDArray[FloatT], sizes: tuple[int, ...], images: NDArray[FloatT]
+) -> NDArray[FloatT]:
+    """Compute the network's scores; the class with the highest is the one recognized.
+
+    Parameters
+    ----------
+    parameters : ndarray of float, shape (parameters,)
+        In the order of `layer_views`.
+    sizes : tuple of int
+        Units of each layer, from the input on.
+    images : ndarray of float, shape (images, sizes[0])
+        Inputs.
+
+    Returns
+    -------
+    ndarray of float, shape (images, sizes[-1])
+        Logarithms of the class probabilities, up to a constant for each image.
+    """
+    return _activations(parameters, sizes, images)[-1]
+
+
+def loss_and_gradient(
+    parameters: NDArray[FloatT],
+    sizes: tuple[int, ...],
+    images: NDArray[FloatT],
+    labels: NDArray[np.int64],
+) -> tuple[float, NDArray[FloatT]]:
+    """Compute the mean softmax cross-entropy and its gradient, by backpropagation.
+
+    Parameters
+    ----------
+    parameters : ndarray of float, shape (parameters,)
+        In the order of `layer_views`; its type is that of the arithmetic.
+    sizes : tuple of int
+        Units of each layer, from the input on.
+    images : ndarray of float, shape (images, sizes[0])
+        Inputs.
+    labels : ndarray of int64, shape (images,)
+        Classes, 0 to sizes[-1] - 1.
+
+    Returns
+    -------
+    loss : float
+        Mean cross-entropy, nat.
+    gradient : ndarray of float, shape (parameters,)
+        Derivative of the loss with respect to each parameter.
+    """
+    activations = _activations(parameters, sizes, images)
+    rows = np.arange(len(labels))
+    # The largest score becomes 0: no exponential overflows, no sum is 0.
+    scores = activations[-1] - activations[-1].max(axis=1, keepdims=True)
+    probabilities = np.exp(scores)
+    sums = probabilities.sum(axis=1)
+    loss = float(np.mean(np.log(sums) - scores[rows, labels]))
+
+    delta = probabilities / sums[:, np.newaxis]
+    delta[rows, labels] -= 1
+    delta /= len(labels)
+    gradient = np.empty_like(parameters)
+    layers = layer_views(parameters, sizes)
+    gradients = layer_views(gradient, sizes)
+    for index in reversed(range(len(layers))):
+        weight_gradient, bias_gradient = gradients[index]
+        np.matmul(activations[index].T, delta, out=weight_gradient)
+        delta.sum(axis=0, out=bias_gradient)
+        if index > 0:
+            delta = (delta @ layers[index][0].T) * (activations[index] > 0)
+    return loss, gradient
+
+
+def _activations(
+    parameters: NDArray[FloatT], sizes: tuple[int, ...], images: NDArray[FloatT]
+) -> list[NDArray[FloatT]]:
+    """Give the inputs, the outputs of each hidden layer and the scores."""
+    *hidden, (weights, biases) = layer_views(parameters, sizes)
+    activations = [images]
+    for hidden_weights, hidden_biases in hidden:
+        activations.append(np.maximum(activations[-1] @ hidden_weights + hidden_biases, 0))
+    activations.append(activations[-1] @ weights + biases)
+    return activations

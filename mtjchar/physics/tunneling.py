@@ -1,0 +1,46 @@
+"""Electrical resistance of a magnetic tunnel junction.
+
+References
+----------
+.. [1] J. C. Slonczewski, Phys. Rev. B 39, 6995 (1989), doi:10.1103/PhysRevB.39.6995: conductance linear in
+   the cosine of the angle between the layers.
+.. [2] Y. Zhang et al., IEEE Trans. Electron Devices 59, 819 (2012), doi:10.1109/TED.2011.2178416: compact
+   model with TMR(V) = TMR(0) / (1 + V^2/Vh^2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def parallel_resistance(resistance_area_product: FloatArray, diameter: FloatArray) -> FloatArray:
+    """Resistance of the parallel state, ohm, of a circular junction (ohm m^2 and m)."""
+    return resistance_area_product / (0.25 * np.pi * diameter**2)
+
+
+def tmr_at_bias(tmr: FloatArray, voltage: FloatArray, half_bias: FloatArray) -> FloatArray:
+    """TMR ratio at a voltage across the junction: halved at `half_bias`, even in the voltage.
+
+    Measured curves fall more steeply near zero bias; the form holds to about 1 V.
+    """
+    # [2], bias dependence of the TMR.
+    return tmr / (1.0 + (voltage / half_bias) ** 2)
+
+
+def conductance(m_z: FloatArray, parallel: FloatArray, tmr: FloatArray) -> FloatArray:
+    """Conductance, 1/ohm, with the free layer at `m_z` = cosine of the angle to the reference layer.
+
+    Parameters
+    ----------
+    m_z : ndarray
+        +1 in the parallel state, -1 in the antiparallel one.
+    parallel : ndarray
+        Resistance of the parallel state, ohm.
+    tmr : ndarray
+        TMR ratio at the voltage that is applied.
+    """
+    # [1], G = (G_P + G_AP)/2 + (G_P - G_AP)/2 cos(theta), with G_AP = G_P / (1 + TMR).
+    return (2.0 + tmr + tmr * m_z) / (2.0 * (1.0 + tmr)) / parallel

@@ -1,0 +1,137 @@
+"""Decks for ngspice, built from the netlists that come with mtjchar.
+
+Only numbers, the names in this file and a checked path get into a deck: no text of a study can add a
+line of SPICE.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PySpice.Spice.Netlist import Circuit
+
+from mtjchar.physics import torque
+from mtjchar.study import Direction, Study, Transistor
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def netlist_folder() -> Path:
+    """Folder with the netlists: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(str(resources.files("mtjchar")))
+    inside = package / "_netlists"
+    return inside if inside.is_dir() else package.parent / "netlists"
+
+
+def high_line(study: Study, direction: Direction) -> str:
+    """Return the line, bitline or sourceline, that is driven to the amplitude; the other stays at 0 V.
+
+    A current from the free to the reference layer favours P.
+    """
+    if direction == "ap_to_p":
+        return study.cell.free_layer_to
+    return "sourceline" if study.cell.free_layer_to == "bitline" else "bitline"
+
+
+def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
+    """Parameters of the cell's subcircuit, one row a device, from a table of sampled devices."""
+    volume = 0.25 * np.pi * devices["diameter_m"] ** 2 * devices["free_layer_thickness_m"]
+    magnetization = devices["saturation_magnetization_A_per_m"]
+    symmetric = torque.spin_torque_efficiency(devices["spin_polarization"], 1.0, 0.0)
+    cell, stack = study.cell, study.stack
+    # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
+    barrier = stack.barrier_thickness
+    vcma = -2.0 * stack.vcma_coefficient / (barrier * devices["free_layer_thickness_m"] * magnetization)
+    return pd.DataFrame(
+        {
+            "rbl": cell.bitline.resistance,
+            "cbl": cell.bitline.capacitance,
+            "rsl": cell.sourceline.resistance,
+            "csl": cell.sourceline.capacitance,
+            "w": cell.transistor.width,
+            "l": cell.transistor.length,
+            "dvth": devices["threshold_voltage_V"],
+            "rp": devices["parallel_resistance_ohm"],
+            "tmr": devices["tmr"],
+            "vhalf": stack.tmr_half_bias,
+            "alpha": devices["damping"],
+            "bk": devices["anisotropy_field_T"],
+            "torque": torque.damping_like_field(1.0, symmetric, magnetization, volume),
+            "lambda": stack.slonczewski_lambda,
+            "fieldlike": stack.field_like_torque,
+            "vcma": vcma,
+            "delta": devices["thermal_stability"],
+        },
+        index=devices.index,
+    ).astype(float)
+
+
+def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
+    """Write a deck with one cell for each row of `cells`, all on the same pulse.
+
+    Parameters
+    ----------
+    study : Study
+    cells : DataFrame
+        As `cell_parameters` returns them; a further column ``u0`` sets where free magnetizations start.
+    held : bool
+        Whether m_z is held by the source ``vmz`` (load lines, edges) or free to move.
+
+    Returns
+    -------
+    str
+        SPICE text. Node ``abl``, ``asl`` and ``w`` carry what all bit-line, source-line and word-line
+        drivers put out, from the sources ``vabl``, ``vasl`` and ``vw``. Cell k is ``xk``; its drivers are
+        ``ebk``, ``esk`` and ``ewk``, whose branch currents are what each of them delivers.
+    """
+    circuit = Circuit("mtjchar batch")
+    circuit.raw_spice = "\n".join(
+        [
+            _library("mtj_held.lib" if held else "mtj_axial.lib"),
+            _transistor(study.cell.transistor),
+            _library("cell_1t1mtj.lib"),
+        ]
+    )
+    for source, node in (("abl", "abl"), ("asl", "asl"), ("w", "w")):
+        circuit.V(source, node, circuit.gnd, "dc 0 pulse(0 0 0 1p 1p 1p)")
+    if held:
+        circuit.V("mz", "mz", circuit.gnd, 0)
+    kind = f"cell_free_layer_to_{study.cell.free_layer_to}"
+    saved = ["v(abl)", "v(asl)", "v(w)"]
+    for k, parameters in enumerate(cells.to_dict("records")):
+        for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
+            circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
+            saved.append(f"i(e{line}{k})")
+        magnetization = "mz" if held else f"m{k}"
+        circuit.X(
+            str(k), kind, f"b{k}", f"s{k}", f"w{k}", magnetization, f"t{k}", f"d{k}",
+            **{name: repr(float(value)) for name, value in parameters.items()},
+        )  # fmt: skip
+        saved += [f"v(t{k})", f"v(d{k})"] + ([] if held else [f"v(m{k})"])
+    celsius = study.cell.temperature - 273.15
+    settings = [f".options temp={celsius!r} method=trap reltol=1e-4", *(f".save {name}" for name in saved)]
+    return "\n".join([str(circuit), *settings, ".end"])
+
+
+def _library(name: str) -> str:
+    return (netlist_folder() / name).read_text(encoding="utf-8")
+
+
+def _transistor(transistor: Transistor) -> str:
+    if transistor.model == "generic":
+        return _library("nmos_generic.lib")
+    if transistor.model == "ideal":
+        # The subcircuit's default is the one place where the resistance can be set for the whole deck.
+        return _library("nmos_ideal.lib").replace("ron=1k", f"ron={transistor.on_resistance!r}")
+    return "\n".join(
+        [
+            f'.include "{transistor.model}"',
+            ".subckt access_transistor d g s b w=300n l=30n dvth=0",
+            f"Xu d g s b {transistor.subcircuit} w={{w}} l={{l}} dvth={{dvth}}",
+            ".ends access_transistor",
+        ]
+    )

@@ -1,0 +1,124 @@
+"""Ngspice as a library, one simulator a process."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes.util
+import functools
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PySpice.Spice.NgSpice.Shared import NgSpiceCircuitError, NgSpiceCommandError, NgSpiceShared
+
+from mtjchar.errors import MissingToolError, SimulationError
+
+FloatArray = npt.NDArray[np.float64]
+
+_OLDEST = 39
+_HOW_TO_GET = "Debian, Ubuntu: apt install libngspice0; Homebrew: brew install libngspice; conda: ngspice-lib."
+
+
+def find_library() -> str:
+    """Path or name of libngspice that the dynamic loader takes.
+
+    Debian's package has only ``libngspice.so.0``, which PySpice does not look for.
+
+    Raises
+    ------
+    MissingToolError
+        If there is none, saying how to get it.
+    """
+    given = os.environ.get("NGSPICE_LIBRARY_PATH")
+    if given:
+        return given
+    for prefix in (Path(sys.prefix), Path("/opt/homebrew"), Path("/usr/local")):
+        for name in ("libngspice.so.0", "libngspice.so", "libngspice.dylib"):
+            if (prefix / "lib" / name).is_file():
+                return str(prefix / "lib" / name)
+    found = ctypes.util.find_library("ngspice")
+    if found:
+        return found
+    raise MissingToolError(f"The library libngspice was not found. {_HOW_TO_GET}")
+
+
+class Simulator(NgSpiceShared):  # type: ignore[misc]
+    """The ngspice of this process; get it from `simulator`."""
+
+    def __init__(self) -> None:
+        type(self).LIBRARY_PATH = find_library()
+        # PySpice reports every line of newer versions as an error; what matters is kept in `words`.
+        logging.getLogger("PySpice").setLevel(logging.CRITICAL)
+        try:
+            super().__init__()
+        except OSError as error:
+            raise MissingToolError(f"libngspice does not load: {error}. {_HOW_TO_GET}") from error
+        if (self.ngspice_version or 0) < _OLDEST:
+            raise MissingToolError(f"ngspice {self.ngspice_version} is older than {_OLDEST}. {_HOW_TO_GET}")
+        # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
+        self.exec_command("set num_threads=1")
+
+    @property
+    def words(self) -> str:
+        """What ngspice said to the last command."""
+        return "\n".join([*self._stdout, *self._stderr])
+
+    def exec_command(self, command: str, join_lines: bool = True) -> str | list[str]:
+        """Run a command; whether it did what it should is judged by its results, not by its chatter."""
+        with contextlib.suppress(NgSpiceCommandError):
+            super().exec_command(command)
+        return self.stdout if join_lines else list(self._stdout)
+
+    @contextlib.contextmanager
+    def circuit(self, deck: str) -> Iterator[None]:
+        """Hold a circuit for the time of a with block; memory stays flat only if it is removed."""
+        try:
+            self.load_circuit(deck)
+        except (NgSpiceCircuitError, NameError) as error:
+            raise SimulationError(f"ngspice refused the circuit:\n{self.words}") from error
+        try:
+            yield
+        finally:
+            self.destroy()
+            self.remove_circuit()
+
+    def analyse(self, command: str, axis: str, stop: float) -> Mapping[str, FloatArray]:
+        """Run an analysis of the circuit that is held and take its vectors.
+
+        Parameters
+        ----------
+        command : str
+            A ``dc`` or ``tran`` line.
+        axis : str
+            Name of its independent vector.
+        stop : float
+            Last value that the axis must reach: a waveform that was cut short is a failure.
+
+        Raises
+        ------
+        SimulationError
+            With ngspice's own words, if there is no result, or one that is cut or not finite.
+        """
+        self.destroy()
+        self.exec_command(command)
+        words = self.words
+        if self.last_plot == "const":
+            raise SimulationError(f"ngspice gave no result for {command!r}:\n{words}")
+        vectors = {name.lower(): vector._data for name, vector in self.plot(None, self.last_plot).items()}
+        reached = vectors.get(axis, np.empty(0))
+        if len(reached) == 0 or abs(reached[-1] - stop) > 1e-6 * max(abs(stop), 1e-15):
+            last = reached[-1] if len(reached) else None
+            raise SimulationError(f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}")
+        if not all(np.all(np.isfinite(vector)) for vector in vectors.values()):
+            raise SimulationError(f"ngspice gave values that are not finite for {command!r}:\n{words}")
+        return vectors
+
+
+@functools.cache
+def simulator() -> Simulator:
+    """Return the one simulator of this process; two in one process crash."""
+    return Simulator()

@@ -1,0 +1,427 @@
+"""What is to be characterized: stack, junction, cell, pulse, variability and sweep.
+
+The models are frozen, refuse unknown keys, and hold SI numbers. In files every dimensioned value is a
+string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import tomli_w
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from mtjchar.errors import InputError
+from mtjchar.units import format_quantity, parse_quantity
+
+Direction = Literal["p_to_ap", "ap_to_p"]
+DIRECTIONS: tuple[Direction, Direction] = ("p_to_ap", "ap_to_p")
+
+FloatArray = npt.NDArray[np.float64]
+
+_CUT = 5.0  # normal distributions of the variability are cut at this many standard deviations
+
+
+@dataclass(frozen=True)
+class _InUnit:
+    """Pydantic annotation: a float in an SI unit, a string with a unit in files."""
+
+    unit: str
+
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(
+            self._read,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: format_quantity(value, self.unit)
+            ),
+        )
+
+    def _read(self, value: Any, info: core_schema.ValidationInfo) -> Any:
+        if isinstance(value, str):
+            try:
+                return parse_quantity(value, self.unit)
+            except InputError as error:
+                raise ValueError(f"allowed: {error.allowed}. {error.remedy}".strip()) from error
+        if info.context is not None:
+            raise ValueError(f'allowed: a string with a unit, such as "1 {self.unit}"')
+        return value
+
+
+Length = Annotated[float, _InUnit("m")]
+Voltage = Annotated[float, _InUnit("V")]
+Duration = Annotated[float, _InUnit("s")]
+Resistance = Annotated[float, _InUnit("ohm")]
+Capacitance = Annotated[float, _InUnit("F")]
+Temperature = Annotated[float, _InUnit("K")]
+
+
+class _Description(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+
+
+class Stack(_Description):
+    """A film stack at 300 K; every field is SI, and the exponents say how it changes with temperature.
+
+    The temperature laws, with ``m(T) = [1 - (T/Tc)^a] / [1 - (300 K/Tc)^a]``, ``a`` the
+    `magnetization_exponent`: ``Ms ~ m``, ``Ki ~ m^anisotropy_exponent``,
+    ``P ~ m^polarization_exponent`` and ``RA ~ (T/300 K)^resistance_exponent``; the TMR follows P by
+    Julliere's formula. A voltage V from the free to the reference layer lowers Ki by
+    ``vcma_coefficient * V / barrier_thickness``.
+    """
+
+    name: str = Field(min_length=1, max_length=200)
+    reference: str = Field(min_length=1, max_length=400, description="DOI or arXiv identifier")
+    free_layer_thickness: Length = Field(gt=0.2e-9, lt=10e-9)
+    saturation_magnetization: Annotated[float, _InUnit("A/m")] = Field(gt=1e4, lt=3e6)
+    interfacial_anisotropy: Annotated[float, _InUnit("J/m^2")] = Field(gt=0, lt=10e-3)
+    damping: float = Field(gt=1e-4, lt=0.5)
+    spin_polarization: float = Field(gt=0, lt=1)
+    slonczewski_lambda: float = Field(default=1.0, ge=1, le=3)
+    resistance_area_product: Annotated[float, _InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
+    tmr: float = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
+    tmr_half_bias: Voltage = Field(gt=0.05, lt=10, description="voltage that halves the TMR")
+    barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
+    vcma_coefficient: Annotated[float, _InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
+    field_like_torque: float = Field(default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque")
+    curie_temperature: Temperature = Field(default=1100.0, gt=500, lt=1500)
+    magnetization_exponent: float = Field(default=1.5, gt=0, lt=5)
+    anisotropy_exponent: float = Field(default=2.2, ge=0, lt=5)
+    polarization_exponent: float = Field(default=1.0, ge=0, lt=5)
+    resistance_exponent: float = Field(default=0.0, gt=-2, lt=2)
+
+
+class Junction(_Description):
+    """A stack patterned to a circle."""
+
+    diameter: Length = Field(gt=5e-9, lt=500e-9)
+
+
+class Line(_Description):
+    """A bit or source line: driver and wire together, as one resistance and one capacitance."""
+
+    resistance: Resistance = Field(default=200.0, gt=0, lt=1e6)
+    capacitance: Capacitance = Field(default=20e-15, ge=0, lt=1e-11)
+
+
+_SUBCIRCUIT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
+
+
+class Transistor(_Description):
+    """The access transistor.
+
+    `model` is ``"ideal"`` (a resistor `on_resistance`), ``"generic"`` (the 28-nm-class NMOS that comes
+    with mtjchar), or the path of a SPICE file that defines the subcircuit `subcircuit` with the pins
+    drain, gate, source, bulk and the parameters ``w``, ``l`` (m) and ``dvth`` (V).
+    """
+
+    model: str = "generic"
+    subcircuit: str | None = None
+    width: Length = Field(default=300e-9, gt=20e-9, lt=100e-6)
+    length: Length = Field(default=30e-9, ge=20e-9, lt=10e-6)
+    on_resistance: Resistance | None = Field(default=None, gt=0, lt=1e7)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.model == "ideal") != (self.on_resistance is not None):
+            raise ValueError('allowed: on_resistance with model = "ideal", and only there')
+        if self.model in ("ideal", "generic"):
+            if self.subcircuit is not None:
+                raise ValueError("allowed: subcircuit only where model is a SPICE file")
+            return self
+        # The path and the name end up in a netlist: nothing that could start another SPICE line gets there.
+        if not _PLAIN_PATH.fullmatch(self.model) or not Path(self.model).is_file():
+            raise ValueError(
+                'allowed: model = "ideal", "generic", or the path of a SPICE file that exists, of letters, '
+                "digits, blanks and ._/+@%=-"
+            )
+        if self.subcircuit is None or not _SUBCIRCUIT.fullmatch(self.subcircuit):
+            raise ValueError(
+                "allowed: subcircuit = a name of letters, digits and _ that the SPICE file defines"
+            )
+        return self
+
+
+class Cell(_Description):
+    """A junction with its access transistor, lines and drivers (1T-1MTJ)."""
+
+    temperature: Temperature = Field(default=300.0, ge=233.15, le=398.15)
+    wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
+    free_layer_to: Literal["bitline", "sourceline"] = "bitline"
+    bitline: Line = Line()
+    sourceline: Line = Line()
+    transistor: Transistor = Transistor()
+
+
+class Pulse(_Description):
+    """The write pulse; a duration runs from half rise to half fall.
+
+    `amplitude` is the nominal one, the starting point of what is compared: the study's only where it is
+    given, otherwise the middle of the amplitudes that are swept.
+    """
+
+    rise: Duration = Field(default=100e-12, ge=1e-12, le=10e-9)
+    fall: Duration = Field(default=100e-12, ge=1e-12, le=10e-9)
+    amplitude: Voltage | None = Field(default=None, gt=0, le=5)
+
+
+class Spread(_Description):
+    """A standard deviation, relative to the nominal value or absolute in SI."""
+
+    sigma: float
+    relative: bool
+
+
+_SPREAD_UNITS = {
+    "diameter": "m",
+    "free_layer_thickness": "m",
+    "saturation_magnetization": "A/m",
+    "interfacial_anisotropy": "J/m^2",
+    "damping": "",
+    "spin_polarization": "",
+    "resistance_area_product": "ohm*m^2",
+    "tmr": "",
+    "threshold_voltage": "V",
+}
+_NO_SPREAD = Spread(sigma=0.0, relative=True)
+
+
+class Variability(_Description):
+    """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
+
+    `threshold_voltage` is the access transistor's and has to be absolute.
+    """
+
+    diameter: Spread = _NO_SPREAD
+    free_layer_thickness: Spread = _NO_SPREAD
+    saturation_magnetization: Spread = _NO_SPREAD
+    interfacial_anisotropy: Spread = _NO_SPREAD
+    damping: Spread = _NO_SPREAD
+    spin_polarization: Spread = _NO_SPREAD
+    resistance_area_product: Spread = _NO_SPREAD
+    tmr: Spread = _NO_SPREAD
+    threshold_voltage: Spread = Spread(sigma=0.0, relative=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read(cls, value: Any, info: ValidationInfo) -> Any:
+        unit = _SPREAD_UNITS[str(info.field_name)]
+        allowed = f"allowed: a relative number from 0 to below {1 / _CUT:g}"
+        if isinstance(value, str):
+            try:
+                value = Spread(sigma=parse_quantity(value, unit), relative=False)
+            except InputError as error:
+                raise ValueError(f"{allowed}, or {error.allowed}") from error
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            value = Spread(sigma=float(value), relative=True)
+        if not isinstance(value, Spread) or value.sigma < 0 or (value.relative and value.sigma >= 1 / _CUT):
+            raise ValueError(f"{allowed}, or a string with a unit")
+        if info.field_name == "threshold_voltage" and value.relative and value.sigma:
+            raise ValueError('allowed: a voltage, such as "15 mV"')
+        return value
+
+    @model_serializer
+    def _write(self) -> dict[str, float | str]:
+        return {
+            name: spread.sigma if spread.relative else format_quantity(spread.sigma, _SPREAD_UNITS[name])
+            for name, spread in self.items()
+        }
+
+    def items(self) -> list[tuple[str, Spread]]:
+        """Names and spreads, in the fixed order that the sampled dimensions have."""
+        return [(name, getattr(self, name)) for name in _SPREAD_UNITS]
+
+
+class _Range(_Description):
+    points: int = Field(ge=2, le=1000)
+    spacing: Literal["linear", "log"] = "linear"
+    start: float
+    stop: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.start < self.stop:
+            raise ValueError("allowed: start below stop")
+        return self
+
+    def values(self) -> FloatArray:
+        """Return the grid, ascending, shape (points,)."""
+        spaced = np.linspace if self.spacing == "linear" else np.geomspace
+        return spaced(self.start, self.stop, self.points)
+
+
+class AmplitudeRange(_Range):
+    """Amplitudes in V."""
+
+    start: Voltage = Field(gt=0, le=5)
+    stop: Voltage = Field(gt=0, le=5)
+
+
+class DurationRange(_Range):
+    """Durations in s."""
+
+    spacing: Literal["linear", "log"] = "log"
+    start: Duration = Field(gt=0, le=1e-3)
+    stop: Duration = Field(gt=0, le=1e-3)
+
+
+class Sweep(_Description):
+    """The grid of pulses, and how many devices are put through it."""
+
+    directions: tuple[Direction, ...] = Field(default=DIRECTIONS, min_length=1, max_length=2)
+    amplitude: AmplitudeRange
+    duration: DurationRange
+    devices: int = Field(default=1000, ge=1, le=1_000_000)
+    seed: int = Field(default=1, ge=0, lt=2**63)
+
+    @field_validator("directions")
+    @classmethod
+    def _once_each(cls, value: tuple[Direction, ...]) -> tuple[Direction, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("allowed: each direction once")
+        return value
+
+
+class Study(_Description):
+    """Everything that determines a characterization; two equal studies give the same table."""
+
+    stack: Stack
+    junction: Junction
+    cell: Cell = Cell()
+    pulse: Pulse = Pulse()
+    variability: Variability = Variability()
+    sweep: Sweep
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        edges = (self.pulse.rise + self.pulse.fall) / 2
+        if self.sweep.duration.start < edges:
+            raise ValueError(
+                f"sweep.duration.start = {self.sweep.duration.start!r} s: allowed: at least half the rise "
+                f"plus half the fall of the pulse, {edges!r} s"
+            )
+        amplitude = self.sweep.amplitude
+        if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
+            raise ValueError(
+                f"pulse.amplitude = {self.pulse.amplitude!r} V: allowed: within sweep.amplitude, "
+                f"{amplitude.start!r} to {amplitude.stop!r} V"
+            )
+        for name, spread in self.variability.items():
+            nominal = self.nominal(name)
+            if name != "threshold_voltage" and not spread.relative and _CUT * spread.sigma >= nominal:
+                raise ValueError(
+                    f"variability.{name} = {spread.sigma!r}: allowed: below {nominal / _CUT!r}, a fifth of "
+                    "the nominal value, so that every sampled device is physical"
+                )
+        return self
+
+    @property
+    def nominal_amplitude(self) -> float:
+        """The amplitude that comparisons start from, V."""
+        middle = (self.sweep.amplitude.start + self.sweep.amplitude.stop) / 2
+        return self.pulse.amplitude or middle
+
+    def nominal(self, name: str) -> float:
+        """Nominal value of a sampled parameter, SI; 0 for the shift of the threshold voltage."""
+        if name == "threshold_voltage":
+            return 0.0
+        return float(getattr(self.junction if name == "diameter" else self.stack, name))
+
+    def to_toml(self) -> str:
+        """Write the study out in full, all defaults included; `load_study` reads the same study back."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file as `docs/study.md` describes it. `stack` is a table, or the path of a stack file
+        relative to the study; `[stack_overrides]` replaces single values of it.
+
+    Returns
+    -------
+    Study
+        Checked and complete.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, value and what is allowed, for whatever is wrong with the file.
+    """
+    path = Path(path)
+    data = _read_toml(path)
+    stack_file = path
+    if isinstance(data.get("stack"), str):
+        stack_file = path.parent / data["stack"]
+        data["stack"] = _read_toml(stack_file)
+    overrides = data.pop("stack_overrides", {})
+    if isinstance(data.get("stack"), dict) and isinstance(overrides, dict):
+        data["stack"] = {**data["stack"], **overrides}
+    transistor = data.get("cell", {}).get("transistor", {}) if isinstance(data.get("cell"), dict) else {}
+    if isinstance(transistor, dict) and transistor.get("model", "generic") not in ("ideal", "generic"):
+        transistor["model"] = str((path.parent / str(transistor["model"])).resolve())
+    try:
+        return Study.model_validate(data, context={"file": str(path)})
+    except ValidationError as error:
+        raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            "study or stack file",
+            value=str(path),
+            allowed="a TOML file that can be read",
+            remedy=f"{error.strerror}.",
+        ) from error
+    except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are both one
+        raise InputError(str(path), value=str(error), allowed="TOML, UTF-8") from error
+
+
+def _as_input_error(
+    error: ValidationError, data: dict[str, Any], path: Path, stack_file: Path, overridden: set[str]
+) -> InputError:
+    """Turn pydantic's first complaint into ours and count the others."""
+    first, *others = error.errors(include_url=False)
+    keys = [str(key) for key in first["loc"]]
+    file = stack_file if keys[:1] == ["stack"] and not overridden & set(keys) else path
+    value: Any = data
+    for key in first["loc"]:
+        value = value[key] if isinstance(value, dict) and key in value else first["input"]
+    allowed = {
+        "extra_forbidden": "only keys that are described; this one is unknown",
+        "missing": "this key is required",
+    }.get(first["type"], first["msg"].removeprefix("Value error, ").removeprefix("allowed: "))
+    remedy = f"{len(others)} more things are wrong in this study." if others else ""
+    if first["type"] == "missing":
+        value = None
+    where = ".".join(keys) or "the study as a whole"
+    return InputError(f"{file}: {where}", value=_shown(value), allowed=allowed.rstrip("."), remedy=remedy)
+
+
+def _shown(value: Any) -> Any:
+    """Show tables by their keys: a whole study in a message helps nobody."""
+    return f"a table with the keys {', '.join(map(str, value))}" if isinstance(value, dict) else value

@@ -1,0 +1,187 @@
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mtjchar.network.datasets as datasets
+from mtjchar.errors import InputError, MissingToolError
+from mtjchar.network.datasets import load_dataset
+
+INSTALLED = Path("/usr/share/datasets/fashion-mnist").is_dir()
+
+
+def idx(array):
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def parts():
+    rng = np.random.default_rng(1)
+    return {
+        "train-images-idx3-ubyte": rng.integers(0, 256, (6, 3, 2)),
+        "train-labels-idx1-ubyte": np.array([0, 1, 2, 0, 1, 2]),
+        "t10k-images-idx3-ubyte": rng.integers(0, 256, (4, 3, 2)),
+        "t10k-labels-idx1-ubyte": np.array([2, 1, 0, 1]),
+    }
+
+
+@pytest.fixture
+def folder(parts, tmp_path):
+    for name, array in parts.items():
+        (tmp_path / name).write_bytes(idx(array))
+    return tmp_path
+
+
+def assert_names(error, *words):
+    for word in words:
+        assert str(word) in str(error.value)
+
+
+@pytest.mark.parametrize("packed", [(), ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"), "all"])
+def test_reads_plain_and_gzipped_files(folder, parts, packed):
+    for name in parts if packed == "all" else packed:
+        plain = folder / name
+        (folder / f"{name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    dataset = load_dataset(str(folder))
+    assert dataset.name == folder.name
+    assert dataset.image_shape == (3, 2)
+    assert dataset.classes == 3
+    assert dataset.train_images.dtype == np.float32
+    assert dataset.train_labels.dtype == np.int64
+    # Exact: a byte b stands for b / 255.
+    np.testing.assert_array_equal(
+        dataset.train_images,
+        parts["train-images-idx3-ubyte"].reshape(6, 6).astype(np.float32) / np.float32(255),
+    )
+    np.testing.assert_array_equal(
+        np.rint(dataset.test_images * 255).reshape(4, 3, 2), parts["t10k-images-idx3-ubyte"]
+    )
+    np.testing.assert_array_equal(dataset.train_labels, parts["train-labels-idx1-ubyte"])
+    np.testing.assert_array_equal(dataset.test_labels, parts["t10k-labels-idx1-ubyte"])
+
+
+def test_a_path_is_a_folder_even_if_it_looks_like_a_known_name(folder, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fashion-mnist").mkdir()
+    for file in folder.glob("*ubyte"):
+        file.rename(tmp_path / "fashion-mnist" / file.name)
+    assert load_dataset(Path("fashion-mnist")).image_shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ],
+)
+class TestDamage:
+    def test_missing(self, folder, name):
+        (folder / name).unlink()
+        with pytest.raises(InputError, match="no such file") as error:
+            load_dataset(folder)
+        assert_names(error, name, folder)
+
+    def test_wrong_magic_number(self, folder, name):
+        content = bytearray((folder / name).read_bytes())
+        content[2] = 0x0D
+        (folder / name).write_bytes(content)
+        with pytest.raises(InputError, match="magic number") as error:
+            load_dataset(folder)
+        assert_names(error, folder / name, "00000d0", "0000080")
+
+    def test_short_header(self, folder, name):
+        (folder / name).write_bytes((folder / name).read_bytes()[:6])
+        with pytest.raises(InputError, match="header") as error:
+            load_dataset(folder)
+        assert_names(error, folder / name, "6")
+
+    def test_truncated(self, folder, name):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+        with pytest.raises(InputError, match="cut short") as error:
+            load_dataset(folder)
+        assert_names(error, folder / name)
+
+    def test_trailing_bytes(self, folder, name):
+        (folder / name).write_bytes((folder / name).read_bytes() + b"\0")
+        with pytest.raises(InputError, match="follows the data") as error:
+            load_dataset(folder)
+        assert_names(error, folder / name)
+
+    @pytest.mark.parametrize("damage", ["cut", "not gzip", "flipped"])
+    def test_damaged_gzip(self, folder, name, damage):
+        packed = bytearray(gzip.compress((folder / name).read_bytes()))
+        if damage == "flipped":
+            packed[-6] ^= 0xFF  # in the checksum
+        content = {"cut": packed[:-9], "not gzip": b"plain text", "flipped": packed}[damage]
+        (folder / f"{name}.gz").write_bytes(content)
+        (folder / name).unlink()
+        with pytest.raises(InputError, match="complete gzip file") as error:
+            load_dataset(folder)
+        assert_names(error, folder / f"{name}.gz")
+
+    def test_another_count(self, folder, name, parts):
+        (folder / name).write_bytes(idx(parts[name][:-1]))
+        with pytest.raises(InputError, match="number of labels") as error:
+            load_dataset(folder)
+        assert_names(error, name)
+
+
+def test_test_images_of_another_shape(folder):
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((4, 2, 2))))
+    with pytest.raises(InputError, match=r"t10k-images.*\(2, 2\).*\(3, 2\)"):
+        load_dataset(folder)
+
+
+def test_test_label_that_training_has_not(folder):
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.array([0, 1, 3, 2])))
+    with pytest.raises(InputError, match=r"t10k-labels.*got 3; .*0 to 2"):
+        load_dataset(folder)
+
+
+def test_a_single_class(folder):
+    (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(6)))
+    with pytest.raises(InputError, match="two classes or more"):
+        load_dataset(folder)
+
+
+def test_no_images(folder):
+    (folder / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((0, 3, 2))))
+    with pytest.raises(InputError, match="at least one pixel"):
+        load_dataset(folder)
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(InputError) as error:
+        load_dataset("fashion-mnits")
+    assert_names(error, "fashion-mnits", "fashion-mnist", "folder", "train-images-idx3-ubyte")
+
+
+def test_missing_package_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(datasets._PACKAGE_FOLDERS, "fashion-mnist", tmp_path / "none")
+    with pytest.raises(MissingToolError, match=r"apt install dataset-fashion-mnist.*give a folder"):
+        load_dataset("fashion-mnist")
+
+
+@pytest.mark.skipif(not INSTALLED, reason="Debian's dataset-fashion-mnist is not installed")
+def test_fashion_mnist_as_published():
+    dataset = load_dataset("fashion-mnist")
+    # arXiv:1708.07747, section 2: 10 classes of 28 x 28 images, 6,000 each to train, 1,000 each to test.
+    assert dataset.name == "fashion-mnist"
+    assert dataset.image_shape == (28, 28)
+    assert dataset.classes == 10
+    assert dataset.train_images.shape == (60_000, 784)
+    assert dataset.test_images.shape == (10_000, 784)
+    np.testing.assert_array_equal(np.bincount(dataset.train_labels), np.full(10, 6_000))
+    np.testing.assert_array_equal(np.bincount(dataset.test_labels), np.full(10, 1_000))
+    assert dataset.train_images.min() == 0.0
+    assert dataset.train_images.max() == 1.0
+    # Mean and deviation that torchvision users normalize with, 0.2860 and 0.3530.
+    assert dataset.train_images.mean(dtype=np.float64) == pytest.approx(0.2860, abs=5e-5)
+    assert dataset.train_images.std(dtype=np.float64) == pytest.approx(0.3530, abs=5e-5)

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from mtjchar.errors import InputError
+from mtjchar.network.encoding import FixedPoint, check_words
+
+codes = st.builds(
+    FixedPoint,
+    bits=st.integers(4, 16),
+    full_scale=st.sampled_from([2.0**-5, 0.5, 1.0, 8.0]),
+)
+values = hnp.arrays(
+    st.sampled_from([np.float32, np.float64]),
+    hnp.array_shapes(max_dims=3, max_side=20),
+    elements=st.floats(-20, 20, width=32),
+)
+
+
+def test_two_s_complement_words():
+    # By hand: level k of 8 bits at full scale 1 is k / 128, its word k modulo 256.
+    code = FixedPoint(bits=8, full_scale=1.0)
+    levels = np.array([0, 1, -1, 127, -128, 64, -64])
+    expected = np.array([0x00, 0x01, 0xFF, 0x7F, 0x80, 0x40, 0xC0], dtype=np.uint8)
+    words = code.encode(levels / 128)
+    assert words.dtype == np.uint8
+    np.testing.assert_array_equal(words, expected)
+    np.testing.assert_array_equal(code.decode(expected), levels / 128)
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(8, np.int8), (16, np.int16)])
+def test_words_are_the_machine_s_own_integers(bits, signed):
+    # Another program: numpy's signed integers, which are two's complement.
+    code = FixedPoint(bits, full_scale=2.0)
+    levels = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1))
+    words = code.encode(levels * code.lsb)
+    np.testing.assert_array_equal(words.view(signed), levels)
+
+
+@pytest.mark.parametrize("bits", range(4, 17))
+def test_all_words_come_back(bits):
+    code = FixedPoint(bits, full_scale=0.25)
+    words = np.arange(2**bits).astype(code.word_dtype)
+    decoded = code.decode(words)
+    assert decoded.dtype == np.float32
+    assert decoded.min() == -0.25
+    assert decoded.max() == 0.25 - code.lsb
+    np.testing.assert_array_equal(code.encode(decoded), words)
+    # A level must not move, whatever the draw: many draws for each.
+    for seed in range(20):
+        np.testing.assert_array_equal(code.encode(decoded, np.random.default_rng(seed)), words)
+
+
+@pytest.mark.parametrize("draw", [0.0, np.nextafter(np.float32(1), np.float32(0))])
+def test_a_level_stays_at_the_extreme_draws(draw):
+    class Fixed:
+        def random(self, shape, dtype):
+            return np.full(shape, draw, dtype)
+
+    words = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(FixedPoint().encode(FixedPoint().decode(words), Fixed()), words)
+
+
+@settings(deadline=None)
+@given(st.integers(4, 16), st.floats(1e-6, 1e6))
+def test_all_words_come_back_at_any_full_scale_with_nearest_rounding(bits, full_scale):
+    code = FixedPoint(bits, full_scale)
+    words = np.arange(2**bits).astype(code.word_dtype)
+    np.testing.assert_array_equal(code.encode(code.decode(words)), words)
+
+
+@settings(deadline=None)
+@given(codes, values)
+def test_nearest_rounding_is_within_half_a_level(code, values):
+    inside = np.clip(values, -code.full_scale, code.full_scale - code.lsb)
+    assert np.abs(code.decode(code.encode(values)) - inside).max() <= code.lsb / 2
+
+
+@settings(deadline=None)
+@given(codes, values, st.integers(0, 2**32 - 1))
+def test_stochastic_rounding_gives_a_neighbouring_level(code, values, seed):
+    inside = np.clip(values, -code.full_scale, code.full_scale - code.lsb)
+    decoded = code.decode(code.encode(values, np.random.default_rng(seed)))
+    assert decoded.shape == values.shape
+    assert np.abs(decoded - inside).max() < code.lsb
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("level", [-100.75, -0.5, -0.01, 0.001, 0.3, 126.9])
+def test_stochastic_rounding_goes_up_as_often_as_it_should(dtype, level):
+    # Binomial with the fraction of the level; false-alarm rate 1e-7 a case.
+    code = FixedPoint(bits=8, full_scale=128.0)
+    count = 200_000
+    value = dtype(level)
+    levels = code.decode(code.encode(np.full(count, value), np.random.default_rng(7)))
+    below = np.floor(value)
+    ups = int(np.count_nonzero(levels == below + 1))
+    assert ups + np.count_nonzero(levels == below) == count
+    assert stats.binomtest(ups, count, float(value - below)).pvalue > 1e-7
+
+
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(3)])
+def test_saturation(rng):
+    code = FixedPoint(bits=6, full_scale=1.0)
+    low, high = -1.0, 1.0 - 1 / 32
+    decoded = code.decode(code.encode(np.array([-np.inf, -7.0, -1.0, high, high + 0.02, 7.0, np.inf]), rng))
+    np.testing.assert_array_equal(decoded, [low, low, low, high, high, high, high])
+
+
+def test_draws_do_not_depend_on_the_values():
+    code = FixedPoint()
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    code.encode(np.zeros(1000), one)
+    code.encode(np.linspace(-9, 9, 1000), other)
+    assert one.random() == other.random()
+
+
+def test_same_draws_give_same_words():
+    values = np.linspace(-1, 1, 1000, dtype=np.float32)
+    words = [FixedPoint().encode(values, np.random.default_rng(2)) for _ in range(2)]
+    np.testing.assert_array_equal(*words)
+
+
+def test_no_values_and_a_single_one():
+    assert FixedPoint().encode(np.zeros((0, 3))).shape == (0, 3)
+    assert FixedPoint().decode(np.zeros((0, 3), dtype=np.uint8)).shape == (0, 3)
+    assert FixedPoint().encode(np.array(-1.0)) == 0x80
+
+
+@pytest.mark.parametrize("bits", [3, 17, 8.0, True])
+def test_bits_out_of_range(bits):
+    with pytest.raises(InputError, match=rf"bits: got {bits}; allowed: an integer from 4 to 16"):
+        FixedPoint(bits=bits)
+
+
+@pytest.mark.parametrize("full_scale", [0.0, -1.0, np.inf, np.nan, 1e-7, 1e7])
+def test_full_scale_out_of_range(full_scale):
+    with pytest.raises(InputError, match=r"full_scale: got .*allowed: a number from 1e-6 to 1e6"):
+        FixedPoint(full_scale=full_scale)
+
+
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(3)])
+def test_not_a_number(rng):
+    with pytest.raises(InputError, match=r"values to encode: got nan; allowed: numbers.*division by zero"):
+        FixedPoint().encode(np.array([0.0, np.nan]), rng)
+
+
+def test_words_of_another_type():
+    with pytest.raises(InputError, match="type of the words: got 'uint16'; allowed: uint8, for 8 bits"):
+        FixedPoint().decode(np.zeros(3, dtype=np.uint16))
+
+
+def test_words_with_too_many_bits():
+    with pytest.raises(InputError, match="word: got 64; allowed: 0 to 63, for 6 bits"):
+        check_words(np.array([3, 64], dtype=np.uint8), 6)
