@@ -28,12 +28,16 @@ class InputError(MtjcharError, ValueError):
 
     def __init__(self, thing: str, *, value: object, allowed: str, remedy: str = "") -> None:
         self.thing, self.value, self.allowed, self.remedy = thing, value, allowed, remedy
-        message = f"{thing}: got {value!r}; allowed: {allowed}."
+        message = f"{thing}: got {_clipped(repr(value))}; allowed: {allowed}."
         super().__init__(f"{message} {remedy}" if remedy else message)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the keyword arguments when the error crosses a process boundary."""
         return (_rebuild, (type(self), self.thing, self.value, self.allowed, self.remedy))
+
+
+def _clipped(text: str, longest: int = 200) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def _rebuild(kind: type[InputError], thing: str, value: object, allowed: str, remedy: str) -> InputError:

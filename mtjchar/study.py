@@ -6,6 +6,7 @@ string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -26,7 +29,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mtjchar.errors import InputError
 from mtjchar.units import format_quantity, parse_quantity
@@ -60,9 +63,27 @@ class _InUnit:
                 return parse_quantity(value, self.unit)
             except InputError as error:
                 raise ValueError(f"allowed: {error.allowed}. {error.remedy}".strip()) from error
-        if info.context is not None:
+        if info.context is not None or isinstance(value, bool):
             raise ValueError(f'allowed: a string with a unit, such as "1 {self.unit}"')
         return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | bool):
+        raise ValueError("allowed: a plain number, without quotes and unit")
+    return value
+
+
+def _one_line(value: str) -> str:
+    # Names end up in comments of netlists and tables: no line may start in them.
+    if not value.isprintable():
+        raise ValueError("allowed: one line without control characters")
+    return value
+
+
+def _inconsistent(key: str, allowed: str) -> PydanticCustomError:
+    """Complain about one key in a validator that looks at several."""
+    return PydanticCustomError("inconsistent", "{key}: allowed: {allowed}", {"key": key, "allowed": allowed})
 
 
 Length = Annotated[float, _InUnit("m")]
@@ -71,6 +92,9 @@ Duration = Annotated[float, _InUnit("s")]
 Resistance = Annotated[float, _InUnit("ohm")]
 Capacitance = Annotated[float, _InUnit("F")]
 Temperature = Annotated[float, _InUnit("K")]
+Number = Annotated[float, BeforeValidator(_plain)]
+Count = Annotated[int, BeforeValidator(_plain)]
+Label = Annotated[str, AfterValidator(_one_line)]
 
 
 class _Description(BaseModel):
@@ -87,25 +111,27 @@ class Stack(_Description):
     ``vcma_coefficient * V / barrier_thickness``.
     """
 
-    name: str = Field(min_length=1, max_length=200)
-    reference: str = Field(min_length=1, max_length=400, description="DOI or arXiv identifier")
+    name: Label = Field(min_length=1, max_length=200)
+    reference: Label = Field(min_length=1, max_length=400, description="DOI or arXiv identifier")
     free_layer_thickness: Length = Field(gt=0.2e-9, lt=10e-9)
     saturation_magnetization: Annotated[float, _InUnit("A/m")] = Field(gt=1e4, lt=3e6)
     interfacial_anisotropy: Annotated[float, _InUnit("J/m^2")] = Field(gt=0, lt=10e-3)
-    damping: float = Field(gt=1e-4, lt=0.5)
-    spin_polarization: float = Field(gt=0, lt=1)
-    slonczewski_lambda: float = Field(default=1.0, ge=1, le=3)
+    damping: Number = Field(gt=1e-4, lt=0.5)
+    spin_polarization: Number = Field(gt=0, lt=1)
+    slonczewski_lambda: Number = Field(default=1.0, ge=1, le=3)
     resistance_area_product: Annotated[float, _InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
-    tmr: float = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
+    tmr: Number = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
     tmr_half_bias: Voltage = Field(gt=0.05, lt=10, description="voltage that halves the TMR")
     barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
     vcma_coefficient: Annotated[float, _InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
-    field_like_torque: float = Field(default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque")
+    field_like_torque: Number = Field(
+        default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque"
+    )
     curie_temperature: Temperature = Field(default=1100.0, gt=500, lt=1500)
-    magnetization_exponent: float = Field(default=1.5, gt=0, lt=5)
-    anisotropy_exponent: float = Field(default=2.2, ge=0, lt=5)
-    polarization_exponent: float = Field(default=1.0, ge=0, lt=5)
-    resistance_exponent: float = Field(default=0.0, gt=-2, lt=2)
+    magnetization_exponent: Number = Field(default=1.5, gt=0, lt=5)
+    anisotropy_exponent: Number = Field(default=2.2, ge=0, lt=5)
+    polarization_exponent: Number = Field(default=1.0, ge=0, lt=5)
+    resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
 
 
 class Junction(_Description):
@@ -121,8 +147,8 @@ class Line(_Description):
     capacitance: Capacitance = Field(default=20e-15, ge=0, lt=1e-11)
 
 
-_SUBCIRCUIT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
+_MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
 
 
 class Transistor(_Description):
@@ -134,28 +160,39 @@ class Transistor(_Description):
     """
 
     model: str = "generic"
-    subcircuit: str | None = None
+    subcircuit: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
     width: Length = Field(default=300e-9, gt=20e-9, lt=100e-6)
     length: Length = Field(default=30e-9, ge=20e-9, lt=10e-6)
     on_resistance: Resistance | None = Field(default=None, gt=0, lt=1e7)
 
+    @field_validator("model")
+    @classmethod
+    def _found(cls, value: str, info: ValidationInfo) -> str:
+        if value in ("ideal", "generic"):
+            return value
+        folder = Path(info.context["file"]).parent if info.context else Path()
+        path = folder / value
+        try:
+            path = path.resolve()
+            found = path.is_file()
+        except (OSError, ValueError):  # too long, or with a null byte
+            found = False
+        if not found:
+            raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}")
+        # The path ends up in a netlist: nothing that could start another SPICE line gets there.
+        if not _PLAIN_PATH.fullmatch(str(path)):
+            raise ValueError(
+                f"{_MODELS}, its whole path of letters, digits, blanks and ._/+@%=-, not {str(path)[:200]!r}"
+            )
+        return str(path)
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.model == "ideal") != (self.on_resistance is not None):
-            raise ValueError('allowed: on_resistance with model = "ideal", and only there')
-        if self.model in ("ideal", "generic"):
-            if self.subcircuit is not None:
-                raise ValueError("allowed: subcircuit only where model is a SPICE file")
-            return self
-        # The path and the name end up in a netlist: nothing that could start another SPICE line gets there.
-        if not _PLAIN_PATH.fullmatch(self.model) or not Path(self.model).is_file():
-            raise ValueError(
-                'allowed: model = "ideal", "generic", or the path of a SPICE file that exists, of letters, '
-                "digits, blanks and ._/+@%=-"
-            )
-        if self.subcircuit is None or not _SUBCIRCUIT.fullmatch(self.subcircuit):
-            raise ValueError(
-                "allowed: subcircuit = a name of letters, digits and _ that the SPICE file defines"
+            raise _inconsistent("on_resistance", 'a resistance with model = "ideal", and only there')
+        if (self.model in ("ideal", "generic")) != (self.subcircuit is None):
+            raise _inconsistent(
+                "subcircuit", "the name of the subcircuit where model is a SPICE file, and only there"
             )
         return self
 
@@ -230,8 +267,8 @@ class Variability(_Description):
                 value = Spread(sigma=parse_quantity(value, unit), relative=False)
             except InputError as error:
                 raise ValueError(f"{allowed}, or {error.allowed}") from error
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            value = Spread(sigma=float(value), relative=True)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+            value = Spread(sigma=min(value, 1.0), relative=True)
         if not isinstance(value, Spread) or value.sigma < 0 or (value.relative and value.sigma >= 1 / _CUT):
             raise ValueError(f"{allowed}, or a string with a unit")
         if info.field_name == "threshold_voltage" and value.relative and value.sigma:
@@ -251,7 +288,7 @@ class Variability(_Description):
 
 
 class _Range(_Description):
-    points: int = Field(ge=2, le=1000)
+    points: Count = Field(ge=2, le=1000)
     spacing: Literal["linear", "log"] = "linear"
     start: float
     stop: float
@@ -259,7 +296,7 @@ class _Range(_Description):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.start < self.stop:
-            raise ValueError("allowed: start below stop")
+            raise _inconsistent("stop", "more than start")
         return self
 
     def values(self) -> FloatArray:
@@ -289,8 +326,8 @@ class Sweep(_Description):
     directions: tuple[Direction, ...] = Field(default=DIRECTIONS, min_length=1, max_length=2)
     amplitude: AmplitudeRange
     duration: DurationRange
-    devices: int = Field(default=1000, ge=1, le=1_000_000)
-    seed: int = Field(default=1, ge=0, lt=2**63)
+    devices: Count = Field(default=1000, ge=1, le=1_000_000)
+    seed: Count = Field(default=1, ge=0, lt=2**63)
 
     @field_validator("directions")
     @classmethod
@@ -314,22 +351,21 @@ class Study(_Description):
     def _consistent(self) -> Self:
         edges = (self.pulse.rise + self.pulse.fall) / 2
         if self.sweep.duration.start < edges:
-            raise ValueError(
-                f"sweep.duration.start = {self.sweep.duration.start!r} s: allowed: at least half the rise "
-                f"plus half the fall of the pulse, {edges!r} s"
+            raise _inconsistent(
+                "sweep.duration.start", f"at least half the rise plus half the fall of the pulse, {edges!r} s"
             )
         amplitude = self.sweep.amplitude
         if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
-            raise ValueError(
-                f"pulse.amplitude = {self.pulse.amplitude!r} V: allowed: within sweep.amplitude, "
-                f"{amplitude.start!r} to {amplitude.stop!r} V"
+            raise _inconsistent(
+                "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
             )
         for name, spread in self.variability.items():
             nominal = self.nominal(name)
             if name != "threshold_voltage" and not spread.relative and _CUT * spread.sigma >= nominal:
-                raise ValueError(
-                    f"variability.{name} = {spread.sigma!r}: allowed: below {nominal / _CUT!r}, a fifth of "
-                    "the nominal value, so that every sampled device is physical"
+                largest = format_quantity(nominal / _CUT, _SPREAD_UNITS[name])
+                raise _inconsistent(
+                    f"variability.{name}",
+                    f"below {largest}, a fifth of the nominal value, so that every sample is physical",
                 )
         return self
 
@@ -370,34 +406,36 @@ def load_study(path: str | Path) -> Study:
         Naming file, key, value and what is allowed, for whatever is wrong with the file.
     """
     path = Path(path)
-    data = _read_toml(path)
+    data = _read_toml(path, "study file")
     stack_file = path
     if isinstance(data.get("stack"), str):
         stack_file = path.parent / data["stack"]
-        data["stack"] = _read_toml(stack_file)
+        data["stack"] = _read_toml(stack_file, f"{path}: stack")
     overrides = data.pop("stack_overrides", {})
-    if isinstance(data.get("stack"), dict) and isinstance(overrides, dict):
+    if not isinstance(overrides, dict):
+        raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
+    if isinstance(data.get("stack"), dict):
         data["stack"] = {**data["stack"], **overrides}
-    transistor = data.get("cell", {}).get("transistor", {}) if isinstance(data.get("cell"), dict) else {}
-    if isinstance(transistor, dict) and transistor.get("model", "generic") not in ("ideal", "generic"):
-        transistor["model"] = str((path.parent / str(transistor["model"])).resolve())
     try:
         return Study.model_validate(data, context={"file": str(path)})
     except ValidationError as error:
         raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, thing: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(
-            "study or stack file",
-            value=str(path),
-            allowed="a TOML file that can be read",
-            remedy=f"{error.strerror}.",
+            thing, value=str(path), allowed="a TOML file that can be read", remedy=f"{why}."
         ) from error
-    except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are both one
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise InputError(str(path), value=str(error), allowed="TOML, UTF-8") from error
 
 
@@ -407,19 +445,39 @@ def _as_input_error(
     """Turn pydantic's first complaint into ours and count the others."""
     first, *others = error.errors(include_url=False)
     keys = [str(key) for key in first["loc"]]
-    file = stack_file if keys[:1] == ["stack"] and not overridden & set(keys) else path
+    allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
+    if first["type"] == "inconsistent":
+        keys += first["ctx"]["key"].split(".")
+        allowed = first["ctx"]["allowed"]
+    elif first["type"] == "missing":
+        allowed = "this key is required"
+    elif first["type"] == "extra_forbidden":
+        allowed = f"one of {', '.join(_known(keys[:-1]))}"
+    elif first["type"] == "model_type":
+        allowed = "a table, or the path of a stack file" if keys == ["stack"] else "a table"
     value: Any = data
-    for key in first["loc"]:
-        value = value[key] if isinstance(value, dict) and key in value else first["input"]
-    allowed = {
-        "extra_forbidden": "only keys that are described; this one is unknown",
-        "missing": "this key is required",
-    }.get(first["type"], first["msg"].removeprefix("Value error, ").removeprefix("allowed: "))
+    for key in keys:
+        if isinstance(value, list):
+            value = first["input"]
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    file = path
+    if keys[:1] == ["stack"] and keys[1:2] and keys[1] in overridden:
+        keys[0] = "stack_overrides"
+    elif keys[:1] == ["stack"] and stack_file != path:
+        file, keys = stack_file, keys[1:]
     remedy = f"{len(others)} more things are wrong in this study." if others else ""
-    if first["type"] == "missing":
-        value = None
-    where = ".".join(keys) or "the study as a whole"
-    return InputError(f"{file}: {where}", value=_shown(value), allowed=allowed.rstrip("."), remedy=remedy)
+    return InputError(
+        f"{file}: {'.'.join(keys)}", value=_shown(value), allowed=allowed.rstrip("."), remedy=remedy
+    )
+
+
+def _known(keys: list[str]) -> list[str]:
+    """Keys of a table of the study."""
+    model: Any = Study
+    for key in keys:
+        model = model.model_fields[key].annotation
+    return [*model.model_fields, *(["stack_overrides"] if model is Study else [])]
 
 
 def _shown(value: Any) -> Any:

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 
 import pint
 
 from mtjchar.errors import InputError
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Names, products, quotients, brackets and powers of one digit: nothing that pint would take long over, and
+# no second number that it would silently multiply with.
+_UNIT = re.compile(r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*")
+_LONGEST = 100
 
 
 @functools.cache
@@ -24,7 +31,8 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     Parameters
     ----------
     text : str
-        Number and unit, as pint reads them: ``"5 ohm*um^2"``, ``"0.3 T"``, ``"85 degC"``.
+        A number with a decimal point, then a unit as pint reads it: ``"5 ohm*um^2"``, ``"0.3 T"``,
+        ``"85 degC"``.
     unit : str
         SI unit of the result, which also fixes the dimension: ``"m"``, ``"ohm*m^2"``, ``""`` for
         a pure number.
@@ -41,9 +49,15 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     InputError
         If `text` is no quantity, has another dimension, or is not finite.
     """
-    example = f"a finite number with a unit of the dimension of {unit or 'a pure number'}, such as '1 {unit}'"
+    example = f"a finite number with a unit of the dimension of {unit}, such as '1 {unit}'"
+    if not unit:
+        example = "a finite number without a unit, or in %"
+    text = text.strip()
+    number = _NUMBER.match(text)
+    if number is None or len(text) > _LONGEST or not _UNIT.fullmatch(text, number.end()):
+        raise InputError(thing, value=text, allowed=example)
     try:
-        quantity = _registry().Quantity(text.strip())
+        quantity = _registry().Quantity(float(number[0]), text[number.end() :].strip() or "dimensionless")
         value = float(quantity.to(unit or "dimensionless").magnitude)
     except pint.DimensionalityError as error:
         found = str(error.units1)
@@ -57,4 +71,4 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
 
 def format_quantity(value: float, unit: str) -> str:
     """Write an SI number so that `parse_quantity` reads back the very same float."""
-    return f"{value!r} {unit}".rstrip()
+    return f"{float(value)!r} {unit}".rstrip()

@@ -57,8 +57,8 @@ class WriteConditions:
     """
 
     error_rate: PerDirection[float]
-    switching_energy_J: PerDirection[float]  # noqa: N815
-    redundant_energy_J: PerDirection[float]  # noqa: N815
+    switching_energy_J: PerDirection[float]
+    redundant_energy_J: PerDirection[float]
 
     def __post_init__(self) -> None:
         for direction, rate in self.error_rate._asdict().items():
@@ -95,7 +95,7 @@ class WriteLedger:
             failed=_sum(self.failed, other.failed),
         )
 
-    def energy_J(self, conditions: WriteConditions) -> float:  # noqa: N802
+    def energy_J(self, conditions: WriteConditions) -> float:
         """Give the energy of these writes under the conditions they were made in.
 
         Parameters

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset
@@ -97,7 +98,7 @@ class TrainingResult:
     test_accuracy: float
     train_loss: tuple[float, ...]
     ledger: WriteLedger
-    programming_energy_J: float  # noqa: N815
+    programming_energy_J: float
     words: Words
 
 
@@ -111,8 +112,8 @@ def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, see
 
     Initial weights, order of the batches, rounding and write failures have a random generator each.
     Runs with the same seed and other conditions thus share all but the failures; an error rate of 0
-    gives the same as a memory without errors, bit for bit. Another linear algebra library or number
-    of its threads sums in another order, which stochastic rounding can turn into other words.
+    gives the same as a memory without errors, bit for bit. Another linear algebra library sums in
+    another order, which stochastic rounding can turn into other words.
 
     Parameters
     ----------
@@ -136,6 +137,12 @@ def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, see
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
+    # One thread: the matrices are small, and the result would depend on the number of threads.
+    with threadpool_limits(1, user_api="blas"):
+        return _train(dataset, plan, conditions, seed)
+
+
+def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
     # SFC64 draws the rounding noise, one number a parameter and update, fastest.
     init_rng, order_rng, rounding_rng, failure_rng = (
         np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)

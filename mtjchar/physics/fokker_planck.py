@@ -23,6 +23,7 @@ References
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -50,6 +51,7 @@ _DENSE = np.linalg.inv(_TAYLOR) / [math.factorial(m) for m in range(_ORDER + 1)]
 
 _RESOLVED = 1e-16  # below this rounding shows, and the rate goes on by its last slope
 _DEAD = 1e-18
+_BETWEEN_CULLS = 8  # steps
 _BATCH = 1024
 
 
@@ -107,11 +109,13 @@ def write_error_rate(
     rate = np.empty_like(times)
     for start in range(0, len(pairs), _BATCH):
         part = slice(start, start + _BATCH)
-        constant = pairs[part, 0]
-        rate[part] = write_statistics(
-            lambda z, constant=constant: np.broadcast_to(constant, z.shape), pairs[part, 1], times[part]
-        ).error_rate
+        constant = functools.partial(_constant, pairs[part, 0])
+        rate[part] = write_statistics(constant, pairs[part, 1], times[part]).error_rate
     return rate[row, column].reshape(shape)
+
+
+def _constant(values: FloatArray, z: FloatArray) -> FloatArray:
+    return np.broadcast_to(values, z.shape)
 
 
 def write_statistics(
@@ -156,8 +160,8 @@ def write_statistics(
     if observable is not None:
         fields.append(np.array(observable(grid.z)))
     step = _COURANT / np.maximum(fastest, 1.0)
-    steps = max(1, int(np.ceil(np.max(tau / step[:, None], initial=0.0))))
-    moments = _march(grid.generator(overdrive(grid.z)), np.stack(fields, axis=1), grid.weight, step, steps)
+    longest = tau.max(axis=1, initial=0.0)
+    moments = _march(grid.generator(overdrive(grid.z)), np.stack(fields, axis=1), grid.weight, step, longest)
     return _read_out(moments, step, tau)
 
 
@@ -168,7 +172,12 @@ _COURANT = 0.25
 def _check(overdrive: FloatArray, stability: FloatArray, reduced_time: FloatArray) -> None:
     low, high = STABILITY_RANGE
     for thing, values, valid, allowed in (
-        ("overdrive", overdrive, overdrive <= OVERDRIVE_LIMIT, f"finite, magnitude up to {OVERDRIVE_LIMIT:g}"),
+        (
+            "overdrive",
+            overdrive,
+            overdrive <= OVERDRIVE_LIMIT,
+            f"finite, magnitude up to {OVERDRIVE_LIMIT:g}",
+        ),
         ("stability", stability, (stability >= low) & (stability <= high), f"{low:g} to {high:g}"),
         ("reduced_time", reduced_time, (reduced_time >= 0) & np.isfinite(reduced_time), "finite, at least 0"),
     ):
@@ -215,13 +224,18 @@ class _Grid(NamedTuple):
         well = 1.0 - 1.0 / (2.0 * self.stability)
         slope = np.exp(-self.stability * self.z**2) * (np.abs(self.z) < well)
         raw = np.cumsum(slope, axis=0) - 0.5 * (slope + slope[0])
-        return raw / raw[-1]
+        return np.asarray(raw / raw[-1])
 
     def generator(self, overdrive: FloatArray) -> FloatArray:
-        """Five bands, shape (5, points, devices), of the adjoint operator, fourth order, rows summing to 0."""
+        """Bands of the adjoint operator, shape (5, points, devices); fourth order, rows sum to 0."""
         drift = -(overdrive - self.z) / self.spacing
-        diffusion = 1.0 / (2.0 * self.stability * self.from_top[2:-2] * self.from_bottom[2:-2] * self.spacing**2)
-        first, second = np.array([1.0, -8.0, 0.0, 8.0, -1.0]) / 12.0, np.array([-1.0, 16.0, -30.0, 16.0, -1.0]) / 12.0
+        diffusion = 1.0 / (
+            2.0 * self.stability * self.from_top[2:-2] * self.from_bottom[2:-2] * self.spacing**2
+        )
+        first, second = (
+            np.array([1.0, -8.0, 0.0, 8.0, -1.0]) / 12.0,
+            np.array([-1.0, 16.0, -30.0, 16.0, -1.0]) / 12.0,
+        )
         bands = drift * first[:, None, None] + diffusion * second[:, None, None]
         # q is smooth in z up to z = +-1: ghost points follow from a line in 1 - z (1 + z at the bottom).
         for row, ghost in ((0, -1), (0, -2), (1, -1)):
@@ -250,20 +264,39 @@ def _lagrange(nodes: FloatArray, at: FloatArray) -> list[FloatArray]:
     ]
 
 
-def _march(bands: FloatArray, fields: FloatArray, weight: FloatArray, step: FloatArray, steps: int) -> FloatArray:
-    """Take up to `steps` steps; return the mean of each stage, shape (steps, stages, fields, devices)."""
+def _march(
+    bands: FloatArray, fields: FloatArray, weight: FloatArray, step: FloatArray, longest: FloatArray
+) -> FloatArray:
+    """Step every device to its longest duration, or until its error rate is lost in rounding.
+
+    Returns
+    -------
+    ndarray, shape (steps, stages, fields, devices)
+        Mean of each stage of each step over the initial density.
+    """
     factors = _factorize(-_POLE * step * bands)
     end = _DENSE.sum(axis=1)
-    moments = []
-    for _ in range(steps):
+    steps = np.maximum(np.ceil(longest / step).astype(int), 1)
+    moments = np.empty((steps.max(), _ORDER + 1, fields.shape[1], fields.shape[2]))
+    active = np.arange(fields.shape[2])
+    for taken in range(len(moments)):
         stages = [fields]
         for _ in range(_ORDER):
             stages.append(_substitute(factors, stages[-1]))
-        moments.append([np.einsum("zd,zfd->fd", weight, stage) for stage in stages])
+        for k, stage in enumerate(stages):
+            moments[taken, k][:, active] = np.einsum("zd,zfd->fd", weight, stage)
         fields = sum((end[k] * stages[k] for k in range(2, _ORDER + 1)), end[1] * stages[1])
-        if np.all(moments[-1][0][0] < _DEAD):
-            break
-    return np.array(moments)
+        if (taken + 1) % _BETWEEN_CULLS == 0:
+            means = np.einsum("zd,zfd->fd", weight, fields)
+            going = (means[0] > _DEAD) & (steps[active] > taken + 1)
+            # What is not followed further stays as it is: with all stages equal the dense output is constant.
+            moments[taken + 1 :, :, :, active[~going]] = means[:, ~going]
+            if not going.any():
+                return moments[: taken + 1]
+            if not going.all():
+                active, weight, fields = active[going], weight[:, going], fields[:, :, going]
+                factors = tuple(factor[:, going] for factor in factors)
+    return moments
 
 
 def _factorize(bands: FloatArray) -> tuple[FloatArray, ...]:

@@ -75,12 +75,16 @@ def load_lines(study: Study, cells: pd.DataFrame, direction: Direction, amplitud
         if len(cells) > 1:
             half = len(cells) // 2
             parts = [load_lines(study, part, direction, amplitudes) for part in (cells[:half], cells[half:])]
-        elif len(amplitudes) > 1:
-            alone = [load_lines(study, cells, direction, amplitudes[k : k + 1]) for k in range(len(amplitudes))]
-            return LoadLine(alone[0].m_z, *(np.concatenate(column, axis=1) for column in list(zip(*alone))[1:]))
-        else:
-            return _failed(str(error))
-    return LoadLine(parts[0].m_z, *(np.concatenate(column) for column in list(zip(*parts))[1:]))
+            return _joined(parts, axis=0)
+        if len(amplitudes) > 1:
+            parts = [load_lines(study, cells, direction, amplitude) for amplitude in amplitudes[:, None]]
+            return _joined(parts, axis=1)
+        return _failed(str(error))
+
+
+def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
+    columns = list(zip(*parts, strict=True))[1:]
+    return LoadLine(parts[0].m_z, *(np.concatenate(column, axis=axis) for column in columns))
 
 
 def _failed(reason: str) -> LoadLine:
@@ -89,7 +93,9 @@ def _failed(reason: str) -> LoadLine:
     return LoadLine(np.linspace(-1.0, 1.0, M_Z_POINTS), nothing, nothing, nothing[..., :2], failure)
 
 
-def _measure_batch(study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray) -> LoadLine:
+def _measure_batch(
+    study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray
+) -> LoadLine:
     m_z = np.linspace(-1.0, 1.0, M_Z_POINTS)
     high = "abl" if high_line(study, direction) == "bitline" else "asl"
     sign = 1.0 if study.cell.free_layer_to == "bitline" else -1.0
@@ -165,7 +171,7 @@ def _pulse(
 
 
 def _delivered(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
-    """Energy that the drivers of each cell deliver, J; what flows back into a driver is lost, not regained."""
+    """Energy that each cell's drivers deliver, J; what flows back into a driver is lost, not regained."""
     energy = np.zeros(cells)
     for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
         power = -vectors[node] * _per_cell(vectors, "e" + line + "{}#branch", cells)

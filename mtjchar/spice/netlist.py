@@ -39,13 +39,14 @@ def high_line(study: Study, direction: Direction) -> str:
 
 def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
     """Parameters of the cell's subcircuit, one row a device, from a table of sampled devices."""
-    volume = 0.25 * np.pi * devices["diameter_m"] ** 2 * devices["free_layer_thickness_m"]
-    magnetization = devices["saturation_magnetization_A_per_m"]
-    symmetric = torque.spin_torque_efficiency(devices["spin_polarization"], 1.0, 0.0)
+    column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
+    thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
+    volume = 0.25 * np.pi * column["diameter_m"] ** 2 * thickness
+    symmetric = torque.spin_torque_efficiency(column["spin_polarization"], np.ones(1), np.zeros(1))
     cell, stack = study.cell, study.stack
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
     barrier = stack.barrier_thickness
-    vcma = -2.0 * stack.vcma_coefficient / (barrier * devices["free_layer_thickness_m"] * magnetization)
+    vcma = -2.0 * stack.vcma_coefficient / (barrier * thickness * magnetization)
     return pd.DataFrame(
         {
             "rbl": cell.bitline.resistance,
@@ -60,7 +61,7 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
             "vhalf": stack.tmr_half_bias,
             "alpha": devices["damping"],
             "bk": devices["anisotropy_field_T"],
-            "torque": torque.damping_like_field(1.0, symmetric, magnetization, volume),
+            "torque": torque.damping_like_field(np.ones(1), symmetric, magnetization, volume),
             "lambda": stack.slonczewski_lambda,
             "fieldlike": stack.field_like_torque,
             "vcma": vcma,
@@ -109,7 +110,7 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
         magnetization = "mz" if held else f"m{k}"
         circuit.X(
             str(k), kind, f"b{k}", f"s{k}", f"w{k}", magnetization, f"t{k}", f"d{k}",
-            **{name: repr(float(value)) for name, value in parameters.items()},
+            **{str(name): repr(float(value)) for name, value in parameters.items()},
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] + ([] if held else [f"v(m{k})"])
     celsius = study.cell.temperature - 273.15

@@ -13,14 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PySpice.Spice.NgSpice.Shared import NgSpiceCircuitError, NgSpiceCommandError, NgSpiceShared
+from PySpice.Spice.NgSpice.Shared import NgSpiceCircuitError, NgSpiceCommandError, NgSpiceShared, ffi
 
 from mtjchar.errors import MissingToolError, SimulationError
 
 FloatArray = npt.NDArray[np.float64]
 
 _OLDEST = 39
-_HOW_TO_GET = "Debian, Ubuntu: apt install libngspice0; Homebrew: brew install libngspice; conda: ngspice-lib."
+_HOW_TO_GET = (
+    "Debian, Ubuntu: apt install libngspice0; Homebrew: brew install libngspice; conda: ngspice-lib."
+)
+# Lines that stand in every answer, or that concern the library as a whole and not the deck.
+_CHATTER = (
+    "Note: No compatibility mode",
+    "Circuit: ",
+    "Numparam warning: overwriting",
+    "Error: ngspice.dll cannot recover",
+)
 
 
 def find_library() -> str:
@@ -49,6 +58,9 @@ def find_library() -> str:
 class Simulator(NgSpiceShared):  # type: ignore[misc]
     """The ngspice of this process; get it from `simulator`."""
 
+    _declared = False  # whether PySpice has told cffi of ngspice's functions, which it may do only once
+    _on_loading = ""  # what ngspice said to the circuit that is held
+
     def __init__(self) -> None:
         type(self).LIBRARY_PATH = find_library()
         # PySpice reports every line of newer versions as an error; what matters is kept in `words`.
@@ -62,29 +74,66 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
         self.exec_command("set num_threads=1")
 
+    def _load_library(self, verbose: bool) -> None:
+        if self._declared:
+            self._ngspice_shared = ffi.dlopen(self.library_path)
+        else:
+            super()._load_library(verbose)
+            type(self)._declared = True
+
+    def restart(self) -> None:
+        """Unload the library and load it again.
+
+        After an error that it calls fatal (a parameter that is no number, a missing file) ngspice refuses
+        every circuit that follows, good ones too, and up to version 43 nothing else brings it back.
+        """
+        ffi.dlclose(self._ngspice_shared)
+        self.__init__()  # type: ignore[misc]
+
     @property
     def words(self) -> str:
-        """What ngspice said to the last command."""
-        return "\n".join([*self._stdout, *self._stderr])
+        """What ngspice said to the last command, each line once."""
+        lines = dict.fromkeys([*self._stdout, *self._stderr])
+        return "\n".join(line for line in lines if line.strip() and not line.startswith(_CHATTER))
 
     def exec_command(self, command: str, join_lines: bool = True) -> str | list[str]:
-        """Run a command; whether it did what it should is judged by its results, not by its chatter."""
-        with contextlib.suppress(NgSpiceCommandError):
-            super().exec_command(command)
+        """Run a command; whether it did what it should is judged by its results, not by its chatter.
+
+        Raises
+        ------
+        SimulationError
+            If ngspice has given up altogether.
+        """
+        try:
+            with contextlib.suppress(NgSpiceCommandError):
+                super().exec_command(command)
+        except NameError as error:  # PySpice's, for a return code other than 0
+            raise SimulationError(f"ngspice gave up at {command!r}:\n{self.words}") from error
         return self.stdout if join_lines else list(self._stdout)
 
     @contextlib.contextmanager
     def circuit(self, deck: str) -> Iterator[None]:
-        """Hold a circuit for the time of a with block; memory stays flat only if it is removed."""
+        """Hold a circuit for the time of a with block; memory stays flat only if it is removed.
+
+        Raises
+        ------
+        SimulationError
+            If ngspice does not take the circuit. After this or any other error in the block ngspice is
+            restarted, so that the next circuit meets a sound one.
+        """
         try:
-            self.load_circuit(deck)
-        except (NgSpiceCircuitError, NameError) as error:
-            raise SimulationError(f"ngspice refused the circuit:\n{self.words}") from error
-        try:
+            try:
+                self.load_circuit(deck)
+            except (NgSpiceCircuitError, NameError) as error:
+                raise SimulationError(f"ngspice refused the circuit:\n{self.words}") from error
+            # Most errors in a deck leave ngspice without a circuit, but PySpice sees them as chatter.
+            self._on_loading = self.words
             yield
-        finally:
-            self.destroy()
-            self.remove_circuit()
+        except BaseException:
+            self.restart()
+            raise
+        self.destroy()
+        self.remove_circuit()
 
     def analyse(self, command: str, axis: str, stop: float) -> Mapping[str, FloatArray]:
         """Run an analysis of the circuit that is held and take its vectors.
@@ -107,12 +156,14 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         self.exec_command(command)
         words = self.words
         if self.last_plot == "const":
-            raise SimulationError(f"ngspice gave no result for {command!r}:\n{words}")
+            raise SimulationError(f"ngspice gave no result for {command!r}:\n{self._on_loading}\n{words}")
         vectors = {name.lower(): vector._data for name, vector in self.plot(None, self.last_plot).items()}
         reached = vectors.get(axis, np.empty(0))
         if len(reached) == 0 or abs(reached[-1] - stop) > 1e-6 * max(abs(stop), 1e-15):
             last = reached[-1] if len(reached) else None
-            raise SimulationError(f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}")
+            raise SimulationError(
+                f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}"
+            )
         if not all(np.all(np.isfinite(vector)) for vector in vectors.values()):
             raise SimulationError(f"ngspice gave values that are not finite for {command!r}:\n{words}")
         return vectors

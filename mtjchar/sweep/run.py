@@ -101,7 +101,7 @@ def sweep(
     total = sum(task.rows for task in tasks)
     todo = [task for task in tasks if not directory.has_part(task.part, task.rows)]
     done = total - sum(task.rows for task in todo)
-    report = progress or (lambda done, total: None)
+    report = progress or (lambda _done, _total: None)
     report(done, total)
     if not todo:
         return directory.path
@@ -172,9 +172,9 @@ def _overdrive(study: Study, devices: pd.DataFrame, direction: Direction, lines:
     column = {name: devices[name].to_numpy()[:, None, None] for name in devices.columns}
     stack = study.stack
     # The critical current is that of the symmetric torque; its angular dependence enters here, once.
-    asymmetry = torque.spin_torque_efficiency(
-        1.0, stack.slonczewski_lambda, lines.m_z
-    ) / torque.spin_torque_efficiency(1.0, 1.0, 0.0)
+    one, lambda_ = np.ones(1), np.array(stack.slonczewski_lambda)
+    symmetric = torque.spin_torque_efficiency(one, one, lines.m_z)
+    asymmetry = torque.spin_torque_efficiency(one, lambda_, lines.m_z) / symmetric
     field_like = 1.0 + column["damping"] * stack.field_like_torque
     overdrive = lines.current_A / column["critical_current_A"] * asymmetry * field_like
     # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, z counted from the start state.
@@ -206,12 +206,10 @@ def _average_over_noise(
     drive = to_coefficients @ overdrive[solved].T
     power = to_coefficients @ (lines.current_A[solved] * amplitudes[amplitude, None]).T
 
-    statistics = fokker_planck.write_statistics(
-        lambda z: chebyshev.chebval(z, drive, tensor=False),
-        delta,
-        durations / t_d,
-        lambda z: chebyshev.chebval(z, power, tensor=False),
-    )
+    def series(coefficients: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
+
+    statistics = fokker_planck.write_statistics(series(drive), delta, durations / t_d, series(power))
     # Edges: the rise meets the state before the write, the fall the one after it.
     at_p, at_ap = np.moveaxis(lines.edge_energy_J[solved], -1, 0)
     before, after = (at_p, at_ap) if direction == "p_to_ap" else (at_ap, at_p)
@@ -221,7 +219,7 @@ def _average_over_noise(
     energy[solved] = statistics.integral * t_d + 0.5 * (before * (1.0 + failed) + after * (1.0 - failed))
     # A redundant write holds the state: 1 - |m_z| averages 1/(2 Delta (1 + i)) in the well.
     held = -1.0 + 0.5 / (delta * (1.0 + np.maximum(chebyshev.chebval(-1.0, drive), 0.0)))
-    redundant[solved] = chebyshev.chebval(held, power, tensor=False)[:, None] * durations + after
+    redundant[solved] = series(power)(held)[:, None] * durations + after
     return rate, energy, redundant
 
 

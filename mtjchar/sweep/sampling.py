@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import qmc, truncnorm
 
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
 from mtjchar.study import Spread, Study
+
+FloatArray = npt.NDArray[np.float64]
 
 _CUT = 5.0
 
@@ -76,7 +79,7 @@ def nominal_device(study: Study) -> pd.DataFrame:
     return device
 
 
-def _spread(nominal: float, spread: Spread, normal: np.ndarray) -> np.ndarray:
+def _spread(nominal: float, spread: Spread, normal: FloatArray) -> FloatArray:
     return nominal + (spread.sigma * nominal if spread.relative else spread.sigma) * normal
 
 
@@ -99,36 +102,41 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
         ``antiparallel_resistance_ohm`` (at zero bias) added. The first two are negative, and those that
         follow are not meaningful, where the easy direction lies in the plane.
     """
-    stack, kelvin = study.stack, study.cell.temperature
-    table = sampled.copy()
-    table.insert(0, "device", np.arange(len(table)))
-    m = anisotropy.magnetization_ratio(kelvin, stack.curie_temperature, stack.magnetization_exponent)
-    table["saturation_magnetization_A_per_m"] *= m
-    table["interfacial_anisotropy_J_per_m2"] *= m**stack.anisotropy_exponent
-    table["tmr"] = _tmr_at(table["tmr"], m**stack.polarization_exponent)
-    table["spin_polarization"] *= m**stack.polarization_exponent
-    reference = anisotropy.REFERENCE_TEMPERATURE
-    table["resistance_area_product_ohm_m2"] *= (kelvin / reference) ** stack.resistance_exponent
+    stack, kelvin = study.stack, np.array(study.cell.temperature)
+    column = {name: sampled[name].to_numpy(dtype=np.float64) for name in sampled.columns}
+    m = anisotropy.magnetization_ratio(
+        kelvin, np.array(stack.curie_temperature), np.array(stack.magnetization_exponent)
+    )
+    thickness, diameter, damping = column["free_layer_thickness_m"], column["diameter_m"], column["damping"]
+    magnetization = column["saturation_magnetization_A_per_m"] * m
+    interfacial = column["interfacial_anisotropy_J_per_m2"] * m**stack.anisotropy_exponent
+    tmr = _tmr_at(column["tmr"], m**stack.polarization_exponent)
+    polarization = column["spin_polarization"] * m**stack.polarization_exponent
+    warming = kelvin / anisotropy.REFERENCE_TEMPERATURE
+    product = column["resistance_area_product_ohm_m2"] * warming**stack.resistance_exponent
 
-    thickness, diameter = table["free_layer_thickness_m"], table["diameter_m"]
-    magnetization = table["saturation_magnetization_A_per_m"]
-    energy = anisotropy.effective_anisotropy(
-        table["interfacial_anisotropy_J_per_m2"], thickness, magnetization, diameter
+    energy = anisotropy.effective_anisotropy(interfacial, thickness, magnetization, diameter)
+    field = anisotropy.anisotropy_field(energy, magnetization)
+    stability = anisotropy.thermal_stability(energy, 0.25 * np.pi * diameter**2 * thickness, kelvin)
+    parallel = tunneling.parallel_resistance(product, diameter)
+    table = sampled.assign(
+        saturation_magnetization_A_per_m=magnetization,
+        interfacial_anisotropy_J_per_m2=interfacial,
+        spin_polarization=polarization,
+        resistance_area_product_ohm_m2=product,
+        tmr=tmr,
+        anisotropy_field_T=field,
+        thermal_stability=stability,
+        relaxation_time_s=anisotropy.relaxation_time(damping, field),
+        critical_current_A=torque.critical_current(damping, stability, kelvin, polarization),
+        parallel_resistance_ohm=parallel,
+        antiparallel_resistance_ohm=parallel * (1.0 + tmr),
     )
-    volume = 0.25 * np.pi * diameter**2 * thickness
-    table["anisotropy_field_T"] = anisotropy.anisotropy_field(energy, magnetization)
-    table["thermal_stability"] = anisotropy.thermal_stability(energy, volume, kelvin)
-    table["relaxation_time_s"] = anisotropy.relaxation_time(table["damping"], table["anisotropy_field_T"])
-    table["critical_current_A"] = torque.critical_current(
-        table["damping"], table["thermal_stability"], kelvin, table["spin_polarization"]
-    )
-    parallel = tunneling.parallel_resistance(table["resistance_area_product_ohm_m2"], diameter)
-    table["parallel_resistance_ohm"] = parallel
-    table["antiparallel_resistance_ohm"] = parallel * (1.0 + table["tmr"])
+    table.insert(0, "device", np.arange(len(table)))
     return table
 
 
-def _tmr_at(tmr: pd.Series, polarization_ratio: float) -> pd.Series:
+def _tmr_at(tmr: FloatArray, polarization_ratio: FloatArray) -> FloatArray:
     """Scale the TMR with the polarization of both layers by Julliere's formula, TMR = 2 P^2/(1 - P^2)."""
     square = tmr / (2.0 + tmr) * polarization_ratio**2
     return 2.0 * square / (1.0 - square)

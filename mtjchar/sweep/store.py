@@ -51,7 +51,10 @@ class RunDirectory:
             write_atomically(file, lambda part: part.write_text(study.to_toml(), encoding="utf-8"))
         except OSError as error:
             raise InputError(
-                "run directory", value=str(path), allowed="a directory that can be written", remedy=f"{error}."
+                "run directory",
+                value=str(path),
+                allowed="a directory that can be written",
+                remedy=f"{error}.",
             ) from error
         return cls(path, study)
 
@@ -78,7 +81,7 @@ class RunDirectory:
         """Whether the part with this name is there and whole."""
         try:
             return len(pd.read_parquet(self._part(name), columns=["status"])) == rows
-        except (OSError, ValueError):  # missing, truncated (pyarrow.ArrowInvalid is a ValueError), no such column
+        except (OSError, ValueError):  # missing; truncated (pyarrow.ArrowInvalid) or without the column
             return False
 
     def write_part(self, name: str, samples: pd.DataFrame) -> None:

@@ -1,0 +1,139 @@
+"""Figures of surfaces and trade-offs, as PNG and SVG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from mtjchar.surfaces import WriteSurface
+
+_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}
+_LOWEST_RATE = 1e-15
+_DPI = 150
+
+
+def surface_figures(surface: WriteSurface, folder: str | Path) -> list[Path]:
+    """Draw maps of error rate and energy, and the error rate against duration and amplitude.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+    folder : str or Path
+        Where the figures go; made if missing.
+
+    Returns
+    -------
+    list of Path
+        The files, a PNG and an SVG each.
+    """
+    figures = {
+        "ber_map": _maps(surface, "ber"),
+        "energy_map": _maps(surface, "energy"),
+        "ber_against_duration": _curves(surface, against="duration"),
+        "ber_against_amplitude": _curves(surface, against="amplitude"),
+    }
+    return [path for name, figure in figures.items() for path in _save(figure, Path(folder), name)]
+
+
+def tradeoff_figure(table: pd.DataFrame, folder: str | Path) -> list[Path]:
+    """Draw recognition rate against programming energy, one line a lever.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `mtjchar.network.tradeoff.tradeoff` returns it.
+    folder : str or Path
+        Where the figure goes; made if missing.
+    """
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for lever, rows in table.groupby("lever", sort=False):
+        rows = rows.sort_values("energy_saved_fraction")
+        axes.errorbar(
+            100.0 * rows["energy_saved_fraction"],
+            -rows["accuracy_drop_points"],
+            yerr=rows["accuracy_drop_ci95"],
+            marker="s" if lever == "reliable" else "o",
+            markersize=4,
+            capsize=2,
+            linestyle="none" if lever == "reliable" else "-",
+            label=lever,
+        )
+    axes.axhline(-1.0, color="0.6", linewidth=0.8, linestyle="--")
+    axes.annotate("1 point lost", (0.01, -1.0), xycoords=("axes fraction", "data"), va="bottom", color="0.4")
+    axes.set_xlabel("programming energy saved against the reliable pulse (%)")
+    axes.set_ylabel("recognition rate against error-free writes (points)")
+    axes.legend(title="lever", frameon=False)
+    axes.grid(alpha=0.3)
+    return _save(figure, Path(folder), "tradeoff")
+
+
+def _maps(surface: WriteSurface, quantity: str) -> Figure:
+    figure = Figure(figsize=(4.6 * len(surface.directions), 3.8), layout="constrained")
+    row = figure.subplots(1, len(surface.directions), squeeze=False)[0]
+    amplitude = np.linspace(surface.amplitudes[0], surface.amplitudes[-1], 160)
+    duration = np.geomspace(surface.durations[0], surface.durations[-1], 160)
+    for axes, direction in zip(row, surface.directions, strict=True):
+        if quantity == "ber":
+            values = surface.ber(direction, amplitude[:, None], duration)
+            norm, label = LogNorm(_LOWEST_RATE, 1.0), "write error rate"
+            levels = [1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1e-1]
+        else:
+            values = 1e12 * surface.energy(direction, amplitude[:, None], duration)
+            norm, label = LogNorm(values.min(), values.max()), "energy of a switching write (pJ)"
+            levels = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+        mesh = axes.pcolormesh(
+            1e9 * duration,
+            amplitude,
+            np.maximum(values, _LOWEST_RATE),
+            norm=norm,
+            cmap="viridis",
+            rasterized=True,
+        )
+        lines = axes.contour(1e9 * duration, amplitude, values, levels=levels, colors="white", linewidths=0.8)
+        axes.clabel(lines, fmt="%g", fontsize=7)
+        axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=_TITLES[direction])
+        figure.colorbar(mesh, ax=axes, label=label)
+    return figure
+
+
+def _curves(surface: WriteSurface, against: str) -> Figure:
+    figure = Figure(figsize=(4.6 * len(surface.directions), 3.8), layout="constrained")
+    row = figure.subplots(1, len(surface.directions), sharey=True, squeeze=False)[0]
+    by_duration = against == "duration"
+    grid, kept = surface.durations, surface.amplitudes
+    if not by_duration:
+        grid, kept = kept, grid
+    fine = np.geomspace(grid[0], grid[-1], 300)
+    for axes, direction in zip(row, surface.directions, strict=True):
+        for k in np.unique(np.linspace(0, len(kept) - 1, 6).round().astype(int)):
+            pulse = (kept[k], fine) if by_duration else (fine, kept[k])
+            points = (kept[k], grid) if by_duration else (grid, kept[k])
+            unit = 1e9 if by_duration else 1.0
+            label = f"{kept[k]:.2f} V" if by_duration else f"{1e9 * kept[k]:.3g} ns"
+            (line,) = axes.plot(unit * fine, surface.ber(direction, *pulse), label=label)
+            lower, upper = surface.ber_interval(direction, *points)
+            axes.fill_between(unit * grid, lower, upper, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.set(
+            yscale="log",
+            ylim=(_LOWEST_RATE, 2.0),
+            xscale="log" if by_duration else "linear",
+            xlabel="duration (ns)" if by_duration else "amplitude (V)",
+            title=_TITLES[direction],
+        )
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, fontsize=8)
+    row[0].set_ylabel("write error rate")
+    return figure
+
+
+def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
+    for path in paths:
+        figure.savefig(path, dpi=_DPI)
+    return paths
