@@ -85,7 +85,9 @@ def _quantity(unit: str, name: str) -> Callable[[str], float]:
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML), see docs/study.md.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a sweep.")]
 Out = Annotated[Path, typer.Option("--out", help="Directory for the results; made if missing.")]
-Devices = Annotated[int | None, typer.Option(min=1, help="Number of devices, instead of the study's.")]
+Devices = Annotated[
+    int | None, typer.Option(min=1, max=1_000_000, help="Number of devices, instead of the study's.")
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the sampling, instead of the study's.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
@@ -266,7 +268,7 @@ def main() -> None:
     """Run the command line; errors that mtjchar raises on purpose end without a traceback."""
     warnings.showwarning = _show_warning
     try:
-        app()
+        app(prog_name="mtjchar")
     except MtjcharError as error:
         _err.print(f"Error: {error}", style="red", markup=False, highlight=False)
         sys.exit(2 if isinstance(error, InputError) else 1)
@@ -384,3 +386,7 @@ def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     _err.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

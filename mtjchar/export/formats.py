@@ -41,5 +41,5 @@ def export_surface(surface: WriteSurface, format_: str, out: str | Path) -> None
         write_atomically(out, lambda part: FORMATS[format_](surface, part))
     except OSError as error:
         raise InputError(
-            "out", value=str(out), allowed="a file that can be written", remedy=f"{error}."
+            "out", value=str(out), allowed="a file that can be written", remedy=f"{error.strerror}."
         ) from error

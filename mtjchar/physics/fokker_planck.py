@@ -70,7 +70,7 @@ def write_error_rate(
     Parameters
     ----------
     overdrive : array_like
-        I/Ic0, dimensionless, from 0 to 50; constant during the pulse and over m_z.
+        I/Ic0, dimensionless, magnitude up to 50, negative where it holds the state; constant during the pulse and over m_z.
     stability : array_like
         Thermal stability Delta, dimensionless, 5 to 250.
     reduced_time : array_like
@@ -155,7 +155,7 @@ def write_statistics(
     fastest = np.abs(overdrive(probe)).max(axis=0)
     _check(fastest, delta, tau)
 
-    grid = _Grid.make(delta, fastest)
+    grid = _Grid.make(delta, fastest, whole=observable is not None)
     fields = [grid.relaxed()]
     if observable is not None:
         fields.append(np.array(observable(grid.z)))
@@ -196,12 +196,14 @@ class _Grid(NamedTuple):
     weight: FloatArray
 
     @classmethod
-    def make(cls, delta: FloatArray, fastest: FloatArray) -> _Grid:
-        # q and the density vary over 1 - z ~ 1/(2 Delta (1 + i)) at the top. From the bottom, where the
-        # committor is below rounding or the well has its floor, nothing returns.
+    def make(cls, delta: FloatArray, fastest: FloatArray, *, whole: bool) -> _Grid:
+        # q and the density vary over 1 - z ~ 1/(2 Delta (1 + i)) at the top. At the bottom the grid goes to
+        # the floor of the well; for the error rate alone only to where the committor is below rounding:
+        # from there nothing returns, but an observable goes on changing down to the well.
         closest = 0.002 / (delta * (1.0 + fastest))
         top = np.arctanh(1.0 - closest)
-        bottom = -np.arctanh(np.minimum(np.sqrt(80.0 / delta), 1.0 - 0.2 / delta))
+        well = 1.0 - 0.2 / delta
+        bottom = -np.arctanh(well if whole else np.minimum(np.sqrt(80.0 / delta), well))
         # The transition between the wells, 1/sqrt(2 Delta) wide, has to be resolved, or it leaves wiggles.
         points = 1 + int(np.ceil(np.max((top - bottom) * np.maximum(np.sqrt(2.0 * delta) / 0.3, 25.0))))
         spacing = (top - bottom) / (points - 1)

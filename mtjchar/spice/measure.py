@@ -135,6 +135,7 @@ def write_waveforms(
         If ngspice does not reach the end of the pulse.
     """
     high = "abl" if high_line(study, direction) == "bitline" else "asl"
+    amplitude, duration = float(amplitude), float(duration)  # a numpy float does not print as a number
     ngspice = simulator()
     with ngspice.circuit(batch_deck(study, cells, held=False)):
         plateau = duration - 0.5 * (study.pulse.rise + study.pulse.fall)

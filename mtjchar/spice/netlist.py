@@ -114,7 +114,7 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] + ([] if held else [f"v(m{k})"])
     celsius = study.cell.temperature - 273.15
-    settings = [f".options temp={celsius!r} method=trap reltol=1e-4", *(f".save {name}" for name in saved)]
+    settings = [f".options temp={celsius!r} method=trap reltol=1e-5", *(f".save {name}" for name in saved)]
     return "\n".join([str(circuit), *settings, ".end"])
 
 

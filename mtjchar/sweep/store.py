@@ -54,7 +54,7 @@ class RunDirectory:
                 "run directory",
                 value=str(path),
                 allowed="a directory that can be written",
-                remedy=f"{error}.",
+                remedy=f"{error.strerror}.",
             ) from error
         return cls(path, study)
 

@@ -1,0 +1,52 @@
+"""Fixtures that several test modules use."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mtjchar.surfaces import WriteSurface
+
+
+def analytic_log_rate(direction, amplitude, duration):
+    """log10 of a made-up error rate with the shape of real ones: exp(-rate (t - t0)), rate ~ overdrive."""
+    rate = (1.0 if direction == "p_to_ap" else 1.2) * (amplitude - 0.3) * 2.5e9
+    x = rate * (duration - 0.4e-9)
+    return -np.log10(np.e) * np.log1p(np.exp(2.0 * (x - 2.0))) / 2.0
+
+
+def analytic_energy(direction, amplitude, duration, switching):
+    """Energy of a fixed resistance, J."""
+    resistance = {"p_to_ap": 5e3, "ap_to_p": 7e3}[direction] * (1.0 if switching else 1.1)
+    return amplitude**2 / resistance * duration
+
+
+@pytest.fixture(scope="session")
+def analytic_surface():
+    """A surface whose values between the grid points are known."""
+    directions = ["p_to_ap", "ap_to_p"]
+    amplitude, duration = np.linspace(0.4, 1.2, 12), np.geomspace(1e-9, 60e-9, 25)
+    grid = amplitude[:, None], duration[None, :]
+    rate = np.stack([10.0 ** analytic_log_rate(one, *grid) for one in directions])
+    energy, redundant = (
+        np.stack([analytic_energy(one, *grid, kind) for one in directions]) for kind in (True, False)
+    )
+    dims = ("direction", "amplitude", "duration")
+    return WriteSurface(
+        xr.Dataset(
+            {
+                "ber": (dims, rate),
+                "ber_lower": (dims, rate / 2.0),
+                "ber_upper": (dims, np.minimum(rate * 2.0, 1.0)),
+                "ber_quantile": ((*dims, "quantile"), np.stack([rate / 4.0, rate], axis=-1)),
+                "energy": (dims, energy),
+                "redundant_energy": (dims, redundant),
+            },
+            coords={
+                "direction": directions,
+                "amplitude": amplitude,
+                "duration": duration,
+                "quantile": [0.05, 0.5],
+            },
+            attrs={"nominal_amplitude_V": 0.8, "seed": 1},
+        )
+    )
