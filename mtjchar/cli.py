@@ -343,14 +343,17 @@ def _print_json(data: object) -> None:
 
 
 def _print_tradeoff(table: Any) -> None:
-    shown = Table("lever", "V", "ns", "BER", "energy (J)", "saved", "accuracy (%)", "drop (points)")
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    shown.add_column("lever", no_wrap=True)
+    for name in ("V", "ns", "BER", "mJ", "saved", "accuracy %", "drop, points"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for row in table.itertuples():
         shown.add_row(
             row.lever,
             f"{row.amplitude_V:.3f}",
             f"{1e9 * row.duration_s:.2f}",
             f"{row.ber:.1e}",
-            f"{row.programming_energy_J:.3e}",
+            f"{1e3 * row.programming_energy_J:.3f}",
             f"{row.energy_saved_fraction:.1%}",
             f"{100 * row.accuracy_mean:.2f} ± {100 * row.accuracy_ci95:.2f}",
             f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}",

@@ -14,6 +14,7 @@ from mtjchar.surfaces import WriteSurface
 _TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}
 _LOWEST_RATE = 1e-15
 _DPI = 150
+_LARGEST_DROP_SHOWN = -5.0  # points; what lies below is in the table
 
 
 def surface_figures(surface: WriteSurface, folder: str | Path) -> list[Path]:
@@ -64,7 +65,8 @@ def tradeoff_figure(table: pd.DataFrame, folder: str | Path) -> list[Path]:
             label=lever,
         )
     axes.axhline(-1.0, color="0.6", linewidth=0.8, linestyle="--")
-    axes.annotate("1 point lost", (0.01, -1.0), xycoords=("axes fraction", "data"), va="bottom", color="0.4")
+    axes.annotate("1 point lost", (0.2, -1.0), xycoords=("axes fraction", "data"), va="bottom", color="0.4")
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], _LARGEST_DROP_SHOWN))
     axes.set_xlabel("programming energy saved against the reliable pulse (%)")
     axes.set_ylabel("recognition rate against error-free writes (points)")
     axes.legend(title="lever", frameon=False)

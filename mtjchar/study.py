@@ -11,7 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -453,6 +453,8 @@ def _as_input_error(
         allowed = "this key is required"
     elif first["type"] == "extra_forbidden":
         allowed = f"one of {', '.join(_known(keys[:-1]))}"
+    elif first["type"] in _LIMITS:
+        allowed = _range(keys) or allowed
     elif first["type"] == "model_type":
         allowed = "a table, or the path of a stack file" if keys == ["stack"] else "a table"
     value: Any = data
@@ -472,11 +474,39 @@ def _as_input_error(
     )
 
 
-def _known(keys: list[str]) -> list[str]:
-    """Keys of a table of the study."""
+_LIMITS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def _range(keys: list[str]) -> str:
+    """Put the limits of a number of the study into words."""
+    field = _model(keys[:-1]).model_fields[keys[-1]]
+    inner = [part for kind in get_args(field.annotation) for part in getattr(kind, "__metadata__", ())]
+    unit = next((part.unit for part in [*field.metadata, *inner] if isinstance(part, _InUnit)), "")
+    limits = [
+        f"{word} {getattr(part, name)!r} {unit}".rstrip()
+        for part in field.metadata
+        for name, word in _LIMITS.values()
+        if hasattr(part, name)
+    ]
+    return " and ".join(limits)
+
+
+def _model(keys: list[str]) -> Any:
+    """Find the description of a table of the study."""
     model: Any = Study
     for key in keys:
         model = model.model_fields[key].annotation
+    return model
+
+
+def _known(keys: list[str]) -> list[str]:
+    """List the keys of a table of the study."""
+    model = _model(keys)
     return [*model.model_fields, *(["stack_overrides"] if model is Study else [])]
 
 

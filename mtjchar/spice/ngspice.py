@@ -68,7 +68,9 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         try:
             super().__init__()
         except OSError as error:
-            raise MissingToolError(f"libngspice does not load: {error}. {_HOW_TO_GET}") from error
+            given = os.environ.get("NGSPICE_LIBRARY_PATH")
+            remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: mend or unset it. " if given else ""
+            raise MissingToolError(f"libngspice does not load: {error}. {remedy}{_HOW_TO_GET}") from error
         if (self.ngspice_version or 0) < _OLDEST:
             raise MissingToolError(f"ngspice {self.ngspice_version} is older than {_OLDEST}. {_HOW_TO_GET}")
         # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
@@ -160,7 +162,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         vectors = {name.lower(): vector._data for name, vector in self.plot(None, self.last_plot).items()}
         reached = vectors.get(axis, np.empty(0))
         if len(reached) == 0 or abs(reached[-1] - stop) > 1e-6 * max(abs(stop), 1e-15):
-            last = reached[-1] if len(reached) else None
+            last = float(reached[-1]) if len(reached) else None
             raise SimulationError(
                 f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}"
             )

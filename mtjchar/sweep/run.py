@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
@@ -106,8 +106,10 @@ def sweep(
     if not todo:
         return directory.path
     with _pool(workers) if executor is None else contextlib.nullcontext(executor) as pool:
-        futures = {pool.submit(characterize, task): task for task in todo}
+        futures: dict[Future[pd.DataFrame], Task] = {}
         try:
+            for task in todo:
+                futures[pool.submit(characterize, task)] = task
             for future in as_completed(futures):
                 task = futures[future]
                 directory.write_part(task.part, future.result())

@@ -95,15 +95,16 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If there are none.
+            If there are none, or one cannot be read.
         """
-        parts = sorted((self.path / "samples").glob("*.parquet"))
+        # A name that starts with a dot is what a killed process left of a part it was writing.
+        parts = sorted((self.path / "samples").glob("[!.]*.parquet"))
         if not parts:
             raise InputError(
                 "samples", value=str(self.path / "samples"), allowed="Parquet parts of a sweep",
                 remedy="Run `mtjchar sweep` with this directory first.",
             )  # fmt: skip
-        table = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+        table = pd.concat([_read_part(part) for part in parts], ignore_index=True)
         keys = ["device", "direction", "amplitude_V", "duration_s"]
         return table.sort_values(keys, kind="stable", ignore_index=True)
 
@@ -132,6 +133,16 @@ def write_atomically(path: Path, write: Any) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _read_part(part: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(part)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "samples", value=str(part), allowed="a whole Parquet file",
+            remedy=f"Run `mtjchar sweep` with this directory again, it redoes this part. ({error})",
+        ) from error  # fmt: skip
 
 
 def _umask() -> int:

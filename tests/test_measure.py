@@ -1,0 +1,350 @@
+"""Load lines, edges and whole writes of the cell, in ngspice."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.polynomial import chebyshev
+from scipy.optimize import brentq
+
+from mtjchar.errors import SimulationError
+from mtjchar.spice.measure import M_Z_POINTS, load_lines, write_waveforms
+from mtjchar.spice.netlist import batch_deck, cell_parameters, high_line
+from mtjchar.spice.ngspice import simulator
+from mtjchar.study import DIRECTIONS, Line, Pulse, Transistor, load_study
+from mtjchar.sweep.sampling import nominal_device, sample_devices
+
+DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
+FREE_LAYER = ("bitline", "sourceline")
+NEAR = 0.9883  # |m_z| at a typical thermal angle: 1 - 1/(2 Delta) with Delta = 43
+WRITTEN = {"p_to_ap": -1.0, "ap_to_p": 1.0}  # m_z after the write
+
+
+def changed(*, pulse=None, **cell):
+    return DEMO.model_copy(
+        update={"cell": DEMO.cell.model_copy(update=cell), "pulse": Pulse(**pulse) if pulse else DEMO.pulse}
+    )
+
+
+def ideal(on_resistance=1000.0, line=200.0, capacitance=20e-15, **other):
+    wire = Line(resistance=line, capacitance=capacitance)
+    transistor = Transistor(model="ideal", on_resistance=on_resistance)
+    return changed(transistor=transistor, bitline=wire, sourceline=wire, **other)
+
+
+def nominal_cell(study, **columns):
+    return cell_parameters(study, nominal_device(study)).assign(**columns)
+
+
+@pytest.fixture(scope="module")
+def three_cells():
+    devices = sample_devices(DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update={"devices": 3})}))
+    return cell_parameters(DEMO, devices)
+
+
+# ---- the junction in the cell -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("free_layer_to", FREE_LAYER)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_resistance_at_both_ends_is_parallel_and_antiparallel(direction, free_layer_to, three_cells):
+    lines = load_lines(changed(free_layer_to=free_layer_to), three_cells, direction, np.array([0.5, 1.1]))
+    volt, current = lines.junction_voltage_V, WRITTEN[direction] * lines.current_A
+    rp, tmr, vhalf = (three_cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
+    # Analytic: R_P, and R_AP = R_P (1 + TMR/(1 + (V/Vh)^2)); the voltage from the free to the reference
+    # layer has the sign of the current that favours P.
+    np.testing.assert_allclose((volt / current)[..., -1], np.broadcast_to(rp, volt.shape[:2]), rtol=1e-6)
+    at_ap = rp * (1 + tmr / (1 + (volt[..., 0] / vhalf) ** 2))
+    np.testing.assert_allclose((volt / current)[..., 0], at_ap, rtol=1e-6)
+    assert np.all(lines.current_A > 0)
+    assert np.all(np.sign(volt) == WRITTEN[direction])
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("on_resistance", [300.0, 5000.0])
+def test_load_line_is_that_of_a_divider(direction, on_resistance):
+    study = ideal(on_resistance, line=150.0)
+    cell = nominal_cell(study)
+    amplitudes = np.array([0.3, 0.8, 1.5])
+    lines = load_lines(study, cell, direction, amplitudes)
+    rp, tmr, vhalf = cell[["rp", "tmr", "vhalf"]].to_numpy()[0]
+    series = on_resistance + 2 * 150.0
+    for k, amplitude in enumerate(amplitudes):
+        for j, m_z in enumerate(lines.m_z):
+            # Another program: scipy's brentq for V/R(m_z, V) = (A - V)/series.
+            def excess(volt, m_z=m_z, amplitude=amplitude):
+                bias = tmr / (1 + (volt / vhalf) ** 2)
+                return volt * (2 + bias + bias * m_z) / (2 * (1 + bias)) / rp - (amplitude - volt) / series
+
+            volt = brentq(excess, 0.0, amplitude, xtol=1e-14)
+            assert lines.current_A[0, k, j] == pytest.approx((amplitude - volt) / series, rel=1e-5, abs=0)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("amplitude", [0.4, 0.8, 1.2])
+def test_interpolation_between_the_points_of_a_load_line(direction, amplitude):
+    # Another sweep of the same cell with steps 16 times finer; sweep/run.py puts a Chebyshev series through
+    # the 9 points. Own measurement: 4e-6 and less, which is ngspice's tolerance, not the series'.
+    cell = nominal_cell(DEMO)
+    lines = load_lines(DEMO, cell, direction, np.array([amplitude]))
+    line = high_line(DEMO, direction)[0]
+    with simulator().circuit(batch_deck(DEMO, cell, held=True)):
+        simulator().exec_command(f"alter va{line}l dc = {amplitude}")
+        simulator().exec_command(f"alter vw dc = {DEMO.cell.wordline_voltage}")
+        fine = simulator().analyse(f"dc vmz -1 1 {2 / (M_Z_POINTS - 1) / 16}", "v-sweep", 1.0)
+    series = chebyshev.chebfit(lines.m_z, lines.current_A[0, 0], M_Z_POINTS - 1)
+    expected = -fine[f"e{line}0#branch"]
+    assert len(expected) == 129
+    np.testing.assert_allclose(chebyshev.chebval(fine["v-sweep"], series), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("free_layer_to", FREE_LAYER)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_plateau_of_the_transient_is_the_load_line(direction, free_layer_to):
+    study = changed(free_layer_to=free_layer_to)
+    cell = nominal_cell(study, u0=WRITTEN[direction] * 4.0)
+    write = write_waveforms(study, cell, direction, 0.9, 6e-9)
+    lines = load_lines(study, cell, direction, np.array([0.9]))
+    at = int(np.argmin(np.abs(write.time_s - 5e-9)))
+    series = chebyshev.chebfit(lines.m_z, lines.current_A[0, 0], M_Z_POINTS - 1)
+    # The same circuit by another analysis.
+    assert write.current_A[0, at] == pytest.approx(
+        chebyshev.chebval(write.m_z[0, at], series), rel=1e-4, abs=0
+    )
+
+
+@pytest.mark.parametrize("free_layer_to", FREE_LAYER)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_write_ends_in_the_state_of_its_name_and_holds_it(direction, free_layer_to):
+    study = changed(free_layer_to=free_layer_to)
+    for start in (1.0, -1.0):
+        cell = nominal_cell(study, u0=start * np.arctanh(NEAR))
+        write = write_waveforms(study, cell, direction, 1.0, 10e-9)
+        assert write.m_z[0, 0] == pytest.approx(start * NEAR, rel=1e-3, abs=0)
+        assert WRITTEN[direction] * write.m_z[0, -1] > 0.98
+        assert write.current_A[0, len(write.time_s) // 2] > 20e-6
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_batch_is_the_cells_one_by_one(direction, three_cells):
+    together = load_lines(DEMO, three_cells, direction, np.array([0.9]))
+    for k in range(3):
+        alone = load_lines(DEMO, three_cells.iloc[k : k + 1], direction, np.array([0.9]))
+        np.testing.assert_allclose(together.current_A[k], alone.current_A[0], rtol=1e-4)
+    assert len(np.unique(together.current_A[:, 0, 0])) == 3
+
+
+# ---- what reaches the transistor --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_temperature_reaches_the_transistor_and_only_it(direction):
+    cell = nominal_cell(DEMO)
+    cold, hot = (
+        load_lines(changed(temperature=kelvin), cell, direction, np.array([1.0])).current_A
+        for kelvin in (233.15, 398.15)
+    )
+    # Physics: far above threshold the falling mobility wins over the falling threshold. The junction limits
+    # the current, so that less than a tenth is left of it.
+    assert np.all(hot < 0.99 * cold)
+    assert np.all(hot > 0.9 * cold)
+    ideal_cold, ideal_hot = (
+        load_lines(ideal(temperature=kelvin), cell, direction, np.array([1.0])).current_A
+        for kelvin in (233.15, 398.15)
+    )
+    np.testing.assert_allclose(ideal_cold, ideal_hot, rtol=1e-9)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_higher_threshold_or_lower_gate_or_narrower_channel_means_less_current(direction):
+    def current(study=DEMO, **columns):
+        return load_lines(study, nominal_cell(study, **columns), direction, np.array([1.0])).current_A[0, 0]
+
+    assert np.all(current(dvth=0.05) < current())
+    assert np.all(current() < current(dvth=-0.05))
+    assert np.all(current(changed(wordline_voltage=1.2)) < current())
+    assert np.all(current(w=200e-9) < current())
+    # 50 mV of threshold are 50 mV of gate voltage, to first order (the mobility sees only the latter).
+    np.testing.assert_allclose(current(dvth=0.05), current(changed(wordline_voltage=1.35)), rtol=0.02)
+
+
+# ---- energy -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("free_layer_to", FREE_LAYER)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_energy_of_a_constant_resistance(direction, free_layer_to):
+    study = ideal(line=1.0, capacitance=0.0, free_layer_to=free_layer_to)
+    cell = nominal_cell(study, tmr=1e-3, u0=-WRITTEN[direction] * 2.0)
+    write = write_waveforms(study, cell, direction, 0.8, 50e-9)
+    resistance = cell["rp"].iloc[0] + 1000.0 + 2.0
+    # Analytic: V^2/R over the plateau and a third of each edge; the TMR of 1e-3 is the tolerance.
+    rise, fall = DEMO.pulse.rise, DEMO.pulse.fall
+    expected = 0.8**2 / resistance * (50e-9 - 0.5 * (rise + fall) + (rise + fall) / 3)
+    assert write.energy_J[0] == pytest.approx(expected, rel=1.1e-3, abs=0)
+    # And V I t, as it is understood by everybody.
+    assert write.energy_J[0] == pytest.approx(0.8**2 / resistance * 50e-9, rel=0.01, abs=0)
+
+
+def charge_energy(capacitance, resistance, volt, rise):
+    """What a source that ramps to `volt` within `rise` delivers to a capacitor behind a resistor, analytic.
+
+    The current is C V/rise (1 - exp(-t/RC)) on the ramp and decays with RC after it; C V^2/2 for a slow
+    ramp, C V^2 for a step. On the way back all current flows into the source, which regains nothing.
+    """
+    x = rise / (resistance * capacitance)
+    ramp = 0.5 - 1 / x**2 + np.exp(-x) * (1 / x**2 + 1 / x)
+    return capacitance * volt**2 * (ramp + (1 - np.exp(-x)) / x)
+
+
+def test_charge_energy_has_the_known_limits():
+    assert charge_energy(1e-12, 1e-3, 1.0, 1e-10) == pytest.approx(0.5e-12, rel=1e-4, abs=0)
+    assert charge_energy(1e-12, 1e5, 1.0, 1e-10) == pytest.approx(1e-12, rel=1e-3, abs=0)
+
+
+@pytest.mark.parametrize("free_layer_to", FREE_LAYER)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize(("capacitance", "line"), [(2e-12, 200.0), (2e-13, 200.0), (2e-12, 10.0)])
+def test_edge_energy_is_the_charge_of_the_lines(capacitance, line, direction, free_layer_to):
+    study = ideal(line=line, capacitance=capacitance, free_layer_to=free_layer_to)
+    cell = nominal_cell(study).assign(rp=1e12)  # nothing flows through the junction
+    amplitudes = np.array([0.6, 1.2])
+    edges = load_lines(study, cell, direction, amplitudes).edge_energy_J
+    expected = charge_energy(capacitance, line, amplitudes, DEMO.pulse.rise)
+    np.testing.assert_allclose(edges[0], np.stack([expected, expected], axis=1), rtol=3e-3)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_edge_energy_completes_the_energy_of_a_write_that_holds(direction):
+    # With large lines and a real transistor: edge energy + V I t against a whole transient.
+    wire = Line(resistance=200.0, capacitance=1e-12)
+    study = changed(bitline=wire, sourceline=wire)
+    cell = nominal_cell(study, u0=WRITTEN[direction] * 6.0, delta=1e9)
+    lines = load_lines(study, cell, direction, np.array([0.9]))
+    assert np.all(np.isfinite(lines.edge_energy_J))
+    end = 0 if direction == "p_to_ap" else -1
+    edge = lines.edge_energy_J[0, 0, 1 if direction == "p_to_ap" else 0]
+    assert edge > 0.5 * 1e-12 * 0.9**2  # at least what stays on the capacitor: analytic
+    for duration in (2e-9, 10e-9):
+        write = write_waveforms(study, cell, direction, 0.9, duration)
+        assert write.energy_J[0] == pytest.approx(
+            0.9 * lines.current_A[0, 0, end] * duration + edge, rel=0.01, abs=0
+        )
+
+
+def test_numpy_numbers_reach_ngspice_as_numbers():
+    cell = nominal_cell(DEMO, u0=2.5)
+    plain = write_waveforms(DEMO, cell, "p_to_ap", 0.9, 3e-9)
+    numpy = write_waveforms(DEMO, cell, "p_to_ap", np.float64(0.9), np.float64(3e-9))
+    np.testing.assert_array_equal(plain.m_z, numpy.m_z)
+
+
+# ---- failures ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("rp", np.nan, "nan"),
+        ("rp", np.inf, "inf"),
+        ("rp", 0.0, "failed"),
+        ("tmr", np.nan, "nan"),
+        ("w", 1e-12, "effective channel width"),
+    ],
+)
+def test_cell_that_ngspice_cannot_solve_fails_alone(column, value, words, three_cells):
+    cells = pd.concat([three_cells, three_cells], ignore_index=True)
+    amplitudes = np.array([0.7, 0.9])
+    good = load_lines(DEMO, cells, "p_to_ap", amplitudes)
+    assert np.all(good.failure == "")
+    cells.loc[4, column] = value
+    lines = load_lines(DEMO, cells, "p_to_ap", amplitudes)
+    bad = np.arange(6) == 4
+    for one in lines.failure[4]:
+        assert one.startswith("ngspice ")
+        assert words in one.lower()
+    for got, expected in zip(lines[1:4], good[1:4], strict=True):
+        assert np.all(np.isnan(got[bad]))
+        # Other batches, other steps of the solver; the edges are small differences.
+        np.testing.assert_allclose(got[~bad], expected[~bad], rtol=1e-4, atol=2e-17)
+    assert np.all(lines.failure[~bad] == "")
+    assert lines.failure.shape == (6, 2)
+    # The next batch does not remember.
+    again = load_lines(DEMO, three_cells, "p_to_ap", amplitudes)
+    np.testing.assert_array_equal(again.failure, np.full((3, 2), ""))
+
+
+def user_transistor(path, text, subcircuit="my_nmos"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return changed(transistor=Transistor(model=str(path), subcircuit=subcircuit, width=300e-9, length=30e-9))
+
+
+RESISTOR = """* conducts like w, without regard to the gate
+.subckt my_nmos D G S B w=1u l=1u dvth=0
+R1 D S {1k*300n/w + dvth*1k}
+.ends
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["nmos.lib", "a folder/My Nmos.lib", "no error here/x.lib", "two  blanks/a+b@c%d=e.lib"]
+)
+def test_users_transistor_is_used_with_its_parameters(tmp_path, name):
+    study = user_transistor(tmp_path / name, RESISTOR)
+    lines = load_lines(study, nominal_cell(study), "p_to_ap", np.array([0.8]))
+    assert lines.failure[0, 0] == ""
+    # Another netlist of the same resistor: the ideal transistor; width and shift reach the subcircuit.
+    same = ideal(1000.0)
+    expected = load_lines(same, nominal_cell(same), "p_to_ap", np.array([0.8]))
+    np.testing.assert_allclose(lines.current_A, expected.current_A, rtol=1e-6)
+    wide = load_lines(study, nominal_cell(study, w=600e-9, dvth=0.1), "p_to_ap", np.array([0.8]))
+    same = ideal(600.0)
+    expected = load_lines(same, nominal_cell(same), "p_to_ap", np.array([0.8]))
+    np.testing.assert_allclose(wide.current_A, expected.current_A, rtol=1e-6)
+
+
+DIES_IN_THE_TRANSIENT = RESISTOR.replace(
+    "R1", "B1 0 x i = (time - 0.3n)*(1u - time) > 0 ? 1m*exp(40*v(x)) : 0\nC2 x 0 1f\nR2 x 0 1meg\nR1"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (RESISTOR.replace("my_nmos", "another"), "my_nmos"),
+        (RESISTOR.replace("D G S B", "D G S"), "too many parameters"),
+        (RESISTOR.replace("w=1u l=1u dvth=0", "").replace("{1k*300n/w + dvth*1k}", "1k"), "mismatch"),
+        (RESISTOR.replace("R1 D S", "Q1 D"), "q1"),
+        (RESISTOR.replace("{1k*300n/w", "{1k*300n/nothing"), "nothing"),
+        ('.include "gone.lib"\n' + RESISTOR, "gone.lib"),
+        ("no SPICE at all\n", "unknown subckt"),
+        ("", "unknown subckt"),
+        (RESISTOR.replace("R1", "B1 D S i = ln(-1 - v(G)*v(G))\nR1"), "out of range for ln"),
+        (DIES_IN_THE_TRANSIENT, "timestep too small"),
+        (RESISTOR + ".control\nquit\n.endc\n", "quit"),
+    ],
+    ids=[
+        "another name", "three pins", "no parameters", "syntax", "parameter", "include", "prose", "empty",
+        "no solution", "cut transient", "quits",
+    ],
+)  # fmt: skip
+def test_users_transistor_that_does_not_work_gives_reasons(tmp_path, text, words):
+    study = user_transistor(tmp_path / "nmos.lib", text)
+    cells = pd.concat([nominal_cell(study)] * 2, ignore_index=True)
+    lines = load_lines(study, cells, "p_to_ap", np.array([0.8]))
+    assert np.all(np.isnan(lines.current_A))
+    for reason in lines.failure.ravel():
+        assert reason.startswith("ngspice ")
+        assert words in reason.lower()
+    again = load_lines(DEMO, nominal_cell(DEMO), "p_to_ap", np.array([0.8]))
+    assert again.failure[0, 0] == ""
+    assert np.all(np.isfinite(again.current_A))
+
+
+def test_write_that_is_cut_is_an_error(tmp_path):
+    study = user_transistor(tmp_path / "nmos.lib", DIES_IN_THE_TRANSIENT)
+    with pytest.raises(SimulationError, match="ngspice ended 'tran ") as failure:
+        write_waveforms(study, nominal_cell(study, u0=2.5), "p_to_ap", 0.9, 5e-9)
+    assert "timestep too small" in str(failure.value).lower()

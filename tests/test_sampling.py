@@ -1,0 +1,201 @@
+"""Sampled devices: distributions, seeds, and what follows from the parameters."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtjchar.errors import InputError
+from mtjchar.study import Spread, Study, Variability, load_study
+from mtjchar.sweep import sampling
+from mtjchar.sweep.sampling import COLUMNS, derive, nominal_device, sample_devices
+
+DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
+EVERYTHING = Variability.model_validate(
+    {
+        "diameter": 0.03,
+        "free_layer_thickness": "0.005 nm",
+        "saturation_magnetization": 0.002,
+        "interfacial_anisotropy": 0.004,
+        "damping": 0.1,
+        "spin_polarization": "0.01",
+        "resistance_area_product": "0.2 ohm*um^2",
+        "tmr": 0.05,
+        "threshold_voltage": "15 mV",
+    }
+)
+
+
+def study(devices=256, seed=1, variability=EVERYTHING, *, stack=None, junction=None, **cell):
+    def with_(part, update):
+        return part.model_copy(update=update or {})
+
+    return Study(
+        stack=with_(DEMO.stack, stack),
+        junction=with_(DEMO.junction, junction),
+        cell=with_(DEMO.cell, cell),
+        pulse=DEMO.pulse,
+        variability=variability,
+        sweep=with_(DEMO.sweep, {"devices": devices, "seed": seed}),
+    )
+
+
+def test_same_seed_same_table():
+    pd.testing.assert_frame_equal(sample_devices(study()), sample_devices(study()), check_exact=True)
+
+
+def test_other_seed_other_table():
+    one, other = sample_devices(study(seed=1)), sample_devices(study(seed=2))
+    for column in COLUMNS.values():
+        assert not np.any(one[column].to_numpy() == other[column].to_numpy())
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3, 5, 100, 127, 128, 129, 1000])
+def test_any_number_of_devices(devices):
+    table = sample_devices(study(devices))
+    assert table["device"].tolist() == list(range(devices))
+    assert np.all(np.isfinite(table.to_numpy()))
+
+
+def test_first_devices_do_not_depend_on_how_many_there_are():
+    few, many = sample_devices(study(100)), sample_devices(study(500))
+    pd.testing.assert_frame_equal(few, many.head(100), check_exact=True)
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS.items())
+def test_distribution_of_each_parameter(name, column):
+    spread = getattr(EVERYTHING, name)
+    sigma = (
+        spread.sigma * (DEMO.stack.tmr if name == "tmr" else study().nominal(name))
+        if (spread.relative)
+        else spread.sigma
+    )
+    assert sigma > 0
+    standard = np.sort((sample_devices(study(1024))[column] - study().nominal(name)) / sigma)
+    # The study's own numbers. A scrambled Sobol sequence has one point in each 1024th of a dimension:
+    # mean and deviation are within a few 1/1024; those of independent points would be within 0.1.
+    assert np.mean(standard) == pytest.approx(0.0, abs=0.005)
+    assert np.std(standard) == pytest.approx(1.0, abs=0.01)
+    # Normal: quantiles of the standard normal distribution, from tables.
+    quantiles = np.interp([0.0228, 0.1587, 0.5, 0.8413, 0.9772], (np.arange(1024) + 0.5) / 1024, standard)
+    np.testing.assert_allclose(quantiles, [-2, -1, 0, 1, 2], atol=0.03)
+
+
+def test_parameters_do_not_depend_on_each_other():
+    table = sample_devices(study(1024))[list(COLUMNS.values())]
+    correlation = np.corrcoef(table.to_numpy().T)
+    # Independent points would scatter by 1/sqrt(1024) = 0.031.
+    assert np.max(np.abs(correlation - np.eye(len(COLUMNS)))) < 0.1
+
+
+def test_what_has_no_spread_has_its_nominal_value():
+    table = sample_devices(study(50, variability=Variability(diameter=Spread(sigma=0.02, relative=True))))
+    for name, column in COLUMNS.items():
+        if name == "diameter":
+            assert table[column].nunique() == 50
+        else:
+            np.testing.assert_allclose(table[column], study().nominal(name), rtol=1e-14, atol=0)
+
+
+def test_distributions_end_at_five_sigma(monkeypatch):
+    # The ends of the unit interval, where a normal distribution has no end.
+    class Ends:
+        def __init__(self, dimensions, **_):
+            self.dimensions = dimensions
+
+        def random_base2(self, _):
+            return np.repeat([[0.0], [1.0]], self.dimensions, axis=1)
+
+    monkeypatch.setattr(sampling.qmc, "Sobol", Ends)
+    variability = Variability(diameter=Spread(sigma=0.19, relative=True), threshold_voltage="10 mV")
+    table = sample_devices(study(2, variability=variability))
+    np.testing.assert_allclose(table["diameter_m"], 40e-9 * (1 + 0.19 * np.array([-5, 5])), rtol=1e-12)
+    np.testing.assert_allclose(table["threshold_voltage_V"], [-0.05, 0.05], rtol=1e-12)
+
+
+def test_nominal_device_is_that_of_the_stack():
+    device = nominal_device(study()).iloc[0]
+    for name, column in COLUMNS.items():
+        assert device[column] == pytest.approx(study().nominal(name), rel=1e-14, abs=0)
+    # Published stack, see the head of data/stacks/ikeda2010.toml: Delta = 43.0, Ic0 = 47.1 uA; t_D and R_P
+    # by hand: (1 + a^2)/(a gamma B), 5 ohm um^2/(pi/4 (40 nm)^2).
+    assert device["thermal_stability"] == pytest.approx(43.0, abs=0.05)
+    assert device["critical_current_A"] == pytest.approx(47.1e-6, abs=0.05e-6)
+    field = device["anisotropy_field_T"]
+    assert device["relaxation_time_s"] == pytest.approx(
+        (1 + 0.027**2) / (0.027 * 1.760859e11 * field), rel=1e-12, abs=0
+    )
+    assert device["parallel_resistance_ohm"] == pytest.approx(5e-12 / (np.pi / 4 * 40e-9**2), rel=1e-12)
+    assert device["antiparallel_resistance_ohm"] == pytest.approx(2.24 * device["parallel_resistance_ohm"])
+
+
+def test_delta_is_half_ms_hk_v_over_kt():
+    table = sample_devices(study(64, temperature=350.0))
+    volume = np.pi / 4 * table["diameter_m"] ** 2 * table["free_layer_thickness_m"]
+    # Analytic: Delta = mu0 Hk Ms V/(2 kB T), and Ic0 = 4 alpha e kB T Delta/(hbar P); CODATA constants.
+    delta = table["anisotropy_field_T"] * table["saturation_magnetization_A_per_m"] * volume
+    np.testing.assert_allclose(table["thermal_stability"], delta / (2 * 1.380649e-23 * 350), rtol=1e-12)
+    current = 4 * table["damping"] * 1.602176634e-19 * 1.380649e-23 * 350 * table["thermal_stability"]
+    expected = current / (1.054571817e-34 * table["spin_polarization"])
+    np.testing.assert_allclose(table["critical_current_A"], expected, rtol=1e-9)
+
+
+def test_at_300_kelvin_nothing_is_scaled():
+    sampled = sample_devices(study(16))[list(COLUMNS.values())]
+    table = derive(study(16), sampled)
+    for column in COLUMNS.values():
+        if column == "tmr":  # through Julliere's formula and back: rounding
+            np.testing.assert_allclose(table[column], sampled[column], rtol=1e-14)
+        else:
+            np.testing.assert_array_equal(table[column], sampled[column])
+
+
+@pytest.mark.parametrize("kelvin", [233.15, 260.0, 350.0, 398.15])
+def test_temperature_scaling(kelvin):
+    laws = {"curie_temperature": 1120.0, "magnetization_exponent": 1.5, "anisotropy_exponent": 2.18,
+            "polarization_exponent": 1.2, "resistance_exponent": -0.05}  # fmt: skip
+    cold, hot = (nominal_device(study(stack=laws, temperature=k)).iloc[0] for k in (300.0, kelvin))
+    # Analytic: the laws of the docstring of Stack, written again.
+    m = (1 - (kelvin / 1120) ** 1.5) / (1 - (300 / 1120) ** 1.5)
+    expected = {
+        "saturation_magnetization_A_per_m": m,
+        "interfacial_anisotropy_J_per_m2": m**2.18,
+        "spin_polarization": m**1.2,
+        "resistance_area_product_ohm_m2": (kelvin / 300) ** -0.05,
+        "damping": 1.0,
+        "diameter_m": 1.0,
+        "free_layer_thickness_m": 1.0,
+    }
+    for column, factor in expected.items():
+        assert hot[column] / cold[column] == pytest.approx(factor, rel=1e-12, abs=0)
+    # Julliere: TMR = 2 P^2/(1 - P^2), with P^2 scaled.
+    square = 1.24 / 3.24 * m**2.4
+    assert hot["tmr"] == pytest.approx(2 * square / (1 - square), rel=1e-12, abs=0)
+    assert (hot["thermal_stability"] < cold["thermal_stability"]) == (kelvin > 300)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stack": {"interfacial_anisotropy": 1.17e-3}},
+        {"stack": {"interfacial_anisotropy": 0.5e-3}},  # in the plane: Delta is negative
+        {"stack": {"free_layer_thickness": 1.6e-9}},
+        {"stack": {"interfacial_anisotropy": 1.2e-3}, "temperature": 398.15},
+    ],
+    ids=["barely", "far", "thick", "hot"],
+)
+def test_nominal_device_without_two_states_is_refused(change):
+    with pytest.raises(InputError) as refusal:
+        nominal_device(study(**change))
+    message = str(refusal.value)
+    assert "thermal stability" in message
+    assert f"got {refusal.value.value!r}" in message
+    assert refusal.value.value < 5
+    assert "allowed: at least 5" in message
+    for remedy in ("interfacial_anisotropy", "junction.diameter", "free_layer_thickness", "temperature"):
+        assert remedy in message
+
+
+def test_what_is_refused_hot_may_do_at_room_temperature():
+    assert nominal_device(study(stack={"interfacial_anisotropy": 1.2e-3}))["thermal_stability"].iloc[0] > 5
