@@ -1,5 +1,4 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from mtjchar.network.trainer import (
     train,
 )
 
-INSTALLED = Path("/usr/share/datasets/fashion-mnist").is_dir()
 PLAN = TrainingPlan(hidden=(20,), epochs=4, batch_size=50, full_scale=1.0, learning_rate_decay=0.8)
 
 
@@ -237,7 +235,6 @@ def test_other_word_lengths_and_more_layers(blobs, bits):
     assert result.train_loss[-1] < result.train_loss[0]
 
 
-@pytest.mark.skipif(not INSTALLED, reason="Debian's dataset-fashion-mnist is not installed")
 def test_fashion_mnist_with_the_defaults():
     # Regression: 0.851 to 0.856 with seeds 0 to 3; the threshold leaves room for other libraries' sums.
     result = train(load_dataset("fashion-mnist"), TrainingPlan(), conditions(0.0), seed=0)
