@@ -159,8 +159,8 @@ def test_no_pulse_leaves_the_state():
 
 
 def test_holding_current_keeps_the_state():
-    # Analytic: escape over (1 - i)^2 Delta, below 1e-50 at i = -3, Delta = 40. Rounding stays: the rows of the
-    # generator, up to 1e5 in size, sum to 0 within 1e-11, and a solve keeps that; there are 8 a step, 15 steps.
+    # Analytic: escape over (1 - i)^2 Delta, below 1e-50 at i = -3, Delta = 40. Rounding stays: the rows of
+    # the generator, up to 1e5 in size, sum to 0 within 1e-11; there are 8 solves a step and 15 steps.
     assert write_error_rate(-3.0, 40.0, 3.0) == pytest.approx(1.0, abs=1e-8)
 
 
