@@ -279,3 +279,12 @@ def test_limits_themselves_are_allowed():
     low, high = fokker_planck.STABILITY_RANGE
     rate = write_error_rate([fokker_planck.OVERDRIVE_LIMIT, 1.0, 1.0], [40.0, low, high], [0.02, 0.1, 0.1])
     assert np.all((rate > 0.5) & (rate <= 1.0))
+
+
+@pytest.mark.parametrize("delta", [20.0, 30.0, 60.0, 120.0])
+def test_tail_decays_with_the_leading_eigenvalue(delta):
+    # Analytic: near z = 1 the adjoint operator has the eigenfunction exp(-2 Delta (i - 1)(1 - z)) with the
+    # eigenvalue -2 (i - 1), -4 here; what comes back over the barrier is below 1e-90.
+    rate = write_error_rate(3.0, delta, np.linspace(4.0, 9.0, 11))
+    assert rate[-1] < 1e-13
+    np.testing.assert_allclose(np.diff(np.log(rate)), -2.0, rtol=5e-3)
