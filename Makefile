@@ -1,13 +1,16 @@
 # For those who work on mtjchar; everybody else needs scripts/demo and scripts/test only.
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test
+.PHONY: help lint test bench
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lint:  ## format, style and types
 	@sh scripts/lint
+
+bench:  ## speed figures, side by side in one run; with cmtj in it where that is installed
+	@sh scripts/setup dev && .venv/bin/python scripts/bench.py
 
 test:  ## lint and tests; ARGS="-k units" goes to pytest
 	@sh scripts/test $(ARGS)

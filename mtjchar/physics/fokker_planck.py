@@ -33,6 +33,7 @@ import numpy.typing as npt
 from scipy.special import comb, roots_laguerre
 
 from mtjchar.errors import InputError
+from mtjchar.physics._banded import factorize
 
 FloatArray = npt.NDArray[np.float64]
 FunctionOfZ = Callable[[FloatArray], FloatArray]
@@ -282,7 +283,8 @@ def _march(
     ndarray, shape (steps, stages, fields, devices)
         Mean of each stage of each step over the initial density.
     """
-    factors = _factorize(-_POLE * step * bands)
+    bands = -_POLE * step * bands
+    solve = factorize(bands)
     end = _DENSE.sum(axis=1)
     steps = np.maximum(np.ceil(longest / step).astype(int), 1)
     moments = np.empty((steps.max(), _ORDER + 1, fields.shape[1], fields.shape[2]))
@@ -290,7 +292,7 @@ def _march(
     for taken in range(len(moments)):
         stages = [fields]
         for _ in range(_ORDER):
-            stages.append(_substitute(factors, stages[-1]))
+            stages.append(solve(stages[-1]))
         for k, stage in enumerate(stages):
             moments[taken, k][:, active] = np.einsum("zd,zfd->fd", weight, stage)
         fields = sum((end[k] * stages[k] for k in range(2, _ORDER + 1)), end[1] * stages[1])
@@ -303,42 +305,9 @@ def _march(
                 return moments[: taken + 1]
             if not going.all():
                 active, weight, fields = active[going], weight[:, going], fields[:, :, going]
-                factors = tuple(factor[:, going] for factor in factors)
+                bands = bands[:, :, going]
+                solve = factorize(bands)
     return moments
-
-
-def _factorize(bands: FloatArray) -> tuple[FloatArray, ...]:
-    """LU factors of 1 + bands, no pivoting, all devices at once."""
-    low2, low1, diagonal, up1, up2 = bands
-    diagonal = diagonal + 1.0
-    for j in range(len(diagonal)):
-        if j >= 2:
-            low2[j] /= diagonal[j - 2]
-            low1[j] -= low2[j] * up1[j - 2]
-            diagonal[j] -= low2[j] * up2[j - 2]
-        if j >= 1:
-            low1[j] /= diagonal[j - 1]
-            diagonal[j] -= low1[j] * up1[j - 1]
-            up1[j] -= low1[j] * up2[j - 1]
-    return low2, low1, 1.0 / diagonal, up1, up2
-
-
-def _substitute(factors: tuple[FloatArray, ...], right: FloatArray) -> FloatArray:
-    """Solve for right-hand sides of shape (points, fields, devices)."""
-    low2, low1, inverse, up1, up2 = factors
-    x = right.copy()
-    product = np.empty_like(x[0])
-    for j in range(1, len(x)):
-        x[j] -= np.multiply(low1[j], x[j - 1], out=product)
-        if j >= 2:
-            x[j] -= np.multiply(low2[j], x[j - 2], out=product)
-    x[-1] *= inverse[-1]
-    for j in range(len(x) - 2, -1, -1):
-        x[j] -= np.multiply(up1[j], x[j + 1], out=product)
-        if j + 2 < len(x):
-            x[j] -= np.multiply(up2[j], x[j + 2], out=product)
-        x[j] *= inverse[j]
-    return x
 
 
 def _read_out(moments: FloatArray, step: FloatArray, tau: FloatArray) -> WriteStatistics:
