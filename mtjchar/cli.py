@@ -236,22 +236,26 @@ def tradeoff(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a network at cheaper and cheaper pulses: programming energy against recognition rate."""
+    """Train at cheaper and cheaper pulses: programming energy against recognition rate.
+
+    Finished trainings are kept in OUT; the same command goes on after an interruption.
+    """
     from mtjchar import plotting
     from mtjchar.network import tradeoff as experiment
     from mtjchar.network.trainer import TrainingPlan
 
     surface = _load(folder)
+    _writable(out)
     with _progress("training", "trainings") as progress:
         table = experiment.tradeoff(
             surface,
             dataset,
             plan=TrainingPlan(epochs=epochs),
             seeds=seeds,
+            kept=out / "trainings.jsonl",
             workers=workers,
             progress=progress,
         )
-    _writable(out)
     table.to_csv(out / "tradeoff.csv", index=False)
     plotting.tradeoff_figure(table, out / "figures")
     best = experiment.best(table)

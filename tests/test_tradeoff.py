@@ -95,6 +95,25 @@ def test_workers_do_not_change_the_table(table, analytic_surface, folder):
     pd.testing.assert_frame_equal(table, again, check_exact=True)
 
 
+def test_finished_trainings_are_not_done_again(table, analytic_surface, folder, tmp_path):
+    kept = tmp_path / "trainings.jsonl"
+    options = {"plan": PLAN, "seeds": 3, "rates": (1e-2, 0.3), "kept": kept}
+    calls = []
+    first = tradeoff(analytic_surface, folder, **options, progress=lambda *call: calls.append(call))
+    pd.testing.assert_frame_equal(first, table, check_exact=True)
+    assert calls[0] == (0, 24)  # error-free, reliable and 3 x 2 pulses, 3 seeds each
+    lines = kept.read_text().splitlines()
+    assert len(lines) == 24
+    # As after a kill: ten are there, the eleventh is cut.
+    kept.write_text("\n".join([*lines[:10], lines[10][:50]]) + "\n")
+    calls.clear()
+    again = tradeoff(analytic_surface, folder, **options, progress=lambda *call: calls.append(call))
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert calls[0] == (10, 24)
+    other = tradeoff(analytic_surface, folder, **{**options, "plan": TrainingPlan(hidden=(7,), epochs=1)})
+    assert not other["accuracy_mean"].equals(table["accuracy_mean"])
+
+
 def _rows(*rows):
     columns = ["lever", "energy_saved_fraction", "accuracy_drop_points"]
     table = pd.DataFrame(rows, columns=columns)

@@ -7,12 +7,18 @@ for all bits and both directions.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
+import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import NamedTuple
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +26,8 @@ from scipy import stats
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset, load_dataset
-from mtjchar.network.memory import PerDirection, WriteConditions
-from mtjchar.network.trainer import TrainingPlan, TrainingResult, train
+from mtjchar.network.memory import PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.trainer import TrainingPlan, train
 from mtjchar.surfaces import CheapestPulse, Vary, WriteSurface
 from mtjchar.surfaces.surface import RELIABLE
 
@@ -48,6 +54,7 @@ def tradeoff(
     plan: TrainingPlan | None = None,
     seeds: int = 5,
     rates: Iterable[float] = RATES,
+    kept: str | Path | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
@@ -66,6 +73,9 @@ def tradeoff(
         batches and rounding for each seed.
     rates : iterable of float, optional
         Error rates of the cheaper pulses, the worse one of the two directions.
+    kept : str or Path, optional
+        File that every finished training is added to. Trainings that are in it, with the same data, plan,
+        error rates, seed and version of mtjchar, are taken from there.
     workers : int, optional
         Number of processes; one for each core if not given. The results do not depend on it.
     progress : callable, optional
@@ -90,7 +100,7 @@ def tradeoff(
         raise InputError("seeds", value=seeds, allowed="2 or more, for an interval")
     if len(surface.directions) != 2:
         raise InputError("directions of the surface", value=surface.directions, allowed="both directions")
-    load_dataset(dataset)
+    fingerprint = _fingerprint(load_dataset(dataset))
     plan = plan or TrainingPlan()
     settings = _settings(surface, rates)
     reference = settings[0].conditions
@@ -98,13 +108,15 @@ def tradeoff(
         PerDirection(0.0, 0.0), reference.switching_energy_J, reference.redundant_energy_J
     )
     jobs = [
-        (dataset, plan, conditions, seed)
+        _Job(dataset, plan, conditions, seed)
         for conditions in [error_free, *(setting.conditions for setting in settings)]
         for seed in range(seeds)
     ]
-    results = _train_all(jobs, workers, progress)
-    accuracy = np.array([result.test_accuracy for result in results]).reshape(-1, seeds)
-    energy = np.array([result.programming_energy_J for result in results]).reshape(-1, seeds).mean(axis=1)
+    finished = _Finished(None if kept is None else Path(kept), fingerprint)
+    outcomes = _train_all(jobs, finished, workers, progress)
+    accuracy = np.array([outcome.test_accuracy for outcome in outcomes]).reshape(-1, seeds)
+    energies = [outcome.ledger.energy_J(job.conditions) for job, outcome in zip(jobs, outcomes, strict=True)]
+    energy = np.array(energies).reshape(-1, seeds).mean(axis=1)
     rows = []
     for k, setting in enumerate(settings, start=1):
         drop = 100.0 * (accuracy[0] - accuracy[k])
@@ -188,28 +200,89 @@ def write_conditions(surface: WriteSurface, pulse: CheapestPulse) -> WriteCondit
     )
 
 
+class _Job(NamedTuple):
+    """A training to do."""
+
+    dataset: str
+    plan: TrainingPlan
+    conditions: WriteConditions
+    seed: int
+
+
+class _Outcome(NamedTuple):
+    """What is kept of a training; its energy follows from the ledger."""
+
+    test_accuracy: float
+    ledger: WriteLedger
+
+
+class _Finished:
+    """Finished trainings, kept as lines of JSON so that a killed run loses none but those under way."""
+
+    def __init__(self, path: Path | None, fingerprint: str) -> None:
+        self._path, self._fingerprint = path, fingerprint
+        self._outcomes: dict[str, _Outcome] = {}
+        if path is not None and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut by a kill
+                    self._read(json.loads(line))
+
+    def _read(self, entry: dict[str, Any]) -> None:
+        counts = (PerDirection(*map(int, entry[name])) for name in ("switching", "redundant", "failed"))
+        self._outcomes[entry["key"]] = _Outcome(float(entry["test_accuracy"]), WriteLedger(*counts))
+
+    def _key(self, job: _Job) -> str:
+        # Everything that the words of a training follow from; energies are no part of it.
+        parts = (self._fingerprint, asdict(job.plan), job.conditions.error_rate, job.seed, version("mtjchar"))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def get(self, job: _Job) -> _Outcome | None:
+        return self._outcomes.get(self._key(job))
+
+    def add(self, job: _Job, outcome: _Outcome) -> None:
+        entry = {"key": self._key(job), "test_accuracy": outcome.test_accuracy, **asdict(outcome.ledger)}
+        self._read(entry)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    digest = hashlib.sha256()
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
 def _train_all(
-    jobs: list[tuple[str, TrainingPlan, WriteConditions, int]],
+    jobs: list[_Job],
+    finished: _Finished,
     workers: int | None,
     progress: Callable[[int, int], None] | None,
-) -> list[TrainingResult]:
+) -> list[_Outcome]:
     report = progress or _silent
-    report(0, len(jobs))
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=spawn) as pool:
-        futures = [pool.submit(_train_one, *job) for job in jobs]
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            report(done, len(jobs))
-    return [future.result() for future in futures]
+    todo = [job for job in jobs if finished.get(job) is None]
+    done = len(jobs) - len(todo)
+    report(done, len(jobs))
+    if todo:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=spawn) as pool:
+            futures = {pool.submit(_train_one, job): job for job in todo}
+            for future in as_completed(futures):
+                finished.add(futures[future], future.result())
+                done += 1
+                report(done, len(jobs))
+    outcomes = [finished.get(job) for job in jobs]
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _silent(_done: int, _total: int) -> None:
     pass
 
 
-def _train_one(dataset: str, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
-    return train(_dataset(dataset), plan, conditions, seed)
+def _train_one(job: _Job) -> _Outcome:
+    result = train(_dataset(job.dataset), job.plan, job.conditions, job.seed)
+    return _Outcome(result.test_accuracy, result.ledger)
 
 
 @functools.lru_cache(maxsize=1)
