@@ -52,8 +52,8 @@ def test_retention_of_high_barriers():
 
 def test_read_disturb_is_the_long_time_slope_of_the_error_rate():
     # Analytic: after the transient the error rate decays with the escape rate. The mean time has the way
-    # over the barrier in it, some 4/(1 - i) = 8, which is 1e-4 of it here; the march's grid is good for 1.1e-3
-    # in the rate at this barrier of 12, and for 3e-4 with two thirds of the spacing (measured).
+    # over the barrier in it, some 4/(1 - i) = 8, which is 1e-4 of it here; the march's grid is good for
+    # 1.1e-3 in the rate at this barrier of 12, and for 3e-4 with two thirds of the spacing (measured).
     i, delta = 0.5, 48.0
     rate = write_error_rate(i, delta, np.array([500.0, 2500.0]))
     slope = -np.diff(np.log(rate))[0] / 2000.0

@@ -1,8 +1,8 @@
 r"""Mean times of the axially symmetric macrospin: switching, read disturb and retention.
 
 The Fokker-Planck equation of `mtjchar.physics.fokker_planck`, integrated in closed form. With the
-stationary density exp(-Phi), Phi(z) = 2 Delta (i z - z^2/2), and the diffusion D(z) = (1 - z^2)/(2 Delta), the
-mean time from z0 to the first passage through z1 < z0 is [1]_
+stationary density exp(-Phi), Phi(z) = 2 Delta (i z - z^2/2), and the diffusion D(z) = (1 - z^2)/(2 Delta),
+the mean time from z0 to the first passage through z1 < z0 is [1]_
 
 .. math:: T(z_0) = \int_{z_1}^{z_0} dy \frac{e^{\Phi(y)}}{D(y)} \int_y^1 dx\, e^{-\Phi(x)}.
 
