@@ -282,7 +282,15 @@ def main() -> None:
 
 
 def _study(path: Path, devices: int | None, seed: int | None) -> Study:
+    from mtjchar.sweep.sampling import nominal_device
+
     study = load_study(path)
+    try:
+        nominal_device(study)
+    except InputError as error:
+        raise InputError(
+            f"{path}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy
+        ) from error
     changed = {name: value for name, value in (("devices", devices), ("seed", seed)) if value is not None}
     return study.model_copy(update={"sweep": study.sweep.model_copy(update=changed)})
 

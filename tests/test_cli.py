@@ -163,6 +163,18 @@ def test_bad_requests_end_with_2_and_say_what_is_wrong(run, study, call, tmp_pat
     assert re.search(says, err)
 
 
+def test_a_junction_without_two_states_is_refused_with_the_file(study, call, tmp_path):
+    weak = study.with_name("weak.toml")
+    weak.write_text(
+        study.read_text().replace("[junction]", 'interfacial_anisotropy = "1.17 mJ/m^2"\n[junction]')
+    )
+    code, _, err = call("run", weak, "--out", tmp_path / "x")
+    assert code == 2
+    assert re.search(r"weak.toml: thermal stability .*: got .*; allowed: at least 5", err)
+    assert "interfacial_anisotropy" in err
+    assert not (tmp_path / "x").exists()
+
+
 def test_work_that_fails_ends_with_1(run, call):
     code, _, err = call("pulse", run, "--direction", "p_to_ap", "--ber", "1e-290")
     assert code == 1
