@@ -84,9 +84,9 @@ def write_error_rate(
     Returns
     -------
     ndarray
-        Error rate, of the shape that the three arguments broadcast to. Relative error below 1e-3 for
-        rates from 1 to 1e-15, Delta from 20 to 120 and overdrives from 0.3 to 8; rates below 1e-16 are
-        continued by their exponential slope.
+        Error rate, of the shape that the three arguments broadcast to. For Delta from 20 to 120 and
+        overdrives from 0.3 to 8 the relative error is below 1e-3 for rates down to 1e-9 and below 1e-2 down
+        to 1e-15; rates below 1e-16 are continued by their exponential slope.
 
     Raises
     ------
