@@ -30,18 +30,20 @@ def bernoulli(x):
 
 
 class Density:
-    """Finite volumes for the density equation of design section 5, h = 0."""
+    """Finite volumes for the density equation of design section 5."""
 
-    def __init__(self, stability, cells):
+    def __init__(self, stability, cells, field=0.0):
         edge = -np.cos(np.linspace(0, np.pi, cells + 1))
         self.z, self.width, self.stability = (edge[1:] + edge[:-1]) / 2, np.diff(edge), stability
-        self.edge, self.distance = edge[1:-1], np.diff(self.z)
-        density = np.where(self.z > 0, np.exp(-stability * (1 - self.z**2)), 0)
+        self.edge, self.distance, self.field = edge[1:-1], np.diff(self.z), field
+        depth = 1 - self.z**2 + 2 * field * (1 - self.z)
+        density = np.where(self.z > -field, np.exp(-stability * depth), 0)
         self.initial = density / (density @ self.width)
 
     def march(self, overdrive, density, times):
         diffusion = (1 - self.edge**2) / (2 * self.stability) / self.distance
-        peclet = -2 * self.stability * (overdrive(self.edge) - self.edge) * self.distance
+        drift = overdrive(self.edge) - self.field - self.edge
+        peclet = -2 * self.stability * drift * self.distance
         right, left = diffusion * bernoulli(-peclet), diffusion * bernoulli(peclet)
 
         def rate(_, rho):
@@ -70,9 +72,18 @@ class Density:
         return solution.y
 
     def error_rates(self, overdrive, times):
-        after = self.march(overdrive, self.initial, times).T
-        relaxed = [self.march(np.zeros_like, rho, np.array([RELAXATION]))[:, 0] for rho in after]
-        return np.array([(rho * self.width)[self.z > 0].sum() for rho in relaxed])
+        return self.after_pulse([], overdrive, times, [])
+
+    def after_pulse(self, rise, overdrive, times, fall):
+        start, final = self.initial, [(np.zeros_like, RELAXATION)]
+        for drive, time in rise:
+            start = self.march(drive, start, np.array([time]))[:, 0]
+        rates = []
+        for rho in self.march(overdrive, start, times).T:
+            for drive, time in [*fall, *final]:
+                rho = self.march(drive, rho, np.array([time]))[:, 0]
+            rates.append((rho * self.width)[self.z > -self.field].sum())
+        return np.array(rates)
 
     def integrals(self, overdrive, observable, times):
         fine = np.unique(np.concatenate([np.linspace(0, times[-1], 601), times]))
@@ -80,8 +91,8 @@ class Density:
         return np.interp(times, fine, cumulative_simpson(mean, x=fine, initial=0))
 
 
-def extrapolated(value, stability, *arguments):
-    coarse, fine = (getattr(Density(stability, cells), value)(*arguments) for cells in (600, 1200))
+def extrapolated(value, stability, *arguments, field=0.0):
+    coarse, fine = (getattr(Density(stability, cells, field), value)(*arguments) for cells in (600, 1200))
     return (4 * fine - coarse) / 3
 
 
@@ -124,6 +135,44 @@ def test_integral_against_the_density(case, statistics):
     arguments = (lambda z: A[case] + B[case] * z, lambda z: 2.0 - z, TIMES[case])
     expected = extrapolated("integrals", DELTA[case], *arguments)
     np.testing.assert_allclose(statistics.integral[case], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("stability", "field"), [(40.0, 0.0), (40.0, 0.25), (60.0, -0.3)])
+def test_edges_and_field_against_the_density(stability, field):
+    # Reference in this file; edges of two stages each, drives that depend on z. The edges change the rates by
+    # factors of 2 to 20, what leaving one of them out would show.
+    times = np.array([0.5, 2.0, 3.5])
+    rise, fall = [(0.8, 0.1), (2.4, 0.15)], [(1.9, 0.2), (0.7, 0.1)]
+
+    def drive(size):
+        return lambda z: size * (1.0 + 0.1 * z)
+
+    edges = [
+        [fokker_planck.Stage(drive(size), np.array([time])) for size, time in edge] for edge in (rise, fall)
+    ]
+    got = write_statistics(
+        drive(3.0), [stability], times[None], field=field, rise=edges[0], fall=edges[1]
+    ).error_rate[0]
+    reference = [[(drive(size), time) for size, time in edge] for edge in (rise, fall)]
+    arguments = (reference[0], drive(3.0), times, reference[1])
+    expected = extrapolated("after_pulse", stability, *arguments, field=field)
+    np.testing.assert_allclose(got, expected, rtol=5e-4)
+    plain = write_statistics(drive(3.0), [stability], times[None], field=field).error_rate[0]
+    assert np.all(plain[1:] > 1.5 * got[1:])
+
+
+def test_the_observable_is_averaged_over_what_the_rise_has_left():
+    # Reference in this file.
+    times, rise = np.array([0.2, 1.0, 3.0]), [(1.5, 0.3), (3.0, 0.5)]
+    stages = [fokker_planck.Stage(lambda z, i=i: i + 0 * z, np.array([time])) for i, time in rise]
+    got = write_statistics(lambda z: 4 + 0 * z, [40.0], times[None], lambda z: z, rise=stages).integral[0]
+    expected = []
+    for cells in (600, 1200):
+        density = Density(40.0, cells)
+        for i, time in rise:
+            density.initial = density.march(lambda z, i=i: i + 0 * z, density.initial, np.array([time]))[:, 0]
+        expected.append(density.integrals(lambda z: 4 + 0 * z, lambda z: z, times))
+    np.testing.assert_allclose(got, (4 * expected[1] - expected[0]) / 3, rtol=2e-4)
 
 
 def test_integral_at_the_highest_stability():

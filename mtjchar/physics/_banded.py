@@ -11,8 +11,8 @@ from scipy.linalg import lapack
 FloatArray = npt.NDArray[np.float64]
 Solve = Callable[[FloatArray], FloatArray]
 
-# The recurrence costs the same for any few systems; measured on 325 points LAPACK is faster up to some 400.
-_FEW = 400
+# The recurrence costs the same for any few systems; measured on 170 points LAPACK is faster up to some 220.
+_FEW = 220
 
 
 def factorize(bands: FloatArray) -> Solve:
@@ -30,6 +30,18 @@ def factorize(bands: FloatArray) -> Solve:
         Takes right-hand sides of shape (points, fields, systems) and returns the solutions.
     """
     return _one_band_matrix(bands) if bands.shape[2] < _FEW else _recurrence(bands)
+
+
+def transposed(bands: FloatArray) -> FloatArray:
+    """Bands of the transposed matrices."""
+    result = np.zeros_like(bands)
+    points = bands.shape[1]
+    for k in range(5):
+        offset = k - 2
+        rows = slice(max(-offset, 0), points - max(offset, 0))
+        columns = slice(max(offset, 0), points + min(offset, 0))
+        result[k, rows] = bands[4 - k, columns]
+    return result
 
 
 def _one_band_matrix(bands: FloatArray) -> Solve:

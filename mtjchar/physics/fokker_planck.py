@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,9 +33,10 @@ import numpy.typing as npt
 from scipy.special import comb, roots_laguerre
 
 from mtjchar.errors import InputError
-from mtjchar.physics._banded import factorize
+from mtjchar.physics._banded import Solve, factorize, transposed
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 STABILITY_RANGE = (5.0, 250.0)
@@ -49,13 +50,27 @@ _TAYLOR = np.array([[comb(k + m - 1, m) * _POLE**m for k in range(_ORDER + 1)] f
 _TAYLOR[:, 0] = np.eye(_ORDER + 1)[0]
 # Row k: coefficients of c_k as a polynomial of the fraction theta of the step.
 _DENSE = np.linalg.inv(_TAYLOR) / [math.factorial(m) for m in range(_ORDER + 1)]
+_END = _DENSE.sum(axis=1)
 
-_RESOLVED = 1e-16  # below this rounding shows, and the rate goes on by its last slope
-_DEAD = 1e-18
-_BETWEEN_CULLS = 4  # steps
+_COURANT = 0.6  # step times overdrive; errors stay below 3e-4 (tests/test_fokker_planck.py)
 _LONGEST = 3000.0  # reduced time times overdrive; what one march keeps in memory
 _BATCH = 2048
-_COURANT = 0.6  # step times overdrive; errors stay below 2e-4 (tests/test_fokker_planck.py)
+_BETWEEN_CHECKS = 4  # steps
+_SETTLED = 1e-4  # error rate from which on a straight line of its logarithm is taken for its end
+_STRAIGHT = 1e-6  # relative change of the slope per step
+
+# Grid, see _Grid.
+_PER_ANGLE = 4.0  # points per angle of 1/sqrt(2 Delta)
+_PER_U = 8.0  # points per unit of u
+_CAP = 0.015  # distance from z = +-1 over the thermal one
+_DEEP = 45.0  # barrier, in kT, from beyond which nothing returns
+
+
+class Stage(NamedTuple):
+    """A constant drive for a short time: a part of an edge of the pulse."""
+
+    overdrive: FunctionOfZ  # as in `write_statistics`
+    reduced_time: FloatArray  # shape (devices,), in units of each device's t_D
 
 
 class WriteStatistics(NamedTuple):
@@ -98,18 +113,19 @@ def write_error_rate(
     Equations 1 and 2 of the module's docstring. Elements that share overdrive and stability are solved
     once, whatever the number of their durations.
     """
-    i, delta, tau = np.broadcast_arrays(
-        *(np.asarray(argument, dtype=np.float64) for argument in (overdrive, stability, reduced_time))
+    i, delta = np.broadcast_arrays(
+        np.asarray(overdrive, dtype=np.float64), np.asarray(stability, dtype=np.float64)
     )
-    shape = i.shape
-    pairs, row = np.unique(np.stack([i.ravel(), delta.ravel()], axis=1), axis=0, return_inverse=True)
-    row = row.ravel()
+    tau = np.asarray(reduced_time, dtype=np.float64)
+    shape = np.broadcast_shapes(i.shape, tau.shape)
+    pairs, of_pair = np.unique(np.stack([i.ravel(), delta.ravel()], axis=1), axis=0, return_inverse=True)
+    row = np.broadcast_to(of_pair.reshape(i.shape), shape).ravel()
     order = np.argsort(row, kind="stable")
     counts = np.bincount(row, minlength=len(pairs))
     column = np.empty_like(row)
     column[order] = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     times = np.zeros((len(pairs), max(counts, default=0)))
-    times[row, column] = tau.ravel()
+    times[row, column] = np.broadcast_to(tau, shape).ravel()
 
     rate = np.empty_like(times)
     for start in range(0, len(pairs), _BATCH):
@@ -128,6 +144,10 @@ def write_statistics(
     stability: npt.ArrayLike,
     reduced_time: npt.ArrayLike,
     observable: FunctionOfZ | None = None,
+    *,
+    field: npt.ArrayLike = 0.0,
+    rise: Sequence[Stage] = (),
+    fall: Sequence[Stage] = (),
 ) -> WriteStatistics:
     """Error rate and mean time integral of an observable for a batch of devices.
 
@@ -137,16 +157,21 @@ def write_statistics(
         i(z), takes m_z of shape (points, devices), +1 being the state the write starts from, and returns
         the overdrive of each device there, same shape: the load line over Ic0, torque asymmetry included.
     stability : array_like, shape (devices,)
-        Thermal stability Delta, 5 to 250.
+        Thermal stability Delta without field, 5 to 250.
     reduced_time : array_like, shape (devices, durations)
-        Durations in units of each device's t_D, at least 0.
+        Durations of the plateau of the pulse in units of each device's t_D, at least 0.
     observable : callable, optional
         f(z), like `overdrive`; for example the power in W.
+    field : array_like, shape (devices,), optional
+        Axial field over the anisotropy field, h, always on; positive where it holds the state that the
+        write starts from. Magnitude below 1.
+    rise, fall : sequence of Stage, optional
+        Drives before and after the plateau, in the order of time.
 
     Returns
     -------
     WriteStatistics
-        `error_rate`, and `integral`, the mean of the integral of f(z(tau)) over the pulse, in units of
+        `error_rate`, and `integral`, the mean of the integral of f(z(tau)) over the plateau, in units of
         the observable times t_D (zeros without an observable); both of shape (devices, durations).
 
     Raises
@@ -156,23 +181,32 @@ def write_statistics(
     """
     delta = np.asarray(stability, dtype=np.float64)
     tau = np.asarray(reduced_time, dtype=np.float64)
+    h = np.broadcast_to(np.asarray(field, dtype=np.float64), delta.shape)
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(delta)
-    fastest = np.abs(overdrive(probe)).max(axis=0)
-    _check(fastest, delta, tau)
+    drives = [overdrive, *(stage.overdrive for stage in (*rise, *fall))]
+    fastest = np.max([np.abs(drive(probe) - h).max(axis=0) for drive in drives], axis=0)
+    _check(fastest, delta, tau, h)
+    fastest = np.maximum(fastest, 1.0)
 
-    grid = _Grid.make(delta, fastest, whole=observable is not None)
-    fields = [grid.relaxed()]
-    if observable is not None:
-        fields.append(np.array(observable(grid.z)))
-    step = _COURANT / np.maximum(fastest, 1.0)
+    grid = _Grid.make(delta, fastest, h, whole=observable is not None)
+    remains, weight = grid.relaxed(), grid.weight
+    for stage in reversed(fall):
+        remains = _pass(grid.generator(stage.overdrive(grid.z)), remains, stage.reduced_time, fastest)
+    for stage in rise:
+        weight = _pass(
+            transposed(grid.generator(stage.overdrive(grid.z))), weight, stage.reduced_time, fastest
+        )
+    fields = [remains] if observable is None else [remains, np.array(observable(grid.z))]
+    step = _COURANT / fastest
     longest = tau.max(axis=1, initial=0.0)
-    moments = _march(grid.generator(overdrive(grid.z)), np.stack(fields, axis=1), grid.weight, step, longest)
-    return _read_out(moments, step, tau)
+    march = _march(grid.generator(overdrive(grid.z)), np.stack(fields, axis=1), weight, step, longest)
+    return _read_out(march, step, tau)
 
 
-def _check(overdrive: FloatArray, stability: FloatArray, reduced_time: FloatArray) -> None:
+def _check(overdrive: FloatArray, stability: FloatArray, reduced_time: FloatArray, field: FloatArray) -> None:
     low, high = STABILITY_RANGE
     for thing, values, valid, allowed in (
+        ("field", field, np.abs(field) < 1.0, "magnitude below 1: beyond there is one well only"),
         (
             "overdrive",
             overdrive,
@@ -192,76 +226,104 @@ def _check(overdrive: FloatArray, stability: FloatArray, reduced_time: FloatArra
 
 
 class _Grid(NamedTuple):
-    """Uniform grids in u = artanh(z), one column a device, and the weights of the initial density on them."""
+    """Grids in u = artanh(z), one column a device, and the weights of the initial density on them.
+
+    The points are equidistant in s, with ds/du = a sech(u) + b: between the wells the error rate varies over
+    angles of 1/sqrt(2 Delta), whose differential is sech(u) du; near z = +-1 over shares of 1 - |z|.
+    """
 
     z: FloatArray
     from_top: FloatArray  # 1 - z without cancellation, two ghost points on either side
     from_bottom: FloatArray  # 1 + z likewise
-    spacing: FloatArray
+    slope: FloatArray  # ds/du
+    curvature: FloatArray  # d2s/du2
     stability: FloatArray
+    field: FloatArray
     weight: FloatArray
+    whole: bool
 
     @classmethod
-    def make(cls, delta: FloatArray, fastest: FloatArray, *, whole: bool) -> _Grid:
-        # q and the density vary over 1 - z ~ 1/(2 Delta (1 + i)) at the top. At the bottom the grid goes to
-        # the floor of the well; for the error rate alone only to where the committor is below rounding:
-        # from there nothing returns, but an observable goes on changing down to the well.
-        closest = 0.002 / (delta * (1.0 + fastest))
+    def make(cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, *, whole: bool) -> _Grid:
+        # For the error rate alone the grid ends where the committor is below rounding: from there nothing
+        # returns. An observable goes on changing down to the floor of the well.
+        closest = _CAP / (delta * (1.0 + fastest))
         top = np.arctanh(1.0 - closest)
-        well = 1.0 - 0.2 / delta
-        bottom = -np.arctanh(well if whole else np.minimum(np.sqrt(80.0 / delta), well))
-        # The transition between the wells, 1/sqrt(2 Delta) wide, has to be resolved, or it leaves wiggles.
-        points = 1 + int(np.ceil(np.max((top - bottom) * np.maximum(np.sqrt(2.0 * delta) / 0.3, 25.0))))
-        spacing = (top - bottom) / (points - 1)
-        u = bottom + np.arange(-2, points + 2)[:, None] * spacing
+        floor = 1.0 - 0.2 / delta
+        bottom = -np.arctanh(floor if whole else np.minimum(np.sqrt(_DEEP / delta) + np.abs(field), floor))
+        a, b = _PER_ANGLE * np.sqrt(2.0 * delta), np.full_like(delta, _PER_U)
+        first, last = (a * np.arcsin(np.tanh(end)) + b * end for end in (bottom, top))
+        points = 1 + int(np.ceil(np.max(last - first)))
+        finer = (points - 1) / (last - first)
+        a, b = a * finer, b * finer
+        u = _at_equal_distances(a, b, first * finer + np.arange(-2, points + 2)[:, None])
         from_top, from_bottom = 2.0 / (1.0 + np.exp(2.0 * u)), 2.0 / (1.0 + np.exp(-2.0 * u))
-        z = np.tanh(u[2:-2])
-        # rho ~ exp(-Delta (1 - z^2)) on z > 0, du-weighted by dz/du = 1 - z^2.
-        density = np.where(z > 0.0, np.exp(-delta * from_top[2:-2] * from_bottom[2:-2]), 0.0)
-        weight = density * from_top[2:-2] * from_bottom[2:-2] * spacing
+        z, sech = np.tanh(u[2:-2]), 1.0 / np.cosh(u[2:-2])
+        slope = a * sech + b
+        # rho ~ exp(-Delta (1 - z^2 + 2 h (1 - z))) above the barrier, times dz/ds = (1 - z^2) du/ds.
+        depth = from_top[2:-2] * (from_bottom[2:-2] + 2.0 * field)
+        density = np.where(z > -field, np.exp(-delta * depth), 0.0)
+        weight = density * from_top[2:-2] * from_bottom[2:-2] / slope
         weight[-1] *= 0.5
-        beyond = density[-1] * np.expm1(2.0 * delta * closest) / (2.0 * delta)
+        steepness = 2.0 * delta * (1.0 + field)
+        beyond = density[-1] * np.expm1(steepness * closest) / steepness
         nearest = from_top[-3:-6:-1]
         for k, share in enumerate(_lagrange(nearest, 0.5 * nearest[0])):
             weight[-1 - k] += beyond * share
-        return cls(z, from_top, from_bottom, spacing, delta, weight / weight.sum(axis=0))
+        weight /= weight.sum(axis=0)
+        return cls(z, from_top, from_bottom, slope, -a * sech * z, delta, field, weight, whole)
 
     def relaxed(self) -> FloatArray:
         """Probability to end in the well at z = +1 when the drive is off: the committor of the wells."""
-        # D exp(-Phi) dq/dz = const with Phi = -Delta z^2, hence dq/du ~ exp(-Delta z^2), up to the wells. It
-        # ends there smoothly: a kink of exp(-Delta) would leave an error rate of its own in the tail.
+        # D exp(-Phi) dq/dz = const with Phi = -Delta (z^2 + 2 h z), hence dq/du ~ exp(-Delta (z + h)^2), up to
+        # the wells. It ends there smoothly: a kink of exp(-Delta) would leave an error rate of its own.
         well = 1.0 - 1.0 / (2.0 * self.stability)
-        slope = np.exp(-self.stability * self.z**2) * np.maximum(1.0 - (self.z / well) ** 8, 0.0) ** 16
-        raw = np.cumsum(slope, axis=0) - 0.5 * (slope + slope[0])
+        past_barrier = self.z + self.field
+        share = np.abs(past_barrier) / (well + np.copysign(self.field, past_barrier))
+        ending = np.maximum(1.0 - share**20, 0.0) ** 8
+        change = np.exp(-self.stability * past_barrier**2) * ending / self.slope
+        raw = np.cumsum(change, axis=0) - 0.5 * (change + change[0])
         return np.asarray(raw / raw[-1])
 
     def generator(self, overdrive: FloatArray) -> FloatArray:
         """Bands of the adjoint operator, shape (5, points, devices); fourth order, rows sum to 0."""
-        drift = -(overdrive - self.z) / self.spacing
-        diffusion = 1.0 / (
-            2.0 * self.stability * self.from_top[2:-2] * self.from_bottom[2:-2] * self.spacing**2
-        )
+        # d/du = s' d/ds and d2/du2 = s'^2 d2/ds2 + s'' d/ds.
+        diffusion = 0.5 / (self.stability * self.from_top[2:-2] * self.from_bottom[2:-2])
+        drift = -(overdrive - self.field - self.z) * self.slope + diffusion * self.curvature
         first, second = (
             np.array([1.0, -8.0, 0.0, 8.0, -1.0]) / 12.0,
             np.array([-1.0, 16.0, -30.0, 16.0, -1.0]) / 12.0,
         )
-        bands = drift * first[:, None, None] + diffusion * second[:, None, None]
-        # q is smooth in z up to z = +-1: ghost points follow from a line in 1 - z (1 + z at the bottom).
+        bands = drift * first[:, None, None] + diffusion * self.slope**2 * second[:, None, None]
+        # q is smooth in z up to z = +-1: ghost points follow from a parabola in 1 - z (1 + z at the bottom).
+        # Where the grid ends above the floor of the well, the error rate beyond is 0.
         for row, ghost in ((0, -1), (0, -2), (1, -1)):
-            for side, distance in ((1, self.from_bottom), (-1, self.from_top[::-1])):
-                _fold(bands, row, ghost, side, distance)
+            _fold(bands, row, ghost, -1, self.from_top[::-1])
+            if self.whole:
+                _fold(bands, row, ghost, 1, self.from_bottom)
+            else:
+                bands[2 + ghost - row, row] = 0.0
         return bands
 
 
+def _at_equal_distances(a: FloatArray, b: FloatArray, s: FloatArray) -> FloatArray:
+    """Solve a arcsin(tanh u) + b u = s for u."""
+    # For s > 0 the left side is concave and u starts below the root: Newton's iteration converges from there.
+    distance = np.abs(s)
+    u = np.maximum(distance / (a + b), (distance - 0.5 * np.pi * a) / b)
+    for _ in range(8):
+        u -= (a * np.arcsin(np.tanh(u)) + b * u - distance) / (a / np.cosh(u) + b)
+    return np.copysign(u, s)
+
+
 def _fold(bands: FloatArray, row: int, ghost: int, side: int, distance: FloatArray) -> None:
-    """Replace the coupling of a row to a ghost point by couplings to the two outermost points.
+    """Replace the coupling of a row to a ghost point by couplings to the three outermost points.
 
     Rows and points count from the bottom where `side` is 1, from the top where it is -1.
     """
     at = row if side == 1 else -1 - row
     coupling = bands[2 + side * (ghost - row), at].copy()
     bands[2 + side * (ghost - row), at] = 0.0
-    for point, share in enumerate(_lagrange(distance[2:4], distance[2 + ghost])):
+    for point, share in enumerate(_lagrange(distance[2:5], distance[2 + ghost])):
         bands[2 + side * (point - row), at] += coupling * share
 
 
@@ -273,75 +335,85 @@ def _lagrange(nodes: FloatArray, at: FloatArray) -> list[FloatArray]:
     ]
 
 
+def _pass(bands: FloatArray, field: FloatArray, reduced_time: FloatArray, fastest: FloatArray) -> FloatArray:
+    """Take one field, shape (points, devices), through one constant drive."""
+    steps = math.ceil(float(np.max(reduced_time * fastest, initial=0.0)) / _COURANT)
+    solve = factorize(-_POLE * reduced_time / max(steps, 1) * bands)
+    for _ in range(steps):
+        field = _step(solve, field[:, None])[1][:, 0]
+    return field
+
+
+def _step(solve: Solve, fields: FloatArray) -> tuple[list[FloatArray], FloatArray]:
+    """Stages of a step, and the fields at its end."""
+    stages = [fields]
+    for _ in range(_ORDER):
+        stages.append(solve(stages[-1]))
+    end = sum((_END[k] * stages[k] for k in range(2, _ORDER + 1)), _END[1] * stages[1])
+    return stages, end
+
+
+class _March(NamedTuple):
+    """What a march leaves: for each device as many steps as were taken with it."""
+
+    moments: FloatArray  # (steps, stages, fields, devices), means over the density after the rise
+    logarithms: FloatArray  # (steps + 1, devices), of the error rate at the ends of the steps
+    last: IntArray  # (devices,), the last step
+
+
 def _march(
     bands: FloatArray, fields: FloatArray, weight: FloatArray, step: FloatArray, longest: FloatArray
-) -> FloatArray:
-    """Step every device to its longest duration, or until its error rate is lost in rounding.
-
-    Returns
-    -------
-    ndarray, shape (steps, stages, fields, devices)
-        Mean of each stage of each step over the initial density.
-    """
+) -> _March:
+    """Step every device to its longest duration, or until its error rate falls exponentially."""
     bands = -_POLE * step * bands
     solve = factorize(bands)
-    end = _DENSE.sum(axis=1)
-    steps = np.maximum(np.ceil(longest / step).astype(int), 1)
-    moments = np.empty((steps.max(), _ORDER + 1, fields.shape[1], fields.shape[2]))
+    last = np.maximum(np.ceil(longest / step).astype(np.intp), 1) - 1
+    steps = int(last.max()) + 1
+    moments = np.empty((steps, _ORDER + 1, fields.shape[1], fields.shape[2]))
+    logarithms = np.zeros((steps + 1, fields.shape[2]))
     active = np.arange(fields.shape[2])
-    for taken in range(len(moments)):
-        stages = [fields]
-        for _ in range(_ORDER):
-            stages.append(solve(stages[-1]))
+    for taken in range(steps):
+        stages, fields = _step(solve, fields)
         for k, stage in enumerate(stages):
             moments[taken, k][:, active] = np.einsum("zd,zfd->fd", weight, stage)
-        fields = sum((end[k] * stages[k] for k in range(2, _ORDER + 1)), end[1] * stages[1])
-        if (taken + 1) % _BETWEEN_CULLS == 0:
-            means = np.einsum("zd,zfd->fd", weight, fields)
-            going = (means[0] > _DEAD) & (steps[active] > taken + 1)
-            # What is not followed further stays as it is: with all stages equal the dense output is constant.
-            moments[taken + 1 :, :, :, active[~going]] = means[:, ~going]
+        rate = _END @ moments[taken, :, 0][:, active]
+        logarithms[taken + 1, active] = np.log(rate.clip(np.finfo(float).tiny))
+        if (taken + 1) % _BETWEEN_CHECKS == 0:
+            slopes = np.diff(logarithms[taken - 2 : taken + 2, active], axis=0)
+            bend = np.abs(np.diff(slopes, axis=0)).max(axis=0)
+            straight = (rate < _SETTLED) & (bend <= _STRAIGHT * np.abs(slopes[-1]))
+            going = ~straight & (last[active] > taken)
+            last[active] = np.where(going, last[active], np.minimum(last[active], taken))
             if not going.any():
-                return moments[: taken + 1]
+                break
             if not going.all():
                 active, weight, fields = active[going], weight[:, going], fields[:, :, going]
                 bands = bands[:, :, going]
                 solve = factorize(bands)
-    return moments
+    return _March(moments, logarithms, last)
 
 
-def _read_out(moments: FloatArray, step: FloatArray, tau: FloatArray) -> WriteStatistics:
+def _read_out(march: _March, step: FloatArray, tau: FloatArray) -> WriteStatistics:
     """Evaluate the dense output of the march at the durations asked for."""
-    taken = len(moments)
     device = np.arange(len(step))[:, None]
     position = tau / step[:, None]
-    index = np.minimum(position.astype(np.intp), taken - 1)
+    index = np.minimum(position.astype(np.intp), march.last[:, None])
     theta = position - index
     inside = np.minimum(theta, 1.0)
-    stage = moments[index, :, :, device]  # (devices, durations, stages, fields)
+    stage = march.moments[index, :, :, device]  # (devices, durations, stages, fields)
 
     powers = inside[..., None] ** np.arange(_ORDER + 1)
     rate = np.einsum("dtm,km,dtk->dt", powers, _DENSE, stage[..., 0])
-    at_steps = np.einsum("k,skd->sd", _DENSE.sum(axis=1), moments[:, :, 0])
-    rate = _continue_tail(rate, position, at_steps)
+    # Beyond the last step the logarithm of the error rate goes on as a straight line.
+    end = march.logarithms[march.last + 1, device[:, 0]][:, None]
+    slope = np.minimum(end - march.logarithms[march.last, device[:, 0]][:, None], 0.0)
+    rate = np.clip(np.where(theta > 1.0, np.exp(end + slope * (theta - 1.0)), rate), 0.0, 1.0)
 
-    if moments.shape[2] == 1:
+    if march.moments.shape[2] == 1:
         return WriteStatistics(rate, np.zeros_like(rate))
     integrated = powers * (inside / np.arange(1.0, _ORDER + 2)[:, None, None]).transpose(1, 2, 0)
     partial = np.einsum("dtm,km,dtk->dt", integrated, _DENSE, stage[..., 1])
-    whole = np.einsum("m,km,skd->sd", 1.0 / np.arange(1.0, _ORDER + 2), _DENSE, moments[:, :, 1])
+    whole = np.einsum("m,km,skd->sd", 1.0 / np.arange(1.0, _ORDER + 2), _DENSE, march.moments[:, :, 1])
     before = np.concatenate([np.zeros_like(whole[:1]), np.cumsum(whole, axis=0)])[index, device]
-    final = np.einsum("k,kd->d", _DENSE.sum(axis=1), moments[-1, :, 1])[:, None]
+    final = np.einsum("k,dk->d", _END, march.moments[march.last, :, 1, device[:, 0]])[:, None]
     return WriteStatistics(rate, step[:, None] * (before + partial + final * np.maximum(theta - 1.0, 0.0)))
-
-
-def _continue_tail(rate: FloatArray, position: FloatArray, at_steps: FloatArray) -> FloatArray:
-    """Where the rate is lost in rounding, or the march has ended, go on by the last exponential slope."""
-    resolved = np.logical_and.accumulate(at_steps > _RESOLVED, axis=0)
-    last = resolved.sum(axis=0) - 1
-    device = np.arange(at_steps.shape[1])
-    log_rate = np.log(np.concatenate([np.ones_like(at_steps[:1]), at_steps.clip(np.finfo(float).tiny)]))
-    slope = np.minimum(log_rate[last + 1, device] - log_rate[last, device], 0.0)
-    beyond = np.maximum(position - (last[:, None] + 1.0), 0.0)
-    tail = np.exp(log_rate[last + 1, device][:, None] + slope[:, None] * beyond)
-    return np.clip(np.where(beyond > 0.0, tail, rate), 0.0, 1.0)
