@@ -1,0 +1,161 @@
+"""The notebooks run as they are stored, show what they promise, and their numbers are right."""
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from scipy import stats
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+FALSE_ALARM = 1e-7  # of every statistical check here
+TIMEOUT = 300  # s, of one cell: many times what it takes on a free core
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_is_a_notebook():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_valid_and_without_outputs(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    for cell in notebook.cells:
+        assert not cell.metadata, cell.id
+    for cell in code_cells(notebook):
+        assert cell.outputs == [], cell.id
+        assert cell.execution_count is None, cell.id
+
+
+@pytest.fixture
+def jupyter(tmp_path, monkeypatch):
+    """Jupyter without what the user or the machine has set up for it: the kernel is this interpreter's."""
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        folder = tmp_path / name.lower()
+        folder.mkdir(mode=0o700)
+        monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(folder))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # jupyter_core 5 warns where it is not set
+    # What the kernel finds of this process's own settings would change what the user of a notebook sees.
+    for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "MPLBACKEND", "PYTHONWARNINGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def execute(path, expressions):
+    """Run the notebook in its folder; returns it with outputs, and what the expressions give at its end."""
+    notebook = read(path)
+    items = ", ".join(f"{name!r}: {expression}" for name, expression in expressions.items())
+    # default: for numpy's scalars and arrays
+    source = (
+        f"import json, sys\nprint(json.dumps([sys.executable, {{{items}}}], default=lambda x: x.tolist()))"
+    )
+    notebook.cells.append(nbformat.v4.new_code_cell(source, id="values"))
+    client = NotebookClient(
+        notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    )
+    client.execute()  # raises with the traceback of a cell that fails
+    (output,) = notebook.cells.pop().outputs
+    executable, values = json.loads(output.text)
+    assert Path(executable).samefile(sys.executable)
+    return notebook, values
+
+
+def assert_no_warnings(notebook):
+    for cell in code_cells(notebook):
+        said = "".join(output.text for output in cell.outputs if output.get("name") == "stderr")
+        # PySpice 1.5 where the installer has not compiled it, with the line of its source.
+        lines = [line for line in said.splitlines() if "Warning" in line and "invalid escape" not in line]
+        assert not lines, f"{cell.id}: {said}"
+
+
+def assert_figures(notebook):
+    """Every cell that shows a figure has shown one, and it is not blank."""
+    drawing = [cell for cell in code_cells(notebook) if "plt.show()" in cell.source]
+    assert drawing
+    for cell in drawing:
+        pictures = [
+            output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})
+        ]
+        assert len(pictures) == cell.source.count("plt.show()"), cell.id
+        assert all(len(picture) > 10_000 for picture in pictures), cell.id
+
+
+def assert_compact_model(values):
+    # The solvers count what Fokker-Planck expects; binomial, two sides.
+    counts = 0
+    for solver, number in (("llgs", values["walkers"]), ("ngspice", values["junctions"])):
+        for errors, rate in zip(values[f"errors_{solver}"], values[f"rate_{solver}"], strict=True):
+            low, high = stats.binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], number, rate)
+            assert low <= errors <= high, (solver, errors, rate * number)
+            counts += 1
+    assert counts == 9
+    # A rate of 0 or 1 would agree with anything.
+    assert all(0.002 < rate < 0.99 for rate in values["rate_llgs"] + values["rate_ngspice"])
+
+    # Two integrations of one equation.
+    assert values["difference"] < 0.02
+
+    # Analytic: epsilon is P/2 at m_z = 1 for every Lambda, and Lambda^2 times that at m_z = -1.
+    for direction, lambda_, current in values["critical"]:
+        expected = values["Ic0"] / (lambda_**2 if direction == "ap_to_p" else 1.0)
+        assert current == pytest.approx(expected, rel=1e-12)
+    assert len(values["critical"]) == 6
+
+    # Ic0 = 4 alpha e kB T Delta/(hbar P) of Ikeda's stack, whatever its stability: 1.096 uA for each unit.
+    assert values["Ic0"] == pytest.approx(1.096e-6 * values["delta"], rel=1e-3)
+
+    # What the text says of the load line.
+    lines = {row["direction"]: [] for row in values["overdrives"]}
+    for row in values["overdrives"]:
+        lines[row["direction"]].append([row["i at the start"], row["i at m_z = 0"], row["i at the end"]])
+    for start, middle, end in lines["P → AP"]:
+        assert start > middle > end > 0.0
+    for start, middle, end in lines["AP → P"]:
+        assert 0.0 < start < middle < end
+    gain = {direction: line[-1][0] / line[-3][0] for direction, line in lines.items()}  # 1.2 V over 0.8 V
+    assert gain["P → AP"] < 1.15
+    assert gain["AP → P"] > 1.4
+    # AP -> P just misses i = 1 at the lowest amplitude; the start decides the error rate.
+    assert 0.9 < lines["AP → P"][0][0] < 1.0
+    for needed in values["needed"].values():
+        assert needed["i at start"] == pytest.approx(needed["load line"], rel=0.05)
+        assert abs(needed["i at m_z = 0"] / needed["load line"] - 1.0) > 0.1
+
+
+CHECKS = {
+    "compact_model": (
+        {
+            "walkers": "walkers", "junctions": "junctions", "errors_llgs": "errors_llgs",
+            "errors_ngspice": "errors_ngspice", "rate_llgs": "rate_llgs", "rate_ngspice": "rate_ngspice",
+            "difference": "difference", "Ic0": "Ic0", "delta": "delta", "needed": "needed",
+            "critical": "[[*key, value] for key, value in critical_currents.items()]",
+            "overdrives": "overdrives.to_dict('records')",
+        },
+        assert_compact_model,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("jupyter")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs_with_figures_and_right_numbers(path):
+    # One test, so that no two workers of pytest-xdist run the same notebook.
+    expressions, check = CHECKS[path.stem]
+    notebook, values = execute(path, expressions)
+    assert_no_warnings(notebook)
+    assert_figures(notebook)
+    check(values)
