@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import quad, simpson
+from scipy.integrate import quad, simpson, trapezoid
 
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import write_error_rate
-from mtjchar.physics.passage import escape_rate, mean_passage_time
+from mtjchar.physics.passage import escape_rate, mean_passage_time, switching_time_quantile
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,31 @@ def test_shapes_and_single_values_agree():
 def test_values_out_of_range_are_named(call, named):
     with pytest.raises(InputError, match=named):
         call()
+
+
+def test_quantiles_invert_the_error_rate():
+    # Definition: the error rate at the quantile is what has not switched.
+    i, delta = np.array([0.8, 1.2, 3.0])[:, None], np.array([40.0, 60.0, 90.0])[:, None]
+    share = np.array([0.01, 0.5, 0.999, 1 - 1e-9])
+    quantile = switching_time_quantile(i, delta, share)
+    np.testing.assert_allclose(write_error_rate(i, delta, quantile), (1 - share) + 0 * i, rtol=2e-6)
+
+
+@pytest.mark.parametrize(("overdrive", "stability"), [(0.8, 40.0), (1.5, 60.0), (8.0, 60.0)])
+def test_mean_switching_time_is_the_mean_first_passage_of_the_plane(overdrive, stability):
+    # Theory: who is at m_z = 0 as the pulse ends goes either way, so that the mean of the distribution,
+    # the integral of the error rate, is the mean first passage through 0 to leading order; measured 4e-4.
+    tau = np.linspace(0, 800 if overdrive < 1 else 40, 20001)
+    mean = trapezoid(write_error_rate(overdrive, stability, tau), tau)
+    assert mean == pytest.approx(mean_passage_time(overdrive, stability), rel=1e-3, abs=0)
+
+
+def test_quantiles_that_are_not_reached_are_infinite():
+    # Analytic: the barrier of 19.6 kT at i = 0.3 is crossed once in some 1e7 t_D; at i < 0 never.
+    assert np.all(np.isinf(switching_time_quantile([0.3, -1.0], 40.0, 0.5)))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, np.nan])
+def test_shares_out_of_range_are_refused(share):
+    with pytest.raises(InputError, match="probability"):
+        switching_time_quantile(2.0, 40.0, [0.5, share])

@@ -16,13 +16,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import trapezoid
+from scipy.interpolate import PchipInterpolator
 
 from mtjchar.errors import InputError
-from mtjchar.physics.fokker_planck import OVERDRIVE_LIMIT, STABILITY_RANGE
+from mtjchar.physics.fokker_planck import LONGEST, OVERDRIVE_LIMIT, STABILITY_RANGE, write_error_rate
 
 FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 6001
+_DURATIONS = 1200  # over six decades
 _BEYOND = -0.9  # m_z from which nothing returns over the barrier
 
 
@@ -82,6 +84,54 @@ def mean_passage_time(overdrive: npt.ArrayLike, stability: npt.ArrayLike, to: fl
         )
     start = np.where(z[:-1].reshape(shape) > 0.0, np.exp(-delta * height[:-1]) * height[:-1], 0.0)
     return np.asarray(trapezoid(start * passage, dx=step, axis=0) / trapezoid(start, dx=step, axis=0))
+
+
+def switching_time_quantile(
+    overdrive: npt.ArrayLike, stability: npt.ArrayLike, probability: npt.ArrayLike
+) -> FloatArray:
+    """Duration by which a share of the writes has switched: the distribution of the switching time.
+
+    The switching time of one write is the length of the shortest pulse that switches it, so that its
+    distribution function is 1 - write error rate. Its mean agrees with ``mean_passage_time(to=0)`` within
+    1e-3.
+
+    Parameters
+    ----------
+    overdrive : array_like
+        I/Ic0, constant, magnitude up to 50.
+    stability : array_like
+        Thermal stability Delta, 5 to 250.
+    probability : array_like
+        Share that has switched, above 0 and below 1; 0.5 gives the median.
+
+    Returns
+    -------
+    ndarray
+        Reduced time, in units of t_D, of the shape that the arguments broadcast to; infinite where it is
+        above 3000, or above 3000 divided by the overdrive where that is above 1.
+
+    Raises
+    ------
+    InputError
+        For values out of range.
+    """
+    i, delta, share = np.broadcast_arrays(
+        *(np.asarray(argument, dtype=np.float64) for argument in (overdrive, stability, probability))
+    )
+    inside = (share > 0.0) & (share < 1.0)
+    if not np.all(inside):
+        raise InputError("probability", value=float(share[~inside].flat[0]), allowed="above 0 and below 1")
+    duration = np.geomspace(1e-6, 1.0, _DURATIONS) * LONGEST / np.maximum(i, 1.0)[..., None]
+    rates = write_error_rate(i[..., None], delta[..., None], duration)
+    remaining = np.minimum.accumulate(np.log(rates.clip(np.finfo(float).tiny)), axis=-1)
+    quantile = np.full(i.shape, np.inf)
+    for k in np.ndindex(i.shape):
+        wanted = np.log1p(-share[k])
+        if remaining[k][-1] <= wanted:
+            # Strictly falling, to be inverted: before the first switch the rate is constant.
+            rate, first = np.unique(remaining[k], return_index=True)
+            quantile[k] = np.exp(PchipInterpolator(rate, np.log(duration[k][first]))(wanted))
+    return quantile
 
 
 def escape_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray:
