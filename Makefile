@@ -1,7 +1,7 @@
 # For those who work on mtjchar; everybody else needs scripts/demo and scripts/test only.
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test bench
+.PHONY: help lint test bench verify
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ lint:  ## format, style and types
 
 bench:  ## speed figures, side by side in one run; with cmtj in it where that is installed
 	@sh scripts/setup dev && .venv/bin/python scripts/bench.py
+
+verify:  ## all comparisons of docs/verification.md, its tables and figures; ARGS="--only langevin" for a part
+	@sh scripts/setup dev && .venv/bin/python scripts/verify.py $(ARGS)
 
 test:  ## lint and tests; ARGS="-k units" goes to pytest
 	@sh scripts/test $(ARGS)

@@ -74,6 +74,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_ANGLE_UNIT = re.compile(r"(rad|radians?|deg|degrees?|°)\s*$")
+
+
+def _with_angle_unit(value: Any) -> Any:
+    # To pint an angle is a pure number: without a unit, degrees would be taken for radians.
+    if isinstance(value, str) and not _ANGLE_UNIT.search(value):
+        raise ValueError('allowed: a string with a unit of angle, such as "2 deg" or "0.03 rad"')
+    return value
+
+
 def _one_line(value: str) -> str:
     # Names end up in comments of netlists and tables: no line may start in them.
     if not value.isprintable():
@@ -92,6 +102,8 @@ Duration = Annotated[float, _InUnit("s")]
 Resistance = Annotated[float, _InUnit("ohm")]
 Capacitance = Annotated[float, _InUnit("F")]
 Temperature = Annotated[float, _InUnit("K")]
+FluxDensity = Annotated[float, _InUnit("T")]
+Angle = Annotated[float, _InUnit("rad"), BeforeValidator(_with_angle_unit)]
 Number = Annotated[float, BeforeValidator(_plain)]
 Count = Annotated[int, BeforeValidator(_plain)]
 Label = Annotated[str, AfterValidator(_one_line)]
@@ -122,6 +134,9 @@ class Stack(_Description):
     resistance_area_product: Annotated[float, _InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
     tmr: Number = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
     tmr_half_bias: Voltage = Field(gt=0.05, lt=10, description="voltage that halves the TMR")
+    reference_tilt: Angle = Field(
+        default=0.0, ge=0, lt=math.pi / 2, description="of the reference layer, from z towards x"
+    )
     barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
     vcma_coefficient: Annotated[float, _InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
     field_like_torque: Number = Field(
@@ -135,9 +150,14 @@ class Stack(_Description):
 
 
 class Junction(_Description):
-    """A stack patterned to a circle."""
+    """A stack patterned to a circle or an ellipse.
+
+    `diameter` is that of the circle of equal area, `aspect_ratio` the long axis (along x) over the short
+    one (along y).
+    """
 
     diameter: Length = Field(gt=5e-9, lt=500e-9)
+    aspect_ratio: Number = Field(default=1.0, ge=1, le=5)
 
 
 class Line(_Description):
@@ -197,10 +217,19 @@ class Transistor(_Description):
         return self
 
 
+class ExternalField(_Description):
+    """Uniform external field, B in T: z along the junction's axis, x along its long axis."""
+
+    x: FluxDensity = Field(default=0.0, ge=-2, le=2)
+    y: FluxDensity = Field(default=0.0, ge=-2, le=2)
+    z: FluxDensity = Field(default=0.0, ge=-2, le=2)
+
+
 class Cell(_Description):
     """A junction with its access transistor, lines and drivers (1T-1MTJ)."""
 
     temperature: Temperature = Field(default=300.0, ge=233.15, le=398.15)
+    external_field: ExternalField = ExternalField()
     wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
     free_layer_to: Literal["bitline", "sourceline"] = "bitline"
     bitline: Line = Line()
@@ -321,13 +350,18 @@ class DurationRange(_Range):
 
 
 class Sweep(_Description):
-    """The grid of pulses, and how many devices are put through it."""
+    """The grid of pulses, and how many devices are put through it.
+
+    `trials` is the number of thermal writes per device, direction and amplitude from which errors are
+    counted where the study is not `Study.axially_symmetric`; otherwise it has no effect.
+    """
 
     directions: tuple[Direction, ...] = Field(default=DIRECTIONS, min_length=1, max_length=2)
     amplitude: AmplitudeRange
     duration: DurationRange
     devices: Count = Field(default=1000, ge=1, le=1_000_000)
     seed: Count = Field(default=1, ge=0, lt=2**63)
+    trials: Count = Field(default=1000, ge=10, le=100_000)
 
     @field_validator("directions")
     @classmethod
@@ -374,6 +408,23 @@ class Study(_Description):
         """The amplitude that comparisons start from, V."""
         middle = (self.sweep.amplitude.start + self.sweep.amplitude.stop) / 2
         return self.pulse.amplitude or middle
+
+    @property
+    def asymmetries(self) -> tuple[str, ...]:
+        """What breaks the symmetry around z, in words, key and value each; empty where nothing does."""
+        field, tilt, aspect = self.cell.external_field, self.stack.reference_tilt, self.junction.aspect_ratio
+        broken = {
+            f"cell.external_field.x = {field.x:g} T": field.x != 0.0,
+            f"cell.external_field.y = {field.y:g} T": field.y != 0.0,
+            f"stack.reference_tilt = {tilt:g} rad": tilt != 0.0,
+            f"junction.aspect_ratio = {aspect:g}": aspect != 1.0,
+        }
+        return tuple(words for words, applies in broken.items() if applies)
+
+    @property
+    def axially_symmetric(self) -> bool:
+        """Whether m_z alone describes the magnetization: no field in the plane, no tilt, a circle."""
+        return not self.asymmetries
 
     def nominal(self, name: str) -> float:
         """Nominal value of a sampled parameter, SI; 0 for the shift of the threshold voltage."""

@@ -175,6 +175,17 @@ def test_a_junction_without_two_states_is_refused_with_the_file(study, call, tmp
     assert not (tmp_path / "x").exists()
 
 
+def test_a_field_that_leaves_one_state_is_refused_with_the_file(study, call, tmp_path):
+    strong = study.with_name("strong.toml")
+    strong.write_text(
+        study.read_text().replace("[cell.", '[cell]\nexternal_field = { x = "300 mT" }\n[cell.')
+    )
+    code, _, err = call("sweep", strong, "--out", tmp_path / "x")
+    assert code == 2
+    assert re.search(r"strong.toml: cell.external_field: got .*0.3.*; allowed: .* at most 0.\d+ T", err)
+    assert not (tmp_path / "x").exists()
+
+
 def test_work_that_fails_ends_with_1(run, call):
     code, _, err = call("pulse", run, "--direction", "p_to_ap", "--ber", "1e-290")
     assert code == 1

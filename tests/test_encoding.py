@@ -91,7 +91,7 @@ def test_stochastic_rounding_gives_a_neighbouring_level(code, values, seed):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("level", [-100.75, -0.5, -0.01, 0.001, 0.3, 126.9])
 def test_stochastic_rounding_goes_up_as_often_as_it_should(dtype, level):
-    # Binomial with the fraction of the level; false-alarm rate 1e-7 a case.
+    # Binomial with the fraction of the level; false-alarm rate 1e-9 a case.
     code = FixedPoint(bits=8, full_scale=128.0)
     count = 200_000
     value = dtype(level)
@@ -99,7 +99,7 @@ def test_stochastic_rounding_goes_up_as_often_as_it_should(dtype, level):
     below = np.floor(value)
     ups = int(np.count_nonzero(levels == below + 1))
     assert ups + np.count_nonzero(levels == below) == count
-    assert stats.binomtest(ups, count, float(value - below)).pvalue > 1e-7
+    assert stats.binomtest(ups, count, float(value - below)).pvalue > 1e-9
 
 
 @pytest.mark.parametrize("rng", [None, np.random.default_rng(3)])

@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 
 from mtjchar.physics.anisotropy import GAMMA
 from mtjchar.spice.netlist import netlist_folder
@@ -129,13 +129,13 @@ def time_to_switch(current, u0, **changed):
     return time[before] + share * (time[before + 1] - time[before]), m_z
 
 
-def equation(current, *, rp, alpha, bk, torque, delta, lambda_=1.0, fieldlike=0.0, vcma=0.0):
+def equation(current, *, rp, alpha, bk, torque, delta, lambda_=1.0, fieldlike=0.0, vcma=0.0, bz=0.0):
     """du/dt of u = artanh(m_z): the docs' equation, written again by hand."""
 
     def slope(_, u):
         m_z = np.tanh(u)
         efficiency = 2 * lambda_**2 / ((lambda_**2 + 1) + (lambda_**2 - 1) * m_z)
-        field = alpha * (bk + vcma * rp * current) * m_z - alpha * bk * np.sinh(2 * u) / (4 * delta)
+        field = alpha * ((bk + vcma * rp * current) * m_z + bz) - alpha * bk * np.sinh(2 * u) / (4 * delta)
         return GAMMA / (1 + alpha**2) * (field + (1 + alpha * fieldlike) * torque * current * efficiency)
 
     return slope
@@ -148,6 +148,8 @@ def equation(current, *, rp, alpha, bk, torque, delta, lambda_=1.0, fieldlike=0.
         {"lambda": 1.6},
         {"fieldlike": 0.5},
         {"vcma": 0.05},
+        {"bz": 0.03},
+        {"bz": -0.03, "vcma": -0.02},
         {"lambda": 1.4, "fieldlike": -1.5, "vcma": -0.03, "delta": 60.0, "alpha": 0.01},
     ],
     ids=lambda changed: "+".join(changed) or "plain",
@@ -176,6 +178,24 @@ def test_directions_are_mirror_images_at_equal_currents():
     # Analytic: with a symmetric torque the equation is odd in u and current.
     there, back = time_to_switch(100e-6, -2.5)[0], time_to_switch(-100e-6, 2.5)[0]
     assert there == pytest.approx(back, rel=1e-4, abs=0)
+
+
+@pytest.mark.parametrize("bz", [0.25, -0.25])
+def test_field_above_the_anisotropy_field_switches_by_itself(bz):
+    # Analytic, no current, no thermal drift: du/dt = w (tanh u + h), w = gamma alpha bk/(1 + alpha^2), from
+    # -u0 to 0 in [h u0 + ln(cosh(u0) - sinh(u0)/h)]/(w (h^2 - 1)); mirrored for a negative field.
+    sign, u0 = float(np.sign(bz)), 2.5
+    deck = junction(
+        "mtj_axial.lib", "", "Vj x 0 0\nIj 0 free 0", {**PARAMETERS, "u0": -sign * u0, "bz": bz, "delta": 1e9}
+    )
+    with simulator().circuit(deck):
+        vectors = simulator().analyse("tran 20p 8n 0 20p uic", "time", 8e-9)
+    alpha, bk = PARAMETERS["alpha"], PARAMETERS["bk"]
+    h, rate = abs(bz) / bk, GAMMA * alpha * bk / (1 + alpha**2)
+    expected = (u0 * h + np.log(np.cosh(u0) - np.sinh(u0) / h)) / (rate * (h**2 - 1))
+    by_quadrature = quad(lambda u: 1 / (rate * (np.tanh(u) + h)), -u0, 0)[0]
+    assert expected == pytest.approx(by_quadrature, rel=1e-8)
+    assert np.interp(0.0, sign * vectors["mz"], vectors["time"]) == pytest.approx(expected, rel=5e-3, abs=0)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

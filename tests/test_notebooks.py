@@ -11,7 +11,7 @@ from scipy import stats
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-FALSE_ALARM = 1e-7  # of every statistical check here
+FALSE_ALARM = 1e-9  # of every statistical check here
 TIMEOUT = 300  # s, of one cell: many times what it takes on a free core
 
 

@@ -78,6 +78,61 @@ def test_demagnetizing_factor_against_the_exact_one(aspect):
 
 
 @settings(deadline=None)
+@given(positive, positive, st.floats(1, 5))
+def test_demagnetizing_factors_of_an_ellipse_sum_to_one(thickness, diameter, aspect):
+    nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect)
+    assert nx + ny + nz == pytest.approx(1.0, rel=1e-14)  # analytic: trace of the tensor
+    assert nx <= ny
+    # Convention of the project: Nz is that of the circle of equal area.
+    assert nz == anisotropy.demagnetizing_factors(thickness, diameter)[1]
+
+
+def test_an_ellipse_of_equal_axes_is_the_circle():
+    thickness, diameter = np.array([1e-9, 2e-9]), np.array([30e-9, 40e-9])
+    circle, height = anisotropy.demagnetizing_factors(thickness, diameter)
+    for factor, expected in zip(
+        anisotropy.demagnetizing_factors_elliptic(thickness, diameter, 1.0),
+        (circle, circle, height),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(factor, expected)
+    x, y, _ = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, 1.0 + 1e-9)
+    np.testing.assert_allclose([x, y], [circle, circle], rtol=1e-8)
+
+
+@pytest.mark.parametrize("aspect", [1.2, 2.0, 5.0])
+def test_long_elliptic_cylinder(aspect):
+    # Analytic: a long cylinder with half axes a, b has Nx = b/(a + b), Ny = a/(a + b).
+    nx, ny, _ = anisotropy.demagnetizing_factors_elliptic(1e-3, 1e-8, aspect)
+    assert ny / nx == pytest.approx(aspect, rel=1e-4)
+
+
+@pytest.mark.parametrize(("aspect", "relative"), [(1.5, 0.0325), (3.0, 0.0325), (2.0, 1.0), (5.0, 0.1)])
+def test_ratio_of_an_ellipse_s_factors_against_quadrature(aspect, relative):
+    # The integral of Beleggia et al., J. Phys. D 38, 3333 (2005), as it stands, by two quadratures; beyond
+    # q = 4000 its integrand is 4/(pi q^2) on average.
+    a, b = np.sqrt(aspect), 1 / np.sqrt(aspect)
+    thickness, direction = 2 * relative, (np.arange(48) + 0.5) * np.pi / 48
+    q = np.linspace(1e-6, 4000.0, 200_001)
+    factors = np.zeros(2)
+    for phi in direction:
+        s = np.hypot(a * np.cos(phi), b * np.sin(phi))
+        decay = q * thickness / s
+        integrand = 4 * special.j1(q) ** 2 / q * (1 + np.expm1(-decay) / decay)
+        radial = (np.sum((integrand[1:] + integrand[:-1]) / 2 * np.diff(q)) + 4 / (np.pi * 4000)) / s**2
+        factors += radial * np.array([np.cos(phi) ** 2, np.sin(phi) ** 2]) / 48
+    nx, ny, _ = anisotropy.demagnetizing_factors_elliptic(relative, 1.0, aspect)
+    assert ny / nx == pytest.approx(factors[1] / factors[0], rel=1e-4)
+
+
+def test_anisotropy_of_an_ellipse_is_against_its_long_axis():
+    nx, _, nz = anisotropy.demagnetizing_factors_elliptic(1.3e-9, 40e-9, 2.0)
+    k = anisotropy.effective_anisotropy(1.3e-3, 1.3e-9, IKEDA["Ms"], 40e-9, 2.0)
+    # Analytic: Ki/t - mu0 (Nz - Nx) Ms^2/2.
+    assert k == pytest.approx(1e6 - 0.5 * constants.mu_0 * (nz - nx) * IKEDA["Ms"] ** 2, rel=1e-12)
+
+
+@settings(deadline=None)
 @given(st.floats(1e4, 1e6), st.floats(3e5, 2e6), st.floats(1e-25, 1e-22), st.floats(233, 398))
 def test_two_forms_of_the_stability_agree(k, magnetization, volume, temperature):
     # Analytic, design section 5: K V/(kB T) = mu0 Ms Hk V/(2 kB T).

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mtjchar.errors import InputError
-from mtjchar.study import Spread, Study, Variability, load_study
+from mtjchar.study import ExternalField, Spread, Study, Variability, load_study
 from mtjchar.sweep import sampling
-from mtjchar.sweep.sampling import COLUMNS, derive, nominal_device, sample_devices
+from mtjchar.sweep.sampling import COLUMNS, derive, nominal_device, sample_devices, unstable
 
 DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 EVERYTHING = Variability.model_validate(
@@ -25,6 +25,10 @@ EVERYTHING = Variability.model_validate(
         "threshold_voltage": "15 mV",
     }
 )
+
+
+def field(**components):
+    return ExternalField(**components)
 
 
 def study(devices=256, seed=1, variability=EVERYTHING, *, stack=None, junction=None, **cell):
@@ -199,3 +203,61 @@ def test_nominal_device_without_two_states_is_refused(change):
 
 def test_what_is_refused_hot_may_do_at_room_temperature():
     assert nominal_device(study(stack={"interfacial_anisotropy": 1.2e-3}))["thermal_stability"].iloc[0] > 5
+
+
+def test_field_along_the_axis_changes_the_barriers_and_nothing_else():
+    plain, shifted = nominal_device(study()), nominal_device(study(external_field=field(z=0.02)))
+    h = 0.02 / plain["anisotropy_field_T"]
+    # Analytic: Delta (1 +- h)^2.
+    np.testing.assert_allclose(shifted["barrier_p"], plain["thermal_stability"] * (1 + h) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(shifted["barrier_ap"], plain["thermal_stability"] * (1 - h) ** 2, rtol=1e-12)
+    same = [name for name in plain if not name.startswith("barrier")]
+    pd.testing.assert_frame_equal(plain[same], shifted[same], check_exact=True)
+
+
+def test_stability_of_an_ellipse_is_the_barrier_over_its_long_axis():
+    table = sample_devices(study(16, junction={"aspect_ratio": 1.4}))
+    np.testing.assert_allclose(table["barrier_p"], table["thermal_stability"], rtol=1e-12)
+    # Analytic: Delta = [Ki/t - mu0 (Nz - Nx) Ms^2/2] V/(kB T), V that of the circle of equal area.
+    thickness = table["free_layer_thickness_m"]
+    shape = 0.5 * 4e-7 * np.pi * (table["demagnetizing_z"] - table["demagnetizing_x"])
+    energy = (
+        table["interfacial_anisotropy_J_per_m2"] / thickness
+        - shape * table["saturation_magnetization_A_per_m"] ** 2
+    )
+    volume = np.pi / 4 * table["diameter_m"] ** 2 * thickness
+    np.testing.assert_allclose(table["thermal_stability"], energy * volume / (1.380649e-23 * 300), rtol=1e-7)
+    assert np.all(table["demagnetizing_x"] < table["demagnetizing_y"])
+
+
+@pytest.mark.parametrize(
+    "components", [{"z": 0.3}, {"z": -0.15}, {"x": 0.18}, {"x": 0.05, "y": -0.05, "z": 0.1}]
+)
+def test_field_that_leaves_no_two_states_is_refused(components):
+    with pytest.raises(InputError) as refusal:
+        nominal_device(study(external_field=field(**components)))
+    message = str(refusal.value)
+    assert message.startswith(f"cell.external_field: got {components}; allowed: ")
+    assert "interfacial_anisotropy" in message
+    largest = float(message.split("at most ")[1].split(" T")[0])
+    direction = np.array(list(components.values()))
+    direction /= np.linalg.norm(direction)
+    for factor, accepted in ((0.999, True), (1.001, False)):
+        inside = dict(zip(components, factor * largest * direction, strict=True))
+        if accepted:
+            device = nominal_device(study(external_field=field(**inside)))
+            # What "at most" means: the smaller barrier is 5 kB T.
+            assert device[["barrier_p", "barrier_ap"]].to_numpy().min() == pytest.approx(5.0, abs=0.1)
+        else:
+            with pytest.raises(InputError, match=r"cell\.external_field"):
+                nominal_device(study(external_field=field(**inside)))
+
+
+def test_sampled_devices_without_two_states_say_why():
+    weak = study(64, external_field=field(z=0.11))
+    devices = sample_devices(weak)
+    reasons = unstable(devices)
+    failed = devices[["barrier_p", "barrier_ap"]].to_numpy().min(axis=1) < 5
+    assert 0 < failed.sum() < 64
+    assert [reason != "" for reason in reasons] == failed.tolist()
+    assert all(reason.startswith("no stable state: barriers of ") for reason in reasons[failed])

@@ -87,6 +87,39 @@ def test_demo_study():
     assert study.nominal("threshold_voltage") == 0.0
 
 
+def test_field_tilt_and_ellipse_are_read_and_written(tmp_path):
+    data = changed("cell.external_field", {"x": "5 mT", "z": "-0.01 T"})
+    data["stack"]["reference_tilt"] = "2 deg"
+    data["junction"]["aspect_ratio"] = 1.5
+    data["sweep"]["trials"] = 200
+    study = load(tmp_path, data)
+    field = study.cell.external_field
+    assert (field.x, field.y, field.z) == pytest.approx((5e-3, 0.0, -0.01), rel=1e-15)
+    assert study.stack.reference_tilt == pytest.approx(np.pi / 90, rel=1e-15)  # by hand
+    assert study.junction.aspect_ratio == 1.5
+    assert study.sweep.trials == 200
+    again = tmp_path / "again.toml"
+    again.write_text(study.to_toml(), encoding="utf-8")
+    assert load_study(again) == study
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("cell.external_field", {"z": "50 mT"}, None),
+        ("cell.external_field", {"x": "1 mT"}, "cell.external_field.x = 0.001 T"),
+        ("cell.external_field", {"y": "-1 mT"}, "cell.external_field.y = -0.001 T"),
+        ("stack.reference_tilt", "0.1 rad", "stack.reference_tilt = 0.1 rad"),
+        ("junction.aspect_ratio", 2, "junction.aspect_ratio = 2"),
+    ],
+)
+def test_what_breaks_the_axial_symmetry(folder, key, value, words):
+    study = load(folder, changed(key, value))
+    assert study.axially_symmetric == (words is None)
+    assert study.asymmetries == ((words,) if words else ())
+    assert load_study(DEMO).axially_symmetric
+
+
 @pytest.mark.parametrize("file", STACKS, ids=lambda file: file.stem)
 def test_stacks_that_come_along_load_and_cite(file, folder):
     data = {**plain(), "stack": str(file)}
@@ -228,6 +261,20 @@ WRONG = [
     ("stack_overrides.tmr", -2.0, ["-2.0", "above 0 and below 20"]),
     ("stack_overrides.colour", "red", ["'red'", "one of name"]),
     ("cell", 3, ["got 3;", "a table"]),
+    ("cell.external_field", "5 mT", ["'5 mT'", "a table"]),
+    ("cell.external_field.x", "2100 mT", ["'2100 mT'", "at least -2 T and at most 2 T"]),
+    ("cell.external_field.x", 0.01, ["0.01", "string with a unit", '"1 T"']),
+    ("cell.external_field.z", "5 A/m", ["'5 A/m'", "'1 T'"]),
+    ("cell.external_field.r", "5 mT", ["'5 mT'", "one of x, y, z"]),
+    ("stack.reference_tilt", "90 deg", ["'90 deg'", "at least 0 rad and below 1.57"]),
+    ("stack.reference_tilt", "-1 deg", ["'-1 deg'", "at least 0 rad"]),
+    ("stack.reference_tilt", "2", ["'2'", '"2 deg"']),
+    ("stack.reference_tilt", "2 %", ["'2 %'", '"2 deg"']),
+    ("stack.reference_tilt", "2 mm", ["'2 mm'", '"2 deg"']),
+    ("stack.reference_tilt", 0.1, ["0.1", "string with a unit"]),
+    ("junction.aspect_ratio", 0.9, ["0.9", "at least 1 and at most 5"]),
+    ("junction.aspect_ratio", "2", ["'2'", "plain number"]),
+    ("sweep.trials", 9, ["got 9;", "at least 10 and at most 100000"]),
     ("cell.free_layer_to", "wordline", ["'wordline'", "bitline", "sourceline"]),
     ("cell.temperature", "200 degC", ["'200 degC'", "398.15"]),
     ("pulse.rise", "0 s", ["'0 s'", "at least 1e-12 s and at most 1e-08 s"]),

@@ -134,9 +134,14 @@ class Macrospin:
 
 
 def equilibrium(
-    macrospin: Macrospin, walkers: int, rng: np.random.Generator, *, well: Vector = (0.0, 0.0, 1.0)
+    macrospin: Macrospin,
+    walkers: int,
+    rng: np.random.Generator,
+    *,
+    well: Vector = (0.0, 0.0, 1.0),
+    least: float = 0.0,
 ) -> FloatArray:
-    """Draw states from Boltzmann's distribution on one side, without current.
+    """Draw states from Boltzmann's distribution on one side of the sphere, without current.
 
     Parameters
     ----------
@@ -147,8 +152,11 @@ def equilibrium(
     rng : numpy.random.Generator
         The source of randomness.
     well : tuple of float
-        Direction, any length; only states with m.well > 0 are drawn. The axis through the energy minimum
-        that is meant, (0, 0, 1) or (0, 0, -1) for a perpendicular layer.
+        Direction, any length. The axis through the energy minimum that is meant, (0, 0, 1) or (0, 0, -1)
+        for a perpendicular layer.
+    least : float
+        Only states whose cosine to `well` is above this are drawn, -1 to below 1. In a field, that of the
+        saddle keeps the other well out, see `mtjchar.physics.wells`.
 
     Returns
     -------
@@ -158,7 +166,7 @@ def equilibrium(
     Raises
     ------
     InputError
-        At 0 K, for no walkers, for a direction without length.
+        At 0 K, for no walkers, for a direction without length, for `least` out of range.
     """
     length = float(np.linalg.norm(well))
     if macrospin.temperature == 0.0:
@@ -170,15 +178,18 @@ def equilibrium(
     if np.shape(well) != (3,) or not (math.isfinite(length) and length > 0.0):
         raise InputError("well", value=well, allowed="three components of a vector with a length")
 
+    if not -1.0 <= least < 1.0:
+        raise InputError("least", value=least, allowed="a cosine from -1 to below 1")
+
     basis = _basis(np.asarray(well, dtype=np.float64) / length)
-    floor, lowest = _energy_floor(macrospin, basis)
+    floor, lowest = _energy_floor(macrospin, basis, least)
     found: list[FloatArray] = []
     missing = walkers
     while missing > 0:
         proposals = min(64 * missing + 1024, 1 << 18)
         z = rng.uniform(lowest, 1.0, proposals)
         m = basis @ _on_sphere(z, rng.uniform(0.0, 2.0 * np.pi, proposals))
-        accepted = rng.random(proposals) < np.exp(floor - _energy(macrospin, m))
+        accepted = rng.random(proposals) < np.exp(floor - energy(macrospin, m))
         found.append(m[:, accepted][:, :missing])
         missing -= found[-1].shape[1]
     return np.concatenate(found, axis=1)
@@ -212,25 +223,29 @@ def field_diagonal(macrospin: Macrospin, anisotropy: float) -> FloatArray:
     return np.array([0.0, -scale * (ny - nx), anisotropy - scale * (nz - nx)])
 
 
-def _energy(macrospin: Macrospin, m: FloatArray) -> FloatArray:
-    """Energy in units of kB T."""
+def energy(macrospin: Macrospin, m: FloatArray) -> FloatArray:
+    """Energy of states (3, ...) in units of kB T, anisotropy, shape and field; 0 along x without field.
+
+    A multiple of m.m is left out.
+    """
     scale = macrospin.magnetization * macrospin.volume / (constants.k * macrospin.temperature)
     diagonal = field_diagonal(macrospin, macrospin.anisotropy_field)
     return -scale * (0.5 * diagonal @ m**2 + np.asarray(macrospin.field) @ m)
 
 
-def _energy_floor(macrospin: Macrospin, basis: FloatArray) -> tuple[float, float]:
-    """Lower bound of the energy (kB T) on the side of the axis, and the lowest cosine worth a proposal."""
-    polar, azimuth = np.linspace(0.0, 0.5 * np.pi, 257), np.linspace(0.0, 2.0 * np.pi, 513)
+def _energy_floor(macrospin: Macrospin, basis: FloatArray, least: float) -> tuple[float, float]:
+    """Lower bound of the energy (kB T) above a cosine, and the lowest cosine worth a proposal."""
+    widest = math.acos(least)
+    polar, azimuth = np.linspace(0.0, widest, 257), np.linspace(0.0, 2.0 * np.pi, 513)
     z, phi = (grid.ravel() for grid in np.meshgrid(np.cos(polar), azimuth, indexing="ij"))
-    energy = _energy(macrospin, basis @ _on_sphere(z, phi)).reshape(257, 513)
+    on_grid = energy(macrospin, basis @ _on_sphere(z, phi)).reshape(257, 513)
     # Between the points of the grid the minimum can be lower by at most curvature * distance^2 / 2.
     scale = macrospin.magnetization * macrospin.volume / (constants.k * macrospin.temperature)
     curvature = scale * (
         np.ptp(field_diagonal(macrospin, macrospin.anisotropy_field)) + np.linalg.norm(macrospin.field)
     )
-    distance_squared = (0.25 * np.pi / 256) ** 2 + (np.pi / 512) ** 2
-    floor = float(energy.min() - 0.5 * curvature * distance_squared)
+    distance_squared = (0.5 * widest / 256) ** 2 + (np.pi / 512) ** 2
+    floor = float(on_grid.min() - 0.5 * curvature * distance_squared)
     # What lies 40 kB T above the floor has a probability of 4e-18 per accepted state.
-    reached = int(np.flatnonzero(energy.min(axis=1) < floor + 40.0).max())
-    return floor, float(np.cos(polar[min(reached + 2, 256)]))
+    reached = int(np.flatnonzero(on_grid.min(axis=1) < floor + 40.0).max())
+    return floor, max(float(np.cos(polar[min(reached + 2, 256)])), least)

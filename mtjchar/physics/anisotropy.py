@@ -1,17 +1,20 @@
-"""Anisotropy, thermal stability and relaxation time of a circular perpendicular free layer.
+"""Anisotropy, thermal stability and relaxation time of a perpendicular free layer, circular or elliptic.
 
 References
 ----------
 .. [1] M. Sato and Y. Ishii, J. Appl. Phys. 66, 983 (1989), doi:10.1063/1.343481: demagnetizing factors of
    cylinders.
 .. [2] S. Ikeda et al., Nat. Mater. 9, 721 (2010), doi:10.1038/nmat2804.
+.. [3] M. Beleggia, M. De Graef, Y. T. Millev, D. A. Goode, G. Rowlands, J. Phys. D 38, 3333 (2005),
+   doi:10.1088/0022-3727/38/18/001: demagnetizing factors of elliptic cylinders.
+.. [4] R. I. Joseph, J. Appl. Phys. 37, 4639 (1966), doi:10.1063/1.1708110: of circular ones, exactly.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import constants
+from scipy import constants, special
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -41,15 +44,75 @@ def demagnetizing_factors(thickness: FloatArray, diameter: FloatArray) -> tuple[
     return (1.0 - nz) / 2.0, nz
 
 
+_SHAPE_POINTS = 64  # of a periodic function: the ratio Nx/Ny is exact to 1e-10 up to an aspect ratio of 5
+
+
+def demagnetizing_factors_elliptic(
+    thickness: FloatArray, diameter: FloatArray, aspect_ratio: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Demagnetizing factors (Nx, Ny, Nz) of an elliptic cylinder along its long, short and upright axis.
+
+    Parameters
+    ----------
+    thickness, diameter : ndarray
+        m, positive, any shapes that broadcast; `diameter` of the circle of equal area.
+    aspect_ratio : float
+        Long over short axis, 1 to 5.
+
+    Returns
+    -------
+    tuple of ndarray
+        Dimensionless, sum 1, Nx <= Ny. Nz is that of `demagnetizing_factors` for the circle of equal area
+        and Nx:Ny the exact ratio, so that an aspect ratio of 1 gives the circle's factors.
+
+    Notes
+    -----
+    With the half axes a and b, [3]_ gives, in the variables of its shape function,
+
+        N_i = a b/pi ∫d²κ [J1(q)/q]² (κ_i/κ)² {1 - [1 - exp(-κ t)]/(κ t)},  q² = (a κ_x)² + (b κ_y)²,
+
+    whose integral over q at a fixed direction is that of a circle of radius s = q/κ, known in complete
+    elliptic integrals [4]_. What is left is a mean over the direction psi of (a κ_x, b κ_y):
+
+        N_i = < (1 - Nz_circle(t/s)) (s/a_i)² (cos²(psi), sin²(psi))_i >,  1/s² = cos²(psi)/a² + sin²(psi)/b².
+    """
+    nx, nz = demagnetizing_factors(thickness, diameter)
+    if aspect_ratio == 1.0:
+        return nx, nx, nz
+    angle = (np.arange(_SHAPE_POINTS) + 0.5) * (np.pi / _SHAPE_POINTS)
+    # In units of sqrt(a b): a = sqrt(aspect_ratio), b = 1/a; cos(psi)/a and sin(psi)/b.
+    along, across = np.cos(angle) / np.sqrt(aspect_ratio), np.sin(angle) * np.sqrt(aspect_ratio)
+    radius = 1.0 / np.hypot(along, across)
+    relative = np.asarray(thickness / diameter, dtype=np.float64)[..., None] / radius
+    planar = _planar_factors(relative) * radius**2
+    x, y = (planar * along**2).mean(axis=-1), (planar * across**2).mean(axis=-1)
+    share = x / (x + y)
+    return (1.0 - nz) * share, (1.0 - nz) * (1.0 - share), nz
+
+
+def _planar_factors(relative: FloatArray) -> FloatArray:
+    """Exact 1 - Nz = Nx + Ny of a circular cylinder from its height over its diameter [4]."""
+    square = relative**2
+    m = 1.0 / (1.0 + square)
+    bracket = square * special.ellipk(m) + (1.0 - square) * special.ellipe(m)
+    return np.asarray(4.0 / (3.0 * np.pi * relative) * (np.sqrt(1.0 + square) * bracket - 1.0))
+
+
 def magnetization_ratio(temperature: FloatArray, curie: FloatArray, exponent: FloatArray) -> FloatArray:
     """Ms(T)/Ms(300 K) by a generalized Bloch law, for temperatures (K) below the Curie temperature."""
     return (1.0 - (temperature / curie) ** exponent) / (1.0 - (REFERENCE_TEMPERATURE / curie) ** exponent)
 
 
 def effective_anisotropy(
-    interfacial: FloatArray, thickness: FloatArray, magnetization: FloatArray, diameter: FloatArray
+    interfacial: FloatArray,
+    thickness: FloatArray,
+    magnetization: FloatArray,
+    diameter: FloatArray,
+    aspect_ratio: float = 1.0,
 ) -> FloatArray:
     """Effective perpendicular anisotropy K_eff, J/m^3; negative where the easy direction is in the plane.
+
+    Of an ellipse it is the one against the long axis, over which the way from P to AP leads.
 
     Parameters
     ----------
@@ -59,8 +122,10 @@ def effective_anisotropy(
         Of the free layer, m.
     magnetization : ndarray
         Saturation magnetization Ms, A/m.
+    aspect_ratio : float
+        Long over short axis of the junction, 1 to 5; `diameter` is that of the circle of equal area.
     """
-    nx, nz = demagnetizing_factors(thickness, diameter)
+    nx, _, nz = demagnetizing_factors_elliptic(thickness, diameter, aspect_ratio)
     # K_eff = Ki/t - mu0 (Nz - Nx) Ms^2 / 2, see [2] for the film (Nz = 1, Nx = 0).
     return interfacial / thickness - 0.5 * constants.mu_0 * (nz - nx) * magnetization**2
 
@@ -68,6 +133,11 @@ def effective_anisotropy(
 def anisotropy_field(anisotropy: FloatArray, magnetization: FloatArray) -> FloatArray:
     """Effective anisotropy field mu0 Hk = 2 K_eff / Ms, T."""
     return 2.0 * anisotropy / magnetization
+
+
+def in_plane_field(magnetization: FloatArray, nx: FloatArray, ny: FloatArray) -> FloatArray:
+    """Shape anisotropy field of an ellipse in its plane, mu0 Ms (Ny - Nx), T; 0 for a circle."""
+    return constants.mu_0 * magnetization * (ny - nx)
 
 
 def thermal_stability(anisotropy: FloatArray, volume: FloatArray, temperature: FloatArray) -> FloatArray:

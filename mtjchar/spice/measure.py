@@ -9,15 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.integrate import trapezoid
+from scipy.interpolate import make_interp_spline
 
 from mtjchar.errors import SimulationError
-from mtjchar.spice.netlist import batch_deck, high_line
+from mtjchar.physics import tunneling
+from mtjchar.spice.netlist import VECTOR_CELLS, batch_deck, high_line, vector_step
 from mtjchar.spice.ngspice import Simulator, simulator
 from mtjchar.study import Direction, Study
 
 FloatArray = npt.NDArray[np.float64]
 
 M_Z_POINTS = 9
+EDGE_PARTS = 4
+_SETTLED = 10.0  # time constants of the lines
 
 
 class LoadLine(NamedTuple):
@@ -26,14 +30,18 @@ class LoadLine(NamedTuple):
     Attributes
     ----------
     m_z : ndarray, shape (points,)
-        From -1 (antiparallel) to 1 (parallel).
+        Cosine between the layers, m_z where the reference layer is not tilted: from -1 (antiparallel) to 1
+        (parallel).
     current_A : ndarray, shape (devices, amplitudes, points)
         Through the junction, positive in the direction that favours the state written.
     junction_voltage_V : ndarray, shape (devices, amplitudes, points)
         From the free to the reference layer.
+    rise, fall : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
+        Current over that of the plateau, mean in each of equal parts of the edges (see `EdgeTimes`), with the
+        junction held in P and in AP.
     edge_energy_J : ndarray, shape (devices, amplitudes, 2)
-        What a write takes beyond amplitude x current x duration, with the junction held in P and in AP:
-        charge of the lines and of the word line, less what the edges save. Can be negative.
+        What a write takes outside its plateau, with the junction held in P and in AP: the edges, and the
+        charge of the lines and of the word line.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers (which then are NaN); empty where there are.
     """
@@ -41,8 +49,30 @@ class LoadLine(NamedTuple):
     m_z: FloatArray
     current_A: FloatArray
     junction_voltage_V: FloatArray
+    rise: FloatArray
+    fall: FloatArray
     edge_energy_J: FloatArray
     failure: npt.NDArray[np.object_]
+
+
+class EdgeTimes(NamedTuple):
+    """How a pulse is divided into rise, plateau and fall, in s.
+
+    The rise ends when the lines have followed the driver, as far as the shortest duration of the sweep leaves
+    time for that; the fall ends when they are empty. The plateau, of constant current if m_z is constant, is
+    shorter than the duration by `outside`.
+    """
+
+    rise: float
+    fall: float
+    outside: float
+
+    @classmethod
+    def of(cls, study: Study) -> EdgeTimes:
+        """Divide the pulses of a study."""
+        ramps = 0.5 * (study.pulse.rise + study.pulse.fall)
+        lag = min(_SETTLED * _line_time(study), study.sweep.duration.start - ramps)
+        return cls(study.pulse.rise + lag, study.pulse.fall + _SETTLED * _line_time(study), ramps + lag)
 
 
 class Write(NamedTuple):
@@ -52,6 +82,7 @@ class Write(NamedTuple):
     current_A: FloatArray  # (devices, times), through the junction, positive towards the state written
     m_z: FloatArray  # (devices, times)
     energy_J: FloatArray  # (devices,), delivered by bit-line, source-line and word-line drivers
+    m: FloatArray | None  # (devices, times, 3), in the vector model; None in the axial one
 
 
 def load_lines(study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray) -> LoadLine:
@@ -88,9 +119,11 @@ def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
 
 
 def _failed(reason: str) -> LoadLine:
-    nothing = np.full((1, 1, M_Z_POINTS), np.nan)
+    line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
     failure = np.array([[reason]], dtype=object)
-    return LoadLine(np.linspace(-1.0, 1.0, M_Z_POINTS), nothing, nothing, nothing[..., :2], failure)
+    return LoadLine(
+        np.linspace(-1.0, 1.0, M_Z_POINTS), line, line, edge, edge, np.full((1, 1, 2), np.nan), failure
+    )
 
 
 def _measure_batch(
@@ -98,10 +131,11 @@ def _measure_batch(
 ) -> LoadLine:
     m_z = np.linspace(-1.0, 1.0, M_Z_POINTS)
     high = "abl" if high_line(study, direction) == "bitline" else "asl"
-    sign = 1.0 if study.cell.free_layer_to == "bitline" else -1.0
     shape = (len(cells), len(amplitudes))
     current, voltage = np.empty((2, *shape, M_Z_POINTS))
-    edges = np.empty((*shape, 2))
+    rise, fall = np.empty((2, *shape, EDGE_PARTS, 2))
+    energy = np.empty((*shape, 2))
+    times = EdgeTimes.of(study)
     ngspice = simulator()
     with ngspice.circuit(batch_deck(study, cells, held=True)):
         for k, amplitude in enumerate(amplitudes):
@@ -109,17 +143,53 @@ def _measure_batch(
             ngspice.exec_command(f"alter vw dc = {study.cell.wordline_voltage!r}")
             vectors = ngspice.analyse(f"dc vmz -1 1 {2.0 / (M_Z_POINTS - 1)!r}", "v-sweep", 1.0)
             current[:, k] = -_per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
-            voltage[:, k] = sign * (
-                _per_cell(vectors, "t{}", len(cells)) - _per_cell(vectors, "d{}", len(cells))
-            )
-            for state, held in enumerate((1.0, -1.0)):
+            voltage[:, k] = _junction_voltage(study, vectors, len(cells))
+            for state, (held, point) in enumerate(((1.0, -1), (-1.0, 0))):
                 ngspice.exec_command(f"alter vmz dc = {held!r}")
-                plateau = 1e-10 + 10.0 * _line_time(study)
+                plateau = 1e-10 + _SETTLED * _line_time(study)
                 time, vectors = _pulse(ngspice, study, high, float(amplitude), plateau)
-                duration = plateau + 0.5 * (study.pulse.rise + study.pulse.fall)
-                static = amplitude * current[:, k, 0 if held < 0 else -1] * duration
-                edges[:, k, state] = _delivered(time, vectors, len(cells)) - static
-    return LoadLine(m_z, current, voltage, edges, np.full(shape, "", dtype=object))
+                rise[:, k, :, state], fall[:, k, :, state] = _edge_shapes(
+                    cells, held, voltage[:, k, point], time, _junction_voltage(study, vectors, len(cells)),
+                    (study.pulse.rise, times.rise), (2.0 * study.pulse.rise + plateau, times.fall),
+                )  # fmt: skip
+                explicit = plateau + 0.5 * (study.pulse.rise + study.pulse.fall) - times.outside
+                static = amplitude * current[:, k, point] * explicit
+                energy[:, k, state] = _delivered(time, vectors, len(cells)) - static
+    return LoadLine(m_z, current, voltage, rise, fall, energy, np.full(shape, "", dtype=object))
+
+
+def _junction_voltage(study: Study, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
+    """From the free to the reference layer, V."""
+    sign = 1.0 if study.cell.free_layer_to == "bitline" else -1.0
+    return sign * (_per_cell(vectors, "t{}", cells) - _per_cell(vectors, "d{}", cells))
+
+
+def _edge_shapes(
+    cells: pd.DataFrame,
+    cosine: float,
+    plateau: FloatArray,
+    time: FloatArray,
+    voltage: FloatArray,
+    *windows: tuple[float, float],
+) -> list[FloatArray]:
+    """Mean currents over those of the plateau in equal parts of windows (start, length), each (cells, parts).
+
+    The driver's current has the charge of the lines in it; the junction's follows from its own voltage, here
+    of shape (cells, times), on the plateau (cells,).
+    """
+    rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
+
+    def current(v: FloatArray) -> FloatArray:
+        return v * tunneling.conductance(np.array(cosine), rp, tunneling.tmr_at_bias(tmr, v, half))
+
+    charge = make_interp_spline(time, current(voltage), k=1, axis=1).antiderivative()
+    static = current(plateau[:, None])
+    means = []
+    for start, length in windows:
+        edges = np.linspace(start, start + length, EDGE_PARTS + 1)
+        mean = np.diff(charge(edges), axis=1) / np.diff(edges)
+        means.append(np.divide(mean, static, out=np.zeros_like(mean), where=static != 0.0))
+    return means
 
 
 def write_waveforms(
@@ -127,22 +197,76 @@ def write_waveforms(
 ) -> Write:
     """Simulate one write with free magnetizations and no noise.
 
-    The magnetizations start at the column ``u0`` of `cells`, which is artanh(m_z).
+    The magnetizations start at the column ``u0`` of `cells`, artanh(m_z), and where the study is not axially
+    symmetric at the azimuth ``phi0``, rad (0 if there is no such column).
+
+    Parameters
+    ----------
+    study : Study
+        Chooses the model: axial where it is axially symmetric, otherwise the vector model, which resolves
+        the precession and takes some hundred times longer.
+    cells : DataFrame
+        As `mtjchar.spice.netlist.cell_parameters` returns them, with the columns of the start. More than 60
+        cells of the vector model are simulated in several decks.
+    direction : {"p_to_ap", "ap_to_p"}
+    amplitude, duration : float
+        V and s, positive.
 
     Raises
     ------
     SimulationError
         If ngspice does not reach the end of the pulse.
     """
-    high = "abl" if high_line(study, direction) == "bitline" else "asl"
     amplitude, duration = float(amplitude), float(duration)  # a numpy float does not print as a number
+    if study.axially_symmetric:
+        return _write(study, cells, direction, amplitude, duration)
+    starts = range(0, len(cells), VECTOR_CELLS)
+    first, *others = (
+        _write(study, cells[start : start + VECTOR_CELLS], direction, amplitude, duration) for start in starts
+    )
+    return _merged(first, others)
+
+
+def _write(
+    study: Study, cells: pd.DataFrame, direction: Direction, amplitude: float, duration: float
+) -> Write:
+    high = "abl" if high_line(study, direction) == "bitline" else "asl"
+    count = len(cells)
+    largest = None if study.axially_symmetric else vector_step(cells, amplitude)
     ngspice = simulator()
     with ngspice.circuit(batch_deck(study, cells, held=False)):
         plateau = duration - 0.5 * (study.pulse.rise + study.pulse.fall)
-        time, vectors = _pulse(ngspice, study, high, amplitude, plateau, options="uic")
-        current = -_per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
-        m_z = _per_cell(vectors, "m{}", len(cells))
-        return Write(time, current, m_z, _delivered(time, vectors, len(cells)))
+        time, vectors = _pulse(ngspice, study, high, amplitude, plateau, largest, "uic")
+        current = -_per_cell(vectors, "e" + high[1] + "{}#branch", count)
+        m_z = _per_cell(vectors, "m{}", count)
+        m = None
+        if largest is not None:
+            m_x, m_y = (_per_cell(vectors, "x{}.xj.m" + axis, count) for axis in "xy")
+            m = np.stack([m_x, m_y, m_z], axis=-1)
+        return Write(time, current, m_z, _delivered(time, vectors, count), m)
+
+
+def _merged(first: Write, others: list[Write]) -> Write:
+    """Bring the waveforms of several decks to the times of the first one."""
+
+    def at_times(write: Write, waveforms: FloatArray) -> FloatArray:
+        return np.stack([np.interp(first.time_s, write.time_s, waveform) for waveform in waveforms])
+
+    current, m_z, energy = [first.current_A], [first.m_z], [first.energy_J]
+    m = [] if first.m is None else [first.m]
+    for write in others:
+        current.append(at_times(write, write.current_A))
+        m_z.append(at_times(write, write.m_z))
+        energy.append(write.energy_J)
+        if write.m is not None:
+            m.append(np.stack([at_times(write, write.m[..., axis]) for axis in range(3)], axis=-1))
+    return Write(
+        first.time_s,
+        np.concatenate(current),
+        np.concatenate(m_z),
+        np.concatenate(energy),
+        np.concatenate(m) if m else None,
+    )
 
 
 def _line_time(study: Study) -> float:
@@ -151,11 +275,17 @@ def _line_time(study: Study) -> float:
 
 
 def _pulse(
-    ngspice: Simulator, study: Study, high: str, amplitude: float, plateau: float, options: str = ""
+    ngspice: Simulator,
+    study: Study,
+    high: str,
+    amplitude: float,
+    plateau: float,
+    largest_step: float | None = None,
+    options: str = "",
 ) -> tuple[FloatArray, Mapping[str, FloatArray]]:
     """Run one write pulse; the word line is up before the pulse rises and until the lines are empty."""
     rise, fall = study.pulse.rise, study.pulse.fall
-    settle = 10.0 * _line_time(study)
+    settle = _SETTLED * _line_time(study)
     off = rise + rise + plateau + fall + settle
     shapes = {
         high: (amplitude, rise, rise, fall, plateau),
@@ -167,7 +297,8 @@ def _pulse(
         ngspice.exec_command(f"alter @v{node}[pulse] = [ {numbers} ]")
     stop = off + fall + settle
     step = min(rise, fall) / 5.0
-    vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {5.0 * step!r} {options}", "time", stop)
+    largest_step = largest_step or 5.0 * step
+    vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {largest_step!r} {options}", "time", stop)
     return vectors["time"], vectors
 
 

@@ -14,10 +14,13 @@ import numpy.typing as npt
 import pandas as pd
 from PySpice.Spice.Netlist import Circuit
 
-from mtjchar.physics import torque
+from mtjchar.physics import anisotropy, torque
 from mtjchar.study import Direction, Study, Transistor
 
 FloatArray = npt.NDArray[np.float64]
+
+VECTOR_CELLS = 60
+"""Cells of the vector model in one deck; more slow each other down, for their steps are common."""
 
 
 def netlist_folder() -> Path:
@@ -38,12 +41,17 @@ def high_line(study: Study, direction: Direction) -> str:
 
 
 def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
-    """Parameters of the cell's subcircuit, one row a device, from a table of sampled devices."""
+    """Parameters of the cell's subcircuit, one row a device, from a table of sampled devices.
+
+    They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each leaves
+    aside what belongs to the other.
+    """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
     volume = 0.25 * np.pi * column["diameter_m"] ** 2 * thickness
     symmetric = torque.spin_torque_efficiency(column["spin_polarization"], np.ones(1), np.zeros(1))
-    cell, stack = study.cell, study.stack
+    shape = anisotropy.in_plane_field(magnetization, column["demagnetizing_x"], column["demagnetizing_y"])
+    cell, stack, field = study.cell, study.stack, study.cell.external_field
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
     barrier = stack.barrier_thickness
     vcma = -2.0 * stack.vcma_coefficient / (barrier * thickness * magnetization)
@@ -66,9 +74,37 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
             "fieldlike": stack.field_like_torque,
             "vcma": vcma,
             "delta": devices["thermal_stability"],
+            "bz": field.z,
+            "bx": field.x,
+            "by": field.y,
+            "shape": shape,
+            "theta_p": stack.reference_tilt,
         },
         index=devices.index,
     ).astype(float)
+
+
+def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
+    """Largest time step, s, at which the trapezoidal rule follows the precession in the vector model.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `cell_parameters` returns them.
+    amplitude : float
+        V, across the cell.
+    """
+    field = np.linalg.norm(cells[["bx", "by", "bz"]].to_numpy(), axis=1)
+    torque_field = cells["torque"] * cells["lambda"] ** 2 * abs(amplitude) / cells["rp"]
+    total = (
+        cells["bk"].abs()
+        + cells["shape"]
+        + field
+        + cells["vcma"].abs() * abs(amplitude)
+        + torque_field * np.hypot(1.0, cells["fieldlike"])
+    )
+    # The head of mtj_llgs.lib: 0.5 ps up to 0.3 T, inversely to the field beyond.
+    return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
 def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
@@ -78,21 +114,31 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
     ----------
     study : Study
     cells : DataFrame
-        As `cell_parameters` returns them; a further column ``u0`` sets where free magnetizations start.
+        As `cell_parameters` returns them; further columns set where free magnetizations start: ``u0``,
+        artanh(m_z), and for the vector model ``phi0``, azimuth in rad (0 if left out).
     held : bool
-        Whether m_z is held by the source ``vmz`` (load lines, edges) or free to move.
+        Whether the cosine between the layers is held by the source ``vmz`` (load lines, edges), or the
+        magnetization is free to move: by the axial model where `study` is axially symmetric, by the vector
+        model where it is not.
 
     Returns
     -------
     str
         SPICE text. Node ``abl``, ``asl`` and ``w`` carry what all bit-line, source-line and word-line
         drivers put out, from the sources ``vabl``, ``vasl`` and ``vw``. Cell k is ``xk``; its drivers are
-        ``ebk``, ``esk`` and ``ewk``, whose branch currents are what each of them delivers.
+        ``ebk``, ``esk`` and ``ewk``, whose branch currents are what each of them delivers. Free to move, m_z
+        is node ``mk``; in the vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the
+        vector model should not have more than `VECTOR_CELLS` cells.
     """
+    vector = not held and not study.axially_symmetric
+    if held:
+        junction = ["mtj_held.lib"]
+    else:
+        junction = ["mtj_llgs.lib", "mtj_vector.lib"] if vector else ["mtj_axial.lib"]
     circuit = Circuit("mtjchar batch")
     circuit.raw_spice = "\n".join(
         [
-            _library("mtj_held.lib" if held else "mtj_axial.lib"),
+            *(_library(name) for name in junction),
             _transistor(study.cell.transistor),
             _library("cell_1t1mtj.lib"),
         ]
@@ -113,6 +159,7 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
             **{str(name): repr(float(value)) for name, value in parameters.items()},
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] + ([] if held else [f"v(m{k})"])
+        saved += [f"v(x{k}.xj.m{axis})" for axis in "xy" if vector]
     celsius = study.cell.temperature - 273.15
     settings = [f".options temp={celsius!r} method=trap reltol=1e-5", *(f".save {name}" for name in saved)]
     return "\n".join([str(circuit), *settings, ".end"])

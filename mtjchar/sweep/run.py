@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from numpy.polynomial import chebyshev
 
 from mtjchar.errors import SimulationError
-from mtjchar.physics import fokker_planck, torque
-from mtjchar.spice.measure import LoadLine, load_lines
+from mtjchar.physics import fokker_planck
+from mtjchar.spice.measure import load_lines
 from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import Direction, Study
-from mtjchar.sweep.sampling import nominal_device, sample_devices
+from mtjchar.sweep import axial, langevin
+from mtjchar.sweep.sampling import nominal_device, sample_devices, unstable
 from mtjchar.sweep.store import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
@@ -146,83 +146,24 @@ def characterize(task: Task) -> pd.DataFrame:
     amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
     shape = (len(devices), len(amplitudes), len(durations))
     rate, energy, redundant = np.full((3, *shape), np.nan)
-    reason = np.full(shape[:2], "", dtype=object)
-
-    stability = devices["thermal_stability"].to_numpy()
-    low, high = fokker_planck.STABILITY_RANGE
-    bistable = (stability >= low) & (stability <= high)
-    for k in np.flatnonzero(~bistable):
-        reason[k] = f"thermal stability {stability[k]:.3g} is outside {low:g} to {high:g}"
-    if bistable.any():
-        usable = devices[bistable]
-        lines = load_lines(study, cell_parameters(study, usable), task.direction, amplitudes)
-        overdrive = _overdrive(study, usable, task.direction, lines)
-        reason[bistable] = lines.failure
-        excessive = np.nanmax(np.abs(overdrive), axis=2, initial=0.0) > fokker_planck.OVERDRIVE_LIMIT
-        reason[bistable] = np.where(
-            excessive, f"overdrive above {fokker_planck.OVERDRIVE_LIMIT:g}", reason[bistable]
-        )
-        solved = reason[bistable] == ""
-        results = _average_over_noise(usable, task.direction, lines, overdrive, amplitudes, durations, solved)
-        for array, result in zip((rate, energy, redundant), results, strict=True):
-            array[bistable] = result
+    reason = np.repeat(_unusable(devices)[:, None], len(amplitudes), axis=1)
+    usable = reason[:, 0] == ""
+    if usable.any():
+        cells = cell_parameters(study, devices[usable])
+        lines = load_lines(study, cells, task.direction, amplitudes)
+        average = axial.average_over_noise if study.axially_symmetric else langevin.count_failures
+        results = average(study, devices[usable], task.direction, lines, amplitudes, durations)
+        for array, result in zip((rate, energy, redundant, reason), results, strict=True):
+            array[usable] = result
     return _table(task, amplitudes, durations, rate, energy, redundant, reason)
 
 
-def _overdrive(study: Study, devices: pd.DataFrame, direction: Direction, lines: LoadLine) -> FloatArray:
-    """Overdrive on the points of the load line, shape (devices, amplitudes, points), ordered by m_z."""
-    column = {name: devices[name].to_numpy()[:, None, None] for name in devices.columns}
-    stack = study.stack
-    # The critical current is that of the symmetric torque; its angular dependence enters here, once.
-    one, lambda_ = np.ones(1), np.array(stack.slonczewski_lambda)
-    symmetric = torque.spin_torque_efficiency(one, one, lines.m_z)
-    asymmetry = torque.spin_torque_efficiency(one, lambda_, lines.m_z) / symmetric
-    field_like = 1.0 + column["damping"] * stack.field_like_torque
-    overdrive = lines.current_A / column["critical_current_A"] * asymmetry * field_like
-    # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, z counted from the start state.
-    vcma = cell_parameters(study, devices)["vcma"].to_numpy()[:, None, None]
-    softening = vcma * lines.junction_voltage_V / column["anisotropy_field_T"]
-    start = 1.0 if direction == "p_to_ap" else -1.0
-    return np.asarray(overdrive - softening * start * lines.m_z)
-
-
-def _average_over_noise(
-    devices: pd.DataFrame,
-    direction: Direction,
-    lines: LoadLine,
-    overdrive: FloatArray,
-    amplitudes: FloatArray,
-    durations: FloatArray,
-    solved: npt.NDArray[np.bool_],
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Error rate, energy of a switching and of a redundant write, each (devices, amplitudes, durations)."""
-    device, amplitude = np.nonzero(solved)
-    shape = (*solved.shape, len(durations))
-    rate, energy, redundant = np.full((3, *shape), np.nan)
-    if len(device) == 0:
-        return rate, energy, redundant
-    delta = devices["thermal_stability"].to_numpy()[device]
-    t_d = devices["relaxation_time_s"].to_numpy()[device][:, None]
-    start = 1.0 if direction == "p_to_ap" else -1.0
-    to_coefficients = np.linalg.inv(chebyshev.chebvander(start * lines.m_z, len(lines.m_z) - 1))
-    drive = to_coefficients @ overdrive[solved].T
-    power = to_coefficients @ (lines.current_A[solved] * amplitudes[amplitude, None]).T
-
-    def series(coefficients: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
-
-    statistics = fokker_planck.write_statistics(series(drive), delta, durations / t_d, series(power))
-    # Edges: the rise meets the state before the write, the fall the one after it.
-    at_p, at_ap = np.moveaxis(lines.edge_energy_J[solved], -1, 0)
-    before, after = (at_p, at_ap) if direction == "p_to_ap" else (at_ap, at_p)
-    before, after = before[:, None], after[:, None]
-    failed = statistics.error_rate
-    rate[solved] = failed
-    energy[solved] = statistics.integral * t_d + 0.5 * (before * (1.0 + failed) + after * (1.0 - failed))
-    # A redundant write holds the state: 1 - |m_z| averages 1/(2 Delta (1 + i)) in the well.
-    held = -1.0 + 0.5 / (delta * (1.0 + np.maximum(chebyshev.chebval(-1.0, drive), 0.0)))
-    redundant[solved] = series(power)(held)[:, None] * durations + after
-    return rate, energy, redundant
+def _unusable(devices: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """Why devices cannot be characterized, shape (devices,); empty where they can."""
+    stability = devices["thermal_stability"].to_numpy()
+    low, high = fokker_planck.STABILITY_RANGE
+    outside = [f"thermal stability {value:.3g} is outside {low:g} to {high:g}" for value in stability]
+    return np.where((stability >= low) & (stability <= high), unstable(devices), outside)
 
 
 def _table(

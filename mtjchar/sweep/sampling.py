@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NoReturn
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -9,6 +12,7 @@ from scipy.stats import qmc, truncnorm
 
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
+from mtjchar.physics.wells import Wells, wells
 from mtjchar.study import Spread, Study
 
 FloatArray = npt.NDArray[np.float64]
@@ -63,7 +67,8 @@ def nominal_device(study: Study) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If its thermal stability is below 5: then there are no two states to write.
+        If its thermal stability, or in an external field the barrier out of P or AP, is below 5 kB T: then
+        there are no two states to write.
     """
     table = {COLUMNS[name]: [study.nominal(name)] for name, _ in study.variability.items()}
     device = derive(study, pd.DataFrame(table))
@@ -76,7 +81,64 @@ def nominal_device(study: Study) -> pd.DataFrame:
             remedy="Raise interfacial_anisotropy or the diameter, or lower saturation_magnetization, "
             "free_layer_thickness or the temperature.",
         )
+    if not _least_barrier(study, device, 1.0) >= _LEAST_STABILITY:
+        _refuse_field(study, device)
     return device
+
+
+def _field(study: Study, fraction: float = 1.0) -> tuple[float, float, float]:
+    field = study.cell.external_field
+    return fraction * field.x, fraction * field.y, fraction * field.z
+
+
+def _least_barrier(study: Study, device: pd.DataFrame, fraction: float) -> float:
+    """Smaller barrier of one device in a fraction of the study's field, over kB T."""
+    found = wells_of(device, _field(study, fraction))
+    return float(min(found.barrier_p[0], found.barrier_ap[0]))
+
+
+def _refuse_field(study: Study, device: pd.DataFrame) -> NoReturn:
+    # The barriers fall with the field: halve the interval to the largest one that leaves two states.
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        stable = _least_barrier(study, device, middle) >= _LEAST_STABILITY
+        low, high = (middle, high) if stable else (low, middle)
+    field = study.cell.external_field
+    raise InputError(
+        "cell.external_field",
+        value={axis: value for axis, value in zip("xyz", _field(study), strict=True) if value},
+        allowed=f"a field that leaves barriers of at least {_LEAST_STABILITY:g} kB T out of P and AP, in "
+        f"this direction at most {low * math.hypot(field.x, field.y, field.z):.4g} T",
+        remedy="Lower the field, or raise the thermal stability by interfacial_anisotropy or the diameter.",
+    )
+
+
+def unstable(devices: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """Why devices have no two states to write, shape (devices,); empty where they have.
+
+    Parameters
+    ----------
+    devices : DataFrame
+        As `derive` returns it. Barriers out of P and AP of at least 5 kB T are asked for.
+    """
+    barriers = devices[["barrier_p", "barrier_ap"]].to_numpy()
+    reasons = [
+        f"no stable state: barriers of {p:.3g} (P) and {ap:.3g} kB T (AP), below {_LEAST_STABILITY:g}"
+        if min(p, ap) < _LEAST_STABILITY
+        else ""
+        for p, ap in barriers
+    ]
+    return np.array(reasons, dtype=object)
+
+
+def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
+    """Energy wells of devices, from their derived columns, in a field (T); see `mtjchar.physics.wells`."""
+    column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
+    in_plane = anisotropy.in_plane_field(
+        column["saturation_magnetization_A_per_m"], column["demagnetizing_x"], column["demagnetizing_y"]
+    )
+    return wells(column["thermal_stability"], column["anisotropy_field_T"], in_plane, field)
 
 
 def _spread(nominal: float, spread: Spread, normal: FloatArray) -> FloatArray:
@@ -98,9 +160,16 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         With ``device`` and the derived columns ``anisotropy_field_T``, ``thermal_stability``,
-        ``relaxation_time_s``, ``critical_current_A``, ``parallel_resistance_ohm`` and
-        ``antiparallel_resistance_ohm`` (at zero bias) added. The first two are negative, and those that
-        follow are not meaningful, where the easy direction lies in the plane.
+        ``relaxation_time_s``, ``critical_current_A``, ``parallel_resistance_ohm``,
+        ``antiparallel_resistance_ohm`` (at zero bias), ``demagnetizing_x``, ``demagnetizing_y``,
+        ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
+        kB T) added. The first two are negative, and those that follow are not meaningful, where the easy
+        direction lies in the plane.
+
+    Notes
+    -----
+    Anisotropy field, stability, relaxation time and critical current are those of the way over the long
+    axis, without external field.
     """
     stack, kelvin = study.stack, np.array(study.cell.temperature)
     column = {name: sampled[name].to_numpy(dtype=np.float64) for name in sampled.columns}
@@ -115,7 +184,9 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
     warming = kelvin / anisotropy.REFERENCE_TEMPERATURE
     product = column["resistance_area_product_ohm_m2"] * warming**stack.resistance_exponent
 
-    energy = anisotropy.effective_anisotropy(interfacial, thickness, magnetization, diameter)
+    aspect = study.junction.aspect_ratio
+    nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect)
+    energy = anisotropy.effective_anisotropy(interfacial, thickness, magnetization, diameter, aspect)
     field = anisotropy.anisotropy_field(energy, magnetization)
     stability = anisotropy.thermal_stability(energy, 0.25 * np.pi * diameter**2 * thickness, kelvin)
     parallel = tunneling.parallel_resistance(product, diameter)
@@ -131,7 +202,12 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
         critical_current_A=torque.critical_current(damping, stability, kelvin, polarization),
         parallel_resistance_ohm=parallel,
         antiparallel_resistance_ohm=parallel * (1.0 + tmr),
+        demagnetizing_x=nx,
+        demagnetizing_y=ny,
+        demagnetizing_z=nz,
     )
+    found = wells_of(table, _field(study))
+    table = table.assign(barrier_p=found.barrier_p, barrier_ap=found.barrier_ap)
     table.insert(0, "device", np.arange(len(table)))
     return table
 

@@ -1,0 +1,372 @@
+"""Blocks of walkers that advance together, and the plan of their steps; see `llgs` for the equations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mtjchar.errors import InputError
+from mtjchar.physics._macrospin import Macrospin, field_diagonal, thermal_diffusion
+from mtjchar.physics.anisotropy import GAMMA
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+Waveform = float | Callable[[float], float]
+
+# Heun's scheme amplifies a precession by phi per step by 1 + phi^4/8: as if the damping were smaller by
+# phi^3/8. The step is limited such that this is at most 1 % of the damping.
+_DAMPING_ERROR = 0.01
+_SMALLEST_DAMPING = 1e-3
+_LARGEST_ANGLE = 0.2
+_LARGEST_KICK = 0.1
+_LARGEST_RELAXATION = 0.1
+
+
+def step_limit(macrospin: Macrospin, current: float, anisotropy: float) -> float:
+    """Longest step (s) at a current (A) and an anisotropy field (T); see `llgs.largest_step`."""
+    damping = max(macrospin.damping, _SMALLEST_DAMPING)
+    angle = min(_LARGEST_ANGLE, (8.0 * _DAMPING_ERROR * damping) ** (1.0 / 3.0))
+    torque = macrospin.lambda_**2 * macrospin.torque_per_current * current
+    field = (
+        float(np.ptp(field_diagonal(macrospin, anisotropy)))
+        + float(np.linalg.norm(macrospin.field))
+        + torque * math.hypot(1.0, macrospin.field_like)
+    )
+    kick = _LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
+    return min(angle / (GAMMA * field) if field else np.inf, kick)
+
+
+class Plan(NamedTuple):
+    """Steps to take, the drive at both ends of each, and the steps to record."""
+
+    steps: int
+    dt: float
+    asked: float
+    current: FloatArray
+    anisotropy: FloatArray
+    recorded: IntArray
+
+    @classmethod
+    def make(
+        cls,
+        macrospin: Macrospin,
+        duration: float,
+        step: float,
+        current: Waveform,
+        anisotropy: Waveform | None,
+        record: npt.ArrayLike | None,
+        rng: np.random.Generator | None,
+    ) -> Plan:
+        """Check the request and sample the drive at the times of the steps."""
+        if not (math.isfinite(duration) and duration >= 0.0):
+            raise InputError("duration", value=duration, allowed="finite, at least 0, in s")
+        if not (math.isfinite(step) and step > 0.0):
+            raise InputError("step", value=step, allowed="finite, positive, in s")
+        if rng is None and macrospin.temperature > 0.0 and macrospin.damping > 0.0:
+            raise InputError(
+                "rng",
+                value=rng,
+                allowed="a numpy.random.Generator above 0 K",
+                remedy="For example numpy.random.Generator(numpy.random.SFC64(seed)).",
+            )
+        # A duration that is a multiple of the step but for rounding gets no additional step.
+        steps = math.ceil(duration / step * (1.0 - 1e-12))
+        dt = duration / steps if steps else step
+        times = np.asarray(np.arange(steps + 1) * dt, dtype=np.float64)
+        wanted = np.atleast_1d(np.asarray(duration if record is None else record, dtype=np.float64))
+        if wanted.ndim > 1 or not np.all((wanted >= 0.0) & (wanted <= duration * (1.0 + 1e-12))):
+            raise InputError("record", value=record, allowed=f"times from 0 to {duration:g} s")
+        if np.any(np.diff(wanted) < 0.0):
+            raise InputError("record", value=record, allowed="ascending times")
+        return cls(
+            steps,
+            dt,
+            step,
+            _sampled("current", current, times),
+            _sampled(
+                "anisotropy_field", macrospin.anisotropy_field if anisotropy is None else anisotropy, times
+            ),
+            np.minimum(np.rint(wanted / dt), steps).astype(np.intp),
+        )
+
+    def times(self) -> FloatArray:
+        """Return the times of the records, s."""
+        return np.asarray(self.recorded * self.dt, dtype=np.float64)
+
+    def largest_step(self, macrospin: Macrospin) -> float:
+        """Longest step of the vector ensembles, s."""
+        current = float(np.abs(self.current).max())
+        extremes = float(self.anisotropy.min()), float(self.anisotropy.max())
+        return min(step_limit(macrospin, current, extreme) for extreme in extremes)
+
+    def largest_reduced_step(self, macrospin: Macrospin) -> float:
+        """Longest step of the reduced ensemble, s."""
+        damping = macrospin.damping
+        shape = macrospin.effective_field - macrospin.anisotropy_field
+        torque = macrospin.lambda_**2 * macrospin.torque_per_current * np.abs(self.current).max()
+        rate = (GAMMA / (1.0 + damping**2)) * (
+            damping * (np.abs(self.anisotropy + shape).max() + abs(macrospin.field[2]))
+            + abs(1.0 + damping * macrospin.field_like) * torque
+        )
+        kick = _LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
+        return min(_LARGEST_RELAXATION / float(rate) if rate else np.inf, kick)
+
+    def refuse_above(self, limit: float) -> None:
+        """Raise InputError for a step above the limit."""
+        if self.steps and self.dt > limit * (1.0 + 1e-9):
+            raise InputError(
+                "step",
+                value=self.asked,
+                allowed=f"at most {limit:.4g} s for these fields and currents",
+                remedy="Shorten the step.",
+            )
+
+    def walk(
+        self,
+        advance: Callable[[int, np.random.Generator | None], None],
+        state: FloatArray,
+        rng: np.random.Generator | None,
+    ) -> Iterator[tuple[int, FloatArray]]:
+        """Advance in place and hand out the state for every row that is to be recorded."""
+        taken = 0
+        for row, wanted in enumerate(self.recorded.tolist()):
+            while taken < wanted:
+                advance(taken, rng)
+                taken += 1
+            yield row, state
+
+
+def _sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
+    """Values of a waveform, shape (times,)."""
+    if callable(waveform):
+        values = np.array([float(waveform(float(time))) for time in times])
+    else:
+        values = np.full(len(times), float(waveform))
+    if not np.isfinite(values).all():
+        raise InputError(thing, value=float(values[~np.isfinite(values)][0]), allowed="finite at all times")
+    return values
+
+
+class Ensemble:
+    """State and work space of one block of walkers; angles per step (rad) in the place of fields."""
+
+    def __init__(self, macrospin: Macrospin, initial: FloatArray, plan: Plan) -> None:
+        self.m = initial.copy()
+        self._predicted, self._noise, self._field, self._slope, self._first, self._product = (
+            np.zeros_like(self.m) for _ in range(6)
+        )
+        self._row, self._other, self._efficiency = (np.empty(self.m.shape[1]) for _ in range(3))
+        damping = macrospin.damping
+        scale = GAMMA * plan.dt / (1.0 + damping**2)
+        self._damping = damping
+        self._cross = 1.0 + damping**2
+        # Equation 3, times gamma dt / (1 + alpha^2).
+        self._sigma = math.sqrt(thermal_diffusion(macrospin) * plan.dt / (1.0 + damping**2))
+        self._external = scale * np.asarray(macrospin.field, dtype=np.float64)
+        shape = scale * field_diagonal(macrospin, 0.0)
+        self._shape_y = float(shape[1])
+        self._axial = (scale * plan.anisotropy + shape[2]).tolist()
+        self._torque = (scale * macrospin.torque_per_current * plan.current).tolist()
+        self._reference = [(row, p) for row, p in enumerate(macrospin.reference) if p]
+        self._along = macrospin.field_like - damping
+        self._square = macrospin.lambda_**2
+
+    def _drive(self, m: FloatArray, step: int) -> tuple[float | FloatArray, FloatArray | None]:
+        """Angles per step of the field along z over m_z, and of the damping-like torque."""
+        return self._axial[step], self._damping_like(m, self._torque[step])
+
+    def advance(self, step: int, rng: np.random.Generator | None) -> None:
+        """One Heun step from `step` to `step + 1`."""
+        m, noise, predicted, first = self.m, self._noise, self._predicted, self._first
+        if rng is not None and self._sigma:
+            rng.standard_normal(out=noise)
+            np.multiply(noise, self._sigma, out=noise)
+        else:
+            noise[...] = 0.0
+        for row, value in enumerate(self._external.tolist()):
+            if value:
+                noise[row] += value
+
+        self._slopes(m, step, first)
+        np.add(m, first, out=predicted)
+        self._slopes(predicted, step + 1, self._slope)
+        np.add(first, self._slope, out=first)
+        np.multiply(first, 0.5, out=first)
+        np.add(m, first, out=m)
+
+        product, length = self._product, self._row
+        np.multiply(m, m, out=product)
+        np.add(product[0], product[1], out=length)
+        np.add(length, product[2], out=length)
+        np.sqrt(length, out=length)
+        np.divide(m, length, out=m)
+
+    def _slopes(self, m: FloatArray, step: int, out: FloatArray) -> None:
+        """Put dm/dt of equations 1 and 2, times the step, into `out`."""
+        field, product, row, other = self._field, self._product, self._row, self._other
+        np.copyto(field, self._noise)
+        axial, torque = self._drive(m, step)
+        field[2] += np.multiply(m[2], axial, out=row)
+        if self._shape_y:
+            field[1] += np.multiply(m[1], self._shape_y, out=row)
+        if torque is not None:
+            for component, p in self._reference:  # equation 1
+                field[component] += np.multiply(torque, self._along * p, out=row)
+
+        # out = -(m x B_1)
+        for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            np.multiply(m[c], field[b], out=row)
+            np.multiply(m[b], field[c], out=other)
+            np.subtract(row, other, out=out[a])
+
+        # Equation 2, and -m x (m x B_2) = B_2 - m (m.B_2) on the sphere.
+        np.multiply(field, self._damping, out=field)
+        if torque is not None:
+            for component, p in self._reference:
+                field[component] += np.multiply(torque, self._cross * p, out=row)
+        np.multiply(m, field, out=product)
+        np.add(product[0], product[1], out=row)
+        np.add(row, product[2], out=row)
+        np.multiply(m, row, out=product)
+        np.subtract(field, product, out=field)
+        np.add(out, field, out=out)
+
+    def _damping_like(self, m: FloatArray, torque: float) -> FloatArray | None:
+        """Angle gamma a_J dt / (1 + alpha^2); None without current."""
+        if not torque:
+            return None
+        efficiency, other = self._efficiency, self._other
+        if self._square == 1.0:
+            efficiency.fill(torque)
+            return efficiency
+        efficiency.fill(self._square + 1.0)
+        for component, p in self._reference:
+            efficiency += np.multiply(m[component], (self._square - 1.0) * p, out=other)
+        return np.divide(2.0 * self._square * torque, efficiency, out=efficiency)
+
+
+class LoadedEnsemble(Ensemble):
+    """An `Ensemble` whose drive is a power series in m.p, and which counts the charge of its walkers.
+
+    `current` (A) and `anisotropy` (T) have the shape (terms, walkers) or (terms, 1).
+    """
+
+    def __init__(
+        self,
+        macrospin: Macrospin,
+        initial: FloatArray,
+        plan: Plan,
+        current: FloatArray,
+        anisotropy: FloatArray,
+    ) -> None:
+        super().__init__(macrospin, initial, plan)
+        self._cosine, self._softened, self._sum = (np.zeros(self.m.shape[1]) for _ in range(3))
+        self._half = 0.5 * plan.dt
+        scale = GAMMA * plan.dt / (1.0 + macrospin.damping**2)
+        self._per_ampere = scale * macrospin.torque_per_current
+        self._current = list(current)
+        axial = scale * anisotropy
+        axial[0] += scale * field_diagonal(macrospin, 0.0)[2]
+        self._series = list(axial)
+
+    @property
+    def charge(self) -> FloatArray:
+        """Time integral of the current of each walker, A s."""
+        return self._half * self._sum
+
+    def _drive(self, m: FloatArray, step: int) -> tuple[float | FloatArray, FloatArray | None]:  # noqa: ARG002
+        cosine, torque, other = self._cosine, self._efficiency, self._other
+        cosine.fill(0.0)
+        for component, p in self._reference:
+            cosine += np.multiply(m[component], p, out=other)
+        _power_series(self._current, cosine, torque)
+        self._sum += torque
+        np.multiply(torque, self._per_ampere, out=torque)
+        if self._square != 1.0:
+            np.multiply(torque, 2.0 * self._square, out=torque)
+            np.multiply(cosine, self._square - 1.0, out=other)
+            other += self._square + 1.0
+            np.divide(torque, other, out=torque)
+        if len(self._series) == 1:
+            return self._series[0], torque
+        _power_series(self._series, cosine, self._softened)
+        return self._softened, torque
+
+
+def _power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray) -> None:
+    """Horner's scheme, into `out`."""
+    np.copyto(out, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        np.multiply(out, x, out=out)
+        np.add(out, coefficient, out=out)
+
+
+class ReducedEnsemble:
+    """State and work space of one block of walkers of which only m_z is followed."""
+
+    def __init__(self, macrospin: Macrospin, initial: FloatArray, plan: Plan) -> None:
+        self.z = initial.copy()
+        self._noise, self._sine, self._first, self._displacement, self._row, self._other, self._predicted = (
+            np.zeros_like(self.z) for _ in range(7)
+        )
+        damping = macrospin.damping
+        scale = GAMMA * plan.dt / (1.0 + damping**2)
+        self._variance = thermal_diffusion(macrospin) * plan.dt
+        shape = macrospin.effective_field - macrospin.anisotropy_field
+        self._linear = (scale * damping * (plan.anisotropy + shape)).tolist()
+        self._external = scale * damping * macrospin.field[2]
+        pole = macrospin.reference[2]
+        torque = (1.0 + damping * macrospin.field_like) * pole * macrospin.torque_per_current
+        self._torque = (scale * torque * plan.current).tolist()
+        self._square = macrospin.lambda_**2
+        self._asymmetry = (self._square - 1.0) * pole
+
+    def advance(self, step: int, rng: np.random.Generator | None) -> None:
+        """One step from `step` to `step + 1`."""
+        z, first, displacement = self.z, self._first, self._displacement
+        noisy = rng is not None and self._variance > 0.0
+        if rng is not None and noisy:
+            rng.standard_normal(out=self._noise)
+            np.multiply(self._noise, math.sqrt(self._variance), out=self._noise)
+        self._drift(z, step, first)
+        np.copyto(self._other, self._sine)
+        np.add(first, self._noise, out=displacement)
+        self._move(displacement, self._other, self._predicted)
+        self._drift(self._predicted, step + 1, displacement)
+        np.add(displacement, first, out=displacement)
+        np.multiply(displacement, 0.5, out=displacement)
+        np.add(displacement, self._noise, out=displacement)
+        self._move(displacement, self._other, z)
+
+    def _drift(self, z: FloatArray, step: int, out: FloatArray) -> None:
+        """Put -c sin(theta) dt into `out` and sin(theta) into its own place."""
+        sine, row = self._sine, self._row
+        np.multiply(z, z, out=sine)
+        np.subtract(1.0, sine, out=sine)
+        np.maximum(sine, 0.0, out=sine)  # rounding
+        np.sqrt(sine, out=sine)
+        np.multiply(z, -self._linear[step], out=out)
+        torque = self._torque[step]
+        if torque and self._asymmetry:
+            np.multiply(z, self._asymmetry, out=row)
+            row += self._square + 1.0
+            np.divide(2.0 * self._square * torque, row, out=row)
+            row += self._external
+            np.subtract(out, row, out=out)
+        elif torque or self._external:
+            out -= torque + self._external
+        np.multiply(out, sine, out=out)
+
+    def _move(self, displacement: FloatArray, sine: FloatArray, out: FloatArray) -> None:
+        """Displace along the meridian and by one standard deviation across it, back to the sphere."""
+        row = self._row
+        np.multiply(displacement, displacement, out=row)
+        np.add(row, 1.0 + self._variance, out=row)
+        np.sqrt(row, out=row)
+        np.multiply(sine, displacement, out=out if out is not self.z else self._sine)
+        np.subtract(self.z, out if out is not self.z else self._sine, out=out)
+        np.divide(out, row, out=out)

@@ -1,0 +1,146 @@
+r"""The two energy wells of a perpendicular free layer in a field, and the barrier between them.
+
+Over kB T the energy of the macrospin is
+
+.. math:: E = -\Delta [ m_z^2 - (B_s/B_k) m_y^2 + 2\, B \cdot m / B_k ],                            (1)
+
+with the anisotropy field B_k between z and x, and B_s = mu0 Ms (Ny - Nx) >= 0 of an ellipse whose long axis
+lies along x [1]_.
+
+References
+----------
+.. [1] E. C. Stoner and E. P. Wohlfarth, Phil. Trans. R. Soc. A 240, 599 (1948), doi:10.1098/rsta.1948.0007.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Vector = tuple[float, float, float]
+
+_ANGLES = 361  # of the polar angle: barriers are good to 2e-5 of the stability
+_HALVINGS = 32
+_DEVICES = 2048  # at a time, for the memory
+
+
+class Wells(NamedTuple):
+    """Of a batch of devices, arrays of shape (devices,).
+
+    Attributes
+    ----------
+    barrier_p, barrier_ap : ndarray
+        Energy from the bottom of the well at m_z > 0 (P), and of the other (AP), to the saddle, over kB T; 0
+        where the field leaves one well only, or the easy direction lies in the plane.
+    saddle : ndarray
+        m_z of the saddle between the wells: with less energy than the saddle's, a magnetization above this
+        m_z is in the P well and one below it in the AP well. NaN where there are no two wells.
+    saddle_energy : ndarray
+        Equation 1 at the saddle.
+    """
+
+    barrier_p: FloatArray
+    barrier_ap: FloatArray
+    saddle: FloatArray
+    saddle_energy: FloatArray
+
+
+def wells(
+    stability: npt.ArrayLike, anisotropy_field: npt.ArrayLike, in_plane: npt.ArrayLike, field: Vector
+) -> Wells:
+    """Find both wells and the lowest saddle between them.
+
+    Parameters
+    ----------
+    stability : array_like, shape (devices,)
+        Thermal stability Delta without field.
+    anisotropy_field : array_like, shape (devices,)
+        B_k = mu0 Hk between z and x, T.
+    in_plane : array_like, shape (devices,)
+        B_s = mu0 Ms (Ny - Nx), T, at least 0; 0 for a circle.
+    field : tuple of float
+        External field, T.
+
+    Notes
+    -----
+    At every polar angle the energy is least in the quadrant of the field's own part in the plane, at one
+    azimuth that moves continuously with the polar angle; so the way over the saddle follows that azimuth,
+    and the saddle is the maximum of this least energy between its two minima. With h = B/B_k along z the
+    barriers are Delta (1 + h)^2 and Delta (1 - h)^2, exactly; otherwise they are good to 2e-5 Delta.
+    """
+    columns = np.broadcast_arrays(
+        *(np.asarray(each, dtype=np.float64) for each in (stability, anisotropy_field, in_plane))
+    )
+    delta, bk, bs = (np.atleast_1d(column) for column in columns)
+    perpendicular = (delta > 0.0) & (bk > 0.0)
+    safe = np.where(perpendicular, bk, 1.0)
+    h = np.array(field)[:, None] / safe
+    if field[0] == 0.0 and field[1] == 0.0:
+        found = _axial(h[2])
+    else:
+        parts = [slice(start, start + _DEVICES) for start in range(0, len(delta), _DEVICES)]
+        found = np.concatenate([_tilted(h[:, part], (bs / safe)[part]) for part in parts], axis=1)
+    up, down, saddle, energy = np.where(perpendicular, found, [[0.0], [0.0], [np.nan], [np.nan]])
+    return Wells(delta * up, delta * down, saddle, delta * energy)
+
+
+def _axial(h: FloatArray) -> FloatArray:
+    """Rows barrier_p, barrier_ap, saddle, energy, over Delta, in a field along z; over the long axis."""
+    two = np.abs(h) < 1.0
+    up, down = np.where(two, (1.0 + h) ** 2, 0.0), np.where(two, (1.0 - h) ** 2, 0.0)
+    return np.stack([up, down, np.where(two, -h, np.nan), np.where(two, h**2, np.nan)])
+
+
+def _tilted(h: FloatArray, shape: FloatArray) -> FloatArray:
+    """As `_axial`, in any field (3, devices)."""
+    polar = np.linspace(0.0, np.pi, _ANGLES)[:, None]
+    sine, cosine = np.sin(polar), np.cos(polar)
+    along, across = np.abs(h[0]), np.abs(h[1])
+    s, c = _azimuth(along, across, shape * sine)
+    in_plane = 2.0 * sine * (along * c + across * s) - shape * (sine * s) ** 2
+    energy = -(cosine**2 + 2.0 * h[2] * cosine + in_plane)
+
+    inner = energy[1:-1]
+    minimum = np.zeros(energy.shape, dtype=bool)
+    minimum[1:-1] = (inner < energy[:-2]) & (inner <= energy[2:])
+    minimum[0], minimum[-1] = energy[0] <= energy[1], energy[-1] < energy[-2]
+    two = minimum.sum(axis=0) >= 2
+    first = np.argmax(minimum, axis=0)
+    last = _ANGLES - 1 - np.argmax(minimum[::-1], axis=0)
+    row = np.arange(_ANGLES)[:, None]
+    top = np.argmax(np.where((row >= first) & (row <= last), energy, -np.inf), axis=0)
+    (_, bottom_p), (_, bottom_ap), (angle, height) = (_vertex(energy, k) for k in (first, last, top))
+    result = np.stack([height - bottom_p, height - bottom_ap, np.cos(angle), height])
+    return np.where(two, result, [[0.0], [0.0], [np.nan], [np.nan]])
+
+
+def _azimuth(along: FloatArray, across: FloatArray, shape: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sine and cosine of the azimuth from 0 to pi/2 of least energy, shape (angles, devices)."""
+    low: FloatArray = np.zeros(shape.shape)
+    if not across.any():
+        return low, np.ones(shape.shape)
+    high = low + 0.5 * np.pi
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        s, c = np.sin(middle), np.cos(middle)
+        uphill = along * s - across * c + shape * s * c >= 0.0
+        high = np.where(uphill, middle, high)
+        low = np.where(uphill, low, middle)
+    return np.asarray(np.sin(high), np.float64), np.asarray(np.cos(high), np.float64)
+
+
+def _vertex(energy: FloatArray, row: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Polar angle and energy at the vertex of the parabola through a row and its neighbours."""
+    step, device = np.pi / (_ANGLES - 1), np.arange(energy.shape[1])
+    # Beyond a pole the energy goes on at another azimuth; there the extremum is the pole itself.
+    inside = (row > 0) & (row < _ANGLES - 1)
+    k = np.clip(row, 1, _ANGLES - 2)
+    before, here, after = (energy[k + offset, device] for offset in (-1, 0, 1))
+    curvature = before - 2.0 * here + after
+    slope = 0.5 * (after - before)
+    shift = np.where(inside & (curvature != 0.0), -slope / np.where(curvature == 0.0, 1.0, curvature), 0.0)
+    value = np.where(inside, here + 0.5 * slope * shift, energy[row, device])
+    return np.asarray((row + shift) * step, np.float64), value

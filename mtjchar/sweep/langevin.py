@@ -1,0 +1,335 @@
+"""Error rates and energies of writes without axial symmetry, counted from thermal ensembles.
+
+Where a field in the plane, a tilted reference layer or an elliptic junction breaks the symmetry, there is no
+equation in m_z alone. Then `study.sweep.trials` macrospins are taken through the pulse of each device and
+amplitude, with the current of its load line, and those are counted that end in the wrong well.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from numpy.polynomial import chebyshev
+from numpy.polynomial.polynomial import polyval
+
+from mtjchar.physics import llgs
+from mtjchar.physics.torque import spin_torque_efficiency
+from mtjchar.physics.wells import Wells
+from mtjchar.spice.measure import EDGE_PARTS, EdgeTimes, LoadLine
+from mtjchar.spice.netlist import cell_parameters
+from mtjchar.study import DIRECTIONS, Direction, Study
+from mtjchar.sweep.axial import Averages
+from mtjchar.sweep.sampling import wells_of
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
+
+_STEP = 0.5  # of the longest that llgs takes: the damping is then off by 0.13 %
+_FIT = 1e-4  # of the largest value: how far a series may be from the points of a load line
+_DEPTH = 12.0  # kB T below the saddle: a magnetization there comes back with a probability of about 6e-6
+_THERMAL = 3.0  # kB T above the bottom of a well: nearly all that has come to rest there
+_WALKERS = 24576  # in one ensemble, but at least those of one amplitude
+_LOOKS = 20  # at the relaxing magnetizations, half a relaxation time apart
+
+
+def count_failures(
+    study: Study,
+    devices: pd.DataFrame,
+    direction: Direction,
+    lines: LoadLine,
+    amplitudes: FloatArray,
+    durations: FloatArray,
+) -> Averages:
+    """Count the failures of `study.sweep.trials` simulated writes of each device and pulse.
+
+    Parameters
+    ----------
+    study : Study
+        Axial symmetry is not needed.
+    devices : DataFrame
+        As `mtjchar.sweep.sampling.derive` returns them, each with two stable states.
+    direction : {"p_to_ap", "ap_to_p"}
+    lines : LoadLine
+        Of these devices and amplitudes.
+    amplitudes, durations : ndarray
+        V and s, durations ascending.
+
+    Returns
+    -------
+    Averages
+        Error rates are failures over trials, multiples of 1/trials.
+
+    Notes
+    -----
+    An ensemble starts from Boltzmann's distribution in the well to be left, in the external field, and goes
+    through the rise and the plateau. At the end of each plateau a copy of it goes through the fall and
+    relaxes without drive until each magnetization is 12 kB T (half the smaller barrier, where that is less)
+    below the saddle between the wells, or for ten relaxation times; then the side of the saddle counts.
+
+    A rate of 0 means less than 3/trials at 95 % confidence, and the standard error of a rate p is
+    sqrt(p (1 - p)/trials). Durations of one amplitude share their ensemble, so that the rates of neighbours
+    are correlated. The energies scatter by less than 1/sqrt(trials) of what switching changes in them.
+
+    The random numbers follow from `study.sweep.seed`, the device's number and the direction alone, so that
+    results do not depend on batches or workers. The amplitudes of a device advance together.
+    """
+    rate, energy, redundant = np.full((3, len(devices), len(amplitudes), len(durations)), np.nan)
+    field, trials = study.cell.external_field, study.sweep.trials
+    target = -1.0 if direction == "p_to_ap" else 1.0
+    wells = wells_of(devices, (field.x, field.y, field.z))
+    vcma = cell_parameters(study, devices)["vcma"].to_numpy()
+    edges = EdgeTimes.of(study)
+    plateaus = np.maximum(durations - edges.outside, 0.0)
+    together = max(_WALKERS // trials, 1)
+    for k, device in enumerate(devices.to_dict("records")):
+        spin = macrospin(study, pd.Series(device))
+        well = _Well.of(wells, k, target)
+        rng = _generator(study, int(device["device"]), direction)
+        solved = np.flatnonzero(lines.failure[k] == "")
+        for some in (solved[start : start + together] for start in range(0, len(solved), together)):
+            pulse = _Pulse.of(spin, lines, k, some, target, float(vcma[k]), edges)
+            held = _held_current(spin, well, pulse.plateau, trials, rng)
+            failed, charge = _write(spin, well, pulse, plateaus, trials, held, rng)
+            # Edges: the rise meets the state before the write, the fall the one after it.
+            before, after = lines.edge_energy_J[k, some].T[:: -int(target), :, None]
+            volts = amplitudes[some, None]
+            rate[k, some] = failed
+            energy[k, some] = volts * charge + 0.5 * (before * (1.0 + failed) + after * (1.0 - failed))
+            redundant[k, some] = volts * held[:, None] * plateaus + after
+    return Averages(rate, energy, redundant, lines.failure)
+
+
+def macrospin(study: Study, device: pd.Series) -> llgs.Macrospin:
+    """Macrospin of a device, a row of `mtjchar.sweep.sampling.derive`, in the study's external field."""
+    thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
+    tilt, field = study.stack.reference_tilt, study.cell.external_field
+    return llgs.Macrospin(
+        magnetization=magnetization,
+        volume=0.25 * np.pi * device["diameter_m"] ** 2 * thickness,
+        damping=device["damping"],
+        anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
+        temperature=study.cell.temperature,
+        polarization=device["spin_polarization"],
+        lambda_=study.stack.slonczewski_lambda,
+        field_like=study.stack.field_like_torque,
+        demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),
+        reference=(float(np.sin(tilt)), 0.0, float(np.cos(tilt))),
+        field=(field.x, field.y, field.z),
+    )
+
+
+def _generator(study: Study, device: int, direction: Direction) -> np.random.Generator:
+    key = (device, DIRECTIONS.index(direction))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(study.sweep.seed, spawn_key=key)))
+
+
+class _Well(NamedTuple):
+    """Where a magnetization of one device counts as settled, and the side that is to be written."""
+
+    saddle: float  # m_z
+    least_energy: float  # kB T, of a magnetization that is not settled
+    floor: float  # kB T, energy at the bottom of the well that is to be written
+    target: float  # 1: P, -1: AP
+
+    @classmethod
+    def of(cls, wells: Wells, k: int, target: float) -> _Well:
+        """Take the well of device `k`."""
+        depth = min(_DEPTH, 0.5 * min(wells.barrier_p[k], wells.barrier_ap[k]))
+        barrier = wells.barrier_p[k] if target > 0.0 else wells.barrier_ap[k]
+        energy = float(wells.saddle_energy[k])
+        return cls(float(wells.saddle[k]), energy - depth, energy - float(barrier), target)
+
+    def written(self, m: FloatArray) -> BoolArray:
+        """Whether states (3, walkers) are on the side that is to be written."""
+        return np.asarray(self.target * (m[2] - self.saddle) > 0.0)
+
+    def settled(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
+        """Whether states (3, walkers) are so deep in a well that they stay there."""
+        return np.asarray(llgs.energy(spin, m) < self.least_energy)
+
+    def held(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
+        """Whether states (3, walkers) look like any other in the well that is to be written."""
+        limit = min(self.least_energy, self.floor + _THERMAL)
+        return np.asarray((llgs.energy(spin, m) < limit) & self.written(m))
+
+
+class _Drive(NamedTuple):
+    """What the cell does to one device at several amplitudes: power series in m.p."""
+
+    current: FloatArray  # (terms, amplitudes), A, positive from the free to the reference layer
+    softening: FloatArray | None  # (terms, amplitudes), T, what VCMA adds to the anisotropy field
+
+    def shaped(self, shape: FloatArray) -> _Drive:
+        """Drive in a part of an edge, from its ratio to the plateau in P and in AP, (amplitudes, 2)."""
+        mean, half = 0.5 * (shape[:, 0] + shape[:, 1]), 0.5 * (shape[:, 0] - shape[:, 1])
+
+        def product(series: FloatArray) -> FloatArray:
+            return np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0)))
+
+        return _Drive(product(self.current), None if self.softening is None else product(self.softening))
+
+    def longest_step(self, spin: llgs.Macrospin) -> float:
+        """Step that `llgs` is asked for, s."""
+        cosine = np.linspace(-1.0, 1.0, 33)
+        largest = float(np.abs(polyval(cosine, self.current)).max())
+        fields = np.zeros(1) if self.softening is None else polyval(cosine, self.softening)
+        softest, hardest = (
+            replace(spin, anisotropy_field=spin.anisotropy_field + float(extreme))
+            for extreme in (fields.min(), fields.max())
+        )
+        return _STEP * min(llgs.largest_step(softest, largest), llgs.largest_step(hardest, largest))
+
+
+class _Pulse(NamedTuple):
+    """The parts of a pulse, at several amplitudes."""
+
+    rise: list[_Drive]
+    plateau: _Drive
+    fall: list[_Drive]
+    rise_part: float  # s, each part of the rise
+    fall_part: float
+    step: float  # s
+
+    @classmethod
+    def of(
+        cls,
+        spin: llgs.Macrospin,
+        lines: LoadLine,
+        k: int,
+        some: IntArray,
+        target: float,
+        vcma: float,
+        edges: EdgeTimes,
+    ) -> _Pulse:
+        """Take the pulse of device `k` at `some` amplitudes from load lines."""
+        plateau = _Drive(
+            _series(lines.m_z, target * lines.current_A[k, some]),
+            _series(lines.m_z, vcma * lines.junction_voltage_V[k, some]) if vcma else None,
+        )
+        rise, fall = (
+            [plateau.shaped(shape[k, some, part]) for part in range(EDGE_PARTS)]
+            for shape in (lines.rise, lines.fall)
+        )
+        step = min(drive.longest_step(spin) for drive in (plateau, *rise, *fall))
+        return cls(rise, plateau, fall, edges.rise / EDGE_PARTS, edges.fall / EDGE_PARTS, step)
+
+
+def _series(cosine: FloatArray, values: FloatArray) -> FloatArray:
+    """Coefficients (terms, lines) of the shortest power series through the points (lines, points)."""
+    allowed = _FIT * np.abs(values).max(axis=1)
+    for degree in range(1, len(cosine)):
+        coefficients = chebyshev.chebfit(cosine, values.T, degree)
+        if np.all(np.abs(chebyshev.chebval(cosine, coefficients) - values).max(axis=1) <= allowed):
+            break
+    powers = [np.pad(chebyshev.cheb2poly(row), (0, degree - k)) for k, row in enumerate(np.eye(degree + 1))]
+    return np.asarray(np.transpose(powers) @ coefficients, dtype=np.float64)
+
+
+def _held_current(
+    spin: llgs.Macrospin, well: _Well, drive: _Drive, trials: int, rng: np.random.Generator
+) -> FloatArray:
+    """Mean current in the well that is written, A, positive, (amplitudes,): what a redundant write takes."""
+    # Drive adds to the damping there: 1 - |m_z| falls as if the temperature did, by 1 + overdrive.
+    efficiency = spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(well.target))
+    symmetric = spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
+    current = well.target * polyval(well.target, drive.current)
+    overdrive = np.maximum(current * efficiency / symmetric / spin.critical_current, 0.0)
+    held = np.empty(len(overdrive))
+    for k, cooling in enumerate(1.0 + overdrive):
+        m = llgs.equilibrium(
+            replace(spin, temperature=spin.temperature / cooling),
+            trials,
+            rng,
+            well=(0.0, 0.0, well.target),
+            least=well.target * well.saddle,
+        )
+        held[k] = polyval(np.asarray(spin.reference) @ m, drive.current[:, k]).mean()
+    return well.target * held
+
+
+def _write(
+    spin: llgs.Macrospin,
+    well: _Well,
+    pulse: _Pulse,
+    plateaus: FloatArray,
+    trials: int,
+    held: FloatArray,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray]:
+    """Error rate, and mean charge of the plateau (A s), of one device: shape (amplitudes, durations).
+
+    Without VCMA a magnetization that is found at the bottom of its new well under the drive, which then only
+    holds it, is not followed further and takes the current `held`. VCMA can turn the drive against the well.
+    """
+    count, start = len(held), -well.target
+    amplitude = np.repeat(np.arange(count), trials)
+    m = llgs.equilibrium(spin, len(amplitude), rng, well=(0.0, 0.0, start), least=start * well.saddle)
+    for drive in pulse.rise:
+        m, _ = _advance(spin, drive, m, amplitude, pulse.rise_part, pulse.step, rng)
+    charge, total = np.zeros((count, len(plateaus))), np.zeros(count)
+    falling: list[FloatArray] = []
+    origin: list[IntArray] = []  # place of each falling magnetization in the result
+    for k, (before, after) in enumerate(itertools.pairwise([0.0, *plateaus.tolist()])):
+        total += held * (after - before) * (trials - np.bincount(amplitude, minlength=count))
+        m, flown = _advance(spin, pulse.plateau, m, amplitude, after - before, pulse.step, rng)
+        total += well.target * np.bincount(amplitude, flown, minlength=count)
+        charge[:, k] = total / trials
+        if pulse.plateau.softening is None:
+            followed = ~well.held(spin, m)
+            m, amplitude = m[:, followed], amplitude[followed]
+        falling.append(m)
+        origin.append(amplitude * len(plateaus) + k)
+    m, place = np.concatenate(falling, axis=1), np.concatenate(origin)
+    for drive in pulse.fall:
+        m, _ = _advance(spin, drive, m, place // len(plateaus), pulse.fall_part, pulse.step, rng)
+    failures = np.bincount(place, ~_written_at_rest(spin, well, m, rng), charge.size)
+    return failures.reshape(charge.shape) / trials, charge
+
+
+def _advance(
+    spin: llgs.Macrospin,
+    drive: _Drive,
+    m: FloatArray,
+    amplitude: IntArray,
+    duration: float,
+    step: float,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray]:
+    """States (3, walkers) after a duration (s) under the drive of each one's amplitude, and their charge."""
+    if not len(amplitude):
+        return m, np.empty(0)
+    field = np.array([[spin.anisotropy_field]])
+    if drive.softening is not None:
+        field = drive.softening[:, amplitude]
+        field[0] += spin.anisotropy_field
+    end = llgs.simulate_on_load_line(
+        spin,
+        m,
+        duration=duration,
+        step=step,
+        current=drive.current[:, amplitude],
+        anisotropy_field=field,
+        rng=rng,
+    )
+    return end.m[-1], end.charge[-1]
+
+
+def _written_at_rest(spin: llgs.Macrospin, well: _Well, m: FloatArray, rng: np.random.Generator) -> BoolArray:
+    """Whether states (3, walkers) end on the side that is to be written, left to themselves."""
+    step = _STEP * llgs.largest_step(spin)
+    written, left = well.written(m), np.flatnonzero(~well.settled(spin, m))
+    m = m[:, left]
+    for _ in range(_LOOKS):
+        if not len(left):
+            break
+        m = llgs.simulate(spin, m, duration=0.5 * spin.relaxation_time, step=step, rng=rng).m[-1]
+        written[left] = well.written(m)
+        unsettled = ~well.settled(spin, m)
+        left, m = left[unsettled], m[:, unsettled]
+    return written

@@ -1,0 +1,1 @@
+"""What `make verify` compares; docs/verification.md is its page."""
