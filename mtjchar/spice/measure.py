@@ -79,7 +79,9 @@ class Write(NamedTuple):
     """Waveforms of one pulse on a batch of cells whose magnetizations are free to move, no noise."""
 
     time_s: FloatArray  # (times,)
-    current_A: FloatArray  # (devices, times), through the junction, positive towards the state written
+    # (devices, times), from the driver of the high line, positive towards the state written: the junction's
+    # current and, at the edges, the charge of the line.
+    current_A: FloatArray
     m_z: FloatArray  # (devices, times)
     energy_J: FloatArray  # (devices,), delivered by bit-line, source-line and word-line drivers
     m: FloatArray | None  # (devices, times, 3), in the vector model; None in the axial one
