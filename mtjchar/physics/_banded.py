@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
 FloatArray = npt.NDArray[np.float64]
-Solve = Callable[[FloatArray], FloatArray]
+BoolArray = npt.NDArray[np.bool_]
 
-# The recurrence costs the same for any few systems; measured on 170 points LAPACK is faster up to some 220.
-_FEW = 220
+# The elimination in blocks costs nearly the same for any few systems; measured on 170 points LAPACK is faster
+# up to some 180.
+_FEW = 180
 
 
-def factorize(bands: FloatArray) -> Solve:
-    """Factorize 1 + `bands` for all systems.
+class Factors(Protocol):
+    """Factorized systems."""
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for right-hand sides of shape (points, fields, systems)."""
+
+    def keep(self, systems: BoolArray) -> Factors:
+        """Factors of some of the systems."""
+
+
+def factorize(bands: FloatArray) -> Factors:
+    """Factorize 1 + `bands` for all systems, without pivoting between points.
 
     Parameters
     ----------
     bands : ndarray, shape (5, points, systems)
         Couplings of each point to the points two below, one below, itself, one and two above; zero where
         there is no such point.
-
-    Returns
-    -------
-    callable
-        Takes right-hand sides of shape (points, fields, systems) and returns the solutions.
     """
-    return _one_band_matrix(bands) if bands.shape[2] < _FEW else _recurrence(bands)
+    return _Concatenated.of(bands) if bands.shape[2] < _FEW else _Blocks.of(bands)
 
 
 def transposed(bands: FloatArray) -> FloatArray:
@@ -44,57 +50,95 @@ def transposed(bands: FloatArray) -> FloatArray:
     return result
 
 
-def _one_band_matrix(bands: FloatArray) -> Solve:
-    """Set the systems one after the other: without couplings between them that is one band matrix."""
-    _, points, systems = bands.shape
-    size = points * systems
-    stored = np.zeros((7, size), order="F")
-    for k, band in enumerate(bands):
-        offset = k - 2
-        flat = band.T.ravel()
-        stored[4 - offset, max(offset, 0) : size + min(offset, 0)] = flat[
-            max(-offset, 0) : size - max(offset, 0)
-        ]
-    stored[4] += 1.0
-    factors, pivots, _ = lapack.dgbtrf(stored, 2, 2)
+class _Concatenated(NamedTuple):
+    """The systems one after the other: without couplings between them that is one band matrix."""
 
-    def solve(right: FloatArray) -> FloatArray:
-        fields = right.shape[1]
-        flat = right.transpose(2, 0, 1).reshape(size, fields)
-        x, _ = lapack.dgbtrs(factors, 2, 2, flat, pivots)
+    bands: FloatArray
+    factors: FloatArray
+    pivots: npt.NDArray[np.intc]
+
+    @classmethod
+    def of(cls, bands: FloatArray) -> _Concatenated:
+        size = bands.shape[1] * bands.shape[2]
+        stored = np.zeros((7, size), order="F")
+        for k, band in enumerate(bands):
+            offset = k - 2
+            flat = band.T.ravel()
+            stored[4 - offset, max(offset, 0) : size + min(offset, 0)] = flat[
+                max(-offset, 0) : size - max(offset, 0)
+            ]
+        stored[4] += 1.0
+        factors, pivots, _ = lapack.dgbtrf(stored, 2, 2)
+        return cls(bands, factors, pivots)
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        points, fields, systems = right.shape
+        flat = right.transpose(2, 0, 1).reshape(points * systems, fields)
+        x, _ = lapack.dgbtrs(self.factors, 2, 2, flat, self.pivots)
         return np.ascontiguousarray(x.reshape(systems, points, fields).transpose(1, 2, 0))
 
-    return solve
+    def keep(self, systems: BoolArray) -> Factors:
+        return factorize(self.bands[:, :, systems])
 
 
-def _recurrence(bands: FloatArray) -> Solve:
-    """Eliminate point by point in all systems together, without pivoting."""
-    low2, low1, diagonal, up1, up2 = bands.copy()
-    diagonal += 1.0
-    for j in range(len(diagonal)):
-        if j >= 2:
-            low2[j] /= diagonal[j - 2]
-            low1[j] -= low2[j] * up1[j - 2]
-            diagonal[j] -= low2[j] * up2[j - 2]
-        if j >= 1:
-            low1[j] /= diagonal[j - 1]
-            diagonal[j] -= low1[j] * up1[j - 1]
-            up1[j] -= low1[j] * up2[j - 1]
-    inverse = 1.0 / diagonal
+class _Blocks(NamedTuple):
+    """Pairs of points as 2 x 2 blocks, which makes the systems block tridiagonal; all systems together.
 
-    def solve(right: FloatArray) -> FloatArray:
-        x = right.copy()
-        product = np.empty_like(x[0])
-        for j in range(1, len(x)):
-            x[j] -= np.multiply(low1[j], x[j - 1], out=product)
-            if j >= 2:
-                x[j] -= np.multiply(low2[j], x[j - 2], out=product)
-        x[-1] *= inverse[-1]
-        for j in range(len(x) - 2, -1, -1):
-            x[j] -= np.multiply(up1[j], x[j + 1], out=product)
-            if j + 2 < len(x):
-                x[j] -= np.multiply(up2[j], x[j + 2], out=product)
-            x[j] *= inverse[j]
-        return x
+    The three last fields have the shape (pairs, 2, 2, systems), with the column of the block before its row.
+    """
 
-    return solve
+    bands: FloatArray
+    lower: FloatArray  # L
+    inverse: FloatArray  # D^-1
+    upper: FloatArray  # D^-1 U
+
+    @classmethod
+    def of(cls, bands: FloatArray) -> _Blocks:
+        points, systems = bands.shape[1:]
+        pairs = (points + 1) // 2
+        padded = np.zeros((5, 2 * pairs, systems))
+        padded[:, :points] = bands
+        padded[2] += 1.0
+        lower, middle, upper = np.zeros((3, pairs, 2, 2, systems))
+        for row in range(2):
+            for k in range(5):
+                # Columns count from the first point of the pair: -2 to 3.
+                block, column = divmod(row + k - 2, 2)
+                (lower, middle, upper)[block + 1][:, column, row] = padded[k, row::2]
+        inverse = np.empty_like(middle)
+        for j in range(pairs):
+            if j:
+                lower[j] = _product(inverse[j - 1], lower[j])
+                middle[j] -= _product(upper[j - 1], lower[j])
+            (a, c), (b, d) = middle[j]
+            inverse[j] = np.stack([d, -c, -b, a]).reshape(2, 2, systems) / (a * d - b * c)
+        return cls(bands, lower, inverse, np.einsum("jabn,jbcn->jacn", upper, inverse))
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        points, fields, systems = right.shape
+        pairs = len(self.lower)
+        y = np.zeros((pairs, 2, fields, systems))
+        y.reshape(2 * pairs, fields, systems)[:points] = right
+        product = np.empty((2, 2, fields, systems))
+        lower, upper = self.lower[:, :, :, None], self.upper[:, :, :, None]
+        for j in range(1, pairs):
+            np.multiply(lower[j], y[j - 1][:, None], out=product)
+            y[j] -= product[0]
+            y[j] -= product[1]
+        first, second = np.moveaxis(self.inverse, 1, 0)[:, :, :, None]
+        x: FloatArray = first * y[:, :1] + second * y[:, 1:]
+        for j in range(pairs - 2, -1, -1):
+            np.multiply(upper[j], x[j + 1][:, None], out=product)
+            x[j] -= product[0]
+            x[j] -= product[1]
+        return x.reshape(2 * pairs, fields, systems)[:points]
+
+    def keep(self, systems: BoolArray) -> Factors:
+        if np.count_nonzero(systems) < _FEW:
+            return factorize(self.bands[:, :, systems])
+        return _Blocks(*(part[..., systems] for part in self))
+
+
+def _product(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Products of 2 x 2 blocks, second times first, with the column before the row."""
+    return np.asarray(np.einsum("abn,bcn->acn", first, second))

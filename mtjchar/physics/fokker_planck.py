@@ -33,7 +33,7 @@ import numpy.typing as npt
 from scipy.special import comb, roots_laguerre
 
 from mtjchar.errors import InputError
-from mtjchar.physics._banded import Solve, factorize, transposed
+from mtjchar.physics._banded import Factors, factorize, transposed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -339,17 +339,17 @@ def _lagrange(nodes: FloatArray, at: FloatArray) -> list[FloatArray]:
 def _pass(bands: FloatArray, field: FloatArray, reduced_time: FloatArray, fastest: FloatArray) -> FloatArray:
     """Take one field, shape (points, devices), through one constant drive."""
     steps = math.ceil(float(np.max(reduced_time * fastest, initial=0.0)) / _COURANT)
-    solve = factorize(-_POLE * reduced_time / max(steps, 1) * bands)
+    factors = factorize(-_POLE * reduced_time / max(steps, 1) * bands)
     for _ in range(steps):
-        field = _step(solve, field[:, None])[1][:, 0]
+        field = _step(factors, field[:, None])[1][:, 0]
     return field
 
 
-def _step(solve: Solve, fields: FloatArray) -> tuple[list[FloatArray], FloatArray]:
+def _step(factors: Factors, fields: FloatArray) -> tuple[list[FloatArray], FloatArray]:
     """Stages of a step, and the fields at its end."""
     stages = [fields]
     for _ in range(_ORDER):
-        stages.append(solve(stages[-1]))
+        stages.append(factors.solve(stages[-1]))
     end = sum((_END[k] * stages[k] for k in range(2, _ORDER + 1)), _END[1] * stages[1])
     return stages, end
 
@@ -366,15 +366,14 @@ def _march(
     bands: FloatArray, fields: FloatArray, weight: FloatArray, step: FloatArray, longest: FloatArray
 ) -> _March:
     """Step every device to its longest duration, or until its error rate falls exponentially."""
-    bands = -_POLE * step * bands
-    solve = factorize(bands)
+    factors = factorize(-_POLE * step * bands)
     last = np.maximum(np.ceil(longest / step).astype(np.intp), 1) - 1
     steps = int(last.max()) + 1
     moments = np.empty((steps, _ORDER + 1, fields.shape[1], fields.shape[2]))
     logarithms = np.zeros((steps + 1, fields.shape[2]))
     active = np.arange(fields.shape[2])
     for taken in range(steps):
-        stages, fields = _step(solve, fields)
+        stages, fields = _step(factors, fields)
         for k, stage in enumerate(stages):
             moments[taken, k][:, active] = np.einsum("zd,zfd->fd", weight, stage)
         rate = _END @ moments[taken, :, 0][:, active]
@@ -389,8 +388,7 @@ def _march(
                 break
             if not going.all():
                 active, weight, fields = active[going], weight[:, going], fields[:, :, going]
-                bands = bands[:, :, going]
-                solve = factorize(bands)
+                factors = factors.keep(going)
     return _March(moments, logarithms, last)
 
 
