@@ -64,6 +64,7 @@ _PER_ANGLE = 4.0  # points per angle of 1/sqrt(2 Delta)
 _PER_U = 8.0  # points per unit of u
 _CAP = 0.015  # distance from z = +-1 over the thermal one
 _DEEP = 45.0  # barrier, in kT, from beyond which nothing returns
+_IN_WELL = 16.0  # barrier, in kT, where the committor has ended
 
 
 class Stage(NamedTuple):
@@ -276,10 +277,12 @@ class _Grid(NamedTuple):
     def relaxed(self) -> FloatArray:
         """Probability to end in the well at z = +1 when the drive is off: the committor of the wells."""
         # D exp(-Phi) dq/dz = const with Phi = -Delta (z^2 + 2 h z), hence dq/du ~ exp(-Delta (z + h)^2), up
-        # to the wells. It ends there smoothly: a kink of exp(-Delta) would leave an error rate of its own.
+        # to the wells. A state some 12 kT below the barrier is in one: what comes back from there belongs to
+        # retention. The committor ends there smoothly: a kink would leave an error rate of its own.
         well = 1.0 - 1.0 / (2.0 * self.stability)
         past_barrier = self.z + self.field
-        share = np.abs(past_barrier) / (well + np.copysign(self.field, past_barrier))
+        deep = np.sqrt(_IN_WELL / self.stability)
+        share = np.abs(past_barrier) / np.minimum(well + np.copysign(self.field, past_barrier), deep)
         ending = np.maximum(1.0 - share**20, 0.0) ** 8
         change = np.exp(-self.stability * past_barrier**2) * ending / self.slope
         raw = np.cumsum(change, axis=0) - 0.5 * (change + change[0])
