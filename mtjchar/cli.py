@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import math
+import os
 import platform
 import shutil
 import sys
@@ -95,6 +97,20 @@ AMPLITUDE = typer.Option(parser=_quantity("V", "amplitude"), metavar="V", help='
 DURATION = typer.Option(
     parser=_quantity("s", "duration"), metavar="T", help='Half rise to half fall, for example "8 ns".'
 )
+FEATURE_SIZE = typer.Option(
+    parser=_quantity("m", "feature size"),
+    metavar="L",
+    help='F, for example "28 nm"; otherwise the gate length.',
+)
+MAX_AMPLITUDE = typer.Option(
+    parser=_quantity("V", "max amplitude"), metavar="V", help='Limit of the amplitude, for example "1 V".'
+)
+MAX_DURATION = typer.Option(
+    parser=_quantity("s", "max duration"), metavar="T", help='Limit of the duration, for example "10 ns".'
+)
+CLOCK = typer.Option(
+    parser=_quantity("Hz", "clock"), metavar="F", help='Of the memory, for example "400 MHz".'
+)
 
 
 @app.command()
@@ -166,10 +182,12 @@ def query(
     surface = _load(folder)
     ber = surface.ber(direction.value, amplitude, duration)
     lower, upper = surface.ber_interval(direction.value, amplitude, duration)
+    bound = bool(surface.is_bound(direction.value, amplitude, duration))
     answer = {
         "ber": float(ber),
         "ber_lower": float(lower),
         "ber_upper": float(upper),
+        "bound": bound,
         "energy_J": float(surface.energy(direction.value, amplitude, duration)),
         "redundant_energy_J": float(surface.energy(direction.value, amplitude, duration, switching=False)),
     }
@@ -177,7 +195,7 @@ def query(
         _print_json(answer)
         return
     table = _answer_table()
-    table.add_row("write error rate", f"{ber:.4g}   (95 %: {lower:.3g} to {upper:.3g})")
+    table.add_row("write error rate", _rate_in_words(answer["ber"], lower, upper, bound))
     table.add_row("energy, switching write", f"{1e12 * answer['energy_J']:.4g} pJ")
     table.add_row("energy, redundant write", f"{1e12 * answer['redundant_energy_J']:.4g} pJ")
     _out.print(table)
@@ -191,16 +209,33 @@ def pulse(
     vary: Annotated[Vary, typer.Option(help="What of the pulse may be chosen.")] = Vary.both,
     amplitude: Annotated[float | None, AMPLITUDE] = None,
     duration: Annotated[float | None, DURATION] = None,
+    max_amplitude: Annotated[float | None, MAX_AMPLITUDE] = None,
+    max_duration: Annotated[float | None, MAX_DURATION] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the cheapest pulse that reaches an error rate.
 
     Where only the duration varies the amplitude is kept at --amplitude (the study's nominal one if not
     given); where only the amplitude varies the duration at --duration (if not given, the one that reaches
-    1e-9 at the nominal amplitude).
+    1e-9 at the nominal amplitude). --max-amplitude and --max-duration limit what may be chosen.
     """
+    for name, value, other in (
+        ("amplitude", amplitude, Vary.duration),
+        ("duration", duration, Vary.amplitude),
+    ):
+        if value is not None and vary is not other:
+            raise InputError(
+                f"--{name}", value=value, allowed=f"only with --vary {other.value}, which keeps it",
+                remedy=f"--max-{name} limits it.",
+            )  # fmt: skip
     found = _load(folder).cheapest_pulse(
-        direction.value, ber, vary=vary.value, amplitude=amplitude, duration=duration
+        direction.value,
+        ber,
+        vary=vary.value,
+        amplitude=amplitude,
+        duration=duration,
+        max_amplitude=max_amplitude,
+        max_duration=max_duration,
     )
     if as_json:
         _print_json(found._asdict())
@@ -208,22 +243,82 @@ def pulse(
     table = _answer_table()
     table.add_row("amplitude", f"{found.amplitude_V:.4g} V")
     table.add_row("duration", f"{1e9 * found.duration_s:.4g} ns")
-    table.add_row("write error rate", f"{found.ber:.4g}")
+    table.add_row(
+        "write error rate", _rate_in_words(found.ber, found.ber_lower, found.ber_upper, found.bound)
+    )
+    table.add_row(
+        "its slope",
+        f"{found.ber_slope_per_V:.3g} decades per V, {1e-9 * found.ber_slope_per_s:.3g} decades per ns",
+    )
     table.add_row("energy", f"{1e12 * found.energy_J:.4g} pJ")
     _out.print(table)
 
 
 @app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Two or more run directories, the reference first.")
+    ],
+    out: Out,
+    ber: Annotated[float, typer.Option(help="Error rate that the cheapest pulses are for.")] = 1e-9,
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs: what differs in their studies, and their cheapest pulses and error rates.
+
+    OUT gets comparison.csv, differences.csv and a figure. The reference pulse has the first run's nominal
+    amplitude and the duration that reaches 1e-9 there in every direction.
+    """
+    from mtjchar import plotting
+    from mtjchar.surfaces.compare import compare as compare_runs
+
+    comparison = compare_runs(folders, ber)
+    _writable(out)
+    _write_table(comparison.results, out / "comparison.csv")
+    _write_table(comparison.differences.reset_index(allow_duplicates=True), out / "differences.csv")
+    plotting.comparison_figure(comparison, out)
+    if as_json:
+        reference = comparison.reference
+        _print_json(
+            {
+                "differences": comparison.differences.to_dict(orient="index"),
+                "reference": None if reference is None else reference._asdict(),
+                "results": comparison.results.to_dict(orient="records"),
+            }
+        )
+        return
+    _print_comparison(comparison)
+    _out.print(f"wrote {out}/comparison.csv, differences.csv, comparison.png and comparison.svg")
+
+
+@app.command()
 def export(
     folder: RunFolder,
-    format_: Annotated[str, typer.Option("--format", help="Format: csv.")],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, verilog-a-table, "
+            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain.",
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    ber: Annotated[float | None, typer.Option(help="Error rate of the operating point.")] = None,
+    amplitude: Annotated[float | None, AMPLITUDE] = None,
+    duration: Annotated[float | None, DURATION] = None,
+    feature_size: Annotated[float | None, FEATURE_SIZE] = None,
+    cell_area: Annotated[float | None, typer.Option(metavar="F2", help="Area of the cell in F^2.")] = None,
+    clock: Annotated[float | None, CLOCK] = None,
 ) -> None:
-    """Write the surface as a table for another tool."""
-    from mtjchar.export import export_surface
+    """Write the surface as a table for another tool; docs/export.md describes the formats.
 
-    export_surface(_load(folder), format_, out)
-    _out.print(f"wrote {out}")
+    An operating point is the cheapest pulse for --ber, with --amplitude or --duration where that one is
+    fixed; or the pulse with --amplitude and --duration.
+    """
+    from mtjchar.export import Settings, export_surface
+
+    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock)
+    for path in export_surface(_load(folder), format_, out, settings):
+        _out.print(f"wrote {path}", highlight=False)
 
 
 @app.command()
@@ -307,11 +402,15 @@ def _surface(folder: Path) -> None:
     from mtjchar import plotting
     from mtjchar.export import export_surface
     from mtjchar.surfaces import fit_surface
+    from mtjchar.surfaces.pulses import knob_table
 
     surface = fit_surface(folder)
     (folder / "tables").mkdir(exist_ok=True)
     export_surface(surface, "csv", folder / "tables" / "surface.csv")
-    plotting.surface_figures(surface, folder / "figures")
+    knobs = knob_table(surface) if surface.knows_energy else None
+    if knobs is not None:
+        _write_table(knobs, folder / "tables" / "knobs.csv")
+    plotting.surface_figures(surface, folder / "figures", knobs)
     _out.print(f"wrote {folder}/surface.nc, tables/ and figures/")
     reliable = surface.cheapest_pulse
     for direction in surface.directions:
@@ -342,8 +441,23 @@ def _ngspice_command() -> str:
 def _writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("--out", value=str(folder), allowed="a directory that can be written") from error
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError("--out", value=str(folder), allowed="a directory that can be written")
+
+
+def _write_table(table: Any, path: Path) -> None:
+    from mtjchar.sweep.store import write_atomically
+
+    write_atomically(path, lambda part: table.to_csv(part, index=False))
+
+
+def _rate_in_words(ber: float, lower: float, upper: float, bound: bool) -> str:
+    if bound:
+        return f"below {upper:.3g} (95 %)"
+    return f"{ber:.4g}   (95 %: {lower:.3g} to {upper:.3g})"
 
 
 def _answer_table() -> Table:
@@ -351,7 +465,16 @@ def _answer_table() -> Table:
 
 
 def _print_json(data: object) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+    sys.stdout.write(json.dumps(_without_nan(data), indent=2, allow_nan=False) + "\n")
+
+
+def _without_nan(data: Any) -> Any:
+    """JSON has null for what is not known, and no NaN."""
+    if isinstance(data, dict):
+        return {key: _without_nan(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and math.isnan(data) else data
 
 
 def _print_tradeoff(table: Any) -> None:
@@ -371,6 +494,45 @@ def _print_tradeoff(table: Any) -> None:
             f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}",
         )
     _out.print(shown)
+
+
+def _print_comparison(comparison: Any) -> None:
+    differences, reference = comparison.differences, comparison.reference
+    plain: dict[str, Any] = {"title_justify": "left", "box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
+    shown = Table("key", *differences.columns, title="what differs", **plain)
+    for row in differences.itertuples():
+        shown.add_row(*row)
+    _out.print(shown if len(differences) else "The studies do not differ.", highlight=False)
+    rate = comparison.results["ber"].iloc[0]
+    shown = Table(title=f"cheapest pulse for a BER of {rate:g}", **plain)
+    for name in ("direction", "scenario"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("V", "ns", "pJ", "BER at ref.", "median device", "median Δ", "median Ic0 (µA)"):
+        shown.add_column(name, justify="right")
+    for row in comparison.results.itertuples():
+        shown.add_row(
+            row.direction,
+            row.scenario,
+            _number(row.amplitude_V, ".3f"),
+            _number(1e9 * row.duration_s, ".2f"),
+            _number(1e12 * row.energy_J, ".3f"),
+            _number(row.reference_ber, ".2g"),
+            _number(row.reference_median_device_ber, ".2g"),
+            _number(row.median_thermal_stability, ".1f"),
+            _number(1e6 * row.median_critical_current_A, ".1f"),
+        )
+    _out.print("")
+    _out.print(shown, highlight=False)
+    _out.print(
+        "reference: none, no duration of the first run has 1e-9 at its nominal amplitude"
+        if reference is None
+        else f"reference: {reference.amplitude_V:g} V for {1e9 * reference.duration_s:.3g} ns",
+        highlight=False,
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
 
 
 class _Rate(ProgressColumn):

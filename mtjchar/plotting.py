@@ -1,4 +1,4 @@
-"""Figures of surfaces and trade-offs, as PNG and SVG."""
+"""Figures of surfaces, of their comparison and of trade-offs, as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -10,34 +10,93 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces.compare import Comparison, energy_curves
+from mtjchar.surfaces.pulses import knob_table, targets
+from mtjchar.surfaces.surface import RELIABLE, FloatArray
 
-_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}
+_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
+_KNOBS = {
+    "duration": "duration, at the nominal amplitude",
+    "amplitude": "amplitude, at the reliable duration",
+    "both": "best of both",
+}
+_ENERGIES = {"both": "mean energy of all writes (pJ)"}
+_ENERGY = "energy of a switching write (pJ)"
 _LOWEST_RATE = 1e-15
 _DPI = 150
 _LARGEST_DROP_SHOWN = -5.0  # points; what lies below is in the table
 
 
-def surface_figures(surface: WriteSurface, folder: str | Path) -> list[Path]:
-    """Draw maps of error rate and energy, and the error rate against duration and amplitude.
+def surface_figures(
+    surface: WriteSurface, folder: str | Path, knobs: pd.DataFrame | None = None
+) -> list[Path]:
+    """Draw maps of error rate and energy, the error rate along each axis, and the comparison of the knobs.
 
     Parameters
     ----------
     surface : WriteSurface
     folder : str or Path
         Where the figures go; made if missing.
+    knobs : DataFrame, optional
+        As `mtjchar.surfaces.pulses.knob_table` returns it; worked out if not given.
 
     Returns
     -------
     list of Path
-        The files, a PNG and an SVG each.
+        The files, a PNG and an SVG each; those about energy only where the surface knows it.
     """
     figures = {
         "ber_map": _maps(surface, "ber"),
-        "energy_map": _maps(surface, "energy"),
         "ber_against_duration": _curves(surface, against="duration"),
         "ber_against_amplitude": _curves(surface, against="amplitude"),
     }
+    if surface.knows_energy:
+        figures["energy_map"] = _maps(surface, "energy")
+        figures["knobs"] = _knobs(surface, knob_table(surface) if knobs is None else knobs)
     return [path for name, figure in figures.items() for path in _save(figure, Path(folder), name)]
+
+
+def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
+    """Draw error rate against duration, and energy of the cheapest pulse against error rate.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : str or Path
+        Where the figure goes; made if missing.
+
+    Returns
+    -------
+    list of Path
+        A PNG and an SVG.
+    """
+    surfaces, curves = comparison.surfaces, energy_curves(comparison)
+    columns = targets(next(iter(surfaces.values())))
+    amplitude = next(iter(surfaces.values())).nominal_amplitude
+    figure = Figure(figsize=(4.2 * len(columns), 7.4), layout="constrained")
+    grid = figure.subplots(2, len(columns), sharex="row", sharey="row", squeeze=False)
+    for (upper, lower), target in zip(grid.T, columns, strict=True):
+        for name, surface in surfaces.items():
+            (line,) = upper.plot(*_rate_curve(surface, target, amplitude), label=name)
+            rows = curves[(curves["scenario"] == name) & (curves["direction"] == target)]
+            # Against the pulse's own rate: where the grid ends a line ends too.
+            lower.plot(rows["pulse_ber"], 1e12 * rows["energy_J"], color=line.get_color())
+        upper.set(
+            xscale="log",
+            yscale="log",
+            ylim=(_LOWEST_RATE, 2.0),
+            title=_TITLES[target],
+            xlabel="duration (ns)",
+        )
+        upper.xaxis.set_major_formatter("{x:g}")
+        lower.set(xscale="log", xlabel="write error rate of the pulse")
+        for axes in (upper, lower):
+            axes.grid(alpha=0.3)
+    grid[1, 0].set_ylim(bottom=0.0)
+    grid[0, 0].set_ylabel(f"write error rate at {amplitude:g} V")
+    grid[1, 0].set_ylabel("energy of the cheapest pulse (pJ)")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    return _save(figure, Path(folder), "comparison")
 
 
 def tradeoff_figure(table: pd.DataFrame, folder: str | Path) -> list[Path]:
@@ -131,6 +190,38 @@ def _curves(surface: WriteSurface, against: str) -> Figure:
         axes.legend(frameon=False, fontsize=8)
     row[0].set_ylabel("write error rate")
     return figure
+
+
+def _knobs(surface: WriteSurface, table: pd.DataFrame) -> Figure:
+    columns = targets(surface)
+    figure = Figure(figsize=(4.2 * len(columns), 3.9), layout="constrained")
+    row = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axes, target in zip(row, columns, strict=True):
+        of_target = table[table["direction"] == target]
+        for (lever, label), style in zip(_KNOBS.items(), ("-", "-", "--"), strict=True):
+            rows = of_target[of_target["lever"] == lever]
+            # Against the pulse's own rate: where the grid ends a line ends too.
+            axes.plot(rows["pulse_ber"], 1e12 * rows["energy_J"], style, label=label)
+        reliable = of_target[
+            (of_target["lever"] == "duration") & np.isclose(of_target["ber"] / RELIABLE, 1.0)
+        ]
+        axes.plot(
+            reliable["pulse_ber"], 1e12 * reliable["energy_J"], "ko", markersize=4, label="reliable pulse"
+        )
+        axes.set(xscale="log", xlabel="write error rate of the pulse", title=_TITLES[target])
+        axes.set(ylim=(0.0, None), ylabel=_ENERGIES.get(target, _ENERGY))
+        axes.grid(alpha=0.3)
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    return figure
+
+
+def _rate_curve(surface: WriteSurface, target: str, amplitude: float) -> tuple[FloatArray, FloatArray]:
+    """Durations, ns, and error rates (for both the worse one); empty outside the grid."""
+    if not surface.amplitudes[0] <= amplitude <= surface.amplitudes[-1]:
+        return np.empty(0), np.empty(0)
+    duration = np.geomspace(surface.durations[0], surface.durations[-1], 300)
+    directions = [one for one in surface.directions if target in (one, "both")]
+    return 1e9 * duration, np.max([surface.ber(one, amplitude, duration) for one in directions], axis=0)
 
 
 def _save(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -1,9 +1,12 @@
 """Fixtures that several test modules use."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 import xarray as xr
 
+from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
 
 
@@ -50,3 +53,18 @@ def analytic_surface():
             attrs={"nominal_amplitude_V": 0.8, "seed": 1},
         )
     )
+
+
+@pytest.fixture(scope="session")
+def characterized_surface(analytic_surface):
+    """The analytic surface with units and provenance, as `fit_surface` has them, for the demo study."""
+    dataset = analytic_surface.dataset.assign_attrs(
+        study=load_study("data/studies/demo.toml").to_toml(),
+        devices=256,
+        interval="95 %, made up",
+        mtjchar_version=version("mtjchar"),
+    )
+    for name, unit in {"amplitude": "V", "duration": "s", "energy": "J", "redundant_energy": "J"}.items():
+        dataset[name].attrs["units"] = unit
+    dataset["ber"].attrs["long_name"] = "write error rate, mean over devices"
+    return WriteSurface(dataset)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import matplotlib.image
 import pandas as pd
 import pytest
+import xarray as xr
 
 from mtjchar.cli import main
 
@@ -69,7 +71,8 @@ def test_run_leaves_what_is_described(run):
     }
     table = pd.read_csv(run / "tables" / "surface.csv")
     assert len(table) == 2 * 3 * 6
-    for name in ("ber_map", "energy_map", "ber_against_duration", "ber_against_amplitude"):
+    assert {"direction", "lever", "ber", "energy_J"} <= set(pd.read_csv(run / "tables" / "knobs.csv"))
+    for name in ("ber_map", "energy_map", "ber_against_duration", "ber_against_amplitude", "knobs"):
         assert (run / "figures" / f"{name}.svg").stat().st_size > 0
         picture = matplotlib.image.imread(run / "figures" / f"{name}.png")
         assert picture.shape[0] > 400
@@ -87,7 +90,8 @@ def test_query(run, call):
     code, out, _ = call(*at, "--json")
     answer = json.loads(out)
     assert code == 0
-    assert set(answer) == {"ber", "ber_lower", "ber_upper", "energy_J", "redundant_energy_J"}
+    assert set(answer) == {"ber", "ber_lower", "ber_upper", "bound", "energy_J", "redundant_energy_J"}
+    assert answer["bound"] is False
     assert 0.0 <= answer["ber_lower"] <= answer["ber"] <= answer["ber_upper"] <= 1.0
     code, out, _ = call(*at)
     assert code == 0
@@ -100,12 +104,102 @@ def test_pulse(run, call, vary, direction):
     code, out, err = call("pulse", run, "--direction", direction, "--ber", "1e-3", "--vary", vary, "--json")
     assert code == 0, err
     answer = json.loads(out)
-    assert set(answer) == {"amplitude_V", "duration_s", "ber", "energy_J"}
+    assert set(answer) == {
+        "amplitude_V", "duration_s", "ber", "energy_J",
+        "ber_lower", "ber_upper", "ber_slope_per_V", "ber_slope_per_s", "bound",
+    }  # fmt: skip
+    assert answer["ber_lower"] <= answer["ber"] <= answer["ber_upper"]
     assert answer["ber"] <= 1.001e-3
+    assert answer["ber_slope_per_V"] < 0.0
+    assert answer["ber_slope_per_s"] < 0.0
     one = "p_to_ap" if direction == "both" else direction
     pulse = ("--amplitude", f"{answer['amplitude_V']!r} V", "--duration", f"{answer['duration_s']!r} s")
     asked = json.loads(call("query", run, "--direction", one, *pulse, "--json")[1])
     assert asked["ber"] <= answer["ber"] * (1.0 + 1e-6)
+
+
+def test_pulse_within_limits(run, call):
+    asked = ("pulse", run, "--direction", "both", "--ber", "1e-2", "--max-amplitude", "750 mV")
+    code, out, err = call(*asked, "--max-duration", "25 ns", "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["amplitude_V"] <= 0.75
+    assert answer["duration_s"] <= 25e-9
+    code, out, _ = call(*asked)
+    assert code == 0
+    assert re.search(r"decades per V, .* decades per ns", out)
+    code, _, err = call(*asked, "--max-duration", "1.1 ns")
+    assert code == 1
+    assert "0.75 V for 1.1e-09 s, has 0." in err
+
+
+def test_a_bound_is_called_one(run, call, tmp_path):
+    # As counted writes leave it: no error in 1000 at any pulse, so below 3e-3 (rule of three).
+    copy = tmp_path / "counted"
+    shutil.copytree(run, copy)
+    with xr.open_dataset(copy / "surface.nc", engine="h5netcdf") as dataset:
+        counted = dataset.load()
+    counted["trials"], counted["errors"] = (xr.full_like(counted["ber"], n) for n in (1000.0, 0.0))
+    counted["ber"], counted["ber_lower"], counted["ber_upper"] = (
+        xr.full_like(counted["ber"], rate) for rate in (3e-3, 0.0, 3e-3)
+    )
+    counted.to_netcdf(copy / "surface.nc", engine="h5netcdf")
+    at = ("query", copy, "--direction", "p_to_ap", "--amplitude", "0.8 V", "--duration", "8 ns")
+    assert "below 0.003 (95 %)" in call(*at)[1]
+    answer = json.loads(call(*at, "--json")[1])
+    assert answer["bound"] is True
+    assert answer["ber_lower"] == 0.0
+    assert answer["ber"] == pytest.approx(3e-3)
+    pulse = ("pulse", copy, "--direction", "p_to_ap", "--ber", "1e-2")
+    assert json.loads(call(*pulse, "--json")[1])["bound"] is True
+    assert "below 0.003 (95 %)" in call(*pulse)[1]
+
+
+@pytest.fixture
+def copy_of_run(run, tmp_path):
+    """A second scenario: the same run at what its study then calls another temperature."""
+    copy = tmp_path / "hot"
+    shutil.copytree(run, copy)
+    study = copy / "study.toml"
+    text = study.read_text()
+    assert 'temperature = "300.0 K"' in text
+    study.write_text(text.replace('temperature = "300.0 K"', 'temperature = "398.0 K"'))
+    return copy
+
+
+def test_compare(run, copy_of_run, call, tmp_path):
+    out = tmp_path / "comparison"
+    code, text, err = call("compare", run, copy_of_run, "--out", out, "--ber", "1e-6")
+    assert code == 0, err
+    assert re.search(r"cell.temperature +300 K +398 K", text)
+    assert "cheapest pulse for a BER of 1e-06" in text
+    assert len(pd.read_csv(out / "comparison.csv")) == 3 * 2
+    assert pd.read_csv(out / "differences.csv").to_numpy().tolist() == [
+        ["cell.temperature", "300 K", "398 K"]
+    ]
+    assert {path.name for path in out.iterdir()} == {
+        "comparison.csv", "differences.csv", "comparison.png", "comparison.svg",
+    }  # fmt: skip
+    code, text, _ = call("compare", run, copy_of_run, "--out", out, "--ber", "1e-6", "--json")
+    answer = json.loads(text)
+    assert answer["differences"] == {"cell.temperature": {"run": "300 K", "hot": "398 K"}}
+    pulse = json.loads(call("pulse", run, "--direction", "both", "--ber", "1e-6", "--json")[1])
+    row = answer["results"][4]
+    assert (row["direction"], row["scenario"]) == ("both", "run")
+    assert {name: row[name] for name in ("amplitude_V", "duration_s", "energy_J")} == {
+        name: pulse[name] for name in ("amplitude_V", "duration_s", "energy_J")
+    }
+
+
+def test_compare_without_a_reference_or_a_pulse_leaves_gaps(run, copy_of_run, call, tmp_path):
+    # 1e-290 is out of reach of any grid.
+    asked = ("compare", run, copy_of_run, "--out", tmp_path / "out", "--ber", "1e-290")
+    code, text, _ = call(*asked, "--json")
+    assert code == 0
+    assert all(row["energy_J"] is None for row in json.loads(text)["results"])
+    code, text, _ = call(*asked)
+    assert code == 0
+    assert re.search(r"both +hot +- +- +-", text)
 
 
 def test_export(run, call, tmp_path):
@@ -150,6 +244,17 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
         ),
         ("query {out} --direction p_to_ap --amplitude 0.8V --duration 8ns", "no study.toml"),
         ("pulse {run} --direction p_to_ap --ber 3", r"ber: got 3.0; allowed"),
+        ("pulse {run} --direction both --ber 1e-3 --max-amplitude 0.1V", r"max_amplitude: got 0.1; .*0.6 V"),
+        ("pulse {run} --direction both --ber 1e-3 --max-duration 1V", r"max duration: got '1V'"),
+        (
+            "pulse {run} --direction both --ber 1e-3 --amplitude 0.8V",
+            r"--amplitude: got 0.8; allowed: only with --vary duration.* --max-amplitude",
+        ),
+        ("pulse {run} --direction both --ber 1e-3 --vary duration --duration 3ns", r"--vary amplitude"),
+        ("compare {run} --out {out}", r"run directories: got .*; allowed: two or more"),
+        ("compare {run} {run}/../run --out {out}", r"allowed: each directory once"),
+        ("compare {run} {out} --out {out}", r"no study.toml"),
+        ("compare {run} {run} --out {out} --ber x", r"'--ber': .* valid number"),
         ("export {run} --format xyz --out {out}", r"format: got 'xyz'; allowed: csv"),
         ("export {run} --format csv --out {out}/a/b.csv", "can be written"),
         ("tradeoff {run} --dataset nothing-here --out {out}", "nothing-here"),
@@ -193,7 +298,7 @@ def test_work_that_fails_ends_with_1(run, call):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "doctor", "run", "sweep", "surface", "query", "pulse", "export", "tradeoff"]
+    "command", ["", "doctor", "run", "sweep", "surface", "query", "pulse", "compare", "export", "tradeoff"]
 )
 def test_help(call, command):
     code, out, _ = call(*command.split(), "--help")

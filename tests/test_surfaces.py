@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mtjchar.errors import InputError, OutsideGridError, SimulationError, UnreachableError
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface, fit_surface
-from mtjchar.surfaces.population import _bootstrap
+from mtjchar.surfaces.estimate import bootstrap
 from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 
@@ -112,8 +112,8 @@ def test_cheapest_pulse_reaches_the_rate_and_no_cheaper_one_does(analytic_surfac
     energy = np.mean(
         [surface.energy(one, *at, switching=kind) for one in directions for kind in kinds], axis=0
     )
-    # Brute force over a grid of pulses; amplitudes are searched on a grid of their own, hence 0.5 %.
-    assert found.energy_J <= energy[reaches].min() * 1.005
+    # Brute force over a grid of pulses, 4 mV and 1 % apart; tests/test_pulses.py has finer ones and limits.
+    assert found.energy_J <= energy[reaches].min() * 1.001
 
 
 def test_cheapest_pulse_out_of_reach(analytic_surface):
@@ -169,7 +169,7 @@ def test_bootstrap_interval_covers_the_mean():
     for seed in range(500):
         rng = np.random.default_rng([7, seed])
         rate = np.exp(rng.normal(0.0, 0.5, (200, 1, 1)))
-        lower, upper = _bootstrap(rate, rng)
+        lower, upper = bootstrap(rate, rng)
         covered += lower[0, 0] <= np.exp(0.125) <= upper[0, 0]
     assert 440 <= covered <= 498
 
@@ -195,7 +195,7 @@ def run_directory(tmp_path):
         table["write_error_rate"] = np.exp(-table["duration_s"] * 1e9 * table["amplitude_V"]) * rng.uniform(
             0.5, 1.0, len(table)
         )
-        table["energy_J"], table["redundant_energy_J"] = 1e-12, 2e-12
+        table["energy_J"], table["redundant_energy_J"], table["trials"] = 1e-12, 2e-12, 0
         table["status"], table["reason"] = "ok", ""
         directory.write_part(direction, table)
     return directory

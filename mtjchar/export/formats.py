@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtjchar.errors import InputError
+from mtjchar.export import ngspice_table, nvmain, nvsim, tables, verilog_a
+from mtjchar.export.files import Files
+from mtjchar.export.operating_point import OPERATING_POINT, Settings
+from mtjchar.export.provenance import check_version
 from mtjchar.surfaces import WriteSurface
 from mtjchar.sweep.store import write_atomically
 
 
-def _csv(surface: WriteSurface, path: Path) -> None:
-    surface.to_frame().to_csv(path, index=False)
+@dataclass(frozen=True)
+class Format:
+    """A format: what it is for, how its files are written, and which settings it takes."""
+
+    summary: str
+    files: Callable[[WriteSurface, Path, Settings], Files]
+    takes: frozenset[str] = frozenset()
 
 
-FORMATS: dict[str, Callable[[WriteSurface, Path], None]] = {"csv": _csv}
-"""Writers by the names that the command line takes."""
+_CELL = OPERATING_POINT | {"feature_size", "cell_area"}
+
+FORMATS: dict[str, Format] = {
+    "csv": Format("table for pandas and spreadsheets", tables.csv),
+    "parquet": Format("the same table, typed", tables.parquet),
+    "json": Format("everything, with a JSON schema", tables.json_),
+    "netcdf": Format("NetCDF-4 for xarray", tables.netcdf),
+    "npz": Format("NumPy arrays", tables.npz),
+    "ber-matrix": Format("another name of npz, for fault injectors", tables.npz),
+    "nvsim": Format(".cell file at an operating point", nvsim.nvsim, _CELL),
+    "nvmexplorer": Format("configuration with a custom cell at an operating point", nvsim.nvmexplorer, _CELL),
+    "nvmain": Format("configuration lines at an operating point", nvmain.nvmain, OPERATING_POINT | {"clock"}),
+    "verilog-a": Format("self-contained modules", verilog_a.self_contained),
+    "verilog-a-table": Format("modules with files for $table_model", verilog_a.with_tables),
+    "ngspice-table": Format("subcircuits with files for XSPICE table2d", ngspice_table.ngspice_table),
+}
+"""Formats by the names that the command line takes."""
 
 
-def export_surface(surface: WriteSurface, format_: str, out: str | Path) -> None:
+def export_surface(
+    surface: WriteSurface, format_: str, out: str | Path, settings: Settings | None = None
+) -> list[Path]:
     """Write a surface in the format of another tool, whole or not at all.
 
     Parameters
@@ -27,19 +54,57 @@ def export_surface(surface: WriteSurface, format_: str, out: str | Path) -> None
     format_ : str
         One of `FORMATS`.
     out : str or Path
-        File to write.
+        File to write. Formats of several files put the others beside it, with names made from its name.
+    settings : Settings, optional
+        Operating point and what else the format takes.
+
+    Returns
+    -------
+    list of Path
+        Files that were written, `out` last.
 
     Raises
     ------
     InputError
-        For an unknown format or a file that cannot be written.
+        For an unknown format, a setting that the format does not take, a missing operating point, a surface
+        of another version of mtjchar, or a file that cannot be written.
+    OutsideGridError, UnreachableError
+        For an operating point that the surface does not have.
     """
     if format_ not in FORMATS:
         raise InputError("format", value=format_, allowed=", ".join(FORMATS))
-    out = Path(out)
+    chosen, settings, out = FORMATS[format_], settings or Settings(), Path(out)
+    for name, value in settings.given().items():
+        if name not in chosen.takes:
+            takers = ", ".join(other for other, one in FORMATS.items() if name in one.takes)
+            raise InputError(
+                f"--{name.replace('_', '-')}", value=value, allowed=f"nothing with format {format_}",
+                remedy=f"It is for {takers}.",
+            )  # fmt: skip
+    check_version(surface)
+    files = chosen.files(surface, out, settings)
+    for path in files:
+        if path.is_dir():
+            raise InputError(
+                "--out", value=str(path), allowed="a file that can be written", remedy="It is a directory."
+            )
     try:
-        write_atomically(out, lambda part: FORMATS[format_](surface, part))
+        _write_all(list(files.items()))
     except OSError as error:
         raise InputError(
-            "out", value=str(out), allowed="a file that can be written", remedy=f"{error.strerror}."
+            "--out", value=str(out), allowed="a file that can be written", remedy=f"{error.strerror}."
         ) from error
+    return list(files)
+
+
+def _write_all(files: list[tuple[Path, Callable[[Path], None]]]) -> None:
+    """Write every file under its temporary name before the first is renamed; the last one is renamed last."""
+    if not files:
+        return
+    *others, (path, write) = files
+
+    def write_with_others(part: Path) -> None:
+        write(part)
+        _write_all(others)
+
+    write_atomically(path, write_with_others)

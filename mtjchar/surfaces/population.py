@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,14 +14,32 @@ import xarray as xr
 
 from mtjchar.errors import SimulationError
 from mtjchar.study import Study
+from mtjchar.surfaces import estimate
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 QUANTILES = (0.05, 0.5, 0.95, 0.999)
-_RESAMPLES = 1000
+COUNTED = (
+    "error rates are counted: ber is errors/trials over all devices; where no error was seen it is the 95 % "
+    "upper bound 1 - 0.05^(1/trials), ber_lower is 0 and ber_upper the bound"
+)
+"""What surfaces from counts say of themselves."""
+
 _MOST_FAILED = 0.01
+_VARIABLES = {
+    "ber": ("1", "write error rate, mean over devices"),
+    "ber_lower": ("1", "2.5 % bound of ber"),
+    "ber_upper": ("1", "97.5 % bound of ber"),
+    "ber_quantile": ("1", "quantile over devices of their error rates"),
+    "effective_devices": ("1", "effective number of devices that carry ber, (sum w r)^2/sum (w r)^2"),
+    "trials": ("1", "counted writes"),
+    "errors": ("1", "counted writes that failed"),
+    "energy": ("J", "energy of a switching write"),
+    "redundant_energy": ("J", "energy of a write of what is there already"),
+}
 
 
 def fit_surface(run: str | Path) -> WriteSurface:
@@ -34,13 +53,14 @@ def fit_surface(run: str | Path) -> WriteSurface:
     Returns
     -------
     WriteSurface
-        Error rate (mean over devices, with the 95 % percentile interval of a bootstrap over devices, and
-        device quantiles) and mean energies.
+        Error rate (mean over devices, weighted where devices have weights, with its 95 % interval, device
+        quantiles and the effective number of devices) and mean energies. Counted error rates also bring
+        ``trials`` and ``errors``, and are nowhere below what so many trials can tell from 0.
 
     Raises
     ------
     InputError
-        If the directory holds no samples.
+        If the directory holds no samples, or its table of devices is damaged.
     SimulationError
         If samples are missing, or more than 1 % of the devices failed at some pulse: their error rates
         are unknown, and leaving them out would make the surface look better than it is.
@@ -58,17 +78,25 @@ def fit_surface(run: str | Path) -> WriteSurface:
         raise SimulationError(
             f"{directory.path} holds {len(samples)} of {expected} samples; `mtjchar sweep` goes on with it."
         )
-    failed = samples["status"].to_numpy() != "ok"
-    _judge_failures(samples, failed)
-    surface = WriteSurface(_dataset(study, samples))
+    devices = directory.devices()
+    _judge_failures(samples, devices["weight"].to_numpy())
+    surface = WriteSurface(_dataset(study, samples, devices))
     surface.save(directory.path / "surface.nc")
     return surface
 
 
-def _judge_failures(samples: pd.DataFrame, failed: npt.NDArray[np.bool_]) -> None:
+def _judge_failures(samples: pd.DataFrame, weight: FloatArray) -> None:
+    failed = samples["status"].to_numpy() != "ok"
     if not failed.any():
         return
-    share = pd.Series(failed).groupby([samples["direction"], samples["amplitude_V"]]).mean().max()
+    of_sample = weight[samples["device"].to_numpy()]
+    # Counted and weighted: light devices are few of the population, but they carry its tail.
+    shares = [
+        pd.Series(failed * size).groupby([samples["direction"], samples["amplitude_V"]]).sum()
+        / pd.Series(size).groupby([samples["direction"], samples["amplitude_V"]]).sum()
+        for size in (of_sample, (of_sample > 0.0).astype(float))
+    ]
+    share = max(one.max() for one in shares)
     reason = samples["reason"].to_numpy()[failed][0]
     message = (
         f"{failed.sum()} of {len(failed)} samples failed, up to {share:.2%} at one pulse; the first: {reason}"
@@ -78,39 +106,117 @@ def _judge_failures(samples: pd.DataFrame, failed: npt.NDArray[np.bool_]) -> Non
     warnings.warn(f"{message}. They are left out of the means.", stacklevel=3)
 
 
-def _dataset(study: Study, samples: pd.DataFrame) -> xr.Dataset:
+def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.Dataset:
     amplitudes = np.unique(samples["amplitude_V"])
     durations = np.unique(samples["duration_s"])
     directions = list(study.sweep.directions)
-    columns: dict[str, list[FloatArray]] = {
-        name: [] for name in ("ber", "ber_lower", "ber_upper", "ber_quantile", "energy", "redundant")
-    }
+    weight, replicate = devices["weight"].to_numpy(), devices["replicate"].to_numpy()
+    counted = bool((samples["trials"] > 0).any())
+    parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]
         cube = (study.sweep.devices, len(amplitudes), len(durations))
-        rate, energy, redundant = (
+        rate, energy, redundant, trials = (
             rows[name].to_numpy().reshape(cube)
-            for name in ("write_error_rate", "energy_J", "redundant_energy_J")
+            for name in ("write_error_rate", "energy_J", "redundant_energy_J", "trials")
         )
         rng = np.random.default_rng([study.sweep.seed, directions.index(direction)])
-        lower, upper = _bootstrap(rate, rng)
-        mean = np.nanmean(rate, axis=0)
-        columns["ber"].append(mean)
-        columns["ber_lower"].append(np.minimum(lower, mean))
-        columns["ber_upper"].append(np.maximum(upper, mean))
-        columns["ber_quantile"].append(np.moveaxis(np.nanquantile(rate, QUANTILES, axis=0), 0, -1))
-        columns["energy"].append(np.nanmean(energy, axis=0))
-        columns["redundant"].append(np.nanmean(redundant, axis=0))
+        rates = _counted(rate, trials, rng) if counted else _averaged(rate, weight, replicate, rng)
+        parts.append(
+            {
+                **rates,
+                "ber_quantile": estimate.weighted_quantiles(rate, weight, QUANTILES),
+                "effective_devices": estimate.effective_number(rate, weight),
+                "energy": estimate.weighted_mean(energy, weight),
+                "redundant_energy": estimate.weighted_mean(redundant, weight),
+            }
+        )
+    attributes = {
+        "study": study.to_toml(),
+        "seed": study.sweep.seed,
+        "devices": study.sweep.devices,
+        "nominal_amplitude_V": study.nominal_amplitude,
+        **_in_words(counted, replicate),
+    }
+    values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    return surface_dataset(directions, amplitudes, durations, values, attributes)
+
+
+def _averaged(
+    rate: FloatArray, weight: FloatArray, replicate: IntArray, rng: np.random.Generator
+) -> dict[str, FloatArray]:
+    """Average exact error rates over devices, with the interval."""
+    mean = estimate.weighted_mean(rate, weight)
+    if replicate.max() > 0:
+        lower, upper = estimate.replicate_interval(rate, weight, replicate)
+    else:
+        lower, upper = estimate.bootstrap(rate, rng)
+    return {
+        "ber": mean,
+        "ber_lower": np.minimum(lower, mean),
+        "ber_upper": np.clip(upper, mean, np.maximum(mean, 1.0)),
+    }
+
+
+def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
+    """Pool counts; the interval is that of the writes together and that over devices, united."""
+    written = np.where(np.isfinite(rate), trials, 0)
+    errors = np.rint(np.where(written > 0, rate, 0.0) * written).sum(axis=0)
+    written = written.sum(axis=0)
+    pooled = estimate.clopper_pearson(errors, written)
+    lower, upper = estimate.bootstrap(rate, rng)
+    return {
+        "ber": pooled.rate,
+        "ber_lower": np.minimum(lower, pooled.lower),
+        "ber_upper": np.maximum(upper, pooled.upper),
+        "trials": written,
+        "errors": errors.astype(np.int64),
+    }
+
+
+def _in_words(counted: bool, replicate: IntArray) -> dict[str, str]:
+    """Attributes that say where estimate and interval come from."""
+    sampling = "devices as they are distributed, weight 1"
+    interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
+    if replicate.max() > 0:
+        sampling = "importance sampling over the variability, self-normalized weights"
+        interval = f"95 %, Student's t over {replicate.max() + 1} independent Sobol replicates, in ln(ber)"
+    if counted:
+        interval += ", united with the Clopper-Pearson interval of the pooled counts"
+        return {"sampling": sampling, "interval": interval, "counts": COUNTED}
+    return {"sampling": sampling, "interval": interval}
+
+
+def surface_dataset(
+    directions: Sequence[str],
+    amplitudes: FloatArray,
+    durations: FloatArray,
+    values: Mapping[str, npt.NDArray[np.generic]],
+    attributes: Mapping[str, object],
+) -> xr.Dataset:
+    """Put a surface together.
+
+    Parameters
+    ----------
+    directions : sequence of str
+    amplitudes, durations : ndarray
+        V and s, ascending.
+    values : mapping
+        Over (direction, amplitude, duration): ``ber``, its bounds, ``energy``, … ; ``ber_quantile`` over
+        `QUANTILES` too, on the last axis.
+    attributes : mapping
+        Of the whole; the version is added.
+    """
     dims = ("direction", "amplitude", "duration")
-    stacked = {name: np.stack(column) for name, column in columns.items()}
+    ordered = [name for name in _VARIABLES if name in values]
     return xr.Dataset(
         {
-            "ber": (dims, stacked["ber"], {"units": "1", "long_name": "write error rate, mean over devices"}),
-            "ber_lower": (dims, stacked["ber_lower"], {"units": "1", "long_name": "2.5 % bound of ber"}),
-            "ber_upper": (dims, stacked["ber_upper"], {"units": "1", "long_name": "97.5 % bound of ber"}),
-            "ber_quantile": ((*dims, "quantile"), stacked["ber_quantile"], {"units": "1"}),
-            "energy": (dims, stacked["energy"], {"units": "J", "long_name": "energy of a switching write"}),
-            "redundant_energy": (dims, stacked["redundant"], {"units": "J"}),
+            name: (
+                (*dims, "quantile") if name == "ber_quantile" else dims,
+                values[name],
+                {"units": _VARIABLES[name][0], "long_name": _VARIABLES[name][1]},
+            )
+            for name in ordered
         },
         coords={
             "direction": directions,
@@ -118,24 +224,5 @@ def _dataset(study: Study, samples: pd.DataFrame) -> xr.Dataset:
             "duration": ("duration", durations, {"units": "s", "long_name": "half rise to half fall"}),
             "quantile": ("quantile", list(QUANTILES)),
         },
-        attrs={
-            "study": study.to_toml(),
-            "seed": study.sweep.seed,
-            "devices": study.sweep.devices,
-            "nominal_amplitude_V": study.nominal_amplitude,
-            "interval": f"95 %, percentile bootstrap over devices, {_RESAMPLES} resamples",
-            "mtjchar_version": version("mtjchar"),
-        },
+        attrs={**attributes, "mtjchar_version": version("mtjchar")},
     )
-
-
-def _bootstrap(rate: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """95 % percentile interval of the mean over devices (axis 0), failed devices left out."""
-    devices, shape = len(rate), rate.shape[1:]
-    flat = rate.reshape(devices, -1)
-    counts = rng.multinomial(devices, np.full(devices, 1.0 / devices), size=_RESAMPLES).astype(float)
-    known = np.isfinite(flat)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = counts @ np.where(known, flat, 0.0) / (counts @ known.astype(float))
-    lower, upper = np.nanquantile(means, [0.025, 0.975], axis=0)
-    return lower.reshape(shape), upper.reshape(shape)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import math
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,12 @@ import pandas as pd
 import xarray as xr
 from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
-from mtjchar.errors import InputError, OutsideGridError, UnreachableError
+from mtjchar.errors import InputError, OutsideGridError
 from mtjchar.study import Direction
 from mtjchar.sweep.store import write_atomically
+
+if TYPE_CHECKING:
+    from mtjchar.surfaces.model import SurfaceModel
 
 FloatArray = npt.NDArray[np.float64]
 Vary = Literal["amplitude", "duration", "both"]
@@ -28,12 +31,33 @@ _FLOOR = 1e-300  # log10 of an error rate that underflowed
 
 
 class CheapestPulse(NamedTuple):
-    """A pulse, and what it does."""
+    """A pulse, and what it does.
+
+    Parameters
+    ----------
+    amplitude_V, duration_s : float
+        The pulse.
+    ber : float
+        Error rate; for both directions the worse one.
+    energy_J : float
+        Mean energy of a write; for both directions over the switching and the redundant writes of both.
+    ber_lower, ber_upper : float
+        95 % interval of `ber`.
+    ber_slope_per_V, ber_slope_per_s : float
+        Slope of log10(`ber`), decades per V and decades per s.
+    bound : bool
+        Whether `ber_upper` is all that is known, see `WriteSurface.is_bound`.
+    """
 
     amplitude_V: float
     duration_s: float
     ber: float
     energy_J: float
+    ber_lower: float = math.nan
+    ber_upper: float = math.nan
+    ber_slope_per_V: float = math.nan
+    ber_slope_per_s: float = math.nan
+    bound: bool = False
 
 
 class WriteSurface:
@@ -79,17 +103,17 @@ class WriteSurface:
         """Write the surface as NetCDF-4, whole or not at all."""
         write_atomically(Path(path), lambda part: self.dataset.to_netcdf(part, engine="h5netcdf"))
 
-    @property
+    @functools.cached_property
     def directions(self) -> tuple[Direction, ...]:
         """The directions that were swept."""
         return tuple(self.dataset["direction"].to_numpy().tolist())
 
-    @property
+    @functools.cached_property
     def amplitudes(self) -> FloatArray:
         """Amplitudes of the grid, V."""
         return np.asarray(self.dataset["amplitude"].to_numpy(), dtype=np.float64)
 
-    @property
+    @functools.cached_property
     def durations(self) -> FloatArray:
         """Durations of the grid, s."""
         return np.asarray(self.dataset["duration"].to_numpy(), dtype=np.float64)
@@ -98,6 +122,13 @@ class WriteSurface:
     def nominal_amplitude(self) -> float:
         """Amplitude that comparisons start from, V."""
         return float(self.dataset.attrs["nominal_amplitude_V"])
+
+    @functools.cached_property
+    def model(self) -> SurfaceModel:
+        """Compact physical model of the surface, which extrapolates; fitted on first use."""
+        from mtjchar.surfaces.model import fit_model  # that module needs this one
+
+        return fit_model(self)
 
     def ber(
         self,
@@ -138,7 +169,59 @@ class WriteSurface:
         ber = self.ber(direction, amplitude, duration)
         lower = self._rate("ber_lower", direction, amplitude, duration, False)
         upper = self._rate("ber_upper", direction, amplitude, duration, False)
+        # Between a rate and a bound the interpolated lower end would be a number that means nothing.
+        lower = np.where(self.is_bound(direction, amplitude, duration), 0.0, lower)
         return np.minimum(lower, ber), np.maximum(upper, ber)
+
+    def is_bound(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
+    ) -> npt.NDArray[np.bool_]:
+        """Whether there is no more than an upper bound of the rate (95 %); same parameters and errors.
+
+        It is so where writes were counted and one of the grid points around had no error. The bound is the
+        upper end of `ber_interval`; the lower one is 0.
+        """
+        level, time = self._pulses(direction, amplitude, duration, False)
+        if "errors" not in self.dataset:
+            return np.zeros(level.shape, dtype=np.bool_)
+        without = self.dataset["errors"].sel(direction=direction) == 0
+        share = RegularGridInterpolator((self.amplitudes, self.durations), without.to_numpy().astype(float))
+        return np.asarray(share(np.stack([level, time], axis=-1)) > 0.0).reshape(level.shape)
+
+    def device_ber(
+        self,
+        direction: Direction,
+        amplitude: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        *,
+        quantile: float = 0.5,
+    ) -> FloatArray:
+        """Quantile over devices of the device's own write error rate, of the median device if not given.
+
+        Parameters
+        ----------
+        direction : {"p_to_ap", "ap_to_p"}
+        amplitude, duration : array_like
+            V and s; they broadcast.
+        quantile : float, optional
+            One of those in the surface; 0.999 is a weak device.
+
+        Raises
+        ------
+        InputError
+            If the surface does not hold the quantile.
+        OutsideGridError
+            For a pulse outside the grid.
+        """
+        held = self.dataset["quantile"].to_numpy().tolist() if "ber_quantile" in self.dataset else []
+        if quantile not in held:
+            raise InputError(
+                "quantile",
+                value=quantile,
+                allowed=" or ".join(f"{one:g}" for one in held)
+                or "none, the surface has no device quantiles",
+            )
+        return self._rate("ber_quantile", direction, amplitude, duration, False, quantile)
 
     def energy(
         self,
@@ -161,6 +244,11 @@ class WriteSurface:
         extrapolate : bool, optional
             Go on beyond the grid instead of refusing.
 
+        Returns
+        -------
+        ndarray
+            J; NaN where the writes of a direction were counted without their energies, see `knows_energy`.
+
         Raises
         ------
         OutsideGridError, InputError
@@ -168,6 +256,12 @@ class WriteSurface:
         """
         name = "energy" if switching else "redundant_energy"
         return 10.0 ** self._evaluate(name, direction, amplitude, duration, extrapolate)
+
+    @property
+    def knows_energy(self) -> bool:
+        """Whether there are energies; writes can be counted without."""
+        energies = self.dataset[["energy", "redundant_energy"]]
+        return bool(energies.notnull().all().to_array().all())
 
     def cheapest_pulse(
         self,
@@ -177,6 +271,8 @@ class WriteSurface:
         vary: Vary = "both",
         amplitude: float | None = None,
         duration: float | None = None,
+        max_amplitude: float | None = None,
+        max_duration: float | None = None,
     ) -> CheapestPulse:
         """Find the pulse of least energy whose error rate is at most `ber`.
 
@@ -194,6 +290,8 @@ class WriteSurface:
         duration : float, optional
             s, kept where only the amplitude varies; if not given the one that reaches 1e-9 at the nominal
             amplitude, in the same direction.
+        max_amplitude, max_duration : float, optional
+            V and s, limits of the pulse; the grid's where they are not given.
 
         Returns
         -------
@@ -202,32 +300,24 @@ class WriteSurface:
         Raises
         ------
         UnreachableError
-            If no pulse of the grid reaches the rate, saying what the grid does reach.
+            If no pulse within grid and limits reaches the rate, saying what they do reach.
         OutsideGridError, InputError
-            For arguments out of range.
+            For arguments out of range, or where both may be chosen but the energies are not known.
         """
+        from mtjchar.surfaces.pulses import Search  # it is made of surfaces
+
         if not 0.0 < ber < 1.0:
             raise InputError("ber", value=ber, allowed="an error rate above 0 and below 1")
-        directions = self.directions if direction == "both" else (direction,)
+        if vary == "amplitude" and duration is None:
+            duration = self.cheapest_pulse(direction, RELIABLE, vary="duration").duration_s
+        search = Search.within(self, direction, ber, max_amplitude, max_duration)
         if vary == "duration":
-            level = self.nominal_amplitude if amplitude is None else amplitude
-            candidates = [(level, self._shortest(directions, level, ber))]
-        elif vary == "amplitude":
-            if duration is None:
-                duration = self.cheapest_pulse(direction, RELIABLE, vary="duration").duration_s
-            candidates = [(self._lowest(directions, duration, ber), duration)]
-        elif vary == "both":
-            nodes = _refined(self.amplitudes)
-            candidates = [(float(level), self._shortest(directions, float(level), ber)) for level in nodes]
-        else:
-            raise InputError("vary", value=vary, allowed="'amplitude', 'duration' or 'both'")
-        reached = np.array([pair for pair in candidates if np.isfinite(pair).all()])
-        if len(reached) == 0:
-            raise UnreachableError(self._not_reached(directions, ber, vary, amplitude, duration))
-        energy = self._mean_energy(directions, reached[:, 0], reached[:, 1], direction == "both")
-        level, time = (float(value) for value in reached[np.argmin(energy)])
-        worst = max(float(self.ber(one, level, time)) for one in directions)
-        return CheapestPulse(level, time, worst, float(energy.min()))
+            return search.by_duration(self.nominal_amplitude if amplitude is None else amplitude)
+        if vary == "amplitude" and duration is not None:
+            return search.by_amplitude(duration)
+        if vary == "both":
+            return search.by_both()
+        raise InputError("vary", value=vary, allowed="'amplitude', 'duration' or 'both'")
 
     def to_frame(self) -> pd.DataFrame:
         """Return the grid as a table, one row a direction, amplitude and duration, units in the names."""
@@ -249,48 +339,6 @@ class WriteSurface:
             }
         )
 
-    def _mean_energy(
-        self, directions: Sequence[Direction], amplitude: FloatArray, duration: FloatArray, all_writes: bool
-    ) -> FloatArray:
-        kinds = (True, False) if all_writes else (True,)
-        energies = [
-            self.energy(direction, amplitude, duration, switching=kind)
-            for direction in directions
-            for kind in kinds
-        ]
-        return np.asarray(np.mean(energies, axis=0))
-
-    def _shortest(self, directions: Sequence[Direction], amplitude: float, ber: float) -> float:
-        """Shortest duration that reaches `ber` at an amplitude; infinite where none of the grid does."""
-        nodes = _refined(self.durations)
-        rates = [np.log10(self.ber(direction, amplitude, nodes)) for direction in directions]
-        return _first_at_or_below(nodes, np.max(rates, axis=0), np.log10(ber))
-
-    def _lowest(self, directions: Sequence[Direction], duration: float, ber: float) -> float:
-        """Lowest amplitude that reaches `ber` at a duration; infinite where none of the grid does."""
-        nodes = _refined(self.amplitudes)
-        rates = [np.log10(self.ber(direction, nodes, duration)) for direction in directions]
-        return _first_at_or_below(nodes, np.max(rates, axis=0), np.log10(ber))
-
-    def _not_reached(
-        self,
-        directions: Sequence[Direction],
-        ber: float,
-        vary: Vary,
-        amplitude: float | None,
-        duration: float | None,
-    ) -> str:
-        best_amplitude = self.amplitudes[-1]
-        if vary == "duration":
-            best_amplitude = self.nominal_amplitude if amplitude is None else amplitude
-        best_duration = self.durations[-1] if vary != "amplitude" or duration is None else duration
-        best = max(float(self.ber(one, best_amplitude, best_duration)) for one in directions)
-        return (
-            f"No pulse of the surface has an error rate of {ber:g} when {vary} may be chosen: the longest "
-            f"and highest, {best_amplitude:g} V for {best_duration:g} s, has {best:.3g}. Sweep longer or "
-            "higher pulses."
-        )
-
     def _rate(
         self,
         name: str,
@@ -298,8 +346,9 @@ class WriteSurface:
         amplitude: npt.ArrayLike,
         duration: npt.ArrayLike,
         extrapolate: bool,
+        quantile: float | None = None,
     ) -> FloatArray:
-        log_rate = self._evaluate(name, direction, amplitude, duration, extrapolate)
+        log_rate = self._evaluate(name, direction, amplitude, duration, extrapolate, quantile)
         return np.minimum(10.0**log_rate, 1.0)
 
     def _evaluate(
@@ -309,23 +358,38 @@ class WriteSurface:
         amplitude: npt.ArrayLike,
         duration: npt.ArrayLike,
         extrapolate: bool,
+        quantile: float | None = None,
     ) -> FloatArray:
+        level, time = self._pulses(direction, amplitude, duration, extrapolate)
+        points = np.stack([level, time], axis=-1)
+        return np.asarray(self._interpolator(name, direction, quantile)(points)).reshape(level.shape)
+
+    def _pulses(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike, extrapolate: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        """Amplitudes and durations, checked and of one shape."""
         if direction not in self.directions:
             raise InputError("direction", value=direction, allowed=" or ".join(map(repr, self.directions)))
         level, time = np.broadcast_arrays(
             np.asarray(amplitude, dtype=np.float64), np.asarray(duration, dtype=np.float64)
         )
-        if not extrapolate:
-            level = _inside("amplitude", level, self.amplitudes, "V")
-            time = _inside("duration", time, self.durations, "s")
-        points = np.stack([level, time], axis=-1)
-        return np.asarray(self._interpolator(name, direction)(points)).reshape(level.shape)
+        if extrapolate:
+            return level, time
+        return _inside("amplitude", level, self.amplitudes, "V"), _inside(
+            "duration", time, self.durations, "s"
+        )
 
     @functools.cache  # noqa: B019 (a surface holds a dozen small tables as long as it lives)
-    def _interpolator(self, name: str, direction: Direction) -> RegularGridInterpolator:
-        values = self.dataset[name].sel(direction=direction).to_numpy()
+    def _interpolator(
+        self, name: str, direction: Direction, quantile: float | None
+    ) -> RegularGridInterpolator:
+        table = self.dataset[name].sel(direction=direction)
+        values = (table if quantile is None else table.sel(quantile=quantile)).to_numpy()
+        amplitudes, durations = refined(self.amplitudes), refined(self.durations)
+        if np.isnan(values).any():
+            unknown = np.full((len(amplitudes), len(durations)), np.nan)
+            return RegularGridInterpolator((amplitudes, durations), unknown, bounds_error=False)
         log = np.log10(np.maximum(values, _FLOOR))
-        amplitudes, durations = _refined(self.amplitudes), _refined(self.durations)
         fine = PchipInterpolator(np.log(self.durations), log, axis=1)(np.log(durations))
         fine = PchipInterpolator(self.amplitudes, fine, axis=0)(amplitudes)
         if name.startswith("ber"):
@@ -334,24 +398,12 @@ class WriteSurface:
         return RegularGridInterpolator((amplitudes, durations), fine, bounds_error=False, fill_value=None)
 
 
-def _refined(grid: FloatArray) -> FloatArray:
+def refined(grid: FloatArray) -> FloatArray:
     """Grid with seven points in each interval, keeping those there are exactly."""
     position = np.arange(len(grid), dtype=np.float64)
     fine = np.interp(np.linspace(0.0, len(grid) - 1.0, _REFINEMENT * (len(grid) - 1) + 1), position, grid)
     fine[::_REFINEMENT] = grid
     return fine
-
-
-def _first_at_or_below(nodes: FloatArray, values: FloatArray, level: float) -> float:
-    """Where a falling, piecewise linear function first reaches a level; infinite where it does not."""
-    below = np.flatnonzero(values <= level)
-    if len(below) == 0:
-        return float("inf")
-    k = int(below[0])
-    if k == 0:
-        return float(nodes[0])
-    share = (values[k - 1] - level) / (values[k - 1] - values[k])
-    return float(nodes[k - 1] + share * (nodes[k] - nodes[k - 1]))
 
 
 def _inside(thing: str, values: FloatArray, grid: FloatArray, unit: str) -> FloatArray:

@@ -20,7 +20,7 @@ from mtjchar.physics import fokker_planck
 from mtjchar.spice.measure import load_lines
 from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import Direction, Study
-from mtjchar.sweep import axial, langevin
+from mtjchar.sweep import axial, importance, langevin
 from mtjchar.sweep.sampling import nominal_device, sample_devices, unstable
 from mtjchar.sweep.store import RunDirectory
 
@@ -95,34 +95,50 @@ def sweep(
         If a worker died. A cell that ngspice cannot solve is no error but a row with a status.
     """
     nominal_device(study)
-    devices = sample_devices(study)
-    directory = RunDirectory.create(Path(out), study, devices)
-    tasks = plan(study, devices)
-    total = sum(task.rows for task in tasks)
-    todo = [task for task in tasks if not directory.has_part(task.part, task.rows)]
-    done = total - sum(task.rows for task in todo)
-    report = progress or (lambda _done, _total: None)
-    report(done, total)
-    if not todo:
-        return directory.path
+    devices = RunDirectory.stored_devices(Path(out), study)
     with _pool(workers) if executor is None else contextlib.nullcontext(executor) as pool:
-        futures: dict[Future[pd.DataFrame], Task] = {}
         try:
-            for task in todo:
-                futures[pool.submit(characterize, task)] = task
-            for future in as_completed(futures):
-                task = futures[future]
-                directory.write_part(task.part, future.result())
-                done += task.rows
-                report(done, total)
+            if devices is None:
+                devices = _draw_devices(study, pool)
+            directory = RunDirectory.create(Path(out), study, devices)
+            _complete(directory, plan(study, devices), pool, progress or (lambda _done, _total: None))
         except BrokenProcessPool as error:
             raise SimulationError(
                 "A worker process died; finished samples are kept, the same command goes on with the rest."
             ) from error
-        finally:
-            for future in futures:
-                future.cancel()
     return directory.path
+
+
+def _draw_devices(study: Study, pool: Executor) -> pd.DataFrame:
+    """Draw the devices of a study, more of the weak ones where the pilot says that they are needed."""
+    if not importance.worth_a_pilot(study):
+        return sample_devices(study)
+    pilot = importance.pilot_devices(study)
+    futures = [pool.submit(characterize, Task(study, pilot, one)) for one in study.sweep.directions]
+    shift = importance.find_shift(study, pd.concat([future.result() for future in futures]))
+    return sample_devices(study) if shift is None else importance.sample_shifted(study, shift)
+
+
+def _complete(
+    directory: RunDirectory, tasks: list[Task], pool: Executor, report: Callable[[int, int], None]
+) -> None:
+    """Do those of the tasks whose samples are not there yet."""
+    total = sum(task.rows for task in tasks)
+    todo = [task for task in tasks if not directory.has_part(task.part, task.rows)]
+    done = total - sum(task.rows for task in todo)
+    report(done, total)
+    futures: dict[Future[pd.DataFrame], Task] = {}
+    try:
+        for task in todo:
+            futures[pool.submit(characterize, task)] = task
+        for future in as_completed(futures):
+            task = futures[future]
+            directory.write_part(task.part, future.result())
+            done += task.rows
+            report(done, total)
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 @contextlib.contextmanager
@@ -140,7 +156,8 @@ def characterize(task: Task) -> pd.DataFrame:
     -------
     DataFrame
         Columns device, direction, amplitude_V, duration_s, write_error_rate, energy_J, redundant_energy_J,
-        status (``ok`` or ``failed``) and reason; a row for every device and pulse, whatever happens.
+        trials (simulated writes behind a counted error rate, 0 where it is exact), status (``ok`` or
+        ``failed``) and reason; a row for every device and pulse, whatever happens.
     """
     study, devices = task.study, task.devices
     amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
@@ -185,6 +202,7 @@ def _table(
             "write_error_rate": rate.ravel(),
             "energy_J": energy.ravel(),
             "redundant_energy_J": redundant.ravel(),
+            "trials": 0 if task.study.axially_symmetric else task.study.sweep.trials,
             "status": np.where(reasons == "", "ok", "failed"),
             "reason": reasons,
         },

@@ -17,7 +17,8 @@ from mtjchar.study import Spread, Study
 
 FloatArray = npt.NDArray[np.float64]
 
-_CUT = 5.0
+CUT = 5.0
+"""Standard deviations at which the distributions end."""
 
 COLUMNS = {
     "diameter": "diameter_m",
@@ -36,27 +37,48 @@ _LEAST_STABILITY = 5.0
 
 
 def sample_devices(study: Study) -> pd.DataFrame:
-    """Draw the devices of a study.
+    """Draw the devices of a study as they are distributed.
 
     Returns
     -------
     DataFrame
-        One row a device, in order: the sampled parameters at 300 K (`COLUMNS`), and what follows from
-        them at the temperature of the cell (see `derive`).
+        One row a device, in order: the sampled parameters at 300 K (`COLUMNS`), what follows from them at
+        the temperature of the cell (see `derive`), ``weight``, here 1, and ``replicate``, here 0 (see
+        `mtjchar.sweep.importance`, which draws more of the weak ones).
 
     Notes
     -----
     Scrambled Sobol points through the inverse of the normal distributions cut at 5 sigma. The same study
     and seed give the same table.
     """
-    spreads = study.variability.items()
     rng = np.random.default_rng(study.sweep.seed)
-    sobol = qmc.Sobol(len(spreads), rng=rng)
-    points = sobol.random_base2(max(int(np.ceil(np.log2(study.sweep.devices))), 0))[: study.sweep.devices]
-    normal = truncnorm(-_CUT, _CUT).ppf(points)
+    points = sobol_points(len(COLUMNS), study.sweep.devices, rng)
+    return devices_at(study, truncnorm(-CUT, CUT).ppf(points)).assign(weight=1.0, replicate=0)
+
+
+def sobol_points(dimensions: int, count: int, rng: np.random.Generator) -> FloatArray:
+    """First points of a scrambled Sobol sequence, shape (count, dimensions)."""
+    sobol = qmc.Sobol(dimensions, rng=rng)
+    return np.asarray(sobol.random_base2(max(int(np.ceil(np.log2(count))), 0))[:count])
+
+
+def devices_at(study: Study, normal: FloatArray) -> pd.DataFrame:
+    """Return devices at given places of their distributions.
+
+    Parameters
+    ----------
+    study : Study
+    normal : ndarray, shape (devices, parameters)
+        Distance from the nominal value over the standard deviation, in the order of `COLUMNS`.
+
+    Returns
+    -------
+    DataFrame
+        As `derive` returns it.
+    """
     table = {
         COLUMNS[name]: _spread(study.nominal(name), spread, normal[:, k])
-        for k, (name, spread) in enumerate(spreads)
+        for k, (name, spread) in enumerate(study.variability.items())
     }
     return derive(study, pd.DataFrame(table))
 

@@ -21,9 +21,12 @@ SAMPLE_COLUMNS = (
     "write_error_rate",
     "energy_J",
     "redundant_energy_J",
+    "trials",
     "status",
     "reason",
 )
+
+_UNWEIGHTED = {"weight": 1.0, "replicate": 0}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,24 @@ class RunDirectory:
         return cls(path, study)
 
     @classmethod
+    def stored_devices(cls, path: Path, study: Study) -> pd.DataFrame | None:
+        """Return the devices of a run of this study that is in the directory; None where there is none.
+
+        Raises
+        ------
+        InputError
+            If the directory holds another study, naming the first key that differs.
+        """
+        file = path / "study.toml"
+        if not file.exists():
+            return None
+        _refuse_other(file, load_study(file), study)
+        try:
+            return cls(path, study).devices()
+        except InputError:
+            return None
+
+    @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
         """Open a directory that a sweep has made.
 
@@ -76,6 +97,30 @@ class RunDirectory:
                 remedy="There is no study.toml in it.",
             )
         return cls(path, load_study(path / "study.toml"))
+
+    def devices(self) -> pd.DataFrame:
+        """Return the table of sampled devices.
+
+        Raises
+        ------
+        InputError
+            If it is missing, cannot be read or has not one row for each device.
+        """
+        file = self.path / "devices.parquet"
+        remedy = "Run `mtjchar sweep` with this directory again."
+        try:
+            devices = pd.read_parquet(file)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "devices", value=str(file), allowed="a whole Parquet file", remedy=f"{remedy} ({error})"
+            ) from error
+        if devices.get("device", pd.Series(dtype=int)).tolist() != list(range(self.study.sweep.devices)):
+            raise InputError(
+                "devices", value=str(file), remedy=remedy,
+                allowed=f"one row for each of the study's {self.study.sweep.devices} devices",
+            )  # fmt: skip
+        # Directories from before there were weights hold devices as they are distributed.
+        return devices.assign(**{k: v for k, v in _UNWEIGHTED.items() if k not in devices})
 
     def has_part(self, name: str, rows: int) -> bool:
         """Whether the part with this name is there and whole."""
@@ -104,7 +149,11 @@ class RunDirectory:
                 "samples", value=str(self.path / "samples"), allowed="Parquet parts of a sweep",
                 remedy="Run `mtjchar sweep` with this directory first.",
             )  # fmt: skip
-        table = pd.concat([_read_part(part) for part in parts], ignore_index=True)
+        # Parts from before the column was there were counted wherever there is no equation in m_z alone.
+        missing = 0 if self.study.axially_symmetric else self.study.sweep.trials
+        read = [_read_part(part) for part in parts]
+        read = [part if "trials" in part else part.assign(trials=missing) for part in read]
+        table = pd.concat(read, ignore_index=True)[list(SAMPLE_COLUMNS)]
         keys = ["device", "direction", "amplitude_V", "duration_s"]
         return table.sort_values(keys, kind="stable", ignore_index=True)
 

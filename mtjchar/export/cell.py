@@ -1,0 +1,127 @@
+"""What memory simulators ask of a cell: resistances, sizes, and a write in each direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtjchar.errors import InputError
+from mtjchar.export.operating_point import Settings, pulse
+from mtjchar.export.provenance import study_of
+from mtjchar.study import Direction, Study
+from mtjchar.surfaces import WriteSurface
+from mtjchar.sweep.sampling import nominal_device
+
+READ_VOLTAGE = 0.1
+"""V, assumed: what the cell is read with; a read current well below the critical current."""
+
+MIN_SENSE_VOLTAGE = 0.025
+"""V, assumed: as in NVSim's sample cells."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write in one direction at the operating point.
+
+    Energies (J) are means over devices and over thermal noise of a switching and of a redundant write; the
+    current (A) is what the drivers deliver on average, energy over amplitude times duration.
+    """
+
+    amplitude: float
+    duration: float
+    ber: float
+    energy: float
+    redundant_energy: float
+
+    @property
+    def current(self) -> float:
+        """Mean current of the switching write, A."""
+        return self.energy / (self.amplitude * self.duration)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as NVSim sees it, SI; areas and widths in the feature size F.
+
+    `set` writes the low resistance (``ap_to_p``), `reset` the high one (``p_to_ap``).
+    """
+
+    resistance_on: float
+    resistance_off: float
+    feature_size: float
+    access_width: float
+    area: float
+    aspect_ratio: float
+    access_drop: float
+    read_power: float
+    set: Write
+    reset: Write
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What neither the surface nor the study says, in words."""
+        return [
+            "SET: to the low resistance (ap_to_p); RESET: to the high resistance (p_to_ap).",
+            "Currents: mean over the pulse, energy / (amplitude x duration), of a switching write.",
+            "Energies: of a switching write, at the cell's lines, drivers without loss.",
+            "Resistances: nominal device, zero bias, temperature of the study.",
+            f"Assumed: F = {1e9 * self.feature_size:g} nm; cell area {self.area:.4g} F^2.",
+            f"Assumed: read voltage {READ_VOLTAGE:g} V, least sense voltage {1e3 * MIN_SENSE_VOLTAGE:g} mV.",
+            "Read power and access drop: of the parallel state at the read voltage; the access resistance",
+            "is what the redundant ap_to_p write leaves over junction and lines, an upper bound.",
+        ]
+
+
+def cell(surface: WriteSurface, settings: Settings) -> Cell:
+    """Gather a cell's values at the operating point, the cheapest pulse for each direction.
+
+    Raises
+    ------
+    InputError, OutsideGridError, UnreachableError
+        See `mtjchar.export.operating_point.pulse` and `mtjchar.export.provenance.study_of`.
+    """
+    reset, set_ = (_write(surface, direction, settings) for direction in ("p_to_ap", "ap_to_p"))
+    study = study_of(surface)
+    device = nominal_device(study).iloc[0]
+    parallel = float(device["parallel_resistance_ohm"])
+    access = _access_resistance(set_, study, parallel)
+    loop = parallel + access + study.cell.bitline.resistance + study.cell.sourceline.resistance
+    transistor = study.cell.transistor
+    feature = settings.feature_size or transistor.length
+    width = transistor.width / feature
+    # X. Dong et al., IEEE Trans. CAD 31, 994 (2012), doi:10.1109/TCAD.2012.2185930: a cell with an MOS
+    # access device takes 3 (W/L + 1) F^2; three F along the bit line, the transistor's width across.
+    return Cell(
+        resistance_on=parallel,
+        resistance_off=float(device["antiparallel_resistance_ohm"]),
+        feature_size=feature,
+        access_width=width,
+        area=settings.cell_area or 3.0 * (width + 1.0),
+        aspect_ratio=3.0 / (width + 1.0),
+        access_drop=READ_VOLTAGE * access / loop,
+        read_power=READ_VOLTAGE**2 / loop,
+        set=set_,
+        reset=reset,
+    )
+
+
+def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> Write:
+    found = pulse(surface, direction, settings)
+    amplitude, duration, energy = found.amplitude_V, found.duration_s, found.energy_J
+    redundant = float(surface.energy(direction, amplitude, duration, switching=False))
+    if not energy > 0.0:
+        raise InputError(
+            f"energy of {direction} at {amplitude:g} V and {duration:g} s",
+            value=energy,
+            allowed="a positive energy",
+            remedy="Choose a longer pulse: the current follows from the energy.",
+        )
+    return Write(amplitude, duration, found.ber, energy, redundant)
+
+
+def _access_resistance(set_: Write, study: Study, parallel: float) -> float:
+    """Resistance of the access transistor, ohm; measured by the write that finds the junction parallel."""
+    loop = set_.amplitude**2 * set_.duration / set_.redundant_energy
+    lines = study.cell.bitline.resistance + study.cell.sourceline.resistance
+    if study.cell.transistor.on_resistance is not None:
+        return study.cell.transistor.on_resistance
+    return max(loop - parallel - lines, 0.0)

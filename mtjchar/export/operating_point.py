@@ -1,0 +1,117 @@
+"""The pulse that a format for one operating point is made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from mtjchar.errors import InputError
+from mtjchar.study import DIRECTIONS, Direction
+from mtjchar.surfaces import CheapestPulse, WriteSurface
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose beyond the format; what is None is left to the format.
+
+    Parameters
+    ----------
+    ber : float, optional
+        Error rate of the operating point.
+    amplitude : float, optional
+        V; with `ber` the amplitude that is kept, with `duration` the pulse itself.
+    duration : float, optional
+        s; likewise.
+    feature_size : float, optional
+        m, the F of areas and widths; otherwise the length of the access transistor.
+    cell_area : float, optional
+        In F^2; otherwise assumed from the width of the access transistor.
+    clock : float, optional
+        Hz, of the memory's interface; otherwise assumed.
+    """
+
+    ber: float | None = None
+    amplitude: float | None = None
+    duration: float | None = None
+    feature_size: float | None = None
+    cell_area: float | None = None
+    clock: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("feature_size", "cell_area", "clock"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < float("inf"):
+                raise InputError(name, value=value, allowed="a positive number")
+
+    def given(self) -> dict[str, float]:
+        """Names and values of what was chosen."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+OPERATING_POINT = frozenset({"ber", "amplitude", "duration"})
+"""Settings that choose an operating point."""
+
+
+def pulse(surface: WriteSurface, direction: Direction | Literal["both"], settings: Settings) -> CheapestPulse:
+    """Find the pulse of the operating point: the cheapest for an error rate, or the one that was given.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+        With both directions.
+    direction : {"p_to_ap", "ap_to_p", "both"}
+        With ``both`` one pulse for both directions, see `WriteSurface.cheapest_pulse`.
+    settings : Settings
+        ``ber``, with ``amplitude`` or ``duration`` where that one is fixed; or ``amplitude`` and
+        ``duration`` without ``ber``.
+
+    Raises
+    ------
+    InputError
+        If the operating point is missing or given twice, or the surface lacks a direction.
+    OutsideGridError
+        If the pulse is outside the surface's grid.
+    UnreachableError
+        If no pulse of the surface reaches the error rate.
+    """
+    if set(surface.directions) != set(DIRECTIONS):
+        raise InputError(
+            "directions of the surface",
+            value=", ".join(surface.directions),
+            allowed="p_to_ap and ap_to_p",
+            remedy="Sweep both directions: the format has a value for each.",
+        )
+    ber, amplitude, duration = settings.ber, settings.amplitude, settings.duration
+    known = None not in (amplitude, duration)
+    if (ber is not None) == known:
+        raise InputError(
+            "operating point",
+            value={name: value for name, value in settings.given().items() if name in OPERATING_POINT},
+            allowed="--ber, with --amplitude or --duration where that one is fixed; or --amplitude and "
+            "--duration without --ber",
+            remedy="The format holds one operating point, for example --ber 1e-6.",
+        )
+    if ber is None:
+        assert amplitude is not None
+        assert duration is not None
+        return _at(surface, direction, amplitude, duration)
+    if amplitude is not None:
+        return surface.cheapest_pulse(direction, ber, vary="duration", amplitude=amplitude)
+    if duration is not None:
+        return surface.cheapest_pulse(direction, ber, vary="amplitude", duration=duration)
+    return surface.cheapest_pulse(direction, ber)
+
+
+def _at(
+    surface: WriteSurface, direction: Direction | Literal["both"], amplitude: float, duration: float
+) -> CheapestPulse:
+    both = direction == "both"
+    directions = DIRECTIONS if direction == "both" else (direction,)
+    energies = [
+        float(surface.energy(one, amplitude, duration, switching=kind))
+        for one in directions
+        for kind in ((True, False) if both else (True,))
+    ]
+    worst = max(float(surface.ber(one, amplitude, duration)) for one in directions)
+    return CheapestPulse(amplitude, duration, worst, sum(energies) / len(energies))

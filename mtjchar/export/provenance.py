@@ -1,0 +1,95 @@
+"""Where a surface comes from, in words; and the study it was made for."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import version
+
+from pydantic import ValidationError
+
+from mtjchar.errors import InputError
+from mtjchar.study import Study
+from mtjchar.surfaces import WriteSurface
+
+_SERIES = re.compile(r"(\d+)\.(\d+)")
+
+
+def comment(surface: WriteSurface, title: list[str], mark: str) -> list[str]:
+    """Comment lines: the title, then every attribute of the surface, the study's TOML last.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+    title : list of str
+        First lines.
+    mark : str
+        What starts a comment.
+    """
+    attributes = dict(surface.dataset.attrs)
+    study = str(attributes.pop("study", ""))
+    said = [*title, "", *(f"{name}: {value}" for name, value in attributes.items())]
+    if study:
+        said += ["", "study:", *study.splitlines()]
+    lines = [line for text in said for line in text.splitlines() or [""]]
+    return [f"{mark} {line}".rstrip() for line in lines]
+
+
+def study_of(surface: WriteSurface) -> Study:
+    """Study of a surface, from its attribute.
+
+    Raises
+    ------
+    InputError
+        If the attribute is missing or no study that this version of mtjchar reads.
+    """
+    text = surface.dataset.attrs.get("study")
+    remedy = "The format needs resistances and the access transistor. `mtjchar surface` puts the study in."
+    if not isinstance(text, str):
+        raise InputError(
+            "attribute study of the surface", value=text, allowed="the study's TOML", remedy=remedy
+        )
+    try:
+        return Study.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            "attribute study of the surface", value=str(error), allowed="TOML", remedy=remedy
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"attribute study of the surface: {key}",
+            value=first["input"],
+            allowed=first["msg"],
+            remedy=remedy,
+        ) from error
+
+
+def check_version(surface: WriteSurface) -> None:
+    """Refuse a surface that another series of mtjchar has written.
+
+    A series is one number before the first dot, and below 1.0 one number before the second. A surface
+    without the attribute was made in Python and is taken as it is.
+
+    Raises
+    ------
+    InputError
+        Naming both versions.
+    """
+    own = version("mtjchar")
+    written = surface.dataset.attrs.get("mtjchar_version", own)
+    if _series(str(written)) != _series(own):
+        raise InputError(
+            "attribute mtjchar_version of the surface",
+            value=written,
+            allowed=f"{'.'.join(_series(own))}.*, this is mtjchar {own}",
+            remedy="Run `mtjchar surface DIR` again, or export with the version that wrote it.",
+        )
+
+
+def _series(text: str) -> tuple[str, ...]:
+    found = _SERIES.match(text)
+    if found is None:
+        return (text,)
+    return found.groups() if found[1] == "0" else (found[1],)

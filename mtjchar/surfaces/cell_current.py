@@ -1,0 +1,163 @@
+"""Current of a cell over its amplitude, up to a factor: the physical forms that the surface model knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import lmfit
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_ITERATIONS = 20
+
+
+class ShapeParameter(NamedTuple):
+    """A parameter of a form, where it is searched for, and how freely."""
+
+    name: str
+    unit: str
+    guess: float
+    least: float
+    most: float
+    width: float  # standard deviation of a prior around the guess: it only decides what the data leave open
+
+
+class CurrentForm(NamedTuple):
+    """Current over amplitude (V), up to a factor; `shape` follows the order of `parameters`."""
+
+    name: str
+    parameters: tuple[ShapeParameter, ...]
+    current: Callable[[FloatArray, FloatArray], FloatArray]
+
+
+def _tunnelling(amplitude: FloatArray, shape: FloatArray) -> FloatArray:
+    excess, half_bias = shape
+    square = (amplitude / half_bias) ** 2
+    return np.asarray(amplitude * (1.0 + square) / (1.0 + excess + square))
+
+
+def _saturating(amplitude: FloatArray, shape: FloatArray) -> FloatArray:
+    drive = _drive(amplitude, shape)
+    return _junction_voltage(drive, np.full_like(drive, shape[1]))
+
+
+def _saturating_tunnelling(amplitude: FloatArray, shape: FloatArray) -> FloatArray:
+    pinch_off, strength, excess, half_bias = *shape[:2], *shape[4:]
+    drive = _drive(amplitude, shape)
+    resistance = np.full_like(drive, 1.0 + excess)
+    # The resistance depends on the voltage that it decides; it changes slowly, so that this converges.
+    for _ in range(_ITERATIONS):
+        voltage = _junction_voltage(drive, strength * resistance)
+        square = (pinch_off * voltage / half_bias) ** 2
+        resistance = (1.0 + excess + square) / (1.0 + square)
+    return np.asarray(voltage / resistance)
+
+
+def _drive(amplitude: FloatArray, shape: FloatArray) -> FloatArray:
+    """Transistor without a junction: its current over that at full saturation."""
+    pinch_off, _, modulation, softness = shape[:4]
+
+    def charge(voltage: npt.ArrayLike) -> FloatArray:
+        return np.asarray(np.logaddexp(0.0, np.asarray(voltage) / softness) * softness)
+
+    full = charge(pinch_off) ** 2
+    return np.asarray((full - charge(pinch_off - amplitude) ** 2) / full + modulation * amplitude)
+
+
+def _junction_voltage(drive: FloatArray, strength: FloatArray) -> FloatArray:
+    """Voltage y of the junction, over the pinch-off voltage: the root of y = k (D - 2 y + y^2)."""
+    linear = 1.0 + 2.0 * strength
+    under_root = np.maximum(linear**2 - 4.0 * strength**2 * drive, 1e-9)
+    return np.asarray((linear - np.sqrt(under_root)) / (2.0 * strength))
+
+
+TUNNELLING = CurrentForm(
+    "tunnelling",
+    (
+        ShapeParameter("tmr", "", 0.8, 0.0, 8.0, 2.0),
+        ShapeParameter("half_bias", "V", 0.6, 0.1, 5.0, 1.0),
+    ),
+    _tunnelling,
+)
+"""Transistor fully on. The junction's resistance falls with bias from 1 + tmr to 1:
+I ~ V (1 + V^2/Vh^2)/(1 + tmr + V^2/Vh^2)."""
+
+SATURATING = CurrentForm(
+    "saturating",
+    (
+        ShapeParameter("pinch_off", "V", 0.85, 0.2, 4.0, 1.0),
+        ShapeParameter("strength", "", 2.5, 0.02, 30.0, 5.0),
+        ShapeParameter("modulation", "1/V", 0.05, -0.5, 0.5, 0.2),
+        ShapeParameter("softness", "V", 0.08, 0.005, 0.5, 0.1),
+    ),
+    _saturating,
+)
+"""The junction lifts the source of the transistor: I ~ F(Vp - V_junction) - F(Vp - V) with F the square of a
+softened ramp (EKV: C. Enz, F. Krummenacher, E. Vittoz, Analog Integr. Circ. Sig. Process. 8, 83 (1995),
+doi:10.1007/BF01239381), solved for a constant resistance of the junction."""
+
+SATURATING_TUNNELLING = CurrentForm(
+    "saturating and tunnelling", SATURATING.parameters + TUNNELLING.parameters, _saturating_tunnelling
+)
+"""Both: the resistance of the junction that lifts the source falls with its bias."""
+
+SIMPLE_FORMS = (TUNNELLING, SATURATING)
+ALL_FORMS = (*SIMPLE_FORMS, SATURATING_TUNNELLING)
+
+
+class FittedCurrent(NamedTuple):
+    """Current over amplitude, A."""
+
+    form: CurrentForm
+    shape: FloatArray
+    factor: float
+    misfit: float  # largest relative deviation
+
+    def __call__(self, amplitude: FloatArray) -> FloatArray:
+        """Return the current at amplitudes in V."""
+        return self.factor * self.form.current(amplitude, self.shape)
+
+
+def add_shape(parameters: lmfit.Parameters, form: CurrentForm) -> None:
+    """Append the parameters of a form to those of a fit."""
+    for one in form.parameters:
+        parameters.add(one.name, value=one.guess, min=one.least, max=one.most)
+
+
+def shape_of(parameters: lmfit.Parameters, form: CurrentForm) -> FloatArray:
+    """Read the parameters of a form back."""
+    return np.array([parameters[one.name].value for one in form.parameters])
+
+
+def prior_residuals(shape: FloatArray, form: CurrentForm) -> FloatArray:
+    """Distance from the guesses over their widths."""
+    return np.array(
+        [(value - one.guess) / one.width for value, one in zip(shape, form.parameters, strict=True)]
+    )
+
+
+def fit_current(amplitude: FloatArray, current: FloatArray) -> FittedCurrent:
+    """Fit the form that comes nearest to currents (A) at amplitudes (V), shape (amplitudes,) both."""
+    return min((_fit_form(form, amplitude, current) for form in ALL_FORMS), key=lambda fit: fit.misfit)
+
+
+def _fit_form(form: CurrentForm, amplitude: FloatArray, current: FloatArray) -> FittedCurrent:
+    def relative(shape: FloatArray) -> tuple[FloatArray, float]:
+        raw = form.current(amplitude, shape) / current
+        # The factor that minimizes the sum of (factor raw - 1)^2.
+        factor = float(raw.sum() / (raw**2).sum())
+        return factor * raw - 1.0, factor
+
+    def residual(parameters: lmfit.Parameters) -> FloatArray:
+        shape = shape_of(parameters, form)
+        return np.concatenate([relative(shape)[0] / 1e-3, 0.1 * prior_residuals(shape, form)])
+
+    start = lmfit.Parameters()
+    add_shape(start, form)
+    found = lmfit.minimize(residual, start, method="least_squares", calc_covar=False)
+    shape = shape_of(found.params, form)
+    deviation, factor = relative(shape)
+    return FittedCurrent(form, shape, factor, float(np.abs(deviation).max()))

@@ -1,0 +1,199 @@
+"""Scenarios side by side: runs at several temperatures, of several transistors or stacks."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from mtjchar.errors import InputError
+from mtjchar.study import Direction
+from mtjchar.surfaces.estimate import weighted_quantiles
+from mtjchar.surfaces.pulses import knobs, pulse_at, reached, targets
+from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, WriteSurface
+from mtjchar.sweep.store import RunDirectory
+
+_MEDIANS = {
+    "thermal_stability": "median_thermal_stability",
+    "critical_current_A": "median_critical_current_A",
+    "parallel_resistance_ohm": "median_parallel_resistance_ohm",
+}
+"""Columns of the device table whose medians are shown."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between runs, in what they were asked and in what came out.
+
+    Parameters
+    ----------
+    surfaces : dict of str to WriteSurface
+        By the name of the scenario.
+    differences : DataFrame
+        A row for each key of the study that differs (the index), a column for each scenario with its value
+        as the study file writes it, empty where it has none.
+    reference : CheapestPulse or None
+        The first run's nominal amplitude with the duration that has a BER of 1e-9 there in every direction;
+        None where no duration has.
+    results : DataFrame
+        A row a direction (``both``: one pulse for both) and scenario: `direction`, `scenario`, the cheapest
+        pulse for `ber` as `amplitude_V`, `duration_s`, `energy_J`; `reference_ber` and
+        `reference_median_device_ber`, those of the population and of the median device at the reference
+        pulse; medians over the devices. NaN where out of reach or outside the scenario's grid.
+    """
+
+    surfaces: dict[str, WriteSurface]
+    differences: pd.DataFrame
+    reference: CheapestPulse | None
+    results: pd.DataFrame
+
+
+def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
+    """Compare run directories.
+
+    Parameters
+    ----------
+    runs : sequence of str or Path
+        Two or more run directories with surfaces; a scenario has the name of its folder.
+    ber : float, optional
+        Error rate that the cheapest pulses are for.
+
+    Raises
+    ------
+    InputError
+        For fewer than two directories, the same one twice, one without a surface or device table, runs of
+        different directions, or an error rate that is none.
+    """
+    folders = [Path(run) for run in runs]
+    _check_folders(folders)
+    directories = dict(zip(_names(folders), map(RunDirectory.open, folders), strict=True))
+    surfaces = {name: WriteSurface.load(run.path / "surface.nc") for name, run in directories.items()}
+    first = next(iter(surfaces.values()))
+    _check_directions(directories, surfaces)
+    reference = reached(first, "both", RELIABLE, "duration")
+    rows = [
+        {"direction": target, "scenario": name, "ber": ber}
+        | _answers(surface, target, ber, reference)
+        | _medians(directories[name])
+        for target in targets(first)
+        for name, surface in surfaces.items()
+    ]
+    return Comparison(surfaces, _differences(directories), reference, pd.DataFrame(rows))
+
+
+def energy_curves(comparison: Comparison) -> pd.DataFrame:
+    """Energy of the cheapest pulse against the error rate.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    DataFrame
+        `scenario`, and the columns of `mtjchar.surfaces.pulses.knobs` of its lever ``both``.
+    """
+    tables = [
+        knobs(surface, target, levers=("both",)).assign(scenario=name)
+        for name, surface in comparison.surfaces.items()
+        for target in targets(surface)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _answers(
+    surface: WriteSurface,
+    target: Direction | Literal["both"],
+    ber: float,
+    reference: CheapestPulse | None,
+) -> dict[str, float]:
+    cheapest = reached(surface, target, ber)
+    amplitude, duration, _, energy = cheapest[:4] if cheapest else (np.nan,) * 4
+    answers = {"amplitude_V": amplitude, "duration_s": duration, "energy_J": energy}
+    rate = median = np.nan
+    if reference is not None:
+        pulse = reference.amplitude_V, reference.duration_s
+        try:
+            rate = pulse_at(surface, target, *pulse).ber
+            directions = surface.directions if target == "both" else (target,)
+            median = max(float(surface.device_ber(one, *pulse)) for one in directions)
+        except InputError:
+            pass  # it was swept over other pulses, or counted without quantiles of devices
+    return answers | {"reference_ber": rate, "reference_median_device_ber": median}
+
+
+def _medians(run: RunDirectory) -> dict[str, float]:
+    devices = run.devices()
+    weight = devices["weight"].to_numpy()
+    return {
+        shown: float(weighted_quantiles(devices[name].to_numpy(), weight, (0.5,))[0])
+        for name, shown in _MEDIANS.items()
+    }
+
+
+def _differences(runs: dict[str, RunDirectory]) -> pd.DataFrame:
+    studies = {name: _flat(tomllib.loads(run.study.to_toml())) for name, run in runs.items()}
+    table = pd.DataFrame(studies, dtype=object).fillna("").astype(str).map(_rounded)
+    return table[table.nunique(axis=1) > 1].rename_axis("key")
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _rounded(value: str) -> str:
+    """Value without the digits that conversion of units has left: 3.0000000000000004e-07 m is 3e-07 m."""
+    number, *unit = value.split(" ", 1)
+    try:
+        return " ".join([f"{float(number):.9g}", *unit])
+    except ValueError:
+        return value
+
+
+def _names(folders: list[Path]) -> list[str]:
+    """Names of the folders, with as many of their parents as tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    depth = 1
+    while len({path[-depth:] for path in parts}) < len(parts):
+        depth += 1
+    return ["/".join(path[-depth:]) for path in parts]
+
+
+def _check_folders(folders: list[Path]) -> None:
+    if len(folders) < 2:
+        raise InputError(
+            "run directories",
+            value=[str(folder) for folder in folders],
+            allowed="two or more",
+            remedy="`mtjchar pulse` and `mtjchar query` answer for a single run.",
+        )
+    seen: set[Path] = set()
+    for folder in folders:
+        if folder.resolve() in seen:
+            raise InputError(
+                "run directories",
+                value=str(folder),
+                allowed="each directory once",
+                remedy="It is given twice.",
+            )
+        seen.add(folder.resolve())
+
+
+def _check_directions(runs: dict[str, RunDirectory], surfaces: dict[str, WriteSurface]) -> None:
+    first = next(iter(surfaces))
+    for name, surface in surfaces.items():
+        if set(surface.directions) != set(surfaces[first].directions):
+            raise InputError(
+                f"directions of {runs[name].path}",
+                value=", ".join(surface.directions),
+                allowed=f"{', '.join(surfaces[first].directions)}, as in {runs[first].path}",
+                remedy="Sweep the same directions, or compare runs that have them.",
+            )

@@ -1,0 +1,113 @@
+"""Write energies of a compact model: the currents of the two states, and what the edges of the pulse take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.integrate import cumulative_simpson
+from scipy.interpolate import PchipInterpolator
+
+from mtjchar.surfaces.cell_current import fit_current
+from mtjchar.surfaces.rate_model import Load
+
+FloatArray = npt.NDArray[np.float64]
+LogRate = Callable[[FloatArray, FloatArray], FloatArray]
+
+_time_nodes, _time_weights = np.polynomial.legendre.leggauss(40)
+
+
+class EnergyFit(NamedTuple):
+    """Energies of one direction.
+
+    Redundant: V I_after(V) T + E_edge. Switching: V I_after(V) T + V [I_before(V) - I_after(V)] T_s + E_edge
+    with T_s the mean time before the switching, the integral of the error rate from 0 to T. The energy of the
+    edges is a sum over word line (1), lines (V, V^2) and times with either current (V I_before, V I_after).
+    """
+
+    load: Load
+    switching_edge: FloatArray  # coefficients of `_edge_terms`
+    redundant_edge: FloatArray
+
+    def energy(
+        self, amplitude: FloatArray, duration: FloatArray, log10_ber: LogRate, *, switching: bool
+    ) -> FloatArray:
+        """Energy in J; amplitude (V) and duration (s) of one shape."""
+        body = _body(self.load, amplitude, duration, log10_ber, switching)
+        edge = self.switching_edge if switching else self.redundant_edge
+        return np.asarray(body + _edge_terms(self.load, amplitude) @ edge)
+
+
+def fit_load(
+    amplitude: FloatArray, duration: FloatArray, ber: FloatArray, switching: FloatArray, redundant: FloatArray
+) -> Load:
+    """Find the currents of the two states from energies over a grid, shape (amplitudes, durations)."""
+    waiting = _waiting_on_grid(duration, ber)
+    before, after = [], []
+    for level, mean, one, other in zip(amplitude, waiting, switching, redundant, strict=True):
+        power = _relative_fit(np.stack([duration, np.ones_like(duration)], axis=1), other)[0]
+        terms = np.stack([mean, duration - mean, np.ones_like(duration)], axis=1)
+        before.append(_relative_fit(terms, one)[0] / level)
+        after.append(power / level)
+    return Load(fit_current(amplitude, np.array(before)), fit_current(amplitude, np.array(after)))
+
+
+def fit_energy(
+    load: Load,
+    amplitude: FloatArray,
+    duration: FloatArray,
+    switching: FloatArray,
+    redundant: FloatArray,
+    log10_ber: LogRate,
+) -> EnergyFit:
+    """Fit the energy of the edges to energies over a grid, shape (amplitudes, durations)."""
+    level, time = np.broadcast_arrays(amplitude[:, None], duration[None, :])
+    edges = []
+    for energy, kind in ((switching, True), (redundant, False)):
+        rest = energy - _body(load, level, time, log10_ber, kind)
+        terms = _edge_terms(load, level).reshape(energy.size, -1) / energy.reshape(-1, 1)
+        edges.append(np.asarray(np.linalg.lstsq(terms, (rest / energy).ravel(), rcond=None)[0], np.float64))
+    return EnergyFit(load, *edges)
+
+
+def _edge_terms(load: Load, amplitude: FloatArray) -> FloatArray:
+    powers = amplitude * load.before(amplitude), amplitude * load.after(amplitude)
+    return np.stack([np.ones_like(amplitude), amplitude, amplitude**2, *powers], axis=-1)
+
+
+def _body(
+    load: Load, amplitude: FloatArray, duration: FloatArray, log10_ber: LogRate, switching: bool
+) -> FloatArray:
+    after = load.after(amplitude)
+    held = amplitude * after * duration
+    if not switching:
+        return held
+    return held + amplitude * (load.before(amplitude) - after) * _waiting(amplitude, duration, log10_ber)
+
+
+def _waiting(amplitude: FloatArray, duration: FloatArray, log10_ber: LogRate) -> FloatArray:
+    """Mean time before the switching, s: the integral of the error rate over the duration."""
+    # Times are dense near 0, where the rate falls even in a long pulse: t = T u^3.
+    u = 0.5 * (1.0 + _time_nodes)
+    weights = 1.5 * u**2 * _time_weights
+    level = np.broadcast_to(amplitude[..., None], (*amplitude.shape, len(u)))
+    rate = 10.0 ** log10_ber(level, duration[..., None] * u**3)
+    return np.asarray(duration * (rate @ weights))
+
+
+def _waiting_on_grid(duration: FloatArray, ber: FloatArray) -> FloatArray:
+    """Estimate the same from the rates of the surface, shape (amplitudes, durations), and 1 at 0."""
+    knots = np.concatenate([[0.0], duration])
+    rates = np.concatenate([np.ones((len(ber), 1)), ber], axis=1)
+    fine = np.unique(np.concatenate([np.linspace(0.0, 1.0, 4001) ** 3 * duration[-1], duration]))
+    course = PchipInterpolator(knots, rates, axis=1)(fine)
+    mean = cumulative_simpson(course, x=fine, axis=1, initial=0.0)
+    return np.asarray(mean[:, np.searchsorted(fine, duration)])
+
+
+def _relative_fit(terms: FloatArray, energy: FloatArray) -> FloatArray:
+    """Linear least squares of relative deviations."""
+    solution = np.linalg.lstsq(terms / energy[:, None], np.ones_like(energy), rcond=None)[0]
+    return np.asarray(solution)

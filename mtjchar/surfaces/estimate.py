@@ -1,0 +1,191 @@
+"""Estimates over devices: weighted means, quantiles, effective numbers, intervals; counts.
+
+Arrays have the devices along axis 0 and the pulses along the others; NaN is a device without a result, which
+is left out.
+
+References
+----------
+A. B. Owen, Monte Carlo theory, methods and examples (2013), chapter 9 (importance sampling).
+C. J. Clopper, E. S. Pearson, Biometrika 26, 404 (1934), doi:10.1093/biomet/26.4.404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta, t
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+RESAMPLES = 1000
+_OUTSIDE = 0.05  # of an interval, both sides together; of a bound, on its one side
+
+
+class CountedRate(NamedTuple):
+    """Error rate from counts and its 95 % bounds."""
+
+    rate: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+def weighted_mean(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """Self-normalized mean, sum(w x)/sum(w), over axis 0 (Owen, equation 9.3).
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    weight : ndarray, shape (devices,)
+        Zero or positive; NaN where all values are.
+    """
+    used = np.where(np.isfinite(values), _along(weight, values), 0.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((used * _zero_for_nan(values)).sum(axis=0) / used.sum(axis=0))
+
+
+def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return how many devices carry a weighted mean: (sum w x)^2/sum (w x)^2 over axis 0.
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+        Zero or positive.
+    weight : ndarray, shape (devices,)
+
+    Returns
+    -------
+    ndarray
+        NaN where the mean is 0.
+    """
+    carried = _zero_for_nan(values * _along(weight, values))
+    # Scaled first: the square of a small error rate underflows.
+    largest = carried.max(axis=0)
+    with np.errstate(invalid="ignore"):
+        carried = carried / largest
+    return np.asarray(carried.sum(axis=0) ** 2 / (carried**2).sum(axis=0))
+
+
+def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequence[float]) -> FloatArray:
+    """Quantiles over axis 0, on the last axis of the result.
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    weight : ndarray, shape (devices,)
+    quantiles : sequence of float
+
+    Notes
+    -----
+    Each sorted value stands in the middle of its weight, and in between is interpolated; with equal weights
+    these are the quantiles of `numpy.quantile`.
+    """
+    flat = values.reshape(len(values), -1)
+    found = np.full((flat.shape[1], len(quantiles)), np.nan)
+    for pulse, column in enumerate(flat.T):
+        used = np.isfinite(column) & (weight > 0.0)
+        if used.any():
+            order = np.argsort(column[used], kind="stable")
+            w = weight[used][order]
+            middle = np.cumsum(w) - 0.5 * w
+            place = (middle - middle[0]) / max(middle[-1] - middle[0], np.finfo(float).tiny)
+            found[pulse] = np.interp(quantiles, place, column[used][order])
+    return found.reshape(*values.shape[1:], len(quantiles))
+
+
+def bootstrap(
+    values: FloatArray, rng: np.random.Generator, weight: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """95 % percentile interval of the mean over devices that are drawn one by one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    rng : numpy.random.Generator
+    weight : ndarray, shape (devices,), optional
+        Resampled together with the values; 1 if not given.
+
+    Notes
+    -----
+    Of devices from one Sobol sequence, which covers the distribution more evenly than chance does, the
+    interval is wider than it need be.
+    """
+    devices, shape = len(values), values.shape[1:]
+    flat = values.reshape(devices, -1)
+    counts = rng.multinomial(devices, np.full(devices, 1.0 / devices), size=RESAMPLES).astype(float)
+    used = np.isfinite(flat) * (1.0 if weight is None else weight[:, None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = counts @ (used * _zero_for_nan(flat)) / (counts @ used)
+    lower, upper = np.nanquantile(means, [0.5 * _OUTSIDE, 1.0 - 0.5 * _OUTSIDE], axis=0)
+    return lower.reshape(shape), upper.reshape(shape)
+
+
+def replicate_interval(
+    values: FloatArray, weight: FloatArray, replicate: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of the weighted mean of positive values, from independent replicates of the sample.
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    weight : ndarray, shape (devices,)
+    replicate : ndarray of int, shape (devices,)
+        Randomization that a device belongs to, from 0; at least two.
+
+    Notes
+    -----
+    The mean over all is linear, to first order, in what each replicate adds, so that their scatter is its
+    standard error: inside a replicate devices may depend on each other, as Sobol points do, which a bootstrap
+    over devices could not see. Student's t with the number of replicates less one, on the logarithm of the
+    mean, as the mean is positive and in the tail its error is a factor.
+    """
+    count = int(replicate.max()) + 1
+    mean = weighted_mean(values, weight)
+    used = np.where(np.isfinite(values), _along(weight, values), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = used * _zero_for_nan(values / mean - 1.0)
+        sums = np.stack([excess[replicate == one].sum(axis=0) for one in range(count)])
+        error = np.sqrt((sums**2).sum(axis=0) * count / (count - 1)) / used.sum(axis=0)
+    factor = np.exp(t.ppf(1.0 - 0.5 * _OUTSIDE, count - 1) * error)
+    return mean / factor, mean * factor
+
+
+def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate:
+    """Error rate from counted writes.
+
+    Parameters
+    ----------
+    errors, trials : array_like
+        Counts; they broadcast.
+
+    Returns
+    -------
+    CountedRate
+        errors/trials, the maximum of the binomial likelihood, and its exact 95 % interval (Clopper and
+        Pearson). Without errors the likelihood has its maximum at 0, which nobody should design with: then
+        rate and upper bound are both the one-sided 95 % bound 1 - 0.05^(1/trials), the lower bound is 0.
+    """
+    failed, written = np.broadcast_arrays(
+        np.asarray(errors, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    )
+    none, all_ = failed == 0.0, failed == written
+    bound = -np.expm1(np.log(_OUTSIDE) / written)
+    # The beta distribution has no parameter 0; the limits are known.
+    lower = beta.ppf(0.5 * _OUTSIDE, np.maximum(failed, 1.0), written - failed + 1.0)
+    upper = beta.ppf(1.0 - 0.5 * _OUTSIDE, failed + 1.0, np.maximum(written - failed, 1.0))
+    return CountedRate(
+        np.where(none, bound, failed / written),
+        np.where(none, 0.0, lower),
+        np.where(none, bound, np.where(all_, 1.0, upper)),
+    )
+
+
+def _along(weight: FloatArray, values: FloatArray) -> FloatArray:
+    return weight.reshape(-1, *(1,) * (values.ndim - 1))
+
+
+def _zero_for_nan(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, 0.0)

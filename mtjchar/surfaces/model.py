@@ -1,0 +1,334 @@
+"""A compact physical model of a write surface: few parameters with uncertainties, which extrapolate.
+
+Beside the table (`mtjchar.surfaces.WriteSurface`), which interpolates and refuses outside of its grid. What
+is fitted, and how well it does: docs/surface_model.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from mtjchar.errors import InputError
+from mtjchar.study import Direction
+from mtjchar.surfaces.energy_model import EnergyFit, fit_energy, fit_load
+from mtjchar.surfaces.rate_model import Load, RateFit, fit_rate
+from mtjchar.surfaces.surface import WriteSurface
+
+FloatArray = npt.NDArray[np.float64]
+
+RANGE = (1e-15, 0.9999)
+"""Error rates that are fitted."""
+
+GOOD_ENOUGH = 0.1
+"""Decades. A model that is farther off at any point says so."""
+
+_GOOD_ENERGY = 0.01
+_LEAST_POINTS = 25
+_LEAST_AMPLITUDES = 4
+_TWO_SIDED = 1.959964  # standard errors of a 95 % interval
+
+
+@dataclass(frozen=True)
+class DirectionModel:
+    """The model of one direction and how far it is from the surface.
+
+    Attributes
+    ----------
+    rate : RateFit
+    energy : EnergyFit or None
+        None where the surface holds no energies.
+    residuals : xarray.Dataset
+        ``log10_ber`` and the surface's own ``standard_error`` of it (decades, NaN where a point was not
+        fitted), ``energy`` and ``redundant_energy``
+        (relative), model less surface, over amplitude (V) and duration (s).
+    reduced_chi_square : float
+    """
+
+    rate: RateFit
+    energy: EnergyFit | None
+    residuals: xr.Dataset
+    reduced_chi_square: float
+
+
+@dataclass(frozen=True)
+class SurfaceModel:
+    """Error rates and energies of a compact physical model, inside and outside of the grid.
+
+    Attributes
+    ----------
+    fits : mapping of Direction to DirectionModel
+    """
+
+    fits: Mapping[Direction, DirectionModel]
+
+    def ber(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> FloatArray:
+        """Write error rate, mean over devices.
+
+        Parameters
+        ----------
+        direction : {"p_to_ap", "ap_to_p"}
+        amplitude, duration : array_like
+            V and s, above 0; they broadcast.
+
+        Returns
+        -------
+        ndarray
+            Error rate, at most 1; 0 where it is below the smallest floating-point number.
+
+        Raises
+        ------
+        InputError
+            For a direction that was not swept, or pulses that are not finite and positive.
+        """
+        fit = self._of(direction)
+        return np.asarray(10.0 ** fit.rate.log10_ber(*_pulses(amplitude, duration)))
+
+    def ber_interval(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bounds of the 95 % interval of `ber`; same parameters and errors.
+
+        Notes
+        -----
+        Normal in log10 BER. The variance is that of the parameters (delta method) plus the square of the
+        scatter of the residuals, which grows in proportion to the distance from the fitted points (in widths
+        of the grid) and, below the lowest fitted rate, to the logarithm of the rate.
+        """
+        fit = self._of(direction)
+        level, time = _pulses(amplitude, duration)
+        log = fit.rate.log10_ber(level, time)
+        error = np.hypot(fit.rate.standard_error(level, time), _scatter(fit.residuals, level, time, log))
+        reach = _TWO_SIDED * error
+        return 10.0 ** (log - reach), np.minimum(10.0 ** (log + reach), 1.0)
+
+    def energy(
+        self,
+        direction: Direction,
+        amplitude: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        *,
+        switching: bool = True,
+    ) -> FloatArray:
+        """Mean energy of one write, J.
+
+        Parameters
+        ----------
+        direction : {"p_to_ap", "ap_to_p"}
+        amplitude, duration : array_like
+            V and s, above 0; they broadcast.
+        switching : bool, optional
+            Whether the bit has to switch; otherwise the energy of a redundant write in that direction.
+
+        Raises
+        ------
+        InputError
+            As for `ber`, and where the surface holds no energies.
+        """
+        fit = self._of(direction)
+        if fit.energy is None:
+            raise InputError(
+                "energy of the surface model", value=direction, allowed="a surface that holds energies"
+            )
+        level, time = _pulses(amplitude, duration)
+        return fit.energy.energy(level, time, fit.rate.log10_ber, switching=switching)
+
+    def parameters(self, direction: Direction) -> xr.Dataset:
+        """Fitted values with units, standard errors and correlations.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``value``, ``standard_error`` and ``unit`` over ``parameter``; ``correlation`` over ``parameter``
+            and ``other``. ``form``, the current over amplitude that was taken, is an attribute.
+
+        Raises
+        ------
+        InputError
+            For a direction that was not swept.
+        """
+        rate = self._of(direction).rate
+        error = np.sqrt(np.diag(rate.covariance))
+        correlation = rate.covariance / np.outer(error, error)
+        return xr.Dataset(
+            {
+                "value": ("parameter", rate.values),
+                "standard_error": ("parameter", error),
+                "unit": ("parameter", list(rate.units)),
+                "correlation": (("parameter", "other"), correlation),
+            },
+            coords={"parameter": list(rate.names), "other": list(rate.names)},
+            attrs={"form": rate.form.name},
+        )
+
+    def residuals(self, direction: Direction) -> xr.Dataset:
+        """Return model less surface on the grid, see `DirectionModel.residuals`.
+
+        Raises
+        ------
+        InputError
+            For a direction that was not swept.
+        """
+        return self._of(direction).residuals
+
+    def report(self) -> str:
+        """Parameters, misfit, and a plain statement where the model is not good enough, as text."""
+        return "\n\n".join(_report(direction, fit, self) for direction, fit in self.fits.items())
+
+    def _of(self, direction: Direction) -> DirectionModel:
+        if direction not in self.fits:
+            raise InputError("direction", value=direction, allowed=" or ".join(map(repr, self.fits)))
+        return self.fits[direction]
+
+
+def fit_model(surface: WriteSurface) -> SurfaceModel:
+    """Fit the compact model to a surface, each direction on its own.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+
+    Returns
+    -------
+    SurfaceModel
+
+    Raises
+    ------
+    InputError
+        If a direction has fewer than 25 points between error rates of 1e-15 and 0.9999 with a lower bound
+        above 0, or has them at fewer than 4 amplitudes.
+    """
+    return SurfaceModel({direction: _fit_direction(surface, direction) for direction in surface.directions})
+
+
+def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionModel:
+    data = surface.dataset.sel(direction=direction)
+    ber, lower, upper, switching, redundant = (
+        np.asarray(data[name].transpose("amplitude", "duration").to_numpy(), dtype=np.float64)
+        for name in ("ber", "ber_lower", "ber_upper", "energy", "redundant_energy")
+    )
+    amplitude, duration = surface.amplitudes, surface.durations
+    used = (ber >= RANGE[0]) & (ber <= RANGE[1]) & (lower > 0.0) & np.isfinite(upper)
+    _check_points(direction, used)
+    has_energy = bool(np.all(switching > 0.0) and np.all(redundant > 0.0))
+    load: Load | None = fit_load(amplitude, duration, ber, switching, redundant) if has_energy else None
+
+    level, time = np.broadcast_arrays(amplitude[:, None], duration[None, :])
+    log = np.log10(ber[used])
+    error = np.log10(upper[used] / lower[used]) / (2.0 * _TWO_SIDED)
+    rate, chi_square = fit_rate(level[used], time[used], log, error, load, GOOD_ENOUGH)
+    misfit, own_error = np.full((2, *ber.shape), np.nan)
+    misfit[used] = rate.log10_ber(level[used], time[used]) - log
+    own_error[used] = error
+
+    columns = {"log10_ber": misfit, "standard_error": own_error}
+    energy = None
+    if load is not None:
+        energy = fit_energy(load, amplitude, duration, switching, redundant, rate.log10_ber)
+        for name, given, kind in (("energy", switching, True), ("redundant_energy", redundant, False)):
+            columns[name] = energy.energy(level, time, rate.log10_ber, switching=kind) / given - 1.0
+    residuals = xr.Dataset(
+        {name: (("amplitude", "duration"), values) for name, values in columns.items()},
+        coords={"amplitude": ("amplitude", amplitude), "duration": ("duration", duration)},
+        attrs={"lowest_log10_ber": float(log.min())},
+    )
+    return DirectionModel(rate, energy, residuals, chi_square)
+
+
+def _check_points(direction: Direction, used: npt.NDArray[np.bool_]) -> None:
+    points, amplitudes = int(used.sum()), int(used.any(axis=1).sum())
+    if points < _LEAST_POINTS or amplitudes < _LEAST_AMPLITUDES:
+        raise InputError(
+            f"points of {direction} with an error rate between {RANGE[0]:g} and {RANGE[1]:g}",
+            value=f"{points} at {amplitudes} amplitudes",
+            allowed=f"at least {_LEAST_POINTS} at {_LEAST_AMPLITUDES} amplitudes",
+            remedy="Sweep a grid that has more pulses between never and always writing.",
+        )
+
+
+def _pulses(amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    level, time = np.broadcast_arrays(
+        np.asarray(amplitude, dtype=np.float64), np.asarray(duration, dtype=np.float64)
+    )
+    for thing, values, unit in (("amplitude", level, "V"), ("duration", time, "s")):
+        wrong = ~(np.isfinite(values) & (values > 0.0))
+        if wrong.any():
+            raise InputError(thing, value=float(values[wrong].flat[0]), allowed=f"finite, above 0 {unit}")
+    return level, time
+
+
+def _scatter(residuals: xr.Dataset, level: FloatArray, time: FloatArray, log: FloatArray) -> FloatArray:
+    """Estimate the standard deviation, decades, that the misfit of the model adds."""
+    misfit = residuals["log10_ber"].to_numpy()
+    spread = np.sqrt(np.nanmean(misfit**2))
+    outside = _beyond(residuals["amplitude"].to_numpy(), level)
+    outside = outside + _beyond(np.log(residuals["duration"].to_numpy()), np.log(time))
+    # Where nearly every write fails, log10 BER is near 0 whatever the model: nothing to miss.
+    depth = np.minimum(-log, 1.0) * np.maximum(log / residuals.attrs["lowest_log10_ber"], 1.0)
+    return np.asarray(spread * (1.0 + outside) * depth)
+
+
+def _beyond(grid: FloatArray, values: FloatArray) -> FloatArray:
+    """Distance from a grid over its width; 0 inside."""
+    outside = np.maximum(np.maximum(grid[0] - values, values - grid[-1]), 0.0)
+    return np.asarray(outside / (grid[-1] - grid[0]))
+
+
+def _report(direction: Direction, fit: DirectionModel, model: SurfaceModel) -> str:
+    table = model.parameters(direction)
+    lines = [
+        f"{direction}: current of the {fit.rate.form.name} form, reduced chi-square "
+        f"{fit.reduced_chi_square:.3g}"
+    ]
+    for name in table["parameter"].to_numpy():
+        one = table.sel(parameter=name)
+        value, error = float(one["value"]), float(one["standard_error"])
+        lines.append(f"  {name:17s} {value:11.4g} +- {error:8.2g} {one['unit'].item()}".rstrip())
+    lines += _strongest_correlations(table)
+    lines += [_rate_statement(fit.residuals), *_energy_statements(fit.residuals)]
+    return "\n".join(lines)
+
+
+def _strongest_correlations(table: xr.Dataset) -> list[str]:
+    names = table["parameter"].to_numpy()
+    matrix = table["correlation"].to_numpy()
+    pairs = [
+        (abs(matrix[j, k]), j, k) for j in range(len(names)) for k in range(j) if abs(matrix[j, k]) > 0.9
+    ]
+    strong = [f"{names[k]} and {names[j]} {matrix[j, k]:+.2f}" for _, j, k in sorted(pairs, reverse=True)[:5]]
+    return [f"  strongest correlations: {'; '.join(strong)}"] if strong else []
+
+
+def _rate_statement(residuals: xr.Dataset) -> str:
+    values = residuals["log10_ber"].to_numpy()
+    size = np.nan_to_num(np.abs(values))
+    count, fitted = int((size > GOOD_ENOUGH).sum()), int(np.isfinite(values).sum())
+    row, column = np.unravel_index(int(size.argmax()), size.shape)
+    amplitude, nanoseconds = residuals["amplitude"].to_numpy(), 1e9 * residuals["duration"].to_numpy()
+    worst = f"{values[row, column]:+.2f} decades at {amplitude[row]:.4g} V and {nanoseconds[column]:.4g} ns"
+    limit = f"off by more than {GOOD_ENOUGH:g} decade"
+    if count == 0:
+        return f"  error rate: no point of {fitted} is {limit}; the worst by {worst}"
+    rows, columns = np.nonzero(size > GOOD_ENOUGH)
+    reach = _TWO_SIDED * residuals["standard_error"].to_numpy()[rows, columns]
+    beyond = int((size[rows, columns] > reach).sum())
+    return (
+        f"  error rate: NOT GOOD ENOUGH, {count} of {fitted} points are {limit}, "
+        f"between {amplitude[rows.min()]:.4g} and {amplitude[rows.max()]:.4g} V, "
+        f"{nanoseconds[columns.min()]:.4g} and {nanoseconds[columns.max()]:.4g} ns, "
+        f"{beyond} of them beyond the surface's own 95 % interval; the worst by {worst}"
+    )
+
+
+def _energy_statements(residuals: xr.Dataset) -> list[str]:
+    lines = []
+    for name, words in (("energy", "energy"), ("redundant_energy", "energy of redundant writes")):
+        if name in residuals:
+            worst = float(np.abs(residuals[name]).max())
+            verdict = "" if worst <= _GOOD_ENERGY else "NOT GOOD ENOUGH, "
+            lines.append(f"  {words}: {verdict}off by at most {worst:.2%}")
+    return lines or ["  energy: none in the surface"]

@@ -1,0 +1,327 @@
+"""The search for the cheapest pulse, and the comparison of the two knobs a pulse has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.errors import InputError, OutsideGridError, UnreachableError
+from mtjchar.study import Direction
+from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, FloatArray, Vary, WriteSurface, refined
+
+KNOB_RATES: FloatArray = np.logspace(-12.0, -1.0, 23)
+"""Error rates at which the knobs are compared."""
+
+_ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the range of the one before
+_ROUND_POINTS = 33
+
+
+@dataclass(frozen=True)
+class Search:
+    """Search for the pulse of least energy on one surface, for one error rate and one set of limits.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+    direction : {"p_to_ap", "ap_to_p", "both"}
+        With ``both`` one pulse for all directions of the surface.
+    ber : float
+        Error rate to reach.
+    highest, longest : float
+        V and s: what the pulse may have, at most the end of the grid.
+    """
+
+    surface: WriteSurface
+    direction: Direction | Literal["both"]
+    ber: float
+    highest: float
+    longest: float
+
+    @classmethod
+    def within(
+        cls,
+        surface: WriteSurface,
+        direction: Direction | Literal["both"],
+        ber: float,
+        max_amplitude: float | None = None,
+        max_duration: float | None = None,
+    ) -> Search:
+        """Search within the grid and the limits, V and s.
+
+        Raises
+        ------
+        OutsideGridError
+            If a limit leaves nothing of the grid.
+        """
+        highest = _limit("max_amplitude", max_amplitude, surface.amplitudes, "V")
+        longest = _limit("max_duration", max_duration, surface.durations, "s")
+        return cls(surface, direction, ber, highest, longest)
+
+    def by_duration(self, amplitude: float) -> CheapestPulse:
+        """Shortest pulse of an amplitude, V; errors as `WriteSurface.cheapest_pulse`."""
+        _check_kept("amplitude", amplitude, self.highest, self.surface.amplitudes, "V")
+        duration = float(self._shortest(amplitude))
+        if duration > self.longest:
+            raise self._unreachable("duration", amplitude, self.longest)
+        return pulse_at(self.surface, self.direction, amplitude, duration)
+
+    def by_amplitude(self, duration: float) -> CheapestPulse:
+        """Lowest pulse of a duration, s; errors as `WriteSurface.cheapest_pulse`."""
+        _check_kept("duration", duration, self.longest, self.surface.durations, "s")
+        amplitude = float(self._lowest(duration))
+        if amplitude > self.highest:
+            raise self._unreachable("amplitude", self.highest, duration)
+        return pulse_at(self.surface, self.direction, amplitude, duration)
+
+    def by_both(self) -> CheapestPulse:
+        """Cheapest pulse of all; errors as `WriteSurface.cheapest_pulse`."""
+        lowest = float(self._lowest(self.longest))
+        if lowest > self.highest:
+            raise self._unreachable("both", self.highest, self.longest)
+        # Every amplitude from there up reaches the rate. Where the grid's shortest pulse begins to do so
+        # the energy has a kink, and mostly its minimum.
+        levels = np.append(refined(self.surface.amplitudes), self._lowest(self.surface.durations[0]))
+        levels = np.unique(np.clip(levels, lowest, self.highest))
+        if np.isnan(self._energy(levels)).any():
+            raise InputError(
+                "energy of the surface",
+                value="not known",
+                allowed="an energy at every pulse, to tell the cheapest one",
+                remedy="Choose the amplitude or the duration, or count the writes with their energies.",
+            )
+        for _ in range(_ROUNDS):
+            best = int(np.argmin(self._energy(levels)))
+            ends = levels[max(best - 1, 0)], levels[min(best + 1, len(levels) - 1)]
+            levels = np.union1d(np.linspace(*ends, _ROUND_POINTS), levels[best])
+        level = float(levels[np.argmin(self._energy(levels))])
+        return pulse_at(self.surface, self.direction, level, float(self._shortest_allowed(level)))
+
+    def _energy(self, amplitude: FloatArray) -> FloatArray:
+        """Energy of the shortest pulses, J."""
+        return _mean_energy(self.surface, self.direction, amplitude, self._shortest_allowed(amplitude))
+
+    def _shortest_allowed(self, amplitude: npt.ArrayLike) -> FloatArray:
+        # At the lowest amplitude rounding may put the rate just out of reach.
+        return np.minimum(self._shortest(amplitude), self.longest)
+
+    def _shortest(self, amplitude: npt.ArrayLike) -> FloatArray:
+        """Shortest durations that reach the rate, s; infinite where none of the grid does."""
+        nodes = refined(self.surface.durations)
+        return self._first(nodes, np.asarray(amplitude)[..., None], nodes)
+
+    def _lowest(self, duration: npt.ArrayLike) -> FloatArray:
+        """Lowest amplitudes that reach the rate, V; infinite where none of the grid does."""
+        nodes = refined(self.surface.amplitudes)
+        return self._first(nodes, nodes, np.asarray(duration)[..., None])
+
+    def _first(self, nodes: FloatArray, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
+        # One direction at a time: the worse of two rates bends between the nodes, each by itself does not.
+        found = [
+            _first_at_or_below(
+                nodes, np.log10(self.surface.ber(one, amplitude, duration)), np.log10(self.ber)
+            )
+            for one in _directions(self.surface, self.direction)
+        ]
+        return np.asarray(np.max(found, axis=0))
+
+    def _unreachable(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
+        best = pulse_at(self.surface, self.direction, amplitude, duration)
+        rate = f"{best.ber:.3g}"
+        if best.bound:
+            rate = f"below {best.ber_upper:.3g}, 95 %, since no error was counted"
+        return UnreachableError(
+            f"No pulse of the surface has an error rate of {self.ber:g} when {vary} may be chosen: the "
+            f"longest and highest within grid and limits, {amplitude:g} V for {duration:g} s, has "
+            f"{rate}. Allow longer or higher pulses, or sweep them."
+        )
+
+
+def pulse_at(
+    surface: WriteSurface, direction: Direction | Literal["both"], amplitude: float, duration: float
+) -> CheapestPulse:
+    """Say what a pulse does: error rate with interval and slopes, and energy.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+    direction : {"p_to_ap", "ap_to_p", "both"}
+        With ``both`` the worse error rate, and the mean energy of all writes.
+    amplitude, duration : float
+        V and s.
+
+    Raises
+    ------
+    OutsideGridError, InputError
+        As `WriteSurface.ber`.
+    """
+    rates = {one: float(surface.ber(one, amplitude, duration)) for one in _directions(surface, direction)}
+    worst = max(rates, key=rates.__getitem__)
+    lower, upper = surface.ber_interval(worst, amplitude, duration)
+    below, above = _around(amplitude, surface.amplitudes)
+    shorter, longer = _around(duration, surface.durations)
+    return CheapestPulse(
+        amplitude,
+        duration,
+        rates[worst],
+        float(_mean_energy(surface, direction, amplitude, duration)),
+        float(lower),
+        float(upper),
+        _decades(surface, direction, (below, duration), (above, duration)) / (above - below),
+        _decades(surface, direction, (amplitude, shorter), (amplitude, longer)) / (longer - shorter),
+        bool(surface.is_bound(worst, amplitude, duration)),
+    )
+
+
+def knobs(
+    surface: WriteSurface,
+    direction: Direction | Literal["both"],
+    ber: npt.ArrayLike = KNOB_RATES,
+    levers: Sequence[Vary] = get_args(Vary),
+) -> pd.DataFrame:
+    """Compare what shortening, lowering, and both together cost at each error rate.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+    direction : {"p_to_ap", "ap_to_p", "both"}
+    ber : array_like, optional
+        Error rates, each above 0 and below 1.
+    levers : sequence of str, optional
+        Those wanted; all three if not given.
+
+    Returns
+    -------
+    DataFrame
+        One row a lever and error rate: `direction`, `lever`, `ber` (what was asked for), `amplitude_V`,
+        `duration_s`, `pulse_ber` (what the pulse has: less than asked for where the grid ends),
+        `energy_J`. Lever ``duration`` keeps the nominal amplitude, ``amplitude`` the duration that reaches
+        1e-9 there, ``both`` is free. NaN where the rate is out of reach.
+
+    Raises
+    ------
+    InputError
+        For a direction or an error rate that is none.
+    """
+    try:
+        reliable: float | None = surface.cheapest_pulse(direction, RELIABLE, vary="duration").duration_s
+    except UnreachableError:
+        reliable = None
+    rows = []
+    for lever in levers:
+        for rate in np.atleast_1d(np.asarray(ber, dtype=np.float64)).tolist():
+            pulse = None
+            if lever != "amplitude" or reliable is not None:
+                pulse = reached(surface, direction, rate, lever, reliable)
+            amplitude, duration, pulse_ber, energy = pulse[:4] if pulse else (np.nan,) * 4
+            rows.append((direction, lever, rate, amplitude, duration, pulse_ber, energy))
+    return pd.DataFrame(
+        rows,
+        columns=["direction", "lever", "ber", "amplitude_V", "duration_s", "pulse_ber", "energy_J"],
+    )
+
+
+def knob_table(surface: WriteSurface) -> pd.DataFrame:
+    """`knobs` of every direction and of one pulse for both, at two rates a decade."""
+    return pd.concat([knobs(surface, target) for target in targets(surface)], ignore_index=True)
+
+
+def targets(surface: WriteSurface) -> tuple[Direction | Literal["both"], ...]:
+    """List what a pulse can be for: each direction of a surface and, where it has two, both."""
+    return (*surface.directions, "both") if len(surface.directions) > 1 else surface.directions
+
+
+def reached(
+    surface: WriteSurface,
+    direction: Direction | Literal["both"],
+    ber: float,
+    vary: Vary = "both",
+    duration: float | None = None,
+) -> CheapestPulse | None:
+    """Cheapest pulse as `WriteSurface.cheapest_pulse` finds it, or None if the rate is out of reach."""
+    try:
+        return surface.cheapest_pulse(direction, ber, vary=vary, duration=duration)
+    except UnreachableError:
+        return None
+
+
+def _directions(surface: WriteSurface, direction: Direction | Literal["both"]) -> tuple[Direction, ...]:
+    return surface.directions if direction == "both" else (direction,)
+
+
+def _mean_energy(
+    surface: WriteSurface,
+    direction: Direction | Literal["both"],
+    amplitude: npt.ArrayLike,
+    duration: npt.ArrayLike,
+) -> FloatArray:
+    """Energy of a switching write, or with both directions the mean of all kinds of writes, J."""
+    kinds = (True, False) if direction == "both" else (True,)
+    energies = [
+        surface.energy(one, amplitude, duration, switching=kind)
+        for one in _directions(surface, direction)
+        for kind in kinds
+    ]
+    return np.asarray(np.mean(energies, axis=0))
+
+
+def _decades(
+    surface: WriteSurface,
+    direction: Direction | Literal["both"],
+    weak: tuple[float, float],
+    strong: tuple[float, float],
+) -> float:
+    """How far log10 of the error rate falls from one pulse to another; negative where it does."""
+    rates = [
+        [np.log10(surface.ber(one, *pulse)) for pulse in (weak, strong)]
+        for one in _directions(surface, direction)
+    ]
+    first, last = np.max(rates, axis=0)
+    return float(last - first)
+
+
+def _around(value: float, grid: FloatArray) -> tuple[float, float]:
+    """Range of a slope: one step of the refined grid to either side, within the grid."""
+    nodes = refined(grid)
+    k = int(np.clip(np.searchsorted(nodes, value), 1, len(nodes) - 1))
+    width = float(nodes[k] - nodes[k - 1])
+    return max(value - width, float(grid[0])), min(value + width, float(grid[-1]))
+
+
+def _limit(name: str, value: float | None, grid: FloatArray, unit: str) -> float:
+    if value is None:
+        return float(grid[-1])
+    if not value >= grid[0]:
+        raise OutsideGridError(
+            name,
+            value=value,
+            allowed=f"at least {grid[0]:g} {unit}, where the grid of the surface begins",
+            remedy="Allow more, or sweep a larger grid.",
+        )
+    return min(value, float(grid[-1]))
+
+
+def _check_kept(name: str, value: float, limit: float, grid: FloatArray, unit: str) -> None:
+    # A limit at the grid's end is no limit; what is beyond the grid is refused by the surface.
+    if limit < grid[-1] and value > limit * (1.0 + 1e-9):
+        raise InputError(
+            f"{name} that is kept",
+            value=value,
+            allowed=f"at most {limit:g} {unit}, the limit",
+            remedy=f"Give another {name}, or let it vary too.",
+        )
+
+
+def _first_at_or_below(nodes: FloatArray, values: FloatArray, level: float) -> FloatArray:
+    """Where falling, piecewise linear functions (last axis) first reach a level; infinite where never."""
+    below = values <= level
+    k = np.argmax(below, axis=-1)
+    before = np.maximum(k - 1, 0)
+    high, low = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (before, k))
+    share = (high - level) / np.where(k > 0, high - low, 1.0)
+    found = np.where(k > 0, nodes[before] + share * (nodes[k] - nodes[before]), nodes[0])
+    return np.where(below.any(axis=-1), found, np.inf)

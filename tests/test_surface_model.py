@@ -1,0 +1,208 @@
+"""The compact model of a surface: its table of error rates, its fit, its intervals, its statements."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mtjchar.errors import InputError
+from mtjchar.physics.fokker_planck import write_error_rate, write_statistics
+from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
+from mtjchar.surfaces.model import fit_model
+from mtjchar.surfaces.rate_model import RateFit
+from mtjchar.surfaces.rate_table import log_error_rate, log_error_rate_on_load_line
+
+AMPLITUDES, DURATIONS = np.linspace(0.4, 1.2, 9), np.geomspace(1e-9, 60e-9, 21)
+GRID = AMPLITUDES[:, None], DURATIONS[None, :]
+LN10 = np.log(10.0)
+
+# Parameters of the surface that is made from the model itself.
+TRUE = np.array([45.0, 0.4, 1.2e-9, 0.1e-9, 0.04, -0.06, 0.8, 0.5])
+NOISE = 0.03  # standard error of log10 BER
+# Constant overdrive V/0.35 V of devices with Delta = 50 and a spread of the overdrive.
+CRITICAL, STABILITY, RELAXATION, SPREAD = 0.35, 50.0, 1.1e-9, 0.05
+
+
+def surface_of(log, width, energy=None, amplitudes=AMPLITUDES, durations=DURATIONS):
+    """A surface of one direction from log10 BER, with 95 % intervals; energies of 5 kohm if not given."""
+    if energy is None:
+        energy = amplitudes[:, None] ** 2 / 5e3 * durations + 1e-15
+    dims, reach = ("direction", "amplitude", "duration"), 1.959964 * width
+    return WriteSurface(
+        xr.Dataset(
+            {
+                "ber": (dims, 10.0 ** log[None]),
+                "ber_lower": (dims, 10.0 ** (log - reach)[None]),
+                "ber_upper": (dims, 10.0 ** (log + reach)[None]),
+                "energy": (dims, energy[None]),
+                "redundant_energy": (dims, energy[None]),
+            },
+            coords={"direction": ["p_to_ap"], "amplitude": amplitudes, "duration": durations},
+        )
+    )
+
+
+def exact_log_ber(amplitude, duration):
+    """Fokker-Planck for each device, quadrature over 31."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(31)
+    overdrive = np.maximum(np.asarray(amplitude)[..., None] / CRITICAL * (1.0 + SPREAD * nodes), 0.0)
+    rate = write_error_rate(overdrive, STABILITY, np.asarray(duration)[..., None] / RELAXATION)
+    return np.log10(rate @ weights / weights.sum())
+
+
+@pytest.fixture(scope="module")
+def exact_model():
+    return fit_model(surface_of(exact_log_ber(*GRID), 0.005))
+
+
+@pytest.fixture(scope="module")
+def own_log():
+    rate = RateFit(TUNNELLING, TRUE, np.zeros((len(TRUE), len(TRUE))), None)
+    return rate.log10_ber(*np.broadcast_arrays(*GRID))
+
+
+def test_table_meets_the_equation():
+    rng = np.random.default_rng(1)
+    i, delta = rng.uniform(0.3, 4.0, (60, 1)), np.exp(rng.uniform(np.log(20), np.log(140), (60, 1)))
+    # Times up to about 1e-20.
+    tau = rng.uniform(0.0, 1.0, (60, 12)) * np.minimum(45.0 / (np.abs(i - 1.0) + 0.3), 60.0)
+    exact = write_error_rate(i, delta, tau)
+    shown = exact < 0.9999
+    error = np.abs(log_error_rate(i, delta, tau) - np.log(exact))
+    assert np.all((error < np.maximum(0.01, 1e-3 * np.abs(np.log(exact))))[shown])
+
+
+def test_load_line_maps_to_a_constant_overdrive():
+    rng = np.random.default_rng(2)
+    i, change, delta = rng.uniform(0.6, 3.0, 60), rng.uniform(-0.4, 0.6, 60), rng.uniform(30.0, 70.0, 60)
+    tau = rng.uniform(0.0, 25.0, (60, 12))
+    exact = write_statistics(lambda z: i * (1.0 + 0.5 * change * (1.0 - z)), delta, tau).error_rate
+    mapped = log_error_rate_on_load_line(*(values[:, None] for values in (i, change, delta)), tau)
+    shown = (exact < 0.9999) & (exact > 1e-16)
+    assert np.abs(mapped[shown] - np.log(exact[shown])).max() < 0.005 * LN10
+
+
+@pytest.mark.parametrize(
+    ("form", "shape"),
+    [
+        (TUNNELLING, [1.1, 0.4]),
+        (SATURATING, [0.8, 2.0, 0.04, 0.1]),
+        (SATURATING_TUNNELLING, [0.8, 2.0, 0.04, 0.1, 0.6, 0.5]),
+    ],
+)
+def test_current_forms_are_found_again(form, shape):
+    current = 2e-4 * form.current(AMPLITUDES, np.array(shape))
+    fitted = fit_current(AMPLITUDES, current)
+    assert fitted(AMPLITUDES) == pytest.approx(current, rel=1e-3)
+
+
+def test_junction_of_constant_resistance_is_a_special_case():
+    shape = [0.8, 2.0, 0.04, 0.1]
+    simple = SATURATING.current(AMPLITUDES, np.array(shape))
+    both = SATURATING_TUNNELLING.current(AMPLITUDES, np.array([*shape, 0.0, 0.5]))
+    assert both == pytest.approx(simple, rel=1e-12)
+
+
+def test_parameters_come_back(own_log):
+    # Normal noise: one of eight values beyond 6 standard errors by chance at 2e-8.
+    noise = np.random.default_rng(3).normal(0.0, NOISE, own_log.shape)
+    model = fit_model(surface_of(np.minimum(own_log + noise, 0.0), np.full_like(own_log, NOISE)))
+    table = model.parameters("p_to_ap")
+    assert table.attrs["form"] == "tunnelling"
+    distance = (table["value"].to_numpy() - TRUE) / table["standard_error"].to_numpy()
+    assert np.abs(distance).max() < 6.0
+    assert np.all(np.diag(table["correlation"]) == pytest.approx(1.0))
+    assert 0.3 < model.fits["p_to_ap"].reduced_chi_square < 2.0
+
+
+def test_exact_surface_between_the_points(exact_model):
+    rng = np.random.default_rng(4)
+    amplitude, duration = rng.uniform(0.4, 1.2, 20), np.exp(rng.uniform(np.log(1e-9), np.log(60e-9), 20))
+    exact = exact_log_ber(amplitude, duration)
+    error = np.log10(exact_model.ber("p_to_ap", amplitude, duration)) - exact
+    assert np.abs(error[exact > -12.0]).max() < 0.1
+
+
+def test_exact_surface_outside_of_the_grid(exact_model):
+    # Down to 1e-12 beyond either end of the amplitudes and of the durations.
+    amplitude = np.array([1.3, 1.5, 1.5, 0.37, 0.37, 0.45, 0.5])
+    duration = np.array([4e-9, 2e-9, 4e-9, 20e-9, 60e-9, 80e-9, 0.9e-9])
+    exact = exact_log_ber(amplitude, duration)
+    assert exact[exact > -12.0].min() < -5.0
+    error = np.log10(exact_model.ber("p_to_ap", amplitude, duration)) - exact
+    assert np.abs(error[exact > -12.0]).max() < 0.1
+
+
+def test_interval_holds_the_exact_rate_and_grows_with_distance(exact_model):
+    duration = np.array([60.0, 90.0, 150.0, 300.0, 600.0]) * 1e-9
+    lower, upper = exact_model.ber_interval("p_to_ap", 0.4, duration)
+    assert np.all(np.diff(np.log(upper / lower)) > 0.0)
+    exact = 10.0 ** exact_log_ber(np.full(2, 0.4), duration[:2])
+    assert np.all((lower[:2] <= exact) & (exact <= upper[:2]))
+    lower, upper = exact_model.ber_interval("p_to_ap", np.array([1.2, 1.4, 1.7, 2.5]), 4e-9)
+    assert np.all(np.diff(np.log(upper / lower)) > 0.0)
+
+
+@pytest.mark.parametrize("switching", [True, False])
+def test_energy_of_a_resistor(exact_model, switching):
+    energy = exact_model.energy("p_to_ap", [0.5, 1.5], [7e-9, 100e-9], switching=switching)
+    assert energy == pytest.approx([0.25 / 5e3 * 7e-9 + 1e-15, 2.25 / 5e3 * 100e-9 + 1e-15], rel=0.01)
+
+
+def test_report_of_a_good_fit(exact_model):
+    report = exact_model.report()
+    assert "NOT GOOD ENOUGH" not in report
+    assert "is off by more than 0.1 decade" in report
+    assert "critical_voltage" in report
+
+
+def test_misfit_is_stated_with_its_place(own_log):
+    deformed = own_log.copy()
+    deformed[4, 5:15] *= 1.3
+    model = fit_model(surface_of(deformed, np.full_like(own_log, 0.03)))
+    assert "NOT GOOD ENOUGH" in model.report()
+    worst = np.abs(model.residuals("p_to_ap")["log10_ber"]).fillna(0.0)
+    assert float(worst.max()) > 0.1
+    place = worst.argmax(...)
+    assert f"at {AMPLITUDES[int(place['amplitude'])]:.4g} V" in model.report()
+
+
+def test_surface_without_energies(own_log):
+    width = np.full_like(own_log, 0.03)
+    model = fit_model(surface_of(own_log, width, energy=np.full_like(own_log, np.nan)))
+    assert "energy: none in the surface" in model.report()
+    with pytest.raises(InputError, match="a surface that holds energies"):
+        model.energy("p_to_ap", 0.8, 5e-9)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(0, 9)])
+def test_too_few_points_are_refused(own_log, rows):
+    columns = slice(None) if rows.stop == 3 else slice(0, 2)
+    log = own_log[rows, columns]
+    surface = surface_of(
+        log, np.full_like(log, 0.03), amplitudes=AMPLITUDES[rows], durations=DURATIONS[columns]
+    )
+    with pytest.raises(InputError, match=r"points of p_to_ap with an error rate between 1e-15 and 0.9999"):
+        fit_model(surface)
+
+
+def test_no_point_in_range_is_refused(own_log):
+    with pytest.raises(InputError, match="got '0 at 0 amplitudes'"):
+        fit_model(surface_of(np.zeros_like(own_log), np.zeros_like(own_log)))
+
+
+@pytest.mark.parametrize("answer", ["ber", "ber_interval", "energy"])
+def test_wrong_questions_are_refused(exact_model, answer):
+    ask = getattr(exact_model, answer)
+    with pytest.raises(InputError, match="direction: got 'ap_to_p'"):
+        ask("ap_to_p", 0.8, 5e-9)
+    with pytest.raises(InputError, match=r"amplitude: got -0.8"):
+        ask("p_to_ap", -0.8, 5e-9)
+    with pytest.raises(InputError, match="duration: got nan"):
+        ask("p_to_ap", 0.8, np.nan)
+
+
+@pytest.mark.parametrize("answer", ["parameters", "residuals"])
+def test_unknown_direction(exact_model, answer):
+    with pytest.raises(InputError, match="direction: got 'up'"):
+        getattr(exact_model, answer)("up")
