@@ -340,8 +340,8 @@ def test_tail_decays_with_the_leading_eigenvalue(delta):
 
 
 def test_low_barriers_leave_no_floor():
-    # Analytic: the tail's rate near z = 1 is 2 (i(1) - 1) = 3.4, lowered by 1 % by noise here. What comes back
-    # out of the other well, some exp(-20), belongs to retention and not to the write.
+    # Analytic: the tail's rate near z = 1 is 2 (i(1) - 1) = 3.4, lowered by 1 % by noise here. What comes
+    # back out of the other well, some exp(-20), belongs to retention and not to the write.
     delta, tau = np.array([20.0, 21.0, 23.0]), np.array([[10.0, 30.0, 60.0]] * 3)
     rate = write_statistics(lambda z: 2.2 + 0.5 * z + 0 * delta, delta, tau, lambda z: z).error_rate
     np.testing.assert_allclose(np.diff(np.log(rate)) / np.diff(tau), -3.4, rtol=0.03)
