@@ -355,9 +355,8 @@ def tradeoff(
     plotting.tradeoff_figure(table, out / "figures")
     best = experiment.best(table)
     if as_json:
-        records = json.loads(table.to_json(orient="records", double_precision=15))
-        chosen = json.loads(best.to_json(orient="records", double_precision=15))
-        _print_json({"rows": records, "best": {row["lever"]: row for row in chosen}})
+        chosen = {row["lever"]: row for row in best.to_dict(orient="records")}
+        _print_json({"rows": table.to_dict(orient="records"), "best": chosen})
         return
     _print_tradeoff(table)
     _out.print(experiment.one_line(table), highlight=False)
