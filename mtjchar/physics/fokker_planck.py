@@ -37,6 +37,7 @@ from mtjchar.physics._banded import Factors, factorize, transposed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 STABILITY_RANGE = (5.0, 250.0)
@@ -55,12 +56,13 @@ _END = _DENSE.sum(axis=1)
 
 _COURANT = 0.6  # step times overdrive; errors stay below 3e-4 (docs/verification.md)
 _BATCH = 2048
-_BETWEEN_CHECKS = 4  # steps
+_BETWEEN_CHECKS = 3  # steps
 _SETTLED = 1e-4  # error rate from which on a straight line of its logarithm is taken for its end
 _STRAIGHT = 1e-6  # relative change of the slope per step
 
 # Grid, see _Grid.
-_PER_ANGLE = 4.0  # points per angle of 1/sqrt(2 Delta)
+_PER_ANGLE = 3.0  # points per angle of 1/sqrt(2 Delta)
+_PER_ANGLE_AT_BARRIER = 4.0  # the same with a barrier to cross, whose escape rate it decides
 _PER_U = 8.0  # points per unit of u
 _CAP = 0.015  # distance from z = +-1 over the thermal one
 _DEEP = 45.0  # barrier, in kT, from beyond which nothing returns
@@ -190,7 +192,8 @@ def write_statistics(
     _check(fastest, delta, tau, h)
     fastest = np.maximum(fastest, 1.0)
 
-    grid = _Grid.make(delta, fastest, h, whole=observable is not None)
+    barrier = (overdrive(probe) - h - probe).min(axis=0) < 0.0
+    grid = _Grid.make(delta, fastest, h, barrier, whole=observable is not None)
     remains, weight = grid.relaxed(), grid.weight
     for stage in reversed(fall):
         remains = _pass(grid.generator(stage.overdrive(grid.z)), remains, stage.reduced_time, fastest)
@@ -245,14 +248,17 @@ class _Grid(NamedTuple):
     whole: bool
 
     @classmethod
-    def make(cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, *, whole: bool) -> _Grid:
+    def make(
+        cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
+    ) -> _Grid:
         # For the error rate alone the grid ends where the committor is below rounding: from there nothing
         # returns. An observable goes on changing down to the floor of the well.
         closest = _CAP / (delta * (1.0 + fastest))
         top = np.arctanh(1.0 - closest)
         floor = 1.0 - 0.2 / delta
         bottom = -np.arctanh(floor if whole else np.minimum(np.sqrt(_DEEP / delta) + np.abs(field), floor))
-        a, b = _PER_ANGLE * np.sqrt(2.0 * delta), np.full_like(delta, _PER_U)
+        per_angle = np.where(barrier, _PER_ANGLE_AT_BARRIER, _PER_ANGLE)
+        a, b = per_angle * np.sqrt(2.0 * delta), np.full_like(delta, _PER_U)
         first, last = (a * np.arcsin(np.tanh(end)) + b * end for end in (bottom, top))
         points = 1 + int(np.ceil(np.max(last - first)))
         finer = (points - 1) / (last - first)
