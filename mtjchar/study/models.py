@@ -1,4 +1,4 @@
-"""What is to be characterized: stack, junction, cell, pulse, variability and sweep.
+"""The tables of a study: stack, junction, cell, pulse, variability and sweep.
 
 The models are frozen, refuse unknown keys, and hold SI numbers. In files every dimensioned value is a
 string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import tomli_w
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import Field, ValidationInfo, field_validator, model_serializer, model_validator
 
 from mtjchar.errors import InputError
+from mtjchar.study.fields import (
+    Angle,
+    Capacitance,
+    Count,
+    Description,
+    Duration,
+    FluxDensity,
+    InUnit,
+    Label,
+    Length,
+    Number,
+    Resistance,
+    Temperature,
+    Voltage,
+    inconsistent,
+)
 from mtjchar.units import format_quantity, parse_quantity
 
 Direction = Literal["p_to_ap", "ap_to_p"]
@@ -42,78 +43,7 @@ FloatArray = npt.NDArray[np.float64]
 _CUT = 5.0  # normal distributions of the variability are cut at this many standard deviations
 
 
-@dataclass(frozen=True)
-class _InUnit:
-    """Pydantic annotation: a float in an SI unit, a string with a unit in files."""
-
-    unit: str
-
-    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(
-            self._read,
-            handler(source),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value: format_quantity(value, self.unit)
-            ),
-        )
-
-    def _read(self, value: Any, info: core_schema.ValidationInfo) -> Any:
-        if isinstance(value, str):
-            try:
-                return parse_quantity(value, self.unit)
-            except InputError as error:
-                raise ValueError(f"allowed: {error.allowed}. {error.remedy}".strip()) from error
-        if info.context is not None or isinstance(value, bool):
-            raise ValueError(f'allowed: a string with a unit, such as "1 {self.unit}"')
-        return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str | bool):
-        raise ValueError("allowed: a plain number, without quotes and unit")
-    return value
-
-
-_ANGLE_UNIT = re.compile(r"(rad|radians?|deg|degrees?|°)\s*$")
-
-
-def _with_angle_unit(value: Any) -> Any:
-    # To pint an angle is a pure number: without a unit, degrees would be taken for radians.
-    if isinstance(value, str) and not _ANGLE_UNIT.search(value):
-        raise ValueError('allowed: a string with a unit of angle, such as "2 deg" or "0.03 rad"')
-    return value
-
-
-def _one_line(value: str) -> str:
-    # Names end up in comments of netlists and tables: no line may start in them.
-    if not value.isprintable():
-        raise ValueError("allowed: one line without control characters")
-    return value
-
-
-def _inconsistent(key: str, allowed: str) -> PydanticCustomError:
-    """Complain about one key in a validator that looks at several."""
-    return PydanticCustomError("inconsistent", "{key}: allowed: {allowed}", {"key": key, "allowed": allowed})
-
-
-Length = Annotated[float, _InUnit("m")]
-Voltage = Annotated[float, _InUnit("V")]
-Duration = Annotated[float, _InUnit("s")]
-Resistance = Annotated[float, _InUnit("ohm")]
-Capacitance = Annotated[float, _InUnit("F")]
-Temperature = Annotated[float, _InUnit("K")]
-FluxDensity = Annotated[float, _InUnit("T")]
-Angle = Annotated[float, _InUnit("rad"), BeforeValidator(_with_angle_unit)]
-Number = Annotated[float, BeforeValidator(_plain)]
-Count = Annotated[int, BeforeValidator(_plain)]
-Label = Annotated[str, AfterValidator(_one_line)]
-
-
-class _Description(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
-
-
-class Stack(_Description):
+class Stack(Description):
     """A film stack at 300 K; every field is SI, and the exponents say how it changes with temperature.
 
     The temperature laws, with ``m(T) = [1 - (T/Tc)^a] / [1 - (300 K/Tc)^a]``, ``a`` the
@@ -126,19 +56,19 @@ class Stack(_Description):
     name: Label = Field(min_length=1, max_length=200)
     reference: Label = Field(min_length=1, max_length=400, description="DOI or arXiv identifier")
     free_layer_thickness: Length = Field(gt=0.2e-9, lt=10e-9)
-    saturation_magnetization: Annotated[float, _InUnit("A/m")] = Field(gt=1e4, lt=3e6)
-    interfacial_anisotropy: Annotated[float, _InUnit("J/m^2")] = Field(gt=0, lt=10e-3)
+    saturation_magnetization: Annotated[float, InUnit("A/m")] = Field(gt=1e4, lt=3e6)
+    interfacial_anisotropy: Annotated[float, InUnit("J/m^2")] = Field(gt=0, lt=10e-3)
     damping: Number = Field(gt=1e-4, lt=0.5)
     spin_polarization: Number = Field(gt=0, lt=1)
     slonczewski_lambda: Number = Field(default=1.0, ge=1, le=3)
-    resistance_area_product: Annotated[float, _InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
+    resistance_area_product: Annotated[float, InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
     tmr: Number = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
     tmr_half_bias: Voltage = Field(gt=0.05, lt=10, description="voltage that halves the TMR")
     reference_tilt: Angle = Field(
         default=0.0, ge=0, lt=math.pi / 2, description="of the reference layer, from z towards x"
     )
     barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
-    vcma_coefficient: Annotated[float, _InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
+    vcma_coefficient: Annotated[float, InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
     field_like_torque: Number = Field(
         default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque"
     )
@@ -149,7 +79,7 @@ class Stack(_Description):
     resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
 
 
-class Junction(_Description):
+class Junction(Description):
     """A stack patterned to a circle or an ellipse.
 
     `diameter` is that of the circle of equal area, `aspect_ratio` the long axis (along x) over the short
@@ -160,7 +90,7 @@ class Junction(_Description):
     aspect_ratio: Number = Field(default=1.0, ge=1, le=5)
 
 
-class Line(_Description):
+class Line(Description):
     """A bit or source line: driver and wire together, as one resistance and one capacitance."""
 
     resistance: Resistance = Field(default=200.0, gt=0, lt=1e6)
@@ -171,7 +101,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
 _MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
 
 
-class Transistor(_Description):
+class Transistor(Description):
     """The access transistor.
 
     `model` is ``"ideal"`` (a resistor `on_resistance`), ``"generic"`` (the 28-nm-class NMOS that comes
@@ -209,15 +139,15 @@ class Transistor(_Description):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.model == "ideal") != (self.on_resistance is not None):
-            raise _inconsistent("on_resistance", 'a resistance with model = "ideal", and only there')
+            raise inconsistent("on_resistance", 'a resistance with model = "ideal", and only there')
         if (self.model in ("ideal", "generic")) != (self.subcircuit is None):
-            raise _inconsistent(
+            raise inconsistent(
                 "subcircuit", "the name of the subcircuit where model is a SPICE file, and only there"
             )
         return self
 
 
-class ExternalField(_Description):
+class ExternalField(Description):
     """Uniform external field, B in T: z along the junction's axis, x along its long axis."""
 
     x: FluxDensity = Field(default=0.0, ge=-2, le=2)
@@ -225,7 +155,7 @@ class ExternalField(_Description):
     z: FluxDensity = Field(default=0.0, ge=-2, le=2)
 
 
-class Cell(_Description):
+class Cell(Description):
     """A junction with its access transistor, lines and drivers (1T-1MTJ)."""
 
     temperature: Temperature = Field(default=300.0, ge=233.15, le=398.15)
@@ -237,7 +167,7 @@ class Cell(_Description):
     transistor: Transistor = Transistor()
 
 
-class Pulse(_Description):
+class Pulse(Description):
     """The write pulse; a duration runs from half rise to half fall.
 
     `amplitude` is the nominal one, the starting point of what is compared: the study's only where it is
@@ -249,7 +179,7 @@ class Pulse(_Description):
     amplitude: Voltage | None = Field(default=None, gt=0, le=5)
 
 
-class Spread(_Description):
+class Spread(Description):
     """A standard deviation, relative to the nominal value or absolute in SI."""
 
     sigma: float
@@ -270,7 +200,7 @@ _SPREAD_UNITS = {
 _NO_SPREAD = Spread(sigma=0.0, relative=True)
 
 
-class Variability(_Description):
+class Variability(Description):
     """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
 
     `threshold_voltage` is the access transistor's and has to be absolute.
@@ -316,7 +246,7 @@ class Variability(_Description):
         return [(name, getattr(self, name)) for name in _SPREAD_UNITS]
 
 
-class _Range(_Description):
+class _Range(Description):
     points: Count = Field(ge=2, le=1000)
     spacing: Literal["linear", "log"] = "linear"
     start: float
@@ -325,7 +255,7 @@ class _Range(_Description):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.start < self.stop:
-            raise _inconsistent("stop", "more than start")
+            raise inconsistent("stop", "more than start")
         return self
 
     def values(self) -> FloatArray:
@@ -349,7 +279,7 @@ class DurationRange(_Range):
     stop: Duration = Field(gt=0, le=1e-3)
 
 
-class Sweep(_Description):
+class Sweep(Description):
     """The grid of pulses, and how many devices are put through it.
 
     `trials` is the number of thermal writes per device, direction and amplitude from which errors are
@@ -371,7 +301,7 @@ class Sweep(_Description):
         return value
 
 
-class Study(_Description):
+class Study(Description):
     """Everything that determines a characterization; two equal studies give the same table."""
 
     stack: Stack
@@ -385,19 +315,19 @@ class Study(_Description):
     def _consistent(self) -> Self:
         edges = (self.pulse.rise + self.pulse.fall) / 2
         if self.sweep.duration.start < edges:
-            raise _inconsistent(
+            raise inconsistent(
                 "sweep.duration.start", f"at least half the rise plus half the fall of the pulse, {edges!r} s"
             )
         amplitude = self.sweep.amplitude
         if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
-            raise _inconsistent(
+            raise inconsistent(
                 "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
             )
         for name, spread in self.variability.items():
             nominal = self.nominal(name)
             if name != "threshold_voltage" and not spread.relative and _CUT * spread.sigma >= nominal:
                 largest = format_quantity(nominal / _CUT, _SPREAD_UNITS[name])
-                raise _inconsistent(
+                raise inconsistent(
                     f"variability.{name}",
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",
                 )
@@ -435,132 +365,3 @@ class Study(_Description):
     def to_toml(self) -> str:
         """Write the study out in full, all defaults included; `load_study` reads the same study back."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
-
-
-def load_study(path: str | Path) -> Study:
-    """Read a study file.
-
-    Parameters
-    ----------
-    path : str or Path
-        A TOML file as `docs/study.md` describes it. `stack` is a table, or the path of a stack file
-        relative to the study; `[stack_overrides]` replaces single values of it.
-
-    Returns
-    -------
-    Study
-        Checked and complete.
-
-    Raises
-    ------
-    InputError
-        Naming file, key, value and what is allowed, for whatever is wrong with the file.
-    """
-    path = Path(path)
-    data = _read_toml(path, "study file")
-    stack_file = path
-    if isinstance(data.get("stack"), str):
-        stack_file = path.parent / data["stack"]
-        data["stack"] = _read_toml(stack_file, f"{path}: stack")
-    overrides = data.pop("stack_overrides", {})
-    if not isinstance(overrides, dict):
-        raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
-    if isinstance(data.get("stack"), dict):
-        data["stack"] = {**data["stack"], **overrides}
-    try:
-        return Study.model_validate(data, context={"file": str(path)})
-    except ValidationError as error:
-        raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
-
-
-def _read_toml(path: Path, thing: str) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(
-            thing, value=str(path), allowed="a TOML file that can be read", remedy=f"{why}."
-        ) from error
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise InputError(str(path), value=str(error), allowed="TOML, UTF-8") from error
-
-
-def _as_input_error(
-    error: ValidationError, data: dict[str, Any], path: Path, stack_file: Path, overridden: set[str]
-) -> InputError:
-    """Turn pydantic's first complaint into ours and count the others."""
-    first, *others = error.errors(include_url=False)
-    keys = [str(key) for key in first["loc"]]
-    allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
-    if first["type"] == "inconsistent":
-        keys += first["ctx"]["key"].split(".")
-        allowed = first["ctx"]["allowed"]
-    elif first["type"] == "missing":
-        allowed = "this key is required"
-    elif first["type"] == "extra_forbidden":
-        allowed = f"one of {', '.join(_known(keys[:-1]))}"
-    elif first["type"] in _LIMITS:
-        allowed = _range(keys) or allowed
-    elif first["type"] == "model_type":
-        allowed = "a table, or the path of a stack file" if keys == ["stack"] else "a table"
-    value: Any = data
-    for key in keys:
-        if isinstance(value, list):
-            value = first["input"]
-        else:
-            value = value.get(key) if isinstance(value, dict) else None
-    file = path
-    if keys[:1] == ["stack"] and keys[1:2] and keys[1] in overridden:
-        keys[0] = "stack_overrides"
-    elif keys[:1] == ["stack"] and stack_file != path:
-        file, keys = stack_file, keys[1:]
-    remedy = f"{len(others)} more things are wrong in this study." if others else ""
-    return InputError(
-        f"{file}: {'.'.join(keys)}", value=_shown(value), allowed=allowed.rstrip("."), remedy=remedy
-    )
-
-
-_LIMITS = {
-    "greater_than": ("gt", "above"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "below"),
-    "less_than_equal": ("le", "at most"),
-}
-
-
-def _range(keys: list[str]) -> str:
-    """Put the limits of a number of the study into words."""
-    field = _model(keys[:-1]).model_fields[keys[-1]]
-    inner = [part for kind in get_args(field.annotation) for part in getattr(kind, "__metadata__", ())]
-    unit = next((part.unit for part in [*field.metadata, *inner] if isinstance(part, _InUnit)), "")
-    limits = [
-        f"{word} {getattr(part, name)!r} {unit}".rstrip()
-        for part in field.metadata
-        for name, word in _LIMITS.values()
-        if hasattr(part, name)
-    ]
-    return " and ".join(limits)
-
-
-def _model(keys: list[str]) -> Any:
-    """Find the description of a table of the study."""
-    model: Any = Study
-    for key in keys:
-        model = model.model_fields[key].annotation
-    return model
-
-
-def _known(keys: list[str]) -> list[str]:
-    """List the keys of a table of the study."""
-    model = _model(keys)
-    return [*model.model_fields, *(["stack_overrides"] if model is Study else [])]
-
-
-def _shown(value: Any) -> Any:
-    """Show tables by their keys: a whole study in a message helps nobody."""
-    return f"a table with the keys {', '.join(map(str, value))}" if isinstance(value, dict) else value

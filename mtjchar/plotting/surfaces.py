@@ -1,4 +1,4 @@
-"""Figures of surfaces, of their comparison and of trade-offs, as PNG and SVG."""
+"""Figures of surfaces and of their comparison."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from mtjchar.plotting.files import save
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.compare import Comparison, energy_curves
 from mtjchar.surfaces.pulses import knob_table, targets
@@ -23,8 +24,6 @@ _KNOBS = {
 _ENERGIES = {"both": "mean energy of all writes (pJ)"}
 _ENERGY = "energy of a switching write (pJ)"
 _LOWEST_RATE = 1e-15
-_DPI = 150
-_LARGEST_DROP_SHOWN = -5.0  # points; what lies below is in the table
 
 
 def surface_figures(
@@ -53,7 +52,7 @@ def surface_figures(
     if surface.knows_energy:
         figures["energy_map"] = _maps(surface, "energy")
         figures["knobs"] = _knobs(surface, knob_table(surface) if knobs is None else knobs)
-    return [path for name, figure in figures.items() for path in _save(figure, Path(folder), name)]
+    return [path for name, figure in figures.items() for path in save(figure, Path(folder), name)]
 
 
 def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
@@ -96,41 +95,7 @@ def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
     grid[0, 0].set_ylabel(f"write error rate at {amplitude:g} V")
     grid[1, 0].set_ylabel("energy of the cheapest pulse (pJ)")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
-    return _save(figure, Path(folder), "comparison")
-
-
-def tradeoff_figure(table: pd.DataFrame, folder: str | Path) -> list[Path]:
-    """Draw recognition rate against programming energy, one line a lever.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `mtjchar.network.tradeoff.tradeoff` returns it.
-    folder : str or Path
-        Where the figure goes; made if missing.
-    """
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
-    for lever, rows in table.groupby("lever", sort=False):
-        rows = rows.sort_values("energy_saved_fraction")
-        axes.errorbar(
-            100.0 * rows["energy_saved_fraction"],
-            -rows["accuracy_drop_points"],
-            yerr=rows["accuracy_drop_ci95"],
-            marker="s" if lever == "reliable" else "o",
-            markersize=4,
-            capsize=2,
-            linestyle="none" if lever == "reliable" else "-",
-            label=lever,
-        )
-    axes.axhline(-1.0, color="0.6", linewidth=0.8, linestyle="--")
-    axes.annotate("1 point lost", (0.2, -1.0), xycoords=("axes fraction", "data"), va="bottom", color="0.4")
-    axes.set_ylim(bottom=max(axes.get_ylim()[0], _LARGEST_DROP_SHOWN))
-    axes.set_xlabel("programming energy saved against the reliable pulse (%)")
-    axes.set_ylabel("recognition rate against error-free writes (points)")
-    axes.legend(title="lever", frameon=False)
-    axes.grid(alpha=0.3)
-    return _save(figure, Path(folder), "tradeoff")
+    return save(figure, Path(folder), "comparison")
 
 
 def _maps(surface: WriteSurface, quantity: str) -> Figure:
@@ -222,11 +187,3 @@ def _rate_curve(surface: WriteSurface, target: str, amplitude: float) -> tuple[F
     duration = np.geomspace(surface.durations[0], surface.durations[-1], 300)
     directions = [one for one in surface.directions if target in (one, "both")]
     return 1e9 * duration, np.max([surface.ber(one, amplitude, duration) for one in directions], axis=0)
-
-
-def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
-    for path in paths:
-        figure.savefig(path, dpi=_DPI)
-    return paths

@@ -1,0 +1,5 @@
+"""`python -m mtjchar.cli`."""
+
+from mtjchar.cli import main
+
+main()

@@ -1,0 +1,220 @@
+"""Commands that ask a surface: query, pulse, compare and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mtjchar.cli.common import (
+    AMPLITUDE,
+    CLOCK,
+    DURATION,
+    FEATURE_SIZE,
+    MAX_AMPLITUDE,
+    MAX_DURATION,
+    AsJson,
+    Direction,
+    DirectionOrBoth,
+    Out,
+    RunFolder,
+    Vary,
+    answer_table,
+    console,
+    load_surface,
+    number_or_dash,
+    print_json,
+    writable,
+    write_table,
+)
+from mtjchar.errors import InputError
+
+
+def query(
+    folder: RunFolder,
+    direction: Annotated[Direction, typer.Option()],
+    amplitude: Annotated[float, AMPLITUDE],
+    duration: Annotated[float, DURATION],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the error rate and the energy of a pulse."""
+    surface = load_surface(folder)
+    ber = surface.ber(direction.value, amplitude, duration)
+    lower, upper = surface.ber_interval(direction.value, amplitude, duration)
+    bound = bool(surface.is_bound(direction.value, amplitude, duration))
+    answer = {
+        "ber": float(ber),
+        "ber_lower": float(lower),
+        "ber_upper": float(upper),
+        "bound": bound,
+        "energy_J": float(surface.energy(direction.value, amplitude, duration)),
+        "redundant_energy_J": float(surface.energy(direction.value, amplitude, duration, switching=False)),
+    }
+    if as_json:
+        print_json(answer)
+        return
+    table = answer_table()
+    table.add_row("write error rate", _rate_in_words(answer["ber"], lower, upper, bound))
+    table.add_row("energy, switching write", f"{1e12 * answer['energy_J']:.4g} pJ")
+    table.add_row("energy, redundant write", f"{1e12 * answer['redundant_energy_J']:.4g} pJ")
+    console.print(table)
+
+
+def pulse(
+    folder: RunFolder,
+    direction: Annotated[DirectionOrBoth, typer.Option()],
+    ber: Annotated[float, typer.Option(help="Error rate to reach, above 0 and below 1.")],
+    vary: Annotated[Vary, typer.Option(help="What of the pulse may be chosen.")] = Vary.both,
+    amplitude: Annotated[float | None, AMPLITUDE] = None,
+    duration: Annotated[float | None, DURATION] = None,
+    max_amplitude: Annotated[float | None, MAX_AMPLITUDE] = None,
+    max_duration: Annotated[float | None, MAX_DURATION] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the cheapest pulse that reaches an error rate.
+
+    Where only the duration varies the amplitude is kept at --amplitude (the study's nominal one if not
+    given); where only the amplitude varies the duration at --duration (if not given, the one that reaches
+    1e-9 at the nominal amplitude). --max-amplitude and --max-duration limit what may be chosen.
+    """
+    for name, value, other in (
+        ("amplitude", amplitude, Vary.duration),
+        ("duration", duration, Vary.amplitude),
+    ):
+        if value is not None and vary is not other:
+            raise InputError(
+                f"--{name}", value=value, allowed=f"only with --vary {other.value}, which keeps it",
+                remedy=f"--max-{name} limits it.",
+            )  # fmt: skip
+    found = load_surface(folder).cheapest_pulse(
+        direction.value,
+        ber,
+        vary=vary.value,
+        amplitude=amplitude,
+        duration=duration,
+        max_amplitude=max_amplitude,
+        max_duration=max_duration,
+    )
+    if as_json:
+        print_json(found._asdict())
+        return
+    table = answer_table()
+    table.add_row("amplitude", f"{found.amplitude_V:.4g} V")
+    table.add_row("duration", f"{1e9 * found.duration_s:.4g} ns")
+    table.add_row(
+        "write error rate", _rate_in_words(found.ber, found.ber_lower, found.ber_upper, found.bound)
+    )
+    table.add_row(
+        "its slope",
+        f"{found.ber_slope_per_V:.3g} decades per V, {1e-9 * found.ber_slope_per_s:.3g} decades per ns",
+    )
+    table.add_row("energy", f"{1e12 * found.energy_J:.4g} pJ")
+    console.print(table)
+
+
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Two or more run directories, the reference first.")
+    ],
+    out: Out,
+    ber: Annotated[float, typer.Option(help="Error rate that the cheapest pulses are for.")] = 1e-9,
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs: what differs in their studies, and their cheapest pulses and error rates.
+
+    OUT gets comparison.csv, differences.csv and a figure. The reference pulse has the first run's nominal
+    amplitude and the duration that reaches 1e-9 there in every direction.
+    """
+    from mtjchar import plotting
+    from mtjchar.surfaces.compare import compare as compare_runs
+
+    comparison = compare_runs(folders, ber)
+    writable(out)
+    write_table(comparison.results, out / "comparison.csv")
+    write_table(comparison.differences.reset_index(allow_duplicates=True), out / "differences.csv")
+    plotting.comparison_figure(comparison, out)
+    if as_json:
+        reference = comparison.reference
+        print_json(
+            {
+                "differences": comparison.differences.to_dict(orient="index"),
+                "reference": None if reference is None else reference._asdict(),
+                "results": comparison.results.to_dict(orient="records"),
+            }
+        )
+        return
+    _print_comparison(comparison)
+    console.print(f"wrote {out}/comparison.csv, differences.csv, comparison.png and comparison.svg")
+
+
+def export(
+    folder: RunFolder,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, verilog-a-table, "
+            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    ber: Annotated[float | None, typer.Option(help="Error rate of the operating point.")] = None,
+    amplitude: Annotated[float | None, AMPLITUDE] = None,
+    duration: Annotated[float | None, DURATION] = None,
+    feature_size: Annotated[float | None, FEATURE_SIZE] = None,
+    cell_area: Annotated[float | None, typer.Option(metavar="F2", help="Area of the cell in F^2.")] = None,
+    clock: Annotated[float | None, CLOCK] = None,
+) -> None:
+    """Write the surface as a table for another tool; docs/export.md describes the formats.
+
+    An operating point is the cheapest pulse for --ber, with --amplitude or --duration where that one is
+    fixed; or the pulse with --amplitude and --duration.
+    """
+    from mtjchar.export import Settings, export_surface
+
+    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock)
+    for path in export_surface(load_surface(folder), format_, out, settings):
+        console.print(f"wrote {path}", highlight=False)
+
+
+def _rate_in_words(ber: float, lower: float, upper: float, bound: bool) -> str:
+    if bound:
+        return f"below {upper:.3g} (95 %)"
+    return f"{ber:.4g}   (95 %: {lower:.3g} to {upper:.3g})"
+
+
+def _print_comparison(comparison: Any) -> None:
+    differences, reference = comparison.differences, comparison.reference
+    plain: dict[str, Any] = {"title_justify": "left", "box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
+    shown = Table("key", *differences.columns, title="what differs", **plain)
+    for row in differences.itertuples():
+        shown.add_row(*row)
+    console.print(shown if len(differences) else "The studies do not differ.", highlight=False)
+    rate = comparison.results["ber"].iloc[0]
+    shown = Table(title=f"cheapest pulse for a BER of {rate:g}", **plain)
+    for name in ("direction", "scenario"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("V", "ns", "pJ", "BER at ref.", "median device", "median Δ", "median Ic0 (µA)"):
+        shown.add_column(name, justify="right")
+    for row in comparison.results.itertuples():
+        shown.add_row(
+            row.direction,
+            row.scenario,
+            number_or_dash(row.amplitude_V, ".3f"),
+            number_or_dash(1e9 * row.duration_s, ".2f"),
+            number_or_dash(1e12 * row.energy_J, ".3f"),
+            number_or_dash(row.reference_ber, ".2g"),
+            number_or_dash(row.reference_median_device_ber, ".2g"),
+            number_or_dash(row.median_thermal_stability, ".1f"),
+            number_or_dash(1e6 * row.median_critical_current_A, ".1f"),
+        )
+    console.print("")
+    console.print(shown, highlight=False)
+    console.print(
+        "reference: none, no duration of the first run has 1e-9 at its nominal amplitude"
+        if reference is None
+        else f"reference: {reference.amplitude_V:g} V for {1e9 * reference.duration_s:.3g} ns",
+        highlight=False,
+    )

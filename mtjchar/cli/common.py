@@ -1,0 +1,177 @@
+"""What the commands share: consoles, arguments, progress and the form of answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from mtjchar.errors import InputError
+from mtjchar.units import parse_quantity
+
+console = Console(soft_wrap=True)
+error_console = Console(stderr=True, soft_wrap=True)
+
+
+class Direction(StrEnum):
+    """Direction of a write."""
+
+    p_to_ap = "p_to_ap"
+    ap_to_p = "ap_to_p"
+
+
+class DirectionOrBoth(StrEnum):
+    """Direction of a write, or one pulse for both."""
+
+    p_to_ap = "p_to_ap"
+    ap_to_p = "ap_to_p"
+    both = "both"
+
+
+class Vary(StrEnum):
+    """What of a pulse may be chosen."""
+
+    amplitude = "amplitude"
+    duration = "duration"
+    both = "both"
+
+
+def quantity(unit: str, name: str) -> Callable[[str], float]:
+    """Read an argument with a unit into a number in this SI unit."""
+
+    def read(text: str) -> float:
+        try:
+            return parse_quantity(text, unit, thing=name)
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    read.__name__ = f"{unit} with unit"
+    return read
+
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML), see docs/study.md.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a sweep.")]
+Out = Annotated[Path, typer.Option("--out", help="Directory for the results; made if missing.")]
+Devices = Annotated[
+    int | None, typer.Option(min=1, max=1_000_000, help="Number of devices, instead of the study's.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the sampling, instead of the study's.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+AMPLITUDE = typer.Option(parser=quantity("V", "amplitude"), metavar="V", help='For example "0.8 V".')
+DURATION = typer.Option(
+    parser=quantity("s", "duration"), metavar="T", help='Half rise to half fall, for example "8 ns".'
+)
+FEATURE_SIZE = typer.Option(
+    parser=quantity("m", "feature size"),
+    metavar="L",
+    help='F, for example "28 nm"; otherwise the gate length.',
+)
+MAX_AMPLITUDE = typer.Option(
+    parser=quantity("V", "max amplitude"), metavar="V", help='Limit of the amplitude, for example "1 V".'
+)
+MAX_DURATION = typer.Option(
+    parser=quantity("s", "max duration"), metavar="T", help='Limit of the duration, for example "10 ns".'
+)
+CLOCK = typer.Option(
+    parser=quantity("Hz", "clock"), metavar="F", help='Of the memory, for example "400 MHz".'
+)
+
+
+def load_surface(folder: Path) -> Any:
+    """Load the surface of a run directory."""
+    from mtjchar.surfaces import WriteSurface
+    from mtjchar.sweep.store import RunDirectory
+
+    RunDirectory.open(folder)
+    return WriteSurface.load(folder / "surface.nc")
+
+
+def writable(folder: Path) -> None:
+    """Make a directory for results, or refuse one that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError("--out", value=str(folder), allowed="a directory that can be written")
+
+
+def write_table(table: Any, path: Path) -> None:
+    """Write a table as CSV, whole or not at all."""
+    from mtjchar.sweep.store import write_atomically
+
+    write_atomically(path, lambda part: table.to_csv(part, index=False))
+
+
+def answer_table() -> Table:
+    """Lay out an answer, a line a quantity."""
+    return Table(show_header=False, box=None)
+
+
+def print_json(data: object) -> None:
+    """Answer as JSON."""
+    sys.stdout.write(json.dumps(_without_nan(data), indent=2, allow_nan=False) + "\n")
+
+
+def _without_nan(data: Any) -> Any:
+    """JSON has null for what is not known, and no NaN."""
+    if isinstance(data, dict):
+        return {key: _without_nan(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and math.isnan(data) else data
+
+
+def number_or_dash(value: float, form: str) -> str:
+    """Write a number, or a dash where it is not known."""
+    return "-" if math.isnan(value) else format(value, form)
+
+
+class _Rate(ProgressColumn):
+    """Work done a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f}/s")
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with rate and remaining time on standard error."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=error_console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

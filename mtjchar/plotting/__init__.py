@@ -1,0 +1,6 @@
+"""Figures, as PNG and SVG."""
+
+from mtjchar.plotting.surfaces import comparison_figure, surface_figures
+from mtjchar.plotting.tradeoff import tradeoff_figure
+
+__all__ = ["comparison_figure", "surface_figures", "tradeoff_figure"]

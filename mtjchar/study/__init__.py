@@ -1,0 +1,39 @@
+"""What is to be characterized, as frozen models and as a file."""
+
+from mtjchar.study.load import load_study
+from mtjchar.study.models import (
+    DIRECTIONS,
+    AmplitudeRange,
+    Cell,
+    Direction,
+    DurationRange,
+    ExternalField,
+    Junction,
+    Line,
+    Pulse,
+    Spread,
+    Stack,
+    Study,
+    Sweep,
+    Transistor,
+    Variability,
+)
+
+__all__ = [
+    "DIRECTIONS",
+    "AmplitudeRange",
+    "Cell",
+    "Direction",
+    "DurationRange",
+    "ExternalField",
+    "Junction",
+    "Line",
+    "Pulse",
+    "Spread",
+    "Stack",
+    "Study",
+    "Sweep",
+    "Transistor",
+    "Variability",
+    "load_study",
+]

@@ -1,0 +1,142 @@
+"""Read a study file, and say in its own words what is wrong with it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from mtjchar.errors import InputError
+from mtjchar.study.fields import InUnit
+from mtjchar.study.models import Study
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file as `docs/study.md` describes it. `stack` is a table, or the path of a stack file
+        relative to the study; `[stack_overrides]` replaces single values of it.
+
+    Returns
+    -------
+    Study
+        Checked and complete.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, value and what is allowed, for whatever is wrong with the file.
+    """
+    path = Path(path)
+    data = _read_toml(path, "study file")
+    stack_file = path
+    if isinstance(data.get("stack"), str):
+        stack_file = path.parent / data["stack"]
+        data["stack"] = _read_toml(stack_file, f"{path}: stack")
+    overrides = data.pop("stack_overrides", {})
+    if not isinstance(overrides, dict):
+        raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
+    if isinstance(data.get("stack"), dict):
+        data["stack"] = {**data["stack"], **overrides}
+    try:
+        return Study.model_validate(data, context={"file": str(path)})
+    except ValidationError as error:
+        raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
+
+
+def _read_toml(path: Path, thing: str) -> dict[str, Any]:
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(
+            thing, value=str(path), allowed="a TOML file that can be read", remedy=f"{why}."
+        ) from error
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise InputError(str(path), value=str(error), allowed="TOML, UTF-8") from error
+
+
+def _as_input_error(
+    error: ValidationError, data: dict[str, Any], path: Path, stack_file: Path, overridden: set[str]
+) -> InputError:
+    """Turn pydantic's first complaint into ours and count the others."""
+    first, *others = error.errors(include_url=False)
+    keys = [str(key) for key in first["loc"]]
+    allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
+    if first["type"] == "inconsistent":
+        keys += first["ctx"]["key"].split(".")
+        allowed = first["ctx"]["allowed"]
+    elif first["type"] == "missing":
+        allowed = "this key is required"
+    elif first["type"] == "extra_forbidden":
+        allowed = f"one of {', '.join(_known(keys[:-1]))}"
+    elif first["type"] in _LIMITS:
+        allowed = _range(keys) or allowed
+    elif first["type"] == "model_type":
+        allowed = "a table, or the path of a stack file" if keys == ["stack"] else "a table"
+    value: Any = data
+    for key in keys:
+        if isinstance(value, list):
+            value = first["input"]
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    file = path
+    if keys[:1] == ["stack"] and keys[1:2] and keys[1] in overridden:
+        keys[0] = "stack_overrides"
+    elif keys[:1] == ["stack"] and stack_file != path:
+        file, keys = stack_file, keys[1:]
+    remedy = f"{len(others)} more things are wrong in this study." if others else ""
+    return InputError(
+        f"{file}: {'.'.join(keys)}", value=_shown(value), allowed=allowed.rstrip("."), remedy=remedy
+    )
+
+
+_LIMITS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def _range(keys: list[str]) -> str:
+    """Put the limits of a number of the study into words."""
+    field = _model(keys[:-1]).model_fields[keys[-1]]
+    inner = [part for kind in get_args(field.annotation) for part in getattr(kind, "__metadata__", ())]
+    unit = next((part.unit for part in [*field.metadata, *inner] if isinstance(part, InUnit)), "")
+    limits = [
+        f"{word} {getattr(part, name)!r} {unit}".rstrip()
+        for part in field.metadata
+        for name, word in _LIMITS.values()
+        if hasattr(part, name)
+    ]
+    return " and ".join(limits)
+
+
+def _model(keys: list[str]) -> Any:
+    """Find the description of a table of the study."""
+    model: Any = Study
+    for key in keys:
+        model = model.model_fields[key].annotation
+    return model
+
+
+def _known(keys: list[str]) -> list[str]:
+    """List the keys of a table of the study."""
+    model = _model(keys)
+    return [*model.model_fields, *(["stack_overrides"] if model is Study else [])]
+
+
+def _shown(value: Any) -> Any:
+    """Show tables by their keys: a whole study in a message helps nobody."""
+    return f"a table with the keys {', '.join(map(str, value))}" if isinstance(value, dict) else value
