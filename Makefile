@@ -9,8 +9,8 @@ help:  ## what there is
 lint:  ## format, style and types
 	@sh scripts/lint
 
-bench:  ## speed figures, side by side in one run; with cmtj in it where that is installed
-	@sh scripts/setup dev && .venv/bin/python scripts/bench.py
+bench:  ## speed figures, side by side in one run; ARGS="--only physics" for a part
+	@sh scripts/setup dev && .venv/bin/python scripts/bench.py $(ARGS)
 
 verify:  ## all comparisons of docs/verification.md, its tables and figures; ARGS="--only langevin" for a part
 	@sh scripts/setup dev && .venv/bin/python scripts/verify.py $(ARGS)
