@@ -13,7 +13,7 @@ from scipy.interpolate import make_interp_spline
 
 from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
-from mtjchar.spice.netlist import VECTOR_CELLS, batch_deck, high_line, vector_step
+from mtjchar.spice.netlist import AXIAL_STEP, VECTOR_CELLS, batch_deck, high_line, vector_step
 from mtjchar.spice.ngspice import Simulator, simulator
 from mtjchar.study import Direction, Study
 
@@ -234,7 +234,7 @@ def _write(
 ) -> Write:
     high = "abl" if high_line(study, direction) == "bitline" else "asl"
     count = len(cells)
-    largest = None if study.axially_symmetric else vector_step(cells, amplitude)
+    largest = AXIAL_STEP if study.axially_symmetric else vector_step(cells, amplitude)
     ngspice = simulator()
     with ngspice.circuit(batch_deck(study, cells, held=False)):
         plateau = duration - 0.5 * (study.pulse.rise + study.pulse.fall)
@@ -242,7 +242,7 @@ def _write(
         current = -_per_cell(vectors, "e" + high[1] + "{}#branch", count)
         m_z = _per_cell(vectors, "m{}", count)
         m = None
-        if largest is not None:
+        if not study.axially_symmetric:
             m_x, m_y = (_per_cell(vectors, "x{}.xj.m" + axis, count) for axis in "xy")
             m = np.stack([m_x, m_y, m_z], axis=-1)
         return Write(time, current, m_z, _delivered(time, vectors, count), m)

@@ -22,6 +22,12 @@ FloatArray = npt.NDArray[np.float64]
 VECTOR_CELLS = 60
 """Cells of the vector model in one deck; more slow each other down, for their steps are common."""
 
+AXIAL_STEP = 0.5e-9
+"""Largest time step of the axial model, s; ngspice takes shorter ones where the magnetization moves."""
+
+AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
+"""Options by which ngspice chooses the steps of the axial model, see the head of mtj_axial.lib."""
+
 
 def netlist_folder() -> Path:
     """Folder with the netlists: beside the package in a checkout, inside it in an installed wheel."""
@@ -158,10 +164,12 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
             str(k), kind, f"b{k}", f"s{k}", f"w{k}", magnetization, f"t{k}", f"d{k}",
             **{str(name): repr(float(value)) for name, value in parameters.items()},
         )  # fmt: skip
-        saved += [f"v(t{k})", f"v(d{k})"] + ([] if held else [f"v(m{k})"])
+        saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]
         saved += [f"v(x{k}.xj.m{axis})" for axis in "xy" if vector]
     celsius = study.cell.temperature - 273.15
-    settings = [f".options temp={celsius!r} method=trap reltol=1e-5", *(f".save {name}" for name in saved)]
+    free_and_axial = " ".join(f"{name}={value!r}" for name, value in AXIAL_TOLERANCES.items())
+    tolerances = "reltol=1e-5" if held or vector else free_and_axial
+    settings = [f".options temp={celsius!r} method=trap {tolerances}", *(f".save {name}" for name in saved)]
     return "\n".join([str(circuit), *settings, ".end"])
 
 

@@ -13,7 +13,7 @@ from mtjchar.physics import llgs
 from mtjchar.physics.anisotropy import GAMMA
 from mtjchar.physics.llgs import Macrospin
 from mtjchar.spice.measure import write_waveforms
-from mtjchar.spice.netlist import cell_parameters
+from mtjchar.spice.netlist import AXIAL_TOLERANCES, cell_parameters
 from mtjchar.spice.ngspice import Simulator, simulator
 from mtjchar.study import load_study
 from mtjchar.sweep.sampling import nominal_device
@@ -260,39 +260,40 @@ def precession() -> list[Row]:
 # ---- step size ----
 
 
-def sweep_cell(step: float | None = None) -> tuple[float, float]:
-    """Switching time of the demo's nominal cell from half rise, and the largest step, s.
+def sweep_cell(step: float | None = None, finer: float = 1.0) -> tuple[float, int]:
+    """Switching time of the demo's nominal cell from half rise, s, and the number of time points.
 
     Parameters
     ----------
     step : float, optional
-        In the place of the largest step that `mtjchar.spice.measure` asks for.
+        In the place of the largest step that `mtjchar.spice.measure` asks for, s.
+    finer : float, optional
+        The error of one step that ngspice allows itself is divided by this.
     """
     study = load_study("data/studies/demo.toml")
     cells = cell_parameters(study, nominal_device(study)).assign(u0=-2.5)
-    used = []
     analyse = Simulator.analyse
 
     def replaced(self: Simulator, command: str, axis: str, stop: float) -> object:
         words = command.split()
-        used.append(float(step or words[4]))
-        words[1] = repr(float(words[1]) * used[-1] / float(words[4]))
-        words[4] = repr(used[-1])
+        if step is not None:
+            words[1], words[4] = repr(step / 5.0), repr(step)
+        self.exec_command(f"option trtol={AXIAL_TOLERANCES['trtol'] / float(finer)!r}")
         return analyse(self, " ".join(words), axis, stop)
 
     with mock.patch.object(Simulator, "analyse", replaced):
         write = write_waveforms(study, cells, "ap_to_p", 0.8, 8e-9)
     half = 1.5 * study.pulse.rise
-    return crossing(write.time_s, write.m_z[0]) - half, used[-1]
+    return crossing(write.time_s, write.m_z[0]) - half, len(write.time_s)
 
 
 def steps() -> list[Row]:
     """Measure error against step for both netlists."""
-    used = sweep_cell()[1]
     reference = sweep_cell(0.5e-12)[0]
-    sizes = used * 2.0 ** np.arange(2, -5, -1)
-    errors = np.array([abs(sweep_cell(size)[0] / reference - 1) for size in sizes])
-    at_used = errors[2]
+    finer = 8.0 ** np.arange(-2, 4)
+    crossings, counts = np.transpose([sweep_cell(finer=one) for one in finer])
+    errors = np.abs(crossings / reference - 1)
+    used = int(np.flatnonzero(finer == 1.0)[0])
 
     duration = 2e-9
     times, coarse = ensemble_path(duration, 2e-13)
@@ -304,11 +305,15 @@ def steps() -> list[Row]:
         vector_errors.append(float(np.abs(m - truth(time)).max()))
     order = np.polyfit(np.log(vector_sizes), np.log(vector_errors), 1)[0]
     with figure("steps", columns=2) as (left, right):
-        left.loglog(sizes * 1e12, errors, "o-", color=COLOURS[0])
-        left.loglog(used * 1e12, at_used, "o", ms=11, mfc="none", color=COLOURS[1], label="step used")
-        left.loglog(sizes * 1e12, at_used * (sizes / used) ** 2, ":", color=COLOURS[4], label="order 2")
+        left.loglog(counts, errors, "o-", color=COLOURS[0])
+        left.loglog(
+            counts[used], errors[used], "o", ms=11, mfc="none", color=COLOURS[1], label="tolerance used"
+        )
+        left.loglog(
+            counts, errors[used] * (counts[used] / counts) ** 2, ":", color=COLOURS[4], label="order 2"
+        )
         left.set(
-            xlabel="largest step, ps",
+            xlabel="time points that ngspice takes",
             ylabel="relative error of the switching time",
             title="axial netlist in the cell",
         )
@@ -321,24 +326,24 @@ def steps() -> list[Row]:
         right.set(
             xlabel="largest step, ps", ylabel="largest error of m in 2 ns", title="vector netlist, all terms"
         )
-        plain_ticks(left, [round(one, 2) for one in (sizes * 1e12).tolist()])
+        plain_ticks(left, counts.tolist())
         plain_ticks(right, (vector_sizes * 1e12).tolist())
         for ax in (left, right):
             ax.legend(frameon=False)
     return [
         at_most(
             "switching time, axial netlist",
-            f"demo's cell, 0.8 V, largest step {used * 1e12:g} ps as in a sweep",
+            f"demo's cell, 0.8 V, {counts[used]:.0f} time points",
             f"largest step 0.5 ps: {reference * 1e9:.4f} ns",
-            float(at_used),
-            5e-3,
+            float(errors[used]),
+            2e-3,
         ),
         at_most(
             "switching time, axial netlist",
-            f"the same, largest step {sizes[4] * 1e12:g} ps",
+            f"the same, error of a step 1/{finer[used + 2]:g}, {counts[used + 2]:.0f} time points",
             "as above",
-            float(errors[4]),
-            5e-3,
+            float(errors[used + 2]),
+            2e-4,
         ),
         at_most(
             "m(t), vector netlist",
