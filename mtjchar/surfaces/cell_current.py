@@ -114,7 +114,7 @@ class FittedCurrent(NamedTuple):
     form: CurrentForm
     shape: FloatArray
     factor: float
-    misfit: float  # largest relative deviation
+    criterion: float  # Akaike's, for the choice of the form
 
     def __call__(self, amplitude: FloatArray) -> FloatArray:
         """Return the current at amplitudes in V."""
@@ -139,25 +139,36 @@ def prior_residuals(shape: FloatArray, form: CurrentForm) -> FloatArray:
     )
 
 
-def fit_current(amplitude: FloatArray, current: FloatArray) -> FittedCurrent:
-    """Fit the form that comes nearest to currents (A) at amplitudes (V), shape (amplitudes,) both."""
-    return min((_fit_form(form, amplitude, current) for form in ALL_FORMS), key=lambda fit: fit.misfit)
+def fit_current(amplitude: FloatArray, current: FloatArray, error: FloatArray) -> FittedCurrent:
+    """Fit currents (A) at amplitudes (V) by the form that they ask for; all of shape (amplitudes,).
+
+    `error` is the relative standard error of the currents. Of the forms the one with the smallest Akaike
+    criterion is taken, corrected for few points (C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297 (1989),
+    doi:10.1093/biomet/76.2.297): more parameters than the currents ask for would run wild beyond the amplitudes.
+    """
+    return min(
+        (_fit_form(form, amplitude, current, error) for form in ALL_FORMS), key=lambda fit: fit.criterion
+    )
 
 
-def _fit_form(form: CurrentForm, amplitude: FloatArray, current: FloatArray) -> FittedCurrent:
-    def relative(shape: FloatArray) -> tuple[FloatArray, float]:
+def _fit_form(
+    form: CurrentForm, amplitude: FloatArray, current: FloatArray, error: FloatArray
+) -> FittedCurrent:
+    def deviation(shape: FloatArray) -> tuple[FloatArray, float]:
         raw = form.current(amplitude, shape) / current
-        # The factor that minimizes the sum of (factor raw - 1)^2.
-        factor = float(raw.sum() / (raw**2).sum())
-        return factor * raw - 1.0, factor
+        # The factor that minimizes the sum of ((factor raw - 1)/error)^2.
+        factor = float((raw / error**2).sum() / ((raw / error) ** 2).sum())
+        return (factor * raw - 1.0) / error, factor
 
     def residual(parameters: lmfit.Parameters) -> FloatArray:
         shape = shape_of(parameters, form)
-        return np.concatenate([relative(shape)[0] / 1e-3, 0.1 * prior_residuals(shape, form)])
+        return np.concatenate([deviation(shape)[0], 0.1 * prior_residuals(shape, form)])
 
     start = lmfit.Parameters()
     add_shape(start, form)
     found = lmfit.minimize(residual, start, method="least_squares", calc_covar=False)
     shape = shape_of(found.params, form)
-    deviation, factor = relative(shape)
-    return FittedCurrent(form, shape, factor, float(np.abs(deviation).max()))
+    left, factor = deviation(shape)
+    count, free = len(current), len(shape) + 1
+    penalty = 2.0 * free * count / (count - free - 1) if count > free + 1 else np.inf
+    return FittedCurrent(form, shape, factor, float((left**2).sum() + penalty))

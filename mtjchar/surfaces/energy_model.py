@@ -16,6 +16,9 @@ from mtjchar.surfaces.rate_model import Load
 FloatArray = npt.NDArray[np.float64]
 LogRate = Callable[[FloatArray, FloatArray], FloatArray]
 
+_ENERGY_ERROR = 1e-3  # relative, of a mean time before the switching that is worked out on a grid
+_FORM_ERROR = 1e-3  # relative: no form is an exact one
+_ENOUGH = 6  # amplitudes, to leave some out
 _time_nodes, _time_weights = np.polynomial.legendre.leggauss(40)
 
 
@@ -45,13 +48,14 @@ def fit_load(
 ) -> Load:
     """Find the currents of the two states from energies over a grid, shape (amplitudes, durations)."""
     waiting = _waiting_on_grid(duration, ber)
-    before, after = [], []
-    for level, mean, one, other in zip(amplitude, waiting, switching, redundant, strict=True):
-        power = _relative_fit(np.stack([duration, np.ones_like(duration)], axis=1), other)[0]
+    currents = np.empty((4, len(amplitude)))
+    for k, (level, mean, one, other) in enumerate(zip(amplitude, waiting, switching, redundant, strict=True)):
         terms = np.stack([mean, duration - mean, np.ones_like(duration)], axis=1)
-        before.append(_relative_fit(terms, one)[0] / level)
-        after.append(power / level)
-    return Load(fit_current(amplitude, np.array(before)), fit_current(amplitude, np.array(after)))
+        before, before_error = _slope(terms, one)
+        after, after_error = _slope(np.stack([duration, np.ones_like(duration)], axis=1), other)
+        currents[:, k] = before / level, before_error / before, after / level, after_error / after
+    currents[1::2] = np.hypot(currents[1::2], _FORM_ERROR)
+    return Load(fit_current(amplitude, *currents[:2]), fit_current(amplitude, *currents[2:]))
 
 
 def fit_energy(
@@ -70,6 +74,36 @@ def fit_energy(
         terms = _edge_terms(load, level).reshape(energy.size, -1) / energy.reshape(-1, 1)
         edges.append(np.asarray(np.linalg.lstsq(terms, (rest / energy).ravel(), rcond=None)[0], np.float64))
     return EnergyFit(load, *edges)
+
+
+def extrapolation_error(
+    amplitude: FloatArray,
+    duration: FloatArray,
+    ber: FloatArray,
+    switching: FloatArray,
+    redundant: FloatArray,
+    log10_ber: LogRate,
+) -> tuple[float, float]:
+    """Relative error of either energy a width of the grid away from it, as measured by leaving amplitudes out.
+
+    The amplitudes at both ends are predicted from those between; the error is taken as proportional to the
+    distance. With fewer than `_ENOUGH` amplitudes nothing can be left out: then 1.
+    """
+    if len(amplitude) < _ENOUGH:
+        return 1.0, 1.0
+    margin = len(amplitude) // _ENOUGH
+    inner, outer = slice(margin, -margin), np.r_[:margin, -margin:0]
+    given = amplitude[inner], duration, ber[inner], switching[inner], redundant[inner]
+    load = fit_load(*given)
+    fit = fit_energy(load, amplitude[inner], duration, switching[inner], redundant[inner], log10_ber)
+    level, time = np.broadcast_arrays(amplitude[outer, None], duration)
+    width = given[0][-1] - given[0][0]
+    distance = np.where(level < given[0][0], given[0][0] - level, level - given[0][-1]) / width
+    errors = [
+        (fit.energy(level, time, log10_ber, switching=kind) / energy[outer] - 1.0) / distance
+        for energy, kind in ((switching, True), (redundant, False))
+    ]
+    return float(np.sqrt(np.mean(errors[0] ** 2))), float(np.sqrt(np.mean(errors[1] ** 2)))
 
 
 def _edge_terms(load: Load, amplitude: FloatArray) -> FloatArray:
@@ -107,7 +141,12 @@ def _waiting_on_grid(duration: FloatArray, ber: FloatArray) -> FloatArray:
     return np.asarray(mean[:, np.searchsorted(fine, duration)])
 
 
-def _relative_fit(terms: FloatArray, energy: FloatArray) -> FloatArray:
-    """Linear least squares of relative deviations."""
-    solution = np.linalg.lstsq(terms / energy[:, None], np.ones_like(energy), rcond=None)[0]
-    return np.asarray(solution)
+def _slope(terms: FloatArray, energy: FloatArray) -> tuple[float, float]:
+    """First coefficient of linear least squares of relative deviations, and its standard error.
+
+    The error is that of energies off by 1e-3: where every write has switched long before the shortest pulse
+    ends, the power before the switching cannot be told from the energy of the edges.
+    """
+    scaled = terms / energy[:, None]
+    inverse = np.linalg.pinv(scaled)
+    return float(inverse[0].sum()), _ENERGY_ERROR * float(np.linalg.norm(inverse[0]))

@@ -15,7 +15,7 @@ import xarray as xr
 
 from mtjchar.errors import InputError
 from mtjchar.study import Direction
-from mtjchar.surfaces.energy_model import EnergyFit, fit_energy, fit_load
+from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
 from mtjchar.surfaces.rate_model import Load, RateFit, fit_rate
 from mtjchar.surfaces.surface import WriteSurface
 
@@ -53,6 +53,12 @@ class DirectionModel:
     energy: EnergyFit | None
     residuals: xr.Dataset
     reduced_chi_square: float
+
+    def log10_ber(self, amplitude: FloatArray, duration: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Decimal logarithm of the error rate and its standard error; V and s, of one shape."""
+        log = self.rate.log10_ber(amplitude, duration)
+        own = self.rate.standard_error(amplitude, duration)
+        return log, np.hypot(own, _scatter(self.residuals, amplitude, duration, log))
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,7 @@ class SurfaceModel:
         """
         fit = self._of(direction)
         level, time = _pulses(amplitude, duration)
-        log = fit.rate.log10_ber(level, time)
-        error = np.hypot(fit.rate.standard_error(level, time), _scatter(fit.residuals, level, time, log))
+        log, error = fit.log10_ber(level, time)
         reach = _TWO_SIDED * error
         return 10.0 ** (log - reach), np.minimum(10.0 ** (log + reach), 1.0)
 
@@ -130,12 +135,43 @@ class SurfaceModel:
             As for `ber`, and where the surface holds no energies.
         """
         fit = self._of(direction)
-        if fit.energy is None:
-            raise InputError(
-                "energy of the surface model", value=direction, allowed="a surface that holds energies"
-            )
         level, time = _pulses(amplitude, duration)
-        return fit.energy.energy(level, time, fit.rate.log10_ber, switching=switching)
+        return _energies(fit, direction).energy(level, time, fit.rate.log10_ber, switching=switching)
+
+    def energy_interval(
+        self,
+        direction: Direction,
+        amplitude: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        *,
+        switching: bool = True,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bounds of the 95 % interval of `energy`; same parameters and errors.
+
+        Notes
+        -----
+        Three parts: what the mean time before the switching changes by where log10 BER is off by its own
+        standard error, all along the pulse; the largest residual, for residuals are the model's and no noise;
+        and beyond the amplitudes of the grid an error in proportion to the distance, as large as it is where
+        amplitudes of the grid are left out of the fit and predicted. The sampling of devices is not in it:
+        the energies of a surface have no interval.
+        """
+        fit = self._of(direction)
+        level, time = _pulses(amplitude, duration)
+
+        def energy(errors: float) -> FloatArray:
+            def log10_ber(level: FloatArray, time: FloatArray) -> FloatArray:
+                log, error = fit.log10_ber(level, time)
+                return np.minimum(log + errors * error, 0.0)
+
+            return _energies(fit, direction).energy(level, time, log10_ber, switching=switching)
+
+        residual = fit.residuals["energy" if switching else "redundant_energy"]
+        outside = residual.attrs["error_a_width_outside"] * _beyond(residual["amplitude"].to_numpy(), level)
+        middle = energy(0.0)
+        error = np.hypot(0.5 * (energy(1.0) - energy(-1.0)), outside * middle)
+        reach = np.hypot(_TWO_SIDED * error, float(np.abs(residual).max()) * middle)
+        return np.maximum(middle - reach, 0.0), middle + reach
 
     def parameters(self, direction: Direction) -> xr.Dataset:
         """Fitted values with units, standard errors and correlations.
@@ -236,6 +272,10 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
         coords={"amplitude": ("amplitude", amplitude), "duration": ("duration", duration)},
         attrs={"lowest_log10_ber": float(log.min())},
     )
+    if energy is not None:
+        errors = extrapolation_error(amplitude, duration, ber, switching, redundant, rate.log10_ber)
+        for name, away in zip(("energy", "redundant_energy"), errors, strict=True):
+            residuals[name].attrs["error_a_width_outside"] = away
     return DirectionModel(rate, energy, residuals, chi_square)
 
 
@@ -248,6 +288,14 @@ def _check_points(direction: Direction, used: npt.NDArray[np.bool_]) -> None:
             allowed=f"at least {_LEAST_POINTS} at {_LEAST_AMPLITUDES} amplitudes",
             remedy="Sweep a grid that has more pulses between never and always writing.",
         )
+
+
+def _energies(fit: DirectionModel, direction: Direction) -> EnergyFit:
+    if fit.energy is None:
+        raise InputError(
+            "energy of the surface model", value=direction, allowed="a surface that holds energies"
+        )
+    return fit.energy
 
 
 def _pulses(amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
