@@ -144,7 +144,7 @@ def fit_current(amplitude: FloatArray, current: FloatArray, error: FloatArray) -
 
     `error` is the relative standard error of the currents. Of the forms the one with the smallest Akaike
     criterion is taken, corrected for few points (C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297 (1989),
-    doi:10.1093/biomet/76.2.297): more parameters than the currents ask for would run wild beyond the amplitudes.
+    doi:10.1093/biomet/76.2.297): parameters that the currents do not ask for would run wild beyond them.
     """
     return min(
         (_fit_form(form, amplitude, current, error) for form in ALL_FORMS), key=lambda fit: fit.criterion

@@ -84,7 +84,7 @@ def extrapolation_error(
     redundant: FloatArray,
     log10_ber: LogRate,
 ) -> tuple[float, float]:
-    """Relative error of either energy a width of the grid away from it, as measured by leaving amplitudes out.
+    """Relative error of either energy a width of the grid away from it, measured by leaving amplitudes out.
 
     The amplitudes at both ends are predicted from those between; the error is taken as proportional to the
     distance. With fewer than `_ENOUGH` amplitudes nothing can be left out: then 1.
