@@ -3,19 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-import mtjchar.network.trainer as trainer
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.memory import PerDirection, WriteConditions
-from mtjchar.network.trainer import (
-    TrainingPlan,
-    class_scores,
-    initial_parameters,
-    layer_sizes,
-    layer_views,
-    loss_and_gradient,
-    train,
-)
+from mtjchar.network.networks import Perceptron
+from mtjchar.network.trainer import TrainingPlan, train
 
 PLAN = TrainingPlan(hidden=(20,), epochs=4, batch_size=50, full_scale=1.0, learning_rate_decay=0.8)
 
@@ -38,64 +30,6 @@ def blobs():
     return Dataset("blobs", images[:2000], labels[:2000], images[2000:], labels[2000:], (8, 8), 5)
 
 
-def test_gradient_against_finite_differences():
-    # Central differences in double precision: error of the order of h**2 and 1e-16 / h, h = 1e-6.
-    rng = np.random.default_rng(3)
-    sizes = (7, 6, 5, 4)
-    images, labels = rng.random((9, 7)), rng.integers(0, 4, 9)
-    parameters = rng.standard_normal(7 * 6 + 6 + 6 * 5 + 5 + 5 * 4 + 4)
-    _, gradient = loss_and_gradient(parameters, sizes, images, labels)
-    numerical = np.empty_like(gradient)
-    for index in range(len(parameters)):
-        step = np.zeros_like(parameters)
-        step[index] = 1e-6
-        above, _ = loss_and_gradient(parameters + step, sizes, images, labels)
-        below, _ = loss_and_gradient(parameters - step, sizes, images, labels)
-        numerical[index] = (above - below) / 2e-6
-    np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-8)
-
-
-def test_loss_and_gradient_of_a_network_that_knows_nothing():
-    # Analytic: all probabilities 1/4, loss ln 4, bias gradient 1/4 minus the share of the class.
-    sizes = (3, 2, 4)
-    parameters = np.zeros(3 * 2 + 2 + 2 * 4 + 4)
-    labels = np.array([0, 0, 1, 2])
-    loss, gradient = loss_and_gradient(parameters, sizes, np.ones((4, 3)), labels)
-    assert loss == pytest.approx(np.log(4), rel=1e-14)
-    np.testing.assert_allclose(gradient[-4:], [-0.25, 0.0, 0.0, 0.25], atol=1e-16)
-    np.testing.assert_array_equal(gradient[:-4], 0.0)
-
-
-def test_softmax_does_not_overflow():
-    # Analytic: scores of 0 and 1e4 give the losses 1e4 and 0.
-    parameters = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 1e4], dtype=np.float32)
-    sizes = (1, 1, 2)
-    image = np.ones((1, 1), dtype=np.float32)
-    for label, expected in ((0, 1e4), (1, 0.0)):
-        loss, gradient = loss_and_gradient(parameters, sizes, image, np.array([label]))
-        assert loss == expected
-        assert np.isfinite(gradient).all()
-
-
-def test_layers_are_views_in_order():
-    parameters = np.arange(23.0)
-    (weights, biases), (last_weights, last_biases) = layer_views(parameters, (4, 3, 2))
-    np.testing.assert_array_equal(weights, np.arange(12.0).reshape(4, 3))
-    np.testing.assert_array_equal(biases, [12, 13, 14])
-    np.testing.assert_array_equal(last_weights, np.arange(15.0, 21.0).reshape(3, 2))
-    np.testing.assert_array_equal(last_biases, [21, 22])
-    assert all(np.shares_memory(view, parameters) for view in (weights, biases, last_weights, last_biases))
-
-
-def test_initial_weights_have_the_variance_of_he():
-    # Sum of squares over the variance is chi-square with n degrees of freedom, nearly normal for
-    # n = 60,000: 6.2 deviations, false-alarm rate 6e-10.
-    parameters = initial_parameters((300, 200, 10), np.random.default_rng(5))
-    (weights, biases), _ = layer_views(parameters, (300, 200, 10))
-    assert np.mean(weights.astype(np.float64) ** 2) * 150 == pytest.approx(1.0, abs=6.2 * np.sqrt(2 / 60_000))
-    np.testing.assert_array_equal(biases, 0.0)
-
-
 def generators(seed):
     return [np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)]
 
@@ -103,14 +37,14 @@ def generators(seed):
 def train_without_memory(dataset, plan, seed):
     """Write the plan's training down once more, with the words in a plain array."""
     init_rng, order_rng, rounding_rng, _ = generators(seed)
-    code, sizes = plan.code(), layer_sizes(dataset, plan)
-    words = code.encode(initial_parameters(sizes, init_rng))
+    code, network = plan.code(), plan.network_for(dataset)
+    words = code.encode(network.initial_parameters(init_rng))
     for epoch in range(plan.epochs):
         order = order_rng.permutation(len(dataset.train_images))
         for batch in np.split(order, np.arange(plan.batch_size, len(order), plan.batch_size)):
             parameters = code.decode(words)
-            _, gradient = loss_and_gradient(
-                parameters, sizes, dataset.train_images[batch], dataset.train_labels[batch]
+            _, gradient = network.loss_and_gradient(
+                parameters, dataset.train_images[batch], dataset.train_labels[batch]
             )
             step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
             words = code.encode(parameters - step * gradient, rounding_rng)
@@ -127,7 +61,7 @@ def test_without_errors_the_memory_changes_nothing(blobs, batch_size):
 
 def test_certain_failure_keeps_the_initial_program(blobs):
     result = train(blobs, PLAN, conditions(1.0), seed=1)
-    initial = PLAN.code().encode(initial_parameters(layer_sizes(blobs, PLAN), generators(1)[0]))
+    initial = PLAN.code().encode(PLAN.network_for(blobs).initial_parameters(generators(1)[0]))
     np.testing.assert_array_equal(result.words, initial)
     assert result.ledger.failed == result.ledger.switching
 
@@ -138,13 +72,13 @@ def test_failures_leave_the_rounding_draws_alone(blobs):
     plan = dataclasses.replace(PLAN, epochs=1)
     result = train(blobs, plan, conditions(1.0), seed=1)
     init_rng, order_rng, rounding_rng, _ = generators(1)
-    code, sizes = plan.code(), layer_sizes(blobs, plan)
-    initial = code.encode(initial_parameters(sizes, init_rng))
+    code, network = plan.code(), plan.network_for(blobs)
+    initial = code.encode(network.initial_parameters(init_rng))
     parameters = code.decode(initial)
     to_one = to_zero = 0
     for batch in np.split(order_rng.permutation(2000), 40):
-        _, gradient = loss_and_gradient(
-            parameters, sizes, blobs.train_images[batch], blobs.train_labels[batch]
+        _, gradient = network.loss_and_gradient(
+            parameters, blobs.train_images[batch], blobs.train_labels[batch]
         )
         words = code.encode(parameters - np.float32(plan.learning_rate) * gradient, rounding_rng)
         to_one += np.count_nonzero(np.unpackbits(words & ~initial))
@@ -167,7 +101,7 @@ def test_training_loss_falls_and_accuracy_is_that_of_the_words(blobs):
     result = train(blobs, PLAN, conditions(1e-3), seed=2)
     assert len(result.train_loss) == PLAN.epochs
     assert result.train_loss[-1] < 0.5 * result.train_loss[0]
-    scores = class_scores(PLAN.code().decode(result.words), layer_sizes(blobs, PLAN), blobs.test_images)
+    scores = PLAN.network_for(blobs).class_scores(PLAN.code().decode(result.words), blobs.test_images)
     assert result.test_accuracy == np.mean(scores.argmax(axis=1) == blobs.test_labels)
 
 
@@ -197,11 +131,12 @@ def test_runs_with_the_same_seed_share_weights_batches_and_rounding(blobs):
 def test_batches_do_not_depend_on_the_failures(blobs, monkeypatch):
     seen = []
 
-    def spy(parameters, sizes, images, labels):
-        seen[-1].append(images.copy())
-        return loss_and_gradient(parameters, sizes, images, labels)
+    class Spy(Perceptron):
+        def loss_and_gradient(self, parameters, images, labels):
+            seen[-1].append(images.copy())
+            return super().loss_and_gradient(parameters, images, labels)
 
-    monkeypatch.setattr(trainer, "loss_and_gradient", spy)
+    monkeypatch.setattr(TrainingPlan, "network_for", lambda _plan, _dataset: Spy((64, 20, 5)))
     plan = dataclasses.replace(PLAN, epochs=2)
     for rate in (0.0, 0.3):
         seen.append([])
@@ -245,6 +180,7 @@ def test_fashion_mnist_with_the_defaults():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"network": "transformer"}, "network: got 'transformer'; allowed: perceptron"),
         ({"hidden": ()}, r"hidden: got \(\); allowed: one positive integer"),
         ({"hidden": (10, 0)}, r"hidden: got \(10, 0\)"),
         ({"epochs": 0}, "epochs: got 0; allowed: 1 or more"),

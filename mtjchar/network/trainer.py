@@ -1,22 +1,18 @@
-"""Train a multilayer perceptron whose parameters live in an approximate memory."""
+"""Train a network whose parameters live in an approximate memory."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import FixedPoint, Words
 from mtjchar.network.memory import ApproximateMemory, WriteConditions, WriteLedger
-
-FloatT = TypeVar("FloatT", bound=np.floating[Any])
+from mtjchar.network.networks import NETWORKS, Network
 
 
 @dataclass(frozen=True)
@@ -25,6 +21,8 @@ class TrainingPlan:
 
     Attributes
     ----------
+    network : str
+        A name in `mtjchar.network.networks.NETWORKS`.
     hidden : tuple of int
         Units of each hidden layer, from the input on; at least one layer.
     epochs : int
@@ -50,6 +48,7 @@ class TrainingPlan:
     larger error of the weight: with 1.0 it is 85.6, 83.1 and 78.2 % (two seeds).
     """
 
+    network: str = "perceptron"
     hidden: tuple[int, ...] = (100,)
     epochs: int = 3
     batch_size: int = 100
@@ -59,6 +58,8 @@ class TrainingPlan:
     full_scale: float = 0.25
 
     def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise InputError("network", value=self.network, allowed=", ".join(NETWORKS))
         if not self.hidden or min(self.hidden) < 1:
             raise InputError("hidden", value=self.hidden, allowed="one positive integer or more")
         for name in ("epochs", "batch_size"):
@@ -76,6 +77,10 @@ class TrainingPlan:
         """Give the code of the parameters."""
         return FixedPoint(self.bits, self.full_scale)
 
+    def network_for(self, dataset: Dataset) -> Network:
+        """Give the network for images and classes of a data set."""
+        return NETWORKS[self.network](dataset.image_shape, self.hidden, dataset.classes)
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -92,7 +97,7 @@ class TrainingResult:
     programming_energy_J : float
         Energy of those writes, J.
     words : ndarray of uint8 or uint16, shape (parameters,)
-        What the memory holds at the end; `layer_views` of the decoded words gives the layers.
+        What the memory holds at the end; decoded, the parameters of the network.
     """
 
     test_accuracy: float
@@ -105,10 +110,10 @@ class TrainingResult:
 def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
     """Train a network in approximate memory and test it.
 
-    The network has rectified linear hidden units and a softmax output. All weights and biases are
-    fixed-point words in one memory. Each update adds the gradient step to what the memory holds,
-    rounds it stochastically and writes every word; the network computes with what the memory then
-    holds. The memory starts programmed: the initial weights cost nothing and have no errors.
+    All weights and biases are fixed-point words in one memory. Each update adds the gradient step to
+    what the memory holds, rounds it stochastically and writes every word; the network computes with
+    what the memory then holds. The memory starts programmed: the initial weights cost nothing and have
+    no errors.
 
     Initial weights, order of the batches, rounding and write failures have a random generator each.
     Runs with the same seed and other conditions thus share all but the failures; an error rate of 0
@@ -148,8 +153,8 @@ def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, se
         np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)
     )
     code = plan.code()
-    sizes = layer_sizes(dataset, plan)
-    memory = ApproximateMemory(code.encode(initial_parameters(sizes, init_rng)), plan.bits)
+    network = plan.network_for(dataset)
+    memory = ApproximateMemory(code.encode(network.initial_parameters(init_rng)), plan.bits)
     losses = []
     for epoch in range(plan.epochs):
         step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
@@ -158,13 +163,13 @@ def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, se
         for start in range(0, len(order), plan.batch_size):
             batch = order[start : start + plan.batch_size]
             parameters = code.decode(memory.words)
-            loss, gradient = loss_and_gradient(
-                parameters, sizes, dataset.train_images[batch], dataset.train_labels[batch]
+            loss, gradient = network.loss_and_gradient(
+                parameters, dataset.train_images[batch], dataset.train_labels[batch]
             )
             loss_sum += loss * len(batch)
             memory.write(code.encode(parameters - step * gradient, rounding_rng), conditions, failure_rng)
         losses.append(loss_sum / len(order))
-    scores = class_scores(code.decode(memory.words), sizes, dataset.test_images)
+    scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return TrainingResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
         train_loss=tuple(losses),
@@ -172,142 +177,3 @@ def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, se
         programming_energy_J=memory.ledger.energy_J(conditions),
         words=memory.words,
     )
-
-
-def layer_sizes(dataset: Dataset, plan: TrainingPlan) -> tuple[int, ...]:
-    """Give the units of each layer, from the pixels to the classes."""
-    return (dataset.train_images.shape[1], *plan.hidden, dataset.classes)
-
-
-def initial_parameters(sizes: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw the parameters that training starts from.
-
-    Weights are normal with variance 2/inputs, biases 0 (K. He et al., ICCV 2015,
-    doi:10.1109/ICCV.2015.123).
-
-    Parameters
-    ----------
-    sizes : tuple of int
-        Units of each layer, from the input on.
-    rng : numpy.random.Generator
-        Source of the weights.
-
-    Returns
-    -------
-    ndarray of float32, shape (parameters,)
-        In the order of `layer_views`.
-    """
-    count = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
-    parameters = np.zeros(count, dtype=np.float32)
-    for weights, _ in layer_views(parameters, sizes):
-        weights[:] = rng.standard_normal(weights.shape, dtype=np.float32) * math.sqrt(2.0 / len(weights))
-    return parameters
-
-
-def layer_views(
-    parameters: NDArray[FloatT], sizes: tuple[int, ...]
-) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
-    """See a flat array of parameters as layers.
-
-    Parameters
-    ----------
-    parameters : ndarray of float, shape (parameters,)
-        For each layer its weights, then its biases.
-    sizes : tuple of int
-        Units of each layer, from the input on.
-
-    Returns
-    -------
-    list of (weights, biases)
-        Views, shapes (inputs, outputs) and (outputs,).
-    """
-    layers = []
-    start = 0
-    for inputs, outputs in pairwise(sizes):
-        middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
-        layers.append((parameters[start:middle].reshape(inputs, outputs), parameters[middle:end]))
-        start = end
-    return layers
-
-
-def class_scores(
-    parameters: NDArray[FloatT], sizes: tuple[int, ...], images: NDArray[FloatT]
-) -> NDArray[FloatT]:
-    """Compute the network's scores; the class with the highest is the one recognized.
-
-    Parameters
-    ----------
-    parameters : ndarray of float, shape (parameters,)
-        In the order of `layer_views`.
-    sizes : tuple of int
-        Units of each layer, from the input on.
-    images : ndarray of float, shape (images, sizes[0])
-        Inputs.
-
-    Returns
-    -------
-    ndarray of float, shape (images, sizes[-1])
-        Logarithms of the class probabilities, up to a constant for each image.
-    """
-    return _activations(parameters, sizes, images)[-1]
-
-
-def loss_and_gradient(
-    parameters: NDArray[FloatT],
-    sizes: tuple[int, ...],
-    images: NDArray[FloatT],
-    labels: NDArray[np.int64],
-) -> tuple[float, NDArray[FloatT]]:
-    """Compute the mean softmax cross-entropy and its gradient, by backpropagation.
-
-    Parameters
-    ----------
-    parameters : ndarray of float, shape (parameters,)
-        In the order of `layer_views`; its type is that of the arithmetic.
-    sizes : tuple of int
-        Units of each layer, from the input on.
-    images : ndarray of float, shape (images, sizes[0])
-        Inputs.
-    labels : ndarray of int64, shape (images,)
-        Classes, 0 to sizes[-1] - 1.
-
-    Returns
-    -------
-    loss : float
-        Mean cross-entropy, nat.
-    gradient : ndarray of float, shape (parameters,)
-        Derivative of the loss with respect to each parameter.
-    """
-    activations = _activations(parameters, sizes, images)
-    rows = np.arange(len(labels))
-    # The largest score becomes 0: no exponential overflows, no sum is 0.
-    scores = activations[-1] - activations[-1].max(axis=1, keepdims=True)
-    probabilities = np.exp(scores)
-    sums = probabilities.sum(axis=1)
-    loss = float(np.mean(np.log(sums) - scores[rows, labels]))
-
-    delta = probabilities / sums[:, np.newaxis]
-    delta[rows, labels] -= 1
-    delta /= len(labels)
-    gradient = np.empty_like(parameters)
-    layers = layer_views(parameters, sizes)
-    gradients = layer_views(gradient, sizes)
-    for index in reversed(range(len(layers))):
-        weight_gradient, bias_gradient = gradients[index]
-        np.matmul(activations[index].T, delta, out=weight_gradient)
-        delta.sum(axis=0, out=bias_gradient)
-        if index > 0:
-            delta = (delta @ layers[index][0].T) * (activations[index] > 0)
-    return loss, gradient
-
-
-def _activations(
-    parameters: NDArray[FloatT], sizes: tuple[int, ...], images: NDArray[FloatT]
-) -> list[NDArray[FloatT]]:
-    """Give the inputs, the outputs of each hidden layer and the scores."""
-    *hidden, (weights, biases) = layer_views(parameters, sizes)
-    activations = [images]
-    for hidden_weights, hidden_biases in hidden:
-        activations.append(np.maximum(activations[-1] @ hidden_weights + hidden_biases, 0))
-    activations.append(activations[-1] @ weights + biases)
-    return activations
