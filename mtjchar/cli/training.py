@@ -22,7 +22,7 @@ from mtjchar.cli.common import (
 
 def tradeoff(
     folder: RunFolder,
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, or a folder with the four IDX files.")],
+    dataset: Annotated[str, typer.Option(help="digits, fashion-mnist, or a folder with the four IDX files.")],
     out: Out,
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,

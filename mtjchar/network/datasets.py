@@ -12,6 +12,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,11 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
     Parameters
     ----------
     name_or_folder : str or Path
-        ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747) as Debian's package
-        ``dataset-fashion-mnist`` installs it, or a folder with the four files of MNIST, each plain
-        or with ``.gz`` at the end of its name. A `Path` is always a folder.
+        ``"digits"``, 1797 images of 8 x 8 pixels that come with mtjchar (E. Alpaydin, C. Kaynak,
+        doi:10.24432/C50P49, see ``data/digits``), ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf,
+        arXiv:1708.07747) as Debian's package ``dataset-fashion-mnist`` installs it, or a folder with
+        the four files of MNIST, each plain or with ``.gz`` at the end of its name, where the plain one
+        comes first. A `Path` is always a folder. A pixel of byte b becomes b/255.
 
     Returns
     -------
@@ -74,6 +77,8 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
     MissingToolError
         If a known name is asked for whose Debian package is not installed.
     """
+    if name_or_folder == "digits":
+        return _load_folder("digits", _digits_folder())
     if isinstance(name_or_folder, str) and name_or_folder in _PACKAGE_FOLDERS:
         folder = _PACKAGE_FOLDERS[name_or_folder]
         if not folder.is_dir():
@@ -87,10 +92,17 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
         raise InputError(
             "data set",
             value=str(name_or_folder),
-            allowed=f"a known name ({', '.join(_PACKAGE_FOLDERS)}) or an existing folder",
+            allowed=f"a known name ({', '.join(['digits', *_PACKAGE_FOLDERS])}) or an existing folder",
             remedy=f"The folder has to hold {_IMAGE_FILES} (plain or .gz).",
         )
     return _load_folder(folder.resolve().name, folder)
+
+
+def _digits_folder() -> Path:
+    """Folder with the digits: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(str(resources.files("mtjchar")))
+    inside = package / "_data"
+    return (inside if inside.is_dir() else package.parent / "data") / "digits"
 
 
 def _load_folder(name: str, folder: Path) -> Dataset:
