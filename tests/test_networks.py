@@ -1,23 +1,29 @@
 import numpy as np
 import pytest
 
-from mtjchar.network.networks import Perceptron
+from mtjchar.errors import InputError
+from mtjchar.network.networks import ConvolutionalNetwork, Perceptron
 
 
-def test_gradient_against_finite_differences():
-    # Central differences in double precision: error of the order of h**2 and 1e-16 / h, h = 1e-6.
-    rng = np.random.default_rng(3)
-    images, labels = rng.random((9, 7)), rng.integers(0, 4, 9)
-    parameters = rng.standard_normal(7 * 6 + 6 + 6 * 5 + 5 + 5 * 4 + 4)
-    network = Perceptron((7, 6, 5, 4))
-    _, gradient = network.loss_and_gradient(parameters, images, labels)
-    numerical = np.empty_like(gradient)
+def numerical_gradient(network, parameters, images, labels):
+    """Central differences in double precision: error of the order of h**2 and 1e-16 / h, h = 1e-6."""
+    numerical = np.empty_like(parameters)
     for index in range(len(parameters)):
         step = np.zeros_like(parameters)
         step[index] = 1e-6
         above, _ = network.loss_and_gradient(parameters + step, images, labels)
         below, _ = network.loss_and_gradient(parameters - step, images, labels)
         numerical[index] = (above - below) / 2e-6
+    return numerical
+
+
+def test_gradient_against_finite_differences():
+    rng = np.random.default_rng(3)
+    images, labels = rng.random((9, 7)), rng.integers(0, 4, 9)
+    parameters = rng.standard_normal(7 * 6 + 6 + 6 * 5 + 5 + 5 * 4 + 4)
+    network = Perceptron((7, 6, 5, 4))
+    _, gradient = network.loss_and_gradient(parameters, images, labels)
+    numerical = numerical_gradient(network, parameters, images, labels)
     np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-8)
 
 
@@ -60,3 +66,93 @@ def test_initial_weights_have_the_variance_of_he():
     (weights, biases), _ = network.layers(parameters)
     assert np.mean(weights.astype(np.float64) ** 2) * 150 == pytest.approx(1.0, abs=6.2 * np.sqrt(2 / 60_000))
     np.testing.assert_array_equal(biases, 0.0)
+
+
+class TestConvolutional:
+    # Odd sizes: 7 x 5 pixels, pooled to 3 x 2 and 1 x 1.
+    NETWORK = ConvolutionalNetwork((7, 5), (2, 3), 4)
+
+    def parameters(self, rng):
+        return 0.5 * rng.standard_normal(self.NETWORK.parameters)
+
+    def test_number_of_parameters_and_layers(self):
+        # Analytic: 3 x 3 kernels with biases, then the last layer.
+        assert self.NETWORK.parameters == (9 * 2 + 2) + (9 * 2 * 3 + 3) + (3 * 4 + 4)
+        layers = self.NETWORK.layers(np.zeros(self.NETWORK.parameters))
+        assert [weights.shape for weights, _ in layers] == [(3, 3, 1, 2), (3, 3, 2, 3), (3, 4)]
+        assert [biases.shape for _, biases in layers] == [(2,), (3,), (4,)]
+
+    def test_scores_against_loops(self):
+        # The definition, a pixel at a time.
+        rng = np.random.default_rng(31)
+        parameters, images = self.parameters(rng), rng.random((3, 35))
+        *kernels, (weights, biases) = self.NETWORK.layers(parameters)
+        for image, scores in zip(images, self.NETWORK.class_scores(parameters, images), strict=True):
+            maps = image.reshape(7, 5, 1)
+            for kernel, kernel_biases in kernels:
+                maps = pool_by_loops(np.maximum(convolve_by_loops(maps, kernel) + kernel_biases, 0.0))
+            np.testing.assert_allclose(scores, maps.reshape(-1) @ weights + biases, rtol=1e-13, atol=1e-13)
+
+    def test_gradient_against_finite_differences(self):
+        rng = np.random.default_rng(37)
+        parameters, images, labels = self.parameters(rng), rng.random((20, 35)), rng.integers(0, 4, 20)
+        _, gradient = self.NETWORK.loss_and_gradient(parameters, images, labels)
+        numerical = numerical_gradient(self.NETWORK, parameters, images, labels)
+        np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-8)
+        assert np.count_nonzero(gradient) > 0.9 * len(gradient)  # with this seed no channel is dark
+
+    def test_of_equally_large_pixels_one_has_the_derivative(self):
+        # Analytic: dark images, positive biases; the bias of the one convolution acts through 1 of 4 pixels.
+        network = ConvolutionalNetwork((2, 2), (1,), 2)
+        parameters = np.zeros(network.parameters)
+        layers = network.layers(parameters)
+        layers[0][1][:] = 1.0
+        layers[1][0][:] = [[2.0, 0.0]]
+        _, gradient = network.loss_and_gradient(parameters, np.zeros((1, 4)), np.array([1]))
+        # Derivative of the loss with respect to the scores: p and -p with p = 1/(1 + exp(-2)).
+        assert network.layers(gradient)[0][1][0] == pytest.approx(2.0 / (1.0 + np.exp(-2.0)), rel=1e-14)
+
+    def test_scores_of_many_images_are_those_of_each(self):
+        rng = np.random.default_rng(33)
+        parameters, images = self.parameters(rng), rng.random((1203, 35))
+        scores = self.NETWORK.class_scores(parameters, images)
+        assert scores.shape == (1203, 4)
+        np.testing.assert_allclose(
+            scores[[0, 499, 500, 1202]],
+            self.NETWORK.class_scores(parameters, images[[0, 499, 500, 1202]]),
+            rtol=1e-12,
+        )
+
+    def test_initial_weights_have_the_variance_of_he(self):
+        # As for the perceptron: n = 9 * 64 * 128 = 73,728, 6.2 deviations, false-alarm rate 6e-10.
+        network = ConvolutionalNetwork((8, 8), (64, 128), 2)
+        layers = network.layers(network.initial_parameters(np.random.default_rng(34)))
+        weights = layers[1][0].astype(np.float64)
+        assert np.mean(weights**2) * 288 == pytest.approx(1.0, abs=6.2 * np.sqrt(2 / 73_728))
+        assert all(not biases.any() for _, biases in layers)
+
+    def test_images_that_are_too_small(self):
+        with pytest.raises(InputError, match=r"shape of the images: got \(3, 9\); allowed: 4 rows"):
+            ConvolutionalNetwork((3, 9), (2, 3), 4)
+
+
+def convolve_by_loops(maps, kernel):
+    rows, columns, _ = maps.shape
+    result = np.zeros((rows, columns, kernel.shape[-1]))
+    for row in range(rows):
+        for column in range(columns):
+            for i in range(3):
+                for j in range(3):
+                    y, x = row + i - 1, column + j - 1
+                    if 0 <= y < rows and 0 <= x < columns:
+                        result[row, column] += maps[y, x] @ kernel[i, j]
+    return result
+
+
+def pool_by_loops(maps):
+    rows, columns, channels = maps.shape
+    result = np.empty((rows // 2, columns // 2, channels))
+    for row in range(rows // 2):
+        for column in range(columns // 2):
+            result[row, column] = maps[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].max(axis=(0, 1))
+    return result

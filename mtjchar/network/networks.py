@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mtjchar.errors import InputError
 
 FloatT = TypeVar("FloatT", bound=np.floating[Any])
 
@@ -105,13 +107,7 @@ class Perceptron:
         list of (weights, biases)
             Views, shapes (inputs, outputs) and (outputs,).
         """
-        layers = []
-        start = 0
-        for inputs, outputs in pairwise(self.sizes):
-            middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
-            layers.append((parameters[start:middle].reshape(inputs, outputs), parameters[middle:end]))
-            start = end
-        return layers
+        return _layer_views(parameters, pairwise(self.sizes))
 
     def initial_parameters(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """Draw normal weights with variance 2/inputs; biases are 0.
@@ -119,8 +115,7 @@ class Perceptron:
         K. He et al., ICCV 2015, doi:10.1109/ICCV.2015.123.
         """
         parameters = np.zeros(self.parameters, dtype=np.float32)
-        for weights, _ in self.layers(parameters):
-            weights[:] = rng.standard_normal(weights.shape, dtype=np.float32) * math.sqrt(2.0 / len(weights))
+        _he_weights(self.layers(parameters), rng)
         return parameters
 
     def class_scores(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> NDArray[FloatT]:
@@ -153,6 +148,182 @@ class Perceptron:
         return activations
 
 
+@dataclass(frozen=True)
+class ConvolutionalNetwork:
+    """Convolutions over 3 x 3 pixels, each rectified and pooled, and a fully connected softmax output.
+
+    A convolution leaves the size of the image as it is (zeros beyond its edges); the pooling after it
+    takes the largest of each 2 x 2 pixels and drops an odd last row or column.
+
+    Parameters are, for each convolution, its weights (row, column, input channel, output channel), then
+    its biases, and then weights and biases of the output.
+
+    Attributes
+    ----------
+    image_shape : tuple of int
+        Rows and columns of an image, at least 2 to the power of the number of convolutions.
+    channels : tuple of int
+        Output channels of each convolution.
+    classes : int
+        Number of classes.
+
+    Raises
+    ------
+    InputError
+        If nothing is left of the images.
+    """
+
+    image_shape: tuple[int, int]
+    channels: tuple[int, ...]
+    classes: int
+
+    def __post_init__(self) -> None:
+        smallest = 1 << len(self.channels)
+        if min(self.image_shape) < smallest:
+            raise InputError(
+                "shape of the images",
+                value=self.image_shape,
+                allowed=f"{smallest} rows and columns or more for {len(self.channels)} convolutions",
+                remedy="Take fewer convolutions, or the perceptron.",
+            )
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(math.prod(shape) + shape[-1] for shape in self._shapes())
+
+    def layers(self, parameters: NDArray[FloatT]) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
+        """See a flat array of parameters as layers.
+
+        Parameters
+        ----------
+        parameters : ndarray of float, shape (parameters,)
+            In the order of the network.
+
+        Returns
+        -------
+        list of (weights, biases)
+            Views: of each convolution, shapes (3, 3, inputs, outputs) and (outputs,), and of the output,
+            shapes (inputs, classes) and (classes,).
+        """
+        return _layer_views(parameters, self._shapes())
+
+    def initial_parameters(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Draw normal weights with variance 2/inputs; biases are 0, see `Perceptron`."""
+        parameters = np.zeros(self.parameters, dtype=np.float32)
+        _he_weights(self.layers(parameters), rng)
+        return parameters
+
+    def class_scores(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> NDArray[FloatT]:
+        """Compute the scores of the classes, see `Network`."""
+        # Patches take much memory: some images at a time.
+        starts = range(0, len(images), 500)
+        parts = [self._forward(parameters, images[start : start + 500])[-1] for start in starts]
+        return np.concatenate(parts)
+
+    def loss_and_gradient(
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: NDArray[np.int64]
+    ) -> tuple[float, NDArray[FloatT]]:
+        """Compute the mean softmax cross-entropy and its gradient, see `Network`."""
+        convolved, features, scores = self._forward(parameters, images)
+        loss, delta = cross_entropy(scores, labels)
+        gradient = np.empty_like(parameters)
+        *convolutions, (weights, _) = self.layers(parameters)
+        *gradients, (weight_gradient, bias_gradient) = self.layers(gradient)
+        np.matmul(features.T, delta, out=weight_gradient)
+        delta.sum(axis=0, out=bias_gradient)
+        delta = delta @ weights.T
+        for index in reversed(range(len(convolutions))):
+            patches, before, pooled = convolved[index]
+            kernel, (kernel_gradient, bias_gradient) = convolutions[index][0], gradients[index]
+            delta = delta.reshape(pooled.shape) * (pooled > 0)
+            outputs = delta.shape[-1]
+            delta = _unpooled(delta, before, pooled).reshape(-1, outputs)
+            np.matmul(patches.T, delta, out=kernel_gradient.reshape(-1, outputs))
+            delta.sum(axis=0, out=bias_gradient)
+            if index > 0:
+                delta = _image_gradient(delta @ kernel.reshape(-1, outputs).T, before.shape)
+        return loss, gradient
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the weights of each layer; the last dimension is that of the biases."""
+        kernels = [(3, 3, inputs, outputs) for inputs, outputs in pairwise((1, *self.channels))]
+        rows, columns = (size >> len(self.channels) for size in self.image_shape)
+        return [*kernels, (rows * columns * self.channels[-1], self.classes)]
+
+    def _forward(
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT]
+    ) -> tuple[list[_Convolved[FloatT]], NDArray[FloatT], NDArray[FloatT]]:
+        """Give what each convolution made, the inputs of the last layer and the scores."""
+        *convolutions, (weights, biases) = self.layers(parameters)
+        pooled = images.reshape(len(images), *self.image_shape, 1)
+        convolved = []
+        for kernel, kernel_biases in convolutions:
+            patches = _patches(pooled)
+            before = (patches @ kernel.reshape(-1, len(kernel_biases))).reshape(*pooled.shape[:3], -1)
+            before += kernel_biases
+            pooled = np.maximum(_pooled(before), 0)
+            convolved.append(_Convolved(patches, before, pooled))
+        features = pooled.reshape(len(images), -1)
+        return convolved, features, features @ weights + biases
+
+
+class _Convolved(NamedTuple, Generic[FloatT]):
+    """What a convolution made of images: arrays of shape (images, rows, columns, channels)."""
+
+    patches: NDArray[FloatT]
+    """Pixels under the kernel, shape (images * rows * columns, 9 * channels)."""
+    before: NDArray[FloatT]
+    """Output before pooling."""
+    pooled: NDArray[FloatT]
+    """Output, pooled and rectified: the same as rectified and pooled."""
+
+
+def _patches(images: NDArray[FloatT]) -> NDArray[FloatT]:
+    """Give the 3 x 3 pixels around each pixel as a row (im2col)."""
+    count, rows, columns, channels = images.shape
+    padded = np.zeros((count, rows + 2, columns + 2, channels), dtype=images.dtype)
+    padded[:, 1:-1, 1:-1] = images
+    patches = np.empty((count, rows, columns, 3, 3, channels), dtype=images.dtype)
+    for row in range(3):
+        for column in range(3):
+            patches[:, :, :, row, column] = padded[:, row : row + rows, column : column + columns]
+    return patches.reshape(count * rows * columns, 9 * channels)
+
+
+def _image_gradient(patch_gradient: NDArray[FloatT], shape: tuple[int, ...]) -> NDArray[FloatT]:
+    """Add up what the patches say of each pixel, the transpose of `_patches`; shape that of the images."""
+    count, rows, columns, _ = shape
+    patches = patch_gradient.reshape(count, rows, columns, 3, 3, -1)
+    padded = np.zeros((count, rows + 2, columns + 2, patches.shape[-1]), dtype=patches.dtype)
+    for row in range(3):
+        for column in range(3):
+            padded[:, row : row + rows, column : column + columns] += patches[:, :, :, row, column]
+    return padded[:, 1:-1, 1:-1]
+
+
+def _corners(images: NDArray[FloatT]) -> list[NDArray[FloatT]]:
+    """See images as four: the pixels of each corner of the 2 x 2 pixels that are pooled."""
+    rows, columns = images.shape[1] & ~1, images.shape[2] & ~1
+    return [images[:, row:rows:2, column:columns:2] for row in range(2) for column in range(2)]
+
+
+def _pooled(images: NDArray[FloatT]) -> NDArray[FloatT]:
+    first, second, third, fourth = _corners(images)
+    pooled: NDArray[FloatT] = np.maximum(np.maximum(first, second), np.maximum(third, fourth))
+    return pooled
+
+
+def _unpooled(delta: NDArray[FloatT], before: NDArray[FloatT], pooled: NDArray[FloatT]) -> NDArray[FloatT]:
+    """Give the derivative before the pooling: the first of equally large pixels has it all."""
+    derivative = np.zeros_like(before)
+    for corner, target in zip(_corners(before), _corners(derivative), strict=True):
+        largest = corner == pooled
+        np.multiply(delta, largest, out=target)
+        delta = delta * ~largest
+    return derivative
+
+
 def cross_entropy(scores: NDArray[FloatT], labels: NDArray[np.int64]) -> tuple[float, NDArray[FloatT]]:
     """Compute the mean softmax cross-entropy and its derivative with respect to the scores.
 
@@ -181,11 +352,39 @@ def cross_entropy(scores: NDArray[FloatT], labels: NDArray[np.int64]) -> tuple[f
     return loss, derivative
 
 
+def _layer_views(
+    parameters: NDArray[FloatT], shapes: Iterable[tuple[int, ...]]
+) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
+    """See a flat array as layers of weights of these shapes, biases for the last dimension behind each."""
+    layers = []
+    start = 0
+    for shape in shapes:
+        middle = start + math.prod(shape)
+        end = middle + shape[-1]
+        layers.append((parameters[start:middle].reshape(shape), parameters[middle:end]))
+        start = end
+    return layers
+
+
+def _he_weights(
+    layers: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]], rng: np.random.Generator
+) -> None:
+    """Draw normal weights with variance 2/inputs (K. He et al., ICCV 2015, doi:10.1109/ICCV.2015.123)."""
+    for weights, _ in layers:
+        scale = math.sqrt(2.0 / math.prod(weights.shape[:-1]))
+        weights[:] = rng.standard_normal(weights.shape, dtype=np.float32) * scale
+
+
 def _perceptron(image_shape: tuple[int, int], hidden: tuple[int, ...], classes: int) -> Network:
     return Perceptron((math.prod(image_shape), *hidden, classes))
 
 
+def _convolutional(image_shape: tuple[int, int], hidden: tuple[int, ...], classes: int) -> Network:
+    return ConvolutionalNetwork(image_shape, hidden, classes)
+
+
 NETWORKS: dict[str, Callable[[tuple[int, int], tuple[int, ...], int], Network]] = {
     "perceptron": _perceptron,
+    "convolutional": _convolutional,
 }
 """Networks by name: each from the shape of the images, the sizes of its hidden layers and the classes."""
