@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -373,18 +373,3 @@ def _he_weights(
     for weights, _ in layers:
         scale = math.sqrt(2.0 / math.prod(weights.shape[:-1]))
         weights[:] = rng.standard_normal(weights.shape, dtype=np.float32) * scale
-
-
-def _perceptron(image_shape: tuple[int, int], hidden: tuple[int, ...], classes: int) -> Network:
-    return Perceptron((math.prod(image_shape), *hidden, classes))
-
-
-def _convolutional(image_shape: tuple[int, int], hidden: tuple[int, ...], classes: int) -> Network:
-    return ConvolutionalNetwork(image_shape, hidden, classes)
-
-
-NETWORKS: dict[str, Callable[[tuple[int, int], tuple[int, ...], int], Network]] = {
-    "perceptron": _perceptron,
-    "convolutional": _convolutional,
-}
-"""Networks by name: each from the shape of the images, the sizes of its hidden layers and the classes."""
