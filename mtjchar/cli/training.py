@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +22,21 @@ from mtjchar.cli.common import (
 )
 
 
+class NetworkName(StrEnum):
+    """Network to train; names as in `mtjchar.network.trainer.PLANS`."""
+
+    perceptron = "perceptron"
+    convolutional = "convolutional"
+    binarized = "binarized"
+
+
 def tradeoff(
     folder: RunFolder,
     dataset: Annotated[str, typer.Option(help="digits, fashion-mnist, or a folder with the four IDX files.")],
     out: Out,
+    network: Annotated[
+        NetworkName, typer.Option(help="What is trained, see docs/networks.md.")
+    ] = NetworkName.perceptron,
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
     workers: Workers = None,
@@ -35,7 +48,7 @@ def tradeoff(
     """
     from mtjchar import plotting
     from mtjchar.network import tradeoff as experiment
-    from mtjchar.network.trainer import TrainingPlan
+    from mtjchar.network.trainer import PLANS
 
     surface = load_surface(folder)
     writable(out)
@@ -43,7 +56,7 @@ def tradeoff(
         table = experiment.tradeoff(
             surface,
             dataset,
-            plan=TrainingPlan(epochs=epochs),
+            plan=dataclasses.replace(PLANS[network], epochs=epochs),
             seeds=seeds,
             kept=out / "trainings.jsonl",
             workers=workers,
