@@ -1,6 +1,6 @@
 """Training in approximate memory as one would write it with PyTorch, masks drawn bit by bit.
 
-Same experiment as `mtjchar.network.trainer.train` with the default plan: a perceptron with 100 rectified units,
+Same experiment as `mtjchar.network.trainer.train` with the default plan: 100 rectified units,
 batches of 100, every weight an 8-bit word in two's complement that is written in each update, stochastic
 rounding, counts of writes by kind. torch is an optional extra, `pip install mtjchar[bench]`.
 """
