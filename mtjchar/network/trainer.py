@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset
-from mtjchar.network.encoding import FixedPoint, Words
-from mtjchar.network.memory import ApproximateMemory, WriteConditions, WriteLedger
+from mtjchar.network.encoding import Code, FixedPoint, Words
+from mtjchar.network.ledger import WriteConditions, WriteLedger
+from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.networks import NETWORKS, Network
+
+Rounding = Literal["stochastic", "nearest"]
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,10 @@ class TrainingPlan:
         Step for a unit gradient in the first epoch, above 0.
     learning_rate_decay : float
         Factor on the learning rate from one epoch to the next, above 0 and up to 1.
-    bits, full_scale : int, float
+    bits, full_scale, code : int, float, str
         Fixed-point code of all weights and biases, see `FixedPoint`.
+    rounding : {"stochastic", "nearest"}
+        How an updated value becomes a level. To the nearest, steps below half a level are lost.
 
     Raises
     ------
@@ -56,6 +64,8 @@ class TrainingPlan:
     learning_rate_decay: float = 0.5
     bits: int = 8
     full_scale: float = 0.25
+    code: Code = "twos_complement"
+    rounding: Rounding = "stochastic"
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
@@ -71,11 +81,13 @@ class TrainingPlan:
             raise InputError(
                 "learning_rate_decay", value=self.learning_rate_decay, allowed="above 0, up to 1"
             )
-        self.code()
+        if self.rounding not in ROUNDINGS:
+            raise InputError("rounding", value=self.rounding, allowed=" or ".join(map(repr, ROUNDINGS)))
+        self.fixed_point()
 
-    def code(self) -> FixedPoint:
+    def fixed_point(self) -> FixedPoint:
         """Give the code of the parameters."""
-        return FixedPoint(self.bits, self.full_scale)
+        return FixedPoint(self.bits, self.full_scale, self.code)
 
     def network_for(self, dataset: Dataset) -> Network:
         """Give the network for images and classes of a data set."""
@@ -107,18 +119,24 @@ class TrainingResult:
     words: Words
 
 
-def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
+def train(
+    dataset: Dataset,
+    plan: TrainingPlan,
+    conditions: WriteConditions,
+    seed: int,
+    watch: Callable[[Words, Words], None] | None = None,
+) -> TrainingResult:
     """Train a network in approximate memory and test it.
 
     All weights and biases are fixed-point words in one memory. Each update adds the gradient step to
-    what the memory holds, rounds it stochastically and writes every word; the network computes with
-    what the memory then holds. The memory starts programmed: the initial weights cost nothing and have
-    no errors.
+    what the memory holds, rounds it and writes every word; the network computes with what the memory
+    then holds. The memory starts programmed: the initial weights cost nothing and have no errors.
 
-    Initial weights, order of the batches, rounding and write failures have a random generator each.
-    Runs with the same seed and other conditions thus share all but the failures; an error rate of 0
-    gives the same as a memory without errors, bit for bit. Another linear algebra library sums in
-    another order, which stochastic rounding can turn into other words.
+    Initial weights, order of the batches, rounding, write failures and, where error rates are of devices,
+    the choice of a device for each cell have a random generator each. Runs with the same seed and other
+    conditions thus share all but the failures; an error rate of 0 gives the same as a memory without
+    errors, bit for bit. Another linear algebra library sums in another order, which
+    stochastic rounding can turn into other words.
 
     Parameters
     ----------
@@ -130,6 +148,8 @@ def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, see
         Error rates and energies of every write.
     seed : int
         Seed of all randomness, 0 or more.
+    watch : callable, optional
+        Called before each write with the words that the memory holds and those that it is to hold.
 
     Returns
     -------
@@ -144,17 +164,28 @@ def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, see
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
     # One thread: the matrices are small, and the result would depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
-        return _train(dataset, plan, conditions, seed)
+        return _train(dataset, plan, conditions, seed, watch)
 
 
-def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
+def _train(
+    dataset: Dataset,
+    plan: TrainingPlan,
+    conditions: WriteConditions,
+    seed: int,
+    watch: Callable[[Words, Words], None] | None,
+) -> TrainingResult:
     # SFC64 draws the rounding noise, one number a parameter and update, fastest.
-    init_rng, order_rng, rounding_rng, failure_rng = (
-        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)
+    init_rng, order_rng, rounding_rng, failure_rng, device_rng = (
+        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(5)
     )
-    code = plan.code()
+    code = plan.fixed_point()
     network = plan.network_for(dataset)
-    memory = ApproximateMemory(code.encode(network.initial_parameters(init_rng)), plan.bits)
+    devices = None
+    if conditions.device_weight is not None:
+        weight = np.asarray(conditions.device_weight)
+        devices = draw_devices(weight, network.parameters, plan.bits, device_rng)
+    memory = ApproximateMemory(code.encode(network.initial_parameters(init_rng)), plan.bits, devices)
+    noise = rounding_rng if plan.rounding == "stochastic" else None
     losses = []
     for epoch in range(plan.epochs):
         step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
@@ -167,7 +198,12 @@ def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, se
                 parameters, dataset.train_images[batch], dataset.train_labels[batch]
             )
             loss_sum += loss * len(batch)
-            memory.write(code.encode(parameters - step * gradient, rounding_rng), conditions, failure_rng)
+            gradient *= -step
+            gradient += parameters
+            words = code.encode(gradient, noise)
+            if watch is not None:
+                watch(memory.words, words)
+            memory.write(words, conditions, failure_rng)
         losses.append(loss_sum / len(order))
     scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return TrainingResult(
