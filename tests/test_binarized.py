@@ -8,7 +8,7 @@ import pytest
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Signs
 from mtjchar.network.datasets import load_dataset
-from mtjchar.network.memory import PerDirection, WriteConditions
+from mtjchar.network.ledger import PerDirection, WriteConditions
 from mtjchar.network.networks import cross_entropy
 from mtjchar.network.trainer import PLANS, train
 
@@ -143,8 +143,8 @@ def test_without_errors_the_memory_holds_the_signs_of_the_real_weights(digits, t
             switched[0] += np.count_nonzero((signs < 0) & (real >= 0))
             switched[1] += np.count_nonzero((signs > 0) & (real < 0))
     np.testing.assert_array_equal(trained.words, real >= 0)
-    assert trained.ledger.switching == tuple(switched)
-    assert trained.ledger.failed == (0, 0)
+    assert trained.ledger.switching.tolist() == [switched]
+    assert trained.ledger.failed.tolist() == [[0, 0]]
 
 
 def test_every_update_writes_every_sign_and_energy_adds_up(digits):
@@ -152,16 +152,11 @@ def test_every_update_writes_every_sign_and_energy_adds_up(digits):
     result = train(digits, PLAN, here, seed=1)
     ledger = result.ledger
     assert result.words.shape == (64 * 60 + 60 * 10,)
-    assert sum(ledger.switching) + sum(ledger.redundant) == 4440 * PLAN.epochs * 72
-    by_hand = (
-        1.0 * ledger.switching.p_to_ap
-        + 1.5 * ledger.switching.ap_to_p
-        + 0.8 * ledger.redundant.p_to_ap
-        + 2.1 * ledger.redundant.ap_to_p
-    )
-    assert result.programming_energy_J == pytest.approx(by_hand * 1e-12, rel=1e-12)
+    assert ledger.switching.sum() + ledger.redundant.sum() == 4440 * PLAN.epochs * 72
+    by_hand = ledger.switching @ [1.0, 1.5] + ledger.redundant @ [0.8, 2.1]
+    assert result.programming_energy_J == pytest.approx(by_hand[0] * 1e-12, rel=1e-12)
     # Binomial: 6.1 deviations, false-alarm rate 1e-9.
-    for tried, failed in zip(ledger.switching, ledger.failed, strict=True):
+    for tried, failed in zip(ledger.switching[0], ledger.failed[0], strict=True):
         assert abs(failed - 0.2 * tried) < 6.1 * np.sqrt(0.16 * tried)
 
 

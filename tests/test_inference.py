@@ -6,7 +6,7 @@ import pytest
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import load_dataset
 from mtjchar.network.inference import program
-from mtjchar.network.memory import PerDirection, WriteConditions
+from mtjchar.network.ledger import PerDirection, WriteConditions
 from mtjchar.network.trainer import PLANS, train
 
 QUICK = {"epochs": 4, "batch_size": 20, "learning_rate_decay": 0.7}
@@ -41,19 +41,19 @@ def test_without_errors_it_is_the_trained_network(digits, trained):
     result = program(digits, plan, training.words, conditions(0.0), seed=0)
     np.testing.assert_array_equal(result.words, training.words)
     assert result.test_accuracy == training.test_accuracy
-    assert result.ledger.failed == (0, 0)
+    assert result.ledger.failed.sum() == 0
 
 
 def test_wrong_bits_are_those_that_failed(digits, trained):
     plan, training = trained
     result = program(digits, plan, training.words, conditions(0.3, 0.1), seed=1)
     wrong = np.unpackbits(result.words ^ training.words).sum()
-    assert wrong == sum(result.ledger.failed)
+    assert wrong == result.ledger.failed.sum()
     # Half of the bits have to switch. Binomial, 6.1 deviations, false-alarm rate 1e-9 each.
-    bits = training.words.size * plan.code().bits
-    switching = result.ledger.switching
-    assert abs(sum(switching) - bits / 2) < 6.1 * np.sqrt(bits / 4)
-    for tried, failed, rate in zip(switching, result.ledger.failed, (0.3, 0.1), strict=True):
+    bits = training.words.size * plan.fixed_point().bits
+    switching, failures = (counts.sum(axis=0) for counts in (result.ledger.switching, result.ledger.failed))
+    assert abs(switching.sum() - bits / 2) < 6.1 * np.sqrt(bits / 4)
+    for tried, failed, rate in zip(switching, failures, (0.3, 0.1), strict=True):
         assert abs(failed - rate * tried) < 6.1 * np.sqrt(rate * (1 - rate) * tried)
 
 
@@ -61,16 +61,11 @@ def test_energy_is_that_of_one_write_of_every_bit(digits, trained):
     plan, training = trained
     result = program(digits, plan, training.words, conditions(0.1), seed=2)
     ledger = result.ledger
-    assert sum(ledger.switching) + sum(ledger.redundant) == training.words.size * plan.code().bits
+    assert ledger.switching.sum() + ledger.redundant.sum() == training.words.size * plan.fixed_point().bits
     # Whether a one is written or a zero follows from the words.
     ones = np.unpackbits(training.words).sum()
-    assert ledger.switching.p_to_ap + ledger.redundant.p_to_ap == ones
-    by_hand = (
-        1.0 * ledger.switching.p_to_ap
-        + 1.5 * ledger.switching.ap_to_p
-        + 0.8 * ledger.redundant.p_to_ap
-        + 2.1 * ledger.redundant.ap_to_p
-    )
+    assert ledger.switching[:, 0].sum() + ledger.redundant[:, 0].sum() == ones
+    by_hand = (ledger.switching @ [1.0, 1.5] + ledger.redundant @ [0.8, 2.1]).sum()
     assert result.programming_energy_J == pytest.approx(by_hand * 1e-12, rel=1e-12)
 
 
@@ -106,6 +101,23 @@ def test_binarized_weights_are_hurt_less(digits):
         ]
         losses[name] = training.test_accuracy - np.mean(accuracy)
     assert losses["binarized"] < 0.1 < losses["convolutional"]
+
+
+def test_cells_that_are_devices(digits):
+    # Half of the cells are devices that never switch: as many are wrong as with a rate of 0.5 for all.
+    # Binomial, 6.1 deviations, false-alarm rate 1e-9.
+    plan = PLAN["binarized"]
+    words = np.ones(4440, dtype=np.uint8)
+    here = WriteConditions(
+        error_rate=[[[0.0, 0.0]], [[1.0, 1.0]]],
+        switching_energy_J=[1e-12, 1e-12],
+        redundant_energy_J=[1e-12, 1e-12],
+        device_weight=[1.0, 1.0],
+    )
+    first, again = (program(digits, plan, words, here, seed=5) for _ in range(2))
+    tried = first.ledger.switching.sum()
+    assert abs(first.ledger.failed.sum() - tried / 2) < 6.1 * np.sqrt(tried / 4)
+    np.testing.assert_array_equal(first.words, again.words)
 
 
 def test_same_seed_same_result(digits, trained):

@@ -30,6 +30,16 @@ class Signs:
         """Bits a word, 1."""
         return 1
 
+    @property
+    def lsb(self) -> float:
+        """Distance of the two values."""
+        return 2.0
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Value of each word, in the order of the words."""
+        return np.array([-1, 1], dtype=np.float32)
+
     def encode(self, values: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> Words:
         """Give the words of the signs; 0 counts as positive.
 
@@ -74,7 +84,7 @@ class Signs:
         InputError
             If `words` are of another type or have more than one bit.
         """
-        return 2 * check_words(words, 1).astype(np.float32) - 1
+        return self.values.take(check_words(words, self.bits))
 
 
 @dataclass(frozen=True)

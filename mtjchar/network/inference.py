@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Words, check_words
-from mtjchar.network.memory import ApproximateMemory, WriteConditions, WriteLedger
+from mtjchar.network.ledger import WriteConditions, WriteLedger
+from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.trainer import TrainingPlan
 
 
@@ -45,8 +46,9 @@ def program(
     bits have to switch, so that the fraction of wrong bits is half of the error rate. Reading is free and
     without errors.
 
-    What the cells held before and the write failures have a random generator each: runs with the same
-    seed and other conditions share the former.
+    What the cells held before, the write failures and, where error rates are of devices, the choice of a
+    device for each cell have a random generator each: runs with the same seed and other conditions share
+    all but the failures.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def program(
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-    code, network = plan.code(), plan.network_for(dataset)
+    code, network = plan.fixed_point(), plan.network_for(dataset)
     words = check_words(words, code.bits)
     if words.shape != (network.parameters,):
         raise InputError(
@@ -80,11 +82,15 @@ def program(
             value=words.shape,
             allowed=f"({network.parameters},), the parameters of the network",
         )
-    before_rng, failure_rng = (
-        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(2)
+    before_rng, failure_rng, device_rng = (
+        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(3)
     )
+    devices = None
+    if conditions.device_weight is not None:
+        weight = np.asarray(conditions.device_weight)
+        devices = draw_devices(weight, network.parameters, code.bits, device_rng)
     before = before_rng.integers(0, 1 << code.bits, words.shape, dtype=words.dtype)
-    memory = ApproximateMemory(before, code.bits)
+    memory = ApproximateMemory(before, code.bits, devices)
     memory.write(words, conditions, failure_rng)
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,11 +13,15 @@ from threadpoolctl import threadpool_limits
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Signs
 from mtjchar.network.datasets import Dataset
-from mtjchar.network.encoding import FixedPoint, Words
-from mtjchar.network.memory import ApproximateMemory, WriteConditions, WriteLedger
+from mtjchar.network.encoding import Code, FixedPoint, Words
+from mtjchar.network.ledger import WriteConditions, WriteLedger
+from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.networks import ConvolutionalNetwork, Network, Perceptron
 
 NETWORKS = ("perceptron", "convolutional", "binarized")
+
+Rounding = Literal["stochastic", "nearest"]
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,12 @@ class TrainingPlan:
         Step for a unit gradient in the first epoch, above 0.
     learning_rate_decay : float
         Factor on the learning rate from one epoch to the next, above 0 and up to 1.
-    bits, full_scale : int, float
+    bits, full_scale, code : int, float, str
         Fixed-point code of all weights and biases, see `FixedPoint`. The weights of a binarized network
-        have 1 bit and no scale.
+        have 1 bit, no scale and no choice of a code.
+    rounding : {"stochastic", "nearest"}
+        How an updated value becomes a level. To the nearest, steps below half a level are lost. Signs are
+        not rounded.
 
     Raises
     ------
@@ -61,6 +70,8 @@ class TrainingPlan:
     learning_rate_decay: float = 0.5
     bits: int = 8
     full_scale: float = 0.25
+    code: Code = "twos_complement"
+    rounding: Rounding = "stochastic"
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
@@ -76,6 +87,8 @@ class TrainingPlan:
             raise InputError(
                 "learning_rate_decay", value=self.learning_rate_decay, allowed="above 0, up to 1"
             )
+        if self.rounding not in ROUNDINGS:
+            raise InputError("rounding", value=self.rounding, allowed=" or ".join(map(repr, ROUNDINGS)))
         if self.binarized and self.bits != 1:
             raise InputError(
                 "bits",
@@ -83,16 +96,16 @@ class TrainingPlan:
                 allowed="1 for a binarized network",
                 remedy="mtjchar.network.trainer.PLANS has a plan for each network.",
             )
-        self.code()
+        self.fixed_point()
 
     @property
     def binarized(self) -> bool:
         """Whether the memory holds the signs of the weights only."""
         return self.network == "binarized"
 
-    def code(self) -> FixedPoint | Signs:
+    def fixed_point(self) -> FixedPoint | Signs:
         """Give the code of the parameters."""
-        return Signs() if self.binarized else FixedPoint(self.bits, self.full_scale)
+        return Signs() if self.binarized else FixedPoint(self.bits, self.full_scale, self.code)
 
     def network_for(self, dataset: Dataset) -> Network:
         """Give the network for images and classes of a data set."""
@@ -135,22 +148,28 @@ class TrainingResult:
     words: Words
 
 
-def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
+def train(
+    dataset: Dataset,
+    plan: TrainingPlan,
+    conditions: WriteConditions,
+    seed: int,
+    watch: Callable[[Words, Words], None] | None = None,
+) -> TrainingResult:
     """Train a network in approximate memory and test it.
 
     All weights and biases are fixed-point words in one memory. Each update adds the gradient step to
-    what the memory holds, rounds it stochastically and writes every word; the network computes with
-    what the memory then holds. The memory starts programmed: the initial weights cost nothing and have
-    no errors.
+    what the memory holds, rounds it and writes every word; the network computes with what the memory
+    then holds. The memory starts programmed: the initial weights cost nothing and have no errors.
 
     The signs that a binarized network has in the memory cannot add up small steps. Real weights do so
     outside of it, between -1 and 1, without errors and energy; each update writes all their signs. A sign
     that was not written is written again with the next update.
 
-    Initial weights, order of the batches, rounding and write failures have a random generator each.
-    Runs with the same seed and other conditions thus share all but the failures; an error rate of 0
-    gives the same as a memory without errors, bit for bit. Another linear algebra library sums in
-    another order, which stochastic rounding can turn into other words.
+    Initial weights, order of the batches, rounding, write failures and, where error rates are of devices,
+    the choice of a device for each cell have a random generator each. Runs with the same seed and other
+    conditions thus share all but the failures; an error rate of 0 gives the same as a memory without
+    errors, bit for bit. Another linear algebra library sums in another order, which
+    stochastic rounding can turn into other words.
 
     Parameters
     ----------
@@ -162,6 +181,8 @@ def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, see
         Error rates and energies of every write.
     seed : int
         Seed of all randomness, 0 or more.
+    watch : callable, optional
+        Called before each write with the words that the memory holds and those that it is to hold.
 
     Returns
     -------
@@ -176,18 +197,29 @@ def train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, see
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
     # One thread: the matrices are small, and the result would depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
-        return _train(dataset, plan, conditions, seed)
+        return _train(dataset, plan, conditions, seed, watch)
 
 
-def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, seed: int) -> TrainingResult:
+def _train(
+    dataset: Dataset,
+    plan: TrainingPlan,
+    conditions: WriteConditions,
+    seed: int,
+    watch: Callable[[Words, Words], None] | None,
+) -> TrainingResult:
     # SFC64 draws the rounding noise, one number a parameter and update, fastest.
-    init_rng, order_rng, rounding_rng, failure_rng = (
-        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)
+    init_rng, order_rng, rounding_rng, failure_rng, device_rng = (
+        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(5)
     )
-    code = plan.code()
+    code = plan.fixed_point()
     network = plan.network_for(dataset)
+    devices = None
+    if conditions.device_weight is not None:
+        weight = np.asarray(conditions.device_weight)
+        devices = draw_devices(weight, network.parameters, plan.bits, device_rng)
     real = network.initial_parameters(init_rng)
-    memory = ApproximateMemory(code.encode(real), plan.bits)
+    memory = ApproximateMemory(code.encode(real), plan.bits, devices)
+    noise = rounding_rng if plan.rounding == "stochastic" else None
     losses = []
     for epoch in range(plan.epochs):
         step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
@@ -200,8 +232,13 @@ def _train(dataset: Dataset, plan: TrainingPlan, conditions: WriteConditions, se
                 stored, dataset.train_images[batch], dataset.train_labels[batch]
             )
             loss_sum += loss * len(batch)
-            real = np.clip(real - step * gradient, -1, 1) if plan.binarized else stored - step * gradient
-            memory.write(code.encode(real, rounding_rng), conditions, failure_rng)
+            gradient *= -step
+            gradient += real if plan.binarized else stored
+            real = np.clip(gradient, -1, 1, out=gradient) if plan.binarized else gradient
+            words = code.encode(real, noise)
+            if watch is not None:
+                watch(memory.words, words)
+            memory.write(words, conditions, failure_rng)
         losses.append(loss_sum / len(order))
     scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return TrainingResult(
