@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from mtjchar.cli.common import (
@@ -49,7 +50,8 @@ def tradeoff(
     levers: Annotated[
         str,
         typer.Option(
-            metavar="NAME,...", help="What to try, see docs/network.md; each alone and all if not given."
+            metavar="NAME,...",
+            help="What to try, see docs/memory.md; each alone and all together if not given.",
         ),
     ] = "",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
@@ -86,7 +88,7 @@ def tradeoff(
             surface,
             dataset,
             plan=PLANS[network] if epochs is None else dataclasses.replace(PLANS[network], epochs=epochs),
-            levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
+            levers=[name.strip() for name in levers.split(",")] if levers else None,
             seeds=seeds,
             read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
             retries=retries,
@@ -109,21 +111,22 @@ def tradeoff(
 
 def _print_tradeoff(table: Any) -> None:
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    shown.add_column("lever", no_wrap=True)
-    shown.add_column("code", no_wrap=True)
-    for name in ("V", "ns", "BER", "µJ", "saved", "accuracy %", "drop, points", "seeds"):
+    for name in ("lever", "code"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("V", "ns", "BER", "µJ", "saved", "accuracy %", "drop, points"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in table.itertuples():
         shown.add_row(
             row.lever,
-            row.code,
+            row.code.split("_")[0],
             f"{row.amplitude_V:.3f}",
             f"{1e9 * row.duration_s:.2f}",
             f"{row.ber:.1e}",
             f"{1e6 * row.programming_energy_J:.1f}",
             f"{row.energy_saved_fraction:.1%}",
-            f"{100 * row.accuracy_mean:.2f} ± {100 * row.accuracy_ci95:.2f}",
-            f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}",
-            "fresh" if row.confirmed else "",
+            f"{100 * row.accuracy_mean:.2f}",
+            f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}{'*' if row.confirmed else ' '}",
         )
-    console.print(shown)
+    # Wider than a plain terminal: lines that wrap say more than numbers that are cut.
+    Console(width=max(console.width, 100)).print(shown)
+    console.print("* fresh seeds, which had no part in the choice of the error rate")

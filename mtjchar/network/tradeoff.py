@@ -62,6 +62,10 @@ class Lever(NamedTuple):
     code: Code = "twos_complement"
     read_before_write: bool = False
 
+    def possible(self, plan: TrainingPlan) -> bool:
+        """Whether the plan leaves a choice of the code: words of one bit do not."""
+        return self.code == "twos_complement" or not plan.binarized
+
 
 LEVERS: dict[str, Lever] = {
     "duration": Lever("duration"),
@@ -79,6 +83,11 @@ LEVERS: dict[str, Lever] = {
 
 MAIN_LEVERS = ("duration", "amplitude", "both", "code", "bit_planes", "read_before_write", "all")
 """Each lever alone, and all together."""
+
+
+def levers_for(plan: TrainingPlan) -> tuple[str, ...]:
+    """Give those of `MAIN_LEVERS` that a plan can use."""
+    return tuple(name for name in MAIN_LEVERS if LEVERS[name].possible(plan))
 
 
 class Tradeoff(NamedTuple):
@@ -110,7 +119,7 @@ def tradeoff(
     dataset: str,
     *,
     plan: TrainingPlan | None = None,
-    levers: Iterable[str] = MAIN_LEVERS,
+    levers: Iterable[str] | None = None,
     seeds: int = 5,
     rates: Iterable[float] = RATES,
     search_steps: int = SEARCH_STEPS,
@@ -136,7 +145,7 @@ def tradeoff(
     plan : TrainingPlan, optional
         What to train, apart from the code; the default if not given.
     levers : iterable of str, optional
-        Names in `LEVERS`.
+        Names in `LEVERS`; those of `levers_for` if not given.
     seeds : int, optional
         Trainings a pulse, at least 2. The error-free network is trained with the same initial weights,
         batches and rounding for each seed.
@@ -170,10 +179,12 @@ def tradeoff(
     UnreachableError
         If no duration reaches 1e-9 at the nominal amplitude.
     """
-    levers = tuple(levers)
+    plan = plan or TrainingPlan()
+    levers = levers_for(plan) if levers is None else tuple(levers)
+    possible = [name for name, lever in LEVERS.items() if lever.possible(plan)]
     for name in levers:
-        if name not in LEVERS:
-            raise InputError("lever", value=name, allowed=", ".join(LEVERS))
+        if name not in possible:
+            raise InputError("lever", value=name, allowed=", ".join(possible))
     if seeds < 2:
         raise InputError("seeds", value=seeds, allowed="2 or more, for an interval")
     if len(surface.directions) != 2:
@@ -181,7 +192,7 @@ def tradeoff(
     memory = _Memory(surface, read_energy_J, retries, devices)
     baseline = memory.baseline()
     with Trainings(dataset, None if kept is None else Path(kept), workers, progress) as trainings:
-        experiment = _Experiment(memory, plan or TrainingPlan(), seeds, trainings)
+        experiment = _Experiment(memory, plan, seeds, trainings)
         experiment.measure([baseline], 0)
         experiment.measure([s for name in levers for s in experiment.settings(name, sorted(rates))], 0)
         for _ in range(search_steps):
@@ -227,9 +238,10 @@ def one_line(table: pd.DataFrame) -> str:
 def baseline_in_words(table: pd.DataFrame) -> str:
     """Say what the savings are measured against."""
     row = table[table["lever"] == BASELINE].iloc[0]
+    code = f"two's complement, {row['bits']} bits" if row["bits"] > 1 else "one bit a weight"
     return (
-        f"Baseline: two's complement, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
-        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions."
+        f"Baseline: {code}, {row['amplitude_V']:.3f} V for {1e9 * row['duration_s']:.2f} ns, "
+        f"BER {row['ber']:.0e} or less in both directions."
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 INSTALLED = find_spec("torch") is not None
 BITS = 8
-LSB = 0.25 / 2 ** (BITS - 1)
+LSB = 0.2 / 2 ** (BITS - 1)
 HIDDEN, BATCH, LEARNING_RATE = 100, 100, 0.3
 
 
