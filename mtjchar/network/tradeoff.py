@@ -87,8 +87,9 @@ class Tradeoff(NamedTuple):
     Attributes
     ----------
     table : DataFrame
-        A row a lever and error rate: lever (``reliable`` for the baseline), code, bits, ber (the worse
-        direction's; for pulses by bit plane the rate that allows the same squared error of the weights),
+        A row a lever and error rate: lever (``reliable`` for the baseline), code (``signs`` of a binarized
+        network), bits, ber (the worse direction's; for pulses by bit plane the rate that allows the same
+        squared error of the weights),
         amplitude_V, duration_s (for pulses by bit plane means over bits and directions),
         programming_energy_J (mean over seeds) and what it went to (switching_energy_J,
         redundant_energy_J, retry_energy_J, read_energy_J), energy_saved_fraction (against the baseline),
@@ -227,8 +228,9 @@ def one_line(table: pd.DataFrame) -> str:
 def baseline_in_words(table: pd.DataFrame) -> str:
     """Say what the savings are measured against."""
     row = table[table["lever"] == BASELINE].iloc[0]
+    code = "signs" if row["code"] == "signs" else "two's complement"
     return (
-        f"Baseline: two's complement, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
+        f"Baseline: {code}, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
         f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions."
     )
 
@@ -401,7 +403,11 @@ class _Experiment:
         against = {one.confirmed: one.energies for one in rows if one.setting.lever == BASELINE}
         table = [_row(one, self._plan.bits, against[one.confirmed]) for one in rows]
         ledger = [line for one in rows for line in _ledger_rows(one, self._plan.bits)]
-        return Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
+        tables = Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
+        if self._plan.binarized:
+            for each in tables:
+                each["code"] = "signs"
+        return tables
 
     def _of(self, name: str, confirmed: bool | None = False) -> list[_Measured]:
         """Give what was measured of a lever, in the order of the rates."""
@@ -422,7 +428,9 @@ class _Experiment:
         return self._demands[code]
 
     def _job(self, code: Code, conditions: WriteConditions, seed: int) -> Job:
-        return Job(replace(self._plan, code=code), conditions, seed)
+        # Signs have one code: the lever changes nothing.
+        plan = self._plan if self._plan.binarized else replace(self._plan, code=code)
+        return Job(plan, conditions, seed)
 
 
 def _error_free() -> WriteConditions:
