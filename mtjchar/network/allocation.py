@@ -2,7 +2,8 @@
 
 What a failed write does to a weight depends on its bit plane: in two's complement the error is 2**k levels.
 Given how often the bits of each plane switch in a training, and what a failure there adds to the squared
-error of the weights, the cheapest choice of pulses for a given squared error follows from a Lagrange multiplier.
+error of the weights, the cheapest choice of pulses for a given squared error follows from a Lagrange
+multiplier.
 """
 
 from __future__ import annotations

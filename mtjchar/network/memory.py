@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,9 +12,13 @@ from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import FloatArray, IntArray, WriteConditions, WriteLedger
 from mtjchar.network.masks import DENSE, random_places
 
-_BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(
-    np.int64
+# For each byte a word of eight bytes, of which byte k is bit k: sums of these count the bits of each plane.
+_PLANES_OF_BYTE = (
+    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    .view(np.dtype("<u8"))
+    .reshape(-1)
 )
+_BLOCK = 255  # so many bits are the most that a byte can count
 
 
 class ApproximateMemory:
@@ -34,8 +40,6 @@ class ApproximateMemory:
         What the memory holds; read-only, and a later write leaves it as it is.
     bits : int
         Cells a word.
-    ledger : WriteLedger
-        Sum over all writes so far.
 
     Raises
     ------
@@ -57,8 +61,13 @@ class ApproximateMemory:
                 allowed=f"{(self.words.size, bits)}, one for each cell",
             )
         self._device_of_cell = device_of_cell
-        self._ones = _ones_by_plane(self.words, bits)
-        self.ledger = WriteLedger.empty(bits)
+        self._ones = _ones_by_plane(self.words.reshape(-1), bits)
+        self._counts = np.zeros((len(fields(WriteLedger)), bits, 2), dtype=np.int64)
+
+    @property
+    def ledger(self) -> WriteLedger:
+        """Sum over all writes so far."""
+        return WriteLedger(*self._counts.copy())
 
     def write(self, words: Words, conditions: WriteConditions, rng: np.random.Generator) -> WriteLedger:
         """Write all words.
@@ -96,29 +105,27 @@ class ApproximateMemory:
         old, new = before[where], wanted[where]
         changed = old ^ new
         failures = self._failures(where, changed, new, conditions.rates, rng)
-        retried = np.zeros((self.bits, 2), dtype=np.int64)
+        counts = np.zeros_like(self._counts)
+        switching, redundant, retried, failed = counts
         for _ in range(conditions.retries):
             retried += failures.by_plane(self.bits)
             failures = failures.again(rng)
-
-        switching = np.stack(
-            [_ones_by_plane(changed & new, self.bits), _ones_by_plane(changed & old, self.bits)], axis=1
-        )
-        rewritten = np.stack([self._ones, words.size - self._ones], axis=1)
-        failed = failures.by_plane(self.bits)
+        switching[:, 0] = _ones_by_plane(changed & new, self.bits)
+        switching[:, 1] = _ones_by_plane(changed & old, self.bits)
         # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
-        ledger = WriteLedger(switching, rewritten - switching[:, ::-1], retried, failed)
+        redundant[:, 0] = self._ones - switching[:, 1]
+        redundant[:, 1] = words.size - self._ones - switching[:, 0]
+        failed += failures.by_plane(self.bits)
 
         stored = words.copy()
-        # Failures of one word may be several: add up what they turn back, one bit each.
-        np.bitwise_xor.at(
-            stored.reshape(-1), where[failures.word], np.left_shift(1, failures.plane).astype(words.dtype)
-        )
+        # Several bits of a word can fail: each turns back by itself.
+        flips = np.left_shift(1, failures.plane).astype(words.dtype)
+        np.bitwise_xor.at(stored.reshape(-1), where[failures.word], flips)
         stored.flags.writeable = False
         self.words = stored
-        self._ones = self._ones + (switching - failed) @ np.array([1, -1])
-        self.ledger += ledger
-        return ledger
+        self._ones += switching[:, 0] - failed[:, 0] - switching[:, 1] + failed[:, 1]
+        self._counts += counts
+        return WriteLedger(*counts)
 
     def _check(self, conditions: WriteConditions) -> None:
         conditions.check_bits(self.bits)
@@ -207,6 +214,14 @@ def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Gener
 
 def _ones_by_plane(words: Words, bits: int) -> IntArray:
     """Count the ones in each bit plane, lowest first."""
-    flat = words.reshape(-1)
-    halves = [flat] if flat.itemsize == 1 else [flat & 0xFF, flat >> 8]
-    return np.concatenate([np.bincount(half, minlength=256) @ _BITS_OF_BYTE for half in halves])[:bits]
+    bytes_ = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8)
+    halves = [bytes_[start :: words.itemsize] for start in range(words.itemsize)]
+    return np.concatenate([_ones_of_bytes(half) for half in halves])[:bits]
+
+
+def _ones_of_bytes(values: Words) -> IntArray:
+    planes = _PLANES_OF_BYTE.take(values)
+    whole = len(planes) // _BLOCK * _BLOCK
+    blocks = np.append(planes[:whole].reshape(-1, _BLOCK).sum(axis=1), planes[whole:].sum())
+    counts: IntArray = blocks.view(np.uint8).reshape(-1, 8).sum(axis=0, dtype=np.int64)
+    return counts
