@@ -1,4 +1,6 @@
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +128,16 @@ def test_same_seed_same_result(digits, trained):
     np.testing.assert_array_equal(first.words, again.words)
     assert first.ledger == again.ledger
     assert np.any(first.words != other.words)
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = Path("docs/networks.md").read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], {})
+    trained, programmed, energy = map(float, capsys.readouterr().out.split())
+    assert trained > 0.75
+    assert trained - 0.2 < programmed < trained + 0.02
+    # 7400 writes of 0.3 pJ each.
+    assert energy == pytest.approx(7400 * 0.3e-12, rel=1e-12)
 
 
 def test_what_cannot_be_programmed_is_refused(digits, trained):
