@@ -189,7 +189,7 @@ def test_tradeoff_of_signs(analytic_surface):
         seeds=2,
         rates=(0.1,),
         search_steps=0,
-        workers=2,
+        workers=1,
     )
     assert set(table["code"]) == set(ledger["code"]) == {"signs"}
     assert (table["bits"] == 1).all()
