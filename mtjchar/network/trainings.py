@@ -8,7 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, fields
 from importlib.metadata import version
@@ -69,7 +69,8 @@ class Trainings:
         under way. Trainings that are in it, with the same data, plan, error rates, seed and version of
         mtjchar, are taken from there.
     workers : int, optional
-        Number of processes; one for each core if not given. The results do not depend on it.
+        Number of processes; one for each core if not given, and no other than this one for 1. The results do
+        not depend on it.
     progress : callable, optional
         Called with the number of trainings done and the number of all that are known of.
 
@@ -112,16 +113,24 @@ class Trainings:
         self._asked.update(keys)
         done = len(self._asked) - len(todo)
         self._report(done, len(self._asked))
-        if todo and self._pool is None:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._workers or os.cpu_count() or 1, mp_context=spawn)
-        if self._pool is not None:
-            futures = {self._pool.submit(_train_one, self._dataset, job): key for key, job in todo.items()}
-            for future in as_completed(futures):
-                self._add(futures[future], future.result())
-                done += 1
-                self._report(done, len(self._asked))
+        for key, outcome in self._finished(todo):
+            self._add(key, outcome)
+            done += 1
+            self._report(done, len(self._asked))
         return [self._outcomes[key] for key in keys]
+
+    def _finished(self, todo: dict[str, Job]) -> Iterator[tuple[str, Outcome]]:
+        """Train, in this process or in others, and give the outcomes as they come."""
+        workers = self._workers or os.cpu_count() or 1
+        if workers == 1 or not todo:
+            for key, job in todo.items():
+                yield key, _train_one(self._dataset, job)
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        futures = {self._pool.submit(_train_one, self._dataset, job): key for key, job in todo.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
     def _key(self, job: Job) -> str:
         # Everything that the words of a training follow from; energies and reads are no part of it.
