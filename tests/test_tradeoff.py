@@ -120,7 +120,7 @@ def test_cheap_pulses_save_energy(table):
 def test_read_before_write_is_the_same_training_with_another_bill(result):
     table, ledger = result
     plain, first = (
-        table[(table["lever"] == name) & ~table["confirmed"]] for name in ("both", "read_before_write")
+        table[(table["lever"] == name) & ~table["confirmed"]] for name in ("duration", "read_before_write")
     )
     np.testing.assert_array_equal(plain["accuracy_mean"], first["accuracy_mean"])
     np.testing.assert_array_equal(plain["switching_energy_J"], first["switching_energy_J"])

@@ -17,8 +17,15 @@ from mtjchar.errors import InputError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
 from mtjchar.network.ledger import FloatArray, PerDirection
+from mtjchar.surfaces.pulses import Search
 from mtjchar.surfaces.surface import WriteSurface, refined
 
+HIGHEST_RATE = 0.5
+"""Highest error rate of a pulse that is chosen. A bit that fails more often than not remains what it was: its
+errors are no longer independent from write to write, which their squares adding up takes for granted."""
+
+_LOWEST_RATE = 1e-9
+_RATES = 400  # to choose from, 2 % from one to the next near the highest
 _ROUNDS = 80  # of the bisection, each halving an interval of 60 decades
 
 
@@ -80,36 +87,38 @@ class Pilot:
 
 
 class PulseTable(NamedTuple):
-    """Pulses to choose from, n of them; rates and energies have the directions along the first axis.
+    """Pulses to choose from: for each error rate and amplitude the shortest one that has it.
 
     Attributes
     ----------
-    amplitude_V, duration_s : ndarray, shape (n,)
-    error_rate, switching_energy_J, redundant_energy_J : ndarray, shape (2, n)
+    rate : ndarray, shape (rates,)
+        Error rates, from the lowest on.
+    amplitude_V : ndarray, shape (amplitudes,)
+    duration_s, switching_energy_J, redundant_energy_J : ndarray, shape (2, rates, amplitudes)
+        For each direction; durations and energies are infinite where no pulse of the surface has the rate.
     """
 
+    rate: FloatArray
     amplitude_V: FloatArray
     duration_s: FloatArray
-    error_rate: FloatArray
     switching_energy_J: FloatArray
     redundant_energy_J: FloatArray
 
     @classmethod
     def of(cls, surface: WriteSurface) -> PulseTable:
-        """Take all pulses on the refined grid of a surface."""
-        grid = np.meshgrid(refined(surface.amplitudes), refined(surface.durations), indexing="ij")
-        level, time = (axis.ravel() for axis in grid)
-        return cls(
-            level,
-            time,
-            np.stack([surface.ber(one, level, time) for one in PerDirection._fields]),  # type: ignore[arg-type]
-            *(
-                np.stack(
-                    [surface.energy(one, level, time, switching=kind) for one in PerDirection._fields]  # type: ignore[arg-type]
-                )
-                for kind in (True, False)
-            ),
-        )
+        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`."""
+        rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
+        levels = refined(surface.amplitudes)
+        duration, switching, redundant = (np.full((2, _RATES, len(levels)), np.inf) for _ in range(3))
+        for d, direction in enumerate(PerDirection._fields):
+            for k, rate in enumerate(rates):
+                found = Search.within(surface, direction, float(rate)).shortest(levels)  # type: ignore[arg-type]
+                there = np.isfinite(found)
+                pulses = direction, levels[there], found[there]
+                duration[d, k, there] = found[there]
+                switching[d, k, there] = surface.energy(*pulses)  # type: ignore[arg-type]
+                redundant[d, k, there] = surface.energy(*pulses, switching=False)  # type: ignore[arg-type]
+        return cls(rates, levels, duration, switching, redundant)
 
 
 def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_write: bool = False) -> Pulses:
@@ -139,21 +148,27 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
 
     Notes
     -----
-    To be least: E = sum over planes k and directions d of (s E_s + n E_r), subject to
-    sum of h r <= rate * sum of h, with s switching and n redundant writes, harm h, and energies E_s, E_r and
-    error rate r of the pulse chosen for k and d. With a multiplier λ each k and d chooses for itself the
-    pulse that minimizes s E_s + n E_r + λ h r, and λ is the least one that keeps to the limit
-    (H. Everett, Oper. Res. 11, 399 (1963), doi:10.1287/opre.11.3.399). Errors are taken as independent and
-    small, which leaves their squares to add up.
+    Both directions of a plane get the same error rate r, each by its own pulse: if one failed more often than
+    the other the weights would drift. To be least is E = sum over planes k of E_k(r_k), subject to
+    sum of h_k r_k <= rate * sum of h_k, with harm h and E_k(r) the energy of a plane's writes: for each
+    direction the least of s E_s + n E_r over the pulses with rate r, with s switching and n redundant writes.
+    With a multiplier λ each plane chooses for itself the rate, up to `HIGHEST_RATE`, that minimizes
+    E_k(r) + λ h_k r, and λ is the least one that keeps to the limit (H. Everett, Oper. Res. 11, 399 (1963),
+    doi:10.1287/opre.11.3.399).
     """
     if not 0.0 < rate < 1.0:
         raise InputError("rate", value=rate, allowed="an error rate above 0 and below 1")
-    energy = demand.switching[..., None] * table.switching_energy_J
+    # Over bit plane, direction, rate and amplitude.
+    energy = demand.switching[:, :, None, None] * table.switching_energy_J
     if not read_before_write:
-        energy = energy + demand.redundant[..., None] * table.redundant_energy_J
-    error = demand.harm[..., None] * table.error_rate
+        energy = energy + demand.redundant[:, :, None, None] * table.redundant_energy_J
+    # A direction that is never written costs nothing, whatever the pulse.
+    energy = np.where(np.isfinite(table.duration_s), energy, np.inf)
+    best_amplitude = np.argmin(energy, axis=-1)
+    cost = energy.min(axis=-1).sum(axis=1)
+    error = demand.harm.sum(axis=1)[:, None] * np.where(np.isfinite(cost), table.rate, np.inf)
     limit = rate * demand.harm.sum()
-    if error.min(axis=-1).sum() > limit:
+    if not error.min(axis=-1).sum() <= limit:
         raise InputError(
             "rate",
             value=rate,
@@ -162,16 +177,17 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
         )
 
     def chosen(log_price: float) -> NDArray[np.intp]:
-        return np.asarray(np.argmin(energy + 10.0**log_price * error, axis=-1))
+        return np.asarray(np.argmin(cost + 10.0**log_price * error, axis=-1))
 
     def within(choice: NDArray[np.intp]) -> bool:
-        return bool(np.take_along_axis(error, choice[..., None], axis=-1).sum() <= limit)
+        return bool(np.take_along_axis(error, choice[:, None], axis=-1).sum() <= limit)
 
     # Between a price at which errors do not matter and one at which energy does not.
-    scale = np.log10(energy.max() / max(error.max(), 1e-300))
+    scale = np.log10(cost[np.isfinite(cost)].max() / max(demand.harm.max(), 1e-300))
     low, high = scale - 30.0, scale + 30.0
     for _ in range(_ROUNDS):
         middle = 0.5 * (low + high)
         low, high = (low, middle) if within(chosen(middle)) else (middle, high)
     best = chosen(high)
-    return Pulses(table.amplitude_V[best], table.duration_s[best])
+    at = best_amplitude[np.arange(len(best)), :, best]
+    return Pulses(table.amplitude_V[at], table.duration_s[np.arange(2), best[:, None], at])

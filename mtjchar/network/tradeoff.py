@@ -26,10 +26,10 @@ from mtjchar.network.trainings import Job, Outcome, Trainings
 from mtjchar.surfaces import DeviceRates, WriteSurface
 from mtjchar.surfaces.surface import RELIABLE
 
-RATES = (1e-2, 3e-2, 0.1, 0.3)
+RATES = (3e-2, 0.1, 0.3)
 """Error rates that every lever is tried at, before the search between them."""
 
-SEARCH_STEPS = 3
+SEARCH_STEPS = 2
 """Halvings of the interval, in log10, between the last rate that holds and the first that does not."""
 
 LARGEST_LOSS = 1.0
@@ -69,7 +69,7 @@ LEVERS: dict[str, Lever] = {
     "both": Lever("both"),
     "code": Lever("both", code="gray"),
     "bit_planes": Lever("bit_planes"),
-    "read_before_write": Lever("both", read_before_write=True),
+    "read_before_write": Lever("duration", read_before_write=True),
     "all": Lever("bit_planes", code="gray", read_before_write=True),
     "all_but_code": Lever("bit_planes", read_before_write=True),
     "all_but_bit_planes": Lever("both", code="gray", read_before_write=True),

@@ -69,7 +69,7 @@ class TrainingPlan:
     learning_rate: float = 0.3
     learning_rate_decay: float = 0.5
     bits: int = 8
-    full_scale: float = 0.25
+    full_scale: float = 0.2
     code: Code = "twos_complement"
     rounding: Rounding = "stochastic"
 
