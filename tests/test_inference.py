@@ -122,6 +122,15 @@ def test_cells_that_are_devices(digits):
     np.testing.assert_array_equal(first.words, again.words)
 
 
+def test_words_of_two_bytes(digits):
+    plan = dataclasses.replace(PLAN["perceptron"], bits=16)
+    words = np.random.default_rng(6).integers(0, 1 << 16, 64 * 30 + 30 + 30 * 10 + 10, dtype=np.uint16)
+    result = program(digits, plan, words, conditions(0.0), seed=0)
+    np.testing.assert_array_equal(result.words, words)
+    assert result.ledger.switching.sum() + result.ledger.redundant.sum() == 16 * words.size
+    assert result.ledger.switching.min() > 0
+
+
 def test_same_seed_same_result(digits, trained):
     plan, training = trained
     first, again, other = (program(digits, plan, training.words, conditions(0.1), seed) for seed in (3, 3, 4))
