@@ -258,6 +258,10 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
         ("export {run} --format xyz --out {out}", r"format: got 'xyz'; allowed: csv"),
         ("export {run} --format csv --out {out}/a/b.csv", "can be written"),
         ("tradeoff {run} --dataset nothing-here --out {out}", "nothing-here"),
+        (
+            "tradeoff {run} --dataset digits --network resnet --out {out}",
+            "'resnet' is not one of 'perceptron', 'convolutional', 'binarized'",
+        ),
         ("surface {out}", "no study.toml"),
     ],
 )

@@ -74,6 +74,32 @@ def test_a_path_is_a_folder_even_if_it_looks_like_a_known_name(folder, monkeypat
     assert load_dataset(Path(name)).image_shape == (3, 2)
 
 
+def test_packed_files_without_gz_in_their_names_and_names_with_a_dot(folder, parts):
+    for name in parts:
+        file = folder / name
+        file.with_name(name.replace("-idx", ".idx")).write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    dataset = load_dataset(folder)
+    np.testing.assert_array_equal(dataset.test_labels, parts["t10k-labels-idx1-ubyte"])
+
+
+def test_a_file_is_no_folder(folder):
+    with pytest.raises(InputError, match=r"data set: got .*an existing folder"):
+        load_dataset(folder / "train-images-idx3-ubyte")
+
+
+def test_images_in_place_of_labels(folder, parts):
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(parts["t10k-images-idx3-ubyte"]))
+    with pytest.raises(InputError, match=r"got '00000803'; allowed: 00000801 \(unsigned bytes, 1 dim"):
+        load_dataset(folder)
+
+
+def test_an_empty_file(folder):
+    (folder / "train-labels-idx1-ubyte").write_bytes(b"")
+    with pytest.raises(InputError, match=r"magic number of .*train-labels"):
+        load_dataset(folder)
+
+
 def test_the_plain_file_comes_first(folder):
     (folder / "train-images-idx3-ubyte.gz").write_bytes(b"not read")
     assert load_dataset(folder).image_shape == (3, 2)

@@ -190,8 +190,8 @@ def test_retries_are_paid_for(analytic_surface, folder):
 def _rows(*rows):
     columns = ["lever", "energy_saved_fraction", "accuracy_drop_points"]
     table = pd.DataFrame(rows, columns=columns)
-    fixed = {"accuracy_drop_ci95": 0.1, "amplitude_V": 0.8, "duration_s": 3e-9, "ber": 0.01, "bits": 8}
-    return table.assign(**fixed, confirmed=False)
+    fixed = {"code": "gray", "accuracy_drop_ci95": 0.1, "amplitude_V": 0.8, "duration_s": 3e-9, "ber": 0.01}
+    return table.assign(**fixed, bits=8, confirmed=False)
 
 
 def test_best_is_the_largest_saving_within_a_point():

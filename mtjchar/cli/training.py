@@ -88,7 +88,7 @@ def tradeoff(
             surface,
             dataset,
             plan=PLANS[network] if epochs is None else dataclasses.replace(PLANS[network], epochs=epochs),
-            levers=[name.strip() for name in levers.split(",")] if levers else None,
+            levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
             seeds=seeds,
             read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
             retries=retries,

@@ -22,6 +22,7 @@ from mtjchar.errors import InputError, MissingToolError
 
 _PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _UNSIGNED_BYTE = 0x08
+_GZIP = b"\x1f\x8b"  # no IDX file begins so
 _IMAGE_FILES = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
 )
@@ -63,8 +64,8 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
         ``"digits"``, 1797 images of 8 x 8 pixels that come with mtjchar (E. Alpaydin, C. Kaynak,
         doi:10.24432/C50P49, see ``data/digits``), ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf,
         arXiv:1708.07747) as Debian's package ``dataset-fashion-mnist`` installs it, or a folder with
-        the four files of MNIST, each plain or with ``.gz`` at the end of its name, where the plain one
-        comes first. A `Path` is always a folder. A pixel of byte b becomes b/255.
+        the four files of MNIST, each plain or packed with gzip; where there are both, the one without
+        ``.gz`` at the end of its name is read. A `Path` is always a folder. A pixel of byte b becomes b/255.
 
     Returns
     -------
@@ -152,9 +153,11 @@ def _load_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.u
 
 
 def _find(folder: Path, name: str) -> Path:
-    for file in (folder / name, folder / f"{name}.gz"):
-        if file.is_file():
-            return file
+    # Some copies of MNIST have a dot in their names: train-images.idx3-ubyte.
+    for stem in (name, name.replace("-idx", ".idx")):
+        for file in (folder / stem, folder / f"{stem}.gz"):
+            if file.is_file():
+                return file
     raise InputError(
         f"file {name} or {name}.gz",
         value="no such file",
@@ -166,7 +169,9 @@ def _find(folder: Path, name: str) -> Path:
 def _read_idx(file: Path, *, dimensions: int) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes; shape as the file says."""
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        content = file.read_bytes()
+        if file.suffix == ".gz" or content.startswith(_GZIP):
+            content = gzip.decompress(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(str(file), value=str(error), allowed="a complete gzip file") from error
     magic = struct.pack(">HBB", 0, _UNSIGNED_BYTE, dimensions)

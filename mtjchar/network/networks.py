@@ -107,7 +107,7 @@ class Perceptron:
         list of (weights, biases)
             Views, shapes (inputs, outputs) and (outputs,).
         """
-        return _layer_views(parameters, pairwise(self.sizes))
+        return _layer_views(parameters, [((inputs, units), units) for inputs, units in pairwise(self.sizes)])
 
     def initial_parameters(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """Draw normal weights with variance 2/inputs; biases are 0.
@@ -155,7 +155,7 @@ class ConvolutionalNetwork:
     A convolution leaves the size of the image as it is (zeros beyond its edges); the pooling after it
     takes the largest of each 2 x 2 pixels and drops an odd last row or column.
 
-    Parameters are, for each convolution, its weights (row, column, input channel, output channel), then
+    Parameters are, for each convolution, its weights (output channel, input channel, row, column), then
     its biases, and then weights and biases of the output.
 
     Attributes
@@ -190,7 +190,7 @@ class ConvolutionalNetwork:
     @property
     def parameters(self) -> int:
         """Number of weights and biases."""
-        return sum(math.prod(shape) + shape[-1] for shape in self._shapes())
+        return sum(math.prod(shape) + biases for shape, biases in self._shapes())
 
     def layers(self, parameters: NDArray[FloatT]) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
         """See a flat array of parameters as layers.
@@ -203,7 +203,7 @@ class ConvolutionalNetwork:
         Returns
         -------
         list of (weights, biases)
-            Views: of each convolution, shapes (3, 3, inputs, outputs) and (outputs,), and of the output,
+            Views: of each convolution, shapes (outputs, inputs, 3, 3) and (outputs,), and of the output,
             shapes (inputs, classes) and (classes,).
         """
         return _layer_views(parameters, self._shapes())
@@ -232,47 +232,54 @@ class ConvolutionalNetwork:
         *gradients, (weight_gradient, bias_gradient) = self.layers(gradient)
         np.matmul(features.T, delta, out=weight_gradient)
         delta.sum(axis=0, out=bias_gradient)
-        delta = delta @ weights.T
+        delta = np.moveaxis((delta @ weights.T).reshape(len(images), *self._features()), 1, 0)
         for index in reversed(range(len(convolutions))):
             patches, before, pooled = convolved[index]
             kernel, (kernel_gradient, bias_gradient) = convolutions[index][0], gradients[index]
-            delta = delta.reshape(pooled.shape) * (pooled > 0)
-            outputs = delta.shape[-1]
-            delta = _unpooled(delta, before, pooled).reshape(-1, outputs)
-            np.matmul(patches.T, delta, out=kernel_gradient.reshape(-1, outputs))
-            delta.sum(axis=0, out=bias_gradient)
+            outputs = len(kernel)
+            delta = _unpooled(delta * (pooled > 0), before, pooled).reshape(outputs, -1)
+            np.matmul(delta, patches.T, out=kernel_gradient.reshape(outputs, -1))
+            delta.sum(axis=1, out=bias_gradient)
             if index > 0:
-                delta = _image_gradient(delta @ kernel.reshape(-1, outputs).T, before.shape)
+                delta = _image_gradient(kernel.reshape(outputs, -1).T @ delta, before.shape)
         return loss, gradient
 
-    def _shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the weights of each layer; the last dimension is that of the biases."""
-        kernels = [(3, 3, inputs, outputs) for inputs, outputs in pairwise((1, *self.channels))]
+    def _features(self) -> tuple[int, int, int]:
+        """Channels, rows and columns that the last layer sees."""
         rows, columns = (size >> len(self.channels) for size in self.image_shape)
-        return [*kernels, (rows * columns * self.channels[-1], self.classes)]
+        return self.channels[-1], rows, columns
+
+    def _shapes(self) -> list[tuple[tuple[int, ...], int]]:
+        """Shape of the weights and number of the biases of each layer."""
+        kernels = [((outputs, inputs, 3, 3), outputs) for inputs, outputs in pairwise((1, *self.channels))]
+        return [*kernels, ((math.prod(self._features()), self.classes), self.classes)]
 
     def _forward(
         self, parameters: NDArray[FloatT], images: NDArray[FloatT]
     ) -> tuple[list[_Convolved[FloatT]], NDArray[FloatT], NDArray[FloatT]]:
         """Give what each convolution made, the inputs of the last layer and the scores."""
         *convolutions, (weights, biases) = self.layers(parameters)
-        pooled = images.reshape(len(images), *self.image_shape, 1)
+        pooled = images.reshape(1, len(images), *self.image_shape)
         convolved = []
         for kernel, kernel_biases in convolutions:
             patches = _patches(pooled)
-            before = (patches @ kernel.reshape(-1, len(kernel_biases))).reshape(*pooled.shape[:3], -1)
-            before += kernel_biases
+            before = kernel.reshape(len(kernel), -1) @ patches
+            before += kernel_biases[:, np.newaxis]
+            before = before.reshape(-1, *pooled.shape[1:])
             pooled = np.maximum(_pooled(before), 0)
             convolved.append(_Convolved(patches, before, pooled))
-        features = pooled.reshape(len(images), -1)
+        features = np.moveaxis(pooled, 0, 1).reshape(len(images), -1)
         return convolved, features, features @ weights + biases
 
 
 class _Convolved(NamedTuple, Generic[FloatT]):
-    """What a convolution made of images: arrays of shape (images, rows, columns, channels)."""
+    """What a convolution made of images: arrays of shape (channels, images, rows, columns).
+
+    Rows of pixels in one piece make copies fast, and channels first make a convolution one matrix product.
+    """
 
     patches: NDArray[FloatT]
-    """Pixels under the kernel, shape (images * rows * columns, 9 * channels)."""
+    """Pixels under the kernel, shape (channels * 9, images * rows * columns)."""
     before: NDArray[FloatT]
     """Output before pooling."""
     pooled: NDArray[FloatT]
@@ -280,32 +287,35 @@ class _Convolved(NamedTuple, Generic[FloatT]):
 
 
 def _patches(images: NDArray[FloatT]) -> NDArray[FloatT]:
-    """Give the 3 x 3 pixels around each pixel as a row (im2col)."""
-    count, rows, columns, channels = images.shape
-    padded = np.zeros((count, rows + 2, columns + 2, channels), dtype=images.dtype)
-    padded[:, 1:-1, 1:-1] = images
-    patches = np.empty((count, rows, columns, 3, 3, channels), dtype=images.dtype)
+    """Give the 3 x 3 pixels around each pixel as a column (im2col)."""
+    channels, count, rows, columns = images.shape
+    padded = np.zeros((channels, count, rows + 2, columns + 2), dtype=images.dtype)
+    padded[..., 1:-1, 1:-1] = images
+    patches = np.empty((channels, 3, 3, count, rows, columns), dtype=images.dtype)
     for row in range(3):
         for column in range(3):
-            patches[:, :, :, row, column] = padded[:, row : row + rows, column : column + columns]
-    return patches.reshape(count * rows * columns, 9 * channels)
+            patches[:, row, column] = padded[..., row : row + rows, column : column + columns]
+    return patches.reshape(channels * 9, -1)
 
 
 def _image_gradient(patch_gradient: NDArray[FloatT], shape: tuple[int, ...]) -> NDArray[FloatT]:
-    """Add up what the patches say of each pixel, the transpose of `_patches`; shape that of the images."""
-    count, rows, columns, _ = shape
-    patches = patch_gradient.reshape(count, rows, columns, 3, 3, -1)
-    padded = np.zeros((count, rows + 2, columns + 2, patches.shape[-1]), dtype=patches.dtype)
+    """Add up what the patches say of each pixel, the transpose of `_patches`.
+
+    The images have the shape that is given, apart from the number of channels.
+    """
+    _, count, rows, columns = shape
+    patches = patch_gradient.reshape(-1, 3, 3, count, rows, columns)
+    padded = np.zeros((len(patches), count, rows + 2, columns + 2), dtype=patches.dtype)
     for row in range(3):
         for column in range(3):
-            padded[:, row : row + rows, column : column + columns] += patches[:, :, :, row, column]
-    return padded[:, 1:-1, 1:-1]
+            padded[..., row : row + rows, column : column + columns] += patches[:, row, column]
+    return padded[..., 1:-1, 1:-1]
 
 
 def _corners(images: NDArray[FloatT]) -> list[NDArray[FloatT]]:
     """See images as four: the pixels of each corner of the 2 x 2 pixels that are pooled."""
-    rows, columns = images.shape[1] & ~1, images.shape[2] & ~1
-    return [images[:, row:rows:2, column:columns:2] for row in range(2) for column in range(2)]
+    rows, columns = images.shape[2] & ~1, images.shape[3] & ~1
+    return [images[..., row:rows:2, column:columns:2] for row in range(2) for column in range(2)]
 
 
 def _pooled(images: NDArray[FloatT]) -> NDArray[FloatT]:
@@ -353,16 +363,15 @@ def cross_entropy(scores: NDArray[FloatT], labels: NDArray[np.int64]) -> tuple[f
 
 
 def _layer_views(
-    parameters: NDArray[FloatT], shapes: Iterable[tuple[int, ...]]
+    parameters: NDArray[FloatT], shapes: Iterable[tuple[tuple[int, ...], int]]
 ) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
-    """See a flat array as layers of weights of these shapes, biases for the last dimension behind each."""
+    """See a flat array as layers, given the shape of the weights and the number of the biases of each."""
     layers = []
     start = 0
-    for shape in shapes:
+    for shape, biases in shapes:
         middle = start + math.prod(shape)
-        end = middle + shape[-1]
-        layers.append((parameters[start:middle].reshape(shape), parameters[middle:end]))
-        start = end
+        layers.append((parameters[start:middle].reshape(shape), parameters[middle : middle + biases]))
+        start = middle + biases
     return layers
 
 
@@ -370,6 +379,6 @@ def _he_weights(
     layers: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]], rng: np.random.Generator
 ) -> None:
     """Draw normal weights with variance 2/inputs (K. He et al., ICCV 2015, doi:10.1109/ICCV.2015.123)."""
-    for weights, _ in layers:
-        scale = math.sqrt(2.0 / math.prod(weights.shape[:-1]))
+    for weights, biases in layers:
+        scale = math.sqrt(2.0 / (weights.size // biases.size))
         weights[:] = rng.standard_normal(weights.shape, dtype=np.float32) * scale

@@ -62,10 +62,6 @@ class Lever(NamedTuple):
     code: Code = "twos_complement"
     read_before_write: bool = False
 
-    def possible(self, plan: TrainingPlan) -> bool:
-        """Whether the plan leaves a choice of the code: words of one bit do not."""
-        return self.code == "twos_complement" or not plan.binarized
-
 
 LEVERS: dict[str, Lever] = {
     "duration": Lever("duration"),
@@ -85,19 +81,15 @@ MAIN_LEVERS = ("duration", "amplitude", "both", "code", "bit_planes", "read_befo
 """Each lever alone, and all together."""
 
 
-def levers_for(plan: TrainingPlan) -> tuple[str, ...]:
-    """Give those of `MAIN_LEVERS` that a plan can use."""
-    return tuple(name for name in MAIN_LEVERS if LEVERS[name].possible(plan))
-
-
 class Tradeoff(NamedTuple):
     """What came out.
 
     Attributes
     ----------
     table : DataFrame
-        A row a lever and error rate: lever (``reliable`` for the baseline), code, bits, ber (the worse
-        direction's; for pulses by bit plane the rate that allows the same squared error of the weights),
+        A row a lever and error rate: lever (``reliable`` for the baseline), code (``signs`` of a binarized
+        network), bits, ber (the worse direction's; for pulses by bit plane the rate that allows the same
+        squared error of the weights),
         amplitude_V, duration_s (for pulses by bit plane means over bits and directions),
         programming_energy_J (mean over seeds) and what it went to (switching_energy_J,
         redundant_energy_J, retry_energy_J, read_energy_J), energy_saved_fraction (against the baseline),
@@ -119,7 +111,7 @@ def tradeoff(
     dataset: str,
     *,
     plan: TrainingPlan | None = None,
-    levers: Iterable[str] | None = None,
+    levers: Iterable[str] = MAIN_LEVERS,
     seeds: int = 5,
     rates: Iterable[float] = RATES,
     search_steps: int = SEARCH_STEPS,
@@ -145,7 +137,7 @@ def tradeoff(
     plan : TrainingPlan, optional
         What to train, apart from the code; the default if not given.
     levers : iterable of str, optional
-        Names in `LEVERS`; those of `levers_for` if not given.
+        Names in `LEVERS`.
     seeds : int, optional
         Trainings a pulse, at least 2. The error-free network is trained with the same initial weights,
         batches and rounding for each seed.
@@ -180,11 +172,10 @@ def tradeoff(
         If no duration reaches 1e-9 at the nominal amplitude.
     """
     plan = plan or TrainingPlan()
-    levers = levers_for(plan) if levers is None else tuple(levers)
-    possible = [name for name, lever in LEVERS.items() if lever.possible(plan)]
+    levers = tuple(levers)
     for name in levers:
-        if name not in possible:
-            raise InputError("lever", value=name, allowed=", ".join(possible))
+        if name not in LEVERS:
+            raise InputError("lever", value=name, allowed=", ".join(LEVERS))
     if seeds < 2:
         raise InputError("seeds", value=seeds, allowed="2 or more, for an interval")
     if len(surface.directions) != 2:
@@ -238,10 +229,10 @@ def one_line(table: pd.DataFrame) -> str:
 def baseline_in_words(table: pd.DataFrame) -> str:
     """Say what the savings are measured against."""
     row = table[table["lever"] == BASELINE].iloc[0]
-    code = f"two's complement, {row['bits']} bits" if row["bits"] > 1 else "one bit a weight"
+    code = "signs" if row["code"] == "signs" else "two's complement"
     return (
-        f"Baseline: {code}, {row['amplitude_V']:.3f} V for {1e9 * row['duration_s']:.2f} ns, "
-        f"BER {row['ber']:.0e} or less in both directions."
+        f"Baseline: {code}, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
+        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions."
     )
 
 
@@ -413,7 +404,11 @@ class _Experiment:
         against = {one.confirmed: one.energies for one in rows if one.setting.lever == BASELINE}
         table = [_row(one, self._plan.bits, against[one.confirmed]) for one in rows]
         ledger = [line for one in rows for line in _ledger_rows(one, self._plan.bits)]
-        return Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
+        tables = Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
+        if self._plan.binarized:
+            for each in tables:
+                each["code"] = "signs"
+        return tables
 
     def _of(self, name: str, confirmed: bool | None = False) -> list[_Measured]:
         """Give what was measured of a lever, in the order of the rates."""
@@ -434,7 +429,9 @@ class _Experiment:
         return self._demands[code]
 
     def _job(self, code: Code, conditions: WriteConditions, seed: int) -> Job:
-        return Job(replace(self._plan, code=code), conditions, seed)
+        # Signs have one code: the lever changes nothing.
+        plan = self._plan if self._plan.binarized else replace(self._plan, code=code)
+        return Job(plan, conditions, seed)
 
 
 def _error_free() -> WriteConditions:

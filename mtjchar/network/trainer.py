@@ -191,7 +191,7 @@ def train(
     Raises
     ------
     InputError
-        If `seed` is negative.
+        If `seed` is negative, or the images are too small for the convolutions of the plan.
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
