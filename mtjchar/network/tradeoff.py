@@ -266,18 +266,26 @@ class _Memory:
         """Choose the pulses of a lever for an error rate."""
         lever = LEVERS[name]
         if lever.vary == "bit_planes":
-            ber, pulses = rate, allocate(table, demand, rate, read_before_write=lever.read_before_write)
+            pulses = allocate(table, demand, rate, read_before_write=lever.read_before_write)
         else:
             kept = self.surface.cheapest_pulse("both", RELIABLE, vary="duration").duration_s
             pulse = self.surface.cheapest_pulse("both", rate, vary=lever.vary, duration=kept)
-            ber, pulses = pulse.ber, _one_pulse(pulse.amplitude_V, pulse.duration_s)
-        conditions = write_conditions(self.surface, pulses, devices=self.devices)
+            pulses = _one_pulse(pulse.amplitude_V, pulse.duration_s)
         conditions = replace(
-            conditions,
+            write_conditions(self.surface, pulses),
             read_before_write=lever.read_before_write,
             retries=self.retries,
             read_energy_J=self.read_energy_J,
         )
+        if lever.vary == "bit_planes":
+            ber = float((demand.harm * conditions.rates).sum() / demand.harm.sum())
+        else:
+            ber = float(conditions.rates.max())
+        if self.devices is not None:
+            of_devices = write_conditions(self.surface, pulses, devices=self.devices)
+            conditions = replace(
+                conditions, error_rate=of_devices.error_rate, device_weight=of_devices.device_weight
+            )
         return _Setting(name, lever.code, ber, pulses, conditions)
 
 
