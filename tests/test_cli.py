@@ -258,6 +258,19 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
         ("export {run} --format xyz --out {out}", r"format: got 'xyz'; allowed: csv"),
         ("export {run} --format csv --out {out}/a/b.csv", "can be written"),
         ("tradeoff {run} --dataset nothing-here --out {out}", "nothing-here"),
+        (
+            "tradeoff {run} --dataset digits --network resnet --out {out}",
+            "'resnet' is not one of 'perceptron', 'convolutional', 'binarized'",
+        ),
+        (
+            "tradeoff {run} --dataset digits --levers both,magic --out {out}",
+            "lever: got 'magic'; allowed: dur",
+        ),
+        ("tradeoff {run} --dataset digits --read-energy 20ps --out {out}", "read energy: got '20ps'"),
+        (
+            "tradeoff {run} --dataset digits --cells some --out {out}",
+            "'some' is not one of 'population', 'dev",
+        ),
         ("surface {out}", "no study.toml"),
     ],
 )
@@ -289,6 +302,40 @@ def test_a_field_that_leaves_one_state_is_refused_with_the_file(study, call, tmp
     assert code == 2
     assert re.search(r"strong.toml: cell.external_field: got .*0.3.*; allowed: .* at most 0.\d+ T", err)
     assert not (tmp_path / "x").exists()
+
+
+def test_tradeoff_on_digits(run, call, tmp_path):
+    out = tmp_path / "tradeoff"
+    command = [
+        "tradeoff", run, "--dataset", "digits", "--out", out, "--levers", "duration,read_before_write",
+        "--seeds", "2", "--epochs", "1", "--workers", "1",
+    ]  # fmt: skip
+    code, said, _ = call(*command)
+    assert code == 0
+    assert "Baseline: two's complement, 8 bits, 0.800 V for" in said
+    lines = (out / "trainings.jsonl").read_text().splitlines()
+    table = pd.read_csv(out / "tradeoff.csv")
+    assert set(table["lever"]) == {"reliable", "duration", "read_before_write"}
+    ledger = pd.read_csv(out / "ledger.csv")
+    assert len(ledger) == 16 * len(table)
+    assert (out / "figures" / "tradeoff.png").stat().st_size > 10_000
+
+    # Another read energy is another bill for the same trainings.
+    code, answer, _ = call(*command, "--read-energy", "40 fJ", "--json")
+    assert code == 0
+    assert (out / "trainings.jsonl").read_text().splitlines() == lines
+    answer = json.loads(answer)
+    assert answer["baseline"]["lever"] == "reliable"
+    reads = [row["read_energy_J"] for row in answer["rows"]]
+    assert reads == pytest.approx((2.0 * table["read_energy_J"]).tolist(), rel=1e-12)
+    assert all(row["lever"] == lever and row["confirmed"] for lever, row in answer["best"].items())
+
+    # Cells that stay the devices they are have other trainings.
+    code, answer, _ = call(*command, "--cells", "devices", "--json")
+    assert code == 0
+    rows = json.loads(answer)["rows"]
+    assert len((out / "trainings.jsonl").read_text().splitlines()) > len(lines)
+    assert {row["ber"] for row in rows} >= {table["ber"][0]}
 
 
 def test_work_that_fails_ends_with_1(run, call):

@@ -1,5 +1,8 @@
 import gzip
 import struct
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +65,44 @@ def test_reads_plain_and_gzipped_files(folder, parts, packed):
     np.testing.assert_array_equal(dataset.test_labels, parts["t10k-labels-idx1-ubyte"])
 
 
-def test_a_path_is_a_folder_even_if_it_looks_like_a_known_name(folder, monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", ["fashion-mnist", "digits"])
+def test_a_path_is_a_folder_even_if_it_looks_like_a_known_name(folder, monkeypatch, tmp_path, name):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "fashion-mnist").mkdir()
+    (tmp_path / name).mkdir()
     for file in folder.glob("*ubyte"):
-        file.rename(tmp_path / "fashion-mnist" / file.name)
-    assert load_dataset(Path("fashion-mnist")).image_shape == (3, 2)
+        file.rename(tmp_path / name / file.name)
+    assert load_dataset(Path(name)).image_shape == (3, 2)
+
+
+def test_packed_files_without_gz_in_their_names_and_names_with_a_dot(folder, parts):
+    for name in parts:
+        file = folder / name
+        file.with_name(name.replace("-idx", ".idx")).write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    dataset = load_dataset(folder)
+    np.testing.assert_array_equal(dataset.test_labels, parts["t10k-labels-idx1-ubyte"])
+
+
+def test_a_file_is_no_folder(folder):
+    with pytest.raises(InputError, match=r"data set: got .*an existing folder"):
+        load_dataset(folder / "train-images-idx3-ubyte")
+
+
+def test_images_in_place_of_labels(folder, parts):
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(parts["t10k-images-idx3-ubyte"]))
+    with pytest.raises(InputError, match=r"got '00000803'; allowed: 00000801 \(unsigned bytes, 1 dim"):
+        load_dataset(folder)
+
+
+def test_an_empty_file(folder):
+    (folder / "train-labels-idx1-ubyte").write_bytes(b"")
+    with pytest.raises(InputError, match=r"magic number of .*train-labels"):
+        load_dataset(folder)
+
+
+def test_the_plain_file_comes_first(folder):
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(b"not read")
+    assert load_dataset(folder).image_shape == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +193,45 @@ def test_no_images(folder):
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(InputError) as error:
         load_dataset("fashion-mnits")
-    assert_names(error, "fashion-mnits", "fashion-mnist", "folder", "train-images-idx3-ubyte")
+    assert_names(error, "fashion-mnits", "digits, fashion-mnist", "folder", "train-images-idx3-ubyte")
 
 
 def test_missing_package_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(datasets._PACKAGE_FOLDERS, "fashion-mnist", tmp_path / "none")
     with pytest.raises(MissingToolError, match=r"apt install dataset-fashion-mnist.*give a folder"):
         load_dataset("fashion-mnist")
+
+
+def test_digits_as_published():
+    # scikit-learn 1.9.1, load_digits: images of each class; sum of all pixels, which count 0 to 16.
+    dataset = load_dataset("digits")
+    assert dataset.name == "digits"
+    assert dataset.image_shape == (8, 8)
+    assert dataset.classes == 10
+    assert (dataset.train_images.shape, dataset.test_images.shape) == ((1437, 64), (360, 64))
+    counts = np.bincount(dataset.train_labels) + np.bincount(dataset.test_labels)
+    np.testing.assert_array_equal(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    assert np.bincount(dataset.test_labels).min() >= 33
+    pixels = 16 * np.concatenate([dataset.train_images, dataset.test_images])
+    # Rounded to bytes: within half of 16/255 of an integer.
+    assert np.abs(pixels - np.rint(pixels)).max() < 0.0314
+    np.testing.assert_array_equal(np.unique(np.rint(pixels)), np.arange(17))
+    assert np.rint(pixels).sum() == 561718
+
+
+def test_digits_are_in_the_wheel(tmp_path):
+    from hatchling.builders.wheel import WheelBuilder
+
+    (wheel,) = WheelBuilder(".").build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = "import mtjchar.network.datasets as d; print(d.__file__, d.load_dataset('digits').image_shape)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "site", capture_output=True, text=True, check=True
+    )
+    file, shape = done.stdout.rstrip().split(maxsplit=1)
+    assert Path(file).is_relative_to(tmp_path / "site")
+    assert shape == "(8, 8)"
 
 
 def test_fashion_mnist_as_published():

@@ -6,12 +6,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from mtjchar.errors import InputError
-from mtjchar.network.encoding import FixedPoint, check_words
+from mtjchar.network.encoding import CODES, FixedPoint, check_words
 
 codes = st.builds(
     FixedPoint,
     bits=st.integers(4, 16),
     full_scale=st.sampled_from([2.0**-5, 0.5, 1.0, 8.0]),
+    code=st.sampled_from(CODES),
 )
 values = hnp.arrays(
     st.sampled_from([np.float32, np.float64]),
@@ -40,28 +41,89 @@ def test_words_are_the_machine_s_own_integers(bits, signed):
     np.testing.assert_array_equal(words.view(signed), levels)
 
 
+def lowest(code):
+    return code.lsb - code.full_scale if code.code == "sign_magnitude" else -code.full_scale
+
+
+WORDS_OF_FOUR_BITS = {
+    # Levels -8 to 7. Gray: the reflected binary code as Gray's patent lists it.
+    "twos_complement": "1000 1001 1010 1011 1100 1101 1110 1111 0000 0001 0010 0011 0100 0101 0110 0111",
+    "offset_binary": "0000 0001 0010 0011 0100 0101 0110 0111 1000 1001 1010 1011 1100 1101 1110 1111",
+    "sign_magnitude": "1111 1111 1110 1101 1100 1011 1010 1001 0000 0001 0010 0011 0100 0101 0110 0111",
+    "gray": "0000 0001 0011 0010 0110 0111 0101 0100 1100 1101 1111 1110 1010 1011 1001 1000",
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_words_of_four_bits(code):
+    expected = [int(word, 2) for word in WORDS_OF_FOUR_BITS[code].split()]
+    words = FixedPoint(4, full_scale=8.0, code=code).encode(np.arange(-8.0, 8.0))
+    assert words.tolist() == expected
+
+
 @pytest.mark.parametrize("bits", range(4, 17))
-def test_all_words_come_back(bits):
-    code = FixedPoint(bits, full_scale=0.25)
+def test_neighbours_in_gray_differ_in_one_bit(bits):
+    code = FixedPoint(bits, full_scale=2.0 ** (bits - 1), code="gray")
+    words = code.encode(np.arange(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1)))
+    steps = words[1:] ^ words[:-1]
+    np.testing.assert_array_equal(steps & (steps - 1), 0)  # a power of two
+    assert len(np.unique(words)) == 2**bits
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_offset_binary_is_two_s_complement_with_the_highest_bit_inverted(bits):
+    values = np.linspace(-1.0, 1.0, 1000)
+    plain, offset = (
+        FixedPoint(bits, code=code).encode(values) for code in ("twos_complement", "offset_binary")
+    )
+    np.testing.assert_array_equal(plain ^ offset, 1 << (bits - 1))
+
+
+def test_minus_zero_of_sign_magnitude_is_zero_and_its_lowest_level_one_higher():
+    code = FixedPoint(8, full_scale=128.0, code="sign_magnitude")
+    assert code.decode(np.array([0x80], dtype=np.uint8))[0] == 0.0
+    assert code.decode(code.encode(np.array([-np.inf, -128.0, -127.0]))).tolist() == [-127.0] * 3
+    rng = np.random.default_rng(1)
+    assert code.decode(code.encode(np.full(1000, -128.0), rng)).tolist() == [-127.0] * 1000
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("bits", range(4, 17))
+def test_all_words_come_back(bits, code):
+    code = FixedPoint(bits, full_scale=0.25, code=code)
     words = np.arange(2**bits).astype(code.word_dtype)
     decoded = code.decode(words)
     assert decoded.dtype == np.float32
-    assert decoded.min() == -0.25
+    if code.code == "sign_magnitude":
+        words, decoded = np.delete(words, 2 ** (bits - 1)), np.delete(decoded, 2 ** (bits - 1))  # minus zero
+        assert decoded.min() == code.lsb - 0.25
+    else:
+        assert decoded.min() == -0.25
     assert decoded.max() == 0.25 - code.lsb
     np.testing.assert_array_equal(code.encode(decoded), words)
     # A level must not move, whatever the draw: many draws for each.
-    for seed in range(20):
+    for seed in range(10):
         np.testing.assert_array_equal(code.encode(decoded, np.random.default_rng(seed)), words)
 
 
-@pytest.mark.parametrize("draw", [0.0, np.nextafter(np.float32(1), np.float32(0))])
-def test_a_level_stays_at_the_extreme_draws(draw):
+@pytest.mark.parametrize("draw", [0, 2**64 - 1])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_level_stays_at_the_extreme_draws(bits, draw):
     class Fixed:
-        def random(self, shape, dtype):
-            return np.full(shape, draw, dtype)
+        def integers(self, _low, _high, size, dtype):
+            return np.full(size, draw, dtype)
 
-    words = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(FixedPoint().encode(FixedPoint().decode(words), Fixed()), words)
+    code = FixedPoint(bits)
+    words = np.arange(2**bits).astype(code.word_dtype)
+    np.testing.assert_array_equal(code.encode(code.decode(words), Fixed()), words)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_rounding_does_not_depend_on_the_code(code):
+    values = np.random.default_rng(2).uniform(-0.9, 0.9, 1000).astype(np.float32)
+    plain, other = FixedPoint(), FixedPoint(code=code)
+    rounded = [one.decode(one.encode(values, np.random.default_rng(3))) for one in (plain, other)]
+    np.testing.assert_array_equal(*rounded)
 
 
 @settings(deadline=None)
@@ -75,14 +137,14 @@ def test_all_words_come_back_at_any_full_scale_with_nearest_rounding(bits, full_
 @settings(deadline=None)
 @given(codes, values)
 def test_nearest_rounding_is_within_half_a_level(code, values):
-    inside = np.clip(values, -code.full_scale, code.full_scale - code.lsb)
+    inside = np.clip(values, lowest(code), code.full_scale - code.lsb)
     assert np.abs(code.decode(code.encode(values)) - inside).max() <= code.lsb / 2
 
 
 @settings(deadline=None)
 @given(codes, values, st.integers(0, 2**32 - 1))
 def test_stochastic_rounding_gives_a_neighbouring_level(code, values, seed):
-    inside = np.clip(values, -code.full_scale, code.full_scale - code.lsb)
+    inside = np.clip(values, lowest(code), code.full_scale - code.lsb)
     decoded = code.decode(code.encode(values, np.random.default_rng(seed)))
     assert decoded.shape == values.shape
     assert np.abs(decoded - inside).max() < code.lsb
@@ -134,6 +196,11 @@ def test_no_values_and_a_single_one():
 def test_bits_out_of_range(bits):
     with pytest.raises(InputError, match=rf"bits: got {bits}; allowed: an integer from 4 to 16"):
         FixedPoint(bits=bits)
+
+
+def test_code_out_of_range():
+    with pytest.raises(InputError, match="code: got 'excess'; allowed: 'twos_complement' or 'offset_binary'"):
+        FixedPoint(code="excess")
 
 
 @pytest.mark.parametrize("full_scale", [0.0, -1.0, np.inf, np.nan, 1e-7, 1e7])

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mtjchar.errors import InputError
-from mtjchar.network.memory import ApproximateMemory, PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.ledger import PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.masks import random_places
+from mtjchar.network.memory import ApproximateMemory, draw_devices
 
 ENERGIES = {
     "switching_energy_J": PerDirection(1.0e-12, 1.5e-12),
@@ -31,18 +33,18 @@ def words_before_and_after(draw):
 
 def ledger_bit_by_bit(old, new, stored, bits):
     """Count by looking at one bit after the other, and check that each is one a write can leave."""
-    counts = {name: [0, 0] for name in ("switching", "redundant", "failed")}
+    ledger = WriteLedger.empty(bits)
     for before, wanted, after in zip(old.tolist(), new.tolist(), stored.tolist(), strict=True):
         for plane in range(bits):
             was, want, is_now = (word >> plane & 1 for word in (before, wanted, after))
             direction = 0 if want == 1 else 1
             if was == want:
-                counts["redundant"][direction] += 1
+                ledger.redundant[plane, direction] += 1
                 assert is_now == want
             else:
-                counts["switching"][direction] += 1
-                counts["failed"][direction] += is_now != want
-    return WriteLedger(**{name: PerDirection(*pair) for name, pair in counts.items()})
+                ledger.switching[plane, direction] += 1
+                ledger.failed[plane, direction] += is_now != want
+    return ledger
 
 
 @settings(deadline=None)
@@ -57,7 +59,7 @@ def test_ledger_and_words_are_those_of_single_bit_writes(words, p_to_ap, ap_to_p
     for direction in range(2):
         rate = (p_to_ap, ap_to_p)[direction]
         if rate in (0.0, 1.0):
-            assert ledger.failed[direction] == rate * ledger.switching[direction]
+            np.testing.assert_array_equal(ledger.failed[:, direction], rate * ledger.switching[:, direction])
 
 
 @settings(deadline=None)
@@ -126,7 +128,7 @@ def test_number_of_failures_of_a_write_is_binomial():
     failed = np.empty(count, dtype=int)
     for index in range(count):
         memory = ApproximateMemory(np.full(2, 0xFF, dtype=np.uint8), 8)
-        failed[index] = memory.write(np.zeros(2, dtype=np.uint8), conditions(0.0, rate), rng).failed.ap_to_p
+        failed[index] = memory.write(np.zeros(2, dtype=np.uint8), conditions(0.0, rate), rng).failed.sum()
     # The rare counts from 11 on go together, as chi-square wants some five in each class.
     expected = count * np.append(stats.binom.pmf(np.arange(11), 16, rate), stats.binom.sf(10, 16, rate))
     assert stats.chisquare(np.bincount(np.minimum(failed, 11), minlength=12), expected).pvalue > 1e-9
@@ -149,8 +151,8 @@ def test_ledger_adds_up_over_writes():
         memory.write(rng.integers(0, 256, (5, 7), dtype=np.uint8), conditions(0.2, 0.1), rng)
         for _ in range(10)
     ]
-    assert memory.ledger == sum(ledgers, start=WriteLedger())
-    assert sum(memory.ledger.switching) + sum(memory.ledger.redundant) == 10 * 5 * 7 * 8
+    assert memory.ledger == sum(ledgers, start=WriteLedger.empty(8))
+    assert memory.ledger.switching.sum() + memory.ledger.redundant.sum() == 10 * 5 * 7 * 8
 
 
 def test_energy_by_hand():
@@ -158,9 +160,9 @@ def test_energy_by_hand():
     memory = ApproximateMemory(np.array([0b0101], dtype=np.uint8), 4)
     here = conditions(0.0, 0.0)
     ledger = memory.write(np.array([0b0011], dtype=np.uint8), here, np.random.default_rng(0))
-    assert ledger == WriteLedger(
-        switching=PerDirection(1, 1), redundant=PerDirection(1, 1), failed=PerDirection(0, 0)
-    )
+    np.testing.assert_array_equal(ledger.switching, [[0, 0], [1, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(ledger.redundant, [[1, 0], [0, 0], [0, 0], [0, 1]])
+    assert ledger.failed.sum() == ledger.retried.sum() == ledger.reads(here).sum() == 0
     assert ledger.energy_J(here) == pytest.approx((1.0 + 1.5 + 0.8 + 2.1) * 1e-12, rel=1e-14)
 
 
@@ -168,7 +170,7 @@ def test_failed_writes_cost_the_switching_energy():
     memory = ApproximateMemory(np.zeros(3, dtype=np.uint8), 8)
     here = conditions(1.0, 0.0)
     ledger = memory.write(np.full(3, 0xFF, dtype=np.uint8), here, np.random.default_rng(0))
-    assert ledger.failed.p_to_ap == 24
+    np.testing.assert_array_equal(ledger.failed, [[3, 0]] * 8)
     assert ledger.energy_J(here) == pytest.approx(24e-12, rel=1e-14)
 
 
@@ -230,4 +232,217 @@ def test_words_that_do_not_fit():
         memory.write(np.full((2, 3), 64, dtype=np.uint8), conditions(0.0, 0.0), rng)
     with pytest.raises(InputError, match="type of the words: got 'int64'; allowed: uint8, for 6 bits"):
         memory.write(np.zeros((2, 3), dtype=np.int64), conditions(0.0, 0.0), rng)
-    assert memory.ledger == WriteLedger()
+    assert memory.ledger == WriteLedger.empty(6)
+
+
+def laddered(bits, devices=None):
+    """Other error rates and energies for every plane and direction, and device."""
+    rates = np.geomspace(0.5, 1e-3, 2 * bits).reshape(bits, 2)
+    if devices:
+        rates = np.minimum(rates * np.geomspace(0.1, 5.0, devices)[:, None, None], 1.0)
+    energies = np.linspace(1e-12, 2e-12, 4 * bits).reshape(2, bits, 2)
+    return rates, energies
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+@pytest.mark.parametrize("bits", [8, 12])
+def test_every_plane_and_direction_has_its_own_failure_rate(bits, scale):
+    # Binomial test of each on a million words; both ways of drawing (scale). 24 cells at most, each at
+    # 1e-9: false-alarm rate below 2.4e-8 a case.
+    rates, energies = laddered(bits)
+    rng = np.random.default_rng(21)
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    old, new = rng.integers(0, 2**bits, (2, 1_000_000), dtype=dtype)
+    memory = ApproximateMemory(old, bits)
+    ledger = memory.write(new, WriteConditions(scale * rates, *energies), rng)
+    for plane in range(bits):
+        was, want, is_now = ((words >> plane) & 1 for words in (old, new, memory.words))
+        assert not np.any((was == want) & (is_now != want))
+        for direction in range(2):
+            attempts = (was != want) & (want == 1 - direction)
+            failed = int(np.count_nonzero(attempts & (is_now != want)))
+            assert ledger.failed[plane, direction] == failed
+            assert ledger.switching[plane, direction] == np.count_nonzero(attempts) > 200_000
+            expected = scale * rates[plane, direction]
+            assert stats.binomtest(failed, int(attempts.sum()), expected).pvalue > 1e-9
+
+
+def slow_energy(old, new, memory, conditions, ledger):
+    """Energy of a write, one bit after the other; failures and retries by what the memory says of them."""
+    switching, redundant = (
+        np.asarray(one) for one in (conditions.switching_energy_J, conditions.redundant_energy_J)
+    )
+    energy = 0.0
+    for before, wanted in zip(old.tolist(), new.tolist(), strict=True):
+        for plane in range(memory.bits):
+            was, want = before >> plane & 1, wanted >> plane & 1
+            direction = 1 - want
+            if conditions.read_before_write:
+                energy += conditions.read_energy_J
+                if was == want:
+                    continue
+            table = redundant if was == want else switching
+            energy += table[plane if len(table) > 1 else 0, direction]
+            if conditions.retries:
+                energy += conditions.read_energy_J
+    for plane in range(memory.bits):
+        for direction in range(2):
+            for _ in range(ledger.retried[plane, direction]):
+                energy += switching[plane if len(switching) > 1 else 0, direction] + conditions.read_energy_J
+    return energy
+
+
+@settings(deadline=None, max_examples=60)
+@given(words_before_and_after(), st.booleans(), st.integers(0, 3), st.booleans(), st.integers(0, 2**32 - 1))
+def test_energy_is_the_sum_over_single_writes(words, read_first, retries, by_plane, seed):
+    bits, old, new = words
+    rates, energies = laddered(bits)
+    one = slice(None) if by_plane else slice(0, 1)
+    here = WriteConditions(rates[one], *energies[:, one], read_first, retries, read_energy_J=3e-14)
+    memory = ApproximateMemory(old, bits)
+    ledger = memory.write(new, here, np.random.default_rng(seed))
+    counted = ledger_bit_by_bit(old, new, memory.words, bits)
+    for name in ("switching", "redundant", "failed"):
+        np.testing.assert_array_equal(getattr(ledger, name), getattr(counted, name))
+    assert ledger.energy_J(here) == pytest.approx(slow_energy(old, new, memory, here, ledger), rel=1e-12)
+    assert (ledger.retried <= retries * ledger.switching).all()
+    assert (retries * ledger.failed <= ledger.retried).all()
+
+
+def test_retries_by_hand():
+    # Every pulse fails: 8 bits, a first pulse and two more each; a read after each of the 24.
+    here = WriteConditions((1.0, 0.0), (1e-12, 0.0), (0.0, 0.0), True, retries=2, read_energy_J=1e-14)
+    memory = ApproximateMemory(np.zeros(1, dtype=np.uint8), 8)
+    ledger = memory.write(np.array([0xFF], dtype=np.uint8), here, np.random.default_rng(1))
+    assert ledger.failed.sum() == 8
+    assert ledger.retried.sum() == 16
+    assert ledger.reads(here).sum() == 8 + 24
+    causes = {name: part.sum() for name, part in ledger.energy_by_cause_J(here).items()}
+    expected = {"switching": 8e-12, "redundant": 0.0, "retries": 16e-12, "reads": 32e-14}
+    assert causes == pytest.approx(expected, rel=1e-12)
+
+
+def test_retries_take_the_failure_rate_to_a_power():
+    # Binomial with rate**3; false-alarm rate 1e-9.
+    rate, count = 0.2, 200_000
+    memory = ApproximateMemory(np.zeros(count, dtype=np.uint8), 8)
+    here = WriteConditions((rate, 0.0), (1e-12, 0.0), (0.0, 0.0), retries=2)
+    ledger = memory.write(np.full(count, 0xFF, dtype=np.uint8), here, np.random.default_rng(2))
+    assert stats.binomtest(int(ledger.failed.sum()), 8 * count, rate**3).pvalue > 1e-9
+
+
+@pytest.mark.parametrize("high", [0.6, 0.1])
+def test_weak_cells_stay_weak(high):
+    # Two kinds of devices, one that fails with the rate `high` and one that never does. Binomial test of
+    # the failures of each plane's weak cells; false-alarm rate 8e-9.
+    bits, count, rng = 8, 50_000, np.random.default_rng(3)
+    devices = draw_devices(np.array([3.0, 1.0]), count, bits, rng)
+    # Binomial with the devices' shares; false-alarm rate 1e-9.
+    assert stats.binomtest(int(devices.sum()), count * bits, 0.25).pvalue > 1e-9
+    memory = ApproximateMemory(np.zeros(count, dtype=np.uint8), bits, devices)
+    rates = np.array([0.0, high])[:, None, None] * np.ones((1, 1, 2))
+    here = WriteConditions(rates, (1e-12, 1e-12), (1e-12, 1e-12), device_weight=(3.0, 1.0))
+    for word in (0xFF, 0x00, 0xFF):
+        before = memory.words
+        wanted = np.full(count, word, dtype=np.uint8)
+        memory.write(wanted, here, rng)
+        for plane in range(bits):
+            switches, failed = ((one >> plane) & 1 == 1 for one in (before ^ wanted, memory.words ^ wanted))
+            weak = devices[:, plane] == 1
+            assert not np.any(failed & ~weak)
+            attempts = int(np.count_nonzero(switches & weak))
+            assert stats.binomtest(int(np.count_nonzero(failed)), attempts, high).pvalue > 1e-9
+
+
+def test_devices_with_their_own_rates_in_each_plane_and_direction():
+    # Binomial tests, 8 devices x 4 planes x 2 directions at 1e-9 each: false-alarm rate 6.4e-8.
+    bits, count, kinds, rng = 4, 400_000, 8, np.random.default_rng(4)
+    rates, energies = laddered(bits, kinds)
+    devices = draw_devices(np.ones(kinds), count, bits, rng)
+    old, new = rng.integers(0, 2**bits, (2, count), dtype=np.uint8)
+    memory = ApproximateMemory(old, bits, devices)
+    memory.write(new, WriteConditions(rates, *energies, device_weight=np.ones(kinds)), rng)
+    for plane in range(bits):
+        was, want, is_now = ((words >> plane) & 1 for words in (old, new, memory.words))
+        for kind in range(kinds):
+            for direction in range(2):
+                attempts = (was != want) & (want == 1 - direction) & (devices[:, plane] == kind)
+                failed = int(np.count_nonzero(attempts & (is_now != want)))
+                expected = rates[kind, plane, direction]
+                assert stats.binomtest(failed, int(attempts.sum()), expected).pvalue > 1e-9
+
+
+@pytest.mark.parametrize("rate", [1e-12, 1e-6, 1e-3, 0.1, 0.3, 0.5])
+def test_random_places_are_binomial_ascending_and_even(rate):
+    # Binomial test of their number and, where there are many, Kolmogorov-Smirnov of where they are; 2e-9.
+    count = int(min(max(2e5 / rate, 1e6), 2e9)) if rate < 0.1 else 1_000_000
+    places = random_places(count, rate, np.random.default_rng(5))
+    assert np.all(np.diff(places) > 0)
+    assert places.min(initial=0) >= 0
+    assert places.max(initial=0) < count
+    assert stats.binomtest(len(places), count, rate).pvalue > 1e-9
+    if len(places) > 1000:
+        assert stats.kstest(places / count, "uniform").pvalue > 1e-9
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.149])
+def test_gaps_of_random_places_are_geometric(rate):
+    # Chi-square of the gaps; false-alarm rate 1e-9.
+    gaps = np.diff(random_places(2_000_000, rate, np.random.default_rng(6)))
+    last = int(3.0 / rate)
+    expected = len(gaps) * np.append(stats.geom.pmf(np.arange(1, last), rate), stats.geom.sf(last - 1, rate))
+    observed = np.bincount(np.minimum(gaps, last), minlength=last + 1)[1:]
+    assert stats.chisquare(observed, expected).pvalue > 1e-9
+
+
+def test_every_place_can_be_drawn():
+    # The first and the last of ten at rate 0.1, binomial; false-alarm rate 2e-9.
+    rng = np.random.default_rng(7)
+    drawn = np.bincount(np.concatenate([random_places(10, 0.1, rng) for _ in range(50_000)]), minlength=10)
+    for place in (0, 9):
+        assert stats.binomtest(int(drawn[place]), 50_000, 0.1).pvalue > 1e-9
+
+
+def test_low_rates_cost_no_draws():
+    rng = np.random.default_rng(8)
+    counted = []
+
+    class Counting:
+        def standard_exponential(self, size):
+            counted.append(size)
+            return rng.standard_exponential(size)
+
+    for _ in range(100):
+        random_places(1_000_000, 1e-6, Counting())
+    assert sum(counted) < 100 * 20
+    assert random_places(10, 0.0, None).size == 0
+    assert random_places(10, 1.0, None).tolist() == list(range(10))
+    assert random_places(0, 0.3, None).size == 0
+
+
+def test_rates_for_other_words_are_refused():
+    rates, energies = laddered(8)
+    memory = ApproximateMemory(np.zeros(3, dtype=np.uint8), 6)
+    wanted, rng = np.zeros(3, dtype=np.uint8), np.random.default_rng(0)
+    with pytest.raises(InputError, match="bit planes of error_rate: got 8; allowed: 6, as the words have"):
+        memory.write(wanted, WriteConditions(rates, *energies), rng)
+    with pytest.raises(InputError, match=r"error_rate: got 'shape \(2, 1, 2\)'; .*device_of_cell"):
+        memory.write(wanted, WriteConditions(np.zeros((2, 1, 2)), (0, 0), (0, 0), device_weight=(1, 1)), rng)
+    with pytest.raises(InputError, match=r"shape of device_of_cell: got \(3, 2\); allowed: \(3, 6\)"):
+        ApproximateMemory(np.zeros(3, dtype=np.uint8), 6, np.zeros((3, 2), dtype=int))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"error_rate": (0.1,)}, r"shape of error_rate: got \(1,\); allowed: \(2,\), \(bits, 2\) or"),
+        ({"error_rate": np.zeros((2, 2, 2))}, "device_weight: got None; allowed: 2 finite numbers"),
+        ({"error_rate": np.zeros((2, 2, 2)), "device_weight": (0, 0)}, r"device_weight: got \(0, 0\)"),
+        ({"switching_energy_J": np.zeros((2, 2, 2))}, r"shape of switching_energy_J: got \(2, 2, 2\)"),
+        ({"retries": -1}, "retries: got -1; allowed: an integer, 0 or more"),
+        ({"read_energy_J": float("nan")}, "read_energy_J: got nan; allowed: finite, 0 J or more"),
+    ],
+)
+def test_conditions_out_of_range(change, message):
+    with pytest.raises(InputError, match=message):
+        WriteConditions(**{"error_rate": (0.0, 0.0), **ENERGIES, **change})

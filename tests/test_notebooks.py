@@ -1,5 +1,6 @@
 """The notebooks run as they are stored, show what they promise, and their numbers are right."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -136,6 +137,33 @@ def assert_compact_model(values):
         assert abs(needed["i at m_z = 0"] / needed["load line"] - 1.0) > 0.1
 
 
+def assert_energy_accuracy(values):
+    # Analytic: a step between neighbours changes one bit in Gray, nearly two on average in binary; a failed
+    # write is then a step of one level. Mean error 0.1: binomial, 50,800 writes.
+    steps = values["steps"]
+    assert steps["gray"]["bits that change"] == 1.0
+    assert steps["gray"]["largest error, levels"] == 1.0
+    low, high = stats.binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], values["writes"], 0.1)
+    assert low <= steps["gray"]["mean error, levels"] * values["writes"] <= high
+    assert steps["twos_complement"]["bits that change"] == pytest.approx(2.0 - 7 / 254, abs=0.01)
+    assert steps["twos_complement"]["largest error, levels"] == 128.0
+
+    # What the text says: reading first saves most, and more together with the rest.
+    saved = {row["lever"]: row["energy_saved_fraction"] for row in values["chosen"]}
+    assert saved["all"] > saved["read_before_write"] > 0.9 > saved["code"] > 0.5
+    assert all(row["confirmed"] and row["accuracy_drop_points"] <= 1.0 for row in values["chosen"])
+    # Regression: 97.8 % of the bit writes are redundant.
+    assert 0.95 < values["share"] < 0.995
+
+    # High bits get stronger pulses, and a larger squared error weaker ones.
+    rates = values["rates"]
+    for target in rates.values():
+        assert all(low <= high * 1.001 for high, low in itertools.pairwise(target))
+        assert max(target) <= 0.5 * 1.001
+    strict, _, loose = rates.values()
+    assert all(low < high for low, high in zip(strict, loose, strict=True))
+
+
 CHECKS = {
     "compact_model": (
         {
@@ -146,6 +174,13 @@ CHECKS = {
             "overdrives": "overdrives.to_dict('records')",
         },
         assert_compact_model,
+    ),
+    "energy_accuracy": (
+        {
+            "steps": "steps.to_dict('index')", "writes": "levels.size", "share": "share",
+            "chosen": "chosen.to_dict('records')", "rates": "{str(key): rate for key, rate in rates.items()}",
+        },
+        assert_energy_accuracy,
     ),
 }  # fmt: skip
 

@@ -3,19 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-import mtjchar.network.trainer as trainer
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset, load_dataset
-from mtjchar.network.memory import PerDirection, WriteConditions
-from mtjchar.network.trainer import (
-    TrainingPlan,
-    class_scores,
-    initial_parameters,
-    layer_sizes,
-    layer_views,
-    loss_and_gradient,
-    train,
-)
+from mtjchar.network.ledger import PerDirection, WriteConditions
+from mtjchar.network.networks import Perceptron
+from mtjchar.network.trainer import NETWORKS, PLANS, TrainingPlan, train
 
 PLAN = TrainingPlan(hidden=(20,), epochs=4, batch_size=50, full_scale=1.0, learning_rate_decay=0.8)
 
@@ -38,64 +30,6 @@ def blobs():
     return Dataset("blobs", images[:2000], labels[:2000], images[2000:], labels[2000:], (8, 8), 5)
 
 
-def test_gradient_against_finite_differences():
-    # Central differences in double precision: error of the order of h**2 and 1e-16 / h, h = 1e-6.
-    rng = np.random.default_rng(3)
-    sizes = (7, 6, 5, 4)
-    images, labels = rng.random((9, 7)), rng.integers(0, 4, 9)
-    parameters = rng.standard_normal(7 * 6 + 6 + 6 * 5 + 5 + 5 * 4 + 4)
-    _, gradient = loss_and_gradient(parameters, sizes, images, labels)
-    numerical = np.empty_like(gradient)
-    for index in range(len(parameters)):
-        step = np.zeros_like(parameters)
-        step[index] = 1e-6
-        above, _ = loss_and_gradient(parameters + step, sizes, images, labels)
-        below, _ = loss_and_gradient(parameters - step, sizes, images, labels)
-        numerical[index] = (above - below) / 2e-6
-    np.testing.assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-8)
-
-
-def test_loss_and_gradient_of_a_network_that_knows_nothing():
-    # Analytic: all probabilities 1/4, loss ln 4, bias gradient 1/4 minus the share of the class.
-    sizes = (3, 2, 4)
-    parameters = np.zeros(3 * 2 + 2 + 2 * 4 + 4)
-    labels = np.array([0, 0, 1, 2])
-    loss, gradient = loss_and_gradient(parameters, sizes, np.ones((4, 3)), labels)
-    assert loss == pytest.approx(np.log(4), rel=1e-14)
-    np.testing.assert_allclose(gradient[-4:], [-0.25, 0.0, 0.0, 0.25], atol=1e-16)
-    np.testing.assert_array_equal(gradient[:-4], 0.0)
-
-
-def test_softmax_does_not_overflow():
-    # Analytic: scores of 0 and 1e4 give the losses 1e4 and 0.
-    parameters = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 1e4], dtype=np.float32)
-    sizes = (1, 1, 2)
-    image = np.ones((1, 1), dtype=np.float32)
-    for label, expected in ((0, 1e4), (1, 0.0)):
-        loss, gradient = loss_and_gradient(parameters, sizes, image, np.array([label]))
-        assert loss == expected
-        assert np.isfinite(gradient).all()
-
-
-def test_layers_are_views_in_order():
-    parameters = np.arange(23.0)
-    (weights, biases), (last_weights, last_biases) = layer_views(parameters, (4, 3, 2))
-    np.testing.assert_array_equal(weights, np.arange(12.0).reshape(4, 3))
-    np.testing.assert_array_equal(biases, [12, 13, 14])
-    np.testing.assert_array_equal(last_weights, np.arange(15.0, 21.0).reshape(3, 2))
-    np.testing.assert_array_equal(last_biases, [21, 22])
-    assert all(np.shares_memory(view, parameters) for view in (weights, biases, last_weights, last_biases))
-
-
-def test_initial_weights_have_the_variance_of_he():
-    # Sum of squares over the variance is chi-square with n degrees of freedom, nearly normal for
-    # n = 60,000: 6.2 deviations, false-alarm rate 6e-10.
-    parameters = initial_parameters((300, 200, 10), np.random.default_rng(5))
-    (weights, biases), _ = layer_views(parameters, (300, 200, 10))
-    assert np.mean(weights.astype(np.float64) ** 2) * 150 == pytest.approx(1.0, abs=6.2 * np.sqrt(2 / 60_000))
-    np.testing.assert_array_equal(biases, 0.0)
-
-
 def generators(seed):
     return [np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(4)]
 
@@ -103,33 +37,40 @@ def generators(seed):
 def train_without_memory(dataset, plan, seed):
     """Write the plan's training down once more, with the words in a plain array."""
     init_rng, order_rng, rounding_rng, _ = generators(seed)
-    code, sizes = plan.code(), layer_sizes(dataset, plan)
-    words = code.encode(initial_parameters(sizes, init_rng))
+    code, network = plan.fixed_point(), plan.network_for(dataset)
+    words = code.encode(network.initial_parameters(init_rng))
     for epoch in range(plan.epochs):
         order = order_rng.permutation(len(dataset.train_images))
         for batch in np.split(order, np.arange(plan.batch_size, len(order), plan.batch_size)):
             parameters = code.decode(words)
-            _, gradient = loss_and_gradient(
-                parameters, sizes, dataset.train_images[batch], dataset.train_labels[batch]
+            _, gradient = network.loss_and_gradient(
+                parameters, dataset.train_images[batch], dataset.train_labels[batch]
             )
             step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
             words = code.encode(parameters - step * gradient, rounding_rng)
     return words
 
 
-@pytest.mark.parametrize("batch_size", [50, 300])
-def test_without_errors_the_memory_changes_nothing(blobs, batch_size):
-    plan = dataclasses.replace(PLAN, batch_size=batch_size)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 50},
+        {"batch_size": 300},
+        {"network": "convolutional", "hidden": (4, 6), "epochs": 1},
+    ],
+)
+def test_without_errors_the_memory_changes_nothing(blobs, change):
+    plan = dataclasses.replace(PLAN, **change)
     result = train(blobs, plan, conditions(0.0), seed=1)
     np.testing.assert_array_equal(result.words, train_without_memory(blobs, plan, seed=1))
-    assert result.ledger.failed == (0, 0)
+    assert result.ledger.failed.sum() == 0
 
 
 def test_certain_failure_keeps_the_initial_program(blobs):
     result = train(blobs, PLAN, conditions(1.0), seed=1)
-    initial = PLAN.code().encode(initial_parameters(layer_sizes(blobs, PLAN), generators(1)[0]))
+    initial = PLAN.fixed_point().encode(PLAN.network_for(blobs).initial_parameters(generators(1)[0]))
     np.testing.assert_array_equal(result.words, initial)
-    assert result.ledger.failed == result.ledger.switching
+    np.testing.assert_array_equal(result.ledger.failed, result.ledger.switching)
 
 
 def test_failures_leave_the_rounding_draws_alone(blobs):
@@ -138,18 +79,18 @@ def test_failures_leave_the_rounding_draws_alone(blobs):
     plan = dataclasses.replace(PLAN, epochs=1)
     result = train(blobs, plan, conditions(1.0), seed=1)
     init_rng, order_rng, rounding_rng, _ = generators(1)
-    code, sizes = plan.code(), layer_sizes(blobs, plan)
-    initial = code.encode(initial_parameters(sizes, init_rng))
+    code, network = plan.fixed_point(), plan.network_for(blobs)
+    initial = code.encode(network.initial_parameters(init_rng))
     parameters = code.decode(initial)
     to_one = to_zero = 0
     for batch in np.split(order_rng.permutation(2000), 40):
-        _, gradient = loss_and_gradient(
-            parameters, sizes, blobs.train_images[batch], blobs.train_labels[batch]
+        _, gradient = network.loss_and_gradient(
+            parameters, blobs.train_images[batch], blobs.train_labels[batch]
         )
         words = code.encode(parameters - np.float32(plan.learning_rate) * gradient, rounding_rng)
         to_one += np.count_nonzero(np.unpackbits(words & ~initial))
         to_zero += np.count_nonzero(np.unpackbits(initial & ~words))
-    assert result.ledger.switching == (to_one, to_zero)
+    assert result.ledger.switching.sum(axis=0).tolist() == [to_one, to_zero]
 
 
 def test_learns_and_errors_do_harm(blobs):
@@ -167,7 +108,7 @@ def test_training_loss_falls_and_accuracy_is_that_of_the_words(blobs):
     result = train(blobs, PLAN, conditions(1e-3), seed=2)
     assert len(result.train_loss) == PLAN.epochs
     assert result.train_loss[-1] < 0.5 * result.train_loss[0]
-    scores = class_scores(PLAN.code().decode(result.words), layer_sizes(blobs, PLAN), blobs.test_images)
+    scores = PLAN.network_for(blobs).class_scores(PLAN.fixed_point().decode(result.words), blobs.test_images)
     assert result.test_accuracy == np.mean(scores.argmax(axis=1) == blobs.test_labels)
 
 
@@ -188,7 +129,8 @@ def test_runs_with_the_same_seed_share_weights_batches_and_rounding(blobs):
     plan = dataclasses.replace(PLAN, epochs=1)
     kept, half, written = (train(few, plan, conditions(rate), seed=5) for rate in (1.0, 0.5, 0.0))
     assert kept.train_loss == half.train_loss == written.train_loss
-    assert kept.ledger.switching == half.ledger.switching == written.ledger.switching
+    for other in (half, written):
+        np.testing.assert_array_equal(kept.ledger.switching, other.ledger.switching)
     differs = half.words ^ written.words
     assert differs.any()
     np.testing.assert_array_equal(differs & ~(kept.words ^ written.words), 0)
@@ -197,11 +139,12 @@ def test_runs_with_the_same_seed_share_weights_batches_and_rounding(blobs):
 def test_batches_do_not_depend_on_the_failures(blobs, monkeypatch):
     seen = []
 
-    def spy(parameters, sizes, images, labels):
-        seen[-1].append(images.copy())
-        return loss_and_gradient(parameters, sizes, images, labels)
+    class Spy(Perceptron):
+        def loss_and_gradient(self, parameters, images, labels):
+            seen[-1].append(images.copy())
+            return super().loss_and_gradient(parameters, images, labels)
 
-    monkeypatch.setattr(trainer, "loss_and_gradient", spy)
+    monkeypatch.setattr(TrainingPlan, "network_for", lambda _plan, _dataset: Spy((64, 20, 5)))
     plan = dataclasses.replace(PLAN, epochs=2)
     for rate in (0.0, 0.3):
         seen.append([])
@@ -217,14 +160,10 @@ def test_every_update_writes_every_bit_and_energy_follows_from_the_ledger(blobs)
     ledger = result.ledger
     parameters = 64 * 20 + 20 + 20 * 5 + 5
     assert result.words.shape == (parameters,)
-    assert sum(ledger.switching) + sum(ledger.redundant) == parameters * 8 * PLAN.epochs * 2000 // 50
-    by_hand = (
-        1.0 * ledger.switching.p_to_ap
-        + 1.5 * ledger.switching.ap_to_p
-        + 0.8 * ledger.redundant.p_to_ap
-        + 2.1 * ledger.redundant.ap_to_p
-    )
-    assert result.programming_energy_J == ledger.energy_J(here) == pytest.approx(by_hand * 1e-12, rel=1e-12)
+    assert ledger.switching.sum() + ledger.redundant.sum() == parameters * 8 * PLAN.epochs * 2000 // 50
+    by_hand = ledger.switching.sum(axis=0) @ [1.0, 1.5] + ledger.redundant.sum(axis=0) @ [0.8, 2.1]
+    assert result.programming_energy_J == ledger.energy_J(here)
+    assert result.programming_energy_J == pytest.approx(by_hand * 1e-12, rel=1e-12)
 
 
 @pytest.mark.parametrize("bits", [4, 12])
@@ -235,8 +174,29 @@ def test_other_word_lengths_and_more_layers(blobs, bits):
     assert result.train_loss[-1] < result.train_loss[0]
 
 
+def test_convolutional_network_learns_and_errors_do_harm():
+    # Regression: 0.861, 0.914 and 0.919 without errors, 0.614, 0.589 and 0.378 at 0.7.
+    digits = load_dataset("digits")
+    plan = dataclasses.replace(PLANS["convolutional"], batch_size=20, epochs=6, learning_rate_decay=0.8)
+    assert train(digits, plan, conditions(0.0), seed=0).test_accuracy > 0.8
+    assert train(digits, plan, conditions(0.7), seed=0).test_accuracy < 0.75
+
+
+def test_images_too_small_for_the_convolutions(blobs):
+    plan = dataclasses.replace(PLANS["convolutional"], hidden=(4, 4, 4, 4))
+    with pytest.raises(InputError, match=r"shape of the images: got \(8, 8\); allowed: 16 rows"):
+        train(blobs, plan, conditions(0.0), seed=0)
+
+
+def test_every_network_has_a_plan_that_can_be_a_key():
+    # The trade-off keeps trainings by the plan's contents.
+    assert set(PLANS) == set(NETWORKS)
+    assert all(plan.network == name for name, plan in PLANS.items())
+    assert len({repr(dataclasses.asdict(plan)) for plan in PLANS.values()}) == len(set(PLANS.values())) == 3
+
+
 def test_fashion_mnist_with_the_defaults():
-    # Regression: 0.851 to 0.856 with seeds 0 to 3; the threshold leaves room for other libraries' sums.
+    # Regression: 0.851 to 0.854 with seeds 0 to 2; the threshold leaves room for other libraries' sums.
     result = train(load_dataset("fashion-mnist"), TrainingPlan(), conditions(0.0), seed=0)
     assert result.test_accuracy > 0.84
     assert result.words.shape == (79_510,)
@@ -245,6 +205,9 @@ def test_fashion_mnist_with_the_defaults():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"network": "transformer"}, "network: got 'transformer'; allowed: perceptron, convol"),
+        ({"network": "binarized"}, r"bits: got 8; allowed: 1 for a binarized network\. .*PLANS"),
+        ({"bits": 1}, "bits: got 1"),
         ({"hidden": ()}, r"hidden: got \(\); allowed: one positive integer"),
         ({"hidden": (10, 0)}, r"hidden: got \(10, 0\)"),
         ({"epochs": 0}, "epochs: got 0; allowed: 1 or more"),
@@ -254,6 +217,8 @@ def test_fashion_mnist_with_the_defaults():
         ({"learning_rate_decay": 1.1}, "learning_rate_decay: got 1.1; allowed: above 0, up to 1"),
         ({"bits": 3}, "bits: got 3"),
         ({"full_scale": -1.0}, "full_scale: got -1.0"),
+        ({"code": "excess"}, "code: got 'excess'; allowed: 'twos_complement' or 'offset_binary' or"),
+        ({"rounding": "down"}, "rounding: got 'down'; allowed: 'stochastic' or 'nearest'"),
     ],
 )
 def test_plans_out_of_range(change, message):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from mtjchar.cli.common import (
@@ -16,16 +19,56 @@ from mtjchar.cli.common import (
     load_surface,
     print_json,
     progress_bar,
+    quantity,
     writable,
+    write_table,
 )
+
+
+class NetworkName(StrEnum):
+    """Network to train; names as in `mtjchar.network.trainer.PLANS`."""
+
+    perceptron = "perceptron"
+    convolutional = "convolutional"
+    binarized = "binarized"
+
+
+class Cells(StrEnum):
+    """What error rates a cell has."""
+
+    population = "population"
+    devices = "devices"
 
 
 def tradeoff(
     folder: RunFolder,
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, or a folder with the four IDX files.")],
+    dataset: Annotated[str, typer.Option(help="fashion-mnist, digits, or a folder with the four IDX files.")],
     out: Out,
+    network: Annotated[
+        NetworkName, typer.Option(help="What is trained, see docs/networks.md.")
+    ] = NetworkName.perceptron,
+    levers: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="What to try, see docs/memory.md; each alone and all together if not given.",
+        ),
+    ] = "",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    read_energy: Annotated[
+        float | None,
+        typer.Option(
+            parser=quantity("J", "read energy"), metavar="E", help='Of one bit, "20 fJ" if not given.'
+        ),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Further pulses on bits that a read finds unswitched.")
+    ] = 0,
+    cells: Annotated[
+        Cells,
+        typer.Option(help="Error rates of a cell: the population's mean, or those of a device of the sweep."),
+    ] = Cells.population,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,26 +78,32 @@ def tradeoff(
     """
     from mtjchar import plotting
     from mtjchar.network import tradeoff as experiment
-    from mtjchar.network.trainer import TrainingPlan
+    from mtjchar.network.trainer import PLANS
+    from mtjchar.surfaces import DeviceRates
 
     surface = load_surface(folder)
     writable(out)
     with progress_bar("training", "trainings") as progress:
-        table = experiment.tradeoff(
+        table, ledger = experiment.tradeoff(
             surface,
             dataset,
-            plan=TrainingPlan(epochs=epochs),
+            plan=PLANS[network] if epochs is None else dataclasses.replace(PLANS[network], epochs=epochs),
+            levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
             seeds=seeds,
+            read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
+            retries=retries,
+            devices=DeviceRates.load(folder, surface) if cells is Cells.devices else None,
             kept=out / "trainings.jsonl",
             workers=workers,
             progress=progress,
         )
-    table.to_csv(out / "tradeoff.csv", index=False)
+    write_table(table, out / "tradeoff.csv")
+    write_table(ledger, out / "ledger.csv")
     plotting.tradeoff_figure(table, out / "figures")
-    best = experiment.best(table)
     if as_json:
-        chosen = {row["lever"]: row for row in best.to_dict(orient="records")}
-        print_json({"rows": table.to_dict(orient="records"), "best": chosen})
+        chosen = {row["lever"]: row for row in experiment.best(table).to_dict(orient="records")}
+        baseline = table.iloc[0].to_dict()
+        print_json({"baseline": baseline, "rows": table.to_dict(orient="records"), "best": chosen})
         return
     _print_tradeoff(table)
     console.print(experiment.one_line(table), highlight=False)
@@ -62,18 +111,22 @@ def tradeoff(
 
 def _print_tradeoff(table: Any) -> None:
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    shown.add_column("lever", no_wrap=True)
-    for name in ("V", "ns", "BER", "mJ", "saved", "accuracy %", "drop, points"):
+    for name in ("lever", "code"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("V", "ns", "BER", "µJ", "saved", "accuracy %", "drop, points"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in table.itertuples():
         shown.add_row(
             row.lever,
+            row.code.split("_")[0],
             f"{row.amplitude_V:.3f}",
             f"{1e9 * row.duration_s:.2f}",
             f"{row.ber:.1e}",
-            f"{1e3 * row.programming_energy_J:.3f}",
+            f"{1e6 * row.programming_energy_J:.1f}",
             f"{row.energy_saved_fraction:.1%}",
-            f"{100 * row.accuracy_mean:.2f} ± {100 * row.accuracy_ci95:.2f}",
-            f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}",
+            f"{100 * row.accuracy_mean:.2f}",
+            f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}{'*' if row.confirmed else ' '}",
         )
-    console.print(shown)
+    # Wider than a plain terminal: lines that wrap say more than numbers that are cut.
+    Console(width=max(console.width, 100)).print(shown)
+    console.print("* fresh seeds, which had no part in the choice of the error rate")

@@ -12,6 +12,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from mtjchar.errors import InputError, MissingToolError
 
 _PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _UNSIGNED_BYTE = 0x08
+_GZIP = b"\x1f\x8b"  # no IDX file begins so
 _IMAGE_FILES = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
 )
@@ -59,9 +61,11 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
     Parameters
     ----------
     name_or_folder : str or Path
-        ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747) as Debian's package
-        ``dataset-fashion-mnist`` installs it, or a folder with the four files of MNIST, each plain
-        or with ``.gz`` at the end of its name. A `Path` is always a folder.
+        ``"digits"``, 1797 images of 8 x 8 pixels that come with mtjchar (E. Alpaydin, C. Kaynak,
+        doi:10.24432/C50P49, see ``data/digits``), ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf,
+        arXiv:1708.07747) as Debian's package ``dataset-fashion-mnist`` installs it, or a folder with
+        the four files of MNIST, each plain or packed with gzip; where there are both, the one without
+        ``.gz`` at the end of its name is read. A `Path` is always a folder. A pixel of byte b becomes b/255.
 
     Returns
     -------
@@ -74,6 +78,8 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
     MissingToolError
         If a known name is asked for whose Debian package is not installed.
     """
+    if name_or_folder == "digits":
+        return _load_folder("digits", _digits_folder())
     if isinstance(name_or_folder, str) and name_or_folder in _PACKAGE_FOLDERS:
         folder = _PACKAGE_FOLDERS[name_or_folder]
         if not folder.is_dir():
@@ -87,10 +93,17 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
         raise InputError(
             "data set",
             value=str(name_or_folder),
-            allowed=f"a known name ({', '.join(_PACKAGE_FOLDERS)}) or an existing folder",
+            allowed=f"a known name ({', '.join(['digits', *_PACKAGE_FOLDERS])}) or an existing folder",
             remedy=f"The folder has to hold {_IMAGE_FILES} (plain or .gz).",
         )
     return _load_folder(folder.resolve().name, folder)
+
+
+def _digits_folder() -> Path:
+    """Folder with the digits: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(str(resources.files("mtjchar")))
+    inside = package / "_data"
+    return (inside if inside.is_dir() else package.parent / "data") / "digits"
 
 
 def _load_folder(name: str, folder: Path) -> Dataset:
@@ -140,9 +153,11 @@ def _load_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.u
 
 
 def _find(folder: Path, name: str) -> Path:
-    for file in (folder / name, folder / f"{name}.gz"):
-        if file.is_file():
-            return file
+    # Some copies of MNIST have a dot in their names: train-images.idx3-ubyte.
+    for stem in (name, name.replace("-idx", ".idx")):
+        for file in (folder / stem, folder / f"{stem}.gz"):
+            if file.is_file():
+                return file
     raise InputError(
         f"file {name} or {name}.gz",
         value="no such file",
@@ -154,7 +169,9 @@ def _find(folder: Path, name: str) -> Path:
 def _read_idx(file: Path, *, dimensions: int) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes; shape as the file says."""
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        content = file.read_bytes()
+        if file.suffix == ".gz" or content.startswith(_GZIP):
+            content = gzip.decompress(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(str(file), value=str(error), allowed="a complete gzip file") from error
     magic = struct.pack(">HBB", 0, _UNSIGNED_BYTE, dimensions)

@@ -1,11 +1,23 @@
-"""Numbers as words of a few bits: fixed point in two's complement."""
+r"""Numbers as words of a few bits: fixed point in one of four codes.
+
+Level k of a fixed-point number stands for the value k lsb. A code says which word stands for which level:
+
+| code | word of level k, of b bits | step from k to k + 1 |
+|---|---|---|
+| ``twos_complement`` | k modulo 2**b | changes two bits on average, all of them from -1 to 0 |
+| ``offset_binary`` | k + 2**(b-1) | as two's complement, whose highest bit it inverts |
+| ``sign_magnitude`` | \|k\|, and the highest bit for k < 0 | at most two bits at zero, where weights are |
+| ``gray`` | n ^ (n >> 1), n = k + 2**(b-1) | changes one bit |
+
+The Gray code is the reflected binary code (F. Gray, "Pulse code communication", US patent 2632058, 1953).
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +27,19 @@ from mtjchar.errors import InputError
 Words = NDArray[np.unsignedinteger[Any]]
 """Words of up to 8 or up to 16 bits, one in each element, in the low bits."""
 
+Code = Literal["twos_complement", "offset_binary", "sign_magnitude", "gray"]
+CODES: tuple[Code, ...] = get_args(Code)
+
+_FRACTION_BITS = 16
+
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """A fixed-point code: 2**bits equally spaced levels, two's complement words.
+    """A fixed-point code: equally spaced levels, a word for each.
 
     Level k, -2**(bits-1) <= k < 2**(bits-1), stands for the value k * `lsb`. The range is thus
-    [-full_scale, full_scale - lsb]; values outside saturate at its ends.
+    [-full_scale, full_scale - lsb]; values outside saturate at its ends. In sign-magnitude there is no
+    level -2**(bits-1), and the word of "minus zero", which a failed write can leave, has the value 0.
 
     Attributes
     ----------
@@ -30,21 +48,26 @@ class FixedPoint:
     full_scale : float
         Magnitude of the lowest value, 1e-6 to 1e6. With a power of two all levels are exact in
         binary floating point; otherwise they carry its rounding, 6e-8 relative in float32.
+    code : {"twos_complement", "offset_binary", "sign_magnitude", "gray"}
+        Which word stands for which level.
 
     Raises
     ------
     InputError
-        If `bits` or `full_scale` is out of range.
+        If `bits` or `full_scale` is out of range, or `code` is none of the four.
     """
 
     bits: int = 8
     full_scale: float = 1.0
+    code: Code = "twos_complement"
 
     def __post_init__(self) -> None:
         if not isinstance(self.bits, int) or isinstance(self.bits, bool) or not 4 <= self.bits <= 16:
             raise InputError("bits", value=self.bits, allowed="an integer from 4 to 16")
         if not (math.isfinite(self.full_scale) and 1e-6 <= self.full_scale <= 1e6):
             raise InputError("full_scale", value=self.full_scale, allowed="a number from 1e-6 to 1e6")
+        if self.code not in CODES:
+            raise InputError("code", value=self.code, allowed=" or ".join(map(repr, CODES)))
 
     @property
     def lsb(self) -> float:
@@ -62,15 +85,16 @@ class FixedPoint:
         Stochastic rounding goes up with a probability equal to the distance from the level below, in
         lsb, so that the expected value of the result is the value itself within the range; steps of
         less than a level are not lost on average (S. Gupta et al., "Deep Learning with Limited
-        Numerical Precision", ICML 2015, arXiv:1502.02551). float32 values are rounded in float32,
-        all others in float64.
+        Numerical Precision", ICML 2015, arXiv:1502.02551). That distance counts in steps of 2**-16: what
+        is nearer than 2**-17 to a level is that level. float32 values are rounded in float32, all others in
+        float64.
 
         Parameters
         ----------
         values : array_like of float
             Values, any shape; infinities saturate.
         rng : numpy.random.Generator, optional
-            With it, stochastic rounding, one uniform draw a value whatever the values are; without,
+            With it, stochastic rounding, 16 random bits a value whatever the values are; without,
             to the nearest level, ties to the even one.
 
         Returns
@@ -85,22 +109,26 @@ class FixedPoint:
         """
         values = np.asarray(values)
         dtype = np.float32 if values.dtype == np.float32 else np.float64
-        levels = np.clip(np.divide(values, self.lsb, dtype=dtype), -self._half, self._half - 1)
-        if np.isnan(levels).any():
+        # In stochastic rounding the lowest bits of an integer are the fraction of a level.
+        unit = 1 if rng is None else 1 << _FRACTION_BITS
+        scaled = np.asarray(np.multiply(values, unit / self.lsb, dtype=dtype))
+        if np.isnan(scaled.max(initial=-np.inf)):
             raise InputError(
                 "values to encode",
                 value=float("nan"),
                 allowed="numbers",
                 remedy="Look for a division by zero or an overflow where they come from.",
             )
-        if rng is None:
-            rounded = np.rint(levels)
-        else:
-            # Compared with the fraction, not added to the value: a value that is a level must stay one,
-            # and the sum could be rounded up to the next.
-            rounded = np.floor(levels)
-            rounded += rng.random(levels.shape, dtype=dtype) < levels - rounded
-        words: Words = self._words_of_levels.take(rounded.astype(np.intp) + self._half)
+        np.clip(scaled, self._lowest * unit, (self._half - 1) * unit, out=scaled)
+        levels = np.rint(scaled, out=scaled).astype(np.int32)
+        if rng is not None:
+            # A level has no fraction and stays whatever is added; 16 bits and 16 more fill an int32.
+            levels += _random_fractions(levels.size, rng).reshape(levels.shape)
+            levels >>= _FRACTION_BITS
+        # Negative levels count from the end. Small unsigned indices are the fastest: no sign, half the bytes.
+        places = levels.astype(self.word_dtype)
+        places &= self.word_dtype.type((1 << self.bits) - 1)
+        words: Words = _tables(self.bits, self.code).words.take(places)
         return words
 
     def decode(self, words: Words) -> NDArray[np.float32]:
@@ -121,26 +149,54 @@ class FixedPoint:
         InputError
             If `words` are of another type or have bits beyond `bits`.
         """
-        return self._values_of_words.take(check_words(words, self.bits))
+        words = check_words(words, self.bits)
+        return self.values.take(words)
+
+    @functools.cached_property
+    def values(self) -> NDArray[np.float32]:
+        """Value of each word, in the order of the words."""
+        return (_tables(self.bits, self.code).levels * self.lsb).astype(np.float32)
 
     @property
     def _half(self) -> int:
         return 1 << (self.bits - 1)
 
-    # The code is these two tables; rounding and scaling around them know nothing of it.
+    @property
+    def _lowest(self) -> int:
+        """Lowest level that has a word."""
+        return 1 - self._half if self.code == "sign_magnitude" else -self._half
 
-    @cached_property
-    def _words_of_levels(self) -> Words:
-        """Words in the order of their levels, lowest first."""
-        levels = np.arange(-self._half, self._half)
-        return (levels % (1 << self.bits)).astype(self.word_dtype)
 
-    @cached_property
-    def _values_of_words(self) -> NDArray[np.float32]:
-        """Value of each word, in the order of the words."""
-        values = np.empty(1 << self.bits, dtype=np.float32)
-        values[self._words_of_levels] = np.arange(-self._half, self._half) * self.lsb
-        return values
+class _Tables:
+    """A code as two tables; rounding and scaling around them know nothing of it."""
+
+    def __init__(self, bits: int, code: Code) -> None:
+        half = 1 << (bits - 1)
+        # In the order of the levels modulo the number of words.
+        level = np.concatenate([np.arange(half), np.arange(-half, 0)])
+        offset = level + half
+        word = {
+            "twos_complement": level % (2 * half),
+            "offset_binary": offset,
+            "sign_magnitude": np.where(level < 0, half | -np.maximum(level, 1 - half), level),
+            "gray": offset ^ (offset >> 1),
+        }[code]
+        self.words: Words = word.astype(np.uint8 if bits <= 8 else np.uint16)
+        self.levels = np.zeros(2 * half, dtype=np.int32)
+        self.levels[word] = level
+        if code == "sign_magnitude":
+            self.levels[word[half]] = 1 - half  # the word of the level there is none of
+
+
+@functools.cache
+def _tables(bits: int, code: Code) -> _Tables:
+    return _Tables(bits, code)
+
+
+def _random_fractions(count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Draw 16 random bits each, four at a time."""
+    drawn = rng.integers(0, 1 << 64, -(-count // 4), dtype=np.uint64)
+    return drawn.view(np.uint16)[:count]
 
 
 def check_words(words: Words, bits: int) -> Words:

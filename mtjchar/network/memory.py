@@ -1,119 +1,24 @@
-"""A memory whose writes sometimes fail: bit errors and write energy.
-
-A bit 0 is a junction in P, a bit 1 one in AP. Writing 1 over 0 switches in direction ``p_to_ap``,
-writing 0 over 1 in direction ``ap_to_p``. A write drives every bit; one that already is what is
-written cannot fail, but costs the redundant energy of the direction it is driven in: 1 over 1 counts
-as ``p_to_ap``, 0 over 0 as ``ap_to_p``.
-"""
+"""A memory whose writes sometimes fail, exact to the error rates of each bit plane, direction and cell."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
+from mtjchar.network.ledger import FloatArray, IntArray, WriteConditions, WriteLedger
+from mtjchar.network.masks import DENSE, random_places
 
-T = TypeVar("T", int, float)
-
-
-class PerDirection(NamedTuple, Generic[T]):
-    """One number for each write direction.
-
-    Attributes
-    ----------
-    p_to_ap : int or float
-        For writing AP, bit 1.
-    ap_to_p : int or float
-        For writing P, bit 0.
-    """
-
-    p_to_ap: T
-    ap_to_p: T
-
-
-_NONE = PerDirection(0, 0)
-
-
-@dataclass(frozen=True)
-class WriteConditions:
-    """What one pulse for each direction does to a bit.
-
-    Attributes
-    ----------
-    error_rate : PerDirection of float
-        Probability, 0 to 1, that a bit that has to switch does not.
-    switching_energy_J, redundant_energy_J : PerDirection of float
-        Mean energy of writing a bit that has to switch, whether it does or not, and of one that
-        already is what is written; J, finite, not negative.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range.
-    """
-
-    error_rate: PerDirection[float]
-    switching_energy_J: PerDirection[float]
-    redundant_energy_J: PerDirection[float]
-
-    def __post_init__(self) -> None:
-        for direction, rate in self.error_rate._asdict().items():
-            if not 0.0 <= rate <= 1.0:
-                raise InputError(f"error_rate of {direction}", value=rate, allowed="0 to 1")
-        for name in ("switching_energy_J", "redundant_energy_J"):
-            for direction, energy in getattr(self, name)._asdict().items():
-                if not (math.isfinite(energy) and energy >= 0.0):
-                    raise InputError(f"{name} of {direction}", value=energy, allowed="finite, 0 J or more")
-
-
-@dataclass(frozen=True)
-class WriteLedger:
-    """Numbers of single-bit writes; ledgers add up.
-
-    Attributes
-    ----------
-    switching : PerDirection of int
-        Writes of a bit that had to switch, including those that failed.
-    redundant : PerDirection of int
-        Writes of a bit that already was what was written.
-    failed : PerDirection of int
-        Those of `switching` after which the bit still was what it had been.
-    """
-
-    switching: PerDirection[int] = _NONE
-    redundant: PerDirection[int] = _NONE
-    failed: PerDirection[int] = _NONE
-
-    def __add__(self, other: WriteLedger) -> WriteLedger:
-        return WriteLedger(
-            switching=_sum(self.switching, other.switching),
-            redundant=_sum(self.redundant, other.redundant),
-            failed=_sum(self.failed, other.failed),
-        )
-
-    def energy_J(self, conditions: WriteConditions) -> float:
-        """Give the energy of these writes under the conditions they were made in.
-
-        Parameters
-        ----------
-        conditions : WriteConditions
-            Those of all the writes; for writes under several conditions add the energies of a ledger each.
-
-        Returns
-        -------
-        float
-            Energy, J.
-        """
-        return (
-            self.switching.p_to_ap * conditions.switching_energy_J.p_to_ap
-            + self.switching.ap_to_p * conditions.switching_energy_J.ap_to_p
-            + self.redundant.p_to_ap * conditions.redundant_energy_J.p_to_ap
-            + self.redundant.ap_to_p * conditions.redundant_energy_J.ap_to_p
-        )
+# For each byte a word of eight bytes, of which byte k is bit k: sums of these count the bits of each plane.
+_PLANES_OF_BYTE = (
+    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    .view(np.dtype("<u8"))
+    .reshape(-1)
+)
+_BLOCK = 255  # so many bits are the most that a byte can count
 
 
 class ApproximateMemory:
@@ -125,6 +30,9 @@ class ApproximateMemory:
         What the memory holds at first, any shape; copied. It costs no energy.
     bits : int
         Cells a word, 1 to 16; the type is uint8 up to 8 bits, else uint16.
+    device_of_cell : ndarray of int, shape (number of words, bits), optional
+        Which device each cell is, in the flat order of the words; a cell stays the device it is. Needed
+        for conditions with error rates of devices, see `draw_devices`.
 
     Attributes
     ----------
@@ -132,28 +40,40 @@ class ApproximateMemory:
         What the memory holds; read-only, and a later write leaves it as it is.
     bits : int
         Cells a word.
-    ledger : WriteLedger
-        Sum over all writes so far.
 
     Raises
     ------
     InputError
-        If `bits` is out of range or `words` are not words of that many bits.
+        If `bits` is out of range, or `words` are not words of that many bits, or there is not one device
+        for each cell.
     """
 
-    def __init__(self, words: Words, bits: int) -> None:
+    def __init__(self, words: Words, bits: int, device_of_cell: NDArray[np.integer] | None = None) -> None:
         if not 1 <= bits <= 16:
             raise InputError("bits", value=bits, allowed="1 to 16")
         self.bits = bits
         self.words = check_words(words, bits).copy()
         self.words.flags.writeable = False
-        self.ledger = WriteLedger()
+        if device_of_cell is not None and device_of_cell.shape != (self.words.size, bits):
+            raise InputError(
+                "shape of device_of_cell",
+                value=device_of_cell.shape,
+                allowed=f"{(self.words.size, bits)}, one for each cell",
+            )
+        self._device_of_cell = device_of_cell
+        self._ones = _ones_by_plane(self.words.reshape(-1), bits)
+        self._counts = np.zeros((len(fields(WriteLedger)), bits, 2), dtype=np.int64)
+
+    @property
+    def ledger(self) -> WriteLedger:
+        """Sum over all writes so far."""
+        return WriteLedger(*self._counts.copy())
 
     def write(self, words: Words, conditions: WriteConditions, rng: np.random.Generator) -> WriteLedger:
         """Write all words.
 
-        Each bit that has to switch fails with the error rate of its direction, independently of all
-        others, and then keeps its old value. Every other bit is as written.
+        Each bit that has to switch fails with its error rate, independently of all others, and then keeps
+        its old value; with retries it fails if all pulses do. Every other bit is as written.
 
         Parameters
         ----------
@@ -162,7 +82,7 @@ class ApproximateMemory:
         conditions : WriteConditions
             Error rates and energies of this write.
         rng : numpy.random.Generator
-            Source of the failures; a direction whose error rate is 0 draws nothing.
+            Source of the failures; if all error rates are 0 nothing is drawn.
 
         Returns
         -------
@@ -172,55 +92,136 @@ class ApproximateMemory:
         Raises
         ------
         InputError
-            If `words` have another shape or type or more bits than the memory.
+            If `words` have another shape or type or more bits than the memory, or the conditions are for
+            other words or need devices.
         """
         words = check_words(words, self.bits)
         if words.shape != self.words.shape:
             raise InputError("shape of the words", value=words.shape, allowed=f"{self.words.shape}")
-        changed = (self.words ^ words).reshape(-1)
-        # Few words change in a training step: look for bits in those only.
-        where = np.flatnonzero(changed != 0)
-        changed = changed[where]
-        target = words.reshape(-1)[where]
-        to_one, to_zero = changed & target, changed & ~target
-        failed_to_one = _failing_bits(to_one, conditions.error_rate.p_to_ap, rng)
-        failed_to_zero = _failing_bits(to_zero, conditions.error_rate.ap_to_p, rng)
-
-        switching = PerDirection(_count_ones(to_one), _count_ones(to_zero))
-        redundant_ones = _count_ones(self.words & words)
-        redundant_zeros = words.size * self.bits - redundant_ones - sum(switching)
-        ledger = WriteLedger(
-            switching=switching,
-            redundant=PerDirection(redundant_ones, redundant_zeros),
-            failed=PerDirection(_count_ones(failed_to_one), _count_ones(failed_to_zero)),
-        )
+        self._check(conditions)
+        # Few words change in a training step: all that follows looks at those only.
+        before, wanted = self.words.reshape(-1), words.reshape(-1)
+        where = np.flatnonzero(before != wanted)
+        old, new = before[where], wanted[where]
+        changed = old ^ new
+        failures = self._failures(where, changed, new, conditions.rates, rng)
+        counts = np.zeros_like(self._counts)
+        switching, redundant, retried, failed = counts
+        for _ in range(conditions.retries):
+            retried += failures.by_plane(self.bits)
+            failures = failures.again(rng)
+        switching[:, 0] = _ones_by_plane(changed & new, self.bits)
+        switching[:, 1] = _ones_by_plane(changed & old, self.bits)
+        # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
+        redundant[:, 0] = self._ones - switching[:, 1]
+        redundant[:, 1] = words.size - self._ones - switching[:, 0]
+        failed += failures.by_plane(self.bits)
 
         stored = words.copy()
-        stored.reshape(-1)[where] ^= failed_to_one | failed_to_zero
+        # Several bits of a word can fail: each turns back by itself.
+        flips = np.left_shift(1, failures.plane).astype(words.dtype)
+        np.bitwise_xor.at(stored.reshape(-1), where[failures.word], flips)
         stored.flags.writeable = False
         self.words = stored
-        self.ledger += ledger
-        return ledger
+        self._ones += switching[:, 0] - failed[:, 0] - switching[:, 1] + failed[:, 1]
+        self._counts += counts
+        return WriteLedger(*counts)
+
+    def _check(self, conditions: WriteConditions) -> None:
+        conditions.check_bits(self.bits)
+        if conditions.rates.ndim < 3:
+            return
+        if self._device_of_cell is None:
+            raise InputError(
+                "error_rate",
+                value=f"shape {conditions.rates.shape}",
+                allowed="error rates of the population where cells are no devices",
+                remedy="Give the memory device_of_cell.",
+            )
+
+    def _failures(
+        self, where: IntArray, changed: Words, new: Words, rates: FloatArray, rng: np.random.Generator
+    ) -> _Failures:
+        """Draw which bits of the words that change keep their value."""
+        width = 8 * changed.itemsize
+        highest = float(rates.max())
+        if highest >= DENSE:
+            # One draw for each bit that has to switch.
+            bits = np.unpackbits(
+                changed.astype(changed.dtype.newbyteorder("<")).view(np.uint8), bitorder="little"
+            )
+            places, highest = np.flatnonzero(bits.view(np.bool_)), 1.0
+        else:
+            # Candidates at the highest rate among all bits, of which each stays with its share of that rate.
+            places = random_places(len(changed) * width, highest, rng)
+        word, plane = places >> (3 if width == 8 else 4), places & (width - 1)
+        if highest < 1.0:
+            switches = (changed[word] >> plane) & 1 == 1
+            word, plane = word[switches], plane[switches]
+        direction = 1 - ((new[word] >> plane) & 1).astype(np.intp)
+        if rates.ndim == 3:
+            assert self._device_of_cell is not None
+            device = self._device_of_cell[where[word], plane]
+            rate = rates[device, plane if rates.shape[1] > 1 else 0, direction]
+        else:
+            rate = rates[plane if len(rates) > 1 else 0, direction]
+        failures = _Failures(word, plane, direction, rate)
+        if highest < 1.0 and (rate == highest).all():
+            return failures
+        return failures.chosen(rng.random(len(word)) * highest < rate)
 
 
-def _sum(a: PerDirection[int], b: PerDirection[int]) -> PerDirection[int]:
-    return PerDirection(a.p_to_ap + b.p_to_ap, a.ap_to_p + b.ap_to_p)
+class _Failures:
+    """Bits that have not switched: word, plane, direction, and the error rate of another try."""
+
+    def __init__(self, word: IntArray, plane: IntArray, direction: IntArray, rate: FloatArray) -> None:
+        self.word, self.plane, self.direction, self.rate = word, plane, direction, rate
+
+    def chosen(self, which: NDArray[np.bool_]) -> _Failures:
+        return _Failures(self.word[which], self.plane[which], self.direction[which], self.rate[which])
+
+    def again(self, rng: np.random.Generator) -> _Failures:
+        """Those of them that another pulse does not switch either."""
+        return self.chosen(rng.random(len(self.word)) < self.rate)
+
+    def by_plane(self, bits: int) -> IntArray:
+        """Numbers, shape (bits, 2)."""
+        return np.bincount(2 * self.plane + self.direction, minlength=2 * bits).reshape(bits, 2)
 
 
-def _failing_bits(switching: Words, rate: float, rng: np.random.Generator) -> Words:
-    """Draw which of the ones in `switching` fail; the result has a one for each."""
-    if rate == 0.0:
-        return np.zeros_like(switching)
-    bits = np.unpackbits(switching.view(np.uint8)).view(np.bool_)
-    places = np.flatnonzero(bits)
-    # Independent failures with one rate: their number is binomial, and every set of that size is as
-    # likely as any other. This draws a number for each failure instead of one for each bit.
-    failures = rng.choice(places, rng.binomial(len(places), rate), replace=False, shuffle=False)
-    failed = np.zeros_like(bits)
-    failed[failures] = True
-    return np.packbits(failed).view(switching.dtype)
+def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Generator) -> NDArray[np.uint32]:
+    """Draw which device of a population each cell is.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (devices,)
+        Share of each device in the population, in any unit.
+    words, bits : int
+        Cells: `bits` for each of `words` words.
+    rng : numpy.random.Generator
+        Source of the draws, one for each cell.
+
+    Returns
+    -------
+    ndarray of uint32, shape (words, bits)
+        Rows of the population's table.
+    """
+    cumulative = np.cumsum(weight)
+    drawn = rng.random((words, bits)) * cumulative[-1]
+    devices: NDArray[np.uint32] = np.searchsorted(cumulative, drawn, side="right").astype(np.uint32)
+    return devices
 
 
-def _count_ones(words: Words) -> int:
-    # numpy has bitwise_count from version 2 on only; this is as fast.
-    return int(np.count_nonzero(np.unpackbits(words.reshape(-1).view(np.uint8))))
+def _ones_by_plane(words: Words, bits: int) -> IntArray:
+    """Count the ones in each bit plane, lowest first."""
+    bytes_ = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8)
+    halves = [bytes_[start :: words.itemsize] for start in range(words.itemsize)]
+    return np.concatenate([_ones_of_bytes(half) for half in halves])[:bits]
+
+
+def _ones_of_bytes(values: Words) -> IntArray:
+    planes = _PLANES_OF_BYTE.take(values)
+    whole = len(planes) // _BLOCK * _BLOCK
+    blocks = np.append(planes[:whole].reshape(-1, _BLOCK).sum(axis=1), planes[whole:].sum())
+    counts: IntArray = blocks.view(np.uint8).reshape(-1, 8).sum(axis=0, dtype=np.int64)
+    return counts

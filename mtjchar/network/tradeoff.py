@@ -1,50 +1,109 @@
 """Programming energy of a training against recognition rate.
 
-The reference is a reliable pulse: the study's nominal amplitude, with the duration that brings the error
-rate of the population to 1e-9 in both directions. Cheaper pulses follow by one lever at a time, one pulse
-for all bits and both directions.
+The baseline is a reliable pulse: 8-bit words (or the plan's) in two's complement, the study's nominal
+amplitude, and the duration that brings the error rate of the population to 1e-9 in both directions. Levers
+make writes cheaper, each by itself and all together.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import hashlib
-import json
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
-from mtjchar.errors import InputError
-from mtjchar.network.datasets import Dataset, load_dataset
-from mtjchar.network.memory import PerDirection, WriteConditions, WriteLedger
-from mtjchar.network.trainer import TrainingPlan, train
-from mtjchar.surfaces import CheapestPulse, Vary, WriteSurface
+from mtjchar.errors import InputError, UnreachableError
+from mtjchar.network.allocation import Demand, Pulses, PulseTable, allocate
+from mtjchar.network.encoding import Code
+from mtjchar.network.ledger import FloatArray, PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.trainer import TrainingPlan
+from mtjchar.network.trainings import Job, Outcome, Trainings
+from mtjchar.surfaces import DeviceRates, WriteSurface
 from mtjchar.surfaces.surface import RELIABLE
 
-LEVERS: tuple[Vary, ...] = ("duration", "amplitude", "both")
-RATES = (1e-3, 1e-2, 2e-2, 3e-2, 4e-2, 5e-2, 7e-2, 0.1)
+RATES = (3e-2, 0.1, 0.3)
+"""Error rates that every lever is tried at, before the search between them."""
+
+SEARCH_STEPS = 2
+"""Halvings of the interval, in log10, between the last rate that holds and the first that does not."""
+
 LARGEST_LOSS = 1.0
-"""Loss of recognition rate, in points, that the one-line result allows."""
+"""Loss of recognition rate, in points, up to which a pulse counts as good."""
 
-CODE = "twos_complement"
+READ_ENERGY = 20e-15
+"""Energy of reading a bit, J. Assumed: 0.1 V for 5 ns over some 6 kohm of cell and lines are 8 fJ, the rest
+is left for word line and sense amplifier."""
+
+BASELINE = "reliable"
+
+PulseChoice = Literal["duration", "amplitude", "both", "bit_planes"]
 
 
-class _Setting(NamedTuple):
-    """A row of the table before it is measured."""
+class Lever(NamedTuple):
+    """What makes writes cheaper.
 
-    lever: str
-    pulse: CheapestPulse
-    conditions: WriteConditions
+    Attributes
+    ----------
+    vary : {"duration", "amplitude", "both", "bit_planes"}
+        What of one pulse for all bits and both directions may be chosen, or a pulse for each bit plane and
+        direction.
+    code : str
+        See `mtjchar.network.encoding.FixedPoint`.
+    read_before_write : bool
+        Whether only bits that have to change are driven.
+    """
+
+    vary: PulseChoice
+    code: Code = "twos_complement"
+    read_before_write: bool = False
+
+
+LEVERS: dict[str, Lever] = {
+    "duration": Lever("duration"),
+    "amplitude": Lever("amplitude"),
+    "both": Lever("both"),
+    "code": Lever("both", code="gray"),
+    "bit_planes": Lever("bit_planes"),
+    "read_before_write": Lever("duration", read_before_write=True),
+    "all": Lever("bit_planes", code="gray", read_before_write=True),
+    "all_but_code": Lever("bit_planes", read_before_write=True),
+    "all_but_bit_planes": Lever("both", code="gray", read_before_write=True),
+    "all_but_read_before_write": Lever("bit_planes", code="gray"),
+}
+"""Levers by name."""
+
+MAIN_LEVERS = ("duration", "amplitude", "both", "code", "bit_planes", "read_before_write", "all")
+"""Each lever alone, and all together."""
+
+
+class Tradeoff(NamedTuple):
+    """What came out.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a lever and error rate: lever (``reliable`` for the baseline), code (``signs`` of a binarized
+        network), bits, ber (the worse direction's; for pulses by bit plane the rate that allows the same
+        squared error of the weights),
+        amplitude_V, duration_s (for pulses by bit plane means over bits and directions),
+        programming_energy_J (mean over seeds) and what it went to (switching_energy_J,
+        redundant_energy_J, retry_energy_J, read_energy_J), energy_saved_fraction (against the baseline),
+        energy_saved_ci95 (half width), accuracy_mean, accuracy_ci95 (half width, Student's t),
+        accuracy_drop_points (mean paired difference to error-free writes of the baseline's code),
+        accuracy_drop_ci95 (half width), seeds, and confirmed: whether these are fresh seeds, which had no
+        part in the choice of the error rate.
+    ledger : DataFrame
+        A row for each of these, bit plane and direction: pulse, error rate, mean numbers of writes a
+        training (switching, redundant, driven_redundant, retried, failed, reads) and their energies.
+    """
+
+    table: pd.DataFrame
+    ledger: pd.DataFrame
 
 
 def tradeoff(
@@ -52,13 +111,22 @@ def tradeoff(
     dataset: str,
     *,
     plan: TrainingPlan | None = None,
+    levers: Iterable[str] = MAIN_LEVERS,
     seeds: int = 5,
     rates: Iterable[float] = RATES,
+    search_steps: int = SEARCH_STEPS,
+    read_energy_J: float = READ_ENERGY,
+    retries: int = 0,
+    devices: DeviceRates | None = None,
     kept: str | Path | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
+) -> Tradeoff:
     """Train at cheaper and cheaper pulses, with several seeds each.
+
+    For each lever the error rates are tried first; then the search narrows down where the loss passes one
+    point; then the cheapest that held is trained again with as many fresh seeds. Where it does not hold with
+    these, the next lower rate is.
 
     Parameters
     ----------
@@ -67,77 +135,61 @@ def tradeoff(
     dataset : str
         Name or folder, see `mtjchar.network.datasets.load_dataset`.
     plan : TrainingPlan, optional
-        What to train; the default if not given.
+        What to train, apart from the code; the default if not given.
+    levers : iterable of str, optional
+        Names in `LEVERS`.
     seeds : int, optional
         Trainings a pulse, at least 2. The error-free network is trained with the same initial weights,
         batches and rounding for each seed.
     rates : iterable of float, optional
-        Error rates of the cheaper pulses, the worse one of the two directions.
+        Error rates to try first, each above 0 and below 1.
+    search_steps : int, optional
+        Rates to try between the last that holds and the first that does not.
+    read_energy_J : float, optional
+        Energy of reading one bit, J.
+    retries : int, optional
+        Pulses beyond the first on bits that have not switched, for all levers; every pulse is then followed
+        by a read.
+    devices : DeviceRates, optional
+        With it each cell is a device of the sweep and stays it; without, each has the population's mean
+        rates.
     kept : str or Path, optional
-        File that every finished training is added to. Trainings that are in it, with the same data, plan,
-        error rates, seed and version of mtjchar, are taken from there.
+        File that every finished training is added to, see `mtjchar.network.trainings.Trainings`.
     workers : int, optional
         Number of processes; one for each core if not given. The results do not depend on it.
     progress : callable, optional
-        Called with the number of trainings done and the number of all.
+        Called with the number of trainings done and the number of all that are known of.
 
     Returns
     -------
-    DataFrame
-        A row a lever and pulse: lever (``reliable`` for the reference), code, bits, ber, amplitude_V,
-        duration_s, programming_energy_J (mean over seeds), energy_saved_fraction (against the reference),
-        accuracy_mean, accuracy_ci95 (half width, Student's t), accuracy_drop_points (mean paired difference
-        to error-free writes), accuracy_drop_ci95 (half width) and seeds.
+    Tradeoff
 
     Raises
     ------
     InputError
-        For a surface of one direction, too few seeds, or a data set that cannot be read.
+        For a surface of one direction, an unknown lever, too few seeds, or a data set that cannot be read.
     UnreachableError
         If no duration reaches 1e-9 at the nominal amplitude.
     """
+    plan = plan or TrainingPlan()
+    levers = tuple(levers)
+    for name in levers:
+        if name not in LEVERS:
+            raise InputError("lever", value=name, allowed=", ".join(LEVERS))
     if seeds < 2:
         raise InputError("seeds", value=seeds, allowed="2 or more, for an interval")
     if len(surface.directions) != 2:
         raise InputError("directions of the surface", value=surface.directions, allowed="both directions")
-    fingerprint = _fingerprint(load_dataset(dataset))
-    plan = plan or TrainingPlan()
-    settings = _settings(surface, rates)
-    reference = settings[0].conditions
-    error_free = WriteConditions(
-        PerDirection(0.0, 0.0), reference.switching_energy_J, reference.redundant_energy_J
-    )
-    jobs = [
-        _Job(dataset, plan, conditions, seed)
-        for conditions in [error_free, *(setting.conditions for setting in settings)]
-        for seed in range(seeds)
-    ]
-    finished = _Finished(None if kept is None else Path(kept), fingerprint)
-    outcomes = _train_all(jobs, finished, workers, progress)
-    accuracy = np.array([outcome.test_accuracy for outcome in outcomes]).reshape(-1, seeds)
-    energies = [outcome.ledger.energy_J(job.conditions) for job, outcome in zip(jobs, outcomes, strict=True)]
-    energy = np.array(energies).reshape(-1, seeds).mean(axis=1)
-    rows = []
-    for k, setting in enumerate(settings, start=1):
-        drop = 100.0 * (accuracy[0] - accuracy[k])
-        rows.append(
-            {
-                "lever": setting.lever,
-                "code": CODE,
-                "bits": plan.bits,
-                "ber": setting.pulse.ber,
-                "amplitude_V": setting.pulse.amplitude_V,
-                "duration_s": setting.pulse.duration_s,
-                "programming_energy_J": energy[k],
-                "energy_saved_fraction": 1.0 - energy[k] / energy[1],
-                "accuracy_mean": accuracy[k].mean(),
-                "accuracy_ci95": _half_width(accuracy[k]),
-                "accuracy_drop_points": drop.mean(),
-                "accuracy_drop_ci95": _half_width(drop),
-                "seeds": seeds,
-            }
-        )
-    return pd.DataFrame(rows)
+    memory = _Memory(surface, read_energy_J, retries, devices)
+    baseline = memory.baseline()
+    with Trainings(dataset, None if kept is None else Path(kept), workers, progress) as trainings:
+        experiment = _Experiment(memory, plan, seeds, trainings)
+        experiment.measure([baseline], 0)
+        experiment.measure([s for name in levers for s in experiment.settings(name, sorted(rates))], 0)
+        for _ in range(search_steps):
+            experiment.measure([s for name in levers for s in experiment.between(name)], 0)
+        experiment.confirm(levers, baseline)
+    return experiment.results(levers)
 
 
 def best(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,19 +198,21 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        As `tradeoff` returns it.
+        As `tradeoff` returns it. Where rows are confirmed, only those count.
 
     Returns
     -------
     DataFrame
         No row for a lever that always loses more.
     """
-    good = table[(table["lever"] != "reliable") & (table["accuracy_drop_points"] <= LARGEST_LOSS)]
+    good = table[(table["lever"] != BASELINE) & (table["accuracy_drop_points"] <= LARGEST_LOSS)]
+    if table["confirmed"].any():
+        good = good[good["confirmed"]]
     return good.loc[good.groupby("lever", sort=False)["energy_saved_fraction"].idxmax()]
 
 
 def one_line(table: pd.DataFrame) -> str:
-    """Say how much programming energy is saved at a loss of at most 1 point."""
+    """Say how much programming energy is saved at a loss of at most 1 point, and against what."""
     rows = best(table)
     if rows.empty:
         return f"No pulse saved programming energy at a loss of at most {LARGEST_LOSS:g} point."
@@ -167,130 +221,291 @@ def one_line(table: pd.DataFrame) -> str:
     return (
         f"{row['energy_saved_fraction']:.1%} of the programming energy is saved at a loss of "
         f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f} points of recognition rate "
-        f"(allowed: {LARGEST_LOSS:g}; lever {row['lever']}: {row['amplitude_V']:.3f} V, "
-        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.2g}; best of each lever: {others})."
+        f"(allowed: {LARGEST_LOSS:g}; lever {row['lever']}; best of each: {others}). "
+        f"{baseline_in_words(table)}"
     )
 
 
-def _settings(surface: WriteSurface, rates: Iterable[float]) -> list[_Setting]:
-    """Build the reference first, then each lever's pulses, without those that come twice."""
-    reliable = surface.cheapest_pulse("both", RELIABLE, vary="duration")
-    settings = [_Setting("reliable", reliable, write_conditions(surface, reliable))]
-    for lever in LEVERS:
-        pulses: list[CheapestPulse] = []
-        for rate in sorted(rates):
-            pulse = surface.cheapest_pulse("both", rate, vary=lever, duration=reliable.duration_s)
-            if pulse not in pulses:
-                pulses.append(pulse)
-        settings += [_Setting(lever, pulse, write_conditions(surface, pulse)) for pulse in pulses]
-    return settings
+def baseline_in_words(table: pd.DataFrame) -> str:
+    """Say what the savings are measured against."""
+    row = table[table["lever"] == BASELINE].iloc[0]
+    code = "signs" if row["code"] == "signs" else "two's complement"
+    return (
+        f"Baseline: {code}, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
+        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions."
+    )
 
 
-def write_conditions(surface: WriteSurface, pulse: CheapestPulse) -> WriteConditions:
-    """Give error rates and energies of writing every bit with one pulse."""
-    amplitude, duration = pulse.amplitude_V, pulse.duration_s
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """A row of the table before it is measured."""
 
-    def each(value: Callable[..., object]) -> PerDirection[float]:
-        return PerDirection(*(float(value(one, amplitude, duration)) for one in PerDirection._fields))  # type: ignore[arg-type]
+    lever: str
+    code: Code
+    ber: float
+    pulses: Pulses
+    conditions: WriteConditions
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Conditions that pulses make in this memory."""
+
+    surface: WriteSurface
+    read_energy_J: float
+    retries: int
+    devices: DeviceRates | None
+
+    def baseline(self) -> _Setting:
+        pulse = self.surface.cheapest_pulse("both", RELIABLE, vary="duration")
+        pulses = _one_pulse(pulse.amplitude_V, pulse.duration_s)
+        conditions = write_conditions(self.surface, pulses, devices=self.devices)
+        return _Setting(BASELINE, "twos_complement", pulse.ber, pulses, conditions)
+
+    def setting(self, name: str, rate: float, demand: Demand, table: PulseTable) -> _Setting:
+        """Choose the pulses of a lever for an error rate."""
+        lever = LEVERS[name]
+        if lever.vary == "bit_planes":
+            pulses = allocate(table, demand, rate, read_before_write=lever.read_before_write)
+        else:
+            kept = self.surface.cheapest_pulse("both", RELIABLE, vary="duration").duration_s
+            pulse = self.surface.cheapest_pulse("both", rate, vary=lever.vary, duration=kept)
+            pulses = _one_pulse(pulse.amplitude_V, pulse.duration_s)
+        conditions = replace(
+            write_conditions(self.surface, pulses),
+            read_before_write=lever.read_before_write,
+            retries=self.retries,
+            read_energy_J=self.read_energy_J,
+        )
+        if lever.vary == "bit_planes":
+            ber = float((demand.harm * conditions.rates).sum() / demand.harm.sum())
+        else:
+            ber = float(conditions.rates.max())
+        if self.devices is not None:
+            of_devices = write_conditions(self.surface, pulses, devices=self.devices)
+            conditions = replace(
+                conditions, error_rate=of_devices.error_rate, device_weight=of_devices.device_weight
+            )
+        return _Setting(name, lever.code, ber, pulses, conditions)
+
+
+def _one_pulse(amplitude: float, duration: float) -> Pulses:
+    return Pulses(np.full((1, 2), amplitude), np.full((1, 2), duration))
+
+
+def write_conditions(
+    surface: WriteSurface, pulses: Pulses, *, devices: DeviceRates | None = None
+) -> WriteConditions:
+    """Give error rates and energies of pulses, from the surface.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+        With both directions.
+    pulses : Pulses
+    devices : DeviceRates, optional
+        With it the error rates are those of each device.
+    """
+
+    def each(value: Callable[..., NDArray[Any]], **options: bool) -> FloatArray:
+        columns = [
+            value(one, pulses.amplitude_V[:, k], pulses.duration_s[:, k], **options)
+            for k, one in enumerate(PerDirection._fields)
+        ]
+        return np.stack(columns, axis=-1)
 
     return WriteConditions(
-        error_rate=each(surface.ber),
+        error_rate=each(surface.ber) if devices is None else each(devices.rates),
         switching_energy_J=each(surface.energy),
-        redundant_energy_J=each(functools.partial(surface.energy, switching=False)),
+        redundant_energy_J=each(surface.energy, switching=False),
+        device_weight=None if devices is None else devices.weight,
     )
 
 
-class _Job(NamedTuple):
-    """A training to do."""
+class _Measured(NamedTuple):
+    """Outcomes of a setting with those of the error-free runs of the same seeds."""
 
-    dataset: str
-    plan: TrainingPlan
-    conditions: WriteConditions
-    seed: int
+    setting: _Setting
+    outcomes: list[Outcome]
+    error_free: list[Outcome]
+    confirmed: bool
 
+    @property
+    def drops(self) -> FloatArray:
+        """Loss of each seed, points."""
+        pairs = zip(self.error_free, self.outcomes, strict=True)
+        return np.array([100.0 * (free.test_accuracy - one.test_accuracy) for free, one in pairs])
 
-class _Outcome(NamedTuple):
-    """What is kept of a training; its energy follows from the ledger."""
+    @property
+    def energies(self) -> FloatArray:
+        """Programming energy of each seed, J."""
+        return np.array([one.ledger.energy_J(self.setting.conditions) for one in self.outcomes])
 
-    test_accuracy: float
-    ledger: WriteLedger
-
-
-class _Finished:
-    """Finished trainings, kept as lines of JSON so that a killed run loses none but those under way."""
-
-    def __init__(self, path: Path | None, fingerprint: str) -> None:
-        self._path, self._fingerprint = path, fingerprint
-        self._outcomes: dict[str, _Outcome] = {}
-        if path is not None and path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut by a kill
-                    self._read(json.loads(line))
-
-    def _read(self, entry: dict[str, Any]) -> None:
-        counts = (PerDirection(*map(int, entry[name])) for name in ("switching", "redundant", "failed"))
-        self._outcomes[entry["key"]] = _Outcome(float(entry["test_accuracy"]), WriteLedger(*counts))
-
-    def _key(self, job: _Job) -> str:
-        # Everything that the words of a training follow from; energies are no part of it.
-        parts = (self._fingerprint, asdict(job.plan), job.conditions.error_rate, job.seed, version("mtjchar"))
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-    def get(self, job: _Job) -> _Outcome | None:
-        return self._outcomes.get(self._key(job))
-
-    def add(self, job: _Job, outcome: _Outcome) -> None:
-        entry = {"key": self._key(job), "test_accuracy": outcome.test_accuracy, **asdict(outcome.ledger)}
-        self._read(entry)
-        if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+    @property
+    def holds(self) -> bool:
+        return float(self.drops.mean()) <= LARGEST_LOSS
 
 
-def _fingerprint(dataset: Dataset) -> str:
-    digest = hashlib.sha256()
-    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+class _Experiment:
+    """Settings that are tried, and what came of them."""
+
+    def __init__(self, memory: _Memory, plan: TrainingPlan, seeds: int, trainings: Trainings) -> None:
+        self._memory, self._plan, self._seeds, self._trainings = memory, plan, seeds, trainings
+        self._table = PulseTable.of(memory.surface)
+        self._demands: dict[Code, Demand] = {}
+        self._measured: list[_Measured] = []
+
+    def settings(self, name: str, rates: Iterable[float]) -> list[_Setting]:
+        """Give the lever's settings at these rates, without those that are known already or out of reach."""
+        demand = self._demand(LEVERS[name].code)
+        known = {one.setting.ber for one in self._of(name)}
+        found = []
+        for rate in rates:
+            try:
+                setting = self._memory.setting(name, rate, demand, self._table)
+            except UnreachableError:
+                continue
+            if setting.ber not in known:
+                known.add(setting.ber)
+                found.append(setting)
+        return found
+
+    def between(self, name: str) -> list[_Setting]:
+        """Give the lever's setting in the middle between the last that holds and the first that does not."""
+        rows = self._of(name)
+        if not rows:
+            return []
+        first_bad = next((k for k, one in enumerate(rows) if not one.holds), len(rows))
+        low = rows[first_bad - 1].setting.ber if first_bad else 0.1 * rows[0].setting.ber
+        high = rows[first_bad].setting.ber if first_bad < len(rows) else 1.0
+        return self.settings(name, [float(np.sqrt(low * high))])
+
+    def measure(self, settings: Sequence[_Setting], first_seed: int) -> None:
+        """Train all settings, and the error-free network, with the seeds from the first one on."""
+        seeds = range(first_seed, first_seed + self._seeds)
+        wanted: list[tuple[Code, WriteConditions]] = [
+            ("twos_complement", _error_free()),
+            *((one.code, one.conditions) for one in settings),
+        ]
+        jobs = [self._job(code, conditions, seed) for code, conditions in wanted for seed in seeds]
+        done = self._trainings.outcomes(jobs)
+        error_free, *rows = (done[k : k + len(seeds)] for k in range(0, len(done), len(seeds)))
+        self._measured += [
+            _Measured(setting, outcomes, error_free, first_seed > 0)
+            for setting, outcomes in zip(settings, rows, strict=True)
+        ]
+
+    def confirm(self, levers: Sequence[str], baseline: _Setting) -> None:
+        """Train the best setting of each lever with fresh seeds; where it does not hold, the next one."""
+        candidates = {name: [one.setting for one in self._of(name) if one.holds] for name in levers}
+        candidates[BASELINE] = [baseline]
+        while any(candidates.values()):
+            tried = [settings.pop() for settings in candidates.values() if settings]
+            self.measure(tried, self._seeds)
+            for one in self._measured[-len(tried) :]:
+                if one.holds:
+                    candidates[one.setting.lever] = []
+
+    def results(self, levers: Sequence[str]) -> Tradeoff:
+        """Put the tables together."""
+        rows = [one for name in (BASELINE, *levers) for one in self._of(name, confirmed=None)]
+        against = {one.confirmed: one.energies for one in rows if one.setting.lever == BASELINE}
+        table = [_row(one, self._plan.bits, against[one.confirmed]) for one in rows]
+        ledger = [line for one in rows for line in _ledger_rows(one, self._plan.bits)]
+        tables = Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
+        if self._plan.binarized:
+            for each in tables:
+                each["code"] = "signs"
+        return tables
+
+    def _of(self, name: str, confirmed: bool | None = False) -> list[_Measured]:
+        """Give what was measured of a lever, in the order of the rates."""
+        rows = [one for one in self._measured if one.setting.lever == name]
+        rows = [one for one in rows if confirmed is None or one.confirmed == confirmed]
+        return sorted(rows, key=lambda one: (one.confirmed, one.setting.ber))
+
+    def _demand(self, code: Code) -> Demand:
+        """Observe an error-free training, with a seed that no other has."""
+        if code not in self._demands:
+            job = self._job(code, _error_free(), 2 * self._seeds)._replace(pilot=True)
+            (outcome,) = self._trainings.outcomes([job])
+            assert outcome.harm is not None
+            counts = outcome.ledger
+            self._demands[code] = Demand(
+                counts.switching.astype(float), counts.redundant.astype(float), outcome.harm
+            )
+        return self._demands[code]
+
+    def _job(self, code: Code, conditions: WriteConditions, seed: int) -> Job:
+        # Signs have one code: the lever changes nothing.
+        plan = self._plan if self._plan.binarized else replace(self._plan, code=code)
+        return Job(plan, conditions, seed)
 
 
-def _train_all(
-    jobs: list[_Job],
-    finished: _Finished,
-    workers: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> list[_Outcome]:
-    report = progress or _silent
-    todo = [job for job in jobs if finished.get(job) is None]
-    done = len(jobs) - len(todo)
-    report(done, len(jobs))
-    if todo:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=spawn) as pool:
-            futures = {pool.submit(_train_one, job): job for job in todo}
-            for future in as_completed(futures):
-                finished.add(futures[future], future.result())
-                done += 1
-                report(done, len(jobs))
-    outcomes = [finished.get(job) for job in jobs]
-    return [outcome for outcome in outcomes if outcome is not None]
+def _error_free() -> WriteConditions:
+    """Conditions of a memory without errors; energies are no part of a training."""
+    return WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 
-def _silent(_done: int, _total: int) -> None:
-    pass
+def _row(one: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
+    setting, energies = one.setting, one.energies
+    accuracy = np.array([outcome.test_accuracy for outcome in one.outcomes])
+    saved = 1.0 - energies / baseline
+    parts = [outcome.ledger.energy_by_cause_J(setting.conditions) for outcome in one.outcomes]
+    return {
+        "lever": setting.lever,
+        "code": setting.code,
+        "bits": bits,
+        "ber": setting.ber,
+        "amplitude_V": float(setting.pulses.amplitude_V.mean()),
+        "duration_s": float(setting.pulses.duration_s.mean()),
+        "programming_energy_J": energies.mean(),
+        "switching_energy_J": np.mean([part["switching"].sum() for part in parts]),
+        "redundant_energy_J": np.mean([part["redundant"].sum() for part in parts]),
+        "retry_energy_J": np.mean([part["retries"].sum() for part in parts]),
+        "read_energy_J": np.mean([part["reads"].sum() for part in parts]),
+        "energy_saved_fraction": 1.0 - energies.mean() / baseline.mean(),
+        "energy_saved_ci95": _half_width(saved),
+        "accuracy_mean": accuracy.mean(),
+        "accuracy_ci95": _half_width(accuracy),
+        "accuracy_drop_points": one.drops.mean(),
+        "accuracy_drop_ci95": _half_width(one.drops),
+        "seeds": len(one.outcomes),
+        "confirmed": one.confirmed,
+    }
 
 
-def _train_one(job: _Job) -> _Outcome:
-    result = train(_dataset(job.dataset), job.plan, job.conditions, job.seed)
-    return _Outcome(result.test_accuracy, result.ledger)
+def _ledger_rows(one: _Measured, bits: int) -> list[dict[str, object]]:
+    """Mean account of a training by bit plane and direction."""
+    setting, conditions = one.setting, one.setting.conditions
+    ledgers = [outcome.ledger for outcome in one.outcomes]
+    counts = {name: _mean(ledgers, name) for name in ("switching", "redundant", "retried", "failed")}
+    counts["driven_redundant"] = counts["redundant"] * (not conditions.read_before_write)
+    counts["reads"] = np.mean([ledger.reads(conditions) for ledger in ledgers], axis=0)
+    parts = [ledger.energy_by_cause_J(conditions) for ledger in ledgers]
+    energy = {f"{name}_J": np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+    rates = conditions.rates
+    if conditions.device_weight is not None:
+        rates = np.average(rates, axis=0, weights=np.asarray(conditions.device_weight))
+    pulse = {"amplitude_V": setting.pulses.amplitude_V, "duration_s": setting.pulses.duration_s, "ber": rates}
+    columns = {
+        name: np.broadcast_to(values, (bits, 2)) for name, values in {**pulse, **counts, **energy}.items()
+    }
+    return [
+        {
+            "lever": setting.lever, "code": setting.code, "row_ber": setting.ber, "confirmed": one.confirmed,
+            "bit": plane, "direction": direction,
+            **{name: values[plane, k] for name, values in columns.items()},
+        }
+        for plane in range(bits)
+        for k, direction in enumerate(PerDirection._fields)
+    ]  # fmt: skip
 
 
-@functools.lru_cache(maxsize=1)
-def _dataset(name: str) -> Dataset:
-    """Load a data set once a process."""
-    return load_dataset(name)
+def _mean(ledgers: list[WriteLedger], name: str) -> FloatArray:
+    return np.asarray(np.mean([getattr(ledger, name) for ledger in ledgers], axis=0))
 
 
-def _half_width(values: np.ndarray) -> float:
+def _half_width(values: FloatArray) -> float:
     """Half the width of the 95 % interval of a mean."""
     return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))

@@ -1,0 +1,193 @@
+"""A pulse for each bit plane and direction, such that a training costs least.
+
+What a failed write does to a weight depends on its bit plane: in two's complement the error is 2**k levels.
+Given how often the bits of each plane switch in a training, and what a failure there adds to the squared
+error of the weights, the cheapest choice of pulses for a given squared error follows from a Lagrange
+multiplier.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtjchar.errors import InputError
+from mtjchar.network.binarized import Signs
+from mtjchar.network.encoding import FixedPoint, Words
+from mtjchar.network.ledger import FloatArray, PerDirection
+from mtjchar.surfaces.pulses import Search
+from mtjchar.surfaces.surface import WriteSurface, refined
+
+HIGHEST_RATE = 0.5
+"""Highest error rate of a pulse that is chosen. A bit that fails more often than not remains what it was: its
+errors are no longer independent from write to write, which their squares adding up takes for granted."""
+
+_LOWEST_RATE = 1e-9
+_RATES = 400  # to choose from, 2 % from one to the next near the highest
+_ROUNDS = 80  # of the bisection, each halving an interval of 60 decades
+
+
+class Demand(NamedTuple):
+    """What a training asks of its memory; arrays of shape (bits, 2).
+
+    Attributes
+    ----------
+    switching, redundant : ndarray
+        Numbers of writes of bits that have to switch and of others.
+    harm : ndarray
+        Sum over the switching writes of the squared error of the word's value, in lsb**2, if that bit
+        alone were to keep its old value.
+    """
+
+    switching: FloatArray
+    redundant: FloatArray
+    harm: FloatArray
+
+
+class Pulses(NamedTuple):
+    """A pulse for each bit plane and direction, or for all of them; arrays of shape (bits or 1, 2).
+
+    Attributes
+    ----------
+    amplitude_V, duration_s : ndarray
+    """
+
+    amplitude_V: FloatArray
+    duration_s: FloatArray
+
+
+class Pilot:
+    """Observe the writes of a training and find what it demands.
+
+    An instance is what `mtjchar.network.trainer.train` takes as ``watch``.
+
+    Parameters
+    ----------
+    code : FixedPoint or Signs
+        Code of the words.
+    """
+
+    def __init__(self, code: FixedPoint | Signs) -> None:
+        self._bits = code.bits
+        self._values = code.values / np.float32(code.lsb)
+        self.harm = np.zeros((code.bits, 2))
+
+    def __call__(self, old: Words, new: Words) -> None:
+        """Take note of one write of all words."""
+        where = np.flatnonzero(old != new)
+        old, new = old.reshape(-1)[where], new.reshape(-1)[where]
+        changed, written = old ^ new, self._values[new]
+        for plane in range(self._bits):
+            bit = new.dtype.type(1 << plane)
+            error = (self._values[new ^ bit] - written) ** 2
+            switches, to_one = changed & bit != 0, new & bit != 0
+            self.harm[plane] += error[switches & to_one].sum(), error[switches & ~to_one].sum()
+
+
+class PulseTable(NamedTuple):
+    """Pulses to choose from: for each error rate and amplitude the shortest one that has it.
+
+    Attributes
+    ----------
+    rate : ndarray, shape (rates,)
+        Error rates, from the lowest on.
+    amplitude_V : ndarray, shape (amplitudes,)
+    duration_s, switching_energy_J, redundant_energy_J : ndarray, shape (2, rates, amplitudes)
+        For each direction; durations and energies are infinite where no pulse of the surface has the rate.
+    """
+
+    rate: FloatArray
+    amplitude_V: FloatArray
+    duration_s: FloatArray
+    switching_energy_J: FloatArray
+    redundant_energy_J: FloatArray
+
+    @classmethod
+    def of(cls, surface: WriteSurface) -> PulseTable:
+        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`."""
+        rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
+        levels = refined(surface.amplitudes)
+        duration, switching, redundant = (np.full((2, _RATES, len(levels)), np.inf) for _ in range(3))
+        for d, direction in enumerate(PerDirection._fields):
+            for k, rate in enumerate(rates):
+                found = Search.within(surface, direction, float(rate)).shortest(levels)  # type: ignore[arg-type]
+                there = np.isfinite(found)
+                pulses = direction, levels[there], found[there]
+                duration[d, k, there] = found[there]
+                switching[d, k, there] = surface.energy(*pulses)  # type: ignore[arg-type]
+                redundant[d, k, there] = surface.energy(*pulses, switching=False)  # type: ignore[arg-type]
+        return cls(rates, levels, duration, switching, redundant)
+
+
+def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_write: bool = False) -> Pulses:
+    """Choose the pulses of least energy for a given squared error of the weights.
+
+    Parameters
+    ----------
+    table : PulseTable
+        Pulses to choose from.
+    demand : Demand
+        Of the training.
+    rate : float
+        The squared error that is allowed, as the error rate, above 0 and below 1, at which equal errors in
+        all planes and directions would cause it.
+    read_before_write : bool
+        Whether redundant writes are left out.
+
+    Returns
+    -------
+    Pulses
+        Shape (bits, 2).
+
+    Raises
+    ------
+    InputError
+        If `rate` is out of range, or no choice from the table reaches it.
+
+    Notes
+    -----
+    Both directions of a plane get the same error rate r, each by its own pulse: if one failed more often than
+    the other the weights would drift. To be least is E = sum over planes k of E_k(r_k), subject to
+    sum of h_k r_k <= rate * sum of h_k, with harm h and E_k(r) the energy of a plane's writes: for each
+    direction the least of s E_s + n E_r over the pulses with rate r, with s switching and n redundant writes.
+    With a multiplier λ each plane chooses for itself the rate, up to `HIGHEST_RATE`, that minimizes
+    E_k(r) + λ h_k r, and λ is the least one that keeps to the limit (H. Everett, Oper. Res. 11, 399 (1963),
+    doi:10.1287/opre.11.3.399).
+    """
+    if not 0.0 < rate < 1.0:
+        raise InputError("rate", value=rate, allowed="an error rate above 0 and below 1")
+    # Over bit plane, direction, rate and amplitude.
+    energy = demand.switching[:, :, None, None] * table.switching_energy_J
+    if not read_before_write:
+        energy = energy + demand.redundant[:, :, None, None] * table.redundant_energy_J
+    # A direction that is never written costs nothing, whatever the pulse.
+    energy = np.where(np.isfinite(table.duration_s), energy, np.inf)
+    best_amplitude = np.argmin(energy, axis=-1)
+    cost = energy.min(axis=-1).sum(axis=1)
+    error = demand.harm.sum(axis=1)[:, None] * np.where(np.isfinite(cost), table.rate, np.inf)
+    limit = rate * demand.harm.sum()
+    if not error.min(axis=-1).sum() <= limit:
+        raise InputError(
+            "rate",
+            value=rate,
+            allowed="what the surface's strongest pulses reach",
+            remedy="Sweep a larger grid.",
+        )
+
+    def chosen(log_price: float) -> NDArray[np.intp]:
+        return np.asarray(np.argmin(cost + 10.0**log_price * error, axis=-1))
+
+    def within(choice: NDArray[np.intp]) -> bool:
+        return bool(np.take_along_axis(error, choice[:, None], axis=-1).sum() <= limit)
+
+    # Between a price at which errors do not matter and one at which energy does not.
+    scale = np.log10(cost[np.isfinite(cost)].max() / max(demand.harm.max(), 1e-300))
+    low, high = scale - 30.0, scale + 30.0
+    for _ in range(_ROUNDS):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if within(chosen(middle)) else (middle, high)
+    best = chosen(high)
+    at = best_amplitude[np.arange(len(best)), :, best]
+    return Pulses(table.amplitude_V[at], table.duration_s[np.arange(2), best[:, None], at])

@@ -1,0 +1,177 @@
+"""Many trainings: in parallel, and kept when they are finished."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtjchar.network.allocation import Pilot
+from mtjchar.network.datasets import Dataset, load_dataset
+from mtjchar.network.ledger import FloatArray, WriteConditions, WriteLedger
+from mtjchar.network.trainer import TrainingPlan, train
+
+
+class Job(NamedTuple):
+    """A training to do.
+
+    Attributes
+    ----------
+    plan : TrainingPlan
+    conditions : WriteConditions
+    seed : int
+    pilot : bool
+        Whether to find out what failed writes would do to the weights.
+    """
+
+    plan: TrainingPlan
+    conditions: WriteConditions
+    seed: int
+    pilot: bool = False
+
+
+class Outcome(NamedTuple):
+    """What is kept of a training; its energy follows from the ledger.
+
+    Attributes
+    ----------
+    test_accuracy : float
+    ledger : WriteLedger
+    harm : ndarray, shape (bits, 2), optional
+        Of a pilot, see `mtjchar.network.allocation.Demand`.
+    """
+
+    test_accuracy: float
+    ledger: WriteLedger
+    harm: FloatArray | None = None
+
+
+class Trainings:
+    """Do trainings, each once.
+
+    Parameters
+    ----------
+    dataset : str
+        Name or folder, see `mtjchar.network.datasets.load_dataset`.
+    kept : Path, optional
+        File that every finished training is added to, as a line of JSON: a killed run loses none but those
+        under way. Trainings that are in it, with the same data, plan, error rates, seed and version of
+        mtjchar, are taken from there.
+    workers : int, optional
+        Number of processes; one for each core if not given, and no other than this one for 1. The results do
+        not depend on it.
+    progress : callable, optional
+        Called with the number of trainings done and the number of all that are known of.
+
+    Raises
+    ------
+    InputError
+        For a data set that cannot be read.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        kept: Path | None = None,
+        workers: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._dataset, self._kept, self._workers = dataset, kept, workers
+        self._report = progress or (lambda _done, _total: None)
+        self._fingerprint = _fingerprint(load_dataset(dataset))
+        self._outcomes: dict[str, Outcome] = {}
+        self._asked: set[str] = set()
+        self._pool: ProcessPoolExecutor | None = None
+        if kept is not None and kept.exists():
+            for line in kept.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut by a kill
+                    self._read(json.loads(line))
+
+    def __enter__(self) -> Trainings:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def outcomes(self, jobs: Iterable[Job]) -> list[Outcome]:
+        """Do what of the jobs is not done yet; their outcomes in the same order."""
+        jobs = list(jobs)
+        keys = [self._key(job) for job in jobs]
+        todo = {key: job for key, job in zip(keys, jobs, strict=True) if key not in self._outcomes}
+        self._asked.update(keys)
+        done = len(self._asked) - len(todo)
+        self._report(done, len(self._asked))
+        for key, outcome in self._finished(todo):
+            self._add(key, outcome)
+            done += 1
+            self._report(done, len(self._asked))
+        return [self._outcomes[key] for key in keys]
+
+    def _finished(self, todo: dict[str, Job]) -> Iterator[tuple[str, Outcome]]:
+        """Train, in this process or in others, and give the outcomes as they come."""
+        workers = self._workers or os.cpu_count() or 1
+        if workers == 1 or not todo:
+            for key, job in todo.items():
+                yield key, _train_one(self._dataset, job)
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        futures = {self._pool.submit(_train_one, self._dataset, job): key for key, job in todo.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+    def _key(self, job: Job) -> str:
+        # Everything that the words of a training follow from; energies and reads are no part of it.
+        conditions = job.conditions
+        parts = (
+            self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
+            None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
+            conditions.retries, job.seed, job.pilot, version("mtjchar"),
+        )  # fmt: skip
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def _add(self, key: str, outcome: Outcome) -> None:
+        counts = {field.name: getattr(outcome.ledger, field.name).tolist() for field in fields(WriteLedger)}
+        entry = {"key": key, "test_accuracy": outcome.test_accuracy, **counts}
+        if outcome.harm is not None:
+            entry["harm"] = outcome.harm.tolist()
+        self._read(entry)
+        if self._kept is not None:
+            with self._kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+    def _read(self, entry: dict[str, Any]) -> None:
+        counts = (np.array(entry[field.name], dtype=np.int64) for field in fields(WriteLedger))
+        harm = np.array(entry["harm"]) if "harm" in entry else None
+        self._outcomes[entry["key"]] = Outcome(float(entry["test_accuracy"]), WriteLedger(*counts), harm)
+
+
+def _train_one(dataset: str, job: Job) -> Outcome:
+    pilot = Pilot(job.plan.fixed_point()) if job.pilot else None
+    result = train(_dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot)
+    return Outcome(result.test_accuracy, result.ledger, None if pilot is None else pilot.harm)
+
+
+@functools.lru_cache(maxsize=1)
+def _dataset(name: str) -> Dataset:
+    """Load a data set once a process."""
+    return load_dataset(name)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    digest = hashlib.sha256()
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

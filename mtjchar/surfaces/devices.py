@@ -1,0 +1,97 @@
+"""Error rates of the single devices of a sweep, at any pulse of the surface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import PchipInterpolator
+
+from mtjchar.errors import InputError
+from mtjchar.study import Direction
+from mtjchar.surfaces.estimate import weighted_mean
+from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.sweep.store import RunDirectory
+
+FloatArray = npt.NDArray[np.float64]
+
+_FLOOR = 1e-300  # log10 of an error rate that underflowed
+
+
+class DeviceRates:
+    """Write error rate of each device of a run, between the pulses that were swept.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+        Of the run; its error rate is the weighted mean of the devices'.
+    weight : ndarray, shape (devices,)
+        Share of each device in the population, in any unit.
+    rates : dict
+        For each direction the devices' error rates on the grid, shape (devices, amplitudes, durations).
+    """
+
+    def __init__(self, surface: WriteSurface, weight: FloatArray, rates: dict[Direction, FloatArray]) -> None:
+        self.surface, self.weight = surface, weight
+        self._logs = {one: np.log10(np.maximum(values, _FLOOR)) for one, values in rates.items()}
+
+    @classmethod
+    def load(cls, run: str | Path, surface: WriteSurface) -> DeviceRates:
+        """Read the samples of a run. Devices without a result at some pulse are left out.
+
+        Raises
+        ------
+        InputError
+            If the directory holds no samples of the surface's grid.
+        """
+        directory = RunDirectory.open(run)
+        samples, weight = directory.samples(), directory.devices()["weight"].to_numpy()
+        grid = len(surface.amplitudes), len(surface.durations)
+        rates = {}
+        for one in surface.directions:
+            values = samples.loc[samples["direction"] == one, "write_error_rate"].to_numpy()
+            if len(values) != len(weight) * grid[0] * grid[1]:
+                raise InputError(
+                    f"samples of {one} in {directory.path}",
+                    value=len(values),
+                    allowed=f"{len(weight) * grid[0] * grid[1]}, {len(weight)} devices on the surface's grid",
+                    remedy="Run `mtjchar sweep` and `mtjchar surface` with this directory again.",
+                )
+            rates[one] = values.reshape(len(weight), *grid)
+        whole = np.all([np.isfinite(values).all(axis=(1, 2)) for values in rates.values()], axis=0)
+        return cls(surface, weight[whole], {one: values[whole] for one, values in rates.items()})
+
+    def rates(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> FloatArray:
+        """Write error rate of each device.
+
+        Interpolated in log10 by monotone cubics, then scaled so that the weighted mean is the surface's
+        error rate; a rate is at most 1.
+
+        Parameters
+        ----------
+        direction : {"p_to_ap", "ap_to_p"}
+        amplitude, duration : array_like, shape (n,)
+            V and s.
+
+        Returns
+        -------
+        ndarray, shape (devices, n)
+
+        Raises
+        ------
+        OutsideGridError
+            For a pulse outside the grid.
+        """
+        population = self.surface.ber(direction, amplitude, duration)
+        level, time = np.broadcast_arrays(np.asarray(amplitude), np.asarray(duration))
+        by_duration = PchipInterpolator(np.log(self.surface.durations), self._logs[direction], axis=2)
+        found = [
+            PchipInterpolator(self.surface.amplitudes, by_duration(np.log(t)), axis=1)(v)
+            for v, t in zip(level, time, strict=True)
+        ]
+        rates = np.minimum(10.0 ** np.stack(found, axis=-1), 1.0)
+        # Where rates are cut at 1 the others make up for it.
+        for _ in range(20):
+            rates = np.minimum(rates * population / weighted_mean(rates, self.weight), 1.0)
+        return np.asarray(rates)

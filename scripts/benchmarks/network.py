@@ -1,0 +1,83 @@
+"""Training in approximate memory: an epoch against plain float32 weights and PyTorch; failure masks."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from benchmarks import torch_memory
+from benchmarks.timing import Candidates, timed
+from mtjchar.network.datasets import Dataset, load_dataset
+from mtjchar.network.ledger import WriteConditions
+from mtjchar.network.masks import random_places
+from mtjchar.network.trainer import TrainingPlan, train
+
+PLAN = TrainingPlan(epochs=1)
+BITS = 10_000_000
+
+
+def tables() -> list[Table]:
+    """All on one core."""
+    with threadpool_limits(1):
+        return [
+            timed("An epoch of 784-100-10 on Fashion-MNIST, 60,000 images", "epoch", epochs()),
+            timed("Failure masks of 10 million bits", "mask", masks()),
+        ]
+
+
+def epochs() -> Candidates:
+    """Train for one epoch: plain weights first, then in memory."""
+    dataset = load_dataset("fashion-mnist")
+
+    def in_memory(rate: float, **options: object) -> object:
+        conditions = WriteConditions((rate, rate), (1e-12, 1e-12), (1e-12, 1e-12), **options)
+        return train(dataset, PLAN, conditions, seed=1)
+
+    candidates: Candidates = {
+        "numpy, plain float32 weights": (lambda: plain(dataset), 1),
+        "mtjchar, error rate 0": (lambda: in_memory(0.0), 1),
+        "mtjchar, error rate 1e-3": (lambda: in_memory(1e-3), 1),
+        "mtjchar, error rate 0.05": (lambda: in_memory(0.05), 1),
+    }
+    if torch_memory.INSTALLED:
+        images, labels = dataset.train_images, dataset.train_labels
+        candidates["PyTorch, a draw for each bit, 1e-3"] = (
+            lambda: torch_memory.epoch(images, labels, (1e-3, 1e-3), 1),
+            1,
+        )
+    return candidates
+
+
+def plain(dataset: Dataset) -> float:
+    """Train the same network, batches and steps, with weights that are float32 numbers; test it too."""
+    network = PLAN.network_for(dataset)
+    rng = np.random.Generator(np.random.SFC64(1))
+    parameters = network.initial_parameters(rng)
+    order = rng.permutation(len(dataset.train_images))
+    step = np.float32(PLAN.learning_rate)
+    for start in range(0, len(order), PLAN.batch_size):
+        batch = order[start : start + PLAN.batch_size]
+        _, gradient = network.loss_and_gradient(
+            parameters, dataset.train_images[batch], dataset.train_labels[batch]
+        )
+        gradient *= step
+        parameters -= gradient
+    scores = network.class_scores(parameters, dataset.test_images)
+    return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
+
+
+def masks() -> Candidates:
+    """Draw which bits fail: each bit by itself, and as `random_places` does."""
+    rng = np.random.Generator(np.random.SFC64(1))
+
+    def drawn(rate: float) -> object:
+        return random_places(BITS, rate, rng)
+
+    return {
+        "a draw for each bit, float32": (lambda: rng.random(BITS, dtype=np.float32) < np.float32(1e-6), 1),
+        "mtjchar, rate 1e-6": (lambda: drawn(1e-6), 1),
+        "mtjchar, rate 1e-3": (lambda: drawn(1e-3), 1),
+        "mtjchar, rate 0.1": (lambda: drawn(0.1), 1),
+        "mtjchar, rate 0.5": (lambda: drawn(0.5), 1),
+    }
