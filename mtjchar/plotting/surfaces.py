@@ -186,4 +186,5 @@ def _rate_curve(surface: WriteSurface, target: str, amplitude: float) -> tuple[F
         return np.empty(0), np.empty(0)
     duration = np.geomspace(surface.durations[0], surface.durations[-1], 300)
     directions = [one for one in surface.directions if target in (one, "both")]
-    return 1e9 * duration, np.max([surface.ber(one, amplitude, duration) for one in directions], axis=0)
+    rates = np.stack([surface.ber(one, amplitude, duration) for one in directions])
+    return 1e9 * duration, rates.max(axis=0)
