@@ -53,7 +53,36 @@ class UnreachableError(MtjcharError):
 
 
 class SimulationError(MtjcharError):
-    """Ngspice did not deliver what it was asked for; the message holds ngspice's own words."""
+    """Ngspice did not deliver what it was asked for; the message holds ngspice's own words.
+
+    Parameters
+    ----------
+    message : str
+    status : {"failed", "not_converged", "cut"}, optional
+        What a sample that could not be computed for this reason has in its column `status`.
+    """
+
+    def __init__(self, message: str, *, status: str = "failed") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class WorkerError(MtjcharError):
+    """A process that computed something crashed, or took too long and was stopped.
+
+    Parameters
+    ----------
+    message : str
+    status : {"crashed", "timed_out"}
+    """
+
+    def __init__(self, message: str, *, status: str = "crashed") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class StorageError(MtjcharError):
+    """A result could not be written: a full disk, a quota, a file system that is gone."""
 
 
 class MissingToolError(MtjcharError):

@@ -107,7 +107,7 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
-def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
+def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
     Parameters
@@ -120,6 +120,8 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
         Whether the cosine between the layers is held by the source ``vmz`` (load lines, edges), or the
         magnetization is free to move: by the axial model where `study` is axially symmetric, by the vector
         model where it is not.
+    options : str, optional
+        Further options of ngspice, such as ``gmin=1e-10``; a ``method`` takes the place of ``trap``.
 
     Returns
     -------
@@ -161,7 +163,9 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
         saved += [f"v(t{k})", f"v(d{k})"] + ([] if held else [f"v(m{k})"])
         saved += [f"v(x{k}.xj.m{axis})" for axis in "xy" if vector]
     celsius = study.cell.temperature - 273.15
-    settings = [f".options temp={celsius!r} method=trap reltol=1e-5", *(f".save {name}" for name in saved)]
+    method = "" if "method=" in options else " method=trap"
+    settings = [f".options temp={celsius!r}{method} reltol=1e-5 {options}".rstrip()]
+    settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])
 
 

@@ -72,13 +72,13 @@ def fit_surface(run: str | Path) -> WriteSurface:
     """
     directory = RunDirectory.open(run)
     study, samples = directory.study, directory.samples()
-    expected = study.sweep.devices * study.sweep.amplitude.points * study.sweep.duration.points
+    devices = directory.devices()
+    expected = len(devices) * study.sweep.amplitude.points * study.sweep.duration.points
     expected *= len(study.sweep.directions)
     if len(samples) != expected:
         raise SimulationError(
             f"{directory.path} holds {len(samples)} of {expected} samples; `mtjchar sweep` goes on with it."
         )
-    devices = directory.devices()
     _judge_failures(samples, devices["weight"].to_numpy())
     surface = WriteSurface(_dataset(study, samples, devices))
     surface.save(directory.path / "surface.nc")
@@ -115,7 +115,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]
-        cube = (study.sweep.devices, len(amplitudes), len(durations))
+        cube = (len(devices), len(amplitudes), len(durations))
         rate, energy, redundant, trials = (
             rows[name].to_numpy().reshape(cube)
             for name in ("write_error_rate", "energy_J", "redundant_energy_J", "trials")
@@ -134,7 +134,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     attributes = {
         "study": study.to_toml(),
         "seed": study.sweep.seed,
-        "devices": study.sweep.devices,
+        "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
         **_in_words(counted, replicate),
     }
