@@ -25,9 +25,9 @@ M_Z_POINTS = 9
 EDGE_PARTS = 4
 _SETTLED = 10.0  # time constants of the lines
 
-# Edges are measured in steps of this share of the shorter one: shapes are then within 7e-4 of those at steps
+# Edges are measured in steps of this share of the shorter one: shapes are then within 2e-3 of those at steps
 # of 0.5 ps, against 1.3e-2 where ngspice is left alone with its steps.
-_EDGE_STEP = 0.05
+_EDGE_STEP = 0.1
 _EDGE_SHARE = 1.0 / 150.0  # of the whole pulse: no shorter steps than that
 # What edges do changes slowly with the amplitude: of more amplitudes than these some are simulated, the
 # others follow by a polynomial, unless its last term says that it has not settled.

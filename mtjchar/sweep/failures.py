@@ -11,10 +11,7 @@ import pandas as pd
 from mtjchar.spice.measure import commands_by_hand
 from mtjchar.spice.netlist import batch_deck, cell_parameters
 from mtjchar.study import Direction, Study
-from mtjchar.sweep.store import RunDirectory, write_atomically
-
-MOST_FAILED = 0.01
-"""Share of the devices that may fail at one pulse before a surface is refused."""
+from mtjchar.sweep.store import MOST_FAILED, RunDirectory, write_atomically
 
 _MOST_DECKS = 100
 
@@ -59,10 +56,13 @@ class Tally:
             f"{count} {status}" for status, count in sorted(self.status.items()) if status != "ok"
         )
         first = self._first.splitlines()[0]
-        return (
+        words = (
             f"{self.failed} of {self.samples} samples failed ({kinds}), up to {self.worst_share:.2%} at one "
             f"amplitude; the first: {first}"
         )
+        if self.worst_share > MOST_FAILED:
+            words += f". That is more than {MOST_FAILED:.0%}: no surface is made of it unless it is asked for"
+        return words
 
 
 def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -34,15 +34,12 @@ class LocalPool(ThreadPoolExecutor):
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        # Not forked from here: a copy of a loaded ngspice is no simulator of its own.
-        server = "forkserver" in multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if server else "spawn")
-        if server:
-            self._context.set_forkserver_preload(["__main__", "mtjchar.sweep.tasks"])
+        # Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
+        self._context = multiprocessing.get_context("spawn")
         self._own = threading.local()
         self._running: set[Future[Any]] = set()
         self._pools: set[ProcessPool] = set()
-        super().__init__(workers or os.cpu_count() or 1, thread_name_prefix="mtjchar-worker")
+        super().__init__(workers or os.cpu_count() or 1, "mtjchar-worker", initializer=_ignore_ctrl_c)
 
     def submit_within(self, limit: float, function: Callable[..., T], /, *args: Any) -> Future[T]:
         """Call a function in a process of its own, for at most `limit` seconds."""
@@ -91,6 +88,12 @@ class LocalPool(ThreadPoolExecutor):
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
         self._pools.clear()
+
+
+def _ignore_ctrl_c() -> None:
+    """Keep Ctrl-C, which goes to every process of a terminal, from those that this thread starts."""
+    resource_tracker.ensure_running()  # started later, it would undo the next line
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 
 def _begin() -> None:

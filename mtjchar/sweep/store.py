@@ -39,6 +39,9 @@ SAMPLE_COLUMNS = (
     "reason",
     "note",
 )
+MOST_FAILED = 0.01
+"""Share of the devices that may fail at one pulse before a surface is refused."""
+
 STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed")
 """What a sample may say of itself; only ``ok`` comes with numbers."""
 
