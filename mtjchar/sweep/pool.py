@@ -9,17 +9,26 @@ import os
 import platform
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, resource_tracker
 from typing import Any, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from mtjchar.errors import InputError, WorkerError
 from mtjchar.sweep.tasks import Task
 
 T = TypeVar("T")
+
+CONSTS.term_timeout = (
+    0.3  # s that pebble leaves a worker between SIGTERM and SIGKILL: it has nothing to tidy up
+)
+_LOST = "the worker process was lost"
+_DEATHS = (ProcessExpired, BrokenProcessPool)
+_START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
 
 
 class LocalPool(ThreadPoolExecutor):
@@ -39,6 +48,7 @@ class LocalPool(ThreadPoolExecutor):
         self._own = threading.local()
         self._running: set[Future[Any]] = set()
         self._pools: set[ProcessPool] = set()
+        self._giving_up = False
         super().__init__(workers or os.cpu_count() or 1, "mtjchar-worker", initializer=_ignore_ctrl_c)
 
     def submit_within(self, limit: float, function: Callable[..., T], /, *args: Any) -> Future[T]:
@@ -46,33 +56,46 @@ class LocalPool(ThreadPoolExecutor):
         return super().submit(self._supervise, limit, function, args)
 
     def _supervise(self, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        pool = getattr(self._own, "pool", None)
-        if pool is None:
-            pool = ProcessPool(1, initializer=_begin, context=self._context)
-            self._own.pool = pool
-            self._pools.add(pool)
-        future = pool.schedule(function, args=args)
+        if getattr(self._own, "pool", None) is None:
+            self._own.pool = ProcessPool(1, initializer=_begin, context=self._context)
+            self._pools.add(self._own.pool)
+            self._wait(self._own.pool, _START_LIMIT, _ready, ())
+        return self._wait(self._own.pool, limit, function, args)
+
+    def _wait(self, pool: ProcessPool, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            future: Future[T] = pool.schedule(function, args=args)
+        except RuntimeError:  # its process was killed while it had nothing to do
+            self._discard(pool)
+            raise WorkerError("the worker process was ended while it was idle") from None
         self._running.add(future)
+        if self._giving_up:
+            future.cancel()
         try:
             # This waits by a clock that nobody can set, unlike the pool's own time-out.
-            future.exception(limit)
-        except (TimeoutError, CancelledError) as error:
-            self._discard(pool, future)
-            if isinstance(error, CancelledError):
-                raise
-            raise WorkerError(f"took longer than {limit:.0f} s and was stopped", status="timed_out") from None
+            end = time.monotonic() + limit
+            while not _settled(future, end) and pool.active:
+                pass
+            return future.result(0.0)
+        except TimeoutError:
+            words = f"took longer than {limit:.3g} s and was stopped"
+            if pool.active:
+                raise WorkerError(words, status="timed_out") from None
+            raise WorkerError(_LOST) from None
+        except ProcessExpired as error:
+            raise WorkerError(f"the worker process {_ending(error.exitcode)}") from None
+        except BrokenProcessPool:
+            raise WorkerError(_LOST) from None
         finally:
             self._running.discard(future)
-        try:
-            return future.result()
-        except ProcessExpired as error:
-            self._discard(pool, future)
-            raise WorkerError(f"the worker process {_ending(error.exitcode)}") from None
+            if future.cancelled() or not future.done() or isinstance(future.exception(), _DEATHS):
+                self._discard(pool, future)
 
-    def _discard(self, pool: ProcessPool, future: Future[Any]) -> None:
+    def _discard(self, pool: ProcessPool, future: Future[Any] | None = None) -> None:
         """Give a process up together with its pipe, which may be left locked or half full."""
         self._own.pool = None
-        future.cancel()
+        if future is not None:
+            future.cancel()
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
         self._pools.discard(pool)
@@ -81,6 +104,7 @@ class LocalPool(ThreadPoolExecutor):
         """End all processes; with `cancel_futures` at once, whatever they are doing."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)
         if cancel_futures:
+            self._giving_up = True
             for future in tuple(self._running):
                 future.cancel()
         super().shutdown(wait=wait)
@@ -90,10 +114,25 @@ class LocalPool(ThreadPoolExecutor):
         self._pools.clear()
 
 
+def _settled(future: Future[Any], end: float) -> bool:
+    """Wait for a while, at most to `end` (monotonic, s); returns whether there is anything to wait for."""
+    left = end - time.monotonic()
+    with contextlib.suppress(CancelledError):
+        try:
+            future.exception(min(max(left, 0.0), 1.0))
+        except TimeoutError:
+            return left <= 0.0
+    return True
+
+
 def _ignore_ctrl_c() -> None:
     """Keep Ctrl-C, which goes to every process of a terminal, from those that this thread starts."""
     resource_tracker.ensure_running()  # started later, it would undo the next line
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def _ready() -> None:
+    """Be called, which takes loading this module and all that it needs."""
 
 
 def _begin() -> None:

@@ -30,7 +30,7 @@ Words = npt.NDArray[np.object_]
 DEVICES_PER_TASK = 64
 _COUNTED_LIMIT = 0.6  # s a device and trial: some 75 times what the demo's grid takes
 _COMPUTED_LIMIT = 10.0  # s a device: some hundred times what the demo's grid takes
-_START_LIMIT = 120.0  # s: to start a process and load the libraries on a busy machine
+_LEAST_LIMIT = 60.0  # s
 
 _one_at_a_time = threading.Lock()
 
@@ -90,13 +90,15 @@ def time_limit(task: Task, per_device: float | None) -> float:
     task : Task
     per_device : float, optional
         s; if not given 10 s, or where errors are counted 0.6 s a trial on a grid to 60 ns, in proportion to
-        the longest duration beyond that.
+        the longest duration beyond that, and at least a minute for a task.
     """
+    count = len(task.devices)
     if per_device is None:
         sweep = task.study.sweep
         counted = _COUNTED_LIMIT * sweep.trials * max(1.0, sweep.duration.stop / 60e-9)
         per_device = _COMPUTED_LIMIT if task.study.axially_symmetric else counted
-    return _START_LIMIT + per_device * len(task.devices)
+        return max(per_device * count, _LEAST_LIMIT)
+    return per_device * count
 
 
 def run_task(task: Task) -> Result:
