@@ -73,12 +73,14 @@ class WorkerError(MtjcharError):
     Parameters
     ----------
     message : str
-    status : {"crashed", "timed_out"}
+    status : {"crashed", "timed_out", "failed"}
+    from_outside : bool
+        Whether somebody else has most likely ended it: a user, a batch system, the kernel for want of memory.
     """
 
-    def __init__(self, message: str, *, status: str = "crashed") -> None:
+    def __init__(self, message: str, *, status: str = "crashed", from_outside: bool = False) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.from_outside = status, from_outside
 
 
 class StorageError(MtjcharError):

@@ -67,7 +67,7 @@ class LocalPool(ThreadPoolExecutor):
             future: Future[T] = pool.schedule(function, args=args)
         except RuntimeError:  # its process was killed while it had nothing to do
             self._discard(pool)
-            raise WorkerError("the worker process was ended while it was idle") from None
+            raise WorkerError(_LOST, from_outside=True) from None
         self._running.add(future)
         if self._giving_up:
             future.cancel()
@@ -81,11 +81,13 @@ class LocalPool(ThreadPoolExecutor):
             words = f"took longer than {limit:.3g} s and was stopped"
             if pool.active:
                 raise WorkerError(words, status="timed_out") from None
-            raise WorkerError(_LOST) from None
+            raise WorkerError(_LOST, from_outside=True) from None
         except ProcessExpired as error:
-            raise WorkerError(f"the worker process {_ending(error.exitcode)}") from None
+            outside = error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
+            words = f"the worker process {_ending(error.exitcode)}"
+            raise WorkerError(words, from_outside=outside) from None
         except BrokenProcessPool:
-            raise WorkerError(_LOST) from None
+            raise WorkerError(_LOST, from_outside=True) from None
         finally:
             self._running.discard(future)
             if future.cancelled() or not future.done() or isinstance(future.exception(), _DEATHS):

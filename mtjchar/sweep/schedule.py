@@ -1,7 +1,8 @@
 """Getting tasks done on an executor, whatever happens to its workers.
 
-A task whose worker dies or hangs is tried once more. After that it is halved, so that the device which does
-it is found; that one becomes failed rows, and no other is lost.
+A task whose worker dies or hangs is tried once more, and five times where the worker was ended from outside.
+After that it is halved, so that the device which does it is found; that one becomes failed rows, and no other
+is lost.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mtjchar.sweep.pool import submit
 from mtjchar.sweep.tasks import Result, Task, lost, time_limit
 
 _ATTEMPTS = 2
+_ATTEMPTS_FROM_OUTSIDE = 6  # what is ended from outside is seldom to blame
 _IN_FLIGHT = 1000  # tasks that an executor holds; what it has done by then is written meanwhile
 
 Call = Callable[[Task], Result]
@@ -72,7 +74,7 @@ def complete(
                 task, part = running.pop(future)
                 result = _result(future)
                 if isinstance(result, WorkerError):
-                    again = _again(task, part)
+                    again = _again(task, part, result)
                     what = f"{_name(task)}: {result}"
                     if again:
                         say(f"{what}; {'trying again' if len(again) == 1 else 'trying the halves'}")
@@ -132,10 +134,11 @@ def _attempts(error: Exception) -> str:
     return f"{getattr(error, 'allowed_failures', 0) + 1}"
 
 
-def _again(task: Task, part: _Part) -> list[Task]:
+def _again(task: Task, part: _Part, error: WorkerError) -> list[Task]:
     """Say what to try after a failure: a whole part or a single device once more, a piece in halves."""
     count = len(task.devices)
-    if task.attempt + 1 < _ATTEMPTS and count in (1, len(part.task.devices)):
+    attempts = _ATTEMPTS_FROM_OUTSIDE if error.from_outside else _ATTEMPTS
+    if task.attempt + 1 < attempts and (error.from_outside or count in (1, len(part.task.devices))):
         return [task._replace(attempt=task.attempt + 1)]
     return task.halves() if count > 1 else []
 
