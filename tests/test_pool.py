@@ -84,7 +84,7 @@ def done(pool, tasks, call, limit=None):
     keys = ["device", "amplitude_V", "duration_s"]
     assert not table.duplicated(keys).any()
     for part in parts:
-        assert part.samples[keys].equals(lost(part.task, "ok", "")[keys])
+        assert part.samples[keys].equals(lost(part.task, "ok", "").table(part.task)[keys])
     return table, said
 
 

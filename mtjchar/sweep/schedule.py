@@ -103,15 +103,15 @@ class _Part:
 
     def add(self, piece: Task, result: Result) -> Done | None:
         """Add a result; returns the whole once it is complete."""
-        self._pieces.append(result.samples)
+        samples = result.samples.table(piece)
+        self._pieces.append(samples)
         self._versions.update(result.versions)
         if len(piece.devices) < len(self.task.devices):
-            if sum(len(samples) for samples in self._pieces) < self.task.rows:
+            if sum(len(one) for one in self._pieces) < self.task.rows:
                 return None
             keys = ["device", "amplitude_V", "duration_s"]
             samples = pd.concat(self._pieces).sort_values(keys, kind="stable", ignore_index=True)
-            return Done(self.task, samples, self._versions)
-        return Done(self.task, result.samples, self._versions)
+        return Done(self.task, samples, self._versions)
 
 
 def _result(future: Future[Result]) -> Result | WorkerError:

@@ -65,10 +65,43 @@ class Task(NamedTuple):
         return [self._replace(devices=part, attempt=0) for part in (self.devices[:half], self.devices[half:])]
 
 
+class Samples(NamedTuple):
+    """What a task gives, in the form in which it travels: a quarter of the table's size."""
+
+    numbers: FloatArray  # (3, devices, amplitudes, durations): error rate, energy, redundant energy
+    status: Words  # (devices, amplitudes), as `reason` and `note`
+    reason: Words
+    note: Words
+
+    def table(self, task: Task) -> pd.DataFrame:
+        """Return the table that `characterize` describes."""
+        sweep = task.study.sweep
+        durations = sweep.duration.values()
+        index = pd.MultiIndex.from_product(
+            [task.devices["device"], [task.direction], sweep.amplitude.values(), durations],
+            names=["device", "direction", "amplitude_V", "duration_s"],
+        )
+        rate, energy, redundant = self.numbers.reshape(3, -1)
+        status, reason, note = (np.repeat(one.ravel(), len(durations)) for one in self[1:])
+        table = pd.DataFrame(
+            {
+                "write_error_rate": rate,
+                "energy_J": energy,
+                "redundant_energy_J": redundant,
+                "trials": 0 if task.study.axially_symmetric else sweep.trials,
+                "status": status,
+                "reason": reason,
+                "note": note,
+            },
+            index=index,
+        )
+        return table.reset_index()
+
+
 class Result(NamedTuple):
     """What a worker gives back."""
 
-    samples: pd.DataFrame
+    samples: Samples
     versions: dict[str, str]
 
 
@@ -104,7 +137,7 @@ def time_limit(task: Task, per_device: float | None) -> float:
 def run_task(task: Task) -> Result:
     """Do a task in a worker; of several threads one at a time, since two simulators in a process crash."""
     with _one_at_a_time:
-        return Result(characterize(task), versions())
+        return Result(compute(task), versions())
 
 
 def versions() -> dict[str, str]:
@@ -127,10 +160,15 @@ def characterize(task: Task) -> pd.DataFrame:
         ``not_converged``, ``cut`` or ``failed``), reason, and note (which retry helped); a row for every
         device and pulse, whatever happens.
     """
+    return compute(task).table(task)
+
+
+def compute(task: Task) -> Samples:
+    """Compute what `characterize` returns as a table."""
     study, devices = task.study, task.devices
     amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
     shape = (len(devices), len(amplitudes), len(durations))
-    rate, energy, redundant = np.full((3, *shape), np.nan)
+    numbers = np.full((3, *shape), np.nan)
     reason = np.repeat(_unusable(devices)[:, None], len(amplitudes), axis=1)
     status = np.where(reason == "", "ok", "failed").astype(object)
     note = np.full_like(reason, "")
@@ -140,21 +178,20 @@ def characterize(task: Task) -> pd.DataFrame:
         lines = load_lines(study, cells, task.direction, amplitudes)
         average = axial.average_over_noise if study.axially_symmetric else langevin.count_failures
         results = average(study, devices[usable], task.direction, lines, amplitudes, durations)
-        for array, result in zip((rate, energy, redundant, reason), results, strict=True):
+        for array, result in zip((*numbers, reason), results, strict=True):
             array[usable] = result
         later = np.where(results.failure == "", "ok", "failed")
         status[usable] = np.where(lines.status == "ok", later, lines.status)
         note[usable] = lines.note
-    return _table(task, (rate, energy, redundant), status, reason, note)
+    return Samples(numbers, status, reason, note)
 
 
-def lost(task: Task, status: str, reason: str) -> pd.DataFrame:
-    """Make the samples of a task that could not be done, as `characterize` returns them."""
+def lost(task: Task, status: str, reason: str) -> Samples:
+    """Make the samples of a task that could not be done."""
     sweep = task.study.sweep
     shape = (len(task.devices), sweep.amplitude.points)
-    numbers = np.full((3, *shape, sweep.duration.points), np.nan)
     words = (np.full(shape, one, dtype=object) for one in (status, reason, ""))
-    return _table(task, numbers, *words)
+    return Samples(np.full((3, *shape, sweep.duration.points), np.nan), *words)
 
 
 def _unusable(devices: pd.DataFrame) -> Words:
@@ -163,33 +200,3 @@ def _unusable(devices: pd.DataFrame) -> Words:
     low, high = fokker_planck.STABILITY_RANGE
     outside = [f"thermal stability {value:.3g} is outside {low:g} to {high:g}" for value in stability]
     return np.where((stability >= low) & (stability <= high), unstable(devices), outside)
-
-
-def _table(
-    task: Task,
-    numbers: FloatArray | tuple[FloatArray, FloatArray, FloatArray],
-    status: Words,
-    reason: Words,
-    note: Words,
-) -> pd.DataFrame:
-    sweep = task.study.sweep
-    durations = sweep.duration.values()
-    index = pd.MultiIndex.from_product(
-        [task.devices["device"], [task.direction], sweep.amplitude.values(), durations],
-        names=["device", "direction", "amplitude_V", "duration_s"],
-    )
-    rate, energy, redundant = numbers
-    status, reason, note = (np.repeat(one.ravel(), len(durations)) for one in (status, reason, note))
-    table = pd.DataFrame(
-        {
-            "write_error_rate": rate.ravel(),
-            "energy_J": energy.ravel(),
-            "redundant_energy_J": redundant.ravel(),
-            "trials": 0 if task.study.axially_symmetric else sweep.trials,
-            "status": status,
-            "reason": reason,
-            "note": note,
-        },
-        index=index,
-    )
-    return table.reset_index()
