@@ -122,7 +122,7 @@ def test_threads_of_one_process_take_turns():
             one[0] -= 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "characterize", watched)
+        patch.setattr(tasks, "compute", watched)
         threads = [threading.Thread(target=tasks.run_task, args=(None,)) for _ in range(4)]
         for thread in threads:
             thread.start()

@@ -30,7 +30,7 @@ _SETTLED = 10.0  # time constants of the lines
 _EDGE_STEP = 0.1
 _EDGE_SHARE = 1.0 / 150.0  # of the whole pulse: no shorter steps than that
 # What edges do changes slowly with the amplitude: of more amplitudes than these some are simulated, the
-# others follow by a polynomial, unless its last term says that it has not settled.
+# others follow by a polynomial, unless its last terms say that it has not settled.
 _EDGE_AMPLITUDES = 6
 _EDGE_TOLERANCE = 5e-3
 
@@ -284,7 +284,9 @@ def _over_amplitude(amplitudes: FloatArray, chosen: IntArray, edges: FloatArray)
     # Shares of the current are of the size 1; energies are compared with themselves.
     size = np.ones_like(values)
     size[..., -1] = np.abs(values[..., -1])
-    if np.any(np.abs(coefficients[-1]) > _EDGE_TOLERANCE * size.reshape(len(chosen), -1).max(axis=0)):
+    # The last term but one may be larger; it is looked at because either can vanish by symmetry.
+    end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
+    if np.any(end > _EDGE_TOLERANCE * size.reshape(len(chosen), -1).max(axis=0)):
         return None
     between = chebyshev.chebvander(x, degree) @ coefficients
     between[chosen] = flat
