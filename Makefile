@@ -1,10 +1,10 @@
 # For those who work on mtjchar; everybody else needs scripts/demo and scripts/test only.
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test bench verify
+.PHONY: help lint test bench verify test-debian13
 
 help:  ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lint:  ## format, style and types
 	@sh scripts/lint
@@ -17,3 +17,6 @@ verify:  ## all comparisons of docs/verification.md, its tables and figures; ARG
 
 test:  ## lint and tests; ARGS="-k units" goes to pytest
 	@sh scripts/test $(ARGS)
+
+test-debian13:  ## the tests in a Debian 13 made with debootstrap; ARGS="FOLDER" for another place than build/debian13
+	@sh scripts/debian13 $(ARGS)

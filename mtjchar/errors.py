@@ -53,7 +53,38 @@ class UnreachableError(MtjcharError):
 
 
 class SimulationError(MtjcharError):
-    """Ngspice did not deliver what it was asked for; the message holds ngspice's own words."""
+    """Ngspice did not deliver what it was asked for; the message holds ngspice's own words.
+
+    Parameters
+    ----------
+    message : str
+    status : {"failed", "not_converged", "cut"}, optional
+        What a sample that could not be computed for this reason has in its column `status`.
+    """
+
+    def __init__(self, message: str, *, status: str = "failed") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class WorkerError(MtjcharError):
+    """A process that computed something crashed, or took too long and was stopped.
+
+    Parameters
+    ----------
+    message : str
+    status : {"crashed", "timed_out", "failed"}
+    from_outside : bool
+        Whether somebody else has most likely ended it: a user, a batch system, the kernel for want of memory.
+    """
+
+    def __init__(self, message: str, *, status: str = "crashed", from_outside: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.from_outside = status, from_outside
+
+
+class StorageError(MtjcharError):
+    """A result could not be written: a full disk, a quota, a file system that is gone."""
 
 
 class MissingToolError(MtjcharError):

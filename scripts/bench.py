@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import network, physics
+from benchmarks import network, physics, sweeps
 from rich.console import Console
 from rich.table import Table
 
 PARTS: dict[str, Callable[[], list[Table]]] = {
     "physics": physics.tables,
     "network": network.tables,
+    "sweeps": sweeps.tables,
 }
 
 

@@ -17,8 +17,8 @@ from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import ExternalField, Line, Pulse, Transistor, load_study
 from mtjchar.sweep import axial, langevin
 from mtjchar.sweep.langevin import count_failures
-from mtjchar.sweep.run import Task, characterize
 from mtjchar.sweep.sampling import nominal_device, sample_devices
+from mtjchar.sweep.tasks import Task, characterize
 
 DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 ALARM = 1e-9

@@ -500,3 +500,33 @@ def test_write_that_is_cut_is_an_error(tmp_path):
     with pytest.raises(SimulationError, match="ngspice ended 'tran ") as failure:
         write_waveforms(study, nominal_cell(study, u0=2.5), "p_to_ap", 0.9, 5e-9)
     assert "timestep too small" in str(failure.value).lower()
+
+
+# ---- edges between amplitudes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("direction", ["p_to_ap", "ap_to_p"])
+def test_edges_between_the_simulated_amplitudes_are_those_of_a_simulation(direction, three_cells):
+    amplitudes = np.linspace(0.4, 1.2, 12)
+    chosen = measure._edge_amplitudes(amplitudes)
+    assert len(chosen) == 6
+    assert chosen[0] == 0
+    assert chosen[-1] == 11
+    lines = load_lines(DEMO, three_cells, direction, amplitudes)
+    between = np.setdiff1d(np.arange(12), chosen)
+    explicit = load_lines(DEMO, three_cells, direction, amplitudes[between])  # six: all are simulated
+    for name in ("rise", "fall"):
+        got, expected = getattr(lines, name)[:, between], getattr(explicit, name)
+        # Of the plateau's current; own measurement on 16 devices: within 3e-3.
+        np.testing.assert_allclose(got, expected, rtol=0, atol=6e-3)
+    np.testing.assert_allclose(lines.edge_energy_J[:, between], explicit.edge_energy_J, rtol=6e-3)
+
+
+def test_edges_that_are_not_smooth_over_amplitude_are_not_interpolated():
+    amplitudes = np.linspace(0.4, 1.2, 12)
+    chosen = measure._edge_amplitudes(amplitudes)
+    x = amplitudes[chosen][None, :, None, None] * np.ones((2, 1, 2, 9))
+    cubic = measure._over_amplitude(amplitudes, chosen, x**3)
+    # Analytic: the polynomial through six points of a cubic is that cubic.
+    np.testing.assert_allclose(cubic[0, :, 0, 0], amplitudes**3, rtol=1e-9)
+    assert measure._over_amplitude(amplitudes, chosen, np.abs(x - 0.8) + 1.0) is None

@@ -110,7 +110,7 @@ def tilted(devices=20, trials=100):
     )
 
 
-def counted_run(path, *, drop_trials=False):
+def counted_run(path):
     """A run directory of it with made-up counts: errors at the first two durations only."""
     one = tilted()
     directory = RunDirectory.create(path, one, sample_devices(one))
@@ -126,9 +126,6 @@ def counted_run(path, *, drop_trials=False):
         table["redundant_energy_J"] = 1.1 * table["energy_J"]
         table["trials"], table["status"], table["reason"] = 100, "ok", ""
         directory.write_part(direction, table)
-        if drop_trials:
-            part = directory.path / "samples" / f"{direction}.parquet"
-            table.drop(columns="trials").to_parquet(part, index=False)
     return directory
 
 
@@ -166,21 +163,6 @@ def test_counts_claim_nothing_below_their_resolution(tmp_path, vary):
     assert surface.cheapest_pulse("p_to_ap", 1e-2).ber <= 1e-2
     amplitude, duration = np.linspace(0.5, 1.0, 41)[:, None], np.geomspace(1e-9, 8e-9, 41)
     assert surface.ber("p_to_ap", amplitude, duration).min() >= 0.99 * (1 - 0.05 ** (1 / 2000))
-
-
-def test_counted_samples_from_before_the_column_was_there(tmp_path):
-    old = fit_surface(counted_run(tmp_path / "old", drop_trials=True).path)
-    new = fit_surface(counted_run(tmp_path / "new").path)
-    assert old.dataset.identical(new.dataset)
-
-
-def test_device_table_from_before_there_were_weights(tmp_path):
-    directory = counted_run(tmp_path / "run")
-    file = directory.path / "devices.parquet"
-    pd.read_parquet(file).drop(columns=["weight", "replicate"]).to_parquet(file, index=False)
-    devices = directory.devices()
-    assert set(devices["weight"]) == {1.0}
-    assert set(devices["replicate"]) == {0}
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "short"])

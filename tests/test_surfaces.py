@@ -202,12 +202,13 @@ def run_directory(tmp_path):
 
 
 def _fail(directory, devices):
-    part = directory.path / "samples" / "p_to_ap.parquet"
+    (part,) = (directory.path / "samples").glob("p_to_ap.*")
     table = pd.read_parquet(part)
+    part.unlink()
     rows = table["device"].isin(devices)
     table.loc[rows, ["write_error_rate", "energy_J", "redundant_energy_J"]] = np.nan
     table.loc[rows, ["status", "reason"]] = "failed", "diverged"
-    table.to_parquet(part, index=False)
+    directory.write_part("p_to_ap", table)
     return table
 
 
@@ -245,7 +246,7 @@ def test_many_failures_refuse_a_surface(run_directory):
 
 
 def test_missing_samples_refuse_a_surface(run_directory):
-    (run_directory.path / "samples" / "p_to_ap.parquet").unlink()
+    next((run_directory.path / "samples").glob("p_to_ap.*")).unlink()
     with pytest.raises(SimulationError, match="holds 1200 of 2400 samples"):
         fit_surface(run_directory.path)
     shutil.rmtree(run_directory.path / "samples")

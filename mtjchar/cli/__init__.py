@@ -43,9 +43,6 @@ def main() -> None:
     except MtjcharError as error:
         error_console.print(f"Error: {error}", style="red", markup=False, highlight=False)
         sys.exit(2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
-        sys.exit(1)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -79,6 +79,22 @@ Devices = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the sampling, instead of the study's.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work: tcp://HOST:PORT."),
+]
+JsonLog = Annotated[
+    Path | None, typer.Option(help="File to which everything that happens is added, a JSON object a line.")
+]
+AllowFailed = Annotated[
+    float,
+    typer.Option(min=0.0, max=0.5, help="Share of the devices that may have failed at a pulse."),
+]
+LIMIT = typer.Option(
+    parser=quantity("s", "limit"),
+    metavar="T",
+    help='Time a device may take in one direction before its process counts as hanging, for example "10 s".',
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 AMPLITUDE = typer.Option(parser=quantity("V", "amplitude"), metavar="V", help='For example "0.8 V".')
 DURATION = typer.Option(
@@ -159,8 +175,25 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.1f}/s")
 
 
+class Bar:
+    """A bar on the screen: called with what is done and all there is, it shows it."""
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self._progress, self._what = progress, what
+        self._task = progress.add_task(what, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far the work is."""
+        self._progress.update(self._task, completed=done, total=total)
+
+    def failed(self, count: int) -> None:
+        """Show how many have failed so far."""
+        what = f"{self._what}, {count} failed" if count else self._what
+        self._progress.update(self._task, description=what)
+
+
 @contextlib.contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str, unit: str) -> Iterator[Bar]:
     """Show a bar with rate and remaining time on standard error."""
     columns = (
         SpinnerColumn(),
@@ -173,5 +206,4 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=error_console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield Bar(bar, what)

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import platform
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from mtjchar.cli.common import (
+    LIMIT,
+    AllowFailed,
     AsJson,
+    Bar,
+    Cluster,
     Devices,
+    JsonLog,
     Out,
     RunFolder,
     Seed,
     StudyFile,
     Workers,
     console,
+    error_console,
     print_json,
     progress_bar,
     write_table,
 )
 from mtjchar.errors import InputError, MissingToolError, MtjcharError
 from mtjchar.study import Study, load_study
+
+_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -63,23 +74,38 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def run(
-    study: StudyFile, out: Out, devices: Devices = None, seed: Seed = None, workers: Workers = None
+    study: StudyFile,
+    out: Out,
+    devices: Devices = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    limit: Annotated[float | None, LIMIT] = None,
+    json_log: JsonLog = None,
+    allow_failed: AllowFailed = 0.01,
 ) -> None:
     """Sweep, surface, tables and figures in one go."""
-    _sweep(_study(study, devices, seed), out, workers)
-    _surface(out)
+    _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log)
+    _surface(out, allow_failed)
 
 
 def sweep(
-    study: StudyFile, out: Out, devices: Devices = None, seed: Seed = None, workers: Workers = None
+    study: StudyFile,
+    out: Out,
+    devices: Devices = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    limit: Annotated[float | None, LIMIT] = None,
+    json_log: JsonLog = None,
 ) -> None:
     """Run a study's sweep, or go on with one that was interrupted in the same directory."""
-    _sweep(_study(study, devices, seed), out, workers)
+    _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log)
 
 
-def surface(folder: RunFolder) -> None:
+def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
     """Fit the surfaces to the samples in DIR; write surface.nc, tables/ and figures/."""
-    _surface(folder)
+    _surface(folder, allow_failed)
 
 
 def _study(path: Path, devices: int | None, seed: int | None) -> Study:
@@ -96,21 +122,57 @@ def _study(path: Path, devices: int | None, seed: int | None) -> Study:
     return study.model_copy(update={"sweep": study.sweep.model_copy(update=changed)})
 
 
-def _sweep(study: Study, out: Path, workers: int | None) -> None:
+def _sweep(
+    study: Study,
+    out: Path,
+    workers: int | None,
+    address: str | None,
+    limit: float | None,
+    json_log: Path | None,
+) -> None:
+    from mtjchar.sweep.pool import cluster
     from mtjchar.sweep.run import sweep
 
-    with progress_bar("sweep", "samples") as progress:
-        sweep(study, out, workers=workers, progress=progress)
-    console.print(f"samples of {study.sweep.devices} devices in {out}")
+    # What a batch system sends when the time is up ends the sweep as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    where = contextlib.nullcontext() if address is None else cluster(address)
+    try:
+        with where as executor, progress_bar("sweep", "samples") as bar, _logged(json_log, bar) as log:
+            sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
+    except KeyboardInterrupt:
+        error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
+        raise typer.Exit(_INTERRUPTED) from None
+    console.print(f"samples in {out}")
 
 
-def _surface(folder: Path) -> None:
+@contextlib.contextmanager
+def _logged(file: Path | None, bar: Bar) -> Iterator[Callable[[Mapping[str, object]], None]]:
+    """Show what a sweep says above its bar, and add all that happens to a file."""
+    with contextlib.ExitStack() as stack:
+        try:
+            lines = stack.enter_context(file.open("a", encoding="utf-8", buffering=1)) if file else None
+        except OSError as error:
+            raise InputError("--json-log", value=str(file), allowed="a file that can be written") from error
+
+        def log(what: Mapping[str, object]) -> None:
+            bar.failed(int(str(what["failed"])))
+            if "text" in what:
+                loud = what["event"] == "failures"
+                style = "bold red" if loud else "yellow"
+                error_console.print(what["text"], style=style, markup=False, highlight=False)
+            if lines is not None:
+                lines.write(json.dumps(what) + "\n")
+
+        yield log
+
+
+def _surface(folder: Path, allow_failed: float) -> None:
     from mtjchar import plotting
     from mtjchar.export import export_surface
     from mtjchar.surfaces import fit_surface
     from mtjchar.surfaces.pulses import knob_table
 
-    surface = fit_surface(folder)
+    surface = fit_surface(folder, most_failed=allow_failed)
     (folder / "tables").mkdir(exist_ok=True)
     export_surface(surface, "csv", folder / "tables" / "surface.csv")
     knobs = knob_table(surface) if surface.knows_energy else None

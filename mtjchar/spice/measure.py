@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numpy.polynomial import chebyshev
 from scipy.integrate import trapezoid
 from scipy.interpolate import make_interp_spline
 
@@ -18,10 +19,20 @@ from mtjchar.spice.ngspice import Simulator, simulator
 from mtjchar.study import Direction, Study
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 
 M_Z_POINTS = 9
 EDGE_PARTS = 4
 _SETTLED = 10.0  # time constants of the lines
+
+# Edges are measured in steps of this share of the shorter one: shapes are then within 2e-3 of those at steps
+# of 0.5 ps, against 1.3e-2 where ngspice is left alone with its steps.
+_EDGE_STEP = 0.1
+_EDGE_SHARE = 1.0 / 150.0  # of the whole pulse: no shorter steps than that
+# What edges do changes slowly with the amplitude: of more amplitudes than these some are simulated, the
+# others follow by a polynomial, unless its last terms say that it has not settled.
+_EDGE_AMPLITUDES = 6
+_EDGE_TOLERANCE = 5e-3
 
 
 class LoadLine(NamedTuple):
@@ -44,6 +55,10 @@ class LoadLine(NamedTuple):
         charge of the lines and of the word line.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers (which then are NaN); empty where there are.
+    status : ndarray of str, shape (devices, amplitudes)
+        ``ok``; where there are no numbers ``not_converged``, ``cut`` or ``failed``.
+    note : ndarray of str, shape (devices, amplitudes)
+        What it took: the rung of the ladder of retries that helped; empty where none was needed.
     """
 
     m_z: FloatArray
@@ -53,6 +68,29 @@ class LoadLine(NamedTuple):
     fall: FloatArray
     edge_energy_J: FloatArray
     failure: npt.NDArray[np.object_]
+    status: npt.NDArray[np.object_]
+    note: npt.NDArray[np.object_]
+
+
+class Rung(NamedTuple):
+    """A way to ask ngspice for the same thing again."""
+
+    name: str
+    step: float  # over the usual one
+    options: str
+
+
+_AS_USUAL = Rung("", 1.0, "")
+LADDER = (
+    Rung("step over 10", 0.1, ""),
+    Rung("step over 10, gmin 1e-10, more iterations", 0.1, "gmin=1e-10 itl1=1000 itl2=1000 itl4=200"),
+    Rung(
+        "step over 10, gmin 1e-10, more iterations, method gear",
+        0.1,
+        "gmin=1e-10 itl1=1000 itl2=1000 itl4=200 method=gear",
+    ),
+)
+"""What is tried in turn with a cell that has found no solution."""
 
 
 class EdgeTimes(NamedTuple):
@@ -91,7 +129,10 @@ def load_lines(study: Study, cells: pd.DataFrame, direction: Direction, amplitud
     """Measure load lines and edge energies of a batch of cells in ngspice.
 
     A cell that ngspice cannot solve does not take the others with it: the batch is halved until the cell
-    stands alone, and its rows say why they are empty.
+    stands alone, with one amplitude. Where no solution was found it is then asked again, along `LADDER`; what
+    helped stands in `note`. Its rows say why they are empty where nothing did.
+
+    Of more than seven amplitudes the edges are simulated at six; see `docs/sweeps.md`.
 
     Parameters
     ----------
@@ -112,7 +153,20 @@ def load_lines(study: Study, cells: pd.DataFrame, direction: Direction, amplitud
         if len(amplitudes) > 1:
             parts = [load_lines(study, cells, direction, amplitude) for amplitude in amplitudes[:, None]]
             return _joined(parts, axis=1)
-        return _failed(str(error))
+        return _insist(study, cells, direction, amplitudes, error)
+
+
+def _insist(
+    study: Study, cell: pd.DataFrame, direction: Direction, amplitude: FloatArray, error: SimulationError
+) -> LoadLine:
+    """Climb the ladder with one cell at one amplitude; the first error is what is reported."""
+    for rung in LADDER if error.status != "failed" else ():
+        try:
+            lines = _measure_batch(study, cell, direction, amplitude, rung)
+        except SimulationError:
+            continue
+        return lines._replace(note=np.array([[f"{error.status} at first; solved with {rung.name}"]], object))
+    return _failed(str(error), error.status)
 
 
 def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
@@ -120,44 +174,169 @@ def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
     return LoadLine(parts[0].m_z, *(np.concatenate(column, axis=axis) for column in columns))
 
 
-def _failed(reason: str) -> LoadLine:
+def _failed(reason: str, status: str) -> LoadLine:
     line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
-    failure = np.array([[reason]], dtype=object)
-    return LoadLine(
-        np.linspace(-1.0, 1.0, M_Z_POINTS), line, line, edge, edge, np.full((1, 1, 2), np.nan), failure
-    )
+    words = (np.array([[one]], dtype=object) for one in (reason, status, ""))
+    m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
+    return LoadLine(m_z, line, line, edge, edge, energy, *words)
 
 
 def _measure_batch(
-    study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray
+    study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray, rung: Rung = _AS_USUAL
 ) -> LoadLine:
     m_z = np.linspace(-1.0, 1.0, M_Z_POINTS)
-    high = "abl" if high_line(study, direction) == "bitline" else "asl"
+    high = driven_node(study, direction)
     shape = (len(cells), len(amplitudes))
     current, voltage = np.empty((2, *shape, M_Z_POINTS))
-    rise, fall = np.empty((2, *shape, EDGE_PARTS, 2))
-    energy = np.empty((*shape, 2))
-    times = EdgeTimes.of(study)
+    chosen = _edge_amplitudes(amplitudes)
     ngspice = simulator()
-    with ngspice.circuit(batch_deck(study, cells, held=True)):
+    with ngspice.circuit(batch_deck(study, cells, held=True, options=rung.options)):
         for k, amplitude in enumerate(amplitudes):
             ngspice.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
             ngspice.exec_command(f"alter vw dc = {study.cell.wordline_voltage!r}")
-            vectors = ngspice.analyse(f"dc vmz -1 1 {2.0 / (M_Z_POINTS - 1)!r}", "v-sweep", 1.0)
+            vectors = ngspice.analyse(load_line_command(), "v-sweep", 1.0)
             current[:, k] = -_per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
             voltage[:, k] = _junction_voltage(study, vectors, len(cells))
-            for state, (held, point) in enumerate(((1.0, -1), (-1.0, 0))):
-                ngspice.exec_command(f"alter vmz dc = {held!r}")
-                plateau = 1e-10 + _SETTLED * _line_time(study)
-                time, vectors = _pulse(ngspice, study, high, float(amplitude), plateau)
-                rise[:, k, :, state], fall[:, k, :, state] = _edge_shapes(
-                    cells, held, voltage[:, k, point], time, _junction_voltage(study, vectors, len(cells)),
-                    (study.pulse.rise, times.rise), (2.0 * study.pulse.rise + plateau, times.fall),
-                )  # fmt: skip
-                explicit = plateau + 0.5 * (study.pulse.rise + study.pulse.fall) - times.outside
-                static = amplitude * current[:, k, point] * explicit
-                energy[:, k, state] = _delivered(time, vectors, len(cells)) - static
-    return LoadLine(m_z, current, voltage, rise, fall, energy, np.full(shape, "", dtype=object))
+
+        def measured(some: IntArray) -> FloatArray:
+            plateau = voltage[:, :, [-1, 0]], current[:, :, [-1, 0]]
+            edges = [
+                _edges(
+                    ngspice, study, cells, high, float(amplitudes[k]), [one[:, k] for one in plateau], rung
+                )
+                for k in some
+            ]
+            return np.stack(edges, axis=1)
+
+        edges = measured(chosen)
+        if len(chosen) < len(amplitudes):
+            smooth = _over_amplitude(amplitudes, chosen, edges)
+            edges = measured(np.arange(len(amplitudes))) if smooth is None else smooth
+    nothing = np.full(shape, "", dtype=object)
+    energy = edges[..., -1] * amplitudes[:, None] ** 2
+    rise, fall = (np.moveaxis(edges[..., part], -1, -2) for part in (_RISE, _FALL))
+    return LoadLine(m_z, current, voltage, rise, fall, energy, nothing, np.full(shape, "ok", object), nothing)
+
+
+_RISE, _FALL = slice(0, EDGE_PARTS), slice(EDGE_PARTS, 2 * EDGE_PARTS)
+
+
+def _edges(
+    ngspice: Simulator,
+    study: Study,
+    cells: pd.DataFrame,
+    high: str,
+    amplitude: float,
+    plateau: list[FloatArray],
+    rung: Rung,
+) -> FloatArray:
+    """Simulate what the edges of a pulse do, shape (cells, 2, 2 EDGE_PARTS + 1).
+
+    With the junction held in P and in AP; means of the current over that of the plateau in the parts of the
+    rise and of the fall, and the energy outside the plateau over the square of the amplitude. `plateau` holds
+    voltage and current in these states, (cells, 2).
+    """
+    times, length = EdgeTimes.of(study), edge_plateau(study)
+    explicit = length + 0.5 * (study.pulse.rise + study.pulse.fall) - times.outside
+    step = rung.step * _edge_step(study)
+    result = np.empty((len(cells), 2, 2 * EDGE_PARTS + 1))
+    voltage, current = plateau
+    for state, held in enumerate(HELD):
+        ngspice.exec_command(f"alter vmz dc = {held!r}")
+        time, vectors = _pulse(ngspice, study, high, amplitude, length, step)
+        result[:, state, _RISE], result[:, state, _FALL] = _edge_shapes(
+            cells, held, voltage[:, state], time, _junction_voltage(study, vectors, len(cells)),
+            (study.pulse.rise, times.rise), (2.0 * study.pulse.rise + length, times.fall),
+        )  # fmt: skip
+        static = amplitude * current[:, state] * explicit
+        result[:, state, -1] = (_delivered(time, vectors, len(cells)) - static) / amplitude**2
+    return result
+
+
+def _edge_step(study: Study) -> float:
+    """Largest step with which edges are measured, s."""
+    # Edges that are short against everything else are resolved by ngspice's own choice of steps.
+    times = EdgeTimes.of(study)
+    whole = edge_plateau(study) + times.rise + times.fall
+    return max(_EDGE_STEP * min(study.pulse.rise, study.pulse.fall), _EDGE_SHARE * whole)
+
+
+HELD = (1.0, -1.0)
+"""Cosines between the layers with which the edges are measured: P, AP."""
+
+
+def _edge_amplitudes(amplitudes: FloatArray) -> IntArray:
+    """Places of the amplitudes at which edges are simulated: near Chebyshev's points, the ends among them."""
+    count = len(amplitudes)
+    if count <= _EDGE_AMPLITUDES + 1:
+        return np.arange(count)
+    angle = np.pi * (np.arange(_EDGE_AMPLITUDES) + 0.5) / _EDGE_AMPLITUDES
+    wanted = -np.cos(angle) / np.cos(angle[0])
+    return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - wanted).argmin(axis=0))
+
+
+def _over_amplitude(amplitudes: FloatArray, chosen: IntArray, edges: FloatArray) -> FloatArray | None:
+    """Interpolate along axis 1, from the chosen amplitudes to all of them; None if that is not accurate."""
+    x, degree = _from_minus_one_to_one(amplitudes), len(chosen) - 1
+    values = np.moveaxis(edges, 1, 0)
+    flat = values.reshape(len(chosen), -1)
+    coefficients = np.linalg.solve(chebyshev.chebvander(x[chosen], degree), flat)
+    # Shares of the current are of the size 1; energies are compared with themselves.
+    size = np.ones_like(values)
+    size[..., -1] = np.abs(values[..., -1])
+    # The last term but one may be larger; it is looked at because either can vanish by symmetry.
+    end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
+    if np.any(end > _EDGE_TOLERANCE * size.reshape(len(chosen), -1).max(axis=0)):
+        return None
+    between = chebyshev.chebvander(x, degree) @ coefficients
+    between[chosen] = flat
+    return np.moveaxis(between.reshape(len(amplitudes), *values.shape[1:]), 0, 1)
+
+
+def _from_minus_one_to_one(values: FloatArray) -> FloatArray:
+    return np.asarray(2.0 * (values - values[0]) / (values[-1] - values[0]) - 1.0)
+
+
+def driven_node(study: Study, direction: Direction) -> str:
+    """Node of `batch_deck` that is driven to the amplitude."""
+    return "abl" if high_line(study, direction) == "bitline" else "asl"
+
+
+def load_line_command() -> str:
+    """Command that sweeps the cosine between the layers over its points."""
+    return f"dc vmz -1 1 {2.0 / (M_Z_POINTS - 1)!r}"
+
+
+class _Recorder:
+    """Notes the commands that a simulator is given."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+
+    def exec_command(self, command: str) -> None:
+        self.commands.append(command)
+
+    def analyse(self, command: str, axis: str, _stop: float) -> dict[str, FloatArray]:
+        self.commands.append(command)
+        return {axis: np.empty(0)}
+
+
+def commands_by_hand(study: Study, direction: Direction, amplitudes: FloatArray) -> list[str]:
+    """Commands for ngspice that measure load line and edges with a deck of held magnetizations."""
+    recorder, high = _Recorder(), driven_node(study, direction)
+    for amplitude in amplitudes:
+        recorder.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
+        recorder.exec_command(f"alter vw dc = {study.cell.wordline_voltage!r}")
+        recorder.exec_command(load_line_command())
+        for held in HELD:
+            recorder.exec_command(f"alter vmz dc = {held!r}")
+            _pulse(recorder, study, high, float(amplitude), edge_plateau(study), _edge_step(study))
+    return recorder.commands
+
+
+def edge_plateau(study: Study) -> float:
+    """Length of the plateau of the pulse on which edges are measured, s."""
+    return 1e-10 + _SETTLED * _line_time(study)
 
 
 def _junction_voltage(study: Study, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
@@ -277,7 +456,7 @@ def _line_time(study: Study) -> float:
 
 
 def _pulse(
-    ngspice: Simulator,
+    ngspice: Simulator | _Recorder,
     study: Study,
     high: str,
     amplitude: float,

@@ -113,7 +113,7 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
-def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
+def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
     Parameters
@@ -126,6 +126,8 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
         Whether the cosine between the layers is held by the source ``vmz`` (load lines, edges), or the
         magnetization is free to move: by the axial model where `study` is axially symmetric, by the vector
         model where it is not.
+    options : str, optional
+        Further options of ngspice, such as ``gmin=1e-10``; a ``method`` takes the place of ``trap``.
 
     Returns
     -------
@@ -169,7 +171,9 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool) -> str:
     celsius = study.cell.temperature - 273.15
     free_and_axial = " ".join(f"{name}={value!r}" for name, value in AXIAL_TOLERANCES.items())
     tolerances = "reltol=1e-5" if held or vector else free_and_axial
-    settings = [f".options temp={celsius!r} method=trap {tolerances}", *(f".save {name}" for name in saved)]
+    method = "" if "method=" in options else " method=trap"
+    settings = [f".options temp={celsius!r}{method} {tolerances} {options}".rstrip()]
+    settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])
 
 

@@ -158,17 +158,30 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         self.exec_command(command)
         words = self.words
         if self.last_plot == "const":
-            raise SimulationError(f"ngspice gave no result for {command!r}:\n{self._on_loading}\n{words}")
+            said = f"{self._on_loading}\n{words}"
+            raise SimulationError(
+                f"ngspice gave no result for {command!r}:\n{said}",
+                status="not_converged" if _no_solution(said) else "failed",
+            )
         vectors = {name.lower(): vector._data for name, vector in self.plot(None, self.last_plot).items()}
         reached = vectors.get(axis, np.empty(0))
         if len(reached) == 0 or abs(reached[-1] - stop) > 1e-6 * max(abs(stop), 1e-15):
             last = float(reached[-1]) if len(reached) else None
             raise SimulationError(
-                f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}"
+                f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}",
+                status="cut" if axis == "time" else "not_converged",
             )
         if not all(np.all(np.isfinite(vector)) for vector in vectors.values()):
-            raise SimulationError(f"ngspice gave values that are not finite for {command!r}:\n{words}")
+            raise SimulationError(
+                f"ngspice gave values that are not finite for {command!r}:\n{words}", status="not_converged"
+            )
         return vectors
+
+
+def _no_solution(words: str) -> bool:
+    """Whether ngspice, by its words, took the deck but found no operating point."""
+    said = words.lower()
+    return any(sign in said for sign in ("convergence", "iteration limit", "timestep too small", "singular"))
 
 
 @functools.cache

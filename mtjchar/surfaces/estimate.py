@@ -16,10 +16,23 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, t
+from scipy.stats import beta
+
+from mtjchar.sweep.replicates import along, replicate_interval, weighted_mean, zero_for_nan
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+__all__ = [
+    "RESAMPLES",
+    "CountedRate",
+    "bootstrap",
+    "clopper_pearson",
+    "effective_number",
+    "replicate_interval",
+    "weighted_mean",
+    "weighted_quantiles",
+]
 
 RESAMPLES = 1000
 _OUTSIDE = 0.05  # of an interval, both sides together; of a bound, on its one side
@@ -31,20 +44,6 @@ class CountedRate(NamedTuple):
     rate: FloatArray
     lower: FloatArray
     upper: FloatArray
-
-
-def weighted_mean(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """Self-normalized mean, sum(w x)/sum(w), over axis 0 (Owen, equation 9.3).
-
-    Parameters
-    ----------
-    values : ndarray, shape (devices, ...)
-    weight : ndarray, shape (devices,)
-        Zero or positive; NaN where all values are.
-    """
-    used = np.where(np.isfinite(values), _along(weight, values), 0.0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((used * _zero_for_nan(values)).sum(axis=0) / used.sum(axis=0))
 
 
 def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
@@ -61,7 +60,7 @@ def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
     ndarray
         NaN where the mean is 0.
     """
-    carried = _zero_for_nan(values * _along(weight, values))
+    carried = zero_for_nan(values * along(weight, values))
     # Scaled first: the square of a small error rate underflows.
     largest = carried.max(axis=0)
     with np.errstate(invalid="ignore"):
@@ -118,39 +117,9 @@ def bootstrap(
     counts = rng.multinomial(devices, np.full(devices, 1.0 / devices), size=RESAMPLES).astype(float)
     used = np.isfinite(flat) * (1.0 if weight is None else weight[:, None])
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = counts @ (used * _zero_for_nan(flat)) / (counts @ used)
+        means = counts @ (used * zero_for_nan(flat)) / (counts @ used)
     lower, upper = np.nanquantile(means, [0.5 * _OUTSIDE, 1.0 - 0.5 * _OUTSIDE], axis=0)
     return lower.reshape(shape), upper.reshape(shape)
-
-
-def replicate_interval(
-    values: FloatArray, weight: FloatArray, replicate: IntArray
-) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of the weighted mean of positive values, from independent replicates of the sample.
-
-    Parameters
-    ----------
-    values : ndarray, shape (devices, ...)
-    weight : ndarray, shape (devices,)
-    replicate : ndarray of int, shape (devices,)
-        Randomization that a device belongs to, from 0; at least two.
-
-    Notes
-    -----
-    The mean over all is linear, to first order, in what each replicate adds, so that their scatter is its
-    standard error: inside a replicate devices may depend on each other, as Sobol points do, which a bootstrap
-    over devices could not see. Student's t with the number of replicates less one, on the logarithm of the
-    mean, as the mean is positive and in the tail its error is a factor.
-    """
-    count = int(replicate.max()) + 1
-    mean = weighted_mean(values, weight)
-    used = np.where(np.isfinite(values), _along(weight, values), 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        excess = used * _zero_for_nan(values / mean - 1.0)
-        sums = np.stack([excess[replicate == one].sum(axis=0) for one in range(count)])
-        error = np.sqrt((sums**2).sum(axis=0) * count / (count - 1)) / used.sum(axis=0)
-    factor = np.exp(t.ppf(1.0 - 0.5 * _OUTSIDE, count - 1) * error)
-    return mean / factor, mean * factor
 
 
 def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate:
@@ -181,11 +150,3 @@ def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate
         np.where(none, 0.0, lower),
         np.where(none, bound, np.where(all_, 1.0, upper)),
     )
-
-
-def _along(weight: FloatArray, values: FloatArray) -> FloatArray:
-    return weight.reshape(-1, *(1,) * (values.ndim - 1))
-
-
-def _zero_for_nan(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values), values, 0.0)

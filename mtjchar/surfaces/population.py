@@ -16,7 +16,7 @@ from mtjchar.errors import SimulationError
 from mtjchar.study import Study
 from mtjchar.surfaces import estimate
 from mtjchar.surfaces.surface import WriteSurface
-from mtjchar.sweep.store import RunDirectory
+from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -28,7 +28,6 @@ COUNTED = (
 )
 """What surfaces from counts say of themselves."""
 
-_MOST_FAILED = 0.01
 _VARIABLES = {
     "ber": ("1", "write error rate, mean over devices"),
     "ber_lower": ("1", "2.5 % bound of ber"),
@@ -42,13 +41,15 @@ _VARIABLES = {
 }
 
 
-def fit_surface(run: str | Path) -> WriteSurface:
+def fit_surface(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSurface:
     """Average the samples of a run over its devices and keep the surface as ``surface.nc``.
 
     Parameters
     ----------
     run : str or Path
         Run directory of a finished sweep.
+    most_failed : float, optional
+        Share of the devices that may have failed at a direction and amplitude and be left out; 0.01.
 
     Returns
     -------
@@ -62,33 +63,38 @@ def fit_surface(run: str | Path) -> WriteSurface:
     InputError
         If the directory holds no samples, or its table of devices is damaged.
     SimulationError
-        If samples are missing, or more than 1 % of the devices failed at some pulse: their error rates
-        are unknown, and leaving them out would make the surface look better than it is.
+        If samples are missing, or more devices failed at some pulse than `most_failed` allows: their error
+        rates are unknown, and leaving them out would make the surface look better than it is.
 
     Warns
     -----
     UserWarning
-        If up to 1 % failed and were left out.
+        If fewer failed and were left out; the surface says so in its attribute ``failed``.
     """
     directory = RunDirectory.open(run)
     study, samples = directory.study, directory.samples()
-    expected = study.sweep.devices * study.sweep.amplitude.points * study.sweep.duration.points
+    devices = directory.devices()
+    expected = len(devices) * study.sweep.amplitude.points * study.sweep.duration.points
     expected *= len(study.sweep.directions)
     if len(samples) != expected:
         raise SimulationError(
             f"{directory.path} holds {len(samples)} of {expected} samples; `mtjchar sweep` goes on with it."
         )
-    devices = directory.devices()
-    _judge_failures(samples, devices["weight"].to_numpy())
-    surface = WriteSurface(_dataset(study, samples, devices))
+    failed = _judge_failures(samples, devices["weight"].to_numpy(), most_failed)
+    versions = directory.record().get("versions", {})
+    provenance = {"samples_made_with": ", ".join(f"{name} {number}" for name, number in versions.items())}
+    if failed:
+        provenance["failed"] = failed
+    surface = WriteSurface(_dataset(study, samples, devices).assign_attrs(provenance))
     surface.save(directory.path / "surface.nc")
     return surface
 
 
-def _judge_failures(samples: pd.DataFrame, weight: FloatArray) -> None:
+def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: float) -> str:
+    """Say what failed, empty where nothing did; refuse where it is too much."""
     failed = samples["status"].to_numpy() != "ok"
     if not failed.any():
-        return
+        return ""
     of_sample = weight[samples["device"].to_numpy()]
     # Counted and weighted: light devices are few of the population, but they carry its tail.
     shares = [
@@ -101,9 +107,14 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray) -> None:
     message = (
         f"{failed.sum()} of {len(failed)} samples failed, up to {share:.2%} at one pulse; the first: {reason}"
     )
-    if share > _MOST_FAILED:
-        raise SimulationError(f"{message}. A surface needs 99 % of the devices at every pulse.")
+    if share > most_failed:
+        enough = np.ceil(100.0 * share) / 100.0
+        raise SimulationError(
+            f"{message}. A surface needs {1.0 - most_failed:.0%} of the devices at every pulse; "
+            f"`mtjchar surface DIR --allow-failed {enough:g}` makes one of what there is."
+        )
     warnings.warn(f"{message}. They are left out of the means.", stacklevel=3)
+    return message
 
 
 def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.Dataset:
@@ -115,7 +126,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]
-        cube = (study.sweep.devices, len(amplitudes), len(durations))
+        cube = (len(devices), len(amplitudes), len(durations))
         rate, energy, redundant, trials = (
             rows[name].to_numpy().reshape(cube)
             for name in ("write_error_rate", "energy_J", "redundant_energy_J", "trials")
@@ -134,9 +145,9 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     attributes = {
         "study": study.to_toml(),
         "seed": study.sweep.seed,
-        "devices": study.sweep.devices,
+        "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
-        **_in_words(counted, replicate),
+        **_in_words(counted, bool(np.any(weight != 1.0)), replicate),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return surface_dataset(directions, amplitudes, durations, values, attributes)
@@ -174,14 +185,16 @@ def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> di
     }
 
 
-def _in_words(counted: bool, replicate: IntArray) -> dict[str, str]:
+def _in_words(counted: bool, weighted: bool, replicate: IntArray) -> dict[str, str]:
     """Attributes that say where estimate and interval come from."""
     sampling = "devices as they are distributed, weight 1"
     interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
     if replicate.max() > 0:
-        sampling = "importance sampling over the variability, self-normalized weights"
+        if weighted:
+            sampling = "importance sampling over the variability, self-normalized weights"
         interval = f"95 %, Student's t over {replicate.max() + 1} independent Sobol replicates, in ln(ber)"
     if counted:
+        interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
         interval += ", united with the Clopper-Pearson interval of the pooled counts"
         return {"sampling": sampling, "interval": interval, "counts": COUNTED}
     return {"sampling": sampling, "interval": interval}

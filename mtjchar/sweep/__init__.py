@@ -6,7 +6,7 @@ The module can be called: ``mtjchar.sweep(study, out="run")`` is `mtjchar.sweep.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from types import ModuleType
@@ -25,11 +25,13 @@ class _CallableModule(ModuleType):
         *,
         workers: int | None = None,
         executor: Executor | None = None,
+        limit: float | None = None,
         progress: Callable[[int, int], None] | None = None,
+        log: Callable[[Mapping[str, object]], None] | None = None,
     ) -> Path:
         from mtjchar.sweep.run import sweep
 
-        return sweep(study, out, workers=workers, executor=executor, progress=progress)
+        return sweep(study, out, workers=workers, executor=executor, limit=limit, progress=progress, log=log)
 
 
 sys.modules[__name__].__class__ = _CallableModule

@@ -18,6 +18,8 @@ from mtjchar.study import Direction, Study
 FloatArray = npt.NDArray[np.float64]
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
+_SYSTEMS = 384  # solved together: large enough for numpy, small enough for the processor's cache
+
 
 class Averages(NamedTuple):
     """What devices do on average over thermal noise; shape (devices, amplitudes, durations)."""
@@ -58,10 +60,19 @@ def average_over_noise(
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
-    if solved.any():
-        writes = _Writes.of(study, devices, direction, lines, overdrive, amplitudes, solved)
-        rate[solved], energy[solved], redundant[solved] = writes.average(durations)
+    for some in _groups(len(devices), len(amplitudes)):
+        part = np.zeros_like(solved)
+        part[:, some] = solved[:, some]
+        if part.any():
+            writes = _Writes.of(study, devices, direction, lines, overdrive, amplitudes, part)
+            rate[part], energy[part], redundant[part] = writes.average(durations)
     return Averages(rate, energy, redundant, failure)
+
+
+def _groups(devices: int, amplitudes: int) -> list[slice]:
+    """Neighbouring amplitudes that are solved together: they need about as many steps and points."""
+    together = max(_SYSTEMS // devices, 1)
+    return [slice(start, start + together) for start in range(0, amplitudes, together)]
 
 
 def _overdrive(study: Study, devices: pd.DataFrame, direction: Direction, lines: LoadLine) -> FloatArray:

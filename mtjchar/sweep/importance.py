@@ -23,7 +23,7 @@ from scipy.special import log_ndtr, logsumexp
 from scipy.stats import truncnorm
 
 from mtjchar.study import Study
-from mtjchar.sweep.sampling import COLUMNS, CUT, devices_at, sobol_points
+from mtjchar.sweep.sampling import COLUMNS, CUT, devices_at, sample_devices, sobol_points
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -130,6 +130,33 @@ def sample_shifted(study: Study, shift: Shift) -> pd.DataFrame:
     return devices_at(study, normal).assign(weight=weight, replicate=replicate)
 
 
+def sample_replicates(study: Study) -> pd.DataFrame:
+    """Draw the devices of a study as they are distributed, in replicates whose scatter gives the interval.
+
+    Returns
+    -------
+    DataFrame
+        As `mtjchar.sweep.sampling.sample_devices`; ``weight``, here 1, and ``replicate``, from 0 to 15. Where
+        there are fewer than 64 devices, or nothing varies, it is that of `sample_devices`.
+    """
+    varied, devices = _varied(study), study.sweep.devices
+    if not varied or devices < _LEAST_DEVICES:
+        return sample_devices(study)
+    normal = np.zeros((devices, len(COLUMNS)))
+    normal[:, varied] = truncnorm(-CUT, CUT).ppf(_dealt(len(varied), devices, study.sweep.seed))
+    return devices_at(study, normal).assign(weight=1.0, replicate=np.arange(devices) % REPLICATES)
+
+
+def _dealt(dimensions: int, devices: int, seed: int) -> FloatArray:
+    """Points of independently scrambled Sobol sequences, in turn, shape (devices, dimensions)."""
+    points = -(-devices // REPLICATES)
+    sequences = [
+        sobol_points(dimensions, points, np.random.default_rng([seed, replicate]))
+        for replicate in range(REPLICATES)
+    ]
+    return np.stack(sequences, axis=1).reshape(points * REPLICATES, -1)[:devices]
+
+
 def draw(shift: Shift, varied: list[int], devices: int, seed: int) -> tuple[FloatArray, FloatArray]:
     """Draw standardized parameters from the shifted distributions.
 
@@ -151,12 +178,7 @@ def draw(shift: Shift, varied: list[int], devices: int, seed: int) -> tuple[Floa
     its reach: scrambled Sobol points in two dimensions more than there are varied parameters. Devices are
     dealt to the replicates in turn. What lies beyond 5 sigma in a parameter is put there, weight 0.
     """
-    points = -(-devices // REPLICATES)
-    sequences = [
-        sobol_points(len(varied) + 2, points, np.random.default_rng([seed, replicate]))
-        for replicate in range(REPLICATES)
-    ]
-    dealt = np.stack(sequences, axis=1).reshape(points * REPLICATES, -1)[:devices]
+    dealt = _dealt(len(varied) + 2, devices, seed)
     component = (dealt[:, 0] * len(shift.reach)).astype(int).clip(max=len(shift.reach) - 1)
     normal = np.zeros((devices, shift.directions.shape[1]))
     normal[:, varied] = truncnorm(-CUT, CUT).ppf(dealt[:, 2:])

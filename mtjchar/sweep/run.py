@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import datetime
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import SimulationError
-from mtjchar.physics import fokker_planck
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import Direction, Study
-from mtjchar.sweep import axial, importance, langevin
-from mtjchar.sweep.sampling import nominal_device, sample_devices, unstable
-from mtjchar.sweep.store import RunDirectory
-
-FloatArray = npt.NDArray[np.float64]
-
-_DEVICES_PER_TASK = 64
-
-
-class Task(NamedTuple):
-    """A part of the sweep that one worker does on its own: some devices, one direction, all pulses."""
-
-    study: Study
-    devices: pd.DataFrame
-    direction: Direction
-
-    @property
-    def part(self) -> str:
-        """Name of the file that holds the result."""
-        first, last = self.devices["device"].iloc[[0, -1]]
-        return f"{self.direction}-{first:07d}-{last:07d}"
-
-    @property
-    def rows(self) -> int:
-        """Number of samples that the task gives."""
-        sweep = self.study.sweep
-        return len(self.devices) * sweep.amplitude.points * sweep.duration.points
-
-
-def plan(study: Study, devices: pd.DataFrame) -> list[Task]:
-    """Cut the sweep into tasks; the cut does not depend on the number of workers."""
-    starts = range(0, len(devices), _DEVICES_PER_TASK)
-    return [
-        Task(study, devices.iloc[start : start + _DEVICES_PER_TASK], direction)
-        for start in starts
-        for direction in study.sweep.directions
-    ]
+from mtjchar.study import Study
+from mtjchar.sweep import failures, importance, precision
+from mtjchar.sweep.lock import locked
+from mtjchar.sweep.pool import LocalPool
+from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.schedule import Done, complete
+from mtjchar.sweep.store import RunDirectory, raise_if_full
+from mtjchar.sweep.tasks import Task, plan, run_task
 
 
 def sweep(
@@ -65,7 +28,9 @@ def sweep(
     *,
     workers: int | None = None,
     executor: Executor | None = None,
+    limit: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    log: Callable[[Mapping[str, object]], None] | None = None,
 ) -> Path:
     """Run the sweep of a study into a directory, or go on with one that was interrupted there.
 
@@ -77,135 +42,197 @@ def sweep(
     workers : int, optional
         Number of processes; one for each core if not given. The samples do not depend on it.
     executor : concurrent.futures.Executor, optional
-        Runs the tasks instead of processes of its own. Its workers must be processes, one task at a time
-        each: two simulators in one process crash.
+        Runs the tasks instead of processes of its own, for example that of a dask client. Its workers should
+        be processes: of the threads of one only one works at a time, since two simulators in one process
+        crash.
+    limit : float, optional
+        s that a device may take in one direction before its worker counts as hanging; see
+        `mtjchar.sweep.tasks.time_limit`.
     progress : callable, optional
         Called with the number of samples done and the number of all.
+    log : callable, optional
+        Called with a mapping for everything that happens: ``event`` (``start``, ``part``, ``note``,
+        ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples), ``samples_per_s``,
+        ``remaining_s`` and, where there is something to say, ``text``.
 
     Returns
     -------
     Path
-        The run directory, with ``study.toml``, ``devices.parquet`` and ``samples/``.
+        The run directory, with ``study.toml``, ``devices.parquet``, ``samples/`` and, where something failed,
+        ``failures/``.
 
     Raises
     ------
     InputError
-        If the directory holds another study, or the study's nominal device has no two stable states.
+        If the directory holds another study or another sweep works in it, or the study's nominal device has
+        no two stable states.
+    StorageError
+        If the disk is full; what is finished is kept.
     SimulationError
-        If a worker died. A cell that ngspice cannot solve is no error but a row with a status.
+        If samples that are there were made with other versions of ngspice, PySpice or mtjchar, or a worker of
+        a pool of the standard library died. A cell that ngspice cannot solve, and one that takes its worker
+        with it, is no error but a row with a status.
     """
     nominal_device(study)
-    devices = RunDirectory.stored_devices(Path(out), study)
-    with _pool(workers) if executor is None else contextlib.nullcontext(executor) as pool:
-        try:
-            if devices is None:
-                devices = _draw_devices(study, pool)
-            directory = RunDirectory.create(Path(out), study, devices)
-            _complete(directory, plan(study, devices), pool, progress or (lambda _done, _total: None))
-        except BrokenProcessPool as error:
-            raise SimulationError(
-                "A worker process died; finished samples are kept, the same command goes on with the rest."
-            ) from error
-    return directory.path
+    path = Path(out)
+    report = _Report(progress, log)
+    try:
+        with locked(path, report.say), _pool(workers, executor) as pool:
+            directory, devices = _directory(study, path, pool, limit, report)
+            _Sweep(directory, devices, pool, limit, report).run()
+    except OSError as error:
+        raise_if_full(path, error)
+        raise
+    return path
 
 
-def _draw_devices(study: Study, pool: Executor) -> pd.DataFrame:
+class _Report:
+    """Tells those who watch what happens."""
+
+    def __init__(
+        self,
+        progress: Callable[[int, int], None] | None,
+        log: Callable[[Mapping[str, object]], None] | None,
+    ) -> None:
+        self._progress, self._log = progress, log
+        self._start, self._before = time.monotonic(), 0
+        self.tally = failures.Tally()
+        self.total = 0
+
+    def start(self, total: int) -> None:
+        """Say how much there is to do, after what was found has been added to the tally."""
+        self.total = max(total, self.tally.samples)
+        self._start, self._before = time.monotonic(), self.tally.samples
+        self._tell("start")
+
+    def part(self) -> None:
+        """Say that a part has been done."""
+        self._tell("part")
+
+    def say(self, text: str) -> None:
+        """Say something in words."""
+        self._tell("note", text)
+
+    def end(self) -> None:
+        """Say how it ended."""
+        if words := self.tally.words():
+            self._tell("failures", words)
+        self._tell("end")
+
+    def _tell(self, event: str, text: str = "") -> None:
+        done, seconds = self.tally.samples, time.monotonic() - self._start
+        if self._progress is not None and event in ("start", "part"):
+            self._progress(done, self.total)
+        if self._log is None:
+            return
+        rate = (done - self._before) / seconds if seconds > 0.0 else 0.0
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        numbers = {
+            "done": done,
+            "total": self.total,
+            "failed": self.tally.failed,
+            "samples_per_s": round(rate, 1),
+        }
+        remaining = round((self.total - done) / rate, 1) if rate else None
+        words = {"text": text} if text else {}
+        self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words})
+
+
+def _directory(
+    study: Study, path: Path, pool: Executor, limit: float | None, report: _Report
+) -> tuple[RunDirectory, pd.DataFrame]:
+    """Return the run directory and all devices that the study allows, drawn or as they are there."""
+    devices = RunDirectory.stored_devices(path, study)
+    if devices is not None:
+        return RunDirectory(path, study), devices
+    if (path / "study.toml").exists():
+        report.say("devices.parquet is missing or damaged; its devices are drawn again")
+    devices = _draw_devices(study, pool, limit, report)
+    return RunDirectory.create(path, study, devices), devices
+
+
+def _draw_devices(study: Study, pool: Executor, limit: float | None, report: _Report) -> pd.DataFrame:
     """Draw the devices of a study, more of the weak ones where the pilot says that they are needed."""
     if not importance.worth_a_pilot(study):
-        return sample_devices(study)
+        return importance.sample_replicates(study)
     pilot = importance.pilot_devices(study)
-    futures = [pool.submit(characterize, Task(study, pilot, one)) for one in study.sweep.directions]
-    shift = importance.find_shift(study, pd.concat([future.result() for future in futures]))
-    return sample_devices(study) if shift is None else importance.sample_shifted(study, shift)
+    tasks = [Task(study, pilot, one) for one in study.sweep.directions]
+    done = list(complete(pool, tasks, run_task, say=report.say, limit=limit))
+    shift = importance.find_shift(study, pd.concat([one.samples for one in done]))
+    if shift is None:
+        return importance.sample_replicates(study)
+    return importance.sample_shifted(study, shift)
 
 
-def _complete(
-    directory: RunDirectory, tasks: list[Task], pool: Executor, report: Callable[[int, int], None]
-) -> None:
-    """Do those of the tasks whose samples are not there yet."""
-    total = sum(task.rows for task in tasks)
-    todo = [task for task in tasks if not directory.has_part(task.part, task.rows)]
-    done = total - sum(task.rows for task in todo)
-    report(done, total)
-    futures: dict[Future[pd.DataFrame], Task] = {}
-    try:
-        for task in todo:
-            futures[pool.submit(characterize, task)] = task
-        for future in as_completed(futures):
-            task = futures[future]
-            directory.write_part(task.part, future.result())
-            done += task.rows
-            report(done, total)
-    finally:
-        for future in futures:
-            future.cancel()
+class _Sweep:
+    """The sweep of the devices of a run directory, in rounds until it is precise enough."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        devices: pd.DataFrame,
+        pool: Executor,
+        limit: float | None,
+        report: _Report,
+    ) -> None:
+        self._directory, self._devices, self._pool, self._limit = directory, devices, pool, limit
+        self._report = report
+        stock = directory.take_stock({task.part for task in plan(directory.study, devices)})
+        for words in stock.discarded:
+            report.say(f"{words}; it is done again")
+        self._whole, self._versions = stock.whole, stock.versions
+        for file in self._whole.values():
+            report.tally.add(RunDirectory.read_part(file, ["direction", "amplitude_V", "status", "reason"]))
+
+    def run(self) -> None:
+        """Do what is missing."""
+        study, directory = self._directory.study, self._directory
+        for devices in precision.rounds(study):
+            tasks = plan(study, self._devices.iloc[:devices])
+            self._report.start(sum(task.rows for task in tasks))
+            todo = [task for task in tasks if task.part not in self._whole]
+            for done in complete(self._pool, todo, run_task, say=self._report.say, limit=self._limit):
+                self._keep(done)
+            words: dict[str, object] = {"devices_used": devices, "versions": self._versions}
+            if study.sweep.precision is not None:
+                files = [self._whole[task.part] for task in tasks]
+                words["interval_decades"] = precision.widest_interval(study, self._devices[:devices], files)
+                self._report.say(
+                    f"{devices} devices: the widest interval is {words['interval_decades']:.3f} decade"
+                )
+            if precision.enough(study, words):
+                break
+        if any(directory.record().get(key) != value for key, value in words.items()):
+            directory.note(**words)
+        self._report.end()
+
+    def _keep(self, done: Done) -> None:
+        if done.versions and self._versions and done.versions != self._versions:
+            raise SimulationError(
+                f"{self._directory.path} holds samples made with {_in_words(self._versions)}; a worker has "
+                f"{_in_words(done.versions)}. Use those versions, or another directory."
+            )
+        self._versions = self._versions or done.versions
+        failures.keep_decks(self._directory, done.samples, self._devices)
+        self._whole[done.task.part] = self._directory.write_part(done.task.part, done.samples, done.versions)
+        self._report.tally.add(done.samples)
+        self._report.part()
+
+
+def _in_words(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
 
 
 @contextlib.contextmanager
-def _pool(workers: int | None) -> Iterator[Executor]:
-    # Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=spawn) as pool:
+def _pool(workers: int | None, executor: Executor | None) -> Iterator[Executor]:
+    """Give the executor that there is, or processes that end with the block, at once after an error."""
+    if executor is not None:
+        yield executor
+        return
+    pool = LocalPool(workers)
+    try:
         yield pool
-
-
-def characterize(task: Task) -> pd.DataFrame:
-    """Compute the samples of one task.
-
-    Returns
-    -------
-    DataFrame
-        Columns device, direction, amplitude_V, duration_s, write_error_rate, energy_J, redundant_energy_J,
-        trials (simulated writes behind a counted error rate, 0 where it is exact), status (``ok`` or
-        ``failed``) and reason; a row for every device and pulse, whatever happens.
-    """
-    study, devices = task.study, task.devices
-    amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
-    shape = (len(devices), len(amplitudes), len(durations))
-    rate, energy, redundant = np.full((3, *shape), np.nan)
-    reason = np.repeat(_unusable(devices)[:, None], len(amplitudes), axis=1)
-    usable = reason[:, 0] == ""
-    if usable.any():
-        cells = cell_parameters(study, devices[usable])
-        lines = load_lines(study, cells, task.direction, amplitudes)
-        average = axial.average_over_noise if study.axially_symmetric else langevin.count_failures
-        results = average(study, devices[usable], task.direction, lines, amplitudes, durations)
-        for array, result in zip((rate, energy, redundant, reason), results, strict=True):
-            array[usable] = result
-    return _table(task, amplitudes, durations, rate, energy, redundant, reason)
-
-
-def _unusable(devices: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Why devices cannot be characterized, shape (devices,); empty where they can."""
-    stability = devices["thermal_stability"].to_numpy()
-    low, high = fokker_planck.STABILITY_RANGE
-    outside = [f"thermal stability {value:.3g} is outside {low:g} to {high:g}" for value in stability]
-    return np.where((stability >= low) & (stability <= high), unstable(devices), outside)
-
-
-def _table(
-    task: Task,
-    amplitudes: FloatArray,
-    durations: FloatArray,
-    rate: FloatArray,
-    energy: FloatArray,
-    redundant: FloatArray,
-    reason: npt.NDArray[np.object_],
-) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product(
-        [task.devices["device"], [task.direction], amplitudes, durations],
-        names=["device", "direction", "amplitude_V", "duration_s"],
-    )
-    reasons = np.repeat(reason.ravel(), len(durations))
-    table = pd.DataFrame(
-        {
-            "write_error_rate": rate.ravel(),
-            "energy_J": energy.ravel(),
-            "redundant_energy_J": redundant.ravel(),
-            "trials": 0 if task.study.axially_symmetric else task.study.sweep.trials,
-            "status": np.where(reasons == "", "ok", "failed"),
-            "reason": reasons,
-        },
-        index=index,
-    )
-    return table.reset_index()
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()

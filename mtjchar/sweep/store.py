@@ -1,16 +1,29 @@
-"""The files of a run directory: study, devices and samples."""
+"""The files of a run directory: study, devices and samples.
+
+Every part of the samples carries its own checksum in its name, so that a file is either what was written or
+known not to be. Files are written under a temporary name, synced and renamed: a process that is killed leaves
+the old state or the new one.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
+import json
 import os
+import re
 import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, StorageError
 from mtjchar.study import Study, load_study
 
 SAMPLE_COLUMNS = (
@@ -24,9 +37,24 @@ SAMPLE_COLUMNS = (
     "trials",
     "status",
     "reason",
+    "note",
 )
+MOST_FAILED = 0.01
+"""Share of the devices that may fail at one pulse before a surface is refused."""
 
-_UNWEIGHTED = {"weight": 1.0, "replicate": 0}
+STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed")
+"""What a sample may say of itself; only ``ok`` comes with numbers."""
+
+_PART = re.compile(r"(?P<name>[^.].*)\.(?P<digest>[0-9a-f]{16})\.parquet")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Stock(NamedTuple):
+    """What a run directory holds of a plan."""
+
+    whole: dict[str, Path]  # parts by name
+    discarded: list[str]  # what was removed, and why
+    versions: dict[str, str]  # of the programs that made the parts
 
 
 @dataclass(frozen=True)
@@ -50,9 +78,13 @@ class RunDirectory:
             _refuse_other(file, load_study(file), study)
         try:
             (path / "samples").mkdir(parents=True, exist_ok=True)
-            write_atomically(path / "devices.parquet", lambda part: devices.to_parquet(part, index=False))
+            table = _parquet(devices, {})
+            write_atomically(path / "devices.parquet", lambda part: part.write_bytes(table))
+            record = {"devices_sha256": _digest(table), "transistor_sha256": _transistor(study)}
+            write_atomically(path / "sweep.json", lambda part: part.write_text(json.dumps(record, indent=1)))
             write_atomically(file, lambda part: part.write_text(study.to_toml(), encoding="utf-8"))
         except OSError as error:
+            raise_if_full(path, error)
             raise InputError(
                 "run directory",
                 value=str(path),
@@ -74,8 +106,17 @@ class RunDirectory:
         if not file.exists():
             return None
         _refuse_other(file, load_study(file), study)
+        directory = cls(path, study)
+        before = directory.record().get("transistor_sha256")
+        if before is not None and before != _transistor(study):
+            raise InputError(
+                f"{study.cell.transistor.model}",
+                value="a file that was changed since this sweep began",
+                allowed="the content it had then",
+                remedy="Restore it, or give another directory.",
+            )
         try:
-            return cls(path, study).devices()
+            return directory._all_devices()
         except InputError:
             return None
 
@@ -98,18 +139,42 @@ class RunDirectory:
             )
         return cls(path, load_study(path / "study.toml"))
 
+    def record(self) -> dict[str, Any]:
+        """Return what the sweep notes of itself; empty where it has not."""
+        try:
+            return dict(json.loads((self.path / "sweep.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def note(self, **words: Any) -> None:
+        """Add to what the sweep notes of itself.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full.
+        """
+        text = json.dumps({**self.record(), **words}, indent=1)
+        self._write(self.path / "sweep.json", text.encode())
+
     def devices(self) -> pd.DataFrame:
-        """Return the table of sampled devices.
+        """Return the table of the devices that were characterized.
 
         Raises
         ------
         InputError
-            If it is missing, cannot be read or has not one row for each device.
+            If it is missing, damaged or has not one row for each device.
         """
+        return self._all_devices().head(self.record().get("devices_used", self.study.sweep.devices))
+
+    def _all_devices(self) -> pd.DataFrame:
         file = self.path / "devices.parquet"
         remedy = "Run `mtjchar sweep` with this directory again."
         try:
-            devices = pd.read_parquet(file)
+            content = file.read_bytes()
+            if self.record().get("devices_sha256", _digest(content)) != _digest(content):
+                raise ValueError("its checksum is wrong")
+            devices = pd.read_parquet(io.BytesIO(content))
         except (OSError, ValueError) as error:
             raise InputError(
                 "devices", value=str(file), allowed="a whole Parquet file", remedy=f"{remedy} ({error})"
@@ -119,20 +184,83 @@ class RunDirectory:
                 "devices", value=str(file), remedy=remedy,
                 allowed=f"one row for each of the study's {self.study.sweep.devices} devices",
             )  # fmt: skip
-        # Directories from before there were weights hold devices as they are distributed.
-        return devices.assign(**{k: v for k, v in _UNWEIGHTED.items() if k not in devices})
+        return devices
 
-    def has_part(self, name: str, rows: int) -> bool:
-        """Whether the part with this name is there and whole."""
-        try:
-            return len(pd.read_parquet(self._part(name), columns=["status"])) == rows
-        except (OSError, ValueError):  # missing; truncated (pyarrow.ArrowInvalid) or without the column
-            return False
+    def take_stock(self, expected: Collection[str]) -> Stock:
+        """Check every part by its checksum, and remove what is no whole part of the plan.
 
-    def write_part(self, name: str, samples: pd.DataFrame) -> None:
-        """Write a part whole or not at all."""
-        table = samples[list(SAMPLE_COLUMNS)]
-        write_atomically(self._part(name), lambda part: table.to_parquet(part, index=False))
+        Parameters
+        ----------
+        expected : collection of str
+            Names of the parts of the plan.
+
+        Raises
+        ------
+        InputError
+            If there are parts without checksums, of an earlier version of mtjchar.
+        """
+        whole: dict[str, Path] = {}
+        discarded, versions = [], {}
+        for file in sorted((self.path / "samples").iterdir()):
+            why = None
+            if file.name.startswith("."):
+                why = "was being written when its sweep ended"
+            elif (part := _PART.fullmatch(file.name)) is None:
+                raise InputError(
+                    "samples", value=str(file), allowed="parts with their checksum in the name",
+                    remedy="An earlier version has made it. Give another directory, or remove samples/.",
+                )  # fmt: skip
+            else:
+                content = file.read_bytes()
+                if _digest(content) != part["digest"]:
+                    why = f"is damaged ({len(content)} bytes with another checksum)"
+                elif part["name"] not in expected or part["name"] in whole:
+                    why = "does not belong to this sweep"
+                else:
+                    whole[part["name"]] = file
+                    versions.update(_versions(content))
+            if why is not None:
+                file.unlink()
+                discarded.append(f"{file.relative_to(self.path)} {why}")
+        return Stock(whole, discarded, versions)
+
+    def write_part(self, name: str, samples: pd.DataFrame, versions: Mapping[str, str] | None = None) -> Path:
+        """Write a part whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full.
+        """
+        if "note" not in samples:
+            samples = samples.assign(note="")
+        content = _parquet(samples[list(SAMPLE_COLUMNS)], versions or {})
+        file = self.path / "samples" / f"{name}.{_digest(content)}.parquet"
+        self._write(file, content)
+        return file
+
+    @staticmethod
+    def read_part(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read a part, or some of its columns, after checking its checksum.
+
+        Raises
+        ------
+        InputError
+            If it is damaged, or has no checksum.
+        """
+        part = _PART.fullmatch(file.name)
+        if part is None:
+            raise InputError(
+                "samples", value=str(file), allowed="parts with their checksum in the name",
+                remedy="An earlier version has made it. Sweep in another directory.",
+            )  # fmt: skip
+        content = file.read_bytes()
+        if _digest(content) != part["digest"]:
+            raise InputError(
+                "samples", value=str(file), allowed="a whole Parquet file, with the checksum of its name",
+                remedy="Run `mtjchar sweep` with this directory again, it redoes this part.",
+            )  # fmt: skip
+        return pd.read_parquet(io.BytesIO(content), columns=columns)
 
     def samples(self) -> pd.DataFrame:
         """All samples that are there, in the order device, direction, amplitude, duration.
@@ -140,7 +268,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If there are none, or one cannot be read.
+            If there are none, or one is damaged.
         """
         # A name that starts with a dot is what a killed process left of a part it was writing.
         parts = sorted((self.path / "samples").glob("[!.]*.parquet"))
@@ -149,16 +277,48 @@ class RunDirectory:
                 "samples", value=str(self.path / "samples"), allowed="Parquet parts of a sweep",
                 remedy="Run `mtjchar sweep` with this directory first.",
             )  # fmt: skip
-        # Parts from before the column was there were counted wherever there is no equation in m_z alone.
-        missing = 0 if self.study.axially_symmetric else self.study.sweep.trials
-        read = [_read_part(part) for part in parts]
-        read = [part if "trials" in part else part.assign(trials=missing) for part in read]
-        table = pd.concat(read, ignore_index=True)[list(SAMPLE_COLUMNS)]
+        table = pd.concat([self.read_part(part) for part in parts], ignore_index=True)
         keys = ["device", "direction", "amplitude_V", "duration_s"]
         return table.sort_values(keys, kind="stable", ignore_index=True)
 
-    def _part(self, name: str) -> Path:
-        return self.path / "samples" / f"{name}.parquet"
+    def _write(self, file: Path, content: bytes) -> None:
+        try:
+            write_atomically(file, lambda part: part.write_bytes(content))
+        except OSError as error:
+            raise_if_full(self.path, error)
+            raise
+
+
+def raise_if_full(path: Path, error: OSError) -> None:
+    """Raise a `StorageError` where an error of the system says that there is no room."""
+    if error.errno in _FULL:
+        raise StorageError(
+            f"{path}: {error.strerror}. What is finished is kept; make room, and the same command goes on "
+            "with the rest."
+        ) from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _transistor(study: Study) -> str:
+    """Digest of the file with the user's transistor; empty where there is none."""
+    model = study.cell.transistor.model
+    return "" if model in ("ideal", "generic") else _digest(Path(model).read_bytes())
+
+
+def _parquet(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    words = json.dumps(dict(versions), sort_keys=True)
+    arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, b"mtjchar": words.encode()})
+    sink = io.BytesIO()
+    pq.write_table(arrow, sink)
+    return sink.getvalue()
+
+
+def _versions(content: bytes) -> dict[str, str]:
+    return dict(json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"mtjchar"]))
 
 
 def write_atomically(path: Path, write: Any) -> None:
@@ -180,18 +340,13 @@ def write_atomically(path: Path, write: Any) -> None:
             os.fsync(written.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _read_part(part: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(part)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "samples", value=str(part), allowed="a whole Parquet file",
-            remedy=f"Run `mtjchar sweep` with this directory again, it redoes this part. ({error})",
-        ) from error  # fmt: skip
 
 
 def _umask() -> int:

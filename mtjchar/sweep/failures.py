@@ -1,0 +1,114 @@
+"""What could not be computed: counted, and kept in a form that can be looked into."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mtjchar.spice.measure import commands_by_hand
+from mtjchar.spice.netlist import batch_deck, cell_parameters
+from mtjchar.study import Direction, Study
+from mtjchar.sweep.store import MOST_FAILED, RunDirectory, write_atomically
+
+_MOST_DECKS = 100
+
+
+class Tally:
+    """Counts of samples by what they say of themselves."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.status: Counter[str] = Counter()
+        self._failed: Counter[tuple[str, float]] = Counter()
+        self._all: Counter[tuple[str, float]] = Counter()
+        self._first = ""
+
+    def add(self, samples: pd.DataFrame) -> None:
+        """Add samples; of their columns direction, amplitude_V, status and reason are used."""
+        self.samples += len(samples)
+        for (direction, amplitude), rows in samples.groupby(["direction", "amplitude_V"]):
+            pulse = str(direction), float(str(amplitude))
+            status = rows["status"].to_numpy(dtype=object)
+            self.status.update(Counter(status))
+            self._all[pulse] += len(rows)
+            if failed := int(np.count_nonzero(status != "ok")):
+                self._failed[pulse] += failed
+                self._first = self._first or str(rows["reason"].to_numpy()[status != "ok"][0])
+
+    @property
+    def failed(self) -> int:
+        """Number of samples without numbers."""
+        return self.samples - self.status["ok"]
+
+    @property
+    def worst_share(self) -> float:
+        """Largest share of failed samples at one direction and amplitude."""
+        return max((count / self._all[pulse] for pulse, count in self._failed.items()), default=0.0)
+
+    def words(self) -> str:
+        """Say what failed; empty if nothing did."""
+        if not self.failed:
+            return ""
+        kinds = ", ".join(
+            f"{count} {status}" for status, count in sorted(self.status.items()) if status != "ok"
+        )
+        first = self._first.splitlines()[0]
+        words = (
+            f"{self.failed} of {self.samples} samples failed ({kinds}), up to {self.worst_share:.2%} at one "
+            f"amplitude; the first: {first}"
+        )
+        if self.worst_share > MOST_FAILED:
+            words += f". That is more than {MOST_FAILED:.0%}: no surface is made of it unless it is asked for"
+        return words
+
+
+def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataFrame) -> None:
+    """Write a deck that runs by hand for every device that ngspice failed with, up to a hundred in all.
+
+    Each is ``failures/DIRECTION-DEVICE.cir``; its head has the reasons, ngspice's own words among them.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+    samples : DataFrame
+        Of a part.
+    devices : DataFrame
+        Of the whole sweep.
+    """
+    # Devices out of the range of the models have not come to ngspice.
+    simulated = samples["reason"].str.startswith("ngspice") | samples["status"].isin(("crashed", "timed_out"))
+    failed = samples[(samples["status"] != "ok") & simulated]
+    folder = directory.path / "failures"
+    if failed.empty:
+        return
+    direction: Direction = failed["direction"].iloc[0]
+    for device in np.unique(failed["device"]):
+        kept = len(list(folder.glob("*.cir"))) if folder.is_dir() else 0
+        if kept >= _MOST_DECKS:
+            return
+        folder.mkdir(exist_ok=True)
+        rows = failed[failed["device"] == device]
+        text = deck(directory.study, devices.iloc[[int(device)]], direction, rows)
+        _write(folder / f"{direction}-{device:07d}.cir", text)
+
+
+def _write(file: Path, text: str) -> None:
+    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.DataFrame) -> str:
+    """Write a deck with the cell of one device and the analyses that failed, for ``ngspice -b``."""
+    amplitudes = np.unique(failed["amplitude_V"])
+    first = int(device["device"].iloc[0])
+    head = [
+        f"* {direction}, device {first}, amplitudes in V: {', '.join(f'{one:.6g}' for one in amplitudes)}"
+    ]
+    for (status, reason), _ in failed.groupby(["status", "reason"], sort=False):
+        head += [f"* {status}: {line}" for line in str(reason).splitlines()]
+    title, *lines = batch_deck(study, cell_parameters(study, device), held=True).splitlines()
+    commands = commands_by_hand(study, direction, amplitudes)
+    control = [".control", "set num_threads=1", *commands, "quit", ".endc"]
+    return "\n".join([title, *head, *lines[:-1], *control, lines[-1], ""])

@@ -1,0 +1,75 @@
+"""One sweep at a time in a run directory."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mtjchar.errors import InputError
+
+_LOCK, _OWNER = ".sweep.lock", ".sweep.owner"
+
+
+@contextlib.contextmanager
+def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a run directory for the time of a with block.
+
+    The lock is the operating system's and goes with the process that holds it, however that ends. A file
+    beside it names the owner; one that is found without the lock is what a killed sweep has left.
+
+    Parameters
+    ----------
+    directory : Path
+        Made if missing.
+    say : callable
+        Told where an owner had gone without giving the directory back.
+
+    Raises
+    ------
+    InputError
+        If another process holds the directory, naming it, or the directory cannot be made.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory / _LOCK)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            "run directory",
+            value=str(directory),
+            allowed="one that no other sweep works in",
+            remedy=f"{_owner(directory)} does. Wait until it has ended, or give another directory.",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            "run directory",
+            value=str(directory),
+            allowed="a directory that can be written",
+            remedy=f"{error.strerror}.",
+        ) from error
+    owner = directory / _OWNER
+    try:
+        if owner.exists():
+            say(f"{_owner(directory)} was ended from outside; going on from what it has finished")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        words = {"pid": os.getpid(), "host": platform.node(), "since": now}
+        owner.write_text(json.dumps(words), encoding="utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _owner(directory: Path) -> str:
+    try:
+        words = json.loads((directory / _OWNER).read_text(encoding="utf-8"))
+        return f"Process {words['pid']} on {words['host']} (since {words['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "A process that has not said its name"

@@ -1,0 +1,228 @@
+"""Where tasks run: processes of this machine, or a cluster; each a `concurrent.futures.Executor`."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import multiprocessing
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, resource_tracker
+from typing import Any, TypeVar
+
+from pebble import CONSTS, ProcessExpired, ProcessPool
+
+from mtjchar.errors import InputError, WorkerError
+from mtjchar.sweep.tasks import Task
+
+T = TypeVar("T")
+
+CONSTS.term_timeout = (
+    0.3  # s that pebble leaves a worker between SIGTERM and SIGKILL: it has nothing to tidy up
+)
+_LOST = "the worker process was lost"
+_DEATHS = (ProcessExpired, BrokenProcessPool)
+_START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
+
+
+class LocalPool(ThreadPoolExecutor):
+    """Processes of this machine, each with its own pipe: what happens to one does not touch the others.
+
+    A process that crashes, is killed or takes too long is replaced, and its task ends with a `WorkerError`.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of processes; one for each core if not given.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        # Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
+        self._context = multiprocessing.get_context("spawn")
+        self._own = threading.local()
+        self._running: set[Future[Any]] = set()
+        self._pools: set[ProcessPool] = set()
+        self._giving_up = False
+        super().__init__(workers or os.cpu_count() or 1, "mtjchar-worker", initializer=_ignore_ctrl_c)
+
+    def submit_within(self, limit: float, function: Callable[..., T], /, *args: Any) -> Future[T]:
+        """Call a function in a process of its own, for at most `limit` seconds."""
+        return super().submit(self._supervise, limit, function, args)
+
+    def _supervise(self, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        if getattr(self._own, "pool", None) is None:
+            self._own.pool = ProcessPool(1, initializer=_begin, context=self._context)
+            self._pools.add(self._own.pool)
+            self._wait(self._own.pool, _START_LIMIT, _ready, ())
+        return self._wait(self._own.pool, limit, function, args)
+
+    def _wait(self, pool: ProcessPool, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            future: Future[T] = pool.schedule(function, args=args)
+        except RuntimeError:  # its process was killed while it had nothing to do
+            self._discard(pool)
+            raise WorkerError(_LOST, from_outside=True) from None
+        self._running.add(future)
+        if self._giving_up:
+            future.cancel()
+        try:
+            # This waits by a clock that nobody can set, unlike the pool's own time-out.
+            end = time.monotonic() + limit
+            while not _settled(future, end) and pool.active:
+                pass
+            return future.result(0.0)
+        except TimeoutError:
+            words = f"took longer than {limit:.3g} s and was stopped"
+            if pool.active:
+                raise WorkerError(words, status="timed_out") from None
+            raise WorkerError(_LOST, from_outside=True) from None
+        except ProcessExpired as error:
+            outside = error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
+            words = f"the worker process {_ending(error.exitcode)}"
+            raise WorkerError(words, from_outside=outside) from None
+        except BrokenProcessPool:
+            raise WorkerError(_LOST, from_outside=True) from None
+        finally:
+            self._running.discard(future)
+            if future.cancelled() or not future.done() or isinstance(future.exception(), _DEATHS):
+                self._discard(pool, future)
+
+    def _discard(self, pool: ProcessPool, future: Future[Any] | None = None) -> None:
+        """Give a process up together with its pipe, which may be left locked or half full."""
+        self._own.pool = None
+        if future is not None:
+            future.cancel()
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+        self._pools.discard(pool)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End all processes; with `cancel_futures` at once, whatever they are doing."""
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+        if cancel_futures:
+            self._giving_up = True
+            for future in tuple(self._running):
+                future.cancel()
+        super().shutdown(wait=wait)
+        for pool in tuple(self._pools):
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+        self._pools.clear()
+
+
+def _settled(future: Future[Any], end: float) -> bool:
+    """Wait for a while, at most to `end` (monotonic, s); returns whether there is anything to wait for."""
+    left = end - time.monotonic()
+    with contextlib.suppress(CancelledError):
+        try:
+            future.exception(min(max(left, 0.0), 1.0))
+        except TimeoutError:
+            return left <= 0.0
+    return True
+
+
+def _ignore_ctrl_c() -> None:
+    """Keep Ctrl-C, which goes to every process of a terminal, from those that this thread starts."""
+    resource_tracker.ensure_running()  # started later, it would undo the next line
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def _ready() -> None:
+    """Be called, which takes loading this module and all that it needs."""
+
+
+def _begin() -> None:
+    """Prepare a worker process to go when it is told to, and when nobody is left to tell it."""
+    # A handler of Python's would wait for ngspice to come back.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def _ending(code: int) -> str:
+    """Say how a process has ended."""
+    if code >= 0:
+        return f"ended by itself (exit code {code})"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
+
+
+def submit(executor: Executor, limit: float, function: Callable[[Task], T], task: Task) -> Future[T]:
+    """Call a function on any executor, for at most `limit` seconds.
+
+    On an executor that is not a `LocalPool` a call that takes longer takes its process with it: that is the
+    only way to stop ngspice, and clusters start their workers again.
+    """
+    if isinstance(executor, LocalPool):
+        return executor.submit_within(limit, function, task)
+    return executor.submit(_Guarded(limit, function), task)
+
+
+class _Guarded:
+    """A call that ends the process if it takes too long, unless that is the process that asked for it."""
+
+    def __init__(self, limit: float, function: Callable[[Task], Any]) -> None:
+        self.limit, self.function, self.asked_by = limit, function, _here()
+
+    def __call__(self, task: Task) -> Any:
+        if self.asked_by == _here():
+            return self.function(task)
+        faulthandler.dump_traceback_later(self.limit, exit=True)
+        try:
+            return self.function(task)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _here() -> tuple[str, int]:
+    return platform.node(), os.getpid()
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """Tasks on the workers of a dask scheduler, for the time of a with block.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    InputError
+        If nobody answers there, or `mtjchar[cluster]` is not installed.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise InputError(
+            "--cluster", value=address, allowed="only with dask.distributed",
+            remedy='Install it: pip install "mtjchar[cluster]".',
+        ) from error  # fmt: skip
+    try:
+        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
+            address, timeout=20, set_as_default=False
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "--cluster", value=address, allowed="the address of a dask scheduler, such as tcp://10.0.0.1:8786",
+            remedy=f"{error}",
+        ) from error  # fmt: skip
+    try:
+        yield client.get_executor(pure=False)
+    finally:
+        client.close()

@@ -1,0 +1,149 @@
+"""Getting tasks done on an executor, whatever happens to its workers.
+
+A task whose worker dies or hangs is tried once more, and five times where the worker was ended from outside.
+After that it is halved, so that the device which does it is found; that one becomes failed rows, and no other
+is lost.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
+
+import pandas as pd
+
+from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, WorkerError
+from mtjchar.sweep.pool import submit
+from mtjchar.sweep.tasks import Result, Task, lost, time_limit
+
+_ATTEMPTS = 2
+_ATTEMPTS_FROM_OUTSIDE = 6  # what is ended from outside is seldom to blame
+_IN_FLIGHT = 1000  # tasks that an executor holds; what it has done by then is written meanwhile
+
+Call = Callable[[Task], Result]
+
+
+class Done(NamedTuple):
+    """A part that is complete."""
+
+    task: Task
+    samples: pd.DataFrame
+    versions: dict[str, str]
+
+
+def complete(
+    executor: Executor,
+    tasks: Iterable[Task],
+    call: Call,
+    *,
+    say: Callable[[str], None],
+    limit: float | None = None,
+) -> Iterator[Done]:
+    """Do tasks and yield each as it is complete, in whatever order that is.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+    tasks : iterable of Task
+    call : callable
+        Does one task: `mtjchar.sweep.tasks.run_task`.
+    say : callable
+        Told of every retry.
+    limit : float, optional
+        s a device may take, see `mtjchar.sweep.tasks.time_limit`.
+
+    Raises
+    ------
+    SimulationError
+        If the executor is a pool of the standard library and a worker died: such a pool is lost with it.
+    MissingToolError
+        If a worker has no ngspice.
+    """
+    waiting = deque((task, _Part(task)) for task in tasks)
+    running: dict[Future[Result], tuple[Task, _Part]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < _IN_FLIGHT:
+                task, part = waiting.popleft()
+                running[submit(executor, time_limit(task, limit), call, task)] = task, part
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task, part = running.pop(future)
+                result = _result(future)
+                if isinstance(result, WorkerError):
+                    again = _again(task, part, result)
+                    what = f"{_name(task)}: {result}"
+                    if again:
+                        say(f"{what}; {'trying again' if len(again) == 1 else 'trying the halves'}")
+                        waiting.extendleft((one, part) for one in reversed(again))
+                        continue
+                    say(f"{what}; its samples are failed")
+                    result = Result(lost(task, result.status, str(result)), {})
+                if (done := part.add(task, result)) is not None:
+                    yield done
+    except BrokenProcessPool as error:
+        raise SimulationError(
+            "A worker process died; finished samples are kept, the same command goes on with the rest."
+        ) from error
+    finally:
+        for future in running:
+            future.cancel()
+
+
+class _Part:
+    """A task of the plan, and the results of its pieces."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._pieces: list[pd.DataFrame] = []
+        self._versions: dict[str, str] = {}
+
+    def add(self, piece: Task, result: Result) -> Done | None:
+        """Add a result; returns the whole once it is complete."""
+        samples = result.samples.table(piece)
+        self._pieces.append(samples)
+        self._versions.update(result.versions)
+        if len(piece.devices) < len(self.task.devices):
+            if sum(len(one) for one in self._pieces) < self.task.rows:
+                return None
+            keys = ["device", "amplitude_V", "duration_s"]
+            samples = pd.concat(self._pieces).sort_values(keys, kind="stable", ignore_index=True)
+        return Done(self.task, samples, self._versions)
+
+
+def _result(future: Future[Result]) -> Result | WorkerError:
+    """Return the result of a task, or what its worker has come to; raise errors that concern every task."""
+    try:
+        return future.result()
+    except (MissingToolError, BrokenProcessPool, CancelledError):
+        raise
+    except WorkerError as error:
+        return error
+    except Exception as error:
+        if type(error).__name__ == "KilledWorker":  # dask's, which need not be installed
+            return WorkerError(f"every worker that tried died, the last of {_attempts(error)}")
+        # Whatever it is, the night's other tasks are not to pay for it.
+        words = str(error) if isinstance(error, MtjcharError) else "".join(traceback.format_exception(error))
+        return WorkerError(words.strip(), status="failed")
+
+
+def _attempts(error: Exception) -> str:
+    return f"{getattr(error, 'allowed_failures', 0) + 1}"
+
+
+def _again(task: Task, part: _Part, error: WorkerError) -> list[Task]:
+    """Say what to try after a failure: a whole part or a single device once more, a piece in halves."""
+    count = len(task.devices)
+    attempts = _ATTEMPTS_FROM_OUTSIDE if error.from_outside else _ATTEMPTS
+    if task.attempt + 1 < attempts and (error.from_outside or count in (1, len(part.task.devices))):
+        return [task._replace(attempt=task.attempt + 1)]
+    return task.halves() if count > 1 else []
+
+
+def _name(task: Task) -> str:
+    first, last = task.devices["device"].iloc[[0, -1]]
+    devices = f"device {first}" if first == last else f"devices {first} to {last}"
+    return f"{task.direction}, {devices}"

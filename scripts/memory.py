@@ -1,0 +1,97 @@
+"""Memory of a sweep: what a worker grows by, and what the parent holds; docs/sweeps.md keeps a run.
+
+Each figure is that of a process of its own, by the peak that the kernel has seen. `--short` for a tenth of
+the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+WORKER = """
+import json, resource, sys
+import numpy as np
+from mtjchar.study import load_study
+from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.tasks import Task, characterize
+from mtjchar.spice.netlist import cell_parameters
+from mtjchar.spice.measure import load_lines, write_waveforms
+
+wanted = int(sys.argv[1])
+study = load_study("data/studies/demo.toml")
+devices = sample_devices(study)[:64]
+cells, amplitudes = cell_parameters(study, devices), study.sweep.amplitude.values()
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def once(k):
+    # Edges in both states at six amplitudes, and now and then whole writes and a whole task.
+    load_lines(study, cells, study.sweep.directions[k % 2], amplitudes)
+    if k % 8 == 0:
+        write_waveforms(study, cells.assign(u0=-2.5), "ap_to_p", 0.9, 5e-9)
+        characterize(Task(study, devices, study.sweep.directions[k // 8 % 2]))
+
+done = 0
+for k in range(2):
+    once(8 * k)
+before = peak()
+while done < wanted:
+    once(done // (12 * 64))
+    done += 12 * 64
+print(json.dumps({"transients": done, "before_MB": before, "growth_MB": peak() - before}))
+"""
+
+PARENT = """
+import json, resource, sys, tempfile
+from concurrent.futures import Executor, Future
+from pathlib import Path
+import numpy as np
+from mtjchar.study import load_study
+from mtjchar.sweep import importance
+from mtjchar.sweep.run import sweep
+from mtjchar.sweep.tasks import Result, lost
+
+class Instantly(Executor):
+    # What workers send, with random numbers: the parent cannot tell the difference.
+    def submit(self, fn, task):
+        future, rng = Future(), np.random.default_rng(1)
+        samples = lost(task, "ok", "")
+        samples = samples._replace(numbers=rng.uniform(size=samples.numbers.shape))
+        future.set_result(Result(samples, {"mtjchar": "0"}))
+        return future
+
+importance.worth_a_pilot = lambda study: False
+study = load_study("data/studies/demo.toml")
+changed = study.sweep.model_copy(update={"devices": int(sys.argv[1])})
+with tempfile.TemporaryDirectory() as folder:
+    sweep(study.model_copy(update={"sweep": changed}), Path(folder) / "run", executor=Instantly())
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"devices": changed.devices, "peak_MB": peak}))
+"""
+
+
+def measured(code: str, work: int) -> dict[str, float]:
+    """Run code in a process of its own; returns what it prints."""
+    done = subprocess.run([sys.executable, "-c", code, str(work)], capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def main() -> None:
+    """Print both figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true")
+    share = 10 if parser.parse_args().short else 1
+    for name, code, work in (("worker", WORKER, 20_000), ("parent", PARENT, 10_000)):
+        figures = measured(code, work // share)
+        sys.stdout.write(
+            f"{name}: " + ", ".join(f"{key} {value:.0f}" for key, value in figures.items()) + "\n"
+        )
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Workers that crash, hang and are killed, for real: their work is done again, and no other is lost."""
+
+import os
+import signal
+import time
+from concurrent.futures import wait
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtjchar.errors import WorkerError
+from mtjchar.study import load_study
+from mtjchar.sweep.pool import LocalPool
+from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.schedule import complete
+from mtjchar.sweep.tasks import Result, lost, plan
+
+DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
+BAD = 5
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Two worker processes."""
+    with LocalPool(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def tasks(monkeypatch):
+    """Eight devices, four a task, in one direction."""
+    monkeypatch.setattr("mtjchar.sweep.tasks.DEVICES_PER_TASK", 4)
+    changed = {"devices": 8, "directions": ("p_to_ap",)}
+    one = DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update=changed)})
+    return plan(one, sample_devices(one))
+
+
+# Functions of this module reach the workers by name.
+
+
+def works(task):
+    """Say in every row who was at work."""
+    return Result(lost(task, "ok", ""), {"pid": str(os.getpid())})
+
+
+def crashes(task):
+    if BAD in task.devices["device"].to_numpy():
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return works(task)
+
+
+def hangs(task):
+    while BAD in task.devices["device"].to_numpy():
+        pass
+    return works(task)
+
+
+def raises(task):
+    if BAD in task.devices["device"].to_numpy():
+        np.linalg.inv(np.zeros((2, 2)))
+    return works(task)
+
+
+def crashes_once(task):
+    """Die at the first attempt of every part."""
+    if task.attempt == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return works(task)
+
+
+def waits(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def done(pool, tasks, call, limit=None):
+    said = []
+    parts = list(complete(pool, tasks, call, say=said.append, limit=limit))
+    assert sorted(part.task.part for part in parts) == sorted(task.part for task in tasks)
+    table = pd.concat([part.samples for part in parts])
+    assert len(table) == sum(task.rows for task in tasks)
+    keys = ["device", "amplitude_V", "duration_s"]
+    assert not table.duplicated(keys).any()
+    for part in parts:
+        assert part.samples[keys].equals(lost(part.task, "ok", "").table(part.task)[keys])
+    return table, said
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "words"),
+    [
+        (crashes, "crashed", "the worker process was ended by SIGSEGV"),
+        (raises, "failed", "LinAlgError: Singular matrix"),
+    ],
+)
+def test_one_device_that_takes_its_worker_with_it_is_found(pool, tasks, call, status, words):
+    table, said = done(pool, tasks, call)
+    bad = table["device"] == BAD
+    assert set(table["status"][~bad]) == {"ok"}
+    assert set(table["status"][bad]) == {status}
+    assert table["reason"][bad].str.contains(words, regex=False).all()
+    assert np.all(np.isnan(table.loc[bad, ["write_error_rate", "energy_J", "redundant_energy_J"]]))
+    # The part twice, its first half, then the device, which gets a second chance.
+    ends = [line.rsplit("; ", 1)[1] for line in said]
+    assert ends == ["trying again", "trying the halves", "trying the halves", "trying again",
+                    "its samples are failed"]  # fmt: skip
+    assert said[-1].startswith("p_to_ap, device 5: ")
+
+
+def test_device_that_hangs_is_stopped_and_found(pool, tasks):
+    # The second half of the part: less to start again.
+    tasks = [tasks[0], tasks[1]._replace(devices=tasks[1].devices.iloc[1:2])]
+    table, said = done(pool, tasks, hangs, limit=0.7)
+    bad = table["device"] == BAD
+    assert set(table["status"][~bad]) == {"ok"}
+    assert set(table["status"][bad]) == {"timed_out"}
+    assert set(table["reason"][bad]) == {"took longer than 0.7 s and was stopped"}
+    assert said == [
+        "p_to_ap, device 5: took longer than 0.7 s and was stopped; trying again",
+        "p_to_ap, device 5: took longer than 0.7 s and was stopped; its samples are failed",
+    ]
+
+
+def test_what_was_killed_is_done_again(pool, tasks):
+    table, said = done(pool, tasks, crashes_once)
+    assert set(table["status"]) == {"ok"}
+    assert len(said) == 2
+    assert all("was ended by SIGKILL; trying again" in line for line in said)
+
+
+def test_workers_that_are_killed_at_any_moment_are_replaced():
+    # Ten times, at moments spread over start-up, work and idleness.
+    rng = np.random.default_rng(3)
+    with LocalPool(2) as pool:
+        first = pool.submit_within(60, waits, 0.0).result()
+        for delay in rng.uniform(0.0, 0.3, 10):
+            futures = [pool.submit_within(60, waits, 0.1) for _ in range(2)]
+            time.sleep(delay)
+            for process in children():
+                os.kill(process, signal.SIGKILL)
+            wait(futures)
+            for future in futures:
+                assert isinstance(future.exception(), WorkerError | None)
+        assert pool.submit_within(60, waits, 0.0).result() != first
+
+
+def children():
+    """Worker processes of this one, by the kernel's list."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            command = (process / "cmdline").read_bytes()
+        except (OSError, IndexError):
+            continue
+        if parent == os.getpid() and b"spawn_main" in command:
+            found.append(int(process.name))
+    return found
+
+
+def test_giving_up_ends_whatever_runs_at_once():
+    pool = LocalPool(2)
+    futures = [pool.submit_within(600, waits, 500.0) for _ in range(5)]
+    pool.submit_within(60, waits, 0.0)
+    time.sleep(0.5)
+    before = time.monotonic()
+    pool.shutdown(cancel_futures=True)
+    assert time.monotonic() - before < 5.0
+    assert all(future.cancelled() or future.exception() for future in futures)
+    assert children() == []

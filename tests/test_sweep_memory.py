@@ -1,0 +1,25 @@
+"""Memory of a sweep; `scripts/memory.py` measures the same on more work (docs/sweeps.md)."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+import memory
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss is in other units")
+def test_worker_stays_flat():
+    figures = memory.measured(memory.WORKER, 700)
+    assert figures["transients"] >= 700
+    # MB; own measurement of 20,000: see docs/sweeps.md. A circuit that is not removed costs 0.1 each.
+    assert figures["growth_MB"] < 5.0
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss is in other units")
+def test_parent_does_not_collect_samples():
+    few, many = (memory.measured(memory.PARENT, devices)["peak_MB"] for devices in (128, 1024))
+    # MB; all results are there at once here, 13 MB of numbers. As tables they would be 55.
+    assert many - few < 30.0
+    assert many < 500.0
