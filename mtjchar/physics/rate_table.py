@@ -1,7 +1,8 @@
 """Error rates of single devices from a table, for fits that ask for millions of them.
 
 `mtjchar.physics.fokker_planck.write_error_rate` takes milliseconds for each pair of overdrive and stability.
-The table is computed by it once in a process, in seconds, and then takes a microsecond a point.
+The table is computed by it once in a process, in seconds, and then takes a microsecond a point. It knows
+pulses of any duration, as `mtjchar.physics.long_pulses` does.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import numpy.typing as npt
 from scipy.interpolate import NdBSpline, make_interp_spline
 
 from mtjchar.physics.fokker_planck import write_error_rate
+from mtjchar.physics.long_pulses import decay_rate
 
 FloatArray = npt.NDArray[np.float64]
 
-OVERDRIVE = (0.02, 9.0)
-STABILITY = (14.0, 150.0)
+OVERDRIVE = (0.0, 20.0)
+STABILITY = (10.0, 250.0)
 
-_END = 30.0  # scaled time from which on the logarithm is a straight line
+_END = 40.0  # scaled time from which on the logarithm is a straight line
+_FLOOR = 1e-5  # of -ln WER: below, relative accuracy is given up
 
 
 def log_error_rate(
@@ -31,18 +34,19 @@ def log_error_rate(
     Parameters
     ----------
     overdrive : array_like
-        I/Ic0, 1. What lies outside of 0.02 to 9 is taken for the nearer end.
+        I/Ic0, 1. What lies outside of 0 to 20 is taken for the nearer end.
     stability : array_like
-        Thermal stability Delta, 1. What lies outside of 14 to 150 is taken for the nearer end.
+        Thermal stability Delta, 1. What lies outside of 10 to 250 is taken for the nearer end.
     reduced_time : array_like
-        Duration over t_D, 1; below 0 it counts as 0.
+        Duration over t_D, 1, without an upper limit; below 0 it counts as 0.
 
     Returns
     -------
     ndarray
-        At most 0, of the shape that the arguments broadcast to. For stabilities from 20, overdrives from 0.1
-        to 4 and rates up to 0.9999 within 0.01 of `write_error_rate` (0.004 decades) or, in the tail, 0.1 %
-        of the logarithm.
+        At most 0, of the shape that the arguments broadcast to. For stabilities from 20 to 120 and overdrives
+        from 0.05 to 15 the error rate is within 0.001 of that of `mtjchar.physics.long_pulses`, and for
+        overdrives to 4 and rates below 0.9 its logarithm within 1 %, or 0.01 for rates below 0.9999. For
+        stabilities from 10 to 240 the error rate is within 0.005.
     """
     i, delta, tau = np.broadcast_arrays(
         np.clip(np.asarray(overdrive, dtype=np.float64), *OVERDRIVE),
@@ -51,13 +55,14 @@ def log_error_rate(
     )
     table = _table()
     pair = np.stack([i, np.log(delta)], axis=-1)
-    time = tau * _slope_scale(i)
+    time = tau * _scale(i)
     early = np.minimum(time, _END)
-    value = np.asarray(table.early(np.concatenate([pair, early[..., None]], axis=-1)))
+    exponent = np.exp(table.early(np.concatenate([pair, np.log1p(2.0 * early)[..., None]], axis=-1)))
+    value = np.array(-np.maximum(exponent - _FLOOR, 0.0))
     late = time > _END
     if late.any():
-        value[late] += table.slope(pair[late]) * (time - early)[late]
-    return np.minimum(value, 0.0)
+        value[late] -= np.exp(table.decay(pair[late])) * np.asarray(tau - early / _scale(i))[late]
+    return value
 
 
 def log_error_rate_on_load_line(
@@ -79,7 +84,8 @@ def log_error_rate_on_load_line(
     -------
     ndarray
         Of the shape that the arguments broadcast to. For a from -0.4 to 0.6 within 0.005 decades of
-        `mtjchar.physics.fokker_planck.write_statistics`, for rates from 0.9999 to 1e-16.
+        `mtjchar.physics.fokker_planck.write_statistics`, for rates from 0.9999 to 1e-16; for a from -0.55 to
+        1.2 the rate itself is within 0.01.
 
     Notes
     -----
@@ -97,24 +103,24 @@ def log_error_rate_on_load_line(
 
 
 class _Table(NamedTuple):
-    early: NdBSpline  # over overdrive, ln Delta and scaled time up to _END
-    slope: NdBSpline  # beyond, over the first two
+    early: NdBSpline  # ln(-ln WER) over overdrive, ln Delta and ln(1 + 2 s), scaled time s up to _END
+    decay: NdBSpline  # logarithm of the decay rate beyond, over the first two
 
 
 @functools.cache
 def _table() -> _Table:
     i = np.concatenate(
-        [np.linspace(OVERDRIVE[0], 0.5, 7)[:-1], np.linspace(0.5, 2.0, 26)[:-1], np.geomspace(2.0, 9.0, 12)]
+        [np.linspace(0.0, 0.6, 8)[:-1], np.linspace(0.6, 2.0, 24)[:-1], np.geomspace(2.0, OVERDRIVE[1], 13)]
     )
-    delta = np.geomspace(*STABILITY, 12)
-    time = np.concatenate(
-        [np.linspace(0.0, 4.0, 21)[:-1], np.linspace(4.0, 10.0, 16)[:-1], np.linspace(10.0, _END, 11)]
+    delta = np.geomspace(*STABILITY, 18)
+    time = np.concatenate([np.linspace(0.0, 10.0, 65)[:-1], np.linspace(10.0, _END, 15)])
+    rate = write_error_rate(i[:, None, None], delta[:, None], time / _scale(i)[:, None, None])
+    exponent = -np.log(np.clip(rate, np.finfo(float).tiny, 1.0))
+    axes = (i, np.log(delta), np.log1p(2.0 * time))
+    return _Table(
+        _tensor_spline(axes, np.log(exponent + _FLOOR)),
+        _tensor_spline(axes[:2], np.log(decay_rate(i[:, None], delta))),
     )
-    rate = write_error_rate(i[:, None, None], delta[:, None], time / _slope_scale(i)[:, None, None])
-    log = np.minimum(np.log(rate), 0.0)
-    slope = (log[..., -1] - log[..., -2]) / (time[-1] - time[-2])
-    axes = (i, np.log(delta), time)
-    return _Table(_tensor_spline(axes, log), _tensor_spline(axes[:2], slope))
 
 
 def _tensor_spline(axes: tuple[FloatArray, ...], values: FloatArray) -> NdBSpline:
@@ -127,7 +133,7 @@ def _tensor_spline(axes: tuple[FloatArray, ...], values: FloatArray) -> NdBSplin
     return NdBSpline(tuple(knots), np.ascontiguousarray(values), 3)
 
 
-def _slope_scale(overdrive: FloatArray) -> FloatArray:
-    """Smooth stand-in for the slope of the logarithm over reduced time: 2 (i - 1) for large i."""
+def _scale(overdrive: FloatArray) -> FloatArray:
+    """Inverse of the reduced time in which error rates change, a smooth stand-in: 2 (i - 1) for large i."""
     past = overdrive - 1.0
-    return past + np.sqrt(past**2 + 0.3)
+    return past + np.sqrt(past**2 + 0.3) + 0.4
