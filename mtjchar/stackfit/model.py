@@ -1,0 +1,231 @@
+"""What a set of parameters says about the rows of the tables: error rates, thresholds, resistances.
+
+One device, rectangular pulses. Under current drive the overdrive is constant; under voltage drive it changes
+with the resistance while the magnetization turns, and the torque's own asymmetry comes on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.physics import rate_table, tunneling
+from mtjchar.physics.fokker_planck import write_statistics
+from mtjchar.stackfit.film import Device, Film, FilmValues
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Values = Mapping[str, float]
+
+UNITS = {
+    "stability": "",
+    "critical_current": "A",
+    "relaxation_time": "s",
+    "slonczewski_lambda": "",
+    "offset_field": "T",
+    "resistance_area_product": "ohm*m^2",
+    "tmr": "",
+    "tmr_half_bias": "V",
+}
+"""Parameters of the model, and their units."""
+
+DIRECTIONAL = ("stability", "critical_current", "relaxation_time")
+"""Those that can have a value of their own in each direction."""
+
+_POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
+_LEAST_RATE = 1e-15  # of switching, where the table has underflown
+
+
+def suffixed(name: str, direction: str) -> str:
+    """Name of a parameter that has a value of its own in each direction."""
+    return f"{name}_{direction}"
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """Rows of switching or threshold tables, as arrays of shape (rows,).
+
+    Attributes
+    ----------
+    amplitude : ndarray
+        V or A, above 0 in the direction of the row.
+    voltage : ndarray of bool
+        Where `amplitude` is a voltage.
+    duration : ndarray
+        s.
+    reverse : ndarray of bool
+        AP to P.
+    temperature : ndarray
+        K.
+    """
+
+    amplitude: FloatArray
+    voltage: BoolArray
+    duration: FloatArray
+    reverse: BoolArray
+    temperature: FloatArray
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, temperature: float) -> Pulses:
+        """From the rows of tables; a row without temperature is at that one."""
+        empty = pd.Series(np.nan, index=rows.index)
+        volts = rows.get("amplitude_V", empty).to_numpy(dtype=np.float64)
+        amperes = rows.get("current_A", empty).to_numpy(dtype=np.float64)
+        voltage = np.isfinite(volts)
+        direction = rows.get("direction", pd.Series(DIRECTIONS[0], index=rows.index)).fillna(DIRECTIONS[0])
+        kelvin = rows.get("temperature_K", empty).to_numpy(dtype=np.float64)
+        return cls(
+            np.where(voltage, volts, amperes),
+            voltage,
+            rows["duration_s"].to_numpy(dtype=np.float64),
+            (direction == DIRECTIONS[1]).to_numpy(),
+            np.where(np.isfinite(kelvin), kelvin, temperature),
+        )
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Those that occur."""
+        return tuple(one for k, one in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
+
+    def repeat(self, count: int) -> Pulses:
+        """Return the rows `count` times, one copy after the other."""
+        return Pulses(
+            *(
+                np.tile(getattr(self, name), count)
+                for name in ("amplitude", "voltage", "duration", "reverse", "temperature")
+            )
+        )
+
+    def at(self, amplitude: FloatArray) -> Pulses:
+        """Return the same rows with other amplitudes."""
+        return Pulses(amplitude, self.voltage, self.duration, self.reverse, self.temperature)
+
+
+@dataclass(frozen=True)
+class SwitchingModel:
+    """Error rates of a device.
+
+    Parameters
+    ----------
+    film : Film or None
+        Needed for voltages, for several temperatures and for `offset_field`.
+    """
+
+    film: Film | None
+
+    def device(self, values: Values, pulses: Pulses) -> Device:
+        """Device parameters of each row."""
+        own = Device(*(_directional(values, name, pulses.reverse) for name in DIRECTIONAL))
+        if self.film is None or np.all(pulses.temperature == self.film.temperature):
+            return own
+        film = self.film.film(own)
+        return self.film.device(FilmValues(*film), pulses.temperature)
+
+    def load_line(
+        self, values: Values, pulses: Pulses, critical: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Overdrive of each row before the write, and its relative change up to the end of the write."""
+        # The torque is P/2 in P and Lambda^2 times that in AP, see torque.spin_torque_efficiency.
+        asymmetry = values.get("slonczewski_lambda", 1.0) ** 2
+        before = np.where(pulses.reverse, asymmetry, 1.0)
+        after = np.where(pulses.reverse, 1.0, asymmetry)
+        current = pulses.amplitude
+        if pulses.voltage.any():
+            parallel, excess = self.resistances(values, pulses)
+            # Conductance is linear in m_z: 1/R_P in P and 1/(R_P (1 + TMR)) in AP at that voltage.
+            low = pulses.amplitude / parallel
+            high = low / (1.0 + excess)
+            first, last = np.where(pulses.reverse, high, low), np.where(pulses.reverse, low, high)
+            current = np.where(pulses.voltage, first, current)
+            after = np.where(pulses.voltage, after * last / first, after)
+        return current * before / critical, after / before - 1.0
+
+    def resistances(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray]:
+        """R_P (ohm) and the TMR at the voltage of each row."""
+        assert self.film is not None  # checked where the data are
+        voltage = np.where(pulses.voltage, pulses.amplitude, 0.0)
+        parallel = self.film.parallel_resistance(pulses.temperature, values["resistance_area_product"])
+        tmr = self.film.tmr(pulses.temperature, values["tmr"])
+        return parallel, tunneling.tmr_at_bias(tmr, voltage, np.asarray(values["tmr_half_bias"]))
+
+    def _reduced(
+        self, values: Values, pulses: Pulses
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        device = self.device(values, pulses)
+        overdrive, change = self.load_line(values, pulses, device.critical_current)
+        field = values.get("offset_field", 0.0)
+        if field:
+            assert self.film is not None
+            # A field that holds the state acts like an overdrive -h: the drift is (i - h - z)(1 - z^2).
+            towards_p = np.where(pulses.reverse, -1.0, 1.0)
+            shifted = overdrive - towards_p * field / self.film.anisotropy_field(device.stability)
+            change = change * overdrive / np.where(shifted > 0.0, shifted, 1.0)
+            overdrive = np.maximum(shifted, 0.0)
+        return overdrive, change, device.stability, pulses.duration / device.relaxation_time
+
+    def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
+        overdrive, change, stability, tau = self._reduced(values, pulses)
+        if np.any(change):
+            return rate_table.log_error_rate_on_load_line(overdrive, change, stability, tau)
+        return rate_table.log_error_rate(overdrive, stability, tau)
+
+    def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Return the error rate of each row by the Fokker-Planck equation itself, load line and torque exact.
+
+        Rows whose reduced time is beyond the solver's are NaN.
+        """
+        overdrive, change, stability, tau = self._reduced(values, pulses)
+        lambda_ = values.get("slonczewski_lambda", 1.0)
+        rate = np.full(len(tau), np.nan)
+        short = tau * np.maximum(overdrive * (1.0 + np.maximum(change, 0.0)), 1.0) < 300.0
+        start = np.where(pulses.reverse, -1.0, 1.0)
+        bent = (lambda_**2 - 1.0) / (lambda_**2 + 1.0)
+        # Without the torque's part the load line is straight.
+        straight = (1.0 + change) * np.where(pulses.reverse, lambda_**2, lambda_**-2)
+
+        def drive(z: FloatArray) -> FloatArray:
+            i, end, s = overdrive[short], straight[short], start[short]
+            line = i * (1.0 + 0.5 * (end - 1.0) * (1.0 - z))
+            return np.asarray(line * (1.0 + bent * s) / (1.0 + bent * s * z))
+
+        if short.any():
+            rate[short] = write_statistics(drive, stability[short], tau[short, None]).error_rate[:, 0]
+        return rate
+
+    def threshold(self, values: Values, pulses: Pulses, probability: FloatArray) -> FloatArray:
+        """Amplitude (V or A) at which a share of the writes succeeds, in the place of those of the rows."""
+        wanted = np.log1p(-probability)
+        critical = self.device(values, pulses).critical_current
+        per_ampere = np.ones_like(critical)
+        if pulses.voltage.any():
+            parallel, excess = self.resistances(values, pulses.at(np.zeros_like(critical)))
+            per_ampere = np.where(pulses.voltage, parallel * (1.0 + excess), 1.0)
+        high = 20.0 * critical * per_ampere
+        low = 1e-6 * high
+        repeated = pulses.repeat(_POINTS)
+        row = np.arange(len(critical))
+        for _ in range(_LEVELS):
+            grid = np.linspace(low, high, _POINTS)
+            rates = self.log_error_rate(values, repeated.at(grid.ravel())).reshape(grid.shape)
+            # Rates fall with the amplitude: the last one that is too high, and the next.
+            last = np.clip(np.count_nonzero(rates > wanted, axis=0) - 1, 0, _POINTS - 2)
+            low, high = grid[last, row], grid[last + 1, row]
+        ends = np.log(np.maximum(-np.stack([rates[last, row], rates[last + 1, row]]), 1e-300))
+        share = (np.log(-wanted) - ends[0]) / np.where(ends[1] > ends[0], ends[1] - ends[0], np.inf)
+        return np.asarray(low + np.clip(share, 0.0, 1.0) * (high - low))
+
+
+def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
+    forward, backward = (values.get(suffixed(name, one), values.get(name, np.nan)) for one in DIRECTIONS)
+    return np.where(reverse, backward, forward)
+
+
+def log_switching_rate(log_error_rate: FloatArray) -> FloatArray:
+    """Logarithm of the probability to switch, from that of the error rate."""
+    return np.log(np.maximum(-np.expm1(log_error_rate), _LEAST_RATE))
