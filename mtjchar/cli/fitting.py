@@ -50,24 +50,41 @@ def fit(
     DATA are tables of switching counts, switching thresholds and R-V curves, fitted together; docs/fitting.md
     has the formats. FITTED goes straight into a study.
     """
-    from mtjchar.stackfit import Film, fit_stack, read_tables, write_stack
+    from mtjchar import plotting
+    from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
     from mtjchar.study import load_stack
 
     if not out.parent.is_dir():
         raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
     film = Film(load_stack(stack), diameter, 300.0 if temperature is None else temperature)
     tables = read_tables(data, columns, skip_bad=skip_bad)
+    others = _others(tables, film)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are in the report
         result = fit_stack(tables, film, vary=_names(vary), per_direction=_names(per_direction))
+    plan = None if narrow is None else next_measurements(result, narrow)
     write_stack(result, out, name, reference)
+    if figures is not None:
+        plotting.fit_figures(result, figures, narrow)
     if as_json:
-        print_json(_answer(result))
+        print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
     else:
-        console.print(result.report(), markup=False, highlight=False)
+        for part in (*others, result):
+            console.print(part.report(), markup=False, highlight=False)
+        if plan is not None:
+            console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
+            console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
         console.print(f"wrote {out}", highlight=False)
     for message in result.messages:
         error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
+
+
+def _others(tables: Any, film: Any) -> list[Any]:
+    """Fit what is not fitted together with the pulses: loops and wafer tables."""
+    from mtjchar.stackfit import fit_loops, fit_wafer
+
+    found: list[Any] = [fit_loops(one, film=film) for one in tables if one.kind == "loops"]
+    return [*found, *(fit_wafer(one) for one in tables if one.kind == "wafer")]
 
 
 def _names(text: str) -> list[str]:

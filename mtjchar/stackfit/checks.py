@@ -92,7 +92,7 @@ def _enough(problem: Problem) -> None:
     if durations.nunique() == 1 and len(device) > kept:
         raise InputError(
             "durations of the data", value=float(durations.iloc[0]),
-            allowed=f"several, to tell {', '.join(sorted(device))} apart; with one at most {kept} of them can vary",
+            allowed=f"several, to tell {', '.join(sorted(device))} apart; with one, vary at most {kept}",
             remedy="Measure at a duration ten times as long or as short, or vary fewer parameters.",
         )  # fmt: skip
 
@@ -117,7 +117,8 @@ def _plausible(problem: Problem) -> None:
             if not _CURRENTS[0] <= current <= _CURRENTS[1]:
                 raise InputError(
                     "largest current of the data", value=f"{current:.3g} A",
-                    allowed=f"{_CURRENTS[0]:g} to {_CURRENTS[1]:g} A", remedy="Is the unit of the column right?",
+                    allowed=f"{_CURRENTS[0]:g} to {_CURRENTS[1]:g} A",
+                    remedy="Is the unit of the column right?",
                 )  # fmt: skip
             continue
         overdrive = current / float(problem.model.film.nominal().critical_current)
@@ -125,7 +126,7 @@ def _plausible(problem: Problem) -> None:
             unit = "V" if pulses.voltage.any() else "A"
             raise InputError(
                 "largest amplitude of the data",
-                value=f"{pulses.amplitude.max():.3g} {unit}, {overdrive:.3g} times the critical current of the film",
+                value=f"{pulses.amplitude.max():.3g} {unit}, {overdrive:.3g} times the film's Ic0",
                 allowed=f"{_OVERDRIVES[0]:g} to {_OVERDRIVES[1]:g} times",
                 remedy="Is the unit of the column right, and the diameter?",
             )  # fmt: skip
@@ -184,8 +185,8 @@ def _contradictions(rows: pd.DataFrame) -> list[str]:
     if not count:
         return []
     return [
-        f"rows of one and the same pulse contradict each other at {count} pulses (the worst: {place}; by chance "
-        f"{worst:.1g}): two devices or stacks in one table, or a device that drifted"
+        f"rows of one and the same pulse contradict each other at {count} pulses (the worst: {place}; "
+        f"by chance {worst:.1g}): two devices or stacks in one table, or a device that drifted"
     ]
 
 
@@ -198,8 +199,8 @@ def _devices(data: Data) -> list[str]:
     if len(found) < 2:
         return []
     return [
-        f"{len(found)} devices are fitted as one: the result is that of no single device, and their spread counts "
-        "as over-dispersion; fit them one by one for the spread"
+        f"{len(found)} devices are fitted as one: the result is that of no single device, and their spread "
+        "counts as over-dispersion; fit them one by one for the spread"
     ]
 
 
@@ -215,12 +216,12 @@ def _dispersed(fit: StackFit) -> list[str]:
     if fit.inflation == 1.0:
         return []
     points = fit.points()
-    worst = points.loc[points["residual"].abs().idxmax()]
+    worst = points.iloc[int(points["residual"].abs().to_numpy().argmax())]
     message = (
         f"the model does not describe the data: deviance {fit.dispersion:.3g} times what is expected "
-        f"(by chance {fit.probability:.1g}), worst {worst['residual']:+.1f} standard errors in {worst['file']}, "
-        f"line {worst['line']}; one device with constant parameters is not enough, two devices or stacks may be "
-        "mixed, or the noise is larger than stated"
+        f"(by chance {fit.probability:.1g}), worst {worst['residual']:+.1f} standard errors in "
+        f"{worst['file']}, line {worst['line']}; one device with constant parameters is not enough, two "
+        "devices or stacks may be mixed, or the noise is larger than stated"
     )
     by_source = _by_source(points)
     swapped = _swapped(fit)
@@ -239,7 +240,7 @@ def _by_source(points: pd.DataFrame) -> str:
 
 
 def _swapped(fit: StackFit) -> list[str]:
-    """Do the data fit much better with the directions exchanged?"""
+    """Say so if the data fit much better with the directions exchanged."""
     problem = fit.problem
     counted = [rows for rows in problem.data[:2] if len(rows) and "direction" in rows]
     if not counted or {one for rows in counted for one in rows["direction"]} != set(DIRECTIONS):
@@ -273,8 +274,9 @@ def _film(fit: StackFit) -> list[str]:
     ]
     if len(ratios) == 2 and ratios[0][0] < 0.98 * ratios[1][0]:
         messages.append(
-            f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, {ratios[1][0]:.4g} A: "
-            "the torque in P is the weaker one, so the directions may be swapped, or a stray field acts"
+            f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, "
+            f"{ratios[1][0]:.4g} A: the torque in P is the weaker one, so the directions may be "
+            "swapped, or a stray field acts"
         )
     if film is None:
         return messages
@@ -285,16 +287,18 @@ def _film(fit: StackFit) -> list[str]:
             factor = fit.params[own].value / expected if own.startswith(name) else 1.0
             if not 1.0 / _FAR < factor < _FAR:
                 messages.append(
-                    f"{own} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor (durations, "
-                    "amplitudes), or the diameter?"
+                    f"{own} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor "
+                    "(durations, amplitudes), or the diameter?"
                 )
-    for name, row in fit.derived().iterrows():
-        if str(name).startswith("spin_polarization") and not row["value"] < 1.0:
+    for derived, row in fit.derived().iterrows():
+        name = str(derived)
+        if name.startswith("spin_polarization") and not row["value"] < 1.0:
             messages.append(
-                f"{name} would be {row['value']:.3g}, above 1: critical current, damping and diameter do not go together"
+                f"{name} would be {row['value']:.3g}, above 1: critical current, damping and diameter do not "
+                "go together"
             )
-        if str(name).startswith("damping") and not 1e-4 < row["value"] < 0.5:
+        if name.startswith("damping") and not 1e-4 < row["value"] < 0.5:
             messages.append(
-                f"{name} would be {row['value']:.3g}: the relaxation time and the stability do not go together"
+                f"{name} would be {row['value']:.3g}: relaxation time and stability do not go together"
             )
     return messages

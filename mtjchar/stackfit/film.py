@@ -1,8 +1,8 @@
 """Between a junction's numbers, which pulses show, and those of its film, which a stack file holds.
 
 Pulses show the thermal stability Delta, the critical current Ic0 and the relaxation time t_D. With thickness,
-magnetization and diameter known they are the interfacial anisotropy, the spin polarization and the damping, one
-for one, by the formulas of `mtjchar.physics.anisotropy` and `mtjchar.physics.torque`.
+magnetization and diameter known they are the interfacial anisotropy, the spin polarization and the damping,
+one for one, by the formulas of `mtjchar.physics.anisotropy` and `mtjchar.physics.torque`.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Film:
 
     def damping(self, stability: npt.ArrayLike, relaxation_time: npt.ArrayLike) -> FloatArray:
         """Gilbert damping from the relaxation time (s); NaN where there is none."""
-        # (1 + alpha^2)/alpha = t_D gamma mu0 Hk =: c has the roots (c -+ sqrt(c^2 - 4))/2; damping is the small.
+        # (1 + alpha^2)/alpha = t_D gamma mu0 Hk =: c has two roots; damping is the one below 1.
         c = np.asarray(relaxation_time) * anisotropy.GAMMA * self.anisotropy_field(stability)
         with np.errstate(invalid="ignore"):
             return np.asarray(2.0 / (c + np.sqrt(c**2 - 4.0)))

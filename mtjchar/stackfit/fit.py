@@ -54,15 +54,16 @@ def fit_stack(
         From `mtjchar.stackfit.read_table`, of the kinds switching, thresholds and resistance; others are for
         `fit_loops` and `fit_wafer`.
     film : Film, optional
-        The junction as it is believed to be: starts, what is not varied, and the resistance that turns volts into
-        amperes. Without it data have to be in amperes, at one temperature.
+        The junction as it is believed to be: starts, what is not varied, and the resistance that turns volts
+        into amperes. Without it data have to be in amperes, at one temperature.
     vary : sequence of str, optional
         Names of `mtjchar.stackfit.PARAMETERS`, or the keys of a stack that stand for them:
-        ``interfacial_anisotropy`` for ``stability``, ``damping`` for ``relaxation_time``, ``spin_polarization``
-        for ``critical_current``. What does not vary keeps the film's value: with a fixed damping the relaxation
-        time follows the stability, with a fixed polarization the critical current does.
+        ``interfacial_anisotropy`` for ``stability``, ``damping`` for ``relaxation_time``,
+        ``spin_polarization`` for ``critical_current``. What does not vary keeps the film's value: with a
+        fixed damping the relaxation time follows the stability, with a fixed polarization the critical
+        current.
     per_direction : sequence of str, optional
-        Those of stability, critical_current and relaxation_time that have a value of their own in each direction.
+        Those of stability, critical_current and relaxation_time that have a value in each direction.
     start : mapping, optional
         Values to start from, or to keep where they do not vary, in SI units.
     starts : int, optional

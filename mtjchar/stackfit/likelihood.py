@@ -39,7 +39,7 @@ def deviance_residuals(switched: FloatArray, trials: FloatArray, log_error_rate:
 
 
 def expected_deviance(trials: FloatArray, log_error_rate: FloatArray) -> FloatArray:
-    """Mean of the deviance of a row that the model is right about: 1, and less where few counts are expected."""
+    """Mean deviance of each row if the model is right: 1, and less where few counts are expected."""
     rare = np.minimum(np.exp(log_error_rate), -np.expm1(log_error_rate))
     mean = np.ones_like(rare)
     few = trials * rare < _FEW

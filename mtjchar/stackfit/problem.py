@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import lmfit
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import least_squares
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.film import Film
@@ -41,6 +41,7 @@ _BOUNDS = {
     "tmr": (0.01, 20.0),
     "tmr_half_bias": (0.05, 10.0),
 }
+_OF_RESISTANCE = ("resistance_area_product", "tmr", "tmr_half_bias")
 _START = {"stability": 60.0, "relaxation_time": 1e-9}
 _STARTS = {"stability": (0.45, 0.75, 1.0, 1.4, 2.2), "relaxation_time": (0.4, 1.0, 2.5)}
 _CURRENTS = np.geomspace(0.3, 2.5, 14)  # over the largest current of the data
@@ -208,29 +209,27 @@ class Problem:
         return np.where(pulses.reverse, parallel * (1.0 + excess), parallel)
 
     def _resistance_noise(self) -> FloatArray:
-        """Standard error of each resistance: that of its column, or the scatter around a fit of its own."""
-        rows = self.data.resistance
-        if not len(rows):
+        """Return standard errors of resistances: those given, or the scatter around a fit of their own."""
+        rows, film = self.data.resistance, self.model.film
+        if not len(rows) or film is None:
             return np.empty(0)
         measured = rows["resistance_ohm"].to_numpy(dtype=np.float64)
         given = rows.get("resistance_error_ohm", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=float)
         if np.all(np.isfinite(given)):
-            return given
-        names = [name for name in ("resistance_area_product", "tmr", "tmr_half_bias") if name in self.free]
-        start = lmfit.Parameters()
-        for name in names:
-            low, high = self.bounds[name]
-            start.add(name, value=getattr(self.model.film.stack, name), min=low, max=high)  # type: ignore[union-attr]
-        scatter = 1.0
+            return np.asarray(given)
+        names = [name for name in _OF_RESISTANCE if name in self.free]
+        nominal = nominal_values(film)
+
+        def relative(factors: FloatArray) -> FloatArray:
+            own = {name: factor * nominal[name] for name, factor in zip(names, factors, strict=True)}
+            return np.asarray(self.resistance({**self.fixed, **own}) / measured - 1.0)
+
+        factors = np.ones(len(names))
         if names:
-            found = lmfit.minimize(
-                lambda p: self.resistance({**self.fixed, **p.valuesdict()}) / measured - 1.0,
-                start, method="least_squares", x_scale="jac",
-            )  # fmt: skip
-            scatter = np.sqrt(np.sum(found.residual**2) / max(len(measured) - len(names), 1))
-        else:
-            scatter = np.sqrt(np.mean((self.resistance(self.fixed) / measured - 1.0) ** 2))
-        return np.where(np.isfinite(given), given, max(float(scatter), 1e-6) * measured)
+            factors = least_squares(relative, factors, bounds=(0.02, 50.0)).x
+        freedom = max(len(measured) - len(names), 1)
+        scatter = float(np.sqrt(np.sum(relative(factors) ** 2) / freedom))
+        return np.where(np.isfinite(given), given, max(scatter, 1e-6) * measured)
 
     def starts(self, start: Values, count: int) -> list[FloatArray]:
         """Places to start from, best first: a coarse look over the free parameters of the device."""
@@ -246,13 +245,12 @@ class Problem:
         currents = [k for k, name in enumerate(self.free) if name.startswith("critical_current")]
         # One factor for all critical currents: they start from the same side.
         scales = _CURRENTS if currents else np.ones(1)
+        largest = self._largest_current()
         best: dict[tuple[float, ...], tuple[float, FloatArray]] = {}
         for point in itertools.product(*axes):
             for scale in scales:
                 vector = np.array(point)
-                vector[currents] = np.clip(
-                    scale * self._largest_current(), *np.array([self.bounds[self.free[k]] for k in currents]).T
-                ) if currents else vector[currents]  # fmt: skip
+                vector[currents] = scale * largest
                 square = float(np.sum(np.clip(self.residuals(vector), -1e3, 1e3) ** 2))
                 if point not in best or square < best[point][0]:
                     best[point] = (square, vector)

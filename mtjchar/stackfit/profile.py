@@ -7,13 +7,12 @@ References
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
-
-from mtjchar.stackfit.problem import Problem
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,6 +23,21 @@ _ROUNDS = 12
 _CLOSE = 0.02  # of the root of the rise
 
 
+class LeastSquares(Protocol):
+    """A sum of squares over named parameters."""
+
+    @property
+    def free(self) -> Sequence[str]:
+        """Names."""
+
+    @property
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Of each parameter."""
+
+    def residuals(self, vector: FloatArray) -> FloatArray:
+        """Return what is squared."""
+
+
 class Interval(NamedTuple):
     """95 % interval of a parameter; an end that is infinite was not found between the bounds."""
 
@@ -32,7 +46,7 @@ class Interval(NamedTuple):
 
 
 def minimize(
-    problem: Problem, start: FloatArray, scale: FloatArray, held: int | None = None
+    problem: LeastSquares, start: FloatArray, scale: FloatArray, held: int | None = None
 ) -> tuple[FloatArray, float, FloatArray]:
     """Minimize the sum of squares, with one parameter held or none.
 
@@ -68,13 +82,13 @@ def minimize(
 
 
 def profile_interval(
-    problem: Problem, best: FloatArray, least: float, error: FloatArray, which: int, dispersion: float
+    problem: LeastSquares, best: FloatArray, least: float, error: FloatArray, which: int, dispersion: float
 ) -> Interval:
     """Where the deviance, minimized over the other parameters, has risen by 3.84 times the dispersion.
 
     Parameters
     ----------
-    problem : Problem
+    problem : LeastSquares
     best : ndarray
         Where the deviance is least.
     least : float
@@ -90,7 +104,7 @@ def profile_interval(
 
 
 def _end(
-    problem: Problem,
+    problem: LeastSquares,
     best: FloatArray,
     least: float,
     error: FloatArray,

@@ -129,7 +129,7 @@ class StackFit:
         return found
 
     def table(self) -> pd.DataFrame:
-        """Parameters: ``value``, ``standard_error``, ``lower`` and ``upper`` (95 %), ``unit``, ``determined``."""
+        """Parameters with standard errors, 95 % intervals, and whether the data determine them."""
         error = np.sqrt(np.diag(self.covariance))
         undetermined = self.undetermined
         rows = []
@@ -153,7 +153,7 @@ class StackFit:
         return pd.DataFrame(matrix, index=self.problem.free, columns=self.problem.free)
 
     def derived(self) -> pd.DataFrame:
-        """What follows from the parameters: ``value``, ``standard_error`` (to first order) and ``unit``."""
+        """Return what follows from the parameters, with standard errors to first order."""
         names, units, function = self._derived()
         value, covariance = self.propagate(function)
         return pd.DataFrame(
@@ -255,7 +255,8 @@ class StackFit:
         pulses, shape = self._pulses(direction, amplitude, duration, current, temperature)
 
         def log_exponent(values: Mapping[str, float]) -> Sequence[float]:
-            return np.log(np.maximum(-self.log_error_rate(values, pulses), 1e-300)).tolist()
+            logarithm = np.log(np.maximum(-self.log_error_rate(values, pulses), 1e-300))
+            return [float(one) for one in logarithm]
 
         center, covariance = self.propagate(log_exponent)
         reach = ROOT_RISE * np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -289,7 +290,7 @@ class StackFit:
         return pulses, level.shape
 
     def points(self) -> pd.DataFrame:
-        """Every row with what the model says: ``kind``, ``observed``, ``expected``, ``residual``, and its place.
+        """Rows with what the model says of them: ``kind``, ``observed``, ``expected`` and ``residual``.
 
         Residuals are in standard errors: signed roots of the deviance for counts, where ``observed`` and
         ``expected`` are shares that switched; amplitudes for thresholds; resistances for R-V.
@@ -338,8 +339,8 @@ def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a model, best AIC first: ``parameters``, ``deviance``, ``dispersion``, ``aic``, ``bic`` and their
-        distances from the best. Nested models are also told apart by the fall of the deviance, which is
+        One row a model, best AIC first: ``parameters``, ``deviance``, ``dispersion``, ``aic``, ``bic`` and
+        their distances from the best. Nested models are also told apart by the fall of the deviance, which is
         distributed like chi-square with as many degrees of freedom as there are parameters more.
     """
     first = next(iter(fits.values()))

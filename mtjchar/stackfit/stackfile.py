@@ -76,8 +76,8 @@ def _symmetric(values: Mapping[str, float]) -> tuple[Any, float]:
         return device_of(values), asymmetry
     there, back = (device_of(values, f"_{one}") for one in DIRECTIONS)
     known = [one for one in (there, back) if np.isfinite(one.stability) and np.isfinite(one.critical_current)]
-    stability = np.mean([np.sqrt(one.stability) for one in known]) ** 2
-    time = np.mean([one.relaxation_time for one in known])
+    stability = np.asarray(np.mean([np.sqrt(one.stability) for one in known]) ** 2)
+    time = np.asarray(np.mean([one.relaxation_time for one in known]))
     critical = known[0].critical_current
     if len(known) == 2 and suffixed("critical_current", DIRECTIONS[1]) in values:
         asymmetry = float(np.sqrt(there.critical_current / back.critical_current))

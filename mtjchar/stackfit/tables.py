@@ -72,8 +72,8 @@ class Table:
     kind : str
         One of `KINDS`.
     rows : DataFrame
-        Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` say where
-        each row is from.
+        Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` say
+        where each row is from.
     path : Path
     sha256 : str
         Of the file's content.
