@@ -32,7 +32,9 @@ def test_eigenvalue_meets_the_mean_time_of_escape():
         escape = 1.0 / mean_passage_time(i, delta, to=-0.9)
         both = (escape > 3e-7) & (escape < 3e-6)
         assert both.any()
-        eigenvalue = fokker_planck.slowest_eigenvalue(i[both], np.full(both.sum(), delta))
+        eigenvalue = fokker_planck.slowest_eigenvalue(
+            lambda z, own=i[both]: 0.0 * z + own, np.full(both.sum(), delta)
+        )
         assert eigenvalue == pytest.approx(escape[both], rel=5e-3)
 
 
@@ -97,6 +99,20 @@ def test_load_lines_of_a_junction_under_voltage():
     ).error_rate
     mapped = rate_table.log_error_rate_on_load_line(i, change, delta, tau)
     assert np.abs(np.exp(mapped) - exact).max() < 0.01
+
+
+@pytest.mark.parametrize(("least", "most", "error"), [(-0.5, 0.4, 0.03), (0.4, 0.6, 0.03), (0.6, 1.0, 0.015)])
+def test_load_lines_whose_current_falls_in_the_switch(least, most, error):
+    # c = 1 + a i/2 from below 0 to 1: strong pulses from P to AP under voltage.
+    rng = np.random.default_rng(5)
+    a, c = rng.uniform(-0.6, -0.1, 600), rng.uniform(least, most, 600)
+    i = 2.0 * (c - 1.0) / a
+    chosen = np.flatnonzero((i > 0.8) & (i < 12.0))[:60]
+    i, a, delta = i[chosen], a[chosen], rng.uniform(25.0, 90.0, len(chosen))
+    tau = rng.uniform(0.05, 1.0, (len(i), 12)) * 14.0 / (2.0 * np.maximum(i[:, None] - 1.0, 0.0) + 0.5)
+    exact = fokker_planck.write_statistics(lambda z: i * (1.0 + 0.5 * a * (1.0 - z)), delta, tau).error_rate
+    table = rate_table.log_error_rate_on_load_line(i[:, None], a[:, None], delta[:, None], tau)
+    assert np.abs(np.exp(table) - exact).max() < error
 
 
 @pytest.mark.parametrize(

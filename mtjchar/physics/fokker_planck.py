@@ -211,23 +211,27 @@ def write_statistics(
     return _read_out(march, step, tau)
 
 
-def slowest_eigenvalue(overdrive: FloatArray, stability: FloatArray) -> FloatArray:
-    """Rate, per t_D, of the slowest decay of the error rate at constant overdrive; see `long_pulses`.
+def slowest_eigenvalue(overdrive: FunctionOfZ, stability: FloatArray) -> FloatArray:
+    """Rate, per t_D, of the slowest decay of the error rate in a constant pulse; see `long_pulses`.
 
     Parameters
     ----------
-    overdrive, stability : ndarray, shape (devices,)
-        I/Ic0 and Delta, in the ranges of `write_error_rate`.
+    overdrive : callable
+        i(z), as for `write_statistics`.
+    stability : ndarray, shape (devices,)
+        Delta, in the range of `write_error_rate`.
 
     Returns
     -------
     ndarray, shape (devices,)
         With an absolute error from rounding of some 1e-11.
     """
-    fastest = np.maximum(np.abs(overdrive), 1.0)
-    _check(fastest, stability, np.zeros((len(stability), 1)), np.zeros_like(stability))
-    grid = _Grid.make(stability, fastest, np.zeros_like(stability), overdrive < 1.0, whole=False)
-    bands = -grid.generator(np.broadcast_to(overdrive, grid.z.shape))
+    probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
+    drive, field = overdrive(probe), np.zeros_like(stability)
+    fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
+    _check(fastest, stability, field[:, None], field)
+    grid = _Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
+    bands = -grid.generator(overdrive(grid.z))
     bands[2] -= 1.0  # `factorize` adds it
     factors, mode = factorize(bands), grid.relaxed()
     eigenvalue = np.zeros_like(stability)

@@ -11,6 +11,8 @@ nanoseconds.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -60,8 +62,13 @@ def decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray
         rate[part] = 1.0 / mean_passage_time(i[part], delta[part], to=BEYOND)
         fast = rate[part] > 0.5 * _LEAST_EIGENVALUE
         if fast.any():
-            rate[part][fast] = fokker_planck.slowest_eigenvalue(i[part][fast], delta[part][fast])
+            constant = functools.partial(_constant, i[part][fast])
+            rate[part][fast] = fokker_planck.slowest_eigenvalue(constant, delta[part][fast])
     return rate.reshape(shape)
+
+
+def _constant(values: FloatArray, z: FloatArray) -> FloatArray:
+    return np.broadcast_to(values, z.shape)
 
 
 def write_error_rate(

@@ -23,6 +23,8 @@ OVERDRIVE = (0.0, 20.0)
 STABILITY = (10.0, 250.0)
 
 _END = 40.0  # scaled time from which on the logarithm is a straight line
+_FALLEN = (0.35, 0.4)  # of c in `log_error_rate_on_load_line`
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _FLOOR = 1e-5  # of -ln WER: below, relative accuracy is given up
 
 
@@ -114,12 +116,37 @@ def log_error_rate_on_load_line(
     reduced time c tau. The density before the pulse is still that of Delta: its mean distance from the pole,
     1/(2 Delta), is c times the one that belongs to c Delta. While the pole repels at the rate
     2 (i - 1), that is worth a time, which is added.
+
+    Where the current falls so much that c is below 0.4, the way from the pole decides: there the error rate
+    is that of the constant overdrive i, later by what the way to m_z = 0 takes longer; within 0.03.
     """
-    c = 1.0 + 0.5 * feedback * overdrive
+    full = 1.0 + 0.5 * feedback * overdrive
+    c = np.maximum(full, _FALLEN[0])
     constant = overdrive * (1.0 + 0.5 * feedback) / c
     past = np.maximum(constant - 1.0, 1e-9)
     gain = np.log1p((c - 1.0) * past / (1.0 + past)) / (2.0 * past)
-    return log_error_rate(constant, c * stability, np.where(reduced_time > 0.0, c * reduced_time + gain, 0.0))
+    scaled = np.where(reduced_time > 0.0, c * reduced_time + gain, 0.0)
+    mapped = log_error_rate(constant, c * stability, scaled)
+    falls = full < _FALLEN[1]
+    if not np.any(falls):
+        return mapped
+    i, a, delta, tau = np.broadcast_arrays(overdrive, feedback, stability, reduced_time)
+    falls = np.broadcast_to(falls, tau.shape)
+    share = np.clip((_FALLEN[1] - full) / (_FALLEN[1] - _FALLEN[0]), 0.0, 1.0)
+    late = tau[falls] - _later(i[falls], a[falls])
+    share = np.broadcast_to(share, tau.shape)[falls]
+    mapped[falls] += share * (log_error_rate(i[falls], delta[falls], late) - mapped[falls])
+    return mapped
+
+
+def _later(overdrive: FloatArray, feedback: FloatArray) -> FloatArray:
+    """Reduced time by which a changing overdrive comes later to m_z = 0 than the constant one."""
+    z, weight = 0.5 * (_NODES + 1.0), 0.5 * _WEIGHTS
+    constant = overdrive[:, None] - z
+    changing = constant + 0.5 * (feedback * overdrive)[:, None] * (1.0 - z)
+    least = 1e-2  # where it stalls, it does not arrive in time anyway
+    slower = 1.0 / np.maximum(changing, least) - 1.0 / np.maximum(constant, least)
+    return np.asarray((slower / (1.0 - z**2)) @ weight)
 
 
 class _Table(NamedTuple):

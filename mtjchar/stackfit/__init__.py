@@ -6,8 +6,9 @@ from mtjchar.stackfit.fit import VARY, fit_stack
 from mtjchar.stackfit.loops import LoopFit, fit_loops
 from mtjchar.stackfit.model import UNITS as PARAMETERS
 from mtjchar.stackfit.result import FitWarning, StackFit, compare
+from mtjchar.stackfit.simulate import pulses_at, simulate_counts
 from mtjchar.stackfit.stackfile import fitted_stack, write_stack
-from mtjchar.stackfit.tables import Table, read_table, read_tables
+from mtjchar.stackfit.tables import Table, read_table, read_tables, table_of
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 __all__ = [
@@ -26,7 +27,10 @@ __all__ = [
     "fitted_stack",
     "information_map",
     "next_measurements",
+    "pulses_at",
     "read_table",
     "read_tables",
+    "simulate_counts",
+    "table_of",
     "write_stack",
 ]

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.physics import rate_table, tunneling
-from mtjchar.physics.fokker_planck import write_statistics
+from mtjchar.physics.fokker_planck import slowest_eigenvalue, write_statistics
+from mtjchar.physics.long_pulses import decay_rate
 from mtjchar.stackfit.film import Device, Film, FilmValues
 from mtjchar.study import DIRECTIONS
 
@@ -38,6 +39,8 @@ DIRECTIONAL = ("stability", "critical_current", "relaxation_time")
 """Those that can have a value of their own in each direction."""
 
 _POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
+_HANDOVER = 100.0  # reduced time, over the overdrive, from which on the logarithm is a straight line
+_LEAST_EIGENVALUE = 1e-7  # per t_D
 _LEAST_RATE = 1e-15  # of switching, where the table has underflown
 
 
@@ -176,27 +179,30 @@ class SwitchingModel:
         return rate_table.log_error_rate(overdrive, stability, tau)
 
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
-        """Return the error rate of each row by the Fokker-Planck equation itself, load line and torque exact.
-
-        Rows whose reduced time is beyond the solver's are NaN.
-        """
+        """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
         overdrive, change, stability, tau = self._reduced(values, pulses)
         lambda_ = values.get("slonczewski_lambda", 1.0)
-        rate = np.full(len(tau), np.nan)
-        short = tau * np.maximum(overdrive * (1.0 + np.maximum(change, 0.0)), 1.0) < 300.0
         start = np.where(pulses.reverse, -1.0, 1.0)
         bent = (lambda_**2 - 1.0) / (lambda_**2 + 1.0)
         # Without the torque's part the load line is straight.
         straight = (1.0 + change) * np.where(pulses.reverse, lambda_**2, lambda_**-2)
 
         def drive(z: FloatArray) -> FloatArray:
-            i, end, s = overdrive[short], straight[short], start[short]
-            line = i * (1.0 + 0.5 * (end - 1.0) * (1.0 - z))
-            return np.asarray(line * (1.0 + bent * s) / (1.0 + bent * s * z))
+            line = overdrive * (1.0 + 0.5 * (straight - 1.0) * (1.0 - z))
+            return np.asarray(line * (1.0 + bent * start) / (1.0 + bent * start * z))
 
-        if short.any():
-            rate[short] = write_statistics(drive, stability[short], tau[short, None]).error_rate[:, 0]
-        return rate
+        fastest = np.maximum(overdrive * np.maximum(1.0 + change, 1.0), 1.0)
+        handover = np.minimum(tau, _HANDOVER / fastest)
+        rate = write_statistics(drive, stability, handover[:, None]).error_rate[:, 0]
+        late = tau > handover
+        if late.any():
+            decay = slowest_eigenvalue(drive, stability)
+            # Rounding spoils small ones; a straight load line maps to a constant overdrive, see rate_table.
+            c = 1.0 + 0.5 * change * overdrive
+            mapped = c * decay_rate(overdrive * (1.0 + 0.5 * change) / c, c * stability)
+            decay = np.where(decay > _LEAST_EIGENVALUE, decay, mapped)
+            rate = rate * np.exp(-decay * (tau - handover))
+        return np.asarray(rate)
 
     def threshold(self, values: Values, pulses: Pulses, probability: FloatArray) -> FloatArray:
         """Amplitude (V or A) at which a share of the writes succeeds, in the place of those of the rows."""

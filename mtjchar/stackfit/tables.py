@@ -117,6 +117,22 @@ def read_table(path: str | Path, columns: str | Path | None = None, *, skip_bad:
         raise InputError(
             "data", value=str(path), allowed="a CSV or Parquet file", remedy=f"{error.strerror}."
         ) from error
+    return _read(path, content, columns, skip_bad)
+
+
+def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
+    """Make a table of rows that are in memory already, with columns as `read_table` reads them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    name : str, optional
+        What messages call it.
+    """
+    return _read(Path(name), rows.to_csv(index=False).encode(), None, False)
+
+
+def _read(path: Path, content: bytes, columns: str | Path | None, skip_bad: bool) -> Table:
     text, lines = _cells(path, content)
     if text.empty:
         raise InputError(str(path), value="no rows", allowed="a header and at least one row")
