@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.physics import rate_table, tunneling
-from mtjchar.physics.fokker_planck import slowest_eigenvalue, write_statistics
+from mtjchar.physics.fokker_planck import STABILITY_RANGE, slowest_eigenvalue, write_statistics
 from mtjchar.physics.long_pulses import decay_rate
 from mtjchar.stackfit.film import Device, Film, FilmValues
 from mtjchar.study import DIRECTIONS
@@ -181,27 +181,42 @@ class SwitchingModel:
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
         overdrive, change, stability, tau = self._reduced(values, pulses)
-        lambda_ = values.get("slonczewski_lambda", 1.0)
-        start = np.where(pulses.reverse, -1.0, 1.0)
+        # Rows that differ in the duration alone are one march.
+        rows = np.stack([overdrive, change, stability, pulses.reverse], axis=1)
+        systems, of_row = np.unique(rows, axis=0, return_inverse=True)
+        of_row = of_row.ravel()
+        order = np.argsort(of_row, kind="stable")
+        counts = np.bincount(of_row)
+        column = np.empty_like(of_row)
+        column[order] = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        times = np.zeros((len(systems), counts.max()))
+        times[of_row, column] = tau
+        return self._solve(values.get("slonczewski_lambda", 1.0), systems, times)[of_row, column]
+
+    def _solve(self, lambda_: float, systems: FloatArray, tau: FloatArray) -> FloatArray:
+        """Error rates of shape (systems, durations); columns overdrive, change, stability and reverse."""
+        overdrive, change, stability, reverse = systems.T
+        start = np.where(reverse > 0.0, -1.0, 1.0)
         bent = (lambda_**2 - 1.0) / (lambda_**2 + 1.0)
         # Without the torque's part the load line is straight.
-        straight = (1.0 + change) * np.where(pulses.reverse, lambda_**2, lambda_**-2)
+        straight = (1.0 + change) * np.where(reverse > 0.0, lambda_**2, lambda_**-2)
 
         def drive(z: FloatArray) -> FloatArray:
             line = overdrive * (1.0 + 0.5 * (straight - 1.0) * (1.0 - z))
             return np.asarray(line * (1.0 + bent * start) / (1.0 + bent * start * z))
 
         fastest = np.maximum(overdrive * np.maximum(1.0 + change, 1.0), 1.0)
-        handover = np.minimum(tau, _HANDOVER / fastest)
-        rate = write_statistics(drive, stability, handover[:, None]).error_rate[:, 0]
+        handover = np.minimum(tau, (_HANDOVER / fastest)[:, None])
+        rate = write_statistics(drive, stability, handover).error_rate
         late = tau > handover
         if late.any():
             decay = slowest_eigenvalue(drive, stability)
             # Rounding spoils small ones; a straight load line maps to a constant overdrive, see rate_table.
-            c = 1.0 + 0.5 * change * overdrive
-            mapped = c * decay_rate(overdrive * (1.0 + 0.5 * change) / c, c * stability)
+            c = np.maximum(1.0 + 0.5 * change * overdrive, 0.1)
+            constant = np.minimum(overdrive * (1.0 + 0.5 * change) / c, 1.0)
+            mapped = c * decay_rate(constant, np.clip(c * stability, *STABILITY_RANGE))
             decay = np.where(decay > _LEAST_EIGENVALUE, decay, mapped)
-            rate = rate * np.exp(-decay * (tau - handover))
+            rate = rate * np.exp(-decay[:, None] * (tau - handover))
         return np.asarray(rate)
 
     def threshold(self, values: Values, pulses: Pulses, probability: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mtjchar.errors import InputError
 from mtjchar.study.fields import Description, InUnit
-from mtjchar.study.models import Stack, Study
+from mtjchar.study.models import Stack, Study, Variability
 
 
 def load_study(path: str | Path) -> Study:
@@ -45,10 +45,33 @@ def load_study(path: str | Path) -> Study:
         raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
     if isinstance(data.get("stack"), dict):
         data["stack"] = {**data["stack"], **overrides}
+    variability = data.get("variability")
+    if isinstance(variability, dict) and isinstance(variability.get("fit"), str):
+        variability["fit"] = _covariance(path, variability["fit"])
     try:
         return Study.model_validate(data, context={"file": str(path)})
     except ValidationError as error:
         raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
+
+
+def _covariance(path: Path, name: str) -> dict[str, Any]:
+    """Uncertainties of a fitted stack file, those of the parameters that devices sample."""
+    fit = _read_toml(path.parent / name, f"{path}: variability.fit").get("fit")
+    keys = ("parameters", "values", "covariance")
+    if not isinstance(fit, dict) or not all(isinstance(fit.get(key), list) for key in keys):
+        raise InputError(
+            f"{path}: variability.fit",
+            value=name,
+            allowed="a stack file with a table [fit]",
+            remedy="`mtjchar fit` writes such files.",
+        )
+    # The others, such as the bias at which the TMR is halved, all devices share.
+    kept = [k for k, key in enumerate(fit["parameters"]) if key in Variability.model_fields]
+    return {
+        "parameters": [fit["parameters"][k] for k in kept],
+        "values": [fit["values"][k] for k in kept],
+        "covariance": [[fit["covariance"][j][k] for k in kept] for j in kept],
+    }
 
 
 class _StackFile(Description):

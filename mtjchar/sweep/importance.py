@@ -23,12 +23,9 @@ from scipy.special import log_ndtr, logsumexp
 from scipy.stats import truncnorm
 
 from mtjchar.study import Study
-from mtjchar.sweep.sampling import COLUMNS, CUT, devices_at, sobol_points
+from mtjchar.sweep.sampling import COLUMNS, CUT, REPLICATES, devices_at, sobol_points
 
 FloatArray = npt.NDArray[np.float64]
-
-REPLICATES = 16
-"""Independently scrambled Sobol sequences in a shifted sample; their scatter gives the interval."""
 
 _LEAST_DEVICES = 64  # of a study that is worth a pilot
 _NEEDED = 1e-6  # a nominal device that never gets below has no tail
@@ -127,7 +124,7 @@ def sample_shifted(study: Study, shift: Shift) -> pd.DataFrame:
     """
     normal, weight = draw(shift, _varied(study), study.sweep.devices, study.sweep.seed)
     replicate = np.arange(len(normal)) % REPLICATES
-    return devices_at(study, normal).assign(weight=weight, replicate=replicate)
+    return devices_at(study, normal, replicate).assign(weight=weight, replicate=replicate)
 
 
 def draw(shift: Shift, varied: list[int], devices: int, seed: int) -> tuple[FloatArray, FloatArray]:
