@@ -63,6 +63,8 @@ def fit(
         warnings.simplefilter("ignore")  # they are in the report
         result = fit_stack(tables, film, vary=_names(vary), per_direction=_names(per_direction))
     plan = None if narrow is None else next_measurements(result, narrow)
+    for message in result.messages:
+        error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
     write_stack(result, out, name, reference)
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
@@ -75,8 +77,6 @@ def fit(
             console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
             console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
         console.print(f"wrote {out}", highlight=False)
-    for message in result.messages:
-        error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
 
 
 def _others(tables: Any, film: Any) -> list[Any]:

@@ -31,8 +31,7 @@ _FAR = 10.0  # factor between a fitted value and the film's
 _CONTRADICTION = 1e-6
 _SWAPPED = 25.0  # fall of the deviance
 _BETTER = 0.5
-_FALLS = 1e-4
-_TABLE_END = 19.9  # overdrive
+_POOR = 1e-3  # probability of so large a deviance, below which it is said
 
 
 def before(problem: Problem) -> list[str]:
@@ -206,14 +205,14 @@ def _devices(data: Data) -> list[str]:
 
 def after(fit: StackFit) -> list[str]:
     """Say what the numbers of a fit do not show."""
-    messages = [*_dispersed(fit), *_film(fit)]
+    messages = [*_dispersed(fit), *_too_good(fit), *_film(fit)]
     for name, remedy in fit.undetermined.items():
         messages.append(f"{name} is not determined by these data; measure {remedy}")
     return messages
 
 
 def _dispersed(fit: StackFit) -> list[str]:
-    if fit.inflation == 1.0:
+    if fit.dispersion < 1.0 or fit.probability > _POOR:
         return []
     points = fit.points()
     worst = points.iloc[int(points["residual"].abs().to_numpy().argmax())]
@@ -226,6 +225,18 @@ def _dispersed(fit: StackFit) -> list[str]:
     by_source = _by_source(points)
     swapped = _swapped(fit)
     return [message + by_source, *swapped]
+
+
+def _too_good(fit: StackFit) -> list[str]:
+    if (
+        fit.problem.rows < 10
+        or stats.chi2.cdf(fit.deviance, max(fit.expected_deviance, 1.0)) > _CONTRADICTION
+    ):
+        return []
+    return [
+        f"the data agree with the model better than chance allows, deviance {fit.dispersion:.2g} times what is "
+        "expected: are the trials and errors as stated, or are these smoothed or simulated values?"
+    ]
 
 
 def _by_source(points: pd.DataFrame) -> str:

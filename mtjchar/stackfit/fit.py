@@ -31,6 +31,7 @@ _SCALES = {
     "tmr": 0.1,
 }
 _RELATIVE_SCALE = 0.1
+_LEAST_STRENGTH = 1e-14  # of the information along a combination of parameters, over the largest: rounding
 _CORRECTIONS = 2
 _SMALL = 0.05  # standard errors: change of the residuals at which the table needs no further correction
 
@@ -98,6 +99,7 @@ def fit_stack(
     temperature = film.temperature if film is not None else _only_temperature(data)
     problem, first = make_problem(data, film, vary, per_direction, start or {}, temperature)
     warned = checks.before(problem)
+    _check_sensitive(problem, first)
     best, square, jacobian = _search(problem, first, starts)
     if exact:
         best, square, jacobian = _exact(problem, best, square, jacobian)
@@ -120,6 +122,21 @@ def scales(problem: Problem, vector: FloatArray) -> FloatArray:
             for name, value in zip(problem.free, vector, strict=True)
         ]
     )
+
+
+def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
+    """Refuse parameters that change nothing in these data."""
+    start = np.array([first[name] for name in problem.free])
+    at_start = problem.residuals(start)
+    for k, name in enumerate(problem.free):
+        low, high = problem.bounds[name]
+        moved = start.copy()
+        moved[k] = start[k] + 0.05 * (high - start[k] if high - start[k] > start[k] - low else low - start[k])
+        if np.array_equal(problem.residuals(moved), at_start):
+            raise InputError(
+                "vary", value=name, allowed="parameters that these data depend on",
+                remedy="Currents do not show resistances; one direction does not show an asymmetry.",
+            )  # fmt: skip
 
 
 def _search(
@@ -153,7 +170,8 @@ def _assemble(
     size = scales(problem, best)
     # Parameters in their natural sizes: singular values say what combinations the data leave open.
     scaled = jacobian * size
-    inverse = np.linalg.pinv(scaled.T @ scaled, rcond=1e-12, hermitian=True)
+    strength, axes = np.linalg.eigh(scaled.T @ scaled)
+    inverse = (axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T
     freedom = problem.rows - len(best)
     expected = float(problem.expected(best).sum()) - len(best)
     dispersion = square / expected if expected > 0.5 else 1.0

@@ -131,22 +131,26 @@ class SwitchingModel:
 
     def load_line(
         self, values: Values, pulses: Pulses, critical: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Overdrive of each row before the write, and its relative change up to the end of the write."""
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Overdrive of each row before the write, its relative change, and the current's part of that.
+
+        The change is twice that on the way to m_z = 0, where a write is decided, so that the load line is a
+        straight one from there on; the current's is that up to the end.
+        """
         # The torque is P/2 in P and Lambda^2 times that in AP, see torque.spin_torque_efficiency.
-        asymmetry = values.get("slonczewski_lambda", 1.0) ** 2
-        before = np.where(pulses.reverse, asymmetry, 1.0)
-        after = np.where(pulses.reverse, 1.0, asymmetry)
-        current = pulses.amplitude
+        square = values.get("slonczewski_lambda", 1.0) ** 2
+        before = np.where(pulses.reverse, square, 1.0)
+        current, ratio = pulses.amplitude, np.ones_like(pulses.amplitude)
         if pulses.voltage.any():
             parallel, excess = self.resistances(values, pulses)
             # Conductance is linear in m_z: 1/R_P in P and 1/(R_P (1 + TMR)) in AP at that voltage.
             low = pulses.amplitude / parallel
             high = low / (1.0 + excess)
-            first, last = np.where(pulses.reverse, high, low), np.where(pulses.reverse, low, high)
+            first = np.where(pulses.reverse, high, low)
             current = np.where(pulses.voltage, first, current)
-            after = np.where(pulses.voltage, after * last / first, after)
-        return current * before / critical, after / before - 1.0
+            ratio = np.where(pulses.voltage, np.where(pulses.reverse, low, high) / first, ratio)
+        torque_at_0 = 2.0 * square / (square + 1.0) / before
+        return current * before / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
 
     def resistances(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray]:
         """R_P (ohm) and the TMR at the voltage of each row."""
@@ -156,33 +160,36 @@ class SwitchingModel:
         tmr = self.film.tmr(pulses.temperature, values["tmr"])
         return parallel, tunneling.tmr_at_bias(tmr, voltage, np.asarray(values["tmr_half_bias"]))
 
-    def _reduced(
-        self, values: Values, pulses: Pulses
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        device = self.device(values, pulses)
-        overdrive, change = self.load_line(values, pulses, device.critical_current)
-        field = values.get("offset_field", 0.0)
-        if field:
-            assert self.film is not None
-            # A field that holds the state acts like an overdrive -h: the drift is (i - h - z)(1 - z^2).
-            towards_p = np.where(pulses.reverse, -1.0, 1.0)
-            shifted = overdrive - towards_p * field / self.film.anisotropy_field(device.stability)
-            change = change * overdrive / np.where(shifted > 0.0, shifted, 1.0)
-            overdrive = np.maximum(shifted, 0.0)
-        return overdrive, change, device.stability, pulses.duration / device.relaxation_time
-
     def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
-        overdrive, change, stability, tau = self._reduced(values, pulses)
+        device = self.device(values, pulses)
+        overdrive, change, _ = self.load_line(values, pulses, device.critical_current)
+        tau = pulses.duration / device.relaxation_time
+        if values.get("offset_field", 0.0):
+            # A field that holds the state acts like an overdrive -h: the drift is (i - h - z)(1 - z^2).
+            shifted = overdrive - self._field(values, pulses, device.stability)
+            change = change * overdrive / np.where(shifted > 0.0, shifted, 1.0)
+            overdrive = np.maximum(shifted, 0.0)
         if np.any(change):
-            return rate_table.log_error_rate_on_load_line(overdrive, change, stability, tau)
-        return rate_table.log_error_rate(overdrive, stability, tau)
+            return rate_table.log_error_rate_on_load_line(overdrive, change, device.stability, tau)
+        return rate_table.log_error_rate(overdrive, device.stability, tau)
+
+    def _field(self, values: Values, pulses: Pulses, stability: FloatArray) -> FloatArray:
+        """Offset field over the anisotropy field, positive where it holds the state before the write."""
+        field = values.get("offset_field", 0.0)
+        if not field:
+            return np.zeros_like(stability)
+        assert self.film is not None  # checked where the data are
+        towards_p = np.where(pulses.reverse, -1.0, 1.0)
+        return np.asarray(towards_p * field / self.film.anisotropy_field(stability))
 
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
-        overdrive, change, stability, tau = self._reduced(values, pulses)
+        device = self.device(values, pulses)
+        overdrive, change, own = self.load_line(values, pulses, device.critical_current)
+        field = self._field(values, pulses, device.stability)
         # Rows that differ in the duration alone are one march.
-        rows = np.stack([overdrive, change, stability, pulses.reverse], axis=1)
+        rows = np.stack([overdrive, change, own, device.stability, field, pulses.reverse], axis=1)
         systems, of_row = np.unique(rows, axis=0, return_inverse=True)
         of_row = of_row.ravel()
         order = np.argsort(of_row, kind="stable")
@@ -190,30 +197,29 @@ class SwitchingModel:
         column = np.empty_like(of_row)
         column[order] = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
         times = np.zeros((len(systems), counts.max()))
-        times[of_row, column] = tau
+        times[of_row, column] = pulses.duration / device.relaxation_time
         return self._solve(values.get("slonczewski_lambda", 1.0), systems, times)[of_row, column]
 
     def _solve(self, lambda_: float, systems: FloatArray, tau: FloatArray) -> FloatArray:
-        """Error rates of shape (systems, durations); columns overdrive, change, stability and reverse."""
-        overdrive, change, stability, reverse = systems.T
+        """Error rates of shape (systems, durations)."""
+        overdrive, change, own, stability, field, reverse = systems.T
         start = np.where(reverse > 0.0, -1.0, 1.0)
         bent = (lambda_**2 - 1.0) / (lambda_**2 + 1.0)
-        # Without the torque's part the load line is straight.
-        straight = (1.0 + change) * np.where(reverse > 0.0, lambda_**2, lambda_**-2)
 
         def drive(z: FloatArray) -> FloatArray:
-            line = overdrive * (1.0 + 0.5 * (straight - 1.0) * (1.0 - z))
-            return np.asarray(line * (1.0 + bent * start) / (1.0 + bent * start * z))
+            current = overdrive * (1.0 + 0.5 * own * (1.0 - z))
+            return np.asarray(current * (1.0 + bent * start) / (1.0 + bent * start * z))
 
-        fastest = np.maximum(overdrive * np.maximum(1.0 + change, 1.0), 1.0)
+        fastest = np.maximum(overdrive * np.maximum(1.0 + own, 1.0) * lambda_**2, 1.0)
         handover = np.minimum(tau, (_HANDOVER / fastest)[:, None])
-        rate = write_statistics(drive, stability, handover).error_rate
+        rate = write_statistics(drive, stability, handover, field=field).error_rate
         late = tau > handover
         if late.any():
-            decay = slowest_eigenvalue(drive, stability)
+            decay = slowest_eigenvalue(lambda z: drive(z) - field, stability)
             # Rounding spoils small ones; a straight load line maps to a constant overdrive, see rate_table.
+            i = np.maximum(overdrive - field, 1e-3)
             c = np.maximum(1.0 + 0.5 * change * overdrive, 0.1)
-            constant = np.minimum(overdrive * (1.0 + 0.5 * change) / c, 1.0)
+            constant = np.minimum((i + 0.5 * change * overdrive) / c, 1.0)
             mapped = c * decay_rate(constant, np.clip(c * stability, *STABILITY_RANGE))
             decay = np.where(decay > _LEAST_EIGENVALUE, decay, mapped)
             rate = rate * np.exp(-decay[:, None] * (tau - handover))
