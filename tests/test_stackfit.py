@@ -131,7 +131,7 @@ def test_current_drive_is_the_solver_itself():
 
 
 def test_voltages_of_a_junction():
-    # Analytic: P to AP starts at V/R_P, AP to P at V/[R_P (1 + TMR(V))], with twice the torque for Lambda^2 = 2.
+    # Analytic: P to AP starts at V/R_P, AP to P at V/[R_P (1 + TMR(V))], there with Lambda^2 = 2 times the t
     pulses = Pulses.of(
         pd.DataFrame({"amplitude_V": [0.5, 0.5], "duration_s": 1e-9, "direction": ["p_to_ap", "ap_to_p"]}),
         300.0,
@@ -141,7 +141,7 @@ def test_voltages_of_a_junction():
     parallel = 5e-12 / (0.25 * np.pi * 40e-9**2)
     assert start == pytest.approx([0.5 / parallel / 1e-4, 2.0 * 0.5 / (parallel * 1.62) / 1e-4])
     assert 1.0 + current == pytest.approx([1.0 / 1.62, 1.62])
-    # At m_z = 0 the conductance is the mean of both and the torque 2 Lambda^2/(Lambda^2 + 1) = 4/3 of that in P.
+    # At m_z = 0: mean of both conductances, and 2 Lambda^2/(Lambda^2 + 1) = 4/3 of the torque in P.
     middle = 0.5 * (1.0 + 1.0 / 1.62) * (4.0 / 3.0) * np.array([1.0, 1.62 / 2.0])
     assert 1.0 + 0.5 * change == pytest.approx(middle)
 
@@ -216,7 +216,8 @@ def test_all_tables_together():
     bias = pd.DataFrame(
         {
             "voltage_V": np.tile(voltage, 2), "state": ["P"] * 10 + ["AP"] * 10,
-            "resistance_ohm": np.r_[np.full(10, parallel), antiparallel] * (1.0 + 0.003 * rng.normal(size=20)),
+            "resistance_ohm": np.r_[np.full(10, parallel), antiparallel]
+            * (1.0 + 0.003 * rng.normal(size=20)),
         }
     )  # fmt: skip
     threshold = pulses_at(FILM, np.geomspace(1e-8, 1e-4, 6), 0.5, values=truth)
@@ -285,7 +286,7 @@ def test_a_sweep_through_ngspice_comes_back(tmp_path):
 
 def test_published_stack_2_is_one_macrospin():
     fit = fit_stack([read_table("data/published/hu2019_stack2.csv")])
-    # Reading error 1 uA, six decades of time: chi-square of 10 degrees of freedom, root mean square below 1 uA.
+    # Reading error 1 uA, six decades of time: chi-square of 10 degrees of freedom, rms below 1 uA.
     assert fit.probability > 0.05
     residual = fit.points()["residual"]
     assert np.sqrt(np.mean(residual**2)) < 1.0
@@ -735,3 +736,19 @@ def test_correlated_devices(file):
     r = np.corrcoef(devices["diameter_m"], devices["tmr"])[0, 1]
     assert r == pytest.approx(-0.6, abs=FAR * 0.64 / np.sqrt(20_000))
     assert devices["tmr"].std() / devices["tmr"].mean() == pytest.approx(0.04, rel=0.04)
+
+
+# ---- posterior ----
+
+
+def test_posterior_of_a_nearly_normal_likelihood(fit, tmp_path):
+    from mtjchar.stackfit.posterior import corner_figure, posterior
+
+    samples = posterior(fit, steps=120, burn=40)
+    table = fit.table()
+    assert list(samples.columns) == list(fit.problem.free)
+    # The likelihood is nearly normal: mean within a standard error, and its spread.
+    assert np.all(np.abs(samples.mean() - table["value"]) < table["standard_error"])
+    assert (samples.std() / table["standard_error"]).to_numpy() == pytest.approx(1.0, abs=0.4)
+    corner_figure(fit, samples, tmp_path / "corner.png")
+    assert (tmp_path / "corner.png").stat().st_size > 10_000

@@ -62,7 +62,7 @@ def posterior(fit: StackFit, *, steps: int = 600, burn: int = 200, seed: int = 1
     start = 0.1 * rng.normal(size=(_WALKERS_PER_PARAMETER * size, size))
     inside = np.clip(fit.vector + scale * start, lower, upper)
     sampler = emcee.EnsembleSampler(len(start), size, log_probability)
-    sampler.random_state = np.random.RandomState(seed).get_state()  # noqa: NPY002, all that emcee takes
+    sampler.random_state = np.random.RandomState(seed).get_state()
     sampler.run_mcmc((inside - fit.vector) / scale, steps)
     samples = fit.vector + scale * sampler.get_chain(discard=burn, flat=True)
     return pd.DataFrame(samples, columns=list(problem.free))
@@ -88,7 +88,10 @@ def corner_figure(fit: StackFit, samples: pd.DataFrame, path: str | Path | None 
     except ImportError as error:
         raise MissingToolError("corner is not installed: pip install 'mtjchar[posterior]'") from error
     figure = corner.corner(
-        samples.to_numpy(), labels=list(samples.columns), truths=fit.vector.tolist(), quantiles=[0.025, 0.5, 0.975]
+        samples.to_numpy(),
+        labels=list(samples.columns),
+        truths=fit.vector.tolist(),
+        quantiles=[0.025, 0.5, 0.975],
     )
     if path is not None:
         figure.savefig(path)
