@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import physics
+from benchmarks import fitting, physics
 from rich.console import Console
 from rich.table import Table
 
 PARTS: dict[str, Callable[[], list[Table]]] = {
     "physics": physics.tables,
+    "fitting": fitting.tables,
 }
 
 

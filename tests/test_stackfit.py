@@ -131,7 +131,7 @@ def test_current_drive_is_the_solver_itself():
 
 
 def test_voltages_of_a_junction():
-    # Analytic: P to AP starts at V/R_P, AP to P at V/[R_P (1 + TMR(V))], there with Lambda^2 = 2 times the t
+    # Analytic: P to AP starts at V/R_P, AP to P at V/[R_P (1 + TMR(V))] with Lambda^2 = 2 times the torque.
     pulses = Pulses.of(
         pd.DataFrame({"amplitude_V": [0.5, 0.5], "duration_s": 1e-9, "direction": ["p_to_ap", "ap_to_p"]}),
         300.0,

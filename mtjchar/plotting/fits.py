@@ -166,7 +166,7 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
         shape = (len(durations), len(amplitudes))
         picture = axes.pcolormesh(
             1e9 * durations, factor * amplitudes, table["narrowing"].to_numpy().reshape(shape).T, vmax=1.0,
-            shading="gouraud", cmap="viridis_r",
+            shading="gouraud", rasterized=True, cmap="viridis_r",
         )  # fmt: skip
         own = points[points["direction"] == direction] if "direction" in points else points
         axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)

@@ -235,7 +235,8 @@ def _too_good(fit: StackFit) -> list[str]:
         return []
     return [
         "the data agree with the model better than chance allows, deviance "
-        f"{fit.dispersion:.2g} times what is expected: are the trials and errors as stated, or are these smoothed or simulated values?"
+        f"{fit.dispersion:.2g} times what is expected: are the trials and errors as stated, or are these "
+        "smoothed or simulated values?"
     ]
 
 
