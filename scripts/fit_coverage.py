@@ -97,9 +97,9 @@ def thresholds(rng: np.random.Generator) -> Found:
 
 
 def loops(rng: np.random.Generator) -> Found:
-    """300 R-H loops in steps of 0.5 mT at 1 T/s; switching drawn step by step."""
+    """100 R-H loops in steps of 0.5 mT at 1 T/s; switching drawn step by step."""
     truth = {"stability": 45.0, "anisotropy_field": 0.18, "offset_field": 0.006}
-    fit = fit_loops(table_of(loop_rows(truth, 300, rng)), relaxation_time=1.2e-9)
+    fit = fit_loops(table_of(loop_rows(truth, 100, rng)), relaxation_time=1.2e-9)
     return {
         str(name): (
             truth[str(name)],
@@ -115,12 +115,15 @@ def loop_rows(truth: dict[str, float], count: int, rng: np.random.Generator) -> 
     ones = np.ones(len(grid) - 1)
     up = Steps(grid[:-1], grid[1:], ones, ones, ones, 0.0 * ones)
     rows = []
+    staying = {
+        sign: log_staying(
+            up._replace(sign=sign * ones), truth["stability"], truth["anisotropy_field"], truth["offset_field"],
+            1.2e-9,
+        )
+        for sign in (1.0, -1.0)
+    }  # fmt: skip
     for _ in range(count):
-        for sign in (1.0, -1.0):
-            stays = log_staying(
-                up._replace(sign=sign * ones), truth["stability"], truth["anisotropy_field"],
-                truth["offset_field"], 1.2e-9,
-            )  # fmt: skip
+        for sign, stays in staying.items():
             at = int(np.argmax(rng.uniform(size=len(stays)) < -np.expm1(stays))) + 1
             switched = np.arange(len(grid)) >= at
             resistance = np.where(switched == (sign > 0.0), 4000.0, 8000.0)

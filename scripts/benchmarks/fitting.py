@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import Candidates, timed
 from mtjchar.physics import rate_table
-from mtjchar.stackfit import Film, fit_stack, pulses_at, simulate_counts, table_of
+from mtjchar.stackfit import Film, FitWarning, fit_stack, pulses_at, simulate_counts, table_of
 from mtjchar.study import load_stack
 
 DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 6), (0.03, 0.2, 0.5, 0.8, 0.97)
@@ -16,7 +18,8 @@ DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 6), (0.03, 0.2, 0.5, 0.8, 0.97)
 
 def tables() -> list[Table]:
     """All on one core."""
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # the table alone is not good enough for so many trials
         return [timed("Joint fit of 60 switching points, 1e4 trials each, three parameters", "fit", fits())]
 
 
