@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import network, physics, sweeps
+from benchmarks import fitting, network, physics, sweeps
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], list[Table]]] = {
     "physics": physics.tables,
     "network": network.tables,
     "sweeps": sweeps.tables,
+    "fitting": fitting.tables,
 }
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 from scipy import stats
@@ -164,7 +165,38 @@ def assert_energy_accuracy(values):
     assert all(low < high for low, high in zip(strict, loose, strict=True))
 
 
+def assert_fit_new_stack(values):
+    # What was simulated comes back: six values within 6.2 standard errors, beyond by chance 4e-9.
+    truth = {**values["truth"], "resistance_area_product": 5e-12, "tmr_half_bias": 0.5}
+    for name, (value, error) in values["fitted"].items():
+        assert abs(value - truth[name]) < 6.2 * error, name
+        assert error < 0.1 * value, name
+    assert 0.2 < values["dispersion"] < 2.5
+    # A parameter that the truth does not have lowers the deviance by more than 40 by chance at 3e-10.
+    assert values["gain"] < 40.0
+    # Of 400 devices.
+    assert values["wafer"]["diameter"] == pytest.approx(0.02, rel=0.3)
+    assert values["wafer"]["correlation"]["resistance_area_product tmr"] == pytest.approx(-0.5, abs=0.25)
+    assert "16 stacks drawn" in values["interval"]
+    assert values["narrowing"] == sorted(values["narrowing"], reverse=True)
+    lower, ber, upper = (np.array(values[name]) for name in ("lower", "ber", "upper"))
+    assert np.all((lower <= ber) & (ber <= upper))
+    assert ber.min() < 1e-6 < 0.1 < ber.max()
+
+
 CHECKS = {
+    "fit_new_stack": (
+        {
+            "truth": "truth", "dispersion": "fit.dispersion", "wafer": "variability",
+            "fitted": "{n: [v.value, v.stderr] for n, v in fit.params.items() if v.vary}",
+            "gain": "float(fit.deviance - own.deviance)",
+            "narrowing": "plan['narrowing'].tolist()", "interval": "surface.dataset.attrs['interval']",
+            "ber": "surface.ber('p_to_ap', 0.7, duration)",
+            "lower": "surface.ber_interval('p_to_ap', 0.7, duration)[0]",
+            "upper": "surface.ber_interval('p_to_ap', 0.7, duration)[1]",
+        },
+        assert_fit_new_stack,
+    ),
     "compact_model": (
         {
             "walkers": "walkers", "junctions": "junctions", "errors_llgs": "errors_llgs",

@@ -6,11 +6,11 @@ import xarray as xr
 
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import write_error_rate, write_statistics
+from mtjchar.physics.rate_table import log_error_rate, log_error_rate_on_load_line
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
 from mtjchar.surfaces.model import fit_model
 from mtjchar.surfaces.rate_model import RateFit
-from mtjchar.surfaces.rate_table import log_error_rate, log_error_rate_on_load_line
 
 AMPLITUDES, DURATIONS = np.linspace(0.4, 1.2, 9), np.geomspace(1e-9, 60e-9, 21)
 GRID = AMPLITUDES[:, None], DURATIONS[None, :]

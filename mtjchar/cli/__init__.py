@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from mtjchar.cli import answers, runs, training
+from mtjchar.cli import answers, fitting, runs, training
 from mtjchar.cli.common import error_console
 from mtjchar.errors import InputError, MtjcharError
 
@@ -30,6 +30,7 @@ for command in (
     answers.pulse,
     answers.compare,
     answers.export,
+    fitting.fit,
     training.tradeoff,
 ):
     app.command()(command)

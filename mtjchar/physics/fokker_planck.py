@@ -60,6 +60,9 @@ _BETWEEN_CHECKS = 3  # steps
 _SETTLED = 1e-4  # error rate from which on a straight line of its logarithm is taken for its end
 _STRAIGHT = 1e-6  # relative change of the slope per step
 
+_ITERATIONS = 100
+_CONVERGED = 1e-9
+
 # Grid, see _Grid.
 _PER_ANGLE = 3.0  # points per angle of 1/sqrt(2 Delta)
 _PER_ANGLE_AT_BARRIER = 4.0  # the same with a barrier to cross, whose escape rate it decides
@@ -206,6 +209,41 @@ def write_statistics(
     longest = tau.max(axis=1, initial=0.0)
     march = _march(grid.generator(overdrive(grid.z)), np.stack(fields, axis=1), weight, step, longest)
     return _read_out(march, step, tau)
+
+
+def slowest_eigenvalue(overdrive: FunctionOfZ, stability: FloatArray) -> FloatArray:
+    """Rate, per t_D, of the slowest decay of the error rate in a constant pulse; see `long_pulses`.
+
+    Parameters
+    ----------
+    overdrive : callable
+        i(z), as for `write_statistics`.
+    stability : ndarray, shape (devices,)
+        Delta, in the range of `write_error_rate`.
+
+    Returns
+    -------
+    ndarray, shape (devices,)
+        With an absolute error from rounding of some 1e-11.
+    """
+    probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
+    drive, field = overdrive(probe), np.zeros_like(stability)
+    fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
+    _check(fastest, stability, field[:, None], field)
+    grid = _Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
+    bands = -grid.generator(overdrive(grid.z))
+    bands[2] -= 1.0  # `factorize` adds it
+    factors, mode = factorize(bands), grid.relaxed()
+    eigenvalue = np.zeros_like(stability)
+    # Inverse iteration; the next eigenvalue is at least about twice as large.
+    for _ in range(_ITERATIONS):
+        mean = (mode * grid.weight).sum(axis=0)
+        mode = factors.solve(mode[:, None])[:, 0] / mean
+        before, eigenvalue = eigenvalue, 1.0 / (mode * grid.weight).sum(axis=0)
+        mode *= eigenvalue
+        if np.all(np.abs(eigenvalue - before) <= _CONVERGED * np.abs(eigenvalue) + 1e-12):
+            break
+    return np.asarray(eigenvalue)
 
 
 def _check(overdrive: FloatArray, stability: FloatArray, reduced_time: FloatArray, field: FloatArray) -> None:

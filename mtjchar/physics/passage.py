@@ -25,7 +25,9 @@ FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 6001
 _DURATIONS = 1200  # over six decades
-_BEYOND = -0.9  # m_z from which nothing returns over the barrier
+
+BEYOND = -0.9
+"""m_z from which nothing returns over the barrier."""
 
 
 def mean_passage_time(overdrive: npt.ArrayLike, stability: npt.ArrayLike, to: float = 0.0) -> FloatArray:
@@ -168,4 +170,4 @@ def escape_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArra
             allowed="at least 3, with an overdrive of at most 0.95",
             remedy="With less there is no state to leave: use fokker_planck.write_error_rate.",
         )
-    return 1.0 / mean_passage_time(i, delta, to=_BEYOND)
+    return 1.0 / mean_passage_time(i, delta, to=BEYOND)

@@ -1,6 +1,7 @@
 """Figures, as PNG and SVG."""
 
+from mtjchar.plotting.fits import fit_figures, next_figure
 from mtjchar.plotting.surfaces import comparison_figure, surface_figures
 from mtjchar.plotting.tradeoff import tradeoff_figure
 
-__all__ = ["comparison_figure", "surface_figures", "tradeoff_figure"]
+__all__ = ["comparison_figure", "fit_figures", "next_figure", "surface_figures", "tradeoff_figure"]

@@ -1,6 +1,6 @@
 """What is to be characterized, as frozen models and as a file."""
 
-from mtjchar.study.load import load_study
+from mtjchar.study.load import load_stack, load_study
 from mtjchar.study.models import (
     DIRECTIONS,
     AmplitudeRange,
@@ -35,5 +35,6 @@ __all__ = [
     "Sweep",
     "Transistor",
     "Variability",
+    "load_stack",
     "load_study",
 ]

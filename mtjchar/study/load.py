@@ -9,8 +9,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from mtjchar.errors import InputError
-from mtjchar.study.fields import InUnit
-from mtjchar.study.models import Study
+from mtjchar.study.fields import Description, InUnit
+from mtjchar.study.models import Stack, Study, Variability
 
 
 def load_study(path: str | Path) -> Study:
@@ -38,15 +38,67 @@ def load_study(path: str | Path) -> Study:
     if isinstance(data.get("stack"), str):
         stack_file = path.parent / data["stack"]
         data["stack"] = _read_toml(stack_file, f"{path}: stack")
+        # What a fit says about its uncertainties: for [variability] fit, which names the file itself.
+        data["stack"].pop("fit", None)
     overrides = data.pop("stack_overrides", {})
     if not isinstance(overrides, dict):
         raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
     if isinstance(data.get("stack"), dict):
         data["stack"] = {**data["stack"], **overrides}
+    variability = data.get("variability")
+    if isinstance(variability, dict) and isinstance(variability.get("fit"), str):
+        variability["fit"] = _covariance(path, variability["fit"])
     try:
         return Study.model_validate(data, context={"file": str(path)})
     except ValidationError as error:
         raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
+
+
+def _covariance(path: Path, name: str) -> dict[str, Any]:
+    """Uncertainties of a fitted stack file, those of the parameters that devices sample."""
+    fit = _read_toml(path.parent / name, f"{path}: variability.fit").get("fit")
+    keys = ("parameters", "values", "covariance")
+    if not isinstance(fit, dict) or not all(isinstance(fit.get(key), list) for key in keys):
+        raise InputError(
+            f"{path}: variability.fit",
+            value=name,
+            allowed="a stack file with a table [fit]",
+            remedy="`mtjchar fit` writes such files.",
+        )
+    # The others, such as the bias at which the TMR is halved, all devices share.
+    kept = [k for k, key in enumerate(fit["parameters"]) if key in Variability.model_fields]
+    return {
+        "parameters": [fit["parameters"][k] for k in kept],
+        "values": [fit["values"][k] for k in kept],
+        "covariance": [[fit["covariance"][j][k] for k in kept] for j in kept],
+    }
+
+
+class _StackFile(Description):
+    stack: Stack
+
+
+def load_stack(path: str | Path) -> Stack:
+    """Read a stack file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file as those in `data/stacks`. Its table ``[fit]``, which `mtjchar.stackfit.write_stack` adds,
+        is not part of the stack.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, value and what is allowed, for whatever is wrong with the file.
+    """
+    path = Path(path)
+    data = {"stack": _read_toml(path, "stack file")}
+    data["stack"].pop("fit", None)
+    try:
+        return _StackFile.model_validate(data, context={"file": str(path)}).stack
+    except ValidationError as error:
+        raise _as_input_error(error, data, Path(), path, set()) from error
 
 
 def _read_toml(path: Path, thing: str) -> dict[str, Any]:

@@ -200,10 +200,39 @@ _SPREAD_UNITS = {
 _NO_SPREAD = Spread(sigma=0.0, relative=True)
 
 
+class FitCovariance(Description):
+    """What a fit does not know of the stack: a normal distribution around the stack of the study.
+
+    `parameters` are keys of the stack that devices sample, `values` the fitted ones (SI), `covariance`
+    theirs. A study file names the fitted stack file instead.
+    """
+
+    parameters: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
+    covariance: tuple[tuple[float, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        count = len(self.parameters)
+        allowed = sorted(set(_SPREAD_UNITS) - {"threshold_voltage", "diameter"})
+        if not set(self.parameters) <= set(allowed):
+            raise inconsistent("parameters", f"some of {', '.join(allowed)}")
+        if len(self.values) != count or [len(row) for row in self.covariance] != [count] * count:
+            raise inconsistent("covariance", "one value and one row and column for each parameter")
+        matrix = np.array(self.covariance).reshape(count, count)
+        scale = np.sqrt(np.abs(np.diag(matrix))) + 1e-300
+        normed = matrix / np.outer(scale, scale)
+        if count and (np.abs(normed - normed.T).max() > 1e-6 or np.linalg.eigvalsh(normed).min() < -1e-6):
+            raise inconsistent("covariance", "a symmetric matrix without negative eigenvalues")
+        return self
+
+
 class Variability(Description):
     """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
 
-    `threshold_voltage` is the access transistor's and has to be absolute.
+    `threshold_voltage` is the access transistor's and has to be absolute. `correlation` holds correlations
+    of two parameters, by their names with a blank between them. With `fit`, stacks are drawn from its
+    covariance.
     """
 
     diameter: Spread = _NO_SPREAD
@@ -215,8 +244,10 @@ class Variability(Description):
     resistance_area_product: Spread = _NO_SPREAD
     tmr: Spread = _NO_SPREAD
     threshold_voltage: Spread = Spread(sigma=0.0, relative=False)
+    correlation: dict[str, Number] = Field(default={})
+    fit: FitCovariance = FitCovariance()
 
-    @field_validator("*", mode="before")
+    @field_validator(*_SPREAD_UNITS, mode="before")
     @classmethod
     def _read(cls, value: Any, info: ValidationInfo) -> Any:
         unit = _SPREAD_UNITS[str(info.field_name)]
@@ -234,16 +265,52 @@ class Variability(Description):
             raise ValueError('allowed: a voltage, such as "15 mV"')
         return value
 
+    @field_validator("correlation")
+    @classmethod
+    def _correlated(cls, value: dict[str, float]) -> dict[str, float]:
+        matrix = _correlation_matrix(value)
+        if matrix is None or np.linalg.eigvalsh(matrix).min() < 1e-9:
+            raise ValueError(
+                'allowed: pairs of different parameters such as "diameter tmr" = 0.3, each once, '
+                "between -1 and 1, that can go together"
+            )
+        return value
+
     @model_serializer
-    def _write(self) -> dict[str, float | str]:
-        return {
+    def _write(self) -> dict[str, Any]:
+        table: dict[str, Any] = {
             name: spread.sigma if spread.relative else format_quantity(spread.sigma, _SPREAD_UNITS[name])
             for name, spread in self.items()
         }
+        if self.correlation:
+            table["correlation"] = dict(self.correlation)
+        if self.fit.parameters:
+            table["fit"] = self.fit.model_dump(mode="json")
+        return table
+
+    def correlation_matrix(self) -> FloatArray:
+        """Correlations of the sampled parameters, in the order of `items`."""
+        matrix = _correlation_matrix(self.correlation)
+        assert matrix is not None  # checked when it was read
+        return matrix
 
     def items(self) -> list[tuple[str, Spread]]:
         """Names and spreads, in the fixed order that the sampled dimensions have."""
         return [(name, getattr(self, name)) for name in _SPREAD_UNITS]
+
+
+def _correlation_matrix(pairs: dict[str, float]) -> FloatArray | None:
+    """Matrix of correlations; None where the pairs are not understood."""
+    names, matrix = list(_SPREAD_UNITS), np.eye(len(_SPREAD_UNITS))
+    for pair, value in pairs.items():
+        two = pair.split()
+        if len(two) != 2 or not set(two) <= set(names) or two[0] == two[1] or not abs(value) < 1.0:
+            return None
+        place = names.index(two[0]), names.index(two[1])
+        if matrix[place]:
+            return None
+        matrix[place] = matrix[place[::-1]] = value
+    return matrix
 
 
 class _Range(Description):
@@ -338,6 +405,13 @@ class Study(Description):
                 raise inconsistent(
                     f"variability.{name}",
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",
+                )
+        fit = self.variability.fit
+        for name, fitted in zip(fit.parameters, fit.values, strict=True):
+            if not math.isclose(fitted, self.nominal(name), rel_tol=1e-6):
+                raise inconsistent(
+                    "variability.fit",
+                    f"the fit of this study's stack, with {name} = {self.nominal(name)!r}, not {fitted!r}",
                 )
         return self
 

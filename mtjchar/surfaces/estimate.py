@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+from scipy.stats import beta, t
 
 from mtjchar.sweep.replicates import along, replicate_interval, weighted_mean, zero_for_nan
 
@@ -28,6 +28,7 @@ __all__ = [
     "CountedRate",
     "bootstrap",
     "clopper_pearson",
+    "draw_interval",
     "effective_number",
     "replicate_interval",
     "weighted_mean",
@@ -120,6 +121,32 @@ def bootstrap(
         means = counts @ (used * zero_for_nan(flat)) / (counts @ used)
     lower, upper = np.nanquantile(means, [0.5 * _OUTSIDE, 1.0 - 0.5 * _OUTSIDE], axis=0)
     return lower.reshape(shape), upper.reshape(shape)
+
+
+def draw_interval(
+    values: FloatArray, weight: FloatArray, replicate: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of the weighted mean of another draw like the replicates.
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    weight : ndarray, shape (devices,)
+    replicate : ndarray of int, shape (devices,)
+        Draw that a device belongs to, from 0: a stack that may be the true one.
+
+    Notes
+    -----
+    Prediction interval of the logarithm of the mean, by Student's t: the replicates do not average out, as
+    one stack is the true one.
+    """
+    count = int(replicate.max()) + 1
+    means = [weighted_mean(values[replicate == one], weight[replicate == one]) for one in range(count)]
+    with np.errstate(invalid="ignore"):
+        logarithm = np.log(np.maximum(np.stack(means), np.finfo(float).tiny))
+    center, scatter = logarithm.mean(axis=0), logarithm.std(axis=0, ddof=1)
+    reach = t.ppf(1.0 - 0.5 * _OUTSIDE, count - 1) * np.sqrt(1.0 + 1.0 / count) * scatter
+    return np.exp(center - reach), np.exp(np.minimum(center + reach, 0.0))
 
 
 def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -123,6 +123,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     directions = list(study.sweep.directions)
     weight, replicate = devices["weight"].to_numpy(), devices["replicate"].to_numpy()
     counted = bool((samples["trials"] > 0).any())
+    drawn = bool(study.variability.fit.parameters)
     parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]
@@ -132,7 +133,8 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
             for name in ("write_error_rate", "energy_J", "redundant_energy_J", "trials")
         )
         rng = np.random.default_rng([study.sweep.seed, directions.index(direction)])
-        rates = _counted(rate, trials, rng) if counted else _averaged(rate, weight, replicate, rng)
+        interval = estimate.draw_interval if drawn else estimate.replicate_interval
+        rates = _counted(rate, trials, rng) if counted else _averaged(rate, weight, replicate, rng, interval)
         parts.append(
             {
                 **rates,
@@ -147,19 +149,23 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         "seed": study.sweep.seed,
         "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
-        **_in_words(counted, bool(np.any(weight != 1.0)), replicate),
+        **_in_words(counted, replicate, weight, drawn),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return surface_dataset(directions, amplitudes, durations, values, attributes)
 
 
 def _averaged(
-    rate: FloatArray, weight: FloatArray, replicate: IntArray, rng: np.random.Generator
+    rate: FloatArray,
+    weight: FloatArray,
+    replicate: IntArray,
+    rng: np.random.Generator,
+    interval: Callable[[FloatArray, FloatArray, IntArray], tuple[FloatArray, FloatArray]],
 ) -> dict[str, FloatArray]:
     """Average exact error rates over devices, with the interval."""
     mean = estimate.weighted_mean(rate, weight)
     if replicate.max() > 0:
-        lower, upper = estimate.replicate_interval(rate, weight, replicate)
+        lower, upper = interval(rate, weight, replicate)
     else:
         lower, upper = estimate.bootstrap(rate, rng)
     return {
@@ -185,14 +191,19 @@ def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> di
     }
 
 
-def _in_words(counted: bool, weighted: bool, replicate: IntArray) -> dict[str, str]:
+def _in_words(counted: bool, replicate: IntArray, weight: FloatArray, drawn: bool) -> dict[str, str]:
     """Attributes that say where estimate and interval come from."""
     sampling = "devices as they are distributed, weight 1"
     interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
+    if np.any(weight != 1.0):
+        sampling = "importance sampling over the variability, self-normalized weights"
     if replicate.max() > 0:
-        if weighted:
-            sampling = "importance sampling over the variability, self-normalized weights"
         interval = f"95 %, Student's t over {replicate.max() + 1} independent Sobol replicates, in ln(ber)"
+    if drawn:
+        sampling += f"; {replicate.max() + 1} stacks drawn from the covariance of the study's fit"
+        interval = (
+            f"95 %, prediction over {replicate.max() + 1} stacks drawn from a fit, Student's t in ln(ber)"
+        )
     if counted:
         interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
         interval += ", united with the Clopper-Pearson interval of the pooled counts"

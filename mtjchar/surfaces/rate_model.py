@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from mtjchar.physics.rate_table import log_error_rate_on_load_line
 from mtjchar.surfaces.cell_current import (
     SATURATING_TUNNELLING,
     SIMPLE_FORMS,
@@ -17,7 +18,6 @@ from mtjchar.surfaces.cell_current import (
     add_shape,
     prior_residuals,
 )
-from mtjchar.surfaces.rate_table import log_error_rate_on_load_line
 
 FloatArray = npt.NDArray[np.float64]
 

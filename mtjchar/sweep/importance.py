@@ -23,12 +23,9 @@ from scipy.special import log_ndtr, logsumexp
 from scipy.stats import truncnorm
 
 from mtjchar.study import Study
-from mtjchar.sweep.sampling import COLUMNS, CUT, devices_at, sample_devices, sobol_points
+from mtjchar.sweep.sampling import COLUMNS, CUT, REPLICATES, devices_at, sample_devices, sobol_points
 
 FloatArray = npt.NDArray[np.float64]
-
-REPLICATES = 16
-"""Independently scrambled Sobol sequences in a shifted sample; their scatter gives the interval."""
 
 _LEAST_DEVICES = 64  # of a study that is worth a pilot
 _NEEDED = 1e-6  # a nominal device that never gets below has no tail
@@ -127,7 +124,7 @@ def sample_shifted(study: Study, shift: Shift) -> pd.DataFrame:
     """
     normal, weight = draw(shift, _varied(study), study.sweep.devices, study.sweep.seed)
     replicate = np.arange(len(normal)) % REPLICATES
-    return devices_at(study, normal).assign(weight=weight, replicate=replicate)
+    return devices_at(study, normal, replicate).assign(weight=weight, replicate=replicate)
 
 
 def sample_replicates(study: Study) -> pd.DataFrame:
@@ -144,7 +141,8 @@ def sample_replicates(study: Study) -> pd.DataFrame:
         return sample_devices(study)
     normal = np.zeros((devices, len(COLUMNS)))
     normal[:, varied] = truncnorm(-CUT, CUT).ppf(_dealt(len(varied), devices, study.sweep.seed))
-    return devices_at(study, normal).assign(weight=1.0, replicate=np.arange(devices) % REPLICATES)
+    replicate = np.arange(devices) % REPLICATES
+    return devices_at(study, normal, replicate).assign(weight=1.0, replicate=replicate)
 
 
 def _dealt(dimensions: int, devices: int, seed: int) -> FloatArray:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import ValidationError
 from scipy.stats import qmc, truncnorm
 
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
 from mtjchar.physics.wells import Wells, wells
-from mtjchar.study import Spread, Study
+from mtjchar.study import Spread, Stack, Study
 
 FloatArray = npt.NDArray[np.float64]
 
 CUT = 5.0
 """Standard deviations at which the distributions end."""
+
+REPLICATES = 16
+"""Parts of a sample with a randomization of their own, where it has several."""
 
 COLUMNS = {
     "diameter": "diameter_m",
@@ -43,8 +48,9 @@ def sample_devices(study: Study) -> pd.DataFrame:
     -------
     DataFrame
         One row a device, in order: the sampled parameters at 300 K (`COLUMNS`), what follows from them at
-        the temperature of the cell (see `derive`), ``weight``, here 1, and ``replicate``, here 0 (see
-        `mtjchar.sweep.importance`, which draws more of the weak ones).
+        the temperature of the cell (see `derive`), ``weight``, here 1, and ``replicate``, here 0 or, with
+        ``[variability] fit``, the number of the drawn stack (see also `mtjchar.sweep.importance`, which draws
+        more of the weak devices).
 
     Notes
     -----
@@ -53,7 +59,10 @@ def sample_devices(study: Study) -> pd.DataFrame:
     """
     rng = np.random.default_rng(study.sweep.seed)
     points = sobol_points(len(COLUMNS), study.sweep.devices, rng)
-    return devices_at(study, truncnorm(-CUT, CUT).ppf(points)).assign(weight=1.0, replicate=0)
+    stacks = REPLICATES if study.variability.fit.parameters else 1
+    replicate = np.arange(len(points)) % stacks
+    devices = devices_at(study, truncnorm(-CUT, CUT).ppf(points), replicate)
+    return devices.assign(weight=1.0, replicate=replicate)
 
 
 def sobol_points(dimensions: int, count: int, rng: np.random.Generator) -> FloatArray:
@@ -62,25 +71,70 @@ def sobol_points(dimensions: int, count: int, rng: np.random.Generator) -> Float
     return np.asarray(sobol.random_base2(max(int(np.ceil(np.log2(count))), 0))[:count])
 
 
-def devices_at(study: Study, normal: FloatArray) -> pd.DataFrame:
+def devices_at(
+    study: Study, normal: FloatArray, replicate: npt.NDArray[np.int64] | None = None
+) -> pd.DataFrame:
     """Return devices at given places of their distributions.
 
     Parameters
     ----------
     study : Study
     normal : ndarray, shape (devices, parameters)
-        Distance from the nominal value over the standard deviation, in the order of `COLUMNS`.
+        Distance from the nominal value over the standard deviation, in the order of `COLUMNS`; independent:
+        correlations of the study are put in here.
+    replicate : ndarray of int, shape (devices,), optional
+        Number of the drawn stack that each device has, see `draw_stacks`; if not given all have the study's
+        own.
 
     Returns
     -------
     DataFrame
         As `derive` returns it.
     """
-    table = {
-        COLUMNS[name]: _spread(study.nominal(name), spread, normal[:, k])
-        for k, (name, spread) in enumerate(study.variability.items())
-    }
+    if study.variability.correlation:
+        root = np.linalg.cholesky(study.variability.correlation_matrix())
+        normal = np.clip(normal @ root.T, -CUT, CUT)
+    drawn = {} if replicate is None else draw_stacks(study)
+    table = {}
+    for k, (name, spread) in enumerate(study.variability.items()):
+        nominal = np.asarray(study.nominal(name))
+        if name in drawn:
+            nominal = drawn[name][replicate]
+        table[COLUMNS[name]] = _spread(nominal, spread, normal[:, k])
     return derive(study, pd.DataFrame(table))
+
+
+def draw_stacks(study: Study) -> dict[str, FloatArray]:
+    """Draw stacks from the covariance of the study's fit: `REPLICATES` values by parameter, SI.
+
+    Notes
+    -----
+    Normal around the study's values, seeded by the study; what leaves the limits that a stack file has is
+    drawn again.
+    """
+    fit = study.variability.fit
+    if not fit.parameters:
+        return {}
+    rng = np.random.default_rng([study.sweep.seed, REPLICATES])
+    values, covariance = np.array(fit.values), np.array(fit.covariance)
+    scale = np.sqrt(np.diag(covariance)) + 1e-300
+    spread, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    root = axes * np.sqrt(np.maximum(spread, 0.0))
+    kept: list[FloatArray] = []
+    for _ in range(100 * REPLICATES):
+        drawn = values + scale * (root @ rng.normal(size=len(values)))
+        data = {**study.stack.model_dump(), **dict(zip(fit.parameters, map(float, drawn), strict=True))}
+        with contextlib.suppress(ValidationError):
+            Stack.model_validate(data)
+            kept.append(drawn)
+        if len(kept) == REPLICATES:
+            return dict(zip(fit.parameters, np.array(kept).T, strict=True))
+    raise InputError(
+        "variability.fit",
+        value=dict(zip(fit.parameters, scale.tolist(), strict=True)),
+        allowed="standard errors with which a stack stays within its limits",
+        remedy="The data of the fit do not determine it: measure what its report names.",
+    )
 
 
 def nominal_device(study: Study) -> pd.DataFrame:
@@ -163,7 +217,7 @@ def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
     return wells(column["thermal_stability"], column["anisotropy_field_T"], in_plane, field)
 
 
-def _spread(nominal: float, spread: Spread, normal: FloatArray) -> FloatArray:
+def _spread(nominal: FloatArray, spread: Spread, normal: FloatArray) -> FloatArray:
     return nominal + (spread.sigma * nominal if spread.relative else spread.sigma) * normal
 
 

@@ -1,0 +1,104 @@
+"""The command that fits a stack to tester data."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity
+from mtjchar.errors import InputError
+
+_DIAMETER = typer.Option(parser=quantity("m", "diameter"), metavar="D", help='Of the junction, "40 nm".')
+_TEMPERATURE = typer.Option(
+    parser=quantity("K", "temperature"),
+    metavar="T",
+    help='Of rows without one; 300 K if not given, "85 degC".',
+)
+
+
+def fit(
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Tables, CSV or Parquet.")],
+    stack: Annotated[Path, typer.Option("--stack", help="Stack file (TOML) with what is believed so far.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file to write (TOML).")],
+    diameter: Annotated[float, _DIAMETER],
+    vary: Annotated[
+        str,
+        typer.Option("--vary", metavar="NAME,...", help="Parameters to fit; the others keep the stack's."),
+    ] = "stability,critical_current,relaxation_time",
+    per_direction: Annotated[
+        str,
+        typer.Option("--per-direction", metavar="NAME,...", help="Those with a value in each direction."),
+    ] = "",
+    temperature: Annotated[float | None, _TEMPERATURE] = None,
+    columns: Annotated[
+        Path | None, typer.Option("--columns", help="TOML file that names columns and their units.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Drop bad rows and say how many.")] = False,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the new stack.")] = None,
+    reference: Annotated[str | None, typer.Option("--reference", help="Where the data are from.")] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Directory for figures.")] = None,
+    narrow: Annotated[
+        str | None, typer.Option("--narrow", metavar="NAME", help="Parameter: which pulses to measure next.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a stack to tester data: values, intervals, and what the data cannot tell.
+
+    DATA are tables of switching counts, switching thresholds and R-V curves, fitted together; docs/fitting.md
+    has the formats. FITTED goes straight into a study.
+    """
+    from mtjchar import plotting
+    from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
+    from mtjchar.study import load_stack
+
+    if not out.parent.is_dir():
+        raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
+    film = Film(load_stack(stack), diameter, 300.0 if temperature is None else temperature)
+    tables = read_tables(data, columns, skip_bad=skip_bad)
+    others = _others(tables, film)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are in the report
+        result = fit_stack(tables, film, vary=_names(vary), per_direction=_names(per_direction))
+    plan = None if narrow is None else next_measurements(result, narrow)
+    for message in result.messages:
+        error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
+    write_stack(result, out, name, reference)
+    if figures is not None:
+        plotting.fit_figures(result, figures, narrow)
+    if as_json:
+        print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
+    else:
+        for part in (*others, result):
+            console.print(part.report(), markup=False, highlight=False)
+        if plan is not None:
+            console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
+            console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
+        console.print(f"wrote {out}", highlight=False)
+
+
+def _others(tables: Any, film: Any) -> list[Any]:
+    """Fit what is not fitted together with the pulses: loops and wafer tables."""
+    from mtjchar.stackfit import fit_loops, fit_wafer
+
+    found: list[Any] = [fit_loops(one, film=film) for one in tables if one.kind == "loops"]
+    return [*found, *(fit_wafer(one) for one in tables if one.kind == "wafer")]
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _answer(result: Any) -> dict[str, Any]:
+    from mtjchar.stackfit.stackfile import fit_table
+
+    return {
+        **fit_table(result),
+        "dispersion": result.dispersion,
+        "aic": result.aic,
+        "bic": result.bic,
+        "derived": result.derived().to_dict(orient="index"),
+        "correlation": result.correlation().to_dict(),
+    }

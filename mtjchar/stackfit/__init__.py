@@ -1,0 +1,36 @@
+"""Fit a junction and its film to tester data, with uncertainties."""
+
+from mtjchar.stackfit.design import information_map, next_measurements
+from mtjchar.stackfit.film import Film
+from mtjchar.stackfit.fit import VARY, fit_stack
+from mtjchar.stackfit.loops import LoopFit, fit_loops
+from mtjchar.stackfit.model import UNITS as PARAMETERS
+from mtjchar.stackfit.result import FitWarning, StackFit, compare
+from mtjchar.stackfit.simulate import pulses_at, simulate_counts
+from mtjchar.stackfit.stackfile import fitted_stack, write_stack
+from mtjchar.stackfit.tables import Table, read_table, read_tables, table_of
+from mtjchar.stackfit.wafer import WaferFit, fit_wafer
+
+__all__ = [
+    "PARAMETERS",
+    "VARY",
+    "Film",
+    "FitWarning",
+    "LoopFit",
+    "StackFit",
+    "Table",
+    "WaferFit",
+    "compare",
+    "fit_loops",
+    "fit_stack",
+    "fit_wafer",
+    "fitted_stack",
+    "information_map",
+    "next_measurements",
+    "pulses_at",
+    "read_table",
+    "read_tables",
+    "simulate_counts",
+    "table_of",
+    "write_stack",
+]

@@ -1,0 +1,316 @@
+"""What can be wrong with tester data or with a fit, and how to tell.
+
+Before a fit: what makes it pointless is an error. After it: what its numbers do not show is a message.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
+from mtjchar.stackfit.problem import Data, Problem, largest_current
+from mtjchar.stackfit.profile import minimize
+from mtjchar.study import DIRECTIONS
+
+if TYPE_CHECKING:
+    from mtjchar.stackfit.result import StackFit
+
+FloatArray = npt.NDArray[np.float64]
+
+_OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
+_CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
+_DURATIONS = (5e-11, 1e4)  # s
+_FAR = 10.0  # factor between a fitted value and the film's
+_CONTRADICTION = 1e-6
+_SWAPPED = 25.0  # fall of the deviance
+_BETTER = 0.5
+_POOR = 1e-3  # probability of so large a deviance, below which it is said
+
+
+def before(problem: Problem) -> list[str]:
+    """Refuse what no fit can answer; returns what is only suspicious."""
+    _informative(problem)
+    _enough(problem)
+    _plausible(problem)
+    _rising(problem.data.switching)
+    return [*_contradictions(problem.data.switching), *_devices(problem.data)]
+
+
+def _informative(problem: Problem) -> None:
+    """Both never and always, or something between, in each direction that has a parameter of its own."""
+    rows = problem.data.switching
+    if not len(rows):
+        return
+    between = (rows["switched"] > 0) & (rows["switched"] < rows["trials"])
+    for direction, of_direction in rows.groupby("direction"):
+        own = any(name.endswith(str(direction)) for name in problem.free)
+        inside = int(between[of_direction.index].sum())
+        if inside == 0 and (own or not between.any()):
+            share = of_direction["switched"].sum() / of_direction["trials"].sum()
+            never = "no write switched" if share == 0.0 else "all writes switched" if share == 1.0 else ""
+            raise InputError(
+                f"switching rows of {direction}",
+                value=never or "every row switched always or never",
+                allowed="rows in which some writes switched and some did not",
+                remedy="Measure amplitudes or durations in between.",
+            )
+
+
+def _enough(problem: Problem) -> None:
+    """No more parameters than rows that tell something, and more than one duration."""
+    switching, thresholds, resistance = problem.data
+    telling = len(thresholds) + len(resistance)
+    if len(switching):
+        trials, switched = switching["trials"], switching["switched"]
+        telling += int(((switched > 0) & (switched < trials)).sum())
+    if telling < len(problem.free):
+        raise InputError(
+            "rows that tell something (thresholds, resistances, counts between never and always)",
+            value=telling, allowed=f"at least as many as the {len(problem.free)} parameters that vary",
+            remedy="Vary fewer parameters, or measure more pulses.",
+        )  # fmt: skip
+    device = {root for root in DIRECTIONAL for name in problem.free if name.startswith(root)}
+    durations = pd.concat(
+        [rows["duration_s"] for rows in (switching, thresholds) if len(rows)] or [pd.Series()]
+    )
+    if not len(durations) or not device:
+        if device:
+            raise InputError(
+                "vary", value=sorted(device), allowed="parameters that the tables speak of",
+                remedy="Add switching counts or thresholds.",
+            )  # fmt: skip
+        return
+    kept = 1 if len(switching) == 0 else 2  # a threshold has no slope over amplitude
+    if durations.nunique() == 1 and len(device) > kept:
+        raise InputError(
+            "durations of the data", value=float(durations.iloc[0]),
+            allowed=f"several, to tell {', '.join(sorted(device))} apart; with one, vary at most {kept}",
+            remedy="Measure at a duration ten times as long or as short, or vary fewer parameters.",
+        )  # fmt: skip
+
+
+def _plausible(problem: Problem) -> None:
+    """Currents and durations within what the film, or any junction, could mean."""
+    switching, thresholds, _ = problem.data
+    for rows in (switching, thresholds):
+        if not len(rows):
+            continue
+        longest, shortest = rows["duration_s"].max(), rows["duration_s"].min()
+        for value in (shortest, longest):
+            if not _DURATIONS[0] <= value <= _DURATIONS[1]:
+                raise InputError(
+                    "duration", value=float(value), allowed=f"{_DURATIONS[0]:g} to {_DURATIONS[1]:g} s",
+                    remedy="Is the unit of the column right?",
+                )  # fmt: skip
+        pulses = Pulses.of(rows, problem.temperature)
+        values = problem.fixed_or_nominal()
+        current = largest_current(problem.model, values, pulses)
+        if problem.model.film is None:
+            if not _CURRENTS[0] <= current <= _CURRENTS[1]:
+                raise InputError(
+                    "largest current of the data", value=f"{current:.3g} A",
+                    allowed=f"{_CURRENTS[0]:g} to {_CURRENTS[1]:g} A",
+                    remedy="Is the unit of the column right?",
+                )  # fmt: skip
+            continue
+        overdrive = current / float(problem.model.film.nominal().critical_current)
+        if not _OVERDRIVES[0] <= overdrive <= _OVERDRIVES[1]:
+            unit = "V" if pulses.voltage.any() else "A"
+            raise InputError(
+                "largest amplitude of the data",
+                value=f"{pulses.amplitude.max():.3g} {unit}, {overdrive:.3g} times the film's Ic0",
+                allowed=f"{_OVERDRIVES[0]:g} to {_OVERDRIVES[1]:g} times",
+                remedy="Is the unit of the column right, and the diameter?",
+            )  # fmt: skip
+
+
+def _rising(rows: pd.DataFrame) -> None:
+    """More switches with a larger amplitude, at one duration and direction."""
+    if not len(rows):
+        return
+    drive = rows.get("amplitude_V", rows.get("current_A"))
+    if "amplitude_V" in rows and "current_A" in rows:
+        drive = rows["amplitude_V"].fillna(rows["current_A"])
+    share = rows["switched"] / rows["trials"]
+    signs = []
+    for _, group in rows.assign(drive=drive, share=share).groupby(["direction", "duration_s"]):
+        ordered = group.sort_values("drive")
+        step = np.diff(ordered["share"].to_numpy())
+        noise = 4.0 * np.sqrt(0.25 / ordered["trials"].to_numpy())
+        big = np.abs(step) > noise[1:] + noise[:-1]
+        signs += list(np.sign(step[big]))
+    falling, rising = signs.count(-1.0), signs.count(1.0)
+    if falling > rising and stats.binom.sf(falling - 1, falling + rising, 0.5) < 0.5 and falling >= 2:
+        raise InputError(
+            "switched",
+            value=f"falls with the amplitude in {falling} of {falling + rising} steps",
+            allowed="a share that rises with the amplitude",
+            remedy="Are these failures? Then call the column failures.",
+        )
+
+
+def _contradictions(rows: pd.DataFrame) -> list[str]:
+    """Rows of one pulse that cannot come from one device."""
+    if not len(rows):
+        return []
+    keys = [
+        key for key in ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K") if key in rows
+    ]
+    worst, count = 1.0, 0
+    place = ""
+    for pulse, group in rows.groupby(keys, dropna=False):
+        if len(group) < 2:
+            continue
+        pooled = group["switched"].sum() / group["trials"].sum()
+        if not 0.0 < pooled < 1.0:
+            continue
+        excess = (group["switched"] - group["trials"] * pooled) ** 2 / (
+            group["trials"] * pooled * (1.0 - pooled)
+        )
+        probability = float(stats.chi2.sf(excess.sum(), len(group) - 1))
+        count += probability < _CONTRADICTION
+        if probability < worst:
+            worst, place = (
+                probability,
+                ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in pulse),
+            )
+    if not count:
+        return []
+    return [
+        f"rows of one and the same pulse contradict each other at {count} pulses (the worst: {place}; "
+        f"by chance {worst:.1g}): two devices or stacks in one table, or a device that drifted"
+    ]
+
+
+def _devices(data: Data) -> list[str]:
+    found = {
+        device
+        for rows in data
+        for device in (rows["device"].dropna() if len(rows) and "device" in rows else [])
+    }
+    if len(found) < 2:
+        return []
+    return [
+        f"{len(found)} devices are fitted as one: the result is that of no single device, and their spread "
+        "counts as over-dispersion; fit them one by one for the spread"
+    ]
+
+
+def after(fit: StackFit) -> list[str]:
+    """Say what the numbers of a fit do not show."""
+    messages = [*_dispersed(fit), *_too_good(fit), *_film(fit)]
+    for name, remedy in fit.undetermined.items():
+        messages.append(f"{name} is not determined by these data; measure {remedy}")
+    return messages
+
+
+def _dispersed(fit: StackFit) -> list[str]:
+    if fit.dispersion < 1.0 or fit.probability > _POOR:
+        return []
+    points = fit.points()
+    worst = points.iloc[int(points["residual"].abs().to_numpy().argmax())]
+    message = (
+        f"the model does not describe the data: deviance {fit.dispersion:.3g} times what is expected "
+        f"(by chance {fit.probability:.1g}), worst {worst['residual']:+.1f} standard errors in "
+        f"{worst['file']}, line {worst['line']}; one device with constant parameters is not enough, two "
+        "devices or stacks may be mixed, or the noise is larger than stated"
+    )
+    by_source = _by_source(points)
+    swapped = _swapped(fit)
+    return [message + by_source, *swapped]
+
+
+def _too_good(fit: StackFit) -> list[str]:
+    if (
+        fit.problem.rows < 10
+        or stats.chi2.cdf(fit.deviance, max(fit.expected_deviance, 1.0)) > _CONTRADICTION
+    ):
+        return []
+    return [
+        "the data agree with the model better than chance allows, deviance "
+        f"{fit.dispersion:.2g} times what is expected: are the trials and errors as stated, or are these "
+        "smoothed or simulated values?"
+    ]
+
+
+def _by_source(points: pd.DataFrame) -> str:
+    """Which files or devices pull in which direction."""
+    for column in ("device", "file"):
+        if column in points and points[column].nunique() > 1:
+            means = points.groupby(column)["residual"].mean().round(1)
+            return f"; mean residual by {column}: " + ", ".join(
+                f"{one} {value:+g}" for one, value in means.items()
+            )
+    return ""
+
+
+def _swapped(fit: StackFit) -> list[str]:
+    """Say so if the data fit much better with the directions exchanged."""
+    problem = fit.problem
+    counted = [rows for rows in problem.data[:2] if len(rows) and "direction" in rows]
+    if not counted or {one for rows in counted for one in rows["direction"]} != set(DIRECTIONS):
+        return []
+    if any(name.endswith(DIRECTIONS) for name in problem.free):
+        return []
+    other = dict(zip(DIRECTIONS, reversed(DIRECTIONS), strict=True))
+    exchanged = Data(
+        *(
+            rows.assign(direction=rows["direction"].map(other)) if len(rows) and "direction" in rows else rows
+            for rows in problem.data
+        )
+    )
+    trial = dataclasses.replace(problem, data=exchanged, correction=np.ones(1))
+    _, square, _ = minimize(trial, fit.vector, 0.1 * np.abs(fit.vector) + 1e-12)
+    if square < fit.deviance - _SWAPPED and square < _BETTER * fit.deviance:
+        return [
+            f"the directions look swapped: with p_to_ap and ap_to_p exchanged the deviance falls from "
+            f"{fit.deviance:.4g} to {square:.4g}; check the polarity of the pulses and the labels"
+        ]
+    return []
+
+
+def _film(fit: StackFit) -> list[str]:
+    """Fitted values that the film makes implausible, or that no film has."""
+    film, values, messages = fit.film, fit.values, []
+    ratios = [
+        (values[suffixed("critical_current", one)], one)
+        for one in DIRECTIONS
+        if suffixed("critical_current", one) in values
+    ]
+    if len(ratios) == 2 and ratios[0][0] < 0.98 * ratios[1][0]:
+        messages.append(
+            f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, "
+            f"{ratios[1][0]:.4g} A: the torque in P is the weaker one, so the directions may be "
+            "swapped, or a stray field acts"
+        )
+    if film is None:
+        return messages
+    nominal = film.nominal()
+    for name in DIRECTIONAL:
+        expected = float(getattr(nominal, name))
+        for own in fit.problem.free:
+            factor = fit.params[own].value / expected if own.startswith(name) else 1.0
+            if not 1.0 / _FAR < factor < _FAR:
+                messages.append(
+                    f"{own} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor "
+                    "(durations, amplitudes), or the diameter?"
+                )
+    for derived, row in fit.derived().iterrows():
+        name = str(derived)
+        if name.startswith("spin_polarization") and not row["value"] < 1.0:
+            messages.append(
+                f"{name} would be {row['value']:.3g}, above 1: critical current, damping and diameter do not "
+                "go together"
+            )
+        if name.startswith("damping") and not 1e-4 < row["value"] < 0.5:
+            messages.append(
+                f"{name} would be {row['value']:.3g}: relaxation time and stability do not go together"
+            )
+    return messages

@@ -1,0 +1,160 @@
+"""Between a junction's numbers, which pulses show, and those of its film, which a stack file holds.
+
+Pulses show the thermal stability Delta, the critical current Ic0 and the relaxation time t_D. With thickness,
+magnetization and diameter known they are the interfacial anisotropy, the spin polarization and the damping,
+one for one, by the formulas of `mtjchar.physics.anisotropy` and `mtjchar.physics.torque`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import constants
+
+from mtjchar.errors import InputError
+from mtjchar.physics import anisotropy, torque, tunneling
+from mtjchar.study import Stack
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Device(NamedTuple):
+    """What pulses show of a junction; numbers, or arrays of one shape."""
+
+    stability: FloatArray
+    critical_current: FloatArray  # A, of the symmetric torque
+    relaxation_time: FloatArray  # s
+
+
+class FilmValues(NamedTuple):
+    """The same in the parameters of a stack, at 300 K."""
+
+    interfacial_anisotropy: FloatArray  # J/m^2
+    spin_polarization: FloatArray
+    damping: FloatArray
+
+
+@dataclass(frozen=True)
+class Film:
+    """A circular junction of a stack at the temperature at which its device parameters are given.
+
+    Parameters
+    ----------
+    stack : Stack
+        What is not fitted is taken from here.
+    diameter : float
+        m.
+    temperature : float, optional
+        K.
+    """
+
+    stack: Stack
+    diameter: float
+    temperature: float = anisotropy.REFERENCE_TEMPERATURE
+
+    def __post_init__(self) -> None:
+        for thing, value, low, high, unit in (
+            ("diameter", self.diameter, 5e-9, 500e-9, "m"),
+            ("temperature", self.temperature, 233.15, 398.15, "K"),
+        ):
+            if not low <= value <= high:
+                raise InputError(thing, value=value, allowed=f"{low:g} to {high:g} {unit}")
+        stability = float(self.nominal().stability)
+        if not stability >= 10.0:
+            raise InputError(
+                f"thermal stability of {self.stack.name} at {1e9 * self.diameter:g} nm",
+                value=round(stability, 2),
+                allowed="at least 10, to start a fit from",
+                remedy="Raise interfacial_anisotropy in the stack file, or check --diameter.",
+            )
+
+    @property
+    def volume(self) -> float:
+        """Of the free layer, m^3."""
+        return 0.25 * np.pi * self.diameter**2 * self.stack.free_layer_thickness
+
+    def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
+        """Saturation magnetization, A/m, at temperatures in K."""
+        return self.stack.saturation_magnetization * self._ratio(temperature)
+
+    def parallel_resistance(self, temperature: npt.ArrayLike, product: float) -> FloatArray:
+        """Resistance in P, ohm, for a resistance-area product (ohm m^2) at 300 K."""
+        warming = np.asarray(temperature) / anisotropy.REFERENCE_TEMPERATURE
+        return tunneling.parallel_resistance(
+            product * warming**self.stack.resistance_exponent, np.asarray(self.diameter)
+        )
+
+    def tmr(self, temperature: npt.ArrayLike, tmr: float) -> FloatArray:
+        """TMR at zero bias at temperatures in K, from that at 300 K; by Julliere's formula."""
+        square = tmr / (2.0 + tmr) * self._ratio(temperature) ** (2.0 * self.stack.polarization_exponent)
+        return np.asarray(2.0 * square / (1.0 - square))
+
+    def nominal(self) -> Device:
+        """Device parameters that follow from the stack as it is."""
+        stack = self.stack
+        values = FilmValues(
+            *map(np.asarray, (stack.interfacial_anisotropy, stack.spin_polarization, stack.damping))
+        )
+        return self.device(values, self.temperature)
+
+    def device(self, film: FilmValues, temperature: npt.ArrayLike) -> Device:
+        """Device parameters at temperatures in K."""
+        kelvin, m = np.asarray(temperature, dtype=np.float64), self._ratio(temperature)
+        magnetization = self.magnetization(kelvin)
+        energy = anisotropy.effective_anisotropy(
+            film.interfacial_anisotropy * m**self.stack.anisotropy_exponent,
+            np.asarray(self.stack.free_layer_thickness),
+            magnetization,
+            np.asarray(self.diameter),
+        )
+        stability = anisotropy.thermal_stability(energy, np.asarray(self.volume), kelvin)
+        polarization = film.spin_polarization * m**self.stack.polarization_exponent
+        field = anisotropy.anisotropy_field(energy, magnetization)
+        return Device(
+            stability,
+            torque.critical_current(film.damping, stability, kelvin, polarization),
+            anisotropy.relaxation_time(film.damping, field),
+        )
+
+    def film(self, device: Device) -> FilmValues:
+        """Parameters of the stack from those of the device at `temperature`.
+
+        The damping is NaN where no damping gives so short a relaxation time.
+        """
+        m = self._ratio(self.temperature)
+        magnetization = self.magnetization(self.temperature)
+        energy = device.stability * constants.k * self.temperature / self.volume
+        thickness = np.asarray(self.stack.free_layer_thickness)
+        shape = anisotropy.effective_anisotropy(
+            np.asarray(0.0), thickness, magnetization, np.asarray(self.diameter)
+        )
+        interfacial = (energy - shape) * thickness / m**self.stack.anisotropy_exponent
+        damping = self.damping(device.stability, device.relaxation_time)
+        # critical_current is 4 alpha e kB T Delta/(hbar P): here solved for P.
+        polarization = (
+            torque.critical_current(damping, device.stability, np.asarray(self.temperature), np.asarray(1.0))
+            / device.critical_current
+        )
+        return FilmValues(interfacial, polarization / m**self.stack.polarization_exponent, damping)
+
+    def anisotropy_field(self, stability: npt.ArrayLike) -> FloatArray:
+        """Anisotropy field mu0 Hk, T, that goes with a stability: 2 kB T Delta/(Ms V)."""
+        moment = self.magnetization(self.temperature) * self.volume
+        return np.asarray(2.0 * constants.k * self.temperature * np.asarray(stability) / moment)
+
+    def damping(self, stability: npt.ArrayLike, relaxation_time: npt.ArrayLike) -> FloatArray:
+        """Gilbert damping from the relaxation time (s); NaN where there is none."""
+        # (1 + alpha^2)/alpha = t_D gamma mu0 Hk =: c has two roots; damping is the one below 1.
+        c = np.asarray(relaxation_time) * anisotropy.GAMMA * self.anisotropy_field(stability)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(2.0 / (c + np.sqrt(c**2 - 4.0)))
+
+    def _ratio(self, temperature: npt.ArrayLike) -> FloatArray:
+        return anisotropy.magnetization_ratio(
+            np.asarray(temperature, dtype=np.float64),
+            np.asarray(self.stack.curie_temperature),
+            np.asarray(self.stack.magnetization_exponent),
+        )

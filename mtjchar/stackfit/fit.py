@@ -1,0 +1,213 @@
+"""Fit a device to tester data: maximum likelihood over all tables together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import lmfit
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit import checks
+from mtjchar.stackfit.film import Film
+from mtjchar.stackfit.problem import FITTED_KINDS, Data, Problem, make_problem
+from mtjchar.stackfit.profile import minimize, profile_interval
+from mtjchar.stackfit.result import FitWarning, StackFit
+from mtjchar.stackfit.tables import Table
+
+FloatArray = npt.NDArray[np.float64]
+
+VARY = ("stability", "critical_current", "relaxation_time")
+"""What is fitted if nothing else is asked for."""
+
+_SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
+_SCALES = {
+    "stability": 10.0,
+    "slonczewski_lambda": 0.1,
+    "offset_field": 5e-3,
+    "tmr": 0.1,
+}
+_RELATIVE_SCALE = 0.1
+_LEAST_STRENGTH = 1e-14  # of the information along a combination of parameters, over the largest: rounding
+_CORRECTIONS = 2
+_SMALL = 0.05  # standard errors: change of the residuals at which the table needs no further correction
+
+
+def fit_stack(
+    tables: Sequence[Table],
+    film: Film | None = None,
+    *,
+    vary: Sequence[str] = VARY,
+    per_direction: Sequence[str] = (),
+    start: Mapping[str, float] | None = None,
+    starts: int = 3,
+    intervals: bool = True,
+    exact: bool = True,
+) -> StackFit:
+    """Fit device parameters to switching counts, thresholds and R-V curves together.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        From `mtjchar.stackfit.read_table`, of the kinds switching, thresholds and resistance; others are for
+        `fit_loops` and `fit_wafer`.
+    film : Film, optional
+        The junction as it is believed to be: starts, what is not varied, and the resistance that turns volts
+        into amperes. Without it data have to be in amperes, at one temperature.
+    vary : sequence of str, optional
+        Names of `mtjchar.stackfit.PARAMETERS`, or the keys of a stack that stand for them:
+        ``interfacial_anisotropy`` for ``stability``, ``damping`` for ``relaxation_time``,
+        ``spin_polarization`` for ``critical_current``. What does not vary keeps the film's value: with a
+        fixed damping the relaxation time follows the stability, with a fixed polarization the critical
+        current.
+    per_direction : sequence of str, optional
+        Those of stability, critical_current and relaxation_time that have a value in each direction.
+    start : mapping, optional
+        Values to start from, or to keep where they do not vary, in SI units.
+    starts : int, optional
+        How many of the places that look best from afar a search starts from; 0: only from `start`.
+    intervals : bool, optional
+        Find profile-likelihood intervals.
+    exact : bool, optional
+        Replace the tabulated error rates by those of the Fokker-Planck solver at the end, and fit again.
+
+    Returns
+    -------
+    StackFit
+
+    Raises
+    ------
+    InputError
+        For data that cannot tell what is asked: no pulse between never and always switching, one duration for
+        three parameters, amplitudes far from what the film needs, fewer informative rows than parameters.
+
+    Warns
+    -----
+    FitWarning
+        For what a fit shows: a model that does not describe the data, rows of one pulse that contradict each
+        other, directions that look swapped, parameters at their bounds or undetermined.
+    """
+    used = [table for table in tables if table.kind in FITTED_KINDS]
+    if not used:
+        raise InputError(
+            "data", value=[table.kind for table in tables], allowed=f"tables of {', '.join(FITTED_KINDS)}"
+        )
+    data = Data.of(used)
+    temperature = film.temperature if film is not None else _only_temperature(data)
+    problem, first = make_problem(data, film, vary, per_direction, start or {}, temperature)
+    warned = checks.before(problem)
+    _check_sensitive(problem, first)
+    best, square, jacobian = _search(problem, first, starts)
+    if exact:
+        best, square, jacobian = _exact(problem, best, square, jacobian)
+    return _assemble(problem, best, square, jacobian, first, used, warned, intervals)
+
+
+def _only_temperature(data: Data) -> float:
+    for rows in data:
+        if len(rows) and "temperature_K" in rows:
+            return float(rows["temperature_K"].iloc[0])
+    return 300.0
+
+
+def scales(problem: Problem, vector: FloatArray) -> FloatArray:
+    """Natural sizes of steps of the free parameters."""
+    return np.array(
+        [
+            next((size for root, size in _SCALES.items() if name.startswith(root)), None)
+            or _RELATIVE_SCALE * abs(value)
+            for name, value in zip(problem.free, vector, strict=True)
+        ]
+    )
+
+
+def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
+    """Refuse parameters that change nothing in these data."""
+    start = np.array([first[name] for name in problem.free])
+    at_start = problem.residuals(start)
+    for k, name in enumerate(problem.free):
+        low, high = problem.bounds[name]
+        moved = start.copy()
+        moved[k] = start[k] + 0.05 * (high - start[k] if high - start[k] > start[k] - low else low - start[k])
+        if np.array_equal(problem.residuals(moved), at_start):
+            raise InputError(
+                "vary", value=name, allowed="parameters that these data depend on",
+                remedy="Currents do not show resistances; one direction does not show an asymmetry.",
+            )  # fmt: skip
+
+
+def _search(
+    problem: Problem, first: Mapping[str, float], starts: int
+) -> tuple[FloatArray, float, FloatArray]:
+    found = [minimize(problem, vector, scales(problem, vector)) for vector in problem.starts(first, starts)]
+    return min(found, key=lambda one: one[1])
+
+
+def _exact(
+    problem: Problem, best: FloatArray, square: float, jacobian: FloatArray
+) -> tuple[FloatArray, float, FloatArray]:
+    for _ in range(_CORRECTIONS):
+        change = problem.correct(best)
+        best, square, jacobian = minimize(problem, best, scales(problem, best))
+        if change < _SMALL:
+            break
+    return best, square, jacobian
+
+
+def _assemble(
+    problem: Problem,
+    best: FloatArray,
+    square: float,
+    jacobian: FloatArray,
+    first: Mapping[str, float],
+    used: Sequence[Table],
+    warned: list[str],
+    intervals: bool,
+) -> StackFit:
+    size = scales(problem, best)
+    # Parameters in their natural sizes: singular values say what combinations the data leave open.
+    scaled = jacobian * size
+    strength, axes = np.linalg.eigh(scaled.T @ scaled)
+    inverse = (axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T
+    freedom = problem.rows - len(best)
+    expected = float(problem.expected(best).sum()) - len(best)
+    dispersion = square / expected if expected > 0.5 else 1.0
+    # Against chi-square, whose mean is that of the deviance.
+    significant = freedom > 0 and expected > 0.5 and stats.chi2.sf(square, max(expected, 1.0)) < _SIGNIFICANT
+    inflation = dispersion if significant and dispersion > 1.0 else 1.0
+    covariance = inflation * inverse * np.outer(size, size)
+    error = np.sqrt(np.diag(covariance))
+
+    parameters = lmfit.Parameters()
+    for k, name in enumerate(problem.free):
+        low, high = problem.bounds[name]
+        parameters.add(name, value=float(best[k]), min=low, max=high)
+        parameters[name].init_value = first[name]
+        parameters[name].stderr = float(error[k])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parameters[name].correl = {
+                other: float(covariance[k, j] / (error[k] * error[j]))
+                for j, other in enumerate(problem.free)
+                if j != k
+            }
+    for name, value in problem.fixed.items():
+        parameters.add(name, value=value, vary=False)
+
+    profiles = None
+    if intervals:
+        plain = error / np.sqrt(inflation)
+        profiles = tuple(
+            profile_interval(problem, best, square, plain, k, inflation) for k in range(len(best))
+        )
+    fit = StackFit(
+        params=parameters, problem=problem, vector=best, covariance=covariance, deviance=square,
+        expected_deviance=expected, dispersion=dispersion, inflation=inflation, profiles=profiles,
+        tables=tuple(used), messages=(),
+    )  # fmt: skip
+    messages = (*warned, *checks.after(fit))
+    for message in messages:
+        warnings.warn(message, FitWarning, stacklevel=3)
+    return fit.with_messages(messages)

@@ -1,0 +1,258 @@
+"""What a set of parameters says about the rows of the tables: error rates, thresholds, resistances.
+
+One device, rectangular pulses. Under current drive the overdrive is constant; under voltage drive it changes
+with the resistance while the magnetization turns, and the torque's own asymmetry comes on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.physics import rate_table, tunneling
+from mtjchar.physics.fokker_planck import STABILITY_RANGE, slowest_eigenvalue, write_statistics
+from mtjchar.physics.long_pulses import decay_rate
+from mtjchar.stackfit.film import Device, Film, FilmValues
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Values = Mapping[str, float]
+
+UNITS = {
+    "stability": "",
+    "critical_current": "A",
+    "relaxation_time": "s",
+    "slonczewski_lambda": "",
+    "offset_field": "T",
+    "resistance_area_product": "ohm*m^2",
+    "tmr": "",
+    "tmr_half_bias": "V",
+}
+"""Parameters of the model, and their units."""
+
+DIRECTIONAL = ("stability", "critical_current", "relaxation_time")
+"""Those that can have a value of their own in each direction."""
+
+_POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
+_HANDOVER = 100.0  # reduced time, over the overdrive, from which on the logarithm is a straight line
+_LEAST_EIGENVALUE = 1e-7  # per t_D
+_LEAST_RATE = 1e-15  # of switching, where the table has underflown
+
+
+def suffixed(name: str, direction: str) -> str:
+    """Name of a parameter that has a value of its own in each direction."""
+    return f"{name}_{direction}"
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """Rows of switching or threshold tables, as arrays of shape (rows,).
+
+    Attributes
+    ----------
+    amplitude : ndarray
+        V or A, above 0 in the direction of the row.
+    voltage : ndarray of bool
+        Where `amplitude` is a voltage.
+    duration : ndarray
+        s.
+    reverse : ndarray of bool
+        AP to P.
+    temperature : ndarray
+        K.
+    """
+
+    amplitude: FloatArray
+    voltage: BoolArray
+    duration: FloatArray
+    reverse: BoolArray
+    temperature: FloatArray
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, temperature: float) -> Pulses:
+        """From the rows of tables; a row without temperature is at that one."""
+        empty = pd.Series(np.nan, index=rows.index)
+        volts = rows.get("amplitude_V", empty).to_numpy(dtype=np.float64)
+        amperes = rows.get("current_A", empty).to_numpy(dtype=np.float64)
+        voltage = np.isfinite(volts)
+        direction = rows.get("direction", pd.Series(DIRECTIONS[0], index=rows.index)).fillna(DIRECTIONS[0])
+        kelvin = rows.get("temperature_K", empty).to_numpy(dtype=np.float64)
+        return cls(
+            np.where(voltage, volts, amperes),
+            voltage,
+            rows["duration_s"].to_numpy(dtype=np.float64),
+            (direction == DIRECTIONS[1]).to_numpy(),
+            np.where(np.isfinite(kelvin), kelvin, temperature),
+        )
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Those that occur."""
+        return tuple(one for k, one in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
+
+    def repeat(self, count: int) -> Pulses:
+        """Return the rows `count` times, one copy after the other."""
+        return Pulses(
+            *(
+                np.tile(getattr(self, name), count)
+                for name in ("amplitude", "voltage", "duration", "reverse", "temperature")
+            )
+        )
+
+    def at(self, amplitude: FloatArray) -> Pulses:
+        """Return the same rows with other amplitudes."""
+        return Pulses(amplitude, self.voltage, self.duration, self.reverse, self.temperature)
+
+
+@dataclass(frozen=True)
+class SwitchingModel:
+    """Error rates of a device.
+
+    Parameters
+    ----------
+    film : Film or None
+        Needed for voltages, for several temperatures and for `offset_field`.
+    """
+
+    film: Film | None
+
+    def device(self, values: Values, pulses: Pulses) -> Device:
+        """Device parameters of each row."""
+        own = Device(*(_directional(values, name, pulses.reverse) for name in DIRECTIONAL))
+        if self.film is None or np.all(pulses.temperature == self.film.temperature):
+            return own
+        film = self.film.film(own)
+        return self.film.device(FilmValues(*film), pulses.temperature)
+
+    def load_line(
+        self, values: Values, pulses: Pulses, critical: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Overdrive of each row before the write, its relative change, and the current's part of that.
+
+        The change is twice that on the way to m_z = 0, where a write is decided, so that the load line is a
+        straight one from there on; the current's is that up to the end.
+        """
+        # The torque is P/2 in P and Lambda^2 times that in AP, see torque.spin_torque_efficiency.
+        square = values.get("slonczewski_lambda", 1.0) ** 2
+        before = np.where(pulses.reverse, square, 1.0)
+        current, ratio = pulses.amplitude, np.ones_like(pulses.amplitude)
+        if pulses.voltage.any():
+            parallel, excess = self.resistances(values, pulses)
+            # Conductance is linear in m_z: 1/R_P in P and 1/(R_P (1 + TMR)) in AP at that voltage.
+            low = pulses.amplitude / parallel
+            high = low / (1.0 + excess)
+            first = np.where(pulses.reverse, high, low)
+            current = np.where(pulses.voltage, first, current)
+            ratio = np.where(pulses.voltage, np.where(pulses.reverse, low, high) / first, ratio)
+        torque_at_0 = 2.0 * square / (square + 1.0) / before
+        return current * before / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
+
+    def resistances(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray]:
+        """R_P (ohm) and the TMR at the voltage of each row."""
+        assert self.film is not None  # checked where the data are
+        voltage = np.where(pulses.voltage, pulses.amplitude, 0.0)
+        parallel = self.film.parallel_resistance(pulses.temperature, values["resistance_area_product"])
+        tmr = self.film.tmr(pulses.temperature, values["tmr"])
+        return parallel, tunneling.tmr_at_bias(tmr, voltage, np.asarray(values["tmr_half_bias"]))
+
+    def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
+        device = self.device(values, pulses)
+        overdrive, change, _ = self.load_line(values, pulses, device.critical_current)
+        tau = pulses.duration / device.relaxation_time
+        if values.get("offset_field", 0.0):
+            # A field that holds the state acts like an overdrive -h: the drift is (i - h - z)(1 - z^2).
+            shifted = overdrive - self._field(values, pulses, device.stability)
+            change = change * overdrive / np.where(shifted > 0.0, shifted, 1.0)
+            overdrive = np.maximum(shifted, 0.0)
+        if np.any(change):
+            return rate_table.log_error_rate_on_load_line(overdrive, change, device.stability, tau)
+        return rate_table.log_error_rate(overdrive, device.stability, tau)
+
+    def _field(self, values: Values, pulses: Pulses, stability: FloatArray) -> FloatArray:
+        """Offset field over the anisotropy field, positive where it holds the state before the write."""
+        field = values.get("offset_field", 0.0)
+        if not field:
+            return np.zeros_like(stability)
+        assert self.film is not None  # checked where the data are
+        towards_p = np.where(pulses.reverse, -1.0, 1.0)
+        return np.asarray(towards_p * field / self.film.anisotropy_field(stability))
+
+    def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
+        device = self.device(values, pulses)
+        overdrive, change, own = self.load_line(values, pulses, device.critical_current)
+        field = self._field(values, pulses, device.stability)
+        # Rows that differ in the duration alone are one march.
+        rows = np.stack([overdrive, change, own, device.stability, field, pulses.reverse], axis=1)
+        systems, of_row = np.unique(rows, axis=0, return_inverse=True)
+        of_row = of_row.ravel()
+        order = np.argsort(of_row, kind="stable")
+        counts = np.bincount(of_row)
+        column = np.empty_like(of_row)
+        column[order] = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        times = np.zeros((len(systems), counts.max()))
+        times[of_row, column] = pulses.duration / device.relaxation_time
+        return self._solve(values.get("slonczewski_lambda", 1.0), systems, times)[of_row, column]
+
+    def _solve(self, lambda_: float, systems: FloatArray, tau: FloatArray) -> FloatArray:
+        """Error rates of shape (systems, durations)."""
+        overdrive, change, own, stability, field, reverse = systems.T
+        start = np.where(reverse > 0.0, -1.0, 1.0)
+        bent = (lambda_**2 - 1.0) / (lambda_**2 + 1.0)
+
+        def drive(z: FloatArray) -> FloatArray:
+            current = overdrive * (1.0 + 0.5 * own * (1.0 - z))
+            return np.asarray(current * (1.0 + bent * start) / (1.0 + bent * start * z))
+
+        fastest = np.maximum(overdrive * np.maximum(1.0 + own, 1.0) * lambda_**2, 1.0)
+        handover = np.minimum(tau, (_HANDOVER / fastest)[:, None])
+        rate = write_statistics(drive, stability, handover, field=field).error_rate
+        late = tau > handover
+        if late.any():
+            decay = slowest_eigenvalue(lambda z: drive(z) - field, stability)
+            # Rounding spoils small ones; a straight load line maps to a constant overdrive, see rate_table.
+            i = np.maximum(overdrive - field, 1e-3)
+            c = np.maximum(1.0 + 0.5 * change * overdrive, 0.1)
+            constant = np.minimum((i + 0.5 * change * overdrive) / c, 1.0)
+            mapped = c * decay_rate(constant, np.clip(c * stability, *STABILITY_RANGE))
+            decay = np.where(decay > _LEAST_EIGENVALUE, decay, mapped)
+            rate = rate * np.exp(-decay[:, None] * (tau - handover))
+        return np.asarray(rate)
+
+    def threshold(self, values: Values, pulses: Pulses, probability: FloatArray) -> FloatArray:
+        """Amplitude (V or A) at which a share of the writes succeeds, in the place of those of the rows."""
+        wanted = np.log1p(-probability)
+        critical = self.device(values, pulses).critical_current
+        per_ampere = np.ones_like(critical)
+        if pulses.voltage.any():
+            parallel, excess = self.resistances(values, pulses.at(np.zeros_like(critical)))
+            per_ampere = np.where(pulses.voltage, parallel * (1.0 + excess), 1.0)
+        high = 20.0 * critical * per_ampere
+        low = 1e-6 * high
+        repeated = pulses.repeat(_POINTS)
+        row = np.arange(len(critical))
+        for _ in range(_LEVELS):
+            grid = np.linspace(low, high, _POINTS)
+            rates = self.log_error_rate(values, repeated.at(grid.ravel())).reshape(grid.shape)
+            # Rates fall with the amplitude: the last one that is too high, and the next.
+            last = np.clip(np.count_nonzero(rates > wanted, axis=0) - 1, 0, _POINTS - 2)
+            low, high = grid[last, row], grid[last + 1, row]
+        ends = np.log(np.maximum(-np.stack([rates[last, row], rates[last + 1, row]]), 1e-300))
+        share = (np.log(-wanted) - ends[0]) / np.where(ends[1] > ends[0], ends[1] - ends[0], np.inf)
+        return np.asarray(low + np.clip(share, 0.0, 1.0) * (high - low))
+
+
+def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
+    forward, backward = (values.get(suffixed(name, one), values.get(name, np.nan)) for one in DIRECTIONS)
+    return np.where(reverse, backward, forward)
+
+
+def log_switching_rate(log_error_rate: FloatArray) -> FloatArray:
+    """Logarithm of the probability to switch, from that of the error rate."""
+    return np.log(np.maximum(-np.expm1(log_error_rate), _LEAST_RATE))

@@ -1,0 +1,364 @@
+"""What is fitted to what: free parameters with bounds and starts, and the residuals of all rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import least_squares
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.film import Film
+from mtjchar.stackfit.likelihood import deviance_residuals, expected_deviance
+from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, SwitchingModel, suffixed
+from mtjchar.stackfit.tables import Table
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+Values = Mapping[str, float]
+
+ALIASES = {
+    "interfacial_anisotropy": "stability",
+    "spin_polarization": "critical_current",
+    "damping": "relaxation_time",
+}
+"""Keys of a stack that stand for what pulses show of them."""
+
+TIED = {"relaxation_time", "critical_current"}
+READING_ERROR = 0.01  # relative, of thresholds without a column of their error
+FITTED_KINDS = ("switching", "thresholds", "resistance")
+
+_BOUNDS = {
+    "stability": (10.0, 250.0),
+    "relaxation_time": (3e-11, 1e-7),
+    "slonczewski_lambda": (1.0, 3.0),
+    "resistance_area_product": (1e-14, 1e-9),
+    "tmr": (0.01, 20.0),
+    "tmr_half_bias": (0.05, 10.0),
+}
+_OF_RESISTANCE = ("resistance_area_product", "tmr", "tmr_half_bias")
+_START = {"stability": 60.0, "relaxation_time": 1e-9}
+_STARTS = {"stability": (0.45, 0.75, 1.0, 1.4, 2.2), "relaxation_time": (0.4, 1.0, 2.5)}
+_CURRENTS = np.geomspace(0.3, 2.5, 14)  # over the largest current of the data
+
+
+class Data(NamedTuple):
+    """Rows of all tables of a kind together; empty frames where there are none."""
+
+    switching: pd.DataFrame
+    thresholds: pd.DataFrame
+    resistance: pd.DataFrame
+
+    @classmethod
+    def of(cls, tables: Sequence[Table]) -> Data:
+        """Put tables together."""
+        frames = []
+        for kind in FITTED_KINDS:
+            rows = [table.rows for table in tables if table.kind == kind]
+            frames.append(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame())
+        return cls(*frames)
+
+
+@dataclass
+class Problem:
+    """Residuals of data over free parameters.
+
+    Attributes
+    ----------
+    data : Data
+    model : SwitchingModel
+    free : tuple of str
+        Names of the free parameters, in the order of `vector`.
+    fixed : dict
+        Values of the others that do not follow from the free ones.
+    tied : frozenset of str
+        Relaxation time and critical current where damping and polarization of the stack are kept.
+    bounds : dict
+        Of the free parameters.
+    temperature : float
+        K, at which the device parameters are given.
+    correction : ndarray
+        Of -ln WER of the table, as a factor, for each switching row.
+    """
+
+    data: Data
+    model: SwitchingModel
+    free: tuple[str, ...]
+    fixed: dict[str, float]
+    tied: frozenset[str]
+    bounds: dict[str, tuple[float, float]]
+    temperature: float
+    correction: FloatArray = field(default_factory=lambda: np.ones(1))
+
+    def __post_init__(self) -> None:
+        self._switching, self._thresholds = (
+            Pulses.of(rows, self.temperature) if len(rows) else None
+            for rows in (self.data.switching, self.data.thresholds)
+        )
+        self._trials, self._switched = (
+            self.data.switching.get(name, pd.Series(dtype=float)).to_numpy(dtype=np.float64)
+            for name in ("trials", "switched")
+        )
+        self._noise = self._resistance_noise()
+
+    @property
+    def pulses(self) -> Pulses | None:
+        """Of the switching rows."""
+        return self._switching
+
+    @property
+    def rows(self) -> int:
+        """Number of residuals."""
+        return sum(map(len, self.data))
+
+    def values(self, vector: FloatArray) -> dict[str, float]:
+        """All parameters of the model; those that a stack ties to others follow them."""
+        values = {**self.fixed, **dict(zip(self.free, map(float, vector), strict=True))}
+        film = self.model.film
+        if film is None or not self.tied:
+            return values
+        nominal = film.nominal()
+        split = any(name.endswith(DIRECTIONS) for name in self.free)
+        for suffix in (f"_{one}" for one in DIRECTIONS) if split else ("",):
+            stability, time = (
+                values.get(f"{name}{suffix}", values.get(name)) for name in ("stability", "relaxation_time")
+            )
+            if stability is None:
+                continue
+            if "relaxation_time" in self.tied:
+                # The same damping: t_D falls as the anisotropy field rises.
+                time = float(nominal.relaxation_time * nominal.stability / stability)
+                values[f"relaxation_time{suffix}"] = time
+            if "critical_current" in self.tied and time is not None:
+                # The same polarization: Ic0 ~ alpha Delta.
+                damping = np.nan_to_num(film.damping(stability, time), nan=film.stack.damping)
+                share = stability * damping / (nominal.stability * film.stack.damping)
+                values[f"critical_current{suffix}"] = float(nominal.critical_current * share)
+        return values
+
+    def residuals(self, vector: FloatArray) -> FloatArray:
+        """Over all rows: signed roots of deviances, and deviations over their standard errors."""
+        values = self.values(vector)
+        parts = []
+        if self._switching is not None:
+            parts.append(deviance_residuals(self._switched, self._trials, self._log_rate(values)))
+        if self._thresholds is not None:
+            found = self.model.threshold(values, self._thresholds, self._shares)
+            parts.append((self._thresholds.amplitude - found) / self._reading)
+        if len(self.data.resistance):
+            rows = self.data.resistance
+            parts.append((rows["resistance_ohm"].to_numpy() - self.resistance(values)) / self._noise)
+        return np.concatenate(parts)
+
+    def expected(self, vector: FloatArray) -> FloatArray:
+        """Mean squares of the residuals of a model that is right."""
+        mean = np.ones(self.rows)
+        if self._switching is not None:
+            mean[: len(self._trials)] = expected_deviance(self._trials, self._log_rate(self.values(vector)))
+        return mean
+
+    def _log_rate(self, values: Values) -> FloatArray:
+        assert self._switching is not None
+        return self.correction * self.model.log_error_rate(values, self._switching)
+
+    def correct(self, vector: FloatArray) -> float:
+        """Replace the table by the solver at these parameters; returns the largest change of a residual."""
+        if self._switching is None:
+            return 0.0
+        before = self.residuals(vector)
+        values = self.values(vector)
+        table = self.model.log_error_rate(values, self._switching)
+        solved = self.model.solved_error_rate(values, self._switching)
+        # Where next to nothing switches, or nothing fails, there is nothing to correct.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.log(solved) / table
+            known = np.isfinite(factor) & (solved > 1e-250) & (table < -1e-5) & (solved < 1.0 - 1e-5)
+        self.correction = np.where(known, factor, 1.0)
+        return float(np.abs(self.residuals(vector) - before).max())
+
+    @property
+    def _shares(self) -> FloatArray:
+        return self.data.thresholds["probability"].to_numpy(dtype=np.float64)
+
+    @property
+    def _reading(self) -> FloatArray:
+        assert self._thresholds is not None
+        rows, empty = self.data.thresholds, pd.Series(np.nan, index=self.data.thresholds.index)
+        volts = rows.get("amplitude_error_V", empty).to_numpy(dtype=np.float64)
+        amperes = rows.get("current_error_A", empty).to_numpy(dtype=np.float64)
+        error = np.where(self._thresholds.voltage, volts, amperes)
+        return np.where(np.isfinite(error), error, READING_ERROR * self._thresholds.amplitude)
+
+    def resistance(self, values: Values) -> FloatArray:
+        """Resistance of each row of R-V data, ohm."""
+        rows = self.data.resistance
+        count = len(rows)
+        pulses = Pulses(
+            np.abs(rows["voltage_V"].to_numpy(dtype=np.float64)),
+            np.ones(count, dtype=bool),
+            np.ones(count),
+            (rows["state"] == "ap").to_numpy(),
+            np.full(count, self.temperature),
+        )
+        parallel, excess = self.model.resistances(values, pulses)
+        return np.where(pulses.reverse, parallel * (1.0 + excess), parallel)
+
+    def _resistance_noise(self) -> FloatArray:
+        """Return standard errors of resistances: those given, or the scatter around a fit of their own."""
+        rows, film = self.data.resistance, self.model.film
+        if not len(rows) or film is None:
+            return np.empty(0)
+        measured = rows["resistance_ohm"].to_numpy(dtype=np.float64)
+        given = rows.get("resistance_error_ohm", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=float)
+        if np.all(np.isfinite(given)):
+            return np.asarray(given)
+        names = [name for name in _OF_RESISTANCE if name in self.free]
+        nominal = nominal_values(film)
+
+        def relative(factors: FloatArray) -> FloatArray:
+            own = {name: factor * nominal[name] for name, factor in zip(names, factors, strict=True)}
+            return np.asarray(self.resistance({**self.fixed, **own}) / measured - 1.0)
+
+        factors = np.ones(len(names))
+        if names:
+            factors = least_squares(relative, factors, bounds=(0.02, 50.0)).x
+        freedom = max(len(measured) - len(names), 1)
+        scatter = float(np.sqrt(np.sum(relative(factors) ** 2) / freedom))
+        return np.where(np.isfinite(given), given, max(scatter, 1e-6) * measured)
+
+    def starts(self, start: Values, count: int) -> list[FloatArray]:
+        """Places to start from, best first: a coarse look over the free parameters of the device."""
+        base = np.array([start[name] for name in self.free])
+        if count < 1 or not (len(self.data.switching) or len(self.data.thresholds)):
+            return [base]
+        axes = []
+        for name in self.free:
+            root = next((one for one in _STARTS if name.startswith(one)), None)
+            low, high = self.bounds[name]
+            factors = _STARTS[root] if root else (1.0,)
+            axes.append(np.unique(np.clip(np.array(factors) * start[name], 1.05 * low, 0.95 * high)))
+        currents = [k for k, name in enumerate(self.free) if name.startswith("critical_current")]
+        # One factor for all critical currents: they start from the same side.
+        scales = _CURRENTS if currents else np.ones(1)
+        largest = self._largest_current()
+        best: dict[tuple[float, ...], tuple[float, FloatArray]] = {}
+        for point in itertools.product(*axes):
+            for scale in scales:
+                vector = np.array(point)
+                vector[currents] = scale * largest
+                square = float(np.sum(np.clip(self.residuals(vector), -1e3, 1e3) ** 2))
+                if point not in best or square < best[point][0]:
+                    best[point] = (square, vector)
+        ordered = sorted(best.values(), key=lambda pair: pair[0])
+        return [vector for _, vector in ordered[:count]]
+
+    def _largest_current(self) -> float:
+        return largest_current(self.model, self.fixed_or_nominal(), self._switching, self._thresholds)
+
+    def fixed_or_nominal(self) -> dict[str, float]:
+        """Values that a resistance follows from before anything is fitted."""
+        return {**nominal_values(self.model.film), **self.fixed}
+
+
+def nominal_values(film: Film | None) -> dict[str, float]:
+    """Parameters of the model that follow from a stack."""
+    if film is None:
+        return {"slonczewski_lambda": 1.0, "offset_field": 0.0}
+    stack, device = film.stack, film.nominal()
+    return {
+        **{name: float(value) for name, value in device._asdict().items()},
+        "slonczewski_lambda": stack.slonczewski_lambda,
+        "offset_field": 0.0,
+        "resistance_area_product": stack.resistance_area_product,
+        "tmr": stack.tmr,
+        "tmr_half_bias": stack.tmr_half_bias,
+    }
+
+
+def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:
+    """Largest current of the data, A, before the write."""
+    one = np.asarray(1.0)
+    return max(
+        float(model.load_line(values, pulses, one)[0].max()) for pulses in groups if pulses is not None
+    )
+
+
+def make_problem(
+    data: Data,
+    film: Film | None,
+    vary: Sequence[str],
+    per_direction: Sequence[str],
+    start: Values,
+    temperature: float,
+) -> tuple[Problem, dict[str, float]]:
+    """Set up what is fitted; returns it with the values to start from."""
+    names = _names(vary, per_direction)
+    model = SwitchingModel(film)
+    values = {**_START, **nominal_values(film), **start}
+    groups = [
+        Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
+    ]
+    _check_film(film, groups, data, temperature)
+    driven = any(group is not None for group in groups)
+    if driven and film is None and "critical_current" not in start:
+        values["critical_current"] = 0.8 * largest_current(model, values, *groups)
+    directions = sorted({one for group in groups if group is not None for one in group.directions})
+    free: list[str] = []
+    for name in names:
+        split = name in {ALIASES.get(one, one) for one in per_direction}
+        free += [suffixed(name, one) for one in reversed(directions)] if split else [name]
+    largest = largest_current(model, values, *groups) if driven else 1.0
+    bounds = {name: _bounds(name, largest, film) for name in free}
+    first = {}
+    for name in free:
+        low, high = bounds[name]
+        root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
+        first[name] = float(np.clip(values.get(name, values.get(root, 1.0)), 1.001 * low, 0.999 * high))
+    roots = {next((one for one in DIRECTIONAL if name.startswith(one)), name) for name in free}
+    tied = frozenset(TIED - roots - set(start) if film is not None else ())
+    needed = set(UNITS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
+    fixed = {name: float(values[name]) for name in needed - roots - tied}
+    return Problem(data, model, tuple(free), fixed, tied, bounds, temperature), first
+
+
+def _names(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
+    allowed = (*UNITS, *ALIASES)
+    for name in (*vary, *per_direction):
+        if name not in allowed:
+            raise InputError("vary", value=name, allowed=", ".join(allowed))
+    names = list(dict.fromkeys(ALIASES.get(name, name) for name in vary))
+    for name in per_direction:
+        own = ALIASES.get(name, name)
+        if own not in names or own not in DIRECTIONAL:
+            raise InputError(
+                "per_direction", value=name, allowed=f"those of {', '.join(DIRECTIONAL)} that vary"
+            )
+    if not names:
+        raise InputError("vary", value=list(vary), allowed="at least one parameter")
+    return names
+
+
+def _check_film(film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float) -> None:
+    if film is not None:
+        return
+    remedy = "Give a stack and a diameter."
+    if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
+        raise InputError("amplitudes in V", value="no stack", allowed="with a stack", remedy=remedy)
+    if any(group is not None and np.any(group.temperature != temperature) for group in groups):
+        raise InputError("several temperatures", value="no stack", allowed="with a stack", remedy=remedy)
+
+
+def _bounds(name: str, largest: float, film: Film | None) -> tuple[float, float]:
+    root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
+    if root == "critical_current":
+        # The table of error rates ends at 20 times the critical current.
+        return largest / 20.0, 20.0 * largest
+    if root == "offset_field":
+        reach = 0.5 * float(film.anisotropy_field(film.nominal().stability)) if film else 0.0
+        return -reach, reach
+    return _BOUNDS[root]

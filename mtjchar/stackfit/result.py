@@ -1,0 +1,417 @@
+"""What a fit found, in the way lmfit shows it: parameters, intervals, correlations, residuals, report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import lmfit
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.film import Device, Film
+from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, suffixed
+from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.profile import ROOT_RISE, Interval
+from mtjchar.stackfit.tables import Table
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+
+_STRONG = 0.9
+_WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
+
+_REMEDY = {
+    "stability": "pulses a hundred times as long, at amplitudes below the critical one",
+    "critical_current": "pulses near the critical current, from both sides, at several durations",
+    "relaxation_time": "pulses of a few t_D, well above the critical current",
+    "slonczewski_lambda": "both directions, at the same durations",
+    "offset_field": "both directions, with long pulses; or R-H loops",
+    "resistance_area_product": "resistance in P",
+    "tmr": "resistance in P and AP near zero bias",
+    "tmr_half_bias": "resistance in AP at a higher bias",
+}
+
+
+class FitWarning(UserWarning):
+    """Something about the data or the fit that its numbers do not show."""
+
+
+@dataclass(frozen=True)
+class StackFit:
+    """Result of `mtjchar.stackfit.fit_stack`.
+
+    Attributes
+    ----------
+    params : lmfit.Parameters
+        Values in SI units, with ``stderr`` and ``correl`` of those that varied.
+    problem : Problem
+        Data and model; ``problem.free`` names what varied, in the order of `vector` and `covariance`.
+    vector : ndarray
+        Values of the free parameters.
+    covariance : ndarray
+        Of the free parameters, `inflation` included.
+    deviance : float
+        Sum of squares of all residuals.
+    expected_deviance : float
+        What it would be on average if the model were right: the degrees of freedom, less where few counts
+        are expected.
+    dispersion : float
+        `deviance` over `expected_deviance`.
+    inflation : float
+        Factor of variances for over-dispersion: `dispersion` where it is above 1 at 1 % significance, else 1.
+    profiles : tuple of Interval or None
+        95 % profile-likelihood intervals, infinite where a bound was met first.
+    tables : tuple of Table
+    messages : tuple of str
+        What was warned of.
+    """
+
+    params: lmfit.Parameters
+    problem: Problem
+    vector: FloatArray
+    covariance: FloatArray
+    deviance: float
+    expected_deviance: float
+    dispersion: float
+    inflation: float
+    profiles: tuple[Interval, ...] | None
+    tables: tuple[Table, ...]
+    messages: tuple[str, ...]
+
+    def with_messages(self, messages: Sequence[str]) -> StackFit:
+        """Return the same fit with what was warned of."""
+        return dataclasses.replace(self, messages=tuple(messages))
+
+    @property
+    def film(self) -> Film | None:
+        """Junction that the fit started from."""
+        return self.problem.model.film
+
+    @property
+    def values(self) -> dict[str, float]:
+        """All parameters of the model, SI."""
+        return self.problem.values(self.vector)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, deviance + 2 k; comparable between fits of the same data."""
+        return self.deviance + 2.0 * len(self.vector)
+
+    @property
+    def bic(self) -> float:
+        """Bayesian criterion, deviance + k ln(rows)."""
+        return self.deviance + len(self.vector) * float(np.log(self.problem.rows))
+
+    @property
+    def probability(self) -> float:
+        """Probability of so large a deviance or a larger one if the model were right."""
+        return float(stats.chi2.sf(self.deviance, max(self.expected_deviance, 1.0)))
+
+    @property
+    def undetermined(self) -> dict[str, str]:
+        """Parameters that the data do not determine, and the measurement that would."""
+        found = {}
+        for k, name in enumerate(self.problem.free):
+            low, high = self.problem.bounds[name]
+            error = float(np.sqrt(self.covariance[k, k]))
+            open_ended = self.profiles is not None and not np.all(np.isfinite(self.profiles[k]))
+            # An offset of nothing is a result; nothing else is 0.
+            vague = name != "offset_field" and not error <= _WORTHLESS * abs(self.vector[k])
+            stuck = np.isclose(self.vector[k], [low, high], rtol=1e-3, atol=0.0).any()
+            if open_ended or vague or stuck:
+                root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
+                found[name] = _REMEDY[root]
+        return found
+
+    def table(self) -> pd.DataFrame:
+        """Parameters with standard errors, 95 % intervals, and whether the data determine them."""
+        error = np.sqrt(np.diag(self.covariance))
+        undetermined = self.undetermined
+        rows = []
+        for k, name in enumerate(self.problem.free):
+            root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
+            wald = Interval(self.vector[k] - ROOT_RISE * error[k], self.vector[k] + ROOT_RISE * error[k])
+            lower, upper = wald if self.profiles is None else self.profiles[k]
+            rows.append(
+                {
+                    "parameter": name, "value": self.vector[k], "standard_error": error[k], "lower": lower,
+                    "upper": upper, "unit": UNITS[root], "determined": name not in undetermined,
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows).set_index("parameter")
+
+    def correlation(self) -> pd.DataFrame:
+        """Correlations of the free parameters."""
+        error = np.sqrt(np.diag(self.covariance))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            matrix = self.covariance / np.outer(error, error)
+        return pd.DataFrame(matrix, index=self.problem.free, columns=self.problem.free)
+
+    def derived(self) -> pd.DataFrame:
+        """Return what follows from the parameters, with standard errors to first order."""
+        names, units, function = self._derived()
+        value, covariance = self.propagate(function)
+        return pd.DataFrame(
+            {"value": value, "standard_error": np.sqrt(np.diag(covariance)), "unit": units}, index=names
+        )
+
+    def propagate(
+        self, function: Callable[[Mapping[str, float]], Sequence[float]]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Value and covariance of a function of the parameters, to first order (delta method)."""
+
+        def at(vector: FloatArray) -> FloatArray:
+            return np.array(function(self.problem.values(vector)), dtype=np.float64)
+
+        step = 1e-3 * np.sqrt(np.diag(self.covariance))
+        columns = []
+        for k in range(len(self.vector)):
+            shift = np.zeros_like(self.vector)
+            shift[k] = max(step[k], 1e-9 * abs(self.vector[k]))
+            columns.append((at(self.vector + shift) - at(self.vector - shift)) / (2.0 * shift[k]))
+        gradient = np.stack(columns, axis=-1)
+        return at(self.vector), np.asarray(gradient @ self.covariance @ gradient.T)
+
+    def _derived(self) -> tuple[list[str], list[str], Callable[[Mapping[str, float]], list[float]]]:
+        film = self.film
+        suffixes = [""]
+        if any(name.endswith(DIRECTIONS) for name in self.problem.free):
+            suffixes = [f"_{one}" for one in DIRECTIONS if self._has(one)]
+        names: list[str] = []
+        units: list[str] = []
+        for suffix in suffixes:
+            names += [f"switching_efficiency{suffix}"]
+            units += ["1/A"]
+            if film is not None:
+                names += [
+                    f"{name}{suffix}"
+                    for name in (
+                        "anisotropy_field", "interfacial_anisotropy", "damping", "spin_polarization"
+                    )
+                ]  # fmt: skip
+                units += ["T", "J/m^2", "", ""]
+
+        def function(values: Mapping[str, float]) -> list[float]:
+            out: list[float] = []
+            for suffix in suffixes:
+                device = device_of(values, suffix)
+                out.append(float(device.stability / device.critical_current))
+                if film is not None:
+                    found = film.film(device)
+                    out += [
+                        float(film.anisotropy_field(device.stability)),
+                        float(found.interfacial_anisotropy), float(found.damping),
+                        float(found.spin_polarization),
+                    ]  # fmt: skip
+            return out
+
+        return names, units, function
+
+    def _has(self, direction: str) -> bool:
+        return any(name.endswith(direction) for name in self.problem.free)
+
+    def log_error_rate(self, values: Mapping[str, float], pulses: Pulses) -> FloatArray:
+        """Natural logarithm of the error rate, by the table."""
+        return self.problem.model.log_error_rate(values, pulses)
+
+    def error_rate(
+        self,
+        direction: str,
+        amplitude: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        *,
+        current: bool = False,
+        temperature: float | None = None,
+    ) -> FloatArray:
+        """Write error rate of the fitted device.
+
+        Parameters
+        ----------
+        direction : {"p_to_ap", "ap_to_p"}
+        amplitude, duration : array_like
+            V (A with ``current=True``) and s; they broadcast.
+        current : bool, optional
+        temperature : float, optional
+            K; that of the fit if not given.
+        """
+        pulses, shape = self._pulses(direction, amplitude, duration, current, temperature)
+        return np.exp(self.log_error_rate(self.values, pulses)).reshape(shape)
+
+    def error_rate_interval(
+        self,
+        direction: str,
+        amplitude: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        *,
+        current: bool = False,
+        temperature: float | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bounds of the 95 % interval of `error_rate`; normal in ln(-ln WER), by the delta method."""
+        pulses, shape = self._pulses(direction, amplitude, duration, current, temperature)
+
+        def log_exponent(values: Mapping[str, float]) -> Sequence[float]:
+            logarithm = np.log(np.maximum(-self.log_error_rate(values, pulses), 1e-300))
+            return [float(one) for one in logarithm]
+
+        center, covariance = self.propagate(log_exponent)
+        reach = ROOT_RISE * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        lower, upper = np.exp(-np.exp(center + reach)), np.exp(-np.exp(center - reach))
+        return lower.reshape(shape), upper.reshape(shape)
+
+    def _pulses(
+        self,
+        direction: str,
+        amplitude: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        current: bool,
+        temperature: float | None,
+    ) -> tuple[Pulses, tuple[int, ...]]:
+        if direction not in DIRECTIONS:
+            raise InputError("direction", value=direction, allowed=" or ".join(DIRECTIONS))
+        if not current and self.film is None:
+            raise InputError("current", value=current, allowed="True, as the fit has no resistance")
+        level, time = np.broadcast_arrays(
+            np.asarray(amplitude, dtype=np.float64), np.asarray(duration, dtype=np.float64)
+        )
+        for thing, given in (("amplitude", level), ("duration", time)):
+            if not np.all(np.isfinite(given) & (given > 0.0)):
+                raise InputError(thing, value=given.tolist(), allowed="finite, above 0")
+        count = level.size
+        kelvin = self.problem.temperature if temperature is None else temperature
+        pulses = Pulses(
+            level.ravel(), np.full(count, not current), time.ravel(),
+            np.full(count, direction == DIRECTIONS[1]), np.full(count, kelvin),
+        )  # fmt: skip
+        return pulses, level.shape
+
+    def points(self) -> pd.DataFrame:
+        """Rows with what the model says of them: ``kind``, ``observed``, ``expected`` and ``residual``.
+
+        Residuals are in standard errors: signed roots of the deviance for counts, where ``observed`` and
+        ``expected`` are shares that switched; amplitudes for thresholds; resistances for R-V.
+        """
+        values, data = self.values, self.problem.data
+        parts = []
+        if self.problem.pulses is not None:
+            rate = np.exp(self.problem.correction * self.log_error_rate(values, self.problem.pulses))
+            switched = data.switching["switched"] / data.switching["trials"]
+            parts.append(data.switching.assign(kind="switching", observed=switched, expected=1.0 - rate))
+        if len(data.thresholds):
+            pulses = Pulses.of(data.thresholds, self.problem.temperature)
+            share = data.thresholds["probability"].to_numpy(dtype=np.float64)
+            expected = self.problem.model.threshold(values, pulses, share)
+            parts.append(
+                data.thresholds.assign(kind="threshold", observed=pulses.amplitude, expected=expected)
+            )
+        if len(data.resistance):
+            parts.append(
+                data.resistance.assign(
+                    kind="resistance", observed=data.resistance["resistance_ohm"],
+                    expected=self.problem.resistance(values),
+                )
+            )  # fmt: skip
+        return pd.concat(parts, ignore_index=True).assign(residual=self.problem.residuals(self.vector))
+
+    def report(self) -> str:
+        """Everything in words, as `lmfit.fit_report` does it."""
+        return "\n".join(_report(self))
+
+
+def device_of(values: Mapping[str, float], suffix: str = "") -> Device:
+    """Device parameters from the values of a model."""
+    return Device(
+        *(np.asarray(values.get(f"{name}{suffix}", values.get(name, np.nan))) for name in DIRECTIONAL)
+    )
+
+
+def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
+    """Compare models that were fitted to the same data.
+
+    Parameters
+    ----------
+    fits : mapping of str to StackFit
+
+    Returns
+    -------
+    DataFrame
+        One row a model, best AIC first: ``parameters``, ``deviance``, ``dispersion``, ``aic``, ``bic`` and
+        their distances from the best. Nested models are also told apart by the fall of the deviance, which is
+        distributed like chi-square with as many degrees of freedom as there are parameters more.
+    """
+    first = next(iter(fits.values()))
+    for name, fit in fits.items():
+        if {one.sha256 for one in fit.tables} != {one.sha256 for one in first.tables}:
+            raise InputError("fits to compare", value=name, allowed="fits of the same tables")
+    table = pd.DataFrame(
+        {
+            name: {
+                "parameters": len(fit.vector), "deviance": fit.deviance, "dispersion": fit.dispersion,
+                "aic": fit.aic, "bic": fit.bic,
+            }
+            for name, fit in fits.items()
+        }
+    ).T  # fmt: skip
+    table = table.assign(
+        delta_aic=table["aic"] - table["aic"].min(), delta_bic=table["bic"] - table["bic"].min()
+    )
+    return table.sort_values("aic")
+
+
+def _report(fit: StackFit) -> list[str]:
+    lines = ["[[Data]]"]
+    for table in fit.tables:
+        skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
+        lines.append(f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}")
+    lines += [
+        "[[Fit]]",
+        f"    rows {fit.problem.rows}, parameters {len(fit.vector)}",
+        f"    deviance {fit.deviance:.4g}, expected {fit.expected_deviance:.4g}: dispersion "
+        f"{fit.dispersion:.3g} (probability of more by chance {fit.probability:.2g})",
+        f"    AIC {fit.aic:.5g}, BIC {fit.bic:.5g}",
+    ]
+    if fit.inflation > 1.0:
+        lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
+    lines.append("[[Parameters]]")
+    for name, row in fit.table().iterrows():
+        mark = "" if row["determined"] else "   NOT DETERMINED"
+        lines.append(
+            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']:9s} "
+            f"(95 %: {_end(row['lower'])} to {_end(row['upper'])}){mark}"
+        )
+    lines.append("[[Derived]]")
+    for name, row in fit.derived().iterrows():
+        lines.append(
+            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}".rstrip()
+        )
+    strong = _strong(fit)
+    if strong:
+        lines += ["[[Correlations]] (above 0.9)", *strong]
+    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
+    lines += [f"[[Warning]] {message}" for message in fit.messages]
+    return lines
+
+
+def _end(value: float) -> str:
+    return "open" if not np.isfinite(value) else f"{value:.4g}"
+
+
+def _strong(fit: StackFit) -> list[str]:
+    matrix = fit.correlation().to_numpy()
+    names = fit.problem.free
+    return [
+        f"    {names[k]} and {names[j]}: {matrix[j, k]:+.3f}"
+        for j in range(len(names))
+        for k in range(j)
+        if abs(matrix[j, k]) > _STRONG
+    ]
+
+
+def parameter_names(fit: StackFit, root: str) -> list[str]:
+    """Free parameters that are one quantity: itself, or one for each direction."""
+    wanted = {root, *(suffixed(root, one) for one in DIRECTIONS)}
+    return [name for name in fit.problem.free if name in wanted]

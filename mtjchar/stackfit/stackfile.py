@@ -1,0 +1,195 @@
+"""A fit as a stack file: values, uncertainties, covariance, and the data they are from."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tomli_w
+from pydantic import ValidationError
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.model import suffixed
+from mtjchar.stackfit.problem import ALIASES
+from mtjchar.stackfit.result import StackFit, device_of, parameter_names
+from mtjchar.study import DIRECTIONS, Stack
+from mtjchar.sweep.store import write_atomically
+
+FloatArray = npt.NDArray[np.float64]
+
+_KEY_OF = {device: key for key, device in ALIASES.items()}
+_FILM_KEYS = ("interfacial_anisotropy", "spin_polarization", "damping")
+
+
+def fitted_keys(fit: StackFit) -> list[str]:
+    """Keys of the stack that a fit has values for, in the order of `stack_values`."""
+    keys = [key for key in _FILM_KEYS if parameter_names(fit, ALIASES[key])]
+    both = all(suffixed("critical_current", one) in fit.problem.free for one in DIRECTIONS)
+    if both or "slonczewski_lambda" in fit.problem.free:
+        keys.append("slonczewski_lambda")
+    return [
+        *keys,
+        *(key for key in ("resistance_area_product", "tmr", "tmr_half_bias") if key in fit.problem.free),
+    ]
+
+
+def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
+    """Keys of the stack, their values at 300 K (SI), and the covariance of these.
+
+    Raises
+    ------
+    InputError
+        If the fit had no film.
+
+    Notes
+    -----
+    Of a parameter with a value of its own in each direction: the stability is the square of the mean root (a
+    stray field h makes it Delta (1 +- h)^2), the relaxation time the mean; the critical currents give
+    polarization and torque asymmetry, Lambda^2 = Ic0(p_to_ap)/Ic0(ap_to_p).
+    """
+    if fit.film is None:
+        raise InputError(
+            "stack of a fit without a film", value=None, allowed="a fit with film=Film(stack, diameter)",
+            remedy="Polarization and damping need magnetization, thickness and diameter.",
+        )  # fmt: skip
+    film, keys = fit.film, fitted_keys(fit)
+
+    def function(values: Mapping[str, float]) -> list[float]:
+        device, asymmetry = _symmetric(values)
+        found = film.film(device)._asdict()
+        own = {**values, **found, "slonczewski_lambda": asymmetry}
+        return [float(own[key]) for key in keys]
+
+    value, covariance = fit.propagate(function)
+    return keys, value, covariance
+
+
+def _symmetric(values: Mapping[str, float]) -> tuple[Any, float]:
+    """One device for both directions, and the torque asymmetry."""
+    asymmetry = float(values.get("slonczewski_lambda", 1.0))
+    if not any(name.endswith(DIRECTIONS) for name in values):
+        return device_of(values), asymmetry
+    there, back = (device_of(values, f"_{one}") for one in DIRECTIONS)
+    known = [one for one in (there, back) if np.isfinite(one.stability) and np.isfinite(one.critical_current)]
+    stability = np.asarray(np.mean([np.sqrt(one.stability) for one in known]) ** 2)
+    time = np.asarray(np.mean([one.relaxation_time for one in known]))
+    critical = known[0].critical_current
+    if len(known) == 2 and suffixed("critical_current", DIRECTIONS[1]) in values:
+        asymmetry = float(np.sqrt(there.critical_current / back.critical_current))
+    return known[0]._replace(stability=stability, relaxation_time=time, critical_current=critical), asymmetry
+
+
+def fitted_stack(fit: StackFit, name: str | None = None, reference: str | None = None) -> Stack:
+    """Return the stack of the film with the fitted values in the place of its own.
+
+    Parameters
+    ----------
+    fit : StackFit
+    name, reference : str, optional
+        Of the new stack; the film's with a word about the fit if not given.
+
+    Raises
+    ------
+    InputError
+        If a value is outside of what a stack may have, or the fit had no film.
+    """
+    keys, values, _ = stack_values(fit)
+    assert fit.film is not None  # stack_values refuses
+    base = fit.film.stack
+    data = {
+        **base.model_dump(),
+        **dict(zip(keys, map(float, values), strict=True)),
+        "name": name or f"{base.name[:170]}, fitted",
+        "reference": reference or base.reference,
+    }
+    try:
+        return Stack.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(
+            f"fitted {'.'.join(map(str, first['loc']))}",
+            value=first["input"],
+            allowed=first["msg"],
+            remedy="Diameter, magnetization or units do not go with these data: see the warnings of the fit.",
+        ) from error
+
+
+def write_stack(
+    fit: StackFit, path: str | Path, name: str | None = None, reference: str | None = None
+) -> Stack:
+    """Write a fit as a stack file, which studies read as any other.
+
+    Parameters
+    ----------
+    fit : StackFit
+    path : str or Path
+    name, reference : str, optional
+        As for `fitted_stack`.
+
+    Returns
+    -------
+    Stack
+        What is in the file. Its table ``[fit]`` has the uncertainties: ``[variability] fit`` of a study names
+        the file to draw stacks from the covariance.
+    """
+    stack = fitted_stack(fit, name, reference)
+    content = {**stack.model_dump(mode="json", exclude_none=True), "fit": fit_table(fit)}
+    keys = set(content["fit"]["parameters"])
+    text = _commented(tomli_w.dumps(content), keys, fit)
+    write_atomically(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
+    return stack
+
+
+def fit_table(fit: StackFit) -> dict[str, Any]:
+    """Everything about a fit that belongs into a file."""
+    keys, values, covariance = stack_values(fit)
+    assert fit.film is not None  # stack_values refuses
+    table = fit.table()
+    return {
+        "parameters": keys,
+        "values": values.tolist(),
+        "standard_errors": np.sqrt(np.diag(covariance)).tolist(),
+        "covariance": covariance.tolist(),
+        "diameter": f"{fit.film.diameter!r} m",
+        "temperature": f"{fit.film.temperature!r} K",
+        "deviance": float(fit.deviance),
+        "expected_deviance": float(fit.expected_deviance),
+        "inflation": float(fit.inflation),
+        "undetermined": list(fit.undetermined),
+        "warnings": list(fit.messages),
+        "mtjchar_version": version("mtjchar"),
+        "date": datetime.date.today().isoformat(),
+        "device": {
+            str(name): {
+                "value": float(row["value"]), "standard_error": float(row["standard_error"]),
+                "interval": [float(row["lower"]), float(row["upper"])], "unit": row["unit"],
+            }
+            for name, row in table.iterrows()
+        },
+        "data": [
+            {
+                "file": one.path.name, "kind": one.kind, "rows": len(one.rows), "skipped": one.skipped,
+                "sha256": one.sha256,
+            }
+            for one in fit.tables
+        ],
+    }  # fmt: skip
+
+
+def _commented(text: str, keys: set[str], fit: StackFit) -> str:
+    """Say beside every number of the stack where it is from."""
+    assert fit.film is not None
+    lines = []
+    in_stack = True
+    for line in text.splitlines():
+        in_stack &= not line.startswith("[")
+        key = line.split(" = ")[0]
+        if in_stack and " = " in line and key not in ("name", "reference"):
+            line += "  # fitted, see [fit]" if key in keys else f"  # as in {fit.film.stack.name}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"

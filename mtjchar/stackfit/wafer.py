@@ -1,0 +1,146 @@
+"""Wafer parametrics: the variability table of a study, with correlations.
+
+References
+----------
+.. [1] R. A. Fisher, Metron 1, 3 (1921): the transformation artanh r of a correlation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.tables import Table
+
+FloatArray = npt.NDArray[np.float64]
+
+_COLUMNS = {
+    "diameter": "diameter_m",
+    "resistance_area_product": "resistance_area_product_ohm_m2",
+    "tmr": "tmr",
+}
+_UNITS = {"diameter": "m", "resistance_area_product": "ohm*m^2", "tmr": ""}
+_LEAST_DEVICES = 10
+_TWO_SIDED = 1.959964
+_OUTLIER = 6.0  # robust standard deviations
+_LARGEST = 0.2  # relative standard deviation that a study takes
+
+
+@dataclass(frozen=True)
+class WaferFit:
+    """Result of `fit_wafer`.
+
+    Attributes
+    ----------
+    parameters : DataFrame
+        ``mean``, ``relative`` standard deviation with ``standard_error`` and 95 % bounds, ``unit``.
+    correlation : DataFrame
+        One row a pair: ``correlation`` with its 95 % ``lower`` and ``upper``.
+    devices : int
+    messages : tuple of str
+    """
+
+    parameters: pd.DataFrame
+    correlation: pd.DataFrame
+    devices: int
+    messages: tuple[str, ...]
+
+    def variability(self) -> dict[str, Any]:
+        """Table ``[variability]`` of a study; correlations whose interval leaves out 0."""
+        table: dict[str, Any] = {
+            str(name): round(float(row["relative"]), 6) for name, row in self.parameters.iterrows()
+        }
+        told = self.correlation[(self.correlation["lower"] > 0) | (self.correlation["upper"] < 0)]
+        if len(told):
+            table["correlation"] = {
+                str(pair): round(float(row["correlation"]), 4) for pair, row in told.iterrows()
+            }
+        return table
+
+    def report(self) -> str:
+        """Return everything in words."""
+        lines = [f"[[Wafer]] {self.devices} devices"]
+        for name, row in self.parameters.iterrows():
+            lines.append(
+                f"    {name:23s} mean {row['mean']:.5g} {row['unit']}, standard deviation "
+                f"{row['relative']:.2%} (95 %: {row['lower']:.2%} to {row['upper']:.2%})"
+            )
+        for pair, row in self.correlation.iterrows():
+            lines.append(
+                f"    correlation {pair}: {row['correlation']:+.3f} (95 %: {row['lower']:+.3f} to "
+                f"{row['upper']:+.3f})"
+            )
+        return "\n".join([*lines, *(f"[[Warning]] {message}" for message in self.messages)])
+
+
+def fit_wafer(table: Table) -> WaferFit:
+    """Find the spread of devices over a wafer, and how their parameters go together.
+
+    Parameters
+    ----------
+    table : Table
+        Of the kind wafer: diameter, resistance-area product and TMR, or some of them, one row a device.
+
+    Returns
+    -------
+    WaferFit
+
+    Raises
+    ------
+    InputError
+        With fewer than ten devices.
+    """
+    names = [name for name, column in _COLUMNS.items() if column in table.rows]
+    values = table.rows[[_COLUMNS[name] for name in names]].to_numpy(dtype=np.float64)
+    count = len(values)
+    if count < _LEAST_DEVICES:
+        raise InputError(f"{table.path}: devices", value=count, allowed=f"at least {_LEAST_DEVICES}")
+    mean, deviation = values.mean(axis=0), values.std(axis=0, ddof=1)
+    relative = deviation / mean
+    # Of a normal distribution; in the logarithm, so that the interval stays above 0.
+    error = relative / np.sqrt(2.0 * (count - 1))
+    factor = np.exp(_TWO_SIDED * error / relative)
+    parameters = pd.DataFrame(
+        {
+            "mean": mean, "relative": relative, "standard_error": error, "lower": relative / factor,
+            "upper": relative * factor, "unit": [_UNITS[name] for name in names],
+        },
+        index=names,
+    )  # fmt: skip
+    return WaferFit(
+        parameters, _correlations(names, values), count, tuple(_messages(names, values, relative))
+    )
+
+
+def _correlations(names: list[str], values: FloatArray) -> pd.DataFrame:
+    rows = {}
+    reach = _TWO_SIDED / np.sqrt(len(values) - 3)
+    for j, second in enumerate(names):
+        for k, first in enumerate(names[:j]):
+            r = float(np.corrcoef(values[:, k], values[:, j])[0, 1])
+            bounds = np.tanh(np.arctanh(r) + reach * np.array([-1.0, 1.0]))  # [1]
+            rows[f"{first} {second}"] = {"correlation": r, "lower": bounds[0], "upper": bounds[1]}
+    return pd.DataFrame(rows, index=["correlation", "lower", "upper"]).T
+
+
+def _messages(names: list[str], values: FloatArray, relative: FloatArray) -> list[str]:
+    messages = []
+    for k, name in enumerate(names):
+        middle = np.median(values[:, k])
+        robust = 1.4826 * np.median(np.abs(values[:, k] - middle))
+        far = int(np.sum(np.abs(values[:, k] - middle) > _OUTLIER * robust))
+        if far:
+            messages.append(
+                f"{far} values of {name} lie beyond {_OUTLIER:g} robust standard deviations: shorts, opens "
+                "or wrong units among them make the spread too large"
+            )
+        if relative[k] >= _LARGEST:
+            messages.append(
+                f"the spread of {name}, {relative[k]:.2g}, is more than a study takes, {_LARGEST}"
+            )
+    return messages

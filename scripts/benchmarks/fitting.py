@@ -1,0 +1,44 @@
+"""Fits of a stack to tester data."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from benchmarks.timing import Candidates, timed
+from mtjchar.physics import rate_table
+from mtjchar.stackfit import Film, FitWarning, fit_stack, pulses_at, simulate_counts, table_of
+from mtjchar.study import load_stack
+
+DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 6), (0.03, 0.2, 0.5, 0.8, 0.97)
+
+
+def tables() -> list[Table]:
+    """All on one core."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # the table alone is not good enough for so many trials
+        return [timed("Joint fit of 60 switching points, 1e4 trials each, three parameters", "fit", fits())]
+
+
+def fits() -> Candidates:
+    """Fit with everything; with the table of error rates computed anew; from one start without intervals."""
+    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
+    film = Film(stack, 40e-9)
+    counts = simulate_counts(film, pulses_at(film, DURATIONS, SHARES), np.random.default_rng(1))
+    table = table_of(counts)
+
+    def first_of_a_process() -> object:
+        rate_table._table.cache_clear()
+        return fit_stack([table], film)
+
+    return {
+        "with profile intervals, solver at the end": (lambda: fit_stack([table], film), 1),
+        "the same, first fit of a process": (first_of_a_process, 1),
+        "one start, table alone, no intervals": (
+            lambda: fit_stack([table], film, starts=0, exact=False, intervals=False),
+            1,
+        ),
+    }
