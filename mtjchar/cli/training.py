@@ -57,7 +57,7 @@ def tradeoff(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
     search_steps: Annotated[
         int, typer.Option(min=0, help="Rates to try between the last that holds and the first that does not.")
-    ] = 2,
+    ] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
     read_energy: Annotated[
         float | None,
