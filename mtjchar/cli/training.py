@@ -55,6 +55,9 @@ def tradeoff(
         ),
     ] = "",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
+    search_steps: Annotated[
+        int, typer.Option(min=0, help="Rates to try between the last that holds and the first that does not.")
+    ] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
     read_energy: Annotated[
         float | None,
@@ -90,6 +93,7 @@ def tradeoff(
             plan=PLANS[network] if epochs is None else dataclasses.replace(PLANS[network], epochs=epochs),
             levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
             seeds=seeds,
+            search_steps=search_steps,
             read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
             retries=retries,
             devices=DeviceRates.load(folder, surface) if cells is Cells.devices else None,

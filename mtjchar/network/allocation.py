@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
-from mtjchar.network.ledger import FloatArray, PerDirection
-from mtjchar.surfaces.pulses import Search
+from mtjchar.network.ledger import FloatArray
+from mtjchar.study import DIRECTIONS
+from mtjchar.surfaces.pulses import shortest_durations
 from mtjchar.surfaces.surface import WriteSurface, refined
 
 HIGHEST_RATE = 0.5
@@ -109,15 +110,14 @@ class PulseTable(NamedTuple):
         """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`."""
         rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
         levels = refined(surface.amplitudes)
-        duration, switching, redundant = (np.full((2, _RATES, len(levels)), np.inf) for _ in range(3))
-        for d, direction in enumerate(PerDirection._fields):
-            for k, rate in enumerate(rates):
-                found = Search.within(surface, direction, float(rate)).shortest(levels)  # type: ignore[arg-type]
-                there = np.isfinite(found)
-                pulses = direction, levels[there], found[there]
-                duration[d, k, there] = found[there]
-                switching[d, k, there] = surface.energy(*pulses)  # type: ignore[arg-type]
-                redundant[d, k, there] = surface.energy(*pulses, switching=False)  # type: ignore[arg-type]
+        shape = (2, _RATES, len(levels))
+        duration, switching, redundant = (np.full(shape, np.inf) for _ in range(3))
+        for d, direction in enumerate(DIRECTIONS):
+            duration[d] = shortest_durations(surface, direction, levels, rates)
+            there = np.isfinite(duration[d])
+            pulses = direction, np.broadcast_to(levels, there.shape)[there], duration[d][there]
+            switching[d][there] = surface.energy(*pulses)
+            redundant[d][there] = surface.energy(*pulses, switching=False)
         return cls(rates, levels, duration, switching, redundant)
 
 

@@ -29,7 +29,7 @@ from mtjchar.surfaces.surface import RELIABLE
 RATES = (3e-2, 0.1, 0.3)
 """Error rates that every lever is tried at, before the search between them."""
 
-SEARCH_STEPS = 2
+SEARCH_STEPS = 3
 """Halvings of the interval, in log10, between the last rate that holds and the first that does not."""
 
 LARGEST_LOSS = 1.0

@@ -65,7 +65,7 @@ class Search:
     def by_duration(self, amplitude: float) -> CheapestPulse:
         """Shortest pulse of an amplitude, V; errors as `WriteSurface.cheapest_pulse`."""
         _check_kept("amplitude", amplitude, self.highest, self.surface.amplitudes, "V")
-        duration = float(self.shortest(amplitude))
+        duration = float(self._shortest(amplitude))
         if duration > self.longest:
             raise self._unreachable("duration", amplitude, self.longest)
         return pulse_at(self.surface, self.direction, amplitude, duration)
@@ -101,18 +101,18 @@ class Search:
         level = float(levels[np.argmin(self._energy(levels))])
         return pulse_at(self.surface, self.direction, level, float(self._shortest_allowed(level)))
 
-    def shortest(self, amplitude: npt.ArrayLike) -> FloatArray:
-        """Shortest durations that reach the rate, s, at amplitudes in V; infinite where none does."""
-        nodes = refined(self.surface.durations)
-        return self._first(nodes, np.asarray(amplitude)[..., None], nodes)
-
     def _energy(self, amplitude: FloatArray) -> FloatArray:
         """Energy of the shortest pulses, J."""
         return _mean_energy(self.surface, self.direction, amplitude, self._shortest_allowed(amplitude))
 
     def _shortest_allowed(self, amplitude: npt.ArrayLike) -> FloatArray:
         # At the lowest amplitude rounding may put the rate just out of reach.
-        return np.minimum(self.shortest(amplitude), self.longest)
+        return np.minimum(self._shortest(amplitude), self.longest)
+
+    def _shortest(self, amplitude: npt.ArrayLike) -> FloatArray:
+        """Shortest durations that reach the rate, s; infinite where none of the grid does."""
+        nodes = refined(self.surface.durations)
+        return self._first(nodes, np.asarray(amplitude)[..., None], nodes)
 
     def _lowest(self, duration: npt.ArrayLike) -> FloatArray:
         """Lowest amplitudes that reach the rate, V; infinite where none of the grid does."""
@@ -139,6 +139,30 @@ class Search:
             f"longest and highest within grid and limits, {amplitude:g} V for {duration:g} s, has "
             f"{rate}. Allow longer or higher pulses, or sweep them."
         )
+
+
+def shortest_durations(
+    surface: WriteSurface, direction: Direction, amplitude: FloatArray, ber: FloatArray
+) -> FloatArray:
+    """Give the shortest pulses of each amplitude that reach each error rate.
+
+    Parameters
+    ----------
+    surface : WriteSurface
+    direction : {"p_to_ap", "ap_to_p"}
+    amplitude : ndarray, shape (amplitudes,)
+        V, within the grid.
+    ber : ndarray, shape (rates,)
+        Error rates above 0.
+
+    Returns
+    -------
+    ndarray, shape (rates, amplitudes)
+        s; infinite where no duration of the grid reaches the rate.
+    """
+    nodes = refined(surface.durations)
+    rates = np.log10(surface.ber(direction, amplitude[:, None], nodes))
+    return np.stack([_first_at_or_below(nodes, rates, level) for level in np.log10(ber)])
 
 
 def pulse_at(
