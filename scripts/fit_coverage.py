@@ -116,10 +116,7 @@ def loop_rows(truth: dict[str, float], count: int, rng: np.random.Generator) -> 
     up = Steps(grid[:-1], grid[1:], ones, ones, ones, 0.0 * ones)
     rows = []
     staying = {
-        sign: log_staying(
-            up._replace(sign=sign * ones), truth["stability"], truth["anisotropy_field"], truth["offset_field"],
-            1.2e-9,
-        )
+        sign: log_staying(up._replace(sign=sign * ones), *truth.values(), relaxation_time=1.2e-9)
         for sign in (1.0, -1.0)
     }  # fmt: skip
     for _ in range(count):
