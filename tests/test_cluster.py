@@ -72,6 +72,11 @@ def scheduler_with_two_workers():
         for _ in range(2):
             options = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
             started.append(dask("dask_worker", address, *options))
+        for _ in range(600):
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.1)
         yield address, started[1:]
     finally:
         for process in started:
@@ -99,14 +104,21 @@ def test_worker_that_is_killed_loses_nothing(tmp_path):
     assert parts_of(tmp_path / "there") == expected
 
 
-def test_nobody_at_the_address_is_said():
-    with (
-        pytest.raises(
-            InputError, match=r"--cluster: got 'nonsense'; allowed: the address of a dask scheduler"
-        ),
-        cluster("nonsense"),
-    ):
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("nonsense", ""),
+        ("http://127.0.0.1:80", ""),
+        ("tcp://127.0.0.1", ""),
+        ("tcp://127.0.0.1:99999", ""),
+        ("tcp://127.0.0.1:1", "Connection refused"),
+    ],
+)
+def test_nobody_at_the_address_is_said(address, words):
+    with pytest.raises(InputError, match="a dask scheduler that answers") as refusal, cluster(address):
         pass
+    assert f"--cluster: got {address!r}" in str(refusal.value)
+    assert words in str(refusal.value)
 
 
 def test_threads_of_one_process_take_turns():

@@ -7,7 +7,9 @@ import faulthandler
 import multiprocessing
 import os
 import platform
+import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -213,15 +215,18 @@ def cluster(address: str) -> Iterator[Executor]:
             "--cluster", value=address, allowed="only with dask.distributed",
             remedy='Install it: pip install "mtjchar[cluster]".',
         ) from error  # fmt: skip
+    allowed = "the address of a dask scheduler that answers, such as tcp://10.0.0.1:8786"
+    place = re.fullmatch(r"(?:tcp|tls)://\[?([^]/]+?)]?:(\d{1,5})", address)
+    if place is None:
+        raise InputError("--cluster", value=address, allowed=allowed)
     try:
+        # Asked first, since a client that finds nobody takes its time to say so.
+        socket.create_connection((place[1], int(place[2])), timeout=20.0).close()
         client: Any = distributed.Client(  # type: ignore[no-untyped-call]
             address, timeout=20, set_as_default=False
         )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "--cluster", value=address, allowed="the address of a dask scheduler, such as tcp://10.0.0.1:8786",
-            remedy=f"{error}",
-        ) from error  # fmt: skip
+    except (OSError, OverflowError) as error:
+        raise InputError("--cluster", value=address, allowed=allowed, remedy=f"{error}.") from error
     try:
         yield client.get_executor(pure=False)
     finally:
