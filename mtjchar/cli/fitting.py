@@ -59,6 +59,8 @@ def fit(
     film = Film(load_stack(stack), diameter, 300.0 if temperature is None else temperature)
     tables = read_tables(data, columns, skip_bad=skip_bad)
     others = _others(tables, film)
+    for part in () if as_json else others:
+        console.print(part.report(), markup=False, highlight=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are in the report
         result = fit_stack(tables, film, vary=_names(vary), per_direction=_names(per_direction))
@@ -69,10 +71,15 @@ def fit(
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
     if as_json:
-        print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
+        print_json(
+            {
+                **_answer(result),
+                "next": None if plan is None else plan.to_dict("records"),
+                "other_reports": [part.report() for part in others],
+            }
+        )
     else:
-        for part in (*others, result):
-            console.print(part.report(), markup=False, highlight=False)
+        console.print(result.report(), markup=False, highlight=False)
         if plan is not None:
             console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
             console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
