@@ -58,6 +58,20 @@ def test_fit_with_figures_and_a_plan(data, tmp_path, call):
         assert picture[..., :3].std() > 0.05  # not an empty sheet
 
 
+def test_diameter_of_the_wafer_is_taken_where_none_is_given(data, tmp_path, call):
+    wafer = tmp_path / "wafer.csv"
+    diameters = 40.0 + np.linspace(-1.0, 1.0, 21)
+    wafer.write_text("diameter_nm\n" + "\n".join(map(str, diameters)), encoding="utf-8")
+    fitted = []
+    for given in ((data, wafer), (data, "--diameter", "40 nm")):
+        out = tmp_path / "fitted.toml"
+        code, _, error = call(*given, "--stack", STACK, "--vary", "stability", "--out", out)
+        assert (code, error) == (0, "")
+        fitted.append(tomllib.loads(out.read_text(encoding="utf-8"))["interfacial_anisotropy"])
+    # The mean of the table is 40 nm.
+    assert fitted[0] == fitted[1]
+
+
 def test_json_and_bad_rows(data, tmp_path, call):
     spoilt = tmp_path / "spoilt.csv"
     spoilt.write_text(data.read_text(encoding="utf-8") + "p_to_ap,0.5,1e-8,2000,nan\n", encoding="utf-8")

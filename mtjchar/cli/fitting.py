@@ -11,7 +11,11 @@ import typer
 from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity
 from mtjchar.errors import InputError
 
-_DIAMETER = typer.Option(parser=quantity("m", "diameter"), metavar="D", help='Of the junction, "40 nm".')
+_DIAMETER = typer.Option(
+    parser=quantity("m", "diameter"),
+    metavar="D",
+    help='Of the junction, "40 nm"; the mean of a wafer table with diameters if not given.',
+)
 _TEMPERATURE = typer.Option(
     parser=quantity("K", "temperature"),
     metavar="T",
@@ -23,7 +27,7 @@ def fit(
     data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Tables, CSV or Parquet.")],
     stack: Annotated[Path, typer.Option("--stack", help="Stack file (TOML) with what is believed so far.")],
     out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file to write (TOML).")],
-    diameter: Annotated[float, _DIAMETER],
+    diameter: Annotated[float | None, _DIAMETER] = None,
     vary: Annotated[
         str,
         typer.Option("--vary", metavar="NAME,...", help="Parameters to fit; the others keep the stack's."),
@@ -56,8 +60,11 @@ def fit(
 
     if not out.parent.is_dir():
         raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
-    film = Film(load_stack(stack), diameter, 300.0 if temperature is None else temperature)
+    believed = load_stack(stack)
     tables = read_tables(data, columns, skip_bad=skip_bad)
+    if diameter is None:
+        diameter = _mean_diameter(tables)
+    film = Film(believed, diameter, 300.0 if temperature is None else temperature)
     others = _others(tables, film)
     for part in () if as_json else others:
         console.print(part.report(), markup=False, highlight=False)
@@ -84,6 +91,16 @@ def fit(
             console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
             console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
         console.print(f"wrote {out}", highlight=False)
+
+
+def _mean_diameter(tables: Any) -> float:
+    for one in tables:
+        if one.kind == "wafer" and "diameter_m" in one.rows:
+            return float(one.rows["diameter_m"].mean())
+    raise InputError(
+        "--diameter", value=None, allowed='that of the junction, such as "40 nm"',
+        remedy="Or give a wafer table that has diameters.",
+    )  # fmt: skip
 
 
 def _others(tables: Any, film: Any) -> list[Any]:
