@@ -1,6 +1,6 @@
 """Memory of a sweep: what a worker grows by, and what the parent holds; docs/sweeps.md keeps a run.
 
-Each figure is that of a process of its own, by the peak that the kernel has seen. `--short` for a tenth of
+Each figure is that of a process of its own, by the peak that Linux has seen of it. `--short` for a tenth of
 the work.
 """
 
@@ -11,8 +11,9 @@ import json
 import subprocess
 import sys
 
-WORKER = """
-import json, resource, sys
+WORKER = r"""
+import json, re, sys
+from pathlib import Path
 import numpy as np
 from mtjchar.study import load_study
 from mtjchar.sweep.sampling import sample_devices
@@ -26,7 +27,8 @@ devices = sample_devices(study)[:64]
 cells, amplitudes = cell_parameters(study, devices), study.sweep.amplitude.values()
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which begins with what the process that made this one held.
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 def once(k):
     # Edges in both states at six amplitudes, and now and then whole writes and a whole task.
@@ -45,8 +47,8 @@ while done < wanted:
 print(json.dumps({"transients": done, "before_MB": before, "growth_MB": peak() - before}))
 """
 
-PARENT = """
-import json, resource, sys, tempfile
+PARENT = r"""
+import json, re, sys, tempfile
 from concurrent.futures import Executor, Future
 from pathlib import Path
 import numpy as np
@@ -69,8 +71,8 @@ study = load_study("data/studies/demo.toml")
 changed = study.sweep.model_copy(update={"devices": int(sys.argv[1])})
 with tempfile.TemporaryDirectory() as folder:
     sweep(study.model_copy(update={"sweep": changed}), Path(folder) / "run", executor=Instantly())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"devices": changed.devices, "peak_MB": peak}))
+peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]
+print(json.dumps({"devices": changed.devices, "peak_MB": int(peak) / 1024}))
 """
 
 

@@ -85,13 +85,20 @@ _VICTIM = textwrap.dedent(
             future.set_result(fn(*args))
             return future
 
-    rng = np.random.default_rng(seed)
-    said = []
-    for delay in rng.uniform(0.05, 0.6, 10):
+    def begin(folder):
         child = os.fork()
         if child == 0:
-            sweep(study, out, executor=Here())
+            sweep(study, folder, executor=Here())
             os._exit(0)
+        return child
+
+    start = time.monotonic()
+    os.waitpid(begin(out.with_name("undisturbed")), 0)
+    whole = time.monotonic() - start
+    rng = np.random.default_rng(seed)
+    said = []
+    for delay in whole * rng.uniform(0.05, 0.3, 10):
+        child = begin(out)
         time.sleep(delay)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -6,6 +6,7 @@ string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -315,18 +316,41 @@ def _correlation_matrix(pairs: dict[str, float]) -> FloatArray | None:
 
 class _Range(Description):
     points: Count = Field(ge=2, le=1000)
-    spacing: Literal["linear", "log"] = "linear"
+    spacing: Literal["linear", "log", "refined"] = "linear"
     start: float
     stop: float
+    grid: tuple[float, ...] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.start < self.stop:
             raise inconsistent("stop", "more than start")
+        if self.grid is not None and (
+            self.spacing != "refined"
+            or len(self.grid) != self.points
+            or (self.grid[0], self.grid[-1]) != (self.start, self.stop)
+            or any(low >= high for low, high in itertools.pairwise(self.grid))
+        ):
+            raise inconsistent(
+                "grid", "as many ascending values as points, from start to stop, where refined"
+            )
         return self
 
     def values(self) -> FloatArray:
-        """Return the grid, ascending, shape (points,)."""
+        """Return the grid, ascending, shape (points,).
+
+        Raises
+        ------
+        InputError
+            Where it is to be refined and no sweep has placed its points.
+        """
+        if self.spacing == "refined":
+            if self.grid is None:
+                raise InputError(
+                    "spacing", value=self.spacing, allowed="a grid whose points a sweep has placed",
+                    remedy="study.toml in the run directory has it.",
+                )  # fmt: skip
+            return np.array(self.grid)
         spaced = np.linspace if self.spacing == "linear" else np.geomspace
         return spaced(self.start, self.stop, self.points)
 
@@ -336,14 +360,16 @@ class AmplitudeRange(_Range):
 
     start: Voltage = Field(gt=0, le=5)
     stop: Voltage = Field(gt=0, le=5)
+    grid: tuple[Voltage, ...] | None = None
 
 
 class DurationRange(_Range):
     """Durations in s."""
 
-    spacing: Literal["linear", "log"] = "log"
+    spacing: Literal["linear", "log", "refined"] = "log"
     start: Duration = Field(gt=0, le=1e-3)
     stop: Duration = Field(gt=0, le=1e-3)
+    grid: tuple[Duration, ...] | None = None
 
 
 class Sweep(Description):
@@ -352,7 +378,8 @@ class Sweep(Description):
     `trials` is the number of thermal writes per device, direction and amplitude from which errors are
     counted where the study is not `Study.axially_symmetric`; otherwise it has no effect. With `precision`
     (decades) the sweep ends as soon as the 95 % interval of every error rate from 1e-9 to 0.9 is narrower,
-    and `devices` is the largest number that it takes for that.
+    and `devices` is the largest number that it takes for that. Where the spacing of a range is ``"refined"``
+    the sweep places its points, more of them where error rates change, and keeps them as its ``grid``.
     """
 
     directions: tuple[Direction, ...] = Field(default=DIRECTIONS, min_length=1, max_length=2)
@@ -393,11 +420,15 @@ class Study(Description):
             raise inconsistent(
                 "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
             )
-        if self.sweep.precision is not None and not self.axially_symmetric:
-            raise inconsistent(
-                "sweep.precision",
-                f"only where error rates are computed; here they are counted ({self.asymmetries[0]})",
-            )
+        for key, given in (
+            ("sweep.precision", self.sweep.precision is not None),
+            ("sweep.amplitude.spacing", self.sweep.amplitude.spacing == "refined"),
+            ("sweep.duration.spacing", self.sweep.duration.spacing == "refined"),
+        ):
+            if given and not self.axially_symmetric:
+                raise inconsistent(
+                    key, f"only where error rates are computed; here they are counted ({self.asymmetries[0]})"
+                )
         for name, spread in self.variability.items():
             nominal = self.nominal(name)
             if name != "threshold_voltage" and not spread.relative and _CUT * spread.sigma >= nominal:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from mtjchar.errors import SimulationError
-from mtjchar.study import Study
-from mtjchar.sweep import failures, importance, precision
+from mtjchar.study import Study, load_study
+from mtjchar.sweep import failures, importance, precision, refinement
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import nominal_device
@@ -78,6 +78,7 @@ def sweep(
     report = _Report(progress, log)
     try:
         with locked(path, report.say), _pool(workers, executor) as pool:
+            study = _placed(study, path, pool, limit, report)
             directory, devices = _directory(study, path, pool, limit, report)
             _Sweep(directory, devices, pool, limit, report).run()
     except OSError as error:
@@ -136,6 +137,20 @@ class _Report:
         remaining = round((self.total - done) / rate, 1) if rate else None
         words = {"text": text} if text else {}
         self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words})
+
+
+def _placed(study: Study, path: Path, pool: Executor, limit: float | None, report: _Report) -> Study:
+    """Place the points of refined ranges, or take them from the run of the same study that is there."""
+    if not refinement.to_place(study):
+        return study
+    if (path / "study.toml").exists():
+        there = load_study(path / "study.toml")
+        if refinement.without_grids(there) == study:
+            return there
+    pilot, device = refinement.pilot(study)
+    tasks = [Task(pilot, device, one) for one in study.sweep.directions]
+    done = complete(pool, tasks, run_task, say=report.say, limit=limit)
+    return refinement.place(study, pd.concat([one.samples for one in done]))
 
 
 def _directory(
