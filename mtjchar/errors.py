@@ -83,6 +83,10 @@ class WorkerError(MtjcharError):
         self.status, self.from_outside = status, from_outside
 
 
+class StartError(MtjcharError):
+    """Worker processes end while they start: something is wrong with the script that they import."""
+
+
 class StorageError(MtjcharError):
     """A result could not be written: a full disk, a quota, a file system that is gone."""
 

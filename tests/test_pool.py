@@ -1,5 +1,6 @@
 """Workers that crash, hang and are killed, for real: their work is done again, and no other is lost."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mtjchar.errors import WorkerError
+from mtjchar.errors import StartError, WorkerError
 from mtjchar.study import load_study
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import sample_devices
@@ -161,6 +162,7 @@ def children():
 
 
 def test_giving_up_ends_whatever_runs_at_once():
+    others = children()
     pool = LocalPool(2)
     futures = [pool.submit_within(600, waits, 500.0) for _ in range(5)]
     pool.submit_within(60, waits, 0.0)
@@ -169,4 +171,27 @@ def test_giving_up_ends_whatever_runs_at_once():
     pool.shutdown(cancel_futures=True)
     assert time.monotonic() - before < 5.0
     assert all(future.cancelled() or future.exception() for future in futures)
-    assert children() == []
+    assert set(children()) <= set(others)
+
+
+# ---- scripts that workers import --------------------------------------------------------------------
+
+
+def ends():
+    os._exit(1)
+
+
+def test_workers_that_end_while_they_start_are_not_tried_for_ever(tasks, monkeypatch):
+    # As in a script that calls sweep without a guard: each worker imports it, and would begin a sweep itself.
+    monkeypatch.setattr("mtjchar.sweep.pool._ready", ends)
+    with (
+        LocalPool(1) as pool,
+        pytest.raises(StartError, match=r"No worker process starts: .* `if __name__ == '__main__':`"),
+    ):
+        list(complete(pool, tasks, works, say=print))
+
+
+def test_a_worker_begins_no_sweep_of_its_own(monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(StartError, match="was about to begin a sweep of its own"):
+        LocalPool(1)

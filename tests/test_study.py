@@ -285,7 +285,7 @@ WRONG = [
     ("sweep.amplitude.points", 1, ["got 1;", "at least 2 and at most 1000"]),
     ("sweep.amplitude.points", 2.5, ["2.5", "integer"]),
     ("sweep.amplitude.points", True, ["True", "plain number"]),
-    ("sweep.amplitude.spacing", "cubic", ["'cubic'", "'linear' or 'log'"]),
+    ("sweep.amplitude.spacing", "cubic", ["'cubic'", "'linear', 'log' or 'refined'"]),
     ("sweep.duration.start", "99 ps", ["'99 ps'", "at least half the rise"]),
     ("sweep.directions", ["p_to_ap", "p_to_ap"], ["p_to_ap", "each direction once"]),
     ("sweep.directions", [], ["[]", "at least 1"]),

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
-from mtjchar.errors import InputError, WorkerError
+from mtjchar.errors import InputError, StartError, WorkerError
 from mtjchar.sweep.tasks import Task
 
 T = TypeVar("T")
@@ -30,6 +30,8 @@ CONSTS.term_timeout = (
 )
 _LOST = "the worker process was lost"
 _DEATHS = (ProcessExpired, BrokenProcessPool)
+_GUARD = "Workers import the script that calls sweep: it has to call it under `if __name__ == '__main__':`."
+_MOST_FAILED_STARTS = 3  # before any process has started
 _START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
 
 
@@ -45,6 +47,9 @@ class LocalPool(ThreadPoolExecutor):
     """
 
     def __init__(self, workers: int | None = None) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise StartError(f"A worker process was about to begin a sweep of its own. {_GUARD}")
+        self._started, self._failed_starts = False, 0
         # Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
         self._context = multiprocessing.get_context("spawn")
         self._own = threading.local()
@@ -61,8 +66,18 @@ class LocalPool(ThreadPoolExecutor):
         if getattr(self._own, "pool", None) is None:
             self._own.pool = ProcessPool(1, initializer=_begin, context=self._context)
             self._pools.add(self._own.pool)
-            self._wait(self._own.pool, _START_LIMIT, _ready, ())
+            self._start()
         return self._wait(self._own.pool, limit, function, args)
+
+    def _start(self) -> None:
+        try:
+            self._wait(self._own.pool, _START_LIMIT, _ready, ())
+        except WorkerError as error:
+            self._failed_starts += 1
+            if not self._started and self._failed_starts >= _MOST_FAILED_STARTS:
+                raise StartError(f"No worker process starts: {error}. {_GUARD}") from error
+            raise
+        self._started = True
 
     def _wait(self, pool: ProcessPool, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:

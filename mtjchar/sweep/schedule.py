@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, WorkerError
+from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, StartError, WorkerError
 from mtjchar.sweep.pool import submit
 from mtjchar.sweep.tasks import Result, Task, lost, time_limit
 
@@ -62,6 +62,8 @@ def complete(
         If the executor is a pool of the standard library and a worker died: such a pool is lost with it.
     MissingToolError
         If a worker has no ngspice.
+    StartError
+        If no worker process starts.
     """
     waiting = deque((task, _Part(task)) for task in tasks)
     running: dict[Future[Result], tuple[Task, _Part]] = {}
@@ -118,7 +120,7 @@ def _result(future: Future[Result]) -> Result | WorkerError:
     """Return the result of a task, or what its worker has come to; raise errors that concern every task."""
     try:
         return future.result()
-    except (MissingToolError, BrokenProcessPool, CancelledError):
+    except (MissingToolError, StartError, BrokenProcessPool, CancelledError):
         raise
     except WorkerError as error:
         return error
