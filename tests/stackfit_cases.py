@@ -1,0 +1,41 @@
+"""What the tests of fits share: a film, its true device, and simulated counts."""
+
+import warnings
+
+import numpy as np
+
+from mtjchar.stackfit import (
+    Film,
+    FitWarning,
+    fit_stack,
+    pulses_at,
+    simulate_counts,
+)
+from mtjchar.study import load_stack
+
+STACK = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
+FILM = Film(STACK, 40e-9)
+TRUTH = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e-9}
+DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 5), (0.05, 0.3, 0.7, 0.95)
+FAR = 6.2  # standard errors: by chance 6e-10 for one normal value
+
+
+def counts(seed, values=TRUTH, **options):
+    rng = np.random.default_rng(seed)
+    return simulate_counts(
+        FILM, pulses_at(FILM, DURATIONS, SHARES, values=values, **options), rng, values=values
+    )
+
+
+def distances(fit, truth):
+    table = fit.table()
+    return {
+        name: (table.loc[name, "value"] - truth[name]) / table.loc[name, "standard_error"]
+        for name in table.index
+    }
+
+
+def fit_stack_quietly(*arguments, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        return fit_stack(*arguments, **options)
