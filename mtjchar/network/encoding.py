@@ -125,10 +125,13 @@ class FixedPoint:
             # A level has no fraction and stays whatever is added; 16 bits and 16 more fill an int32.
             levels += _random_fractions(levels.size, rng).reshape(levels.shape)
             levels >>= _FRACTION_BITS
-        # Negative levels count from the end. Small unsigned indices are the fastest: no sign, half the bytes.
-        places = levels.astype(self.word_dtype)
+        # Negative levels count from the end, which is two's complement itself; for the other codes it is the
+        # place in a table. Small unsigned indices are the fastest, "wrap" spares numpy the check of them.
+        places: Words = levels.astype(self.word_dtype)
         places &= self.word_dtype.type((1 << self.bits) - 1)
-        words: Words = _tables(self.bits, self.code).words.take(places)
+        if self.code == "twos_complement":
+            return places
+        words: Words = _tables(self.bits, self.code).words.take(places, mode="wrap")
         return words
 
     def decode(self, words: Words) -> NDArray[np.float32]:
@@ -150,7 +153,8 @@ class FixedPoint:
             If `words` are of another type or have bits beyond `bits`.
         """
         words = check_words(words, self.bits)
-        return self.values.take(words)
+        values: NDArray[np.float32] = self.values.take(words, mode="wrap")
+        return values
 
     @functools.cached_property
     def values(self) -> NDArray[np.float32]:

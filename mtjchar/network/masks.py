@@ -49,9 +49,14 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> NDArray[
     size = int(expected + 3.0 * math.sqrt(expected)) + 2
     parts, last = [], -1
     while last < count:
-        gaps = np.floor(rng.standard_exponential(size) * mean_gap)
+        gaps = rng.standard_exponential(size)
+        gaps *= mean_gap
         # Beyond the end it does not matter how far; int64 would not hold the gaps of the lowest rates.
-        places = last + np.cumsum(np.minimum(gaps, count).astype(np.int64) + 1)
+        np.minimum(gaps, count, out=gaps)
+        places = gaps.astype(np.int64)  # rounds down
+        places += 1
+        places[0] += last
+        np.cumsum(places, out=places)
         last = int(places[-1])
         parts.append(places)
     found = np.concatenate(parts) if len(parts) > 1 else parts[0]

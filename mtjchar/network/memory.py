@@ -12,14 +12,6 @@ from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import FloatArray, IntArray, WriteConditions, WriteLedger
 from mtjchar.network.masks import DENSE, random_places
 
-# For each byte a word of eight bytes, of which byte k is bit k: sums of these count the bits of each plane.
-_PLANES_OF_BYTE = (
-    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-    .view(np.dtype("<u8"))
-    .reshape(-1)
-)
-_BLOCK = 255  # so many bits are the most that a byte can count
-
 
 class ApproximateMemory:
     """Words in MRAM.
@@ -102,8 +94,9 @@ class ApproximateMemory:
         # Few words change in a training step: all that follows looks at those only.
         before, wanted = self.words.reshape(-1), words.reshape(-1)
         where = np.flatnonzero(before != wanted)
-        old, new = before[where], wanted[where]
-        changed = old ^ new
+        # "wrap" only spares numpy the check of the indices.
+        new = wanted.take(where, mode="wrap")
+        changed = before.take(where, mode="wrap") ^ new
         failures = self._failures(where, changed, new, conditions.rates, rng)
         counts = np.zeros_like(self._counts)
         switching, redundant, retried, failed = counts
@@ -111,7 +104,7 @@ class ApproximateMemory:
             retried += failures.by_plane(self.bits)
             failures = failures.again(rng)
         switching[:, 0] = _ones_by_plane(changed & new, self.bits)
-        switching[:, 1] = _ones_by_plane(changed & old, self.bits)
+        switching[:, 1] = _ones_by_plane(changed & ~new, self.bits)
         # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
         redundant[:, 0] = self._ones - switching[:, 1]
         redundant[:, 1] = words.size - self._ones - switching[:, 0]
@@ -145,19 +138,16 @@ class ApproximateMemory:
         """Draw which bits of the words that change keep their value."""
         width = 8 * changed.itemsize
         highest = float(rates.max())
+        little_endian = changed.astype(changed.dtype.newbyteorder("<"), copy=False)
+        switches = np.unpackbits(little_endian.view(np.uint8), bitorder="little").view(np.bool_)
         if highest >= DENSE:
             # One draw for each bit that has to switch.
-            bits = np.unpackbits(
-                changed.astype(changed.dtype.newbyteorder("<")).view(np.uint8), bitorder="little"
-            )
-            places, highest = np.flatnonzero(bits.view(np.bool_)), 1.0
+            places, highest = np.flatnonzero(switches), 1.0
         else:
             # Candidates at the highest rate among all bits, of which each stays with its share of that rate.
-            places = random_places(len(changed) * width, highest, rng)
+            candidates = random_places(len(switches), highest, rng)
+            places = candidates[switches[candidates]]
         word, plane = places >> (3 if width == 8 else 4), places & (width - 1)
-        if highest < 1.0:
-            switches = (changed[word] >> plane) & 1 == 1
-            word, plane = word[switches], plane[switches]
         direction = 1 - ((new[word] >> plane) & 1).astype(np.intp)
         if rates.ndim == 3:
             assert self._device_of_cell is not None
@@ -214,14 +204,4 @@ def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Gener
 
 def _ones_by_plane(words: Words, bits: int) -> IntArray:
     """Count the ones in each bit plane, lowest first."""
-    bytes_ = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8)
-    halves = [bytes_[start :: words.itemsize] for start in range(words.itemsize)]
-    return np.concatenate([_ones_of_bytes(half) for half in halves])[:bits]
-
-
-def _ones_of_bytes(values: Words) -> IntArray:
-    planes = _PLANES_OF_BYTE.take(values)
-    whole = len(planes) // _BLOCK * _BLOCK
-    blocks = np.append(planes[:whole].reshape(-1, _BLOCK).sum(axis=1), planes[whole:].sum())
-    counts: IntArray = blocks.view(np.uint8).reshape(-1, 8).sum(axis=0, dtype=np.int64)
-    return counts
+    return np.array([np.count_nonzero(words & words.dtype.type(1 << plane)) for plane in range(bits)])
