@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -119,6 +120,8 @@ def _print_tradeoff(table: Any) -> None:
         shown.add_column(name, no_wrap=True)
     for name in ("V", "ns", "BER", "µJ", "saved", "accuracy %", "drop, points"):
         shown.add_column(name, justify="right", no_wrap=True)
+    # Four digits of the baseline's energy, and one decimal at least.
+    decimals = max(1, 3 - math.floor(math.log10(1e6 * table["programming_energy_J"].max())))
     for row in table.itertuples():
         shown.add_row(
             row.lever,
@@ -126,7 +129,7 @@ def _print_tradeoff(table: Any) -> None:
             f"{row.amplitude_V:.3f}",
             f"{1e9 * row.duration_s:.2f}",
             f"{row.ber:.1e}",
-            f"{1e6 * row.programming_energy_J:.1f}",
+            f"{1e6 * row.programming_energy_J:.{decimals}f}",
             f"{row.energy_saved_fraction:.1%}",
             f"{100 * row.accuracy_mean:.2f}",
             f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}{'*' if row.confirmed else ' '}",
