@@ -180,11 +180,11 @@ class Bar:
 
     def __init__(self, progress: Progress, what: str) -> None:
         self._progress, self._what = progress, what
-        self._task = progress.add_task(what, total=None)
+        self._task = progress.add_task(what, total=None, visible=False)  # until there is work
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far the work is."""
-        self._progress.update(self._task, completed=done, total=total)
+        self._progress.update(self._task, completed=done, total=total, visible=True)
 
     def failed(self, count: int) -> None:
         """Show how many have failed so far."""

@@ -137,7 +137,7 @@ def tradeoff(
     plan : TrainingPlan, optional
         What to train, apart from the code; the default if not given.
     levers : iterable of str, optional
-        Names in `LEVERS`.
+        Names in `LEVERS`; one that is named twice counts once.
     seeds : int, optional
         Trainings a pulse, at least 2. The error-free network is trained with the same initial weights,
         batches and rounding for each seed.
@@ -172,7 +172,7 @@ def tradeoff(
         If no duration reaches 1e-9 at the nominal amplitude.
     """
     plan = plan or TrainingPlan()
-    levers = tuple(levers)
+    levers = tuple(dict.fromkeys(levers))
     for name in levers:
         if name not in LEVERS:
             raise InputError("lever", value=name, allowed=", ".join(LEVERS))
