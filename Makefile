@@ -1,7 +1,7 @@
 # For those who work on mtjchar; everybody else needs scripts/demo and scripts/test only.
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test bench verify test-debian13
+.PHONY: help lint test bench docs verify test-debian13
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ lint:  ## format, style and types
 
 bench:  ## speed figures, side by side in one run; ARGS="--only physics" for a part
 	@sh scripts/setup dev && .venv/bin/python scripts/bench.py $(ARGS)
+
+docs:  ## a site of the pages in docs/ and the docstrings, in build/docs/index.html
+	@sh scripts/setup dev && .venv/bin/pip install -q --editable '.[docs]' && .venv/bin/sphinx-build -q -W --keep-going -E docs build/docs
 
 verify:  ## all comparisons of docs/verification.md, its tables and figures; ARGS="--only langevin" for a part
 	@sh scripts/setup dev && .venv/bin/python scripts/verify.py $(ARGS)

@@ -4,9 +4,12 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+import mtjchar
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mtjchar"
@@ -157,3 +160,8 @@ def test_no_file_names_a_place_on_a_machine():
         for path in checked
     }
     assert {file: found for file, found in named.items() if found} == {}
+
+
+def test_version_is_that_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert mtjchar.__version__ == project["version"]

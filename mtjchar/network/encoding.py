@@ -1,13 +1,15 @@
-r"""Numbers as words of a few bits: fixed point in one of four codes.
+"""Numbers as words of a few bits: fixed point in one of four codes.
 
 Level k of a fixed-point number stands for the value k lsb. A code says which word stands for which level:
 
-| code | word of level k, of b bits | step from k to k + 1 |
-|---|---|---|
-| ``twos_complement`` | k modulo 2**b | changes two bits on average, all of them from -1 to 0 |
-| ``offset_binary`` | k + 2**(b-1) | as two's complement, whose highest bit it inverts |
-| ``sign_magnitude`` | \|k\|, and the highest bit for k < 0 | at most two bits at zero, where weights are |
-| ``gray`` | n ^ (n >> 1), n = k + 2**(b-1) | changes one bit |
+===================  ====================================  =============================================
+code                 word of level k, of b bits            bits that a step from k to k + 1 changes
+===================  ====================================  =============================================
+``twos_complement``  k modulo 2**b                         two bits on average, all of them from -1 to 0
+``offset_binary``    k + 2**(b-1)                          as two's complement, whose highest bit it inverts
+``sign_magnitude``   abs(k), and the highest bit if k < 0  few bits at zero, where weights are
+``gray``             n ^ (n >> 1), n = k + 2**(b-1)        one bit
+===================  ====================================  =============================================
 
 The Gray code is the reflected binary code (F. Gray, "Pulse code communication", US patent 2632058, 1953).
 """

@@ -22,11 +22,11 @@ The thermal field is white; each Cartesian component of each step has the standa
 
     sigma_B = sqrt(2 alpha kB T / (gamma Ms V dt)),                                                   (3)
 
-and is read in the sense of Stratonovich, the one in which |m| stays 1 and Boltzmann's distribution is
-stationary. Heun's scheme (predictor by Euler, corrector by the trapezoidal rule, the same noise in both)
-converges to that reading; Euler's would not [4]_. Every step ends with a renormalization. The exact flow
-keeps |m| = 1 and a Heun step leaves the sphere by less than its own error, in the radial direction alone, so
-that going back to the nearest point of the sphere changes no order of convergence.
+and is read in the sense of Stratonovich, the one in which the length of m stays 1 and Boltzmann's
+distribution is stationary. Heun's scheme (predictor by Euler, corrector by the trapezoidal rule, the same
+noise in both) converges to that reading; Euler's would not [4]_. Every step ends with a renormalization. The
+exact flow keeps that length and a Heun step leaves the sphere by less than its own error, in the radial
+direction alone, so that going back to the nearest point of the sphere changes no order of convergence.
 
 Where everything is symmetric around z, m_z is a diffusion of its own; `simulate_reduced` follows only that,
 with steps of the relaxation instead of the precession.

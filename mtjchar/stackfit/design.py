@@ -1,9 +1,4 @@
-"""Which pulses to measure next: Fisher information of counts.
-
-References
-----------
-.. [1] V. V. Fedorov, Theory of Optimal Experiments (1972): adding the most informative point, one by one.
-"""
+"""Which pulses to measure next: Fisher information of counts."""
 
 from __future__ import annotations
 
@@ -73,6 +68,10 @@ def next_measurements(
     -----
     A count of n writes with switching probability P adds n (dP/dtheta)(dP/dtheta)^T/[P (1 - P)] to the
     information [1]_; over-dispersion of the fit divides it.
+
+    References
+    ----------
+    .. [1] V. V. Fedorov, Theory of Optimal Experiments (1972): adding the most informative point, one by one.
     """
     if parameter not in fit.problem.free:
         raise InputError("parameter", value=parameter, allowed=", ".join(fit.problem.free))
