@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +112,10 @@ class ApproximateMemory:
         failed += failures.by_plane(self.bits)
 
         stored = words.copy()
-        # Several bits of a word can fail: each turns back by itself.
-        flips = np.left_shift(1, failures.plane).astype(words.dtype)
-        np.bitwise_xor.at(stored.reshape(-1), where[failures.word], flips)
+        if len(failures.place):
+            word = failures.place >> _shift(words)
+            # Several bits of a word can fail: it is stored several times, with all of them turned back.
+            stored.reshape(-1)[where[word]] = new[word] ^ failures.flips(new)[word]
         stored.flags.writeable = False
         self.words = stored
         self._ones += switching[:, 0] - failed[:, 0] - switching[:, 1] + failed[:, 1]
@@ -136,47 +138,77 @@ class ApproximateMemory:
         self, where: IntArray, changed: Words, new: Words, rates: FloatArray, rng: np.random.Generator
     ) -> _Failures:
         """Draw which bits of the words that change keep their value."""
-        width = 8 * changed.itemsize
         highest = float(rates.max())
-        little_endian = changed.astype(changed.dtype.newbyteorder("<"), copy=False)
-        switches = np.unpackbits(little_endian.view(np.uint8), bitorder="little").view(np.bool_)
+        if highest == 0.0:
+            return _Failures(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0))
+        switches = np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_)
         if highest >= DENSE:
             # One draw for each bit that has to switch.
-            places, highest = np.flatnonzero(switches), 1.0
+            place, highest = np.flatnonzero(switches), 1.0
         else:
             # Candidates at the highest rate among all bits, of which each stays with its share of that rate.
             candidates = random_places(len(switches), highest, rng)
-            places = candidates[switches[candidates]]
-        word, plane = places >> (3 if width == 8 else 4), places & (width - 1)
-        direction = 1 - ((new[word] >> plane) & 1).astype(np.intp)
+            place = candidates[switches[candidates]]
+        # The lowest byte of a place has the plane.
+        plane = place.astype(np.uint8) & (8 * changed.itemsize - 1)
+        to_one = _bytes(new).take(place >> 3, mode="wrap") >> (plane & 7) & 1
+        kind = 2 * plane + 1 - to_one
+        planes = rates.shape[-2]
+        entry: NDArray[Any] = kind if planes > 1 else kind & 1
         if rates.ndim == 3:
             assert self._device_of_cell is not None
-            device = self._device_of_cell[where[word], plane]
-            rate = rates[device, plane if rates.shape[1] > 1 else 0, direction]
-        else:
-            rate = rates[plane if len(rates) > 1 else 0, direction]
-        failures = _Failures(word, plane, direction, rate)
-        if highest < 1.0 and (rate == highest).all():
+            cell = where.take(place >> _shift(new)) * self.bits + plane
+            entry = entry + 2 * planes * self._device_of_cell.reshape(-1).take(cell).astype(np.int64)
+        failures = _Failures(place, kind, rates.reshape(-1).take(entry))
+        if highest < 1.0 and (failures.rate == highest).all():
             return failures
-        return failures.chosen(rng.random(len(word)) * highest < rate)
+        return failures.chosen(rng.random(len(place)) * highest < failures.rate)
 
 
 class _Failures:
-    """Bits that have not switched: word, plane, direction, and the error rate of another try."""
+    """Bits that have not switched.
 
-    def __init__(self, word: IntArray, plane: IntArray, direction: IntArray, rate: FloatArray) -> None:
-        self.word, self.plane, self.direction, self.rate = word, plane, direction, rate
+    Attributes
+    ----------
+    place : ndarray
+        Which bits of the words that change, counted through all of them.
+    kind : ndarray
+        Twice the plane, and 1 more if they were to become 0.
+    rate : ndarray
+        Error rate of another try.
+    """
+
+    def __init__(self, place: IntArray, kind: NDArray[np.uint8], rate: FloatArray) -> None:
+        self.place, self.kind, self.rate = place, kind, rate
 
     def chosen(self, which: NDArray[np.bool_]) -> _Failures:
-        return _Failures(self.word[which], self.plane[which], self.direction[which], self.rate[which])
+        index = np.flatnonzero(which)
+        return _Failures(self.place.take(index), self.kind.take(index), self.rate.take(index))
 
     def again(self, rng: np.random.Generator) -> _Failures:
         """Those of them that another pulse does not switch either."""
-        return self.chosen(rng.random(len(self.word)) < self.rate)
+        return self.chosen(rng.random(len(self.place)) < self.rate)
 
     def by_plane(self, bits: int) -> IntArray:
         """Numbers, shape (bits, 2)."""
-        return np.bincount(2 * self.plane + self.direction, minlength=2 * bits).reshape(bits, 2)
+        return np.bincount(self.kind, minlength=2 * bits).reshape(bits, 2)
+
+    def flips(self, words: Words) -> Words:
+        """Words like `words` in which these bits are 1."""
+        bits = np.zeros(8 * words.nbytes, dtype=np.bool_)
+        bits[self.place] = True
+        flips: Words = np.packbits(bits, bitorder="little").view(f"<u{words.itemsize}").astype(words.dtype)
+        return flips
+
+
+def _shift(words: Words) -> int:
+    """Binary logarithm of the bits that a word takes."""
+    return 2 + words.itemsize
+
+
+def _bytes(words: Words) -> NDArray[np.uint8]:
+    """Bytes of the words, lowest first."""
+    return words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8)
 
 
 def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Generator) -> NDArray[np.uint32]:
