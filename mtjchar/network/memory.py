@@ -114,8 +114,11 @@ class ApproximateMemory:
         stored = words.copy()
         if len(failures.place):
             word = failures.place >> _shift(words)
-            # Several bits of a word can fail: it is stored several times, with all of them turned back.
-            stored.reshape(-1)[where[word]] = new[word] ^ failures.flips(new)[word]
+            first = np.flatnonzero(np.concatenate(([True], word[1:] != word[:-1])))
+            # Several bits of a word can fail: all of them turn back.
+            flips = np.bitwise_or.reduceat(np.left_shift(1, failures.kind >> 1, dtype=words.dtype), first)
+            word = word.take(first)
+            stored.reshape(-1)[where.take(word)] = new.take(word) ^ flips
         stored.flags.writeable = False
         self.words = stored
         self._ones += switching[:, 0] - failed[:, 0] - switching[:, 1] + failed[:, 1]
@@ -141,18 +144,17 @@ class ApproximateMemory:
         highest = float(rates.max())
         if highest == 0.0:
             return _Failures(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0))
-        switches = np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_)
         if highest >= DENSE:
             # One draw for each bit that has to switch.
+            switches = np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_)
             place, highest = np.flatnonzero(switches), 1.0
         else:
             # Candidates at the highest rate among all bits, of which each stays with its share of that rate.
-            candidates = random_places(len(switches), highest, rng)
-            place = candidates[switches[candidates]]
+            candidates = random_places(8 * changed.nbytes, highest, rng)
+            place = candidates[_bits(changed, candidates).view(np.bool_)]
         # The lowest byte of a place has the plane.
         plane = place.astype(np.uint8) & (8 * changed.itemsize - 1)
-        to_one = _bytes(new).take(place >> 3, mode="wrap") >> (plane & 7) & 1
-        kind = 2 * plane + 1 - to_one
+        kind = 2 * plane + 1 - _bits(new, place)
         planes = rates.shape[-2]
         entry: NDArray[Any] = kind if planes > 1 else kind & 1
         if rates.ndim == 3:
@@ -193,17 +195,15 @@ class _Failures:
         """Numbers, shape (bits, 2)."""
         return np.bincount(self.kind, minlength=2 * bits).reshape(bits, 2)
 
-    def flips(self, words: Words) -> Words:
-        """Words like `words` in which these bits are 1."""
-        bits = np.zeros(8 * words.nbytes, dtype=np.bool_)
-        bits[self.place] = True
-        flips: Words = np.packbits(bits, bitorder="little").view(f"<u{words.itemsize}").astype(words.dtype)
-        return flips
-
 
 def _shift(words: Words) -> int:
     """Binary logarithm of the bits that a word takes."""
     return 2 + words.itemsize
+
+
+def _bits(words: Words, place: IntArray) -> NDArray[np.uint8]:
+    """Bits of the words at some places, counted through all words, lowest first in each."""
+    return _bytes(words).take(place >> 3, mode="wrap") >> (place.astype(np.uint8) & 7) & 1
 
 
 def _bytes(words: Words) -> NDArray[np.uint8]:
