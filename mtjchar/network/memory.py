@@ -153,8 +153,8 @@ class ApproximateMemory:
             candidates = random_places(8 * changed.nbytes, highest, rng)
             place = candidates[_bits(changed, candidates).view(np.bool_)]
         # The lowest byte of a place has the plane.
-        plane = place.astype(np.uint8) & (8 * changed.itemsize - 1)
-        kind = 2 * plane + 1 - _bits(new, place)
+        plane = place.astype(np.uint8) & np.uint8(8 * changed.itemsize - 1)
+        kind = (plane << np.uint8(1)) + (np.uint8(1) - _bits(new, place))
         planes = rates.shape[-2]
         entry: NDArray[Any] = kind if planes > 1 else kind & 1
         if rates.ndim == 3:
@@ -203,7 +203,8 @@ def _shift(words: Words) -> int:
 
 def _bits(words: Words, place: IntArray) -> NDArray[np.uint8]:
     """Bits of the words at some places, counted through all words, lowest first in each."""
-    return _bytes(words).take(place >> 3, mode="wrap") >> (place.astype(np.uint8) & 7) & 1
+    shifted = _bytes(words).take(place >> 3, mode="wrap") >> (place.astype(np.uint8) & np.uint8(7))
+    return shifted & np.uint8(1)
 
 
 def _bytes(words: Words) -> NDArray[np.uint8]:
