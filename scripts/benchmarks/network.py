@@ -39,6 +39,7 @@ def epochs() -> Candidates:
         "mtjchar, error rate 0": (lambda: in_memory(0.0), 1),
         "mtjchar, error rate 1e-3": (lambda: in_memory(1e-3), 1),
         "mtjchar, error rate 0.05": (lambda: in_memory(0.05), 1),
+        "mtjchar, error rate 0.5": (lambda: in_memory(0.5), 1),
     }
     if torch_memory.INSTALLED:
         images, labels = dataset.train_images, dataset.train_labels
