@@ -20,6 +20,7 @@ from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
 from mtjchar.stackfit.problem import Data, Problem, largest_current
 from mtjchar.stackfit.profile import minimize
+from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
 
 if TYPE_CHECKING:
@@ -339,14 +340,17 @@ def _film(fit: StackFit) -> list[str]:
 def _wafer_resistance(fit: StackFit) -> list[str]:
     """Pulses in volts of one device, with the mean resistance of many."""
     wafer, pulses = fit.wafer, fit.problem.pulses
-    name = "resistance_area_product"
-    driven = pulses is not None and bool(pulses.voltage.any())
-    told = wafer is not None and name in wafer.parameters.index and name not in fit.problem.free
-    if wafer is None or not (driven and told):
+    if wafer is None or pulses is None or not pulses.voltage.any():
         return []
-    spread = float(wafer.parameters["relative"][name])
+    spreads = {
+        name: float(wafer.parameters["relative"][name])
+        for name in IN_STACK
+        if name in wafer.parameters.index and name not in fit.problem.free
+    }
+    if not spreads:
+        return []
+    words = " and ".join(f"{name} (standard deviation {one:.1%})" for name, one in spreads.items())
     return [
-        f"pulses in V take the wafer's mean {name}; that of one device differs by {spread:.1%} (standard "
-        "deviation over the wafer), and critical_current with it, which the standard errors leave out: add "
-        f"R-V of the device and vary {name}"
+        f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
+        f"out: add R-V of the device and vary {' and '.join(spreads)}"
     ]

@@ -392,13 +392,26 @@ def _report(fit: StackFit) -> list[str]:
     for table in fit.tables:
         skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
         lines.append(f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}")
-    lines += [
+    if len(fit.vector):
+        lines += _fitted(fit)
+    if fit.wafer is not None:
+        lines += fit.wafer.report().splitlines()
+    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
+    lines += [f"[[Warning]] {message}" for message in fit.messages]
+    return lines
+
+
+def _fitted(fit: StackFit) -> list[str]:
+    """Likelihood, loops and parameters."""
+    lines = [
         "[[Fit]]",
         f"    rows {fit.problem.rows}, parameters {len(fit.vector)}",
         f"    deviance {fit.deviance:.4g}, expected {fit.expected_deviance:.4g}: dispersion "
         f"{fit.dispersion:.3g} (probability of more by chance {fit.probability:.2g})",
         f"    AIC {fit.aic:.5g}, BIC {fit.bic:.5g}",
     ]
+    if fit.inflation > 1.0:
+        lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
     for file, row in fit.coercive.iterrows():
         way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
         lines += [
@@ -410,8 +423,6 @@ def _report(fit: StackFit) -> list[str]:
             ),
             f"    coercive field {1e3 * row['coercive']:.4g} mT, center {1e3 * row['center']:+.3g} mT",
         ]
-    if fit.inflation > 1.0:
-        lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
     lines.append("[[Parameters]]")
     for name, row in fit.table().iterrows():
         mark = "" if row["determined"] else "   NOT DETERMINED"
@@ -422,15 +433,11 @@ def _report(fit: StackFit) -> list[str]:
     lines.append("[[Derived]]")
     for name, row in fit.derived().iterrows():
         lines.append(
-            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}".rstrip()
+            f"    {name:31s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}".rstrip()
         )
     strong = _strong(fit)
     if strong:
         lines += ["[[Correlations]] (above 0.9)", *strong]
-    if fit.wafer is not None:
-        lines += fit.wafer.report().splitlines()
-    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
-    lines += [f"[[Warning]] {message}" for message in fit.messages]
     return lines
 
 
