@@ -97,7 +97,7 @@ def test_loops_alone(loops, tmp_path, call):
         *asked, "--vary", "stability,anisotropy_field,offset_field", "--figures", tmp_path / "figures"
     )
     assert (code, error) == (0, "")
-    assert f"[[R-H loops]] {loops}: a rising field makes the layers parallel" in text
+    assert "[[R-H loops]] loops.csv: a rising field makes the layers parallel" in text
     content = tomllib.loads(out.read_text(encoding="utf-8"))
     # Made with the stack's own values: a stability of 43, 2 kT times that over Ms V, and no offset.
     for name, truth in (("stability", 42.98), ("anisotropy_field", 0.1734), ("offset_field", 0.0)):

@@ -187,6 +187,7 @@ def test_what_the_study_says_goes_first_and_is_written_out(fit, file, tmp_path):
             'wafer = "plain.toml"',
             r"a stack file with a table \[fit.variability\], which a wafer table leaves",
         ),
+        ("wafers = 3", "variability.wafers: got 3; allowed: one of .*, wafer"),
         ("wafer = 3", "variability.wafer: got 3; allowed: the path of a fitted stack file"),
         ('wafer = "fitted.toml"\ntmr = 0.5', "variability.tmr: got 0.5"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import lmfit
 import numpy as np
@@ -415,7 +416,7 @@ def _fitted(fit: StackFit) -> list[str]:
     for file, row in fit.coercive.iterrows():
         way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
         lines += [
-            f"[[R-H loops]] {file}: a rising field makes the layers {way}",
+            f"[[R-H loops]] {Path(str(file)).name}: a rising field makes the layers {way}",
             *(
                 f"    {branch}: {int(row['loops'])} switches at {1e3 * row[branch]:.4g} mT, standard "
                 f"deviation {1e3 * row[f'{branch}_deviation']:.3g} mT"

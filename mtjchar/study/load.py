@@ -204,7 +204,8 @@ def _model(keys: list[str]) -> Any:
 def _known(keys: list[str]) -> list[str]:
     """List the keys of a table of the study."""
     model = _model(keys)
-    return [*model.model_fields, *(["stack_overrides"] if model is Study else [])]
+    only_in_files = {Study: ["stack_overrides"], Variability: ["wafer"]}
+    return [*model.model_fields, *only_in_files.get(model, [])]
 
 
 def _shown(value: Any) -> Any:
