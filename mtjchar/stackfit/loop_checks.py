@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from mtjchar.stackfit.loops import FieldSteps, scatter_ratio
+from mtjchar.stackfit.loops import FieldSteps, scatter
 from mtjchar.stackfit.model import DIRECTIONAL
 from mtjchar.stackfit.problem import TOLD_BY, Problem
 from mtjchar.stackfit.profile import minimize
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-_SCATTER = (0.7, 1.4)  # of switching fields over that of the model: what is outside is said
+_SCATTER = 0.3  # relative difference from the model's, from which on it is said
 _UNLIKELY = 1e-3  # chance below which it is said
-_CENTER = 5.0  # standard errors of a center that is not fitted
+_FAR = 5.0  # standard errors
 
 
 def of_loops(fit: StackFit) -> list[str]:
@@ -45,12 +45,13 @@ def _steps(fit: StackFit) -> list[str]:
 
 
 def _scatter(fit: StackFit) -> list[str]:
-    ratios = scatter_ratio(fit.problem.data.loops, fit.problem.log_staying(fit.values))
+    found = scatter(fit.problem.data.loops, fit.problem.log_staying(fit.values))
+    # The standard deviation of n normal values is known to 1/sqrt(2 n).
+    allowed = np.maximum(_SCATTER, _FAR / np.sqrt(2.0 * found["events"]))
     return [
         f"{file}: the switching fields scatter {ratio:.2g} times as much as the model says: several devices, "
         "drift, or a reversal that is not coherent"
-        for file, ratio in ratios.items()
-        if not _SCATTER[0] < ratio < _SCATTER[1]
+        for file, ratio in found["ratio"][np.abs(found["ratio"] - 1.0) > allowed].items()
     ]
 
 
@@ -62,7 +63,7 @@ def _shifted(fit: StackFit) -> list[str]:
     for file, row in fit.coercive.iterrows():
         error = np.hypot(row["upwards_deviation"], row["downwards_deviation"]) / 2.0 / np.sqrt(row["loops"])
         expected = -row["polarity"] * offset
-        if abs(row["center"] - expected) > _CENTER * error:
+        if abs(row["center"] - expected) > _FAR * error:
             messages.append(
                 f"{file}: loops are centred at {1e3 * row['center']:+.3g} mT, by the fit at "
                 f"{1e3 * expected:+.3g} mT: vary offset_field"

@@ -220,14 +220,30 @@ def coercive_fields(steps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def scatter_ratio(steps: pd.DataFrame, log_stays: FloatArray) -> dict[str, float]:
-    """Find the standard deviation of switching fields over that of the model, by file; about 1 if right."""
+def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
+    """Compare how switching fields scatter with what the model says.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        Rows of `steps_of`.
+    log_stays : ndarray
+        Of these rows, see `log_staying`.
+
+    Returns
+    -------
+    DataFrame
+        One row a file: ``ratio`` of the standard deviations, near 1 if the model is right, and ``events``,
+        the number of switches.
+    """
     own = steps.assign(log=log_stays, place=0.5 * (steps["start_T"] + steps["stop_T"]))
-    ratios: dict[str, list[tuple[float, float]]] = {}
     keys = ["file", "towards_p", "sweep_rate_T_per_s", *(["temperature_K"] if "temperature_K" in own else [])]
+    rows = []
     for (file, *_), branch in own.groupby(keys):
-        branch = branch.sort_values("start_T")
-        log, place, count = (branch[name].to_numpy(dtype=np.float64) for name in ("log", "place", "switched"))
+        ordered = branch.sort_values("start_T")
+        log, place, count = (
+            ordered[name].to_numpy(dtype=np.float64) for name in ("log", "place", "switched")
+        )
         if count.sum() < _LEAST_EVENTS:
             continue
         leaves = np.exp(np.cumsum(log) - log) * -np.expm1(log)
@@ -235,8 +251,7 @@ def scatter_ratio(steps: pd.DataFrame, log_stays: FloatArray) -> dict[str, float
             float(np.average((place - np.average(place, weights=one)) ** 2, weights=one))
             for one in (count, leaves)
         )
-        ratios.setdefault(str(file), []).append((observed / expected, float(count.sum())))
-    return {
-        file: float(np.sqrt(np.average([one[0] for one in pairs], weights=[one[1] for one in pairs])))
-        for file, pairs in ratios.items()
-    }
+        events = float(count.sum())
+        rows.append({"file": str(file), "events": events, "excess": events * observed / expected})
+    total = pd.DataFrame(rows, columns=["file", "events", "excess"]).groupby("file").sum()
+    return total.assign(ratio=np.sqrt(total["excess"] / total["events"]))[["ratio", "events"]]
