@@ -35,6 +35,7 @@ BoolArray = npt.NDArray[np.bool_]
 LogRate = Callable[[FloatArray, float], FloatArray]
 
 _LEAST_EVENTS = 10  # in each branch, to see a distribution
+_ASTRAY = 0.1  # share of switches against the field, or while it stands still: noise between two states
 _OF_ROW = ("sweep_rate_T_per_s", "temperature_K", "device")
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(3)
 _CURVE = 129  # points of the rate over the field: a cubic through them is within 1e-3 of its logarithm
@@ -132,36 +133,19 @@ def steps_of(table: Table) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the resistance does not change between two states, the sweep rate is missing, switches to P
-        and to AP go the same way, or there are fewer than ten switches in a branch.
+        If the resistance does not change between two states, the sweep rate is missing, switches do not go
+        with the field, or there are fewer than ten in a branch.
     """
     rows = table.rows
-    field = rows["field_T"].to_numpy(dtype=np.float64)
-    resistance = rows["resistance_ohm"].to_numpy(dtype=np.float64)
-    low, high = np.quantile(resistance, [0.05, 0.95])
-    if high < 1.05 * low:
-        raise InputError(
-            f"{table.path}: resistance", value=f"{low:.4g} to {high:.4g} ohm", allowed="two states",
-            remedy="The field does not switch the device; sweep it further.",
-        )  # fmt: skip
     if "sweep_rate_T_per_s" not in rows:
         raise InputError(
             f"{table.path}: sweep_rate", value="missing", allowed="a column such as sweep_rate_mT_per_s",
             remedy='Or one for all rows in a file for --columns: [values] sweep_rate = "10 mT/s".',
         )  # fmt: skip
-    antiparallel = resistance > 0.5 * (low + high)
-    change = np.diff(field)
+    field, antiparallel = rows["field_T"].to_numpy(dtype=np.float64), _antiparallel(table)
     switches = antiparallel[1:] != antiparallel[:-1]
     towards_p = np.where(antiparallel[:-1], 1.0, -1.0)
-    # Usually a field upwards makes the layers parallel; with the other polarity the field is turned around.
-    polarity = np.sign(np.sum((towards_p * np.sign(change))[switches]))
-    if polarity == 0.0:
-        raise InputError(
-            f"{table.path}: switches", value="to P as often while the field rises as while it falls",
-            allowed="to P in one direction of the field, to AP in the other",
-            remedy="Rows have to be in the order of the sweep.",
-        )  # fmt: skip
-    upwards = towards_p * polarity
+    upwards = towards_p * _polarity(table, (towards_p * np.sign(np.diff(field)))[switches])
     later = rows.iloc[1:].reset_index(drop=True)
     taken = pd.DataFrame(
         {
@@ -183,6 +167,34 @@ def steps_of(table: Table) -> pd.DataFrame:
     totals = {"trials": "sum", "switched": "sum", "line": "min"}
     same = [name for name in taken if name not in totals]
     return taken.groupby(same, as_index=False).agg(totals)
+
+
+def _antiparallel(table: Table) -> BoolArray:
+    """State of each row."""
+    resistance = table.rows["resistance_ohm"].to_numpy(dtype=np.float64)
+    low, high = np.quantile(resistance, [0.05, 0.95])
+    if high < 1.05 * low:
+        raise InputError(
+            f"{table.path}: resistance", value=f"{low:.4g} to {high:.4g} ohm", allowed="two states",
+            remedy="The field does not switch the device; sweep it further.",
+        )  # fmt: skip
+    return np.asarray(resistance > 0.5 * (low + high))
+
+
+def _polarity(table: Table, moved: FloatArray) -> float:
+    """Return 1 where a rising field makes the layers parallel, else -1.
+
+    Switches vote: 1 where the field rose before one to P or fell before one to AP, -1 the other way round.
+    """
+    polarity = float(np.sign(np.sum(moved)))
+    astray = np.count_nonzero(moved != polarity) if polarity else len(moved)
+    if astray > _ASTRAY * len(moved):
+        raise InputError(
+            f"{table.path}: switches that do not go with the field", value=f"{astray} of {len(moved)}",
+            allowed=f"at most {_ASTRAY:.0%}: to P while the field moves one way, to AP while the other",
+            remedy="Rows have to be in the order of the sweep, one row a field.",
+        )  # fmt: skip
+    return polarity
 
 
 def coercive_fields(steps: pd.DataFrame) -> pd.DataFrame:
