@@ -95,9 +95,11 @@ def fit(
 
 
 def _mean_diameter(tables: Any) -> float:
-    for one in tables:
-        if one.kind == "wafer" and "diameter_m" in one.rows:
-            return float(one.rows["diameter_m"].mean())
+    from mtjchar.stackfit import fit_wafer
+
+    wafers = [one for one in tables if one.kind == "wafer"]
+    if wafers and "diameter_m" in wafers[0].rows:
+        return float(fit_wafer(*wafers).parameters["mean"]["diameter"])
     raise InputError(
         "--diameter", value=None, allowed='that of the junction, such as "40 nm"',
         remedy="Or give a wafer table that has diameters.",
