@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, distances, fit_stack_quietly
 
 from mtjchar.errors import InputError
@@ -47,6 +49,19 @@ def test_rate_of_a_swept_field():
         assert log_staying(steps, 45.0 * one, 0.18 * one, 1e-9 * one, 0.01) == pytest.approx(
             expected, rel=5e-3
         )
+
+
+@settings(deadline=None)  # the first call computes the table of rates
+@given(st.floats(0.02, 0.12), st.floats(1e-4, 4e-3), st.floats(20.0, 90.0), st.sampled_from([-1.0, 1.0]))
+def test_a_step_is_its_two_halves(start, width, stability, towards_p):
+    places = np.array([start, start + 0.5 * width, start + width])
+    halves, whole = (
+        FieldSteps(a, b, *np.array([towards_p, 1.0, 300.0])[:, None] * np.ones(len(a)))
+        for a, b in ((places[:-1], places[1:]), (places[:1], places[2:]))
+    )
+    values = (np.array([stability]), np.array([0.18]), np.array([1e-9]))
+    parts = log_staying(halves, *(np.repeat(one, 2) for one in values), 0.005)
+    assert log_staying(whole, *values, 0.005) == pytest.approx([parts.sum()], rel=1e-3)
 
 
 def test_switching_fields_are_distributed_as_the_barrier_says():
