@@ -278,6 +278,8 @@ def test_a_field_without_loops(pulses):
 def test_one_stability_where_there_are_loops(loops, pulses):
     with pytest.raises(InputError, match="vary offset_field instead"):
         fit_stack([loops, pulses], FILM, per_direction=["stability"])
+    with pytest.raises(InputError, match="with pulses in both directions"):
+        fit_stack([loops], FILM, vary=["relaxation_time"], per_direction=["relaxation_time"])
     fit = fit_stack_quietly([loops, pulses], FILM, per_direction=["critical_current"], intervals=False)
     assert "critical_current_p_to_ap" in fit.problem.free
 

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from mtjchar.stackfit.loops import FieldSteps, scatter
-from mtjchar.stackfit.model import DIRECTIONAL
-from mtjchar.stackfit.problem import TOLD_BY, Problem
+from mtjchar.stackfit.problem import TOLD_BY, Problem, root_of
 from mtjchar.stackfit.profile import minimize
 
 if TYPE_CHECKING:
@@ -119,9 +118,9 @@ class _Part:
     def of(cls, fit: StackFit, kinds: tuple[str, ...]) -> _Part:
         whole = fit.problem
         told = {name for name, tables in TOLD_BY.items() if set(tables) & set(kinds)}
-        if kinds == ("loops",) and "stability" in whole.free:
-            told -= {"relaxation_time"}  # of which loops tell next to nothing
-        own = [k for k, name in enumerate(whole.free) if _root(name) in told]
+        if kinds == ("loops",):
+            told -= {"relaxation_time"}  # of which they know the logarithm, if that
+        own = [k for k, name in enumerate(whole.free) if root_of(name) in told]
         free = tuple(whole.free[k] for k in own)
         rest = {name: float(fit.vector[k]) for k, name in enumerate(whole.free) if k not in own}
         correction = whole.correction if "switching" in kinds else np.ones(1)
@@ -139,10 +138,6 @@ class _Part:
         """Value with its standard error."""
         k = self.problem.free.index(name)
         return f"{self.vector[k]:.4g} ± {self.error[k]:.2g}"
-
-
-def _root(name: str) -> str:
-    return next((one for one in DIRECTIONAL if name.startswith(one)), name)
 
 
 def _moment(fit: StackFit) -> list[str]:

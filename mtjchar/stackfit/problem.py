@@ -400,20 +400,20 @@ def make_problem(
     first = {}
     for name in free:
         low, high = bounds[name]
-        root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
-        margin = 1e-3 * (high - low)
-        first[name] = float(
-            np.clip(begin.get(name, begin.get(root, 1.0)), low + margin, high - margin)
-            if low < 0.0
-            else np.clip(begin.get(name, begin.get(root, 1.0)), 1.001 * low, 0.999 * high)
-        )
-    roots = {next((one for one in DIRECTIONAL if name.startswith(one)), name) for name in free}
+        place = begin.get(name, begin.get(root_of(name), 1.0))
+        first[name] = float(np.clip(place, low + 1e-3 * abs(low), high - 1e-3 * abs(high)))
+    roots = set(map(root_of, free))
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
     needed = set(UNITS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
     # Not among the fixed ones the anisotropy field follows from stability and moment.
     needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
     fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
     return Problem(data, model, tuple(free), fixed, tied, bounds, temperature), first
+
+
+def root_of(name: str) -> str:
+    """Parameter that a name stands for, in both directions or in one."""
+    return next((one for one in DIRECTIONAL if name.startswith(one)), name)
 
 
 def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
@@ -452,6 +452,8 @@ def _check_told(data: Data, names: Sequence[str], per_direction: Sequence[str]) 
                 allowed=f"parameters that show in these tables ({', '.join(data.kinds) or 'none'})",
                 remedy=f"{name} shows in tables of {' or '.join(TOLD_BY[name])}.",
             )  # fmt: skip
+    if per_direction and not set(data.kinds) & set(_PULSES):
+        raise InputError("per_direction", value=list(per_direction), allowed="with pulses in both directions")
     if len(data.loops) and "stability" in {ALIASES.get(one, one) for one in per_direction}:
         raise InputError(
             "per_direction", value="stability", allowed="one stability where there are loops",
@@ -496,7 +498,7 @@ def _check_film(
 
 
 def _bounds(name: str, largest: float, begin: Values, scale: FieldScale | None) -> tuple[float, float]:
-    root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
+    root = root_of(name)
     if root == "critical_current":
         # The table of error rates ends at 20 times the critical current.
         return largest / 20.0, 20.0 * largest

@@ -17,7 +17,7 @@ from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, suffixed
-from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.problem import Problem, root_of
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit
@@ -134,8 +134,7 @@ class StackFit:
             vague = name != "offset_field" and not error <= _WORTHLESS * abs(self.vector[k])
             stuck = np.isclose(self.vector[k], [low, high], rtol=1e-3, atol=0.0).any()
             if open_ended or vague or stuck:
-                root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
-                found[name] = _REMEDY[root]
+                found[name] = _REMEDY[root_of(name)]
         return found
 
     def table(self) -> pd.DataFrame:
@@ -144,13 +143,12 @@ class StackFit:
         undetermined = self.undetermined
         rows = []
         for k, name in enumerate(self.problem.free):
-            root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
             wald = Interval(self.vector[k] - ROOT_RISE * error[k], self.vector[k] + ROOT_RISE * error[k])
             lower, upper = wald if self.profiles is None else self.profiles[k]
             rows.append(
                 {
                     "parameter": name, "value": self.vector[k], "standard_error": error[k], "lower": lower,
-                    "upper": upper, "unit": UNITS[root], "determined": name not in undetermined,
+                    "upper": upper, "unit": UNITS[root_of(name)], "determined": name not in undetermined,
                 }
             )  # fmt: skip
         columns = ["parameter", "value", "standard_error", "lower", "upper", "unit", "determined"]
