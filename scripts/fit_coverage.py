@@ -4,8 +4,8 @@
     .venv/bin/python scripts/fit_coverage.py --only voltage --sets 50
 
 Prints, for each parameter, how often the nominal 95 % interval holds the truth, and the mean deviation from
-the truth over the mean standard error. docs/fitting.md keeps a run. Counts are drawn from the Fokker-Planck
-solver; in the scenario `ngspice` from the error rates of a sweep through ngspice.
+the truth over the mean standard error. docs/fitting.md keeps a run. Counts and loops are drawn from
+the Fokker-Planck solver; in the scenario `ngspice` from the error rates of a sweep through ngspice.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from mtjchar.stackfit import (
     Film,
     FitWarning,
     Table,
-    fit_loops,
     fit_stack,
     pulses_at,
     simulate_counts,
+    simulate_loops,
     table_of,
 )
-from mtjchar.stackfit.loops import Steps, log_staying
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack, load_study
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.store import RunDirectory
 
 DURATIONS = np.geomspace(1e-9, 1e-6, 6)
 SHARES = (0.03, 0.2, 0.5, 0.8, 0.97)
@@ -96,36 +96,35 @@ def thresholds(rng: np.random.Generator) -> Found:
     return fitted([table_of(rows)], TRUTH)
 
 
+LOOPS = {**TRUTH, "offset_field": 0.006}
+FIELD = {"anisotropy_field": 0.19}  # T, a little below what the moment of the film would give
+
+
+def swept_fields(values: dict[str, float], rng: np.random.Generator) -> Table:
+    """100 R-H loops."""
+    return table_of(
+        simulate_loops(film(), np.arange(-0.2, 0.2001, 5e-4), 100, rng, values=values), "loops.csv"
+    )
+
+
 def loops(rng: np.random.Generator) -> Found:
-    """100 R-H loops in steps of 0.5 mT at 1 T/s; switching drawn step by step."""
-    truth = {"stability": 45.0, "anisotropy_field": 0.18, "offset_field": 0.006}
-    fit = fit_loops(table_of(loop_rows(truth, 100, rng)), relaxation_time=1.2e-9)
-    return {
-        str(name): (
-            truth[str(name)],
-            *(float(row[key]) for key in ("value", "standard_error", "lower", "upper")),
-        )
-        for name, row in fit.parameters.iterrows()
-    }
+    """100 R-H loops in steps of 0.5 mT at 1 T/s, alone."""
+    truth, start = {**LOOPS, **FIELD}, {"relaxation_time": TRUTH["relaxation_time"]}
+    names = ["stability", "anisotropy_field", "offset_field"]
+    return fitted([swept_fields(truth, rng)], truth, vary=names, start=start)
 
 
-def loop_rows(truth: dict[str, float], count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """R-H loops of a device: a field upwards makes the layers parallel."""
-    grid = np.arange(-0.2, 0.2001, 5e-4)
-    ones = np.ones(len(grid) - 1)
-    up = Steps(grid[:-1], grid[1:], ones, ones, ones, 0.0 * ones)
-    rows = []
-    staying = {
-        sign: log_staying(up._replace(sign=sign * ones), *truth.values(), relaxation_time=1.2e-9)
-        for sign in (1.0, -1.0)
-    }  # fmt: skip
-    for _ in range(count):
-        for sign, stays in staying.items():
-            at = int(np.argmax(rng.uniform(size=len(stays)) < -np.expm1(stays))) + 1
-            switched = np.arange(len(grid)) >= at
-            resistance = np.where(switched == (sign > 0.0), 4000.0, 8000.0)
-            rows.append(pd.DataFrame({"field_T": sign * grid, "resistance_ohm": resistance}))
-    return pd.concat(rows).assign(sweep_rate_T_per_s=1.0)
+def joint(rng: np.random.Generator) -> Found:
+    """Put 60 pulses and 100 loops together; the anisotropy field follows from the moment of the film."""
+    counts = simulate_counts(film(), pulses_at(film(), DURATIONS, SHARES, values=LOOPS), rng, values=LOOPS)
+    return fitted([table_of(counts), swept_fields(LOOPS, rng)], LOOPS)
+
+
+def joint_field(rng: np.random.Generator) -> Found:
+    """Put 60 pulses and 100 loops together; the anisotropy field is fitted."""
+    truth = {**LOOPS, **FIELD}
+    counts = simulate_counts(film(), pulses_at(film(), DURATIONS, SHARES, values=truth), rng, values=truth)
+    return fitted([table_of(counts), swept_fields(truth, rng)], truth, vary=list(truth))
 
 
 STUDY = """
@@ -156,8 +155,8 @@ def swept() -> Iterator[Callable[[np.random.Generator], Found]]:
         file = Path(folder) / "study.toml"
         file.write_text(STUDY.format(stack=Path("data/stacks/ikeda2010.toml").resolve()))
         study = load_study(file)
-        run = sweep(study, Path(folder) / "run", workers=1)
-        samples = run.samples() if hasattr(run, "samples") else _samples(Path(folder) / "run")
+        sweep(study, Path(folder) / "run", workers=1)
+        samples = RunDirectory.open(Path(folder) / "run").samples()
         device = nominal_device(study).iloc[0]
     truth = {
         "stability": device["thermal_stability"], "critical_current": device["critical_current_A"],
@@ -173,17 +172,13 @@ def swept() -> Iterator[Callable[[np.random.Generator], Found]]:
     yield draw
 
 
-def _samples(folder: Path) -> pd.DataFrame:
-    from mtjchar.sweep.store import RunDirectory
-
-    return RunDirectory.open(folder).samples()
-
-
 SCENARIOS = {
     "voltage": voltage,
     "asymmetric": asymmetric,
     "thresholds": thresholds,
     "loops": loops,
+    "joint": joint,
+    "joint_field": joint_field,
     "ngspice": None,
 }
 

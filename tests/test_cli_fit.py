@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mtjchar.cli import main
-from mtjchar.stackfit import Film, pulses_at, simulate_counts
-from mtjchar.study import load_stack
+from mtjchar.stackfit import Film, pulses_at, simulate_counts, simulate_loops
+from mtjchar.study import load_stack, load_study
 
 STACK = "data/stacks/ikeda2010.toml"
 
@@ -70,6 +70,82 @@ def test_diameter_of_the_wafer_is_taken_where_none_is_given(data, tmp_path, call
         fitted.append(tomllib.loads(out.read_text(encoding="utf-8"))["interfacial_anisotropy"])
     # The mean of the table is 40 nm.
     assert fitted[0] == fitted[1]
+
+
+@pytest.fixture(scope="module")
+def loops(data):
+    film = Film(load_stack(STACK), 40e-9)
+    rows = simulate_loops(film, np.arange(-0.2, 0.2, 1e-3), 30, np.random.default_rng(2))
+    path = data.parent / "loops.csv"
+    rows.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def wafer(data):
+    values = [40.0, 6.0, 1.1] * (1.0 + 0.03 * np.random.default_rng(3).normal(size=(50, 3)))
+    path = data.parent / "wafer.csv"
+    lines = [",".join(map(str, row)) for row in values]
+    path.write_text("diameter_nm,resistance_area_product_ohm_um2,tmr\n" + "\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_loops_alone(loops, tmp_path, call):
+    out = tmp_path / "fitted.toml"
+    asked = (loops, "--stack", STACK, "--diameter", "40 nm", "--out", out)
+    code, text, error = call(
+        *asked, "--vary", "stability,anisotropy_field,offset_field", "--figures", tmp_path / "figures"
+    )
+    assert (code, error) == (0, "")
+    assert "[[R-H loops]] loops.csv: a rising field makes the layers parallel" in text
+    content = tomllib.loads(out.read_text(encoding="utf-8"))
+    # Made with the stack's own values: a stability of 43, 2 kT times that over Ms V, and no offset.
+    for name, truth in (("stability", 42.98), ("anisotropy_field", 0.1734), ("offset_field", 0.0)):
+        found = content["fit"]["device"][name]
+        assert abs(found["value"] - truth) < 6.2 * found["standard_error"]  # by chance 6e-10
+    assert matplotlib.image.imread(tmp_path / "figures" / "fit_loops.png")[..., :3].std() > 0.05
+    # Without --vary what loops tell.
+    code, text, _ = call(*asked, "--json")
+    answer = json.loads(text)
+    assert (code, list(answer["device"])) == (0, ["stability", "offset_field"])
+    assert answer["loops"][str(loops)]["loops"] == 30
+    code, _, error = call(*asked, "--vary", "stability,critical_current")
+    assert code == 2
+    assert "critical_current shows in tables of switching or thresholds" in error
+
+
+def test_loops_and_pulses(data, loops, tmp_path, call):
+    errors = {}
+    for name, tables in (("pulses", [data]), ("both", [loops, data])):
+        out = tmp_path / f"{name}.toml"
+        code, _, error = call(*tables, "--stack", STACK, "--diameter", "40 nm", "--out", out)
+        assert (code, error) == (0, "")
+        content = tomllib.loads(out.read_text(encoding="utf-8"))
+        errors[name] = content["fit"]["device"]["stability"]["standard_error"]
+    assert errors["both"] < errors["pulses"]
+    assert [one["kind"] for one in content["fit"]["data"]] == ["loops", "switching"]
+
+
+def test_a_wafer_alone_and_the_study_that_takes_it(wafer, tmp_path, call):
+    out = tmp_path / "fitted.toml"
+    code, text, error = call(wafer, "--stack", STACK, "--out", out)
+    assert (code, error) == (0, "")
+    assert "[[Wafer]] 50 devices" in text
+    content = tomllib.loads(out.read_text(encoding="utf-8"))
+    assert [one["file"] for one in content["fit"]["data"]] == ["wafer.csv"]
+    code, text, _ = call(wafer, "--stack", STACK, "--out", out, "--json")
+    assert json.loads(text)["variability"] == content["fit"]["variability"]
+    study = tmp_path / "study.toml"
+    study.write_text(
+        'stack = "fitted.toml"\n[junction]\ndiameter = "40 nm"\n[variability]\nwafer = "fitted.toml"\n'
+        "[sweep]\n"
+        'amplitude = { start = "0.3 V", stop = "1 V", points = 3 }\n'
+        'duration = { start = "1 ns", stop = "30 ns", points = 4 }\n',
+        encoding="utf-8",
+    )
+    read = load_study(study)
+    assert read.variability.tmr.sigma == content["fit"]["variability"]["tmr"]
+    assert read.stack.tmr == content["fit"]["variability"]["means"]["tmr"]["value"]
 
 
 def test_json_and_bad_rows(data, tmp_path, call):

@@ -166,7 +166,7 @@ def assert_energy_accuracy(values):
 
 
 def assert_fit_new_stack(values):
-    # What was simulated comes back: six values within 6.2 standard errors, beyond by chance 4e-9.
+    # What was simulated comes back: eight values within 6.2 standard errors, beyond by chance 5e-9.
     truth = {**values["truth"], "resistance_area_product": 5e-12, "tmr_half_bias": 0.5}
     for name, (value, error) in values["fitted"].items():
         assert abs(value - truth[name]) < 6.2 * error, name
@@ -187,7 +187,7 @@ def assert_fit_new_stack(values):
 CHECKS = {
     "fit_new_stack": (
         {
-            "truth": "truth", "dispersion": "fit.dispersion", "wafer": "variability",
+            "truth": "truth", "dispersion": "fit.dispersion", "wafer": "fit.wafer.variability()",
             "fitted": "{n: [v.value, v.stderr] for n, v in fit.params.items() if v.vary}",
             "gain": "float(fit.deviance - own.deviance)",
             "narrowing": "plan['narrowing'].tolist()", "interval": "surface.dataset.attrs['interval']",

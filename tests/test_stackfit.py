@@ -14,9 +14,7 @@ from mtjchar.stackfit import (
     Film,
     FitWarning,
     compare,
-    fit_loops,
     fit_stack,
-    fit_wafer,
     fitted_stack,
     information_map,
     next_measurements,
@@ -27,8 +25,7 @@ from mtjchar.stackfit import (
     write_stack,
 )
 from mtjchar.stackfit.film import Device, FilmValues
-from mtjchar.stackfit.likelihood import deviance_residuals, expected_deviance
-from mtjchar.stackfit.loops import Steps, log_staying
+from mtjchar.stackfit.likelihood import deviance_moments, deviance_residuals, tail_probability
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_study
@@ -84,13 +81,28 @@ def test_deviance_is_the_likelihood():
     assert square == pytest.approx(2.0 * (saturated - likelihood), rel=1e-9)
 
 
-def test_expected_deviance():
+def test_moments_of_the_deviance():
     trials, rate = np.array([1e4, 1e4, 30.0, 1e4]), np.array([0.5, 1e-4, 0.05, 1e-9])
     rng = np.random.default_rng(5)
     draws = rng.binomial(trials.astype(int), 1.0 - rate, (40_000, 4)).astype(float)
-    mean = (deviance_residuals(draws, trials, np.log(rate)) ** 2).mean(axis=0)
-    # Standard error of the means: sqrt(2/40000) = 0.007 at most 0.01.
-    assert expected_deviance(trials, np.log(rate)) == pytest.approx(mean, abs=0.06)
+    square = deviance_residuals(draws, trials, np.log(rate)) ** 2
+    mean, variance = deviance_moments(trials, np.log(rate))
+    # Standard error of the means: sqrt(2/40000) = 0.007 at most 0.01; of the variances below 0.05.
+    assert mean == pytest.approx(square.mean(axis=0), abs=0.06)
+    assert variance == pytest.approx(square.var(axis=0), abs=0.3)
+
+
+def test_tail_of_a_sum_of_few_counts():
+    # 300 rows that switch once in a hundred sets: no chi-square, but one with the right two moments.
+    trials, log_rate = np.full(300, 10.0), np.full(300, np.log1p(-1e-3))
+    rng = np.random.default_rng(30)
+    draws = rng.binomial(10, 1e-3, (4000, 300)).astype(float)
+    deviance = (deviance_residuals(draws, trials, log_rate) ** 2).sum(axis=1)
+    mean, variance = (one.sum() for one in deviance_moments(trials, log_rate))
+    chance = np.array([tail_probability(one, mean, 0.5 * variance / mean) for one in deviance])
+    # Of 4000 sets 40 are expected beyond 1 %; a chi-square of the same mean would have hundreds there.
+    assert 5 < np.sum(chance < 0.01) < 110
+    assert np.sum(stats.chi2.sf(deviance, mean) < 0.01) > 200
 
 
 def test_current_drive_is_the_solver_itself():
@@ -490,82 +502,6 @@ def test_fit_without_a_film_has_no_stack():
     fit = fit_stack([read_table("data/published/hu2019_stack2.csv")], intervals=False, starts=1)
     with pytest.raises(InputError, match="stack of a fit without a film"):
         fitted_stack(fit)
-
-
-# ---- loops and wafers ----
-
-
-def loops(truth, count, seed):
-    rng = np.random.default_rng(seed)
-    grid = np.arange(-0.2, 0.2001, 5e-4)
-    ones = np.ones(len(grid) - 1)
-    parts = []
-    probability = {
-        sign: -np.expm1(
-            log_staying(Steps(grid[:-1], grid[1:], sign * ones, ones, ones, ones), *truth, 1.2e-9)
-        )
-        for sign in (1.0, -1.0)
-    }
-    for _ in range(count):
-        for sign in (1.0, -1.0):
-            leaves = rng.uniform(size=len(ones)) < probability[sign]
-            switched = np.arange(len(grid)) > np.argmax(leaves)
-            resistance = np.where(switched == (sign > 0.0), 4e3, 8e3)
-            parts.append(pd.DataFrame({"field_T": sign * grid, "resistance_ohm": resistance}))
-    return pd.concat(parts)
-
-
-def test_loops_come_back():
-    truth = (45.0, 0.18, 0.006)
-    table = table_of(loops(truth, 100, 26).assign(sweep_rate_T_per_s=1.0))
-    fit = fit_loops(table, film=FILM)
-    value, error = fit.parameters["value"].to_numpy(), fit.parameters["standard_error"].to_numpy()
-    assert np.abs((value - truth) / error).max() < FAR
-    assert error[0] < 4.0
-    assert not fit.messages
-    mean = fit.coercive["mean"]
-    assert 0.5 * (mean["upwards"] + mean["downwards"]) == pytest.approx(0.006, abs=1e-3)
-    # The other polarity of the field: the same numbers, with the offset turned around.
-    turned = loops(truth, 100, 26)
-    turned["field_T"] *= -1.0
-    other = fit_loops(table_of(turned), relaxation_time=float(FILM.nominal().relaxation_time), sweep_rate=1.0)
-    assert other.parameters["value"].to_numpy()[:2] == pytest.approx(value[:2], rel=1e-3)
-
-
-def test_rate_of_a_swept_field():
-    # Analytic: the logarithm of staying is minus the time times the rate, for a small step.
-    steps = Steps(*(np.array([one]) for one in (0.08, 0.0800001, 1.0, 2.0, 1.0, 1.0)))
-    expected = -1e-7 / 2.0 * long_pulses.decay_rate(0.08 / 0.18, 45.0) / 1e-9
-    assert log_staying(steps, 45.0, 0.18, 0.0, 1e-9) == pytest.approx(expected, rel=5e-3)
-
-
-def test_bad_loops():
-    few = loops((45.0, 0.18, 0.0), 3, 27)
-    with pytest.raises(InputError, match="switches upwards: got 3"):
-        fit_loops(table_of(few), 1e-9, sweep_rate=1.0)
-    with pytest.raises(InputError, match="sweep_rate: got 'missing'"):
-        fit_loops(table_of(few), 1e-9)
-    with pytest.raises(InputError, match="two states"):
-        fit_loops(table_of(few.assign(resistance_ohm=4e3)), 1e-9, sweep_rate=1.0)
-    with pytest.raises(InputError, match="relaxation_time"):
-        fit_loops(table_of(few))
-
-
-def test_wafer():
-    rng = np.random.default_rng(28)
-    mean, relative = np.array([40e-9, 5e-12, 1.2]), np.array([0.03, 0.05, 0.04])
-    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -0.6], [0.0, -0.6, 1.0]])
-    values = mean * (1.0 + relative * (rng.normal(size=(2000, 3)) @ np.linalg.cholesky(matrix).T))
-    table = pd.DataFrame(values, columns=["diameter_m", "resistance_area_product_ohm_m2", "tmr"])
-    fit = fit_wafer(table_of(table))
-    error = fit.parameters["standard_error"].to_numpy()
-    assert np.abs((fit.parameters["relative"].to_numpy() - relative) / error).max() < FAR
-    told = fit.variability()["correlation"]
-    assert told["resistance_area_product tmr"] == pytest.approx(-0.6, abs=FAR / np.sqrt(2000))
-    table.loc[7, "tmr"] = 12.0
-    assert "1 values of tmr lie beyond" in fit_wafer(table_of(table)).messages[0]
-    with pytest.raises(InputError, match="at least 10"):
-        fit_wafer(table_of(table.head(5)))
 
 
 def test_correlated_devices(file):

@@ -484,7 +484,7 @@ def test_reference_describes_every_key():
         for key in re.findall(r"`(\w+)`", line.split("|")[1])
     }
     # sigma and relative are of Python's Spread, no keys of a file.
-    assert in_tables == {*described(Study), "stack_overrides"} - {"sigma", "relative"}
+    assert in_tables == {*described(Study), "stack_overrides", "wafer"} - {"sigma", "relative"}
 
 
 def test_example_of_the_reference_loads(tmp_path):

@@ -29,9 +29,14 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file to write (TOML).")],
     diameter: Annotated[float | None, _DIAMETER] = None,
     vary: Annotated[
-        str,
-        typer.Option("--vary", metavar="NAME,...", help="Parameters to fit; the others keep the stack's."),
-    ] = "stability,critical_current,relaxation_time",
+        str | None,
+        typer.Option(
+            "--vary",
+            metavar="NAME,...",
+            help="Parameters to fit; the others keep the stack's. If not given what DATA tell of stability, "
+            "critical_current and relaxation_time, and with loops offset_field.",
+        ),
+    ] = None,
     per_direction: Annotated[
         str,
         typer.Option("--per-direction", metavar="NAME,...", help="Those with a value in each direction."),
@@ -51,8 +56,8 @@ def fit(
 ) -> None:
     """Fit a stack to tester data: values, intervals, and what the data cannot tell.
 
-    DATA are tables of switching counts, switching thresholds and R-V curves, fitted together; docs/fitting.md
-    has the formats. FITTED goes straight into a study.
+    DATA are tables of switching counts, switching thresholds, R-V curves and R-H loops, fitted together, and
+    wafer tables for the spread of devices; docs/fitting.md has the formats. FITTED goes into a study.
     """
     from mtjchar import plotting
     from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
@@ -65,12 +70,14 @@ def fit(
     if diameter is None:
         diameter = _mean_diameter(tables)
     film = Film(believed, diameter, 300.0 if temperature is None else temperature)
-    others = _others(tables, film)
-    for part in () if as_json else others:
-        console.print(part.report(), markup=False, highlight=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are in the report
-        result = fit_stack(tables, film, vary=_names(vary), per_direction=_names(per_direction))
+        result = fit_stack(
+            tables,
+            film,
+            vary=None if vary is None else _names(vary),
+            per_direction=_names(per_direction),
+        )
     plan = None if narrow is None else next_measurements(result, narrow)
     for message in result.messages:
         error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
@@ -78,13 +85,7 @@ def fit(
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
     if as_json:
-        print_json(
-            {
-                **_answer(result),
-                "next": None if plan is None else plan.to_dict("records"),
-                "other_reports": [part.report() for part in others],
-            }
-        )
+        print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
     else:
         console.print(result.report(), markup=False, highlight=False)
         if plan is not None:
@@ -94,21 +95,15 @@ def fit(
 
 
 def _mean_diameter(tables: Any) -> float:
-    for one in tables:
-        if one.kind == "wafer" and "diameter_m" in one.rows:
-            return float(one.rows["diameter_m"].mean())
+    from mtjchar.stackfit import fit_wafer
+
+    wafers = [one for one in tables if one.kind == "wafer"]
+    if wafers and "diameter_m" in wafers[0].rows:
+        return float(fit_wafer(*wafers).parameters["mean"]["diameter"])
     raise InputError(
         "--diameter", value=None, allowed='that of the junction, such as "40 nm"',
         remedy="Or give a wafer table that has diameters.",
     )  # fmt: skip
-
-
-def _others(tables: Any, film: Any) -> list[Any]:
-    """Fit what is not fitted together with the pulses: loops and wafer tables."""
-    from mtjchar.stackfit import fit_loops, fit_wafer
-
-    found: list[Any] = [fit_loops(one, film=film) for one in tables if one.kind == "loops"]
-    return [*found, *(fit_wafer(one) for one in tables if one.kind == "wafer")]
 
 
 def _names(text: str) -> list[str]:
@@ -125,4 +120,5 @@ def _answer(result: Any) -> dict[str, Any]:
         "bic": result.bic,
         "derived": result.derived().to_dict(orient="index"),
         "correlation": result.correlation().to_dict(),
+        "loops": result.coercive.to_dict(orient="index"),
     }

@@ -39,6 +39,8 @@ def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) ->
         paths += save(_thresholds(fit), folder, "fit_thresholds")
     if len(fit.problem.data.resistance):
         paths += save(_resistance(fit), folder, "fit_resistance")
+    if len(fit.problem.data.loops):
+        paths += save(_loops(fit), folder, "fit_loops")
     if narrow is not None:
         paths += save(next_figure(fit, narrow), folder, "next_measurement")
     return paths
@@ -136,6 +138,31 @@ def _resistance(fit: StackFit) -> Figure:
         (line,) = axes.plot(rows["voltage_V"], 1e-3 * rows["expected"], label=str(state).upper())
         axes.plot(rows["voltage_V"], 1e-3 * rows["observed"], "o", markersize=4, color=line.get_color())
     axes.set(xlabel="voltage (V)", ylabel="resistance (kΩ)", ylim=(0.0, None))
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _loops(fit: StackFit) -> Figure:
+    points = fit.points()
+    points = points[points["kind"] == "loop"]
+    figure = Figure(figsize=(5.6, 4.0), layout="constrained")
+    axes = figure.subplots()
+    keys = ["file", "towards_p", "sweep_rate_T_per_s"]
+    several = points["file"].nunique() > 1 or points["sweep_rate_T_per_s"].nunique() > 1
+    for (file, towards_p, rate), rows in points[points["stop_T"] > 0.0].groupby(keys):
+        rows = rows.sort_values("stop_T")
+        place = 1e3 * rows["upwards"] * rows["stop_T"]
+        # Shares of each step's trials become that of all loops.
+        model, counted = (1.0 - np.cumprod(1.0 - rows[name].to_numpy()) for name in ("expected", "observed"))
+        words = "AP → P" if towards_p == 1.0 else "P → AP"
+        label = f"{words}, {Path(str(file)).name}, {rate:.3g} T/s" if several else words
+        (line,) = axes.plot(place, model, label=label, linewidth=1.2)
+        shown = (counted > 0.0) & (counted < 1.0)
+        axes.plot(place[shown], counted[shown], "o", markersize=3.5, color=line.get_color())
+    near = points.loc[(points["expected"] > 1e-4) & (points["expected"] < 0.9999)]
+    edges = 1e3 * near["upwards"] * near["stop_T"]
+    axes.set(xlabel="field (mT)", ylabel="share that switched", xlim=(edges.min() - 5.0, edges.max() + 5.0))
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
     return figure

@@ -2,11 +2,11 @@
 
 from mtjchar.stackfit.design import information_map, next_measurements
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.fit import VARY, fit_stack
-from mtjchar.stackfit.loops import LoopFit, fit_loops
+from mtjchar.stackfit.fit import fit_stack
 from mtjchar.stackfit.model import UNITS as PARAMETERS
+from mtjchar.stackfit.problem import VARY
 from mtjchar.stackfit.result import FitWarning, StackFit, compare
-from mtjchar.stackfit.simulate import pulses_at, simulate_counts
+from mtjchar.stackfit.simulate import pulses_at, simulate_counts, simulate_loops
 from mtjchar.stackfit.stackfile import fitted_stack, write_stack
 from mtjchar.stackfit.tables import Table, read_table, read_tables, table_of
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
@@ -16,12 +16,10 @@ __all__ = [
     "VARY",
     "Film",
     "FitWarning",
-    "LoopFit",
     "StackFit",
     "Table",
     "WaferFit",
     "compare",
-    "fit_loops",
     "fit_stack",
     "fit_wafer",
     "fitted_stack",
@@ -31,6 +29,7 @@ __all__ = [
     "read_table",
     "read_tables",
     "simulate_counts",
+    "simulate_loops",
     "table_of",
     "write_stack",
 ]

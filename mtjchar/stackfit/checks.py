@@ -14,9 +14,13 @@ import pandas as pd
 from scipy import stats
 
 from mtjchar.errors import InputError
+from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.loop_checks import of_loops
+from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
 from mtjchar.stackfit.problem import Data, Problem, largest_current
 from mtjchar.stackfit.profile import minimize
+from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ FloatArray = npt.NDArray[np.float64]
 _OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
 _CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
 _DURATIONS = (5e-11, 1e4)  # s
+_COERCIVE = (5e-4, 5.0)  # T, where there is no film
+_COERCIVE_OVER_FILM = (0.02, 5.0)  # over the film's anisotropy field
 _FAR = 10.0  # factor between a fitted value and the film's
 _CONTRADICTION = 1e-6
 _SWAPPED = 25.0  # fall of the deviance
@@ -39,6 +45,8 @@ def before(problem: Problem) -> list[str]:
     _informative(problem)
     _enough(problem)
     _plausible(problem)
+    if len(problem.data.loops):
+        _plausible_fields(problem)
     _rising(problem.data.switching)
     return [*_contradictions(problem.data.switching), *_devices(problem.data)]
 
@@ -65,14 +73,17 @@ def _informative(problem: Problem) -> None:
 
 def _enough(problem: Problem) -> None:
     """No more parameters than rows that tell something, and more than one duration."""
-    switching, thresholds, resistance = problem.data
+    switching, thresholds, resistance, loops = problem.data
     telling = len(thresholds) + len(resistance)
+    if len(loops):
+        telling += int((loops["switched"] > 0).sum())
     if len(switching):
         trials, switched = switching["trials"], switching["switched"]
         telling += int(((switched > 0) & (switched < trials)).sum())
     if telling < len(problem.free):
         raise InputError(
-            "rows that tell something (thresholds, resistances, counts between never and always)",
+            "rows that tell something (thresholds, resistances, fields at which loops switch, counts between "
+            "never and always)",
             value=telling, allowed=f"at least as many as the {len(problem.free)} parameters that vary",
             remedy="Vary fewer parameters, or measure more pulses.",
         )  # fmt: skip
@@ -80,14 +91,10 @@ def _enough(problem: Problem) -> None:
     durations = pd.concat(
         [rows["duration_s"] for rows in (switching, thresholds) if len(rows)] or [pd.Series()]
     )
-    if not len(durations) or not device:
-        if device:
-            raise InputError(
-                "vary", value=sorted(device), allowed="parameters that the tables speak of",
-                remedy="Add switching counts or thresholds.",
-            )  # fmt: skip
+    if not len(durations):
         return
     kept = 1 if len(switching) == 0 else 2  # a threshold has no slope over amplitude
+    kept += "loops" in problem.data.kinds  # which tell the stability
     if durations.nunique() == 1 and len(device) > kept:
         raise InputError(
             "durations of the data", value=float(durations.iloc[0]),
@@ -98,8 +105,7 @@ def _enough(problem: Problem) -> None:
 
 def _plausible(problem: Problem) -> None:
     """Currents and durations within what the film, or any junction, could mean."""
-    switching, thresholds, _ = problem.data
-    for rows in (switching, thresholds):
+    for rows in (problem.data.switching, problem.data.thresholds):
         if not len(rows):
             continue
         longest, shortest = rows["duration_s"].max(), rows["duration_s"].min()
@@ -128,6 +134,23 @@ def _plausible(problem: Problem) -> None:
                 value=f"{pulses.amplitude.max():.3g} {unit}, {overdrive:.3g} times the film's Ic0",
                 allowed=f"{_OVERDRIVES[0]:g} to {_OVERDRIVES[1]:g} times",
                 remedy="Is the unit of the column right, and the diameter?",
+            )  # fmt: skip
+
+
+def _plausible_fields(problem: Problem) -> None:
+    """Coercive fields within what the film, or any junction, could mean."""
+    film = problem.model.film
+    low, high = _COERCIVE
+    allowed = f"{low:g} to {high:g} T"
+    if film is not None:
+        field = float(film.anisotropy_field(film.nominal().stability))
+        low, high = (share * field for share in _COERCIVE_OVER_FILM)
+        allowed = f"{low:.3g} to {high:.3g} T, for an anisotropy field of {field:.3g} T of the film"
+    for file, row in coercive_fields(problem.data.loops).iterrows():
+        if not low <= row["coercive"] <= high:
+            raise InputError(
+                f"{file}: coercive field", value=f"{row['coercive']:.3g} T", allowed=allowed,
+                remedy="Is the unit of the column right, and is this the device of the stack?",
             )  # fmt: skip
 
 
@@ -205,7 +228,7 @@ def _devices(data: Data) -> list[str]:
 
 def after(fit: StackFit) -> list[str]:
     """Say what the numbers of a fit do not show."""
-    messages = [*_dispersed(fit), *_too_good(fit), *_film(fit)]
+    messages = [*_dispersed(fit), *_too_good(fit), *_film(fit), *of_loops(fit), *_wafer_resistance(fit)]
     for name, remedy in fit.undetermined.items():
         messages.append(f"{name} is not determined by these data; measure {remedy}")
     return messages
@@ -228,10 +251,8 @@ def _dispersed(fit: StackFit) -> list[str]:
 
 
 def _too_good(fit: StackFit) -> list[str]:
-    if (
-        fit.problem.rows < 10
-        or stats.chi2.cdf(fit.deviance, max(fit.expected_deviance, 1.0)) > _CONTRADICTION
-    ):
+    smaller = 1.0 - tail_probability(fit.deviance, fit.expected_deviance, fit.deviance_scale)
+    if fit.problem.rows < 10 or smaller > _CONTRADICTION:
         return []
     return [
         "the data agree with the model better than chance allows, deviance "
@@ -314,3 +335,22 @@ def _film(fit: StackFit) -> list[str]:
                 f"{name} would be {row['value']:.3g}: relaxation time and stability do not go together"
             )
     return messages
+
+
+def _wafer_resistance(fit: StackFit) -> list[str]:
+    """Pulses in volts of one device, with the mean resistance of many."""
+    wafer, pulses = fit.wafer, fit.problem.pulses
+    if wafer is None or pulses is None or not pulses.voltage.any():
+        return []
+    spreads = {
+        name: float(wafer.parameters["relative"][name])
+        for name in IN_STACK
+        if name in wafer.parameters.index and name not in fit.problem.free
+    }
+    if not spreads:
+        return []
+    words = " and ".join(f"{name} (standard deviation {one:.1%})" for name, one in spreads.items())
+    return [
+        f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
+        f"out: add R-V of the device and vary {' and '.join(spreads)}"
+    ]

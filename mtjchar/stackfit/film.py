@@ -140,10 +140,17 @@ class Film:
         )
         return FilmValues(interfacial, polarization / m**self.stack.polarization_exponent, damping)
 
-    def anisotropy_field(self, stability: npt.ArrayLike) -> FloatArray:
+    def anisotropy_field(
+        self, stability: npt.ArrayLike, temperature: npt.ArrayLike | None = None
+    ) -> FloatArray:
         """Anisotropy field mu0 Hk, T, that goes with a stability: 2 kB T Delta/(Ms V)."""
-        moment = self.magnetization(self.temperature) * self.volume
-        return np.asarray(2.0 * constants.k * self.temperature * np.asarray(stability) / moment)
+        kelvin = np.asarray(self.temperature if temperature is None else temperature)
+        moment = self.magnetization(kelvin) * self.volume
+        return np.asarray(2.0 * constants.k * kelvin * np.asarray(stability) / moment)
+
+    def moment_ratio(self, stability: npt.ArrayLike, anisotropy_field: npt.ArrayLike) -> FloatArray:
+        """Moment 2 kB T Delta/(mu0 Hk) that a stability and a field (T) imply, over Ms V of the junction."""
+        return np.asarray(self.anisotropy_field(stability) / np.asarray(anisotropy_field))
 
     def damping(self, stability: npt.ArrayLike, relaxation_time: npt.ArrayLike) -> FloatArray:
         """Gilbert damping from the relaxation time (s); NaN where there is none."""

@@ -8,30 +8,30 @@ from collections.abc import Mapping, Sequence
 import lmfit
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import checks
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.problem import FITTED_KINDS, Data, Problem, make_problem
+from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.problem import FITTED_KINDS, TOLD_BY, Data, Problem, make_problem
 from mtjchar.stackfit.profile import minimize, profile_interval
 from mtjchar.stackfit.result import FitWarning, StackFit
 from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 FloatArray = npt.NDArray[np.float64]
-
-VARY = ("stability", "critical_current", "relaxation_time")
-"""What is fitted if nothing else is asked for."""
 
 _SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
 _SCALES = {
     "stability": 10.0,
     "slonczewski_lambda": 0.1,
     "offset_field": 5e-3,
+    "anisotropy_field": 0.02,
     "tmr": 0.1,
 }
 _RELATIVE_SCALE = 0.1
 _LEAST_STRENGTH = 1e-14  # of the information along a combination of parameters, over the largest: rounding
+_LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
 _CORRECTIONS = 2
 _SMALL = 0.05  # standard errors: change of the residuals at which the table needs no further correction
 
@@ -40,20 +40,20 @@ def fit_stack(
     tables: Sequence[Table],
     film: Film | None = None,
     *,
-    vary: Sequence[str] = VARY,
+    vary: Sequence[str] | None = None,
     per_direction: Sequence[str] = (),
     start: Mapping[str, float] | None = None,
     starts: int = 3,
     intervals: bool = True,
     exact: bool = True,
 ) -> StackFit:
-    """Fit device parameters to switching counts, thresholds and R-V curves together.
+    """Fit device parameters to switching counts, thresholds, R-V curves and R-H loops together.
 
     Parameters
     ----------
     tables : sequence of Table
-        From `mtjchar.stackfit.read_table`, of the kinds switching, thresholds and resistance; others are for
-        `fit_loops` and `fit_wafer`.
+        From `mtjchar.stackfit.read_table`. Wafer tables give the spread of devices (`fit_wafer`), and their
+        means of resistance-area product and TMR take the place of the stack's where these do not vary.
     film : Film, optional
         The junction as it is believed to be: starts, what is not varied, and the resistance that turns volts
         into amperes. Without it data have to be in amperes, at one temperature.
@@ -62,7 +62,9 @@ def fit_stack(
         ``interfacial_anisotropy`` for ``stability``, ``damping`` for ``relaxation_time``,
         ``spin_polarization`` for ``critical_current``. What does not vary keeps the film's value: with a
         fixed damping the relaxation time follows the stability, with a fixed polarization the critical
-        current.
+        current, and the anisotropy field the stability by the film's moment. If not given: of stability,
+        critical current and relaxation time what the tables tell (loops alone: the stability), and with
+        loops the offset field.
     per_direction : sequence of str, optional
         Those of stability, critical_current and relaxation_time that have a value in each direction.
     start : mapping, optional
@@ -82,28 +84,32 @@ def fit_stack(
     ------
     InputError
         For data that cannot tell what is asked: no pulse between never and always switching, one duration for
-        three parameters, amplitudes far from what the film needs, fewer informative rows than parameters.
+        three parameters, amplitudes or fields far from what the film needs, fewer informative rows than
+        parameters, parameters that show in none of the tables.
 
     Warns
     -----
     FitWarning
         For what a fit shows: a model that does not describe the data, rows of one pulse that contradict each
-        other, directions that look swapped, parameters at their bounds or undetermined.
+        other, directions that look swapped, loops and pulses that do not go together, parameters at their
+        bounds or undetermined.
     """
     used = [table for table in tables if table.kind in FITTED_KINDS]
-    if not used:
-        raise InputError(
-            "data", value=[table.kind for table in tables], allowed=f"tables of {', '.join(FITTED_KINDS)}"
-        )
+    wafers = [table for table in tables if table.kind == "wafer"]
+    if not (used or wafers):
+        raise InputError("data", value=[], allowed=f"tables of {', '.join(FITTED_KINDS)} or wafer")
+    wafer = fit_wafer(*wafers) if wafers else None
+    if wafer is not None and film is not None:
+        film = wafer.film(film, without=vary or ())
     data = Data.of(used)
     temperature = film.temperature if film is not None else _only_temperature(data)
     problem, first = make_problem(data, film, vary, per_direction, start or {}, temperature)
-    warned = checks.before(problem)
+    warned = [*checks.before(problem), *(wafer.messages if wafer is not None else ())]
     _check_sensitive(problem, first)
     best, square, jacobian = _search(problem, first, starts)
     if exact:
         best, square, jacobian = _exact(problem, best, square, jacobian)
-    return _assemble(problem, best, square, jacobian, first, used, warned, intervals)
+    return _assemble(problem, best, square, jacobian, first, (*used, *wafers), wafer, warned, intervals)
 
 
 def _only_temperature(data: Data) -> float:
@@ -135,7 +141,8 @@ def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
         if np.array_equal(problem.residuals(moved), at_start):
             raise InputError(
                 "vary", value=name, allowed="parameters that these data depend on",
-                remedy="Currents do not show resistances; one direction does not show an asymmetry.",
+                remedy=f"{' or '.join(TOLD_BY.get(name, ()))} tables would tell; but currents do not show "
+                "resistances, and one direction does not show an asymmetry.",
             )  # fmt: skip
 
 
@@ -163,22 +170,23 @@ def _assemble(
     square: float,
     jacobian: FloatArray,
     first: Mapping[str, float],
-    used: Sequence[Table],
+    tables: Sequence[Table],
+    wafer: WaferFit | None,
     warned: list[str],
     intervals: bool,
 ) -> StackFit:
     size = scales(problem, best)
-    # Parameters in their natural sizes: singular values say what combinations the data leave open.
-    scaled = jacobian * size
-    strength, axes = np.linalg.eigh(scaled.T @ scaled)
-    inverse = (axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T
     freedom = problem.rows - len(best)
-    expected = float(problem.expected(best).sum()) - len(best)
+    moments = problem.moments(best)
+    expected = float(moments.mean.sum()) - len(best)
+    # Chi-square has twice the mean for a variance; each parameter takes one degree of freedom.
+    excess = 0.5 * (float(moments.variance.sum()) - 2.0 * len(best))
+    scale = max(excess / expected, _LEAST_SCALE) if expected > 0.5 else 1.0
     dispersion = square / expected if expected > 0.5 else 1.0
-    # Against chi-square, whose mean is that of the deviance.
-    significant = freedom > 0 and expected > 0.5 and stats.chi2.sf(square, max(expected, 1.0)) < _SIGNIFICANT
+    chance = tail_probability(square, expected, scale)
+    significant = freedom > 0 and expected > 0.5 and chance < _SIGNIFICANT
     inflation = dispersion if significant and dispersion > 1.0 else 1.0
-    covariance = inflation * inverse * np.outer(size, size)
+    covariance = inflation * _inverse(jacobian * size) * np.outer(size, size)
     error = np.sqrt(np.diag(covariance))
 
     parameters = lmfit.Parameters()
@@ -204,10 +212,19 @@ def _assemble(
         )
     fit = StackFit(
         params=parameters, problem=problem, vector=best, covariance=covariance, deviance=square,
-        expected_deviance=expected, dispersion=dispersion, inflation=inflation, profiles=profiles,
-        tables=tuple(used), messages=(),
+        expected_deviance=expected, deviance_scale=scale, dispersion=dispersion, inflation=inflation,
+        profiles=profiles, tables=tuple(tables), wafer=wafer, messages=(),
     )  # fmt: skip
     messages = (*warned, *checks.after(fit))
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=3)
     return fit.with_messages(messages)
+
+
+def _inverse(scaled: FloatArray) -> FloatArray:
+    """Inverse of the information, from derivatives by parameters in their natural sizes."""
+    if not scaled.shape[1]:
+        return np.empty((0, 0))
+    # Singular values say what combinations the data leave open.
+    strength, axes = np.linalg.eigh(scaled.T @ scaled)
+    return np.asarray((axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T)

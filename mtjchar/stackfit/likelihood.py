@@ -4,30 +4,39 @@ References
 ----------
 .. [1] P. McCullagh, J. A. Nelder, Generalized Linear Models, 2nd ed. (1989): binomial deviance, 4.4.1;
    over-dispersion, 4.5.
+.. [2] F. E. Satterthwaite, Biometrics Bull. 2, 110 (1946), doi:10.2307/3002019.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from mtjchar.stackfit.model import log_switching_rate
-
 FloatArray = npt.NDArray[np.float64]
+
+LEAST_TABLED = 1e-15
+"""Rate of switching below which the table of error rates has underflown."""
+
+LEAST_SWEPT = 1e-300
+"""Likewise for a swept field, whose rates are known however small they are."""
 
 _FEW = 10.0  # expected counts from which a deviance is distributed like chi-square
 _COUNTED = 80
 
 
-def deviance_residuals(switched: FloatArray, trials: FloatArray, log_error_rate: FloatArray) -> FloatArray:
+def deviance_residuals(
+    switched: FloatArray, trials: FloatArray, log_error_rate: FloatArray, least: float = LEAST_TABLED
+) -> FloatArray:
     """Signed square roots of the binomial deviance, positive where more switched than expected [1]_.
 
     Their sum of squares is -2 times the log-likelihood, up to what the data alone decide: least squares of
     them is maximum likelihood.
     """
     failed = trials - switched
-    switching = log_switching_rate(log_error_rate)
+    switching = np.log(np.maximum(-np.expm1(log_error_rate), least))
     deviance = 2.0 * (
         special.xlogy(switched, switched / trials)
         - switched * switching
@@ -38,15 +47,36 @@ def deviance_residuals(switched: FloatArray, trials: FloatArray, log_error_rate:
     return np.sign(switched - expected) * np.sqrt(np.maximum(deviance, 0.0))
 
 
-def expected_deviance(trials: FloatArray, log_error_rate: FloatArray) -> FloatArray:
-    """Mean deviance of each row if the model is right: 1, and less where few counts are expected."""
+class Moments(NamedTuple):
+    """Mean and variance of deviances, if the model is right."""
+
+    mean: FloatArray
+    variance: FloatArray
+
+
+def deviance_moments(trials: FloatArray, log_error_rate: FloatArray) -> Moments:
+    """Return moments of each row's deviance: 1 and 2, as of chi-square, unless few counts are expected."""
     rare = np.minimum(np.exp(log_error_rate), -np.expm1(log_error_rate))
-    mean = np.ones_like(rare)
+    mean, variance = np.ones_like(rare), np.full_like(rare, 2.0)
     few = trials * rare < _FEW
     if few.any():
         n, p = trials[few, None], np.maximum(rare[few, None], 1e-300)
         counts = np.minimum(np.arange(_COUNTED), n)
         weight = stats.binom.pmf(np.arange(_COUNTED), n, p)
-        squared = deviance_residuals(counts, n, np.log1p(-p)) ** 2
+        squared = deviance_residuals(counts, n, np.log1p(-p), LEAST_SWEPT) ** 2
         mean[few] = (weight * squared).sum(axis=1)
-    return mean
+        variance[few] = (weight * squared**2).sum(axis=1) - mean[few] ** 2
+    return Moments(mean, variance)
+
+
+def tail_probability(deviance: float, expected: float, scale: float) -> float:
+    """Probability of so large a deviance: of a chi-square with the right mean and variance [2]_.
+
+    Parameters
+    ----------
+    deviance, expected : float
+        What it is, and what it is on average.
+    scale : float
+        Its variance over twice its mean: 1 for chi-square, more where few counts are expected.
+    """
+    return float(stats.chi2.sf(deviance / scale, max(expected, 1.0) / scale))

@@ -1,4 +1,4 @@
-"""What a set of parameters says about the rows of the tables: error rates, thresholds, resistances.
+"""What a set of parameters says about the rows of the tables: error rates, thresholds, resistances, loops.
 
 One device, rectangular pulses. Under current drive the overdrive is constant; under voltage drive it changes
 with the resistance while the magnetization turns, and the torque's own asymmetry comes on top.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from mtjchar.physics import rate_table, tunneling
 from mtjchar.physics.fokker_planck import STABILITY_RANGE, slowest_eigenvalue, write_statistics
 from mtjchar.physics.long_pulses import decay_rate
 from mtjchar.stackfit.film import Device, Film, FilmValues
+from mtjchar.stackfit.loops import FieldSteps, log_staying
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,6 +31,7 @@ UNITS = {
     "relaxation_time": "s",
     "slonczewski_lambda": "",
     "offset_field": "T",
+    "anisotropy_field": "T",
     "resistance_area_product": "ohm*m^2",
     "tmr": "",
     "tmr_half_bias": "V",
@@ -41,12 +44,23 @@ DIRECTIONAL = ("stability", "critical_current", "relaxation_time")
 _POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
 _HANDOVER = 100.0  # reduced time, over the overdrive, from which on the logarithm is a straight line
 _LEAST_EIGENVALUE = 1e-7  # per t_D
-_LEAST_RATE = 1e-15  # of switching, where the table has underflown
 
 
 def suffixed(name: str, direction: str) -> str:
     """Name of a parameter that has a value of its own in each direction."""
     return f"{name}_{direction}"
+
+
+class Rows(Protocol):
+    """What the parameters of a device depend on: direction and temperature of each row."""
+
+    @property
+    def reverse(self) -> BoolArray:
+        """AP to P."""
+
+    @property
+    def temperature(self) -> FloatArray:
+        """K."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +130,42 @@ class SwitchingModel:
     Parameters
     ----------
     film : Film or None
-        Needed for voltages, for several temperatures and for `offset_field`.
+        Needed for voltages, for several temperatures, and for fields where the anisotropy field is not given.
     """
 
     film: Film | None
 
-    def device(self, values: Values, pulses: Pulses) -> Device:
+    def device(self, values: Values, rows: Rows) -> Device:
         """Device parameters of each row."""
-        own = Device(*(_directional(values, name, pulses.reverse) for name in DIRECTIONAL))
-        if self.film is None or np.all(pulses.temperature == self.film.temperature):
+        own = Device(*(_directional(values, name, rows.reverse) for name in DIRECTIONAL))
+        if self.film is None or np.all(rows.temperature == self.film.temperature):
             return own
         film = self.film.film(own)
-        return self.film.device(FilmValues(*film), pulses.temperature)
+        return self.film.device(FilmValues(*film), rows.temperature)
+
+    def anisotropy_field(self, values: Values, rows: Rows, stability: FloatArray) -> FloatArray:
+        """Anisotropy field mu0 Hk of each row, T, for the stabilities of the rows.
+
+        It is that of the film's moment, unless it is given: then it holds at the temperature of the fit, and
+        goes with temperature as the film's does.
+        """
+        own = values.get("anisotropy_field")
+        if self.film is None:
+            assert own is not None  # checked where the data are
+            return np.full_like(stability, own)
+        field = self.film.anisotropy_field(stability, rows.temperature)
+        if own is None:
+            return field
+        at_fit = self.film.anisotropy_field(_directional(values, "stability", rows.reverse))
+        return np.asarray(own * field / at_fit)
+
+    def log_staying(self, values: Values, steps: FieldSteps) -> FloatArray:
+        """Natural logarithm of the probability that the state outlasts each step of a swept field."""
+        device = self.device(values, steps)
+        field = self.anisotropy_field(values, steps, device.stability)
+        return log_staying(
+            steps, device.stability, field, device.relaxation_time, values.get("offset_field", 0.0)
+        )
 
     def load_line(
         self, values: Values, pulses: Pulses, critical: FloatArray
@@ -179,9 +217,8 @@ class SwitchingModel:
         field = values.get("offset_field", 0.0)
         if not field:
             return np.zeros_like(stability)
-        assert self.film is not None  # checked where the data are
         towards_p = np.where(pulses.reverse, -1.0, 1.0)
-        return np.asarray(towards_p * field / self.film.anisotropy_field(stability))
+        return np.asarray(towards_p * field / self.anisotropy_field(values, pulses, stability))
 
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
@@ -251,8 +288,3 @@ class SwitchingModel:
 def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
     forward, backward = (values.get(suffixed(name, one), values.get(name, np.nan)) for one in DIRECTIONS)
     return np.where(reverse, backward, forward)
-
-
-def log_switching_rate(log_error_rate: FloatArray) -> FloatArray:
-    """Logarithm of the probability to switch, from that of the error rate."""
-    return np.log(np.maximum(-np.expm1(log_error_rate), _LEAST_RATE))

@@ -14,7 +14,8 @@ from scipy.optimize import least_squares
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.likelihood import deviance_residuals, expected_deviance
+from mtjchar.stackfit.likelihood import LEAST_SWEPT, Moments, deviance_moments, deviance_residuals
+from mtjchar.stackfit.loops import FieldSteps, coercive_fields, steps_of
 from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, SwitchingModel, suffixed
 from mtjchar.stackfit.tables import Table
 from mtjchar.study import DIRECTIONS
@@ -31,7 +32,19 @@ ALIASES = {
 
 TIED = {"relaxation_time", "critical_current"}
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error
-FITTED_KINDS = ("switching", "thresholds", "resistance")
+FITTED_KINDS = ("switching", "thresholds", "resistance", "loops")
+
+VARY = ("stability", "critical_current", "relaxation_time")
+"""What is fitted if nothing else is asked for: of these, what the tables tell."""
+
+_PULSES = ("switching", "thresholds")
+TOLD_BY = {
+    **dict.fromkeys(("critical_current", "slonczewski_lambda"), _PULSES),
+    **dict.fromkeys(("stability", "relaxation_time", "offset_field"), (*_PULSES, "loops")),
+    "anisotropy_field": ("loops",),
+    **dict.fromkeys(("resistance_area_product", "tmr", "tmr_half_bias"), ("resistance", *_PULSES)),
+}
+"""Kinds of tables that a parameter shows in."""
 
 _BOUNDS = {
     "stability": (10.0, 250.0),
@@ -45,23 +58,41 @@ _OF_RESISTANCE = ("resistance_area_product", "tmr", "tmr_half_bias")
 _START = {"stability": 60.0, "relaxation_time": 1e-9}
 _STARTS = {"stability": (0.45, 0.75, 1.0, 1.4, 2.2), "relaxation_time": (0.4, 1.0, 2.5)}
 _CURRENTS = np.geomspace(0.3, 2.5, 14)  # over the largest current of the data
+_FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 
 
 class Data(NamedTuple):
-    """Rows of all tables of a kind together; empty frames where there are none."""
+    """Rows of all tables of a kind together, of loops their steps; empty frames where there are none."""
 
     switching: pd.DataFrame
     thresholds: pd.DataFrame
     resistance: pd.DataFrame
+    loops: pd.DataFrame
 
     @classmethod
     def of(cls, tables: Sequence[Table]) -> Data:
         """Put tables together."""
         frames = []
         for kind in FITTED_KINDS:
-            rows = [table.rows for table in tables if table.kind == kind]
+            rows = [
+                steps_of(table) if kind == "loops" else table.rows for table in tables if table.kind == kind
+            ]
             frames.append(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame())
         return cls(*frames)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of which there are rows."""
+        return tuple(kind for kind, rows in zip(FITTED_KINDS, self, strict=True) if len(rows))
+
+    def only(self, *kinds: str) -> Data:
+        """Return the rows of some kinds alone."""
+        return Data(
+            *(
+                rows if kind in kinds else pd.DataFrame()
+                for kind, rows in zip(FITTED_KINDS, self, strict=True)
+            )
+        )
 
 
 @dataclass
@@ -104,6 +135,7 @@ class Problem:
             self.data.switching.get(name, pd.Series(dtype=float)).to_numpy(dtype=np.float64)
             for name in ("trials", "switched")
         )
+        self._steps = FieldSteps.of(self.data.loops, self.temperature) if len(self.data.loops) else None
         self._noise = self._resistance_noise()
 
     @property
@@ -144,7 +176,7 @@ class Problem:
     def residuals(self, vector: FloatArray) -> FloatArray:
         """Over all rows: signed roots of deviances, and deviations over their standard errors."""
         values = self.values(vector)
-        parts = []
+        parts = [np.empty(0)]
         if self._switching is not None:
             parts.append(deviance_residuals(self._switched, self._trials, self._log_rate(values)))
         if self._thresholds is not None:
@@ -153,14 +185,29 @@ class Problem:
         if len(self.data.resistance):
             rows = self.data.resistance
             parts.append((rows["resistance_ohm"].to_numpy() - self.resistance(values)) / self._noise)
+        if self._steps is not None:
+            rows = self.data.loops
+            switched, trials = (rows[name].to_numpy(dtype=np.float64) for name in ("switched", "trials"))
+            parts.append(deviance_residuals(switched, trials, self.log_staying(values), LEAST_SWEPT))
         return np.concatenate(parts)
 
-    def expected(self, vector: FloatArray) -> FloatArray:
-        """Mean squares of the residuals of a model that is right."""
-        mean = np.ones(self.rows)
+    def moments(self, vector: FloatArray) -> Moments:
+        """Mean and variance of the squares of the residuals of a model that is right."""
+        mean, variance = np.ones(self.rows), np.full(self.rows, 2.0)
+        values = self.values(vector)
         if self._switching is not None:
-            mean[: len(self._trials)] = expected_deviance(self._trials, self._log_rate(self.values(vector)))
-        return mean
+            own = slice(0, len(self._trials))
+            mean[own], variance[own] = deviance_moments(self._trials, self._log_rate(values))
+        if self._steps is not None:
+            own = slice(self.rows - len(self.data.loops), None)
+            trials = self.data.loops["trials"].to_numpy(dtype=np.float64)
+            mean[own], variance[own] = deviance_moments(trials, self.log_staying(values))
+        return Moments(mean, variance)
+
+    def log_staying(self, values: Values) -> FloatArray:
+        """Logarithm of the probability that the state outlasts each step of the loops."""
+        assert self._steps is not None
+        return self.model.log_staying(values, self._steps)
 
     def _log_rate(self, values: Values) -> FloatArray:
         assert self._switching is not None
@@ -234,28 +281,43 @@ class Problem:
     def starts(self, start: Values, count: int) -> list[FloatArray]:
         """Places to start from, best first: a coarse look over the free parameters of the device."""
         base = np.array([start[name] for name in self.free])
-        if count < 1 or not (len(self.data.switching) or len(self.data.thresholds)):
+        if count < 1 or set(self.data.kinds) <= {"resistance"}:
             return [base]
         axes = []
         for name in self.free:
             root = next((one for one in _STARTS if name.startswith(one)), None)
             low, high = self.bounds[name]
             factors = _STARTS[root] if root else (1.0,)
-            axes.append(np.unique(np.clip(np.array(factors) * start[name], 1.05 * low, 0.95 * high)))
-        currents = [k for k, name in enumerate(self.free) if name.startswith("critical_current")]
-        # One factor for all critical currents: they start from the same side.
-        scales = _CURRENTS if currents else np.ones(1)
-        largest = self._largest_current()
-        best: dict[tuple[float, ...], tuple[float, FloatArray]] = {}
+            # An offset can be 0 or negative: it starts where the loops are, or at none.
+            inside = (1.05 * low, 0.95 * high) if root else (low, high)
+            axes.append(np.unique(np.clip(np.array(factors) * start[name], *inside)))
+        scans = self._scans()
+        found = []
         for point in itertools.product(*axes):
-            for scale in scales:
-                vector = np.array(point)
-                vector[currents] = scale * largest
-                square = float(np.sum(np.clip(self.residuals(vector), -1e3, 1e3) ** 2))
-                if point not in best or square < best[point][0]:
-                    best[point] = (square, vector)
-        ordered = sorted(best.values(), key=lambda pair: pair[0])
-        return [vector for _, vector in ordered[:count]]
+            vector, square = np.array(point), self._rough_square(np.array(point))
+            for places, values in scans:
+                tried = np.tile(vector, (len(values), 1))
+                tried[:, places] = np.clip(values, *self.bounds[self.free[places[0]]])[:, None]
+                squares = [self._rough_square(one) for one in tried]
+                vector, square = tried[int(np.argmin(squares))], min(squares)
+            found.append((square, vector))
+        return [vector for _, vector in sorted(found, key=lambda pair: pair[0])[:count]]
+
+    def _scans(self) -> list[tuple[list[int], FloatArray]]:
+        """Free parameters whose size the data themselves tell, and values to try."""
+        scans = []
+        # One value for all critical currents: they start from the same side.
+        currents = [k for k, name in enumerate(self.free) if name.startswith("critical_current")]
+        if currents:
+            scans.append((currents, _CURRENTS * self._largest_current()))
+        if "anisotropy_field" in self.free:
+            scans.append(
+                ([self.free.index("anisotropy_field")], _FIELDS * _field_scale(self.data.loops).coercive)
+            )
+        return scans
+
+    def _rough_square(self, vector: FloatArray) -> float:
+        return float(np.sum(np.clip(self.residuals(vector), -1e3, 1e3) ** 2))
 
     def _largest_current(self) -> float:
         return largest_current(self.model, self.fixed_or_nominal(), self._switching, self._thresholds)
@@ -280,6 +342,22 @@ def nominal_values(film: Film | None) -> dict[str, float]:
     }
 
 
+class FieldScale(NamedTuple):
+    """Mean coercive field of loops, and the field that shifts them, positive towards P; T."""
+
+    coercive: float
+    offset: float
+
+
+def _field_scale(loops: pd.DataFrame) -> FieldScale:
+    fields = coercive_fields(loops)
+    # A loop is centred where the applied field cancels the other one.
+    offset = -fields["polarity"] * fields["center"]
+    return FieldScale(
+        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
+    )
+
+
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:
     """Largest current of the data, A, before the write."""
     one = np.asarray(1.0)
@@ -291,19 +369,23 @@ def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | Non
 def make_problem(
     data: Data,
     film: Film | None,
-    vary: Sequence[str],
+    vary: Sequence[str] | None,
     per_direction: Sequence[str],
     start: Values,
     temperature: float,
 ) -> tuple[Problem, dict[str, float]]:
     """Set up what is fitted; returns it with the values to start from."""
-    names = _names(vary, per_direction)
+    if vary is not None and not vary:
+        raise InputError("vary", value=list(vary), allowed="at least one parameter")
+    names = _names(_told(data) if vary is None else vary, per_direction)
+    _check_told(data, names, per_direction)
     model = SwitchingModel(film)
+    scale = _field_scale(data.loops) if len(data.loops) else None
     values = {**_START, **nominal_values(film), **start}
     groups = [
         Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
     ]
-    _check_film(film, groups, data, temperature)
+    _check_film(film, groups, data, temperature, {*names, *start})
     driven = any(group is not None for group in groups)
     if driven and film is None and "critical_current" not in start:
         values["critical_current"] = 0.8 * largest_current(model, values, *groups)
@@ -313,17 +395,70 @@ def make_problem(
         split = name in {ALIASES.get(one, one) for one in per_direction}
         free += [suffixed(name, one) for one in reversed(directions)] if split else [name]
     largest = largest_current(model, values, *groups) if driven else 1.0
-    bounds = {name: _bounds(name, largest, film) for name in free}
+    begin = {**values, **_begin(film, scale), **start}
+    bounds = {name: _bounds(name, largest, begin, scale) for name in free}
     first = {}
     for name in free:
         low, high = bounds[name]
-        root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
-        first[name] = float(np.clip(values.get(name, values.get(root, 1.0)), 1.001 * low, 0.999 * high))
-    roots = {next((one for one in DIRECTIONAL if name.startswith(one)), name) for name in free}
+        place = begin.get(name, begin.get(root_of(name), 1.0))
+        first[name] = float(np.clip(place, low + 1e-3 * abs(low), high - 1e-3 * abs(high)))
+    roots = set(map(root_of, free))
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
     needed = set(UNITS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
-    fixed = {name: float(values[name]) for name in needed - roots - tied}
+    # Not among the fixed ones the anisotropy field follows from stability and moment.
+    needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
+    fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
     return Problem(data, model, tuple(free), fixed, tied, bounds, temperature), first
+
+
+def root_of(name: str) -> str:
+    """Parameter that a name stands for, in both directions or in one."""
+    return next((one for one in DIRECTIONAL if name.startswith(one)), name)
+
+
+def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
+    """Fields to start from, as film and loops show them."""
+    begin = (
+        {} if film is None else {"anisotropy_field": float(film.anisotropy_field(film.nominal().stability))}
+    )
+    if scale is None:
+        return begin
+    return {"anisotropy_field": 2.0 * scale.coercive, **begin, "offset_field": scale.offset}
+
+
+def _told(data: Data) -> list[str]:
+    """Return what is fitted if nothing else is asked for."""
+    if set(data.kinds) & set(_PULSES):
+        names = list(VARY)
+    elif "loops" in data.kinds:
+        names = ["stability"]
+    else:
+        names = []
+    if "loops" in data.kinds:
+        names.append("offset_field")
+    if not names and data.kinds:
+        raise InputError(
+            "vary", value=None, allowed="at least one parameter",
+            remedy="R-V curves tell resistance_area_product, tmr and tmr_half_bias: name them.",
+        )  # fmt: skip
+    return names
+
+
+def _check_told(data: Data, names: Sequence[str], per_direction: Sequence[str]) -> None:
+    for name in names:
+        if not set(data.kinds) & set(TOLD_BY[name]):
+            raise InputError(
+                "vary", value=name,
+                allowed=f"parameters that show in these tables ({', '.join(data.kinds) or 'none'})",
+                remedy=f"{name} shows in tables of {' or '.join(TOLD_BY[name])}.",
+            )  # fmt: skip
+    if per_direction and not set(data.kinds) & set(_PULSES):
+        raise InputError("per_direction", value=list(per_direction), allowed="with pulses in both directions")
+    if len(data.loops) and "stability" in {ALIASES.get(one, one) for one in per_direction}:
+        raise InputError(
+            "per_direction", value="stability", allowed="one stability where there are loops",
+            remedy="A field makes the directions differ, and loops show it: vary offset_field instead.",
+        )  # fmt: skip
 
 
 def _names(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
@@ -338,27 +473,41 @@ def _names(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
             raise InputError(
                 "per_direction", value=name, allowed=f"those of {', '.join(DIRECTIONAL)} that vary"
             )
-    if not names:
-        raise InputError("vary", value=list(vary), allowed="at least one parameter")
     return names
 
 
-def _check_film(film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float) -> None:
+def _check_film(
+    film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float, given: set[str]
+) -> None:
     if film is not None:
         return
     remedy = "Give a stack and a diameter."
     if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
         raise InputError("amplitudes in V", value="no stack", allowed="with a stack", remedy=remedy)
-    if any(group is not None and np.any(group.temperature != temperature) for group in groups):
+    if any(group is not None and np.any(group.temperature != temperature) for group in groups) or np.any(
+        data.loops.get("temperature_K", pd.Series(dtype=float)) != temperature
+    ):
         raise InputError("several temperatures", value="no stack", allowed="with a stack", remedy=remedy)
+    fields = len(data.loops) or "offset_field" in given
+    for name, needed in (("anisotropy_field", fields), ("relaxation_time", len(data.loops))):
+        if needed and name not in given:
+            raise InputError(
+                name, value="no stack", allowed="a stack, or the name in vary or start",
+                remedy="Loops and fields need it.",
+            )  # fmt: skip
 
 
-def _bounds(name: str, largest: float, film: Film | None) -> tuple[float, float]:
-    root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
+def _bounds(name: str, largest: float, begin: Values, scale: FieldScale | None) -> tuple[float, float]:
+    root = root_of(name)
     if root == "critical_current":
         # The table of error rates ends at 20 times the critical current.
         return largest / 20.0, 20.0 * largest
+    if root == "anisotropy_field":
+        assert scale is not None  # no other table tells it
+        return 0.8 * scale.coercive, 20.0 * scale.coercive
     if root == "offset_field":
-        reach = 0.5 * float(film.anisotropy_field(film.nominal().stability)) if film else 0.0
+        reach = 0.5 * begin["anisotropy_field"]
+        if scale is not None:
+            reach = max(reach, abs(scale.offset) + scale.coercive)
         return -reach, reach
     return _BOUNDS[root]

@@ -58,10 +58,10 @@ def minimize(
     jacobian : ndarray, shape (rows, free parameters that are not held)
     """
     moving = np.arange(len(start)) != (-1 if held is None else held)
-    lower, upper = np.array([problem.bounds[name] for name in problem.free]).T
     if not moving.any():
         residual = problem.residuals(start)
         return start, float(residual @ residual), np.empty((len(residual), 0))
+    lower, upper = np.array([problem.bounds[name] for name in problem.free]).T
 
     # In units of `scale`: scipy's steps of differences are those of numbers of order one.
     unit = scale[moving]

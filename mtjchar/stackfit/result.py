@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import lmfit
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.film import Device, Film
+from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, suffixed
-from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.problem import Problem, root_of
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
@@ -26,11 +29,12 @@ _STRONG = 0.9
 _WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
 
 _REMEDY = {
-    "stability": "pulses a hundred times as long, at amplitudes below the critical one",
+    "stability": "pulses a hundred times as long, at amplitudes below the critical one; or R-H loops",
     "critical_current": "pulses near the critical current, from both sides, at several durations",
     "relaxation_time": "pulses of a few t_D, well above the critical current",
     "slonczewski_lambda": "both directions, at the same durations",
     "offset_field": "both directions, with long pulses; or R-H loops",
+    "anisotropy_field": "more R-H loops, at sweep rates that differ by decades; or pulses for the stability",
     "resistance_area_product": "resistance in P",
     "tmr": "resistance in P and AP near zero bias",
     "tmr_half_bias": "resistance in AP at a higher bias",
@@ -60,6 +64,8 @@ class StackFit:
     expected_deviance : float
         What it would be on average if the model were right: the degrees of freedom, less where few counts
         are expected.
+    deviance_scale : float
+        Variance of the deviance over twice its mean: 1 for chi-square, other where few counts are expected.
     dispersion : float
         `deviance` over `expected_deviance`.
     inflation : float
@@ -67,6 +73,8 @@ class StackFit:
     profiles : tuple of Interval or None
         95 % profile-likelihood intervals, infinite where a bound was met first.
     tables : tuple of Table
+    wafer : WaferFit or None
+        Spread of the devices of a wafer table; its means are the film's where they did not vary.
     messages : tuple of str
         What was warned of.
     """
@@ -77,10 +85,12 @@ class StackFit:
     covariance: FloatArray
     deviance: float
     expected_deviance: float
+    deviance_scale: float
     dispersion: float
     inflation: float
     profiles: tuple[Interval, ...] | None
     tables: tuple[Table, ...]
+    wafer: WaferFit | None
     messages: tuple[str, ...]
 
     def with_messages(self, messages: Sequence[str]) -> StackFit:
@@ -105,12 +115,12 @@ class StackFit:
     @property
     def bic(self) -> float:
         """Bayesian criterion, deviance + k ln(rows)."""
-        return self.deviance + len(self.vector) * float(np.log(self.problem.rows))
+        return self.deviance + len(self.vector) * float(np.log(max(self.problem.rows, 1)))
 
     @property
     def probability(self) -> float:
         """Probability of so large a deviance or a larger one if the model were right."""
-        return float(stats.chi2.sf(self.deviance, max(self.expected_deviance, 1.0)))
+        return tail_probability(self.deviance, self.expected_deviance, self.deviance_scale)
 
     @property
     def undetermined(self) -> dict[str, str]:
@@ -124,8 +134,7 @@ class StackFit:
             vague = name != "offset_field" and not error <= _WORTHLESS * abs(self.vector[k])
             stuck = np.isclose(self.vector[k], [low, high], rtol=1e-3, atol=0.0).any()
             if open_ended or vague or stuck:
-                root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
-                found[name] = _REMEDY[root]
+                found[name] = _REMEDY[root_of(name)]
         return found
 
     def table(self) -> pd.DataFrame:
@@ -134,16 +143,21 @@ class StackFit:
         undetermined = self.undetermined
         rows = []
         for k, name in enumerate(self.problem.free):
-            root = next((one for one in DIRECTIONAL if name.startswith(one)), name)
             wald = Interval(self.vector[k] - ROOT_RISE * error[k], self.vector[k] + ROOT_RISE * error[k])
             lower, upper = wald if self.profiles is None else self.profiles[k]
             rows.append(
                 {
                     "parameter": name, "value": self.vector[k], "standard_error": error[k], "lower": lower,
-                    "upper": upper, "unit": UNITS[root], "determined": name not in undetermined,
+                    "upper": upper, "unit": UNITS[root_of(name)], "determined": name not in undetermined,
                 }
             )  # fmt: skip
-        return pd.DataFrame(rows).set_index("parameter")
+        columns = ["parameter", "value", "standard_error", "lower", "upper", "unit", "determined"]
+        return pd.DataFrame(rows, columns=columns).set_index("parameter")
+
+    @property
+    def coercive(self) -> pd.DataFrame:
+        """Fields at which the loops switched, see `mtjchar.stackfit.loops.coercive_fields`."""
+        return coercive_fields(self.problem.data.loops) if len(self.problem.data.loops) else pd.DataFrame()
 
     def correlation(self) -> pd.DataFrame:
         """Correlations of the free parameters."""
@@ -174,43 +188,44 @@ class StackFit:
             shift = np.zeros_like(self.vector)
             shift[k] = max(step[k], 1e-9 * abs(self.vector[k]))
             columns.append((at(self.vector + shift) - at(self.vector - shift)) / (2.0 * shift[k]))
-        gradient = np.stack(columns, axis=-1)
-        return at(self.vector), np.asarray(gradient @ self.covariance @ gradient.T)
+        value = at(self.vector)
+        gradient = np.stack(columns, axis=-1) if columns else np.zeros((len(value), 0))
+        return value, np.asarray(gradient @ self.covariance @ gradient.T)
 
     def _derived(self) -> tuple[list[str], list[str], Callable[[Mapping[str, float]], list[float]]]:
         film = self.film
         suffixes = [""]
         if any(name.endswith(DIRECTIONS) for name in self.problem.free):
             suffixes = [f"_{one}" for one in DIRECTIONS if self._has(one)]
-        names: list[str] = []
-        units: list[str] = []
-        for suffix in suffixes:
-            names += [f"switching_efficiency{suffix}"]
-            units += ["1/A"]
+        field_is_free = film is not None and "anisotropy_field" in self.problem.free
+        of_device = {"switching_efficiency": "1/A"}
+        if film is not None:
+            of_device |= {"interfacial_anisotropy": "J/m^2", "damping": "", "spin_polarization": ""}
+        if film is not None and not field_is_free:
+            of_device |= {"anisotropy_field": "T"}
+        once = {"activation_volume": "m^3", "activation_volume_over_junction": ""} if field_is_free else {}
+
+        def of(values: Mapping[str, float], suffix: str) -> dict[str, float]:
+            device = device_of(values, suffix)
+            found = {"switching_efficiency": float(device.stability / device.critical_current)}
             if film is not None:
-                names += [
-                    f"{name}{suffix}"
-                    for name in (
-                        "anisotropy_field", "interfacial_anisotropy", "damping", "spin_polarization"
-                    )
-                ]  # fmt: skip
-                units += ["T", "J/m^2", "", ""]
+                found |= {name: float(one) for name, one in film.film(device)._asdict().items()}
+                found["anisotropy_field"] = float(film.anisotropy_field(device.stability))
+            return found
 
         def function(values: Mapping[str, float]) -> list[float]:
-            out: list[float] = []
+            out = []
             for suffix in suffixes:
-                device = device_of(values, suffix)
-                out.append(float(device.stability / device.critical_current))
-                if film is not None:
-                    found = film.film(device)
-                    out += [
-                        float(film.anisotropy_field(device.stability)),
-                        float(found.interfacial_anisotropy), float(found.damping),
-                        float(found.spin_polarization),
-                    ]  # fmt: skip
+                found = of(values, suffix)
+                out += [found[name] for name in of_device]
+            if film is not None and field_is_free:
+                ratio = float(film.moment_ratio(values["stability"], values["anisotropy_field"]))
+                out += [ratio * film.volume, ratio]
             return out
 
-        return names, units, function
+        names = [f"{name}{suffix}" for suffix in suffixes for name in of_device]
+        units = [unit for _ in suffixes for unit in of_device.values()]
+        return [*names, *once], [*units, *once.values()], function
 
     def _has(self, direction: str) -> bool:
         return any(name.endswith(direction) for name in self.problem.free)
@@ -315,7 +330,16 @@ class StackFit:
                     expected=self.problem.resistance(values),
                 )
             )  # fmt: skip
-        return pd.concat(parts, ignore_index=True).assign(residual=self.problem.residuals(self.vector))
+        if len(data.loops):
+            stays = self.problem.log_staying(values)
+            parts.append(
+                data.loops.assign(
+                    kind="loop", observed=data.loops["switched"] / data.loops["trials"],
+                    expected=-np.expm1(stays),
+                )
+            )  # fmt: skip
+        residual = self.problem.residuals(self.vector)
+        return pd.concat([pd.DataFrame(), *parts], ignore_index=True).assign(residual=residual)
 
     def report(self) -> str:
         """Everything in words, as `lmfit.fit_report` does it."""
@@ -367,7 +391,18 @@ def _report(fit: StackFit) -> list[str]:
     for table in fit.tables:
         skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
         lines.append(f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}")
-    lines += [
+    if len(fit.vector):
+        lines += _fitted(fit)
+    if fit.wafer is not None:
+        lines += fit.wafer.report().splitlines()
+    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
+    lines += [f"[[Warning]] {message}" for message in fit.messages]
+    return lines
+
+
+def _fitted(fit: StackFit) -> list[str]:
+    """Likelihood, loops and parameters."""
+    lines = [
         "[[Fit]]",
         f"    rows {fit.problem.rows}, parameters {len(fit.vector)}",
         f"    deviance {fit.deviance:.4g}, expected {fit.expected_deviance:.4g}: dispersion "
@@ -376,6 +411,17 @@ def _report(fit: StackFit) -> list[str]:
     ]
     if fit.inflation > 1.0:
         lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
+    for file, row in fit.coercive.iterrows():
+        way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
+        lines += [
+            f"[[R-H loops]] {Path(str(file)).name}: a rising field makes the layers {way}",
+            *(
+                f"    {branch}: {int(row['loops'])} switches at {1e3 * row[branch]:.4g} mT, standard "
+                f"deviation {1e3 * row[f'{branch}_deviation']:.3g} mT"
+                for branch in ("upwards", "downwards")
+            ),
+            f"    coercive field {1e3 * row['coercive']:.4g} mT, center {1e3 * row['center']:+.3g} mT",
+        ]
     lines.append("[[Parameters]]")
     for name, row in fit.table().iterrows():
         mark = "" if row["determined"] else "   NOT DETERMINED"
@@ -386,13 +432,11 @@ def _report(fit: StackFit) -> list[str]:
     lines.append("[[Derived]]")
     for name, row in fit.derived().iterrows():
         lines.append(
-            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}".rstrip()
+            f"    {name:31s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}".rstrip()
         )
     strong = _strong(fit)
     if strong:
         lines += ["[[Correlations]] (above 0.9)", *strong]
-    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
-    lines += [f"[[Warning]] {message}" for message in fit.messages]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Counts as a tester would find them: to plan measurements, and to see what a fit makes of them."""
+"""Counts and loops as a tester would find them: to plan measurements, and to see what a fit makes of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.physics import long_pulses
 from mtjchar.stackfit.film import Film
+from mtjchar.stackfit.loops import FieldSteps, log_staying
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import DIRECTIONS
@@ -50,6 +52,73 @@ def simulate_counts(
         {**nominal_values(film), **(values or {})}, Pulses.of(pulses, film.temperature)
     )
     return pulses.assign(trials=trials, switched=rng.binomial(trials, np.clip(1.0 - rate, 0.0, 1.0)))
+
+
+def simulate_loops(
+    film: Film,
+    field: npt.ArrayLike,
+    loops: int,
+    rng: np.random.Generator,
+    *,
+    sweep_rate: float = 1.0,
+    temperature: float | None = None,
+    values: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Draw R-H loops: at which step of the field each of them switches.
+
+    Parameters
+    ----------
+    film : Film
+    field : array_like
+        Rising, T, positive towards P; each loop goes through it upwards and back.
+    loops : int
+    rng : numpy.random.Generator
+    sweep_rate : float, optional
+        T/s.
+    temperature : float, optional
+        K; that of the film if not given.
+    values : mapping, optional
+        Parameters that differ from those of the film, SI.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``field_T``, ``resistance_ohm`` (at zero bias), ``sweep_rate_T_per_s``, ``temperature_K``, in
+        the order of the sweep; `mtjchar.stackfit.read_table` reads it from a file.
+
+    Notes
+    -----
+    Rates are those of `mtjchar.physics.long_pulses.decay_rate`, not of the table that a fit uses.
+    """
+    grid, own = np.asarray(field, dtype=np.float64), {**nominal_values(film), **(values or {})}
+    kelvin = film.temperature if temperature is None else temperature
+    model, same = SwitchingModel(film), np.ones(len(grid) - 1)
+    parallel = float(film.parallel_resistance(kelvin, own["resistance_area_product"]))
+    high = parallel * (1.0 + float(film.tmr(kelvin, own["tmr"])))
+    switched, swept = [], []
+    for towards_p, places in ((1.0, grid), (-1.0, grid[::-1])):
+        driving = towards_p * places
+        steps = FieldSteps(driving[:-1], driving[1:], towards_p * same, sweep_rate * same, kelvin * same)
+        device = model.device(own, steps)
+        stays = log_staying(
+            steps, device.stability, model.anisotropy_field(own, steps, device.stability),
+            device.relaxation_time, own["offset_field"],
+            lambda h, delta: np.log(long_pulses.decay_rate(h, delta)),
+        )  # fmt: skip
+        # A loop switches where its exponential variate is used up.
+        left = rng.exponential(size=(loops, 1)) > -np.cumsum(stays)
+        outlasts = np.hstack([np.ones((loops, 1), dtype=bool), left])
+        switched.append(outlasts == (towards_p > 0.0))
+        swept.append(places)
+    antiparallel = np.concatenate(switched, axis=1).ravel()
+    return pd.DataFrame(
+        {
+            "field_T": np.tile(np.concatenate(swept), loops),
+            "resistance_ohm": np.where(antiparallel, high, parallel),
+            "sweep_rate_T_per_s": sweep_rate,
+            "temperature_K": kelvin,
+        }
+    )
 
 
 def pulses_at(

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import tomli_w
 from pydantic import ValidationError
+from scipy.linalg import block_diag
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.model import suffixed
 from mtjchar.stackfit.problem import ALIASES
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
+from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS, Stack
 from mtjchar.sweep.store import write_atomically
 
@@ -38,6 +40,13 @@ def fitted_keys(fit: StackFit) -> list[str]:
     ]
 
 
+def wafer_keys(fit: StackFit) -> list[str]:
+    """Keys of the stack that are means of a wafer."""
+    if fit.wafer is None:
+        return []
+    return [key for key in IN_STACK if key in fit.wafer.parameters.index and key not in fit.problem.free]
+
+
 def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     """Keys of the stack, their values at 300 K (SI), and the covariance of these.
 
@@ -50,14 +59,15 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     -----
     Of a parameter with a value of its own in each direction: the stability is the square of the mean root (a
     stray field h makes it Delta (1 +- h)^2), the relaxation time the mean; the critical currents give
-    polarization and torque asymmetry, Lambda^2 = Ic0(p_to_ap)/Ic0(ap_to_p).
+    polarization and torque asymmetry, Lambda^2 = Ic0(p_to_ap)/Ic0(ap_to_p). Means of a wafer stand beside the
+    fitted values, with their standard errors, as independent of them.
     """
     if fit.film is None:
         raise InputError(
             "stack of a fit without a film", value=None, allowed="a fit with film=Film(stack, diameter)",
             remedy="Polarization and damping need magnetization, thickness and diameter.",
         )  # fmt: skip
-    film, keys = fit.film, fitted_keys(fit)
+    film, keys, means = fit.film, fitted_keys(fit), wafer_keys(fit)
 
     def function(values: Mapping[str, float]) -> list[float]:
         device, asymmetry = _symmetric(values)
@@ -66,7 +76,10 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
         return [float(own[key]) for key in keys]
 
     value, covariance = fit.propagate(function)
-    return keys, value, covariance
+    if fit.wafer is None or not means:
+        return keys, value, covariance
+    mean = fit.wafer.parameters.loc[means, "mean"].to_numpy(dtype=np.float64)
+    return [*keys, *means], np.r_[value, mean], block_diag(covariance, fit.wafer.mean_covariance(means))
 
 
 def _symmetric(values: Mapping[str, float]) -> tuple[Any, float]:
@@ -135,12 +148,11 @@ def write_stack(
     -------
     Stack
         What is in the file. Its table ``[fit]`` has the uncertainties: ``[variability] fit`` of a study names
-        the file to draw stacks from the covariance.
+        the file to draw stacks from the covariance, ``[variability] wafer`` to take the spread of a wafer.
     """
     stack = fitted_stack(fit, name, reference)
     content = {**stack.model_dump(mode="json", exclude_none=True), "fit": fit_table(fit)}
-    keys = set(content["fit"]["parameters"])
-    text = _commented(tomli_w.dumps(content), keys, fit)
+    text = _commented(tomli_w.dumps(content), fit)
     write_atomically(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
     return stack
 
@@ -178,18 +190,23 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
             }
             for one in fit.tables
         ],
+        **({} if fit.wafer is None else {"variability": fit.wafer.content()}),
     }  # fmt: skip
 
 
-def _commented(text: str, keys: set[str], fit: StackFit) -> str:
+def _commented(text: str, fit: StackFit) -> str:
     """Say beside every number of the stack where it is from."""
-    assert fit.film is not None
+    assert fit.film is not None  # stack_values refuses
+    source = {
+        **dict.fromkeys(fitted_keys(fit), "fitted, see [fit]"),
+        **dict.fromkeys(wafer_keys(fit), "mean of the wafer, see [fit]"),
+    }
     lines = []
     in_stack = True
     for line in text.splitlines():
         in_stack &= not line.startswith("[")
         key = line.split(" = ")[0]
         if in_stack and " = " in line and key not in ("name", "reference"):
-            line += "  # fitted, see [fit]" if key in keys else f"  # as in {fit.film.stack.name}"
+            line += f"  # {source.get(key, f'as in {fit.film.stack.name}')}"
         lines.append(line)
     return "\n".join(lines) + "\n"

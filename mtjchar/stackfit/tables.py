@@ -368,11 +368,7 @@ class _Reader:
         }
         if "direction" in self.known():
             columns["direction"] = self.label("direction", _DIRECTIONS, "p_to_ap or ap_to_p (also P->AP)")
-        if "temperature" in self.known():
-            columns["temperature_K"] = self.number(
-                "temperature", "233.15 K to 398.15 K", lambda x: (x >= 233.15) & (x <= 398.15)
-            )
-        return columns
+        return {**columns, **self.temperature()}
 
     def switching(self) -> tuple[pd.DataFrame, Bad]:
         """Read counts of writes that succeeded."""
@@ -433,7 +429,14 @@ class _Reader:
         }
         if "sweep_rate" in self.known():
             columns["sweep_rate_T_per_s"] = self.number("sweep_rate", "a positive number", lambda x: x > 0.0)
-        return self.frame(**columns)
+        return self.frame(**columns, **self.temperature())
+
+    def temperature(self) -> dict[str, FloatArray]:
+        """Temperature of each row, if it is told."""
+        if "temperature" not in self.known():
+            return {}
+        allowed = "233.15 K to 398.15 K"
+        return {"temperature_K": self.number("temperature", allowed, lambda x: (x >= 233.15) & (x <= 398.15))}
 
     def wafer(self) -> tuple[pd.DataFrame, Bad]:
         """Parameters of one device a row."""

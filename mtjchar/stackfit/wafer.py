@@ -7,6 +7,8 @@ References
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import InputError
+from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.tables import Table
 
 FloatArray = npt.NDArray[np.float64]
@@ -25,6 +28,9 @@ _COLUMNS = {
     "tmr": "tmr",
 }
 _UNITS = {"diameter": "m", "resistance_area_product": "ohm*m^2", "tmr": ""}
+IN_STACK = ("resistance_area_product", "tmr")
+"""Those whose means are numbers of a stack."""
+
 _LEAST_DEVICES = 10
 _TWO_SIDED = 1.959964
 _OUTLIER = 6.0  # robust standard deviations
@@ -38,9 +44,10 @@ class WaferFit:
     Attributes
     ----------
     parameters : DataFrame
-        ``mean``, ``relative`` standard deviation with ``standard_error`` and 95 % bounds, ``unit``.
+        ``mean`` with ``mean_error``, ``relative`` standard deviation with ``standard_error`` and 95 % bounds,
+        ``unit``.
     correlation : DataFrame
-        One row a pair: ``correlation`` with its 95 % ``lower`` and ``upper``.
+        One row a pair: ``correlation`` with ``standard_error`` and its 95 % ``lower`` and ``upper``.
     devices : int
     messages : tuple of str
     """
@@ -49,6 +56,24 @@ class WaferFit:
     correlation: pd.DataFrame
     devices: int
     messages: tuple[str, ...]
+
+    def film(self, film: Film, without: Sequence[str] = ()) -> Film:
+        """Return the film with the means of the wafer that a stack has, but for the names in `without`."""
+        means = {
+            name: float(self.parameters["mean"][name])
+            for name in IN_STACK
+            if name in self.parameters.index and name not in without
+        }
+        return dataclasses.replace(film, stack=film.stack.model_copy(update=means))
+
+    def mean_covariance(self, names: Sequence[str]) -> FloatArray:
+        """Covariance of means: of their standard errors and the correlations of the devices."""
+        matrix = np.diag([1.0] * len(names))
+        for j, second in enumerate(names):
+            for k, first in enumerate(names[:j]):
+                matrix[j, k] = matrix[k, j] = self.correlation.loc[f"{first} {second}", "correlation"]
+        error = self.parameters.loc[list(names), "mean_error"].to_numpy(dtype=np.float64)
+        return np.asarray(matrix * np.outer(error, error))
 
     def variability(self) -> dict[str, Any]:
         """Table ``[variability]`` of a study; correlations whose interval leaves out 0."""
@@ -62,29 +87,49 @@ class WaferFit:
             }
         return table
 
+    def content(self) -> dict[str, Any]:
+        """Table ``[fit.variability]`` of a fitted stack file: `variability`, and what is known beside it."""
+        means = self.parameters.to_dict("index")
+        return {
+            **self.variability(),
+            "devices": self.devices,
+            "standard_errors": {
+                **{str(name): row["standard_error"] for name, row in means.items()},
+                **{str(pair): row["standard_error"] for pair, row in self.correlation.iterrows()},
+            },
+            "correlation_intervals": {
+                str(pair): [row["lower"], row["upper"]] for pair, row in self.correlation.iterrows()
+            },
+            "means": {
+                str(name): {"value": row["mean"], "standard_error": row["mean_error"], "unit": row["unit"]}
+                for name, row in means.items()
+            },
+        }
+
     def report(self) -> str:
         """Return everything in words."""
         lines = [f"[[Wafer]] {self.devices} devices"]
         for name, row in self.parameters.iterrows():
             lines.append(
-                f"    {name:23s} mean {row['mean']:.5g} {row['unit']}, standard deviation "
-                f"{row['relative']:.2%} (95 %: {row['lower']:.2%} to {row['upper']:.2%})"
+                f"    {name:23s} mean {row['mean']:.5g} +- {row['mean_error']:.2g} {row['unit']}, standard "
+                f"deviation {row['relative']:.2%} (95 %: {row['lower']:.2%} to {row['upper']:.2%})"
             )
         for pair, row in self.correlation.iterrows():
             lines.append(
                 f"    correlation {pair}: {row['correlation']:+.3f} (95 %: {row['lower']:+.3f} to "
                 f"{row['upper']:+.3f})"
             )
-        return "\n".join([*lines, *(f"[[Warning]] {message}" for message in self.messages)])
+        return "\n".join(lines)
 
 
-def fit_wafer(table: Table) -> WaferFit:
+def fit_wafer(*tables: Table) -> WaferFit:
     """Find the spread of devices over a wafer, and how their parameters go together.
 
     Parameters
     ----------
-    table : Table
+    *tables : Table
         Of the kind wafer: diameter, resistance-area product and TMR, or some of them, one row a device.
+        Several count as one wafer, so that what differs from one to the other is spread too.
 
     Returns
     -------
@@ -93,13 +138,24 @@ def fit_wafer(table: Table) -> WaferFit:
     Raises
     ------
     InputError
-        With fewer than ten devices.
+        With fewer than ten devices, or tables that have different columns.
     """
-    names = [name for name, column in _COLUMNS.items() if column in table.rows]
-    values = table.rows[[_COLUMNS[name] for name in names]].to_numpy(dtype=np.float64)
+    first = tables[0]
+    names = [name for name, column in _COLUMNS.items() if column in first.rows]
+    for table in tables[1:]:
+        own = [name for name, column in _COLUMNS.items() if column in table.rows]
+        if own != names:
+            raise InputError(
+                f"{table.path}: columns", value=", ".join(own),
+                allowed=f"those of {first.path}: {', '.join(names)}",
+                remedy="A correlation needs both values of each device: put them into one table.",
+            )  # fmt: skip
+    values = np.concatenate(
+        [table.rows[[_COLUMNS[name] for name in names]].to_numpy(dtype=np.float64) for table in tables]
+    )
     count = len(values)
     if count < _LEAST_DEVICES:
-        raise InputError(f"{table.path}: devices", value=count, allowed=f"at least {_LEAST_DEVICES}")
+        raise InputError(f"{first.path}: devices", value=count, allowed=f"at least {_LEAST_DEVICES}")
     mean, deviation = values.mean(axis=0), values.std(axis=0, ddof=1)
     relative = deviation / mean
     # Of a normal distribution; in the logarithm, so that the interval stays above 0.
@@ -107,8 +163,9 @@ def fit_wafer(table: Table) -> WaferFit:
     factor = np.exp(_TWO_SIDED * error / relative)
     parameters = pd.DataFrame(
         {
-            "mean": mean, "relative": relative, "standard_error": error, "lower": relative / factor,
-            "upper": relative * factor, "unit": [_UNITS[name] for name in names],
+            "mean": mean, "mean_error": deviation / np.sqrt(count), "relative": relative,
+            "standard_error": error, "lower": relative / factor, "upper": relative * factor,
+            "unit": [_UNITS[name] for name in names],
         },
         index=names,
     )  # fmt: skip
@@ -124,8 +181,11 @@ def _correlations(names: list[str], values: FloatArray) -> pd.DataFrame:
         for k, first in enumerate(names[:j]):
             r = float(np.corrcoef(values[:, k], values[:, j])[0, 1])
             bounds = np.tanh(np.arctanh(r) + reach * np.array([-1.0, 1.0]))  # [1]
-            rows[f"{first} {second}"] = {"correlation": r, "lower": bounds[0], "upper": bounds[1]}
-    return pd.DataFrame(rows, index=["correlation", "lower", "upper"]).T
+            rows[f"{first} {second}"] = {
+                "correlation": r, "standard_error": (1.0 - r**2) / np.sqrt(len(values) - 1.0),
+                "lower": bounds[0], "upper": bounds[1],
+            }  # fmt: skip
+    return pd.DataFrame(rows, index=["correlation", "standard_error", "lower", "upper"]).T
 
 
 def _messages(names: list[str], values: FloatArray, relative: FloatArray) -> list[str]:

@@ -46,8 +46,13 @@ def load_study(path: str | Path) -> Study:
     if isinstance(data.get("stack"), dict):
         data["stack"] = {**data["stack"], **overrides}
     variability = data.get("variability")
-    if isinstance(variability, dict) and isinstance(variability.get("fit"), str):
-        variability["fit"] = _covariance(path, variability["fit"])
+    if isinstance(variability, dict):
+        if isinstance(variability.get("fit"), str):
+            variability["fit"] = _covariance(path, variability["fit"])
+        if "wafer" in variability:
+            # What is written out in the study goes before what the file says.
+            own = {key: value for key, value in variability.items() if key != "wafer"}
+            data["variability"] = {**_wafer(path, variability["wafer"]), **own}
     try:
         return Study.model_validate(data, context={"file": str(path)})
     except ValidationError as error:
@@ -55,23 +60,36 @@ def load_study(path: str | Path) -> Study:
 
 
 def _covariance(path: Path, name: str) -> dict[str, Any]:
-    """Uncertainties of a fitted stack file, those of the parameters that devices sample."""
-    fit = _read_toml(path.parent / name, f"{path}: variability.fit").get("fit")
+    """Uncertainties of a fitted stack file."""
     keys = ("parameters", "values", "covariance")
-    if not isinstance(fit, dict) or not all(isinstance(fit.get(key), list) for key in keys):
-        raise InputError(
-            f"{path}: variability.fit",
-            value=name,
-            allowed="a stack file with a table [fit]",
-            remedy="`mtjchar fit` writes such files.",
-        )
-    # The others, such as the bias at which the TMR is halved, all devices share.
-    kept = [k for k, key in enumerate(fit["parameters"]) if key in Variability.model_fields]
-    return {
-        "parameters": [fit["parameters"][k] for k in kept],
-        "values": [fit["values"][k] for k in kept],
-        "covariance": [[fit["covariance"][j][k] for k in kept] for j in kept],
-    }
+    fit = _fitted(path, "fit", name)
+    if not all(isinstance(fit.get(key), list) for key in keys):
+        raise _no_table(path, "fit", name, "[fit]")
+    return {key: fit[key] for key in keys}
+
+
+def _wafer(path: Path, name: Any) -> dict[str, Any]:
+    """Spread of the devices of a wafer, from a fitted stack file."""
+    if not isinstance(name, str):
+        raise InputError(f"{path}: variability.wafer", value=name, allowed="the path of a fitted stack file")
+    found = _fitted(path, "wafer", name).get("variability")
+    if not isinstance(found, dict):
+        raise _no_table(path, "wafer", name, "[fit.variability], which a wafer table leaves there")
+    return {key: value for key, value in found.items() if key in Variability.model_fields and key != "fit"}
+
+
+def _fitted(path: Path, key: str, name: str) -> dict[str, Any]:
+    fit = _read_toml(path.parent / name, f"{path}: variability.{key}").get("fit")
+    if not isinstance(fit, dict):
+        raise _no_table(path, key, name, "[fit]")
+    return fit
+
+
+def _no_table(path: Path, key: str, name: str, table: str) -> InputError:
+    return InputError(
+        f"{path}: variability.{key}", value=name, allowed=f"a stack file with a table {table}",
+        remedy="`mtjchar fit` writes such files.",
+    )  # fmt: skip
 
 
 class _StackFile(Description):
@@ -186,7 +204,8 @@ def _model(keys: list[str]) -> Any:
 def _known(keys: list[str]) -> list[str]:
     """List the keys of a table of the study."""
     model = _model(keys)
-    return [*model.model_fields, *(["stack_overrides"] if model is Study else [])]
+    only_in_files = {Study: ["stack_overrides"], Variability: ["wafer"]}
+    return [*model.model_fields, *only_in_files.get(model, [])]
 
 
 def _shown(value: Any) -> Any:

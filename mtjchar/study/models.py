@@ -198,14 +198,17 @@ _SPREAD_UNITS = {
     "tmr": "",
     "threshold_voltage": "V",
 }
+DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
+"""Keys of the stack that have no spread of their own, but an uncertainty where a fit says so."""
+
 _NO_SPREAD = Spread(sigma=0.0, relative=True)
 
 
 class FitCovariance(Description):
     """What a fit does not know of the stack: a normal distribution around the stack of the study.
 
-    `parameters` are keys of the stack that devices sample, `values` the fitted ones (SI), `covariance`
-    theirs. A study file names the fitted stack file instead.
+    `parameters` are keys of the stack that devices sample, or of `DRAWN_ONLY`, `values` the fitted ones (SI),
+    `covariance` theirs. A study file names the fitted stack file instead.
     """
 
     parameters: tuple[str, ...] = ()
@@ -215,7 +218,7 @@ class FitCovariance(Description):
     @model_validator(mode="after")
     def _square(self) -> Self:
         count = len(self.parameters)
-        allowed = sorted(set(_SPREAD_UNITS) - {"threshold_voltage", "diameter"})
+        allowed = sorted({*_SPREAD_UNITS, *DRAWN_ONLY} - {"threshold_voltage", "diameter"})
         if not set(self.parameters) <= set(allowed):
             raise inconsistent("parameters", f"some of {', '.join(allowed)}")
         if len(self.values) != count or [len(row) for row in self.covariance] != [count] * count:

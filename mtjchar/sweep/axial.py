@@ -80,7 +80,8 @@ def _overdrive(study: Study, devices: pd.DataFrame, direction: Direction, lines:
     column = {name: devices[name].to_numpy()[:, None, None] for name in devices.columns}
     stack = study.stack
     # The critical current is that of the symmetric torque; its angular dependence enters here, once.
-    one, lambda_ = np.ones(1), np.array(stack.slonczewski_lambda)
+    one = np.ones(1)
+    lambda_ = np.asarray(devices.get("slonczewski_lambda", stack.slonczewski_lambda))[..., None, None]
     symmetric = torque.spin_torque_efficiency(one, one, lines.m_z)
     asymmetry = torque.spin_torque_efficiency(one, lambda_, lines.m_z) / symmetric
     field_like = 1.0 + column["damping"] * stack.field_like_torque

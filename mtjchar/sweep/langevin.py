@@ -116,7 +116,7 @@ def macrospin(study: Study, device: pd.Series) -> llgs.Macrospin:
         anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
         temperature=study.cell.temperature,
         polarization=device["spin_polarization"],
-        lambda_=study.stack.slonczewski_lambda,
+        lambda_=device.get("slonczewski_lambda", study.stack.slonczewski_lambda),
         field_like=study.stack.field_like_torque,
         demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),
         reference=(float(np.sin(tilt)), 0.0, float(np.cos(tilt))),

@@ -38,6 +38,9 @@ COLUMNS = {
 }
 """Columns of the device table that are sampled, by their names in a study."""
 
+DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slonczewski_lambda"}
+"""Columns of the device table where `draw_stacks` draws them; otherwise all devices have the stack's."""
+
 _LEAST_STABILITY = 5.0
 
 
@@ -101,6 +104,7 @@ def devices_at(
         if name in drawn:
             nominal = drawn[name][replicate]
         table[COLUMNS[name]] = _spread(nominal, spread, normal[:, k])
+    table |= {column: drawn[name][replicate] for name, column in DRAWN_COLUMNS.items() if name in drawn}
     return derive(study, pd.DataFrame(table))
 
 

@@ -1,0 +1,159 @@
+"""What a fit says of loops that its numbers do not show: scatter, conflicts with pulses, a wrong moment."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from mtjchar.stackfit.loops import FieldSteps, scatter
+from mtjchar.stackfit.problem import TOLD_BY, Problem, root_of
+from mtjchar.stackfit.profile import minimize
+
+if TYPE_CHECKING:
+    from mtjchar.stackfit.result import StackFit
+
+FloatArray = npt.NDArray[np.float64]
+
+_SCATTER = 0.3  # relative difference from the model's, from which on it is said
+_UNLIKELY = 1e-3  # chance below which it is said
+_FAR = 5.0  # standard errors
+
+
+def of_loops(fit: StackFit) -> list[str]:
+    """Messages about the loops of a fit; none where there are none."""
+    if not len(fit.problem.data.loops):
+        return []
+    return [*_steps(fit), *_scatter(fit), *_shifted(fit), *_conflict(fit), *_moment(fit)]
+
+
+def _steps(fit: StackFit) -> list[str]:
+    steps = FieldSteps.of(fit.problem.data.loops, fit.problem.temperature)
+    width = float(np.median(steps.stop - steps.start))
+    fields = fit.coercive
+    spread = float(fields[["upwards_deviation", "downwards_deviation"]].to_numpy().mean())
+    if width <= spread:
+        return []
+    return [
+        f"steps of {1e3 * width:.3g} mT are wider than the switching field scatters, {1e3 * spread:.3g} mT: "
+        "finer steps would tell the stability better"
+    ]
+
+
+def _scatter(fit: StackFit) -> list[str]:
+    found = scatter(fit.problem.data.loops, fit.problem.log_staying(fit.values))
+    # The standard deviation of n normal values is known to 1/sqrt(2 n).
+    allowed = np.maximum(_SCATTER, _FAR / np.sqrt(2.0 * found["events"]))
+    return [
+        f"{file}: the switching fields scatter {ratio:.2g} times as much as the model says: several devices, "
+        "drift, or a reversal that is not coherent"
+        for file, ratio in found["ratio"][np.abs(found["ratio"] - 1.0) > allowed].items()
+    ]
+
+
+def _shifted(fit: StackFit) -> list[str]:
+    if "offset_field" in fit.problem.free:
+        return []
+    offset = fit.values["offset_field"]
+    messages = []
+    for file, row in fit.coercive.iterrows():
+        error = np.hypot(row["upwards_deviation"], row["downwards_deviation"]) / 2.0 / np.sqrt(row["loops"])
+        expected = -row["polarity"] * offset
+        if abs(row["center"] - expected) > _FAR * error:
+            messages.append(
+                f"{file}: loops are centred at {1e3 * row['center']:+.3g} mT, by the fit at "
+                f"{1e3 * expected:+.3g} mT: vary offset_field"
+            )
+    return messages
+
+
+def _conflict(fit: StackFit) -> list[str]:
+    """Whether loops and the other tables ask for different parameters.
+
+    The deviance of all together exceeds the sum of those of both alone like chi-square, with as many degrees
+    of freedom as parameters are shared (M. Maltoni, T. Schwetz, Phys. Rev. D 68, 033020 (2003),
+    doi:10.1103/PhysRevD.68.033020).
+    """
+    problem = fit.problem
+    others = tuple(kind for kind in problem.data.kinds if kind != "loops")
+    if not set(others) & {"switching", "thresholds"}:
+        return []
+    alone, pulses = _Part.of(fit, ("loops",)), _Part.of(fit, others)
+    shared = [name for name in alone.problem.free if name in pulses.problem.free]
+    if not shared:
+        return []
+    rise = (fit.deviance - alone.deviance - pulses.deviance) / fit.inflation
+    chance = float(stats.chi2.sf(max(rise, 0.0), len(shared)))
+    if chance > _UNLIKELY:
+        return []
+    files = sorted(set(problem.data.loops["file"].astype(str)))
+    asked = "; ".join(
+        f"{name} {alone.words(name)} by the loops, {pulses.words(name)} by the others" for name in shared
+    )
+    remedy = (
+        "another device or stack, or a reversal that is not coherent"
+        if "anisotropy_field" in problem.free
+        else "another device or stack, a reversal that is not coherent, or a wrong diameter or magnetization "
+        "(anisotropy_field in vary leaves them open)"
+    )
+    return [
+        f"loops ({', '.join(files)}) and the other tables do not go together: deviance {rise:.3g} above that "
+        f"of both alone (by chance {chance:.1g}), alone they ask for {asked}: {remedy}"
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """Some of the tables, fitted alone from where all together have their best fit."""
+
+    problem: Problem
+    vector: FloatArray
+    deviance: float
+    error: FloatArray
+
+    @classmethod
+    def of(cls, fit: StackFit, kinds: tuple[str, ...]) -> _Part:
+        whole = fit.problem
+        told = {name for name, tables in TOLD_BY.items() if set(tables) & set(kinds)}
+        if kinds == ("loops",):
+            told -= {"relaxation_time"}  # of which they know the logarithm, if that
+        own = [k for k, name in enumerate(whole.free) if root_of(name) in told]
+        free = tuple(whole.free[k] for k in own)
+        rest = {name: float(fit.vector[k]) for k, name in enumerate(whole.free) if k not in own}
+        correction = whole.correction if "switching" in kinds else np.ones(1)
+        problem = dataclasses.replace(
+            whole, data=whole.data.only(*kinds), free=free, fixed={**whole.fixed, **rest},
+            correction=correction,
+        )  # fmt: skip
+        size = np.sqrt(np.diag(fit.covariance))[own] + 1e-12 * np.abs(fit.vector[own])
+        vector, deviance, jacobian = minimize(problem, fit.vector[own], size)
+        scaled = jacobian * size
+        variance = np.diag(np.linalg.pinv(scaled.T @ scaled, hermitian=True))
+        return cls(problem, vector, deviance, size * np.sqrt(variance))
+
+    def words(self, name: str) -> str:
+        """Value with its standard error."""
+        k = self.problem.free.index(name)
+        return f"{self.vector[k]:.4g} ± {self.error[k]:.2g}"
+
+
+def _moment(fit: StackFit) -> list[str]:
+    """Whether stability and anisotropy field imply the moment of the junction."""
+    film = fit.film
+    if film is None or "anisotropy_field" not in fit.problem.free:
+        return []
+    derived = fit.derived().T["activation_volume_over_junction"]
+    ratio, error = derived[["value", "standard_error"]].to_numpy(dtype=np.float64)
+    if 2.0 * stats.norm.sf(abs(ratio - 1.0) / error) > _UNLIKELY:
+        return []
+    moment = film.volume * float(film.magnetization(film.temperature))
+    return [
+        f"stability and anisotropy field imply a moment of {ratio * moment:.3g} ± {error * moment:.2g} A m^2 "
+        f"(stability = moment times field over 2 kT), {ratio:.3g} ± {error:.2g} times that of the junction, "
+        f"{moment:.3g} A m^2: a reversal that is not coherent (an activation volume below the junction's), "
+        f"or a wrong magnetization, thickness or diameter ({1e9 * film.diameter * np.sqrt(ratio):.3g} nm "
+        "would agree)"
+    ]
