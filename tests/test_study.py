@@ -1,6 +1,7 @@
 import copy
 import re
 import tomllib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from mtjchar.study import (
     Study,
     Transistor,
     Variability,
+    load_stack,
     load_study,
 )
 
@@ -136,6 +138,22 @@ def test_stack_path_is_relative_to_the_study(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "ikeda.toml").write_bytes(STACKS[0].read_bytes())
     assert load(tmp_path / "a", {**plain(), "stack": "../ikeda.toml"}) == load(tmp_path, plain())
+
+
+@pytest.mark.parametrize("fit", [{"warnings": ["two stacks may be mixed"]}, {"warnings": 3}, 3])
+def test_warnings_of_a_fit_are_said_again(tmp_path, fit):
+    file = tmp_path / "fitted.toml"
+    file.write_text(tomli_w.dumps({**plain()["stack"], "fit": fit}), encoding="utf-8")
+    data = {**plain(), "stack_overrides": {}}
+    stack = load(tmp_path, data).stack
+    said = fit == {"warnings": ["two stacks may be mixed"]}
+    for read in (lambda: load_stack(file), lambda: load(tmp_path, {**data, "stack": "fitted.toml"}).stack):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert read() == stack
+        wanted = [f"{file}: its fit warned: two stacks may be mixed"] if said else []
+        assert [str(one.message) for one in caught] == wanted
+        assert all(one.filename == __file__ for one in caught)
 
 
 def test_written_out_study_reads_back_equal(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,6 +32,11 @@ def load_study(path: str | Path) -> Study:
     ------
     InputError
         Naming file, key, value and what is allowed, for whatever is wrong with the file.
+
+    Warns
+    -----
+    UserWarning
+        Repeating what the fit warned of that a stack file is from.
     """
     path = Path(path)
     data = _read_toml(path, "study file")
@@ -38,8 +44,7 @@ def load_study(path: str | Path) -> Study:
     if isinstance(data.get("stack"), str):
         stack_file = path.parent / data["stack"]
         data["stack"] = _read_toml(stack_file, f"{path}: stack")
-        # What a fit says about its uncertainties: for [variability] fit, which names the file itself.
-        data["stack"].pop("fit", None)
+        _drop_fit(data["stack"], stack_file)
     overrides = data.pop("stack_overrides", {})
     if not isinstance(overrides, dict):
         raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
@@ -57,6 +62,17 @@ def load_study(path: str | Path) -> Study:
         return Study.model_validate(data, context={"file": str(path)})
     except ValidationError as error:
         raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
+
+
+def _drop_fit(stack: dict[str, Any], path: Path) -> None:
+    """Take out what a fit says beside the stack, and repeat what it warned of.
+
+    Its uncertainties are for [variability] fit, which names the file itself.
+    """
+    fit = stack.pop("fit", None)
+    said = fit.get("warnings") if isinstance(fit, dict) else None
+    for message in said if isinstance(said, list) else ():
+        warnings.warn(f"{path}: its fit warned: {message}", stacklevel=3)
 
 
 def _covariance(path: Path, name: str) -> dict[str, Any]:
@@ -109,10 +125,15 @@ def load_stack(path: str | Path) -> Stack:
     ------
     InputError
         Naming file, key, value and what is allowed, for whatever is wrong with the file.
+
+    Warns
+    -----
+    UserWarning
+        Repeating what the fit warned of that the file is from.
     """
     path = Path(path)
     data = {"stack": _read_toml(path, "stack file")}
-    data["stack"].pop("fit", None)
+    _drop_fit(data["stack"], path)
     try:
         return _StackFile.model_validate(data, context={"file": str(path)}).stack
     except ValidationError as error:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from benchmarks import torch_memory
-from benchmarks.timing import Candidates, timed
+from benchmarks.timing import Candidates, shown, timed
 from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.masks import random_places
+from mtjchar.network.memory import ApproximateMemory
 from mtjchar.network.trainer import TrainingPlan, train
 
 PLAN = TrainingPlan(epochs=1)
 BITS = 10_000_000
+PARTS = ("values of all words", "images and gradient", "step", "rounding", "write")
 
 
 def tables() -> list[Table]:
@@ -22,6 +26,7 @@ def tables() -> list[Table]:
     with threadpool_limits(1):
         return [
             timed("An epoch of 784-100-10 on Fashion-MNIST, 60,000 images", "epoch", epochs()),
+            parts(),
             timed("Failure masks of 10 million bits", "mask", masks()),
         ]
 
@@ -66,6 +71,44 @@ def plain(dataset: Dataset) -> float:
         parameters -= gradient
     scores = network.class_scores(parameters, dataset.test_images)
     return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
+
+
+def parts() -> Table:
+    """Time the parts of an update, one after the other as `train` does them."""
+    rates = (0.0, 1e-3, 0.05, 0.5)
+    table = Table("", *(f"error rate {rate:g}" for rate in rates), title="Parts of an update, medians")
+    medians = [_update(load_dataset("fashion-mnist"), rate) for rate in rates]
+    for part, row in zip((*PARTS, "all"), zip(*medians, strict=True), strict=True):
+        table.add_row(part, *map(shown, row))
+    return table
+
+
+def _update(dataset: Dataset, rate: float) -> list[float]:
+    network, code = PLAN.network_for(dataset), PLAN.fixed_point()
+    conditions = WriteConditions((rate, rate), (1e-12, 1e-12), (1e-12, 1e-12))
+    rng = np.random.Generator(np.random.SFC64(1))
+    memory = ApproximateMemory(code.encode(network.initial_parameters(rng)), PLAN.bits)
+    step = np.float32(PLAN.learning_rate)
+    order = rng.permutation(len(dataset.train_images))
+    seconds = []
+    for batch in order.reshape(-1, PLAN.batch_size):
+        marks = [time.perf_counter()]
+        stored = code.decode(memory.words)
+        marks.append(time.perf_counter())
+        _, gradient = network.loss_and_gradient(
+            stored, dataset.train_images[batch], dataset.train_labels[batch]
+        )
+        marks.append(time.perf_counter())
+        gradient *= -step
+        gradient += stored
+        marks.append(time.perf_counter())
+        words = code.encode(gradient, rng)
+        marks.append(time.perf_counter())
+        memory.write(words, conditions, rng)
+        marks.append(time.perf_counter())
+        seconds.append(np.diff(marks))
+    medians = np.median(seconds, axis=0)
+    return [*map(float, medians), float(medians.sum())]
 
 
 def masks() -> Candidates:
