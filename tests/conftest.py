@@ -1,11 +1,13 @@
 """Fixtures that several test modules use."""
 
+import sys
 from importlib.metadata import version
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from mtjchar.cli import main
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
 
@@ -68,3 +70,21 @@ def characterized_surface(analytic_surface):
         dataset[name].attrs["units"] = unit
     dataset["ber"].attrs["long_name"] = "write error rate, mean over devices"
     return WriteSurface(dataset)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command line in this process: exit code, output, errors; a traceback is never among them."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mtjchar", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return call

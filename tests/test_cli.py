@@ -12,8 +12,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mtjchar.cli import main
-
 STUDY = """
 stack = "{stacks}/ikeda2010.toml"
 [stack_overrides]
@@ -47,22 +45,6 @@ def run(study):
     assert done.returncode == 0, done.stderr
     assert "cheapest pulse for a write error rate of 1e-9" in done.stdout
     return out
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mtjchar", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_run_leaves_what_is_described(run):

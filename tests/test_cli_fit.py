@@ -1,14 +1,13 @@
 """`mtjchar fit`, as a user calls it."""
 
+import functools
 import json
-import sys
 import tomllib
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from mtjchar.cli import main
 from mtjchar.stackfit import Film, pulses_at, simulate_counts, simulate_loops
 from mtjchar.study import load_stack, load_study
 
@@ -26,24 +25,13 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mtjchar", "fit", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return call
+def fit(call):
+    return functools.partial(call, "fit")
 
 
-def test_fit_with_figures_and_a_plan(data, tmp_path, call):
+def test_fit_with_figures_and_a_plan(data, tmp_path, fit):
     out = tmp_path / "fitted.toml"
-    code, text, error = call(
+    code, text, error = fit(
         data, "--stack", STACK, "--diameter", "40 nm", "--vary", "stability,critical_current", "--out", out,
         "--figures", tmp_path / "figures", "--narrow", "stability",
     )  # fmt: skip
@@ -58,14 +46,14 @@ def test_fit_with_figures_and_a_plan(data, tmp_path, call):
         assert picture[..., :3].std() > 0.05  # not an empty sheet
 
 
-def test_diameter_of_the_wafer_is_taken_where_none_is_given(data, tmp_path, call):
+def test_diameter_of_the_wafer_is_taken_where_none_is_given(data, tmp_path, fit):
     wafer = tmp_path / "wafer.csv"
     diameters = 40.0 + np.linspace(-1.0, 1.0, 21)
     wafer.write_text("diameter_nm\n" + "\n".join(map(str, diameters)), encoding="utf-8")
     fitted = []
     for given in ((data, wafer), (data, "--diameter", "40 nm")):
         out = tmp_path / "fitted.toml"
-        code, _, error = call(*given, "--stack", STACK, "--vary", "stability", "--out", out)
+        code, _, error = fit(*given, "--stack", STACK, "--vary", "stability", "--out", out)
         assert (code, error) == (0, "")
         fitted.append(tomllib.loads(out.read_text(encoding="utf-8"))["interfacial_anisotropy"])
     # The mean of the table is 40 nm.
@@ -90,10 +78,10 @@ def wafer(data):
     return path
 
 
-def test_loops_alone(loops, tmp_path, call):
+def test_loops_alone(loops, tmp_path, fit):
     out = tmp_path / "fitted.toml"
     asked = (loops, "--stack", STACK, "--diameter", "40 nm", "--out", out)
-    code, text, error = call(
+    code, text, error = fit(
         *asked, "--vary", "stability,anisotropy_field,offset_field", "--figures", tmp_path / "figures"
     )
     assert (code, error) == (0, "")
@@ -105,20 +93,20 @@ def test_loops_alone(loops, tmp_path, call):
         assert abs(found["value"] - truth) < 6.2 * found["standard_error"]  # by chance 6e-10
     assert matplotlib.image.imread(tmp_path / "figures" / "fit_loops.png")[..., :3].std() > 0.05
     # Without --vary what loops tell.
-    code, text, _ = call(*asked, "--json")
+    code, text, _ = fit(*asked, "--json")
     answer = json.loads(text)
     assert (code, list(answer["device"])) == (0, ["stability", "offset_field"])
     assert answer["loops"][str(loops)]["loops"] == 30
-    code, _, error = call(*asked, "--vary", "stability,critical_current")
+    code, _, error = fit(*asked, "--vary", "stability,critical_current")
     assert code == 2
     assert "critical_current shows in tables of switching or thresholds" in error
 
 
-def test_loops_and_pulses(data, loops, tmp_path, call):
+def test_loops_and_pulses(data, loops, tmp_path, fit):
     errors = {}
     for name, tables in (("pulses", [data]), ("both", [loops, data])):
         out = tmp_path / f"{name}.toml"
-        code, _, error = call(*tables, "--stack", STACK, "--diameter", "40 nm", "--out", out)
+        code, _, error = fit(*tables, "--stack", STACK, "--diameter", "40 nm", "--out", out)
         assert (code, error) == (0, "")
         content = tomllib.loads(out.read_text(encoding="utf-8"))
         errors[name] = content["fit"]["device"]["stability"]["standard_error"]
@@ -126,14 +114,14 @@ def test_loops_and_pulses(data, loops, tmp_path, call):
     assert [one["kind"] for one in content["fit"]["data"]] == ["loops", "switching"]
 
 
-def test_a_wafer_alone_and_the_study_that_takes_it(wafer, tmp_path, call):
+def test_a_wafer_alone_and_the_study_that_takes_it(wafer, tmp_path, fit):
     out = tmp_path / "fitted.toml"
-    code, text, error = call(wafer, "--stack", STACK, "--out", out)
+    code, text, error = fit(wafer, "--stack", STACK, "--out", out)
     assert (code, error) == (0, "")
     assert "[[Wafer]] 50 devices" in text
     content = tomllib.loads(out.read_text(encoding="utf-8"))
     assert [one["file"] for one in content["fit"]["data"]] == ["wafer.csv"]
-    code, text, _ = call(wafer, "--stack", STACK, "--out", out, "--json")
+    code, text, _ = fit(wafer, "--stack", STACK, "--out", out, "--json")
     assert json.loads(text)["variability"] == content["fit"]["variability"]
     study = tmp_path / "study.toml"
     study.write_text(
@@ -148,14 +136,14 @@ def test_a_wafer_alone_and_the_study_that_takes_it(wafer, tmp_path, call):
     assert read.stack.tmr == content["fit"]["variability"]["means"]["tmr"]["value"]
 
 
-def test_json_and_bad_rows(data, tmp_path, call):
+def test_json_and_bad_rows(data, tmp_path, fit):
     spoilt = tmp_path / "spoilt.csv"
     spoilt.write_text(data.read_text(encoding="utf-8") + "p_to_ap,0.5,1e-8,2000,nan\n", encoding="utf-8")
     asked = (spoilt, "--stack", STACK, "--diameter", "40 nm", "--out", tmp_path / "fitted.toml")
-    code, _, error = call(*asked)
+    code, _, error = fit(*asked)
     assert code == 2
     assert f"{spoilt}, line 14, switched: got 'nan'" in error
-    code, text, _ = call(*asked, "--skip-bad", "--json")
+    code, text, _ = fit(*asked, "--skip-bad", "--json")
     assert code == 0
     answer = json.loads(text)
     assert answer["data"][0]["skipped"] == 1
@@ -175,7 +163,7 @@ def test_json_and_bad_rows(data, tmp_path, call):
         ((), "--diameter"),
     ],
 )
-def test_wrong_requests(data, tmp_path, call, arguments, message):
+def test_wrong_requests(data, tmp_path, fit, arguments, message):
     defaults = ["--stack", STACK, "--out", str(tmp_path / "fitted.toml")]
     kept = [
         one
@@ -183,13 +171,13 @@ def test_wrong_requests(data, tmp_path, call, arguments, message):
         if pair[0] not in arguments
         for one in pair
     ]
-    code, _, error = call(data, *kept, *arguments)
+    code, _, error = fit(data, *kept, *arguments)
     assert code == 2
     assert message in error
     assert not (tmp_path / "fitted.toml").exists()
 
 
-def test_a_misfit_is_said_and_kept_in_the_file(data, tmp_path, call):
+def test_a_misfit_is_said_and_kept_in_the_file(data, tmp_path, fit):
     lines = data.read_text(encoding="utf-8").splitlines()
     header, rows = lines[0].split(","), [line.split(",") for line in lines[1:]]
     place = header.index("switched")
@@ -197,7 +185,7 @@ def test_a_misfit_is_said_and_kept_in_the_file(data, tmp_path, call):
         row[place] = "1000"
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("\n".join(",".join(row) for row in [header, *rows]), encoding="utf-8")
-    code, _, error = call(
+    code, _, error = fit(
         wrong,
         "--stack",
         STACK,

@@ -4,7 +4,6 @@ import csv
 import gc
 import json
 import re
-import sys
 import warnings
 import zipfile
 from importlib.metadata import version
@@ -18,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 
-from mtjchar.cli import main
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.export import FORMATS, Settings, export_surface, load_surface
 from mtjchar.surfaces import WriteSurface
@@ -375,22 +373,6 @@ def run_folder(characterized_surface, tmp_path):
     (folder / "study.toml").write_text(characterized_surface.dataset.attrs["study"])
     characterized_surface.save(folder / "surface.nc")
     return folder
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mtjchar", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.mark.parametrize("format_", FORMATS)
