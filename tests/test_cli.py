@@ -1,5 +1,6 @@
 """The command line, as a user calls it, on a small study with the real ngspice."""
 
+import html.parser
 import json
 import re
 import shutil
@@ -11,6 +12,10 @@ import matplotlib.image
 import pandas as pd
 import pytest
 import xarray as xr
+
+from mtjchar.network.tradeoff import best
+from mtjchar.report import figures
+from mtjchar.surfaces import WriteSurface
 
 STUDY = """
 stack = "{stacks}/ikeda2010.toml"
@@ -319,6 +324,79 @@ def test_tradeoff_on_digits(run, call, tmp_path):
     assert len((out / "trainings.jsonl").read_text().splitlines()) > len(lines)
     assert {row["ber"] for row in rows} >= {table["ber"][0]}
 
+    # The report of a run tells the trade-offs in it.
+    folder = shutil.copytree(run, tmp_path / "run")
+    shutil.copytree(out, folder / "digits")
+    assert call("report", folder, "--out", tmp_path / "report.html")[0] == 0
+    page = _Page()
+    page.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    shown = {row[0]: row[4] for row in page.rows if row[0] in ("reliable", "duration", "read_before_write")}
+    told = pd.read_csv(out / "tradeoff.csv")
+    assert shown.pop("reliable") == "0.0%"
+    assert set(shown.values()) == {f"{one:.1%}" for one in best(told)["energy_saved_fraction"]}
+
+
+class _Page(html.parser.HTMLParser):
+    """Cells of the tables, and what the page asks others for."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.asked, self._cell = [], [], False
+
+    def handle_starttag(self, tag, attributes):
+        self.asked += [value for name, value in attributes if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+        self._cell = tag in ("td", "th")
+
+    def handle_data(self, data):
+        if self._cell:
+            self.rows[-1].append(data)
+            self._cell = False
+
+
+def test_report(run, call, tmp_path):
+    out = tmp_path / "report.html"
+    assert call("report", run, "--out", out)[::2] == (0, "")
+    page = _Page()
+    page.feed(out.read_text(encoding="utf-8"))
+    assert page.asked == []  # opens without a network
+    surface = WriteSurface.load(run / "surface.nc")
+    found = surface.cheapest_pulse("p_to_ap", 1e-6)
+    row = next(row for row in page.rows if row[:2] == ["1e-06", "P → AP"])
+    assert row[2:5] == [
+        f"{found.amplitude_V:.3f} V",
+        f"{1e9 * found.duration_s:.2f} ns",
+        f"{1e12 * found.energy_J:.3f} pJ",
+    ]
+    samples = surface.dataset.attrs["devices"] * 2 * surface.amplitudes.size * surface.durations.size
+    assert ["ok", f"{samples:,}"] in page.rows
+    assert ["seed", str(surface.dataset.attrs["seed"])] in page.rows
+
+
+def test_maps_of_the_report_are_the_surface(run):
+    surface = WriteSurface.load(run / "surface.nc")
+    drawn = figures(surface)
+    for title, value in (
+        ("Write error rate", surface.ber),
+        ("Energy of a switching write", lambda *pulse: 1e12 * surface.energy(*pulse)),
+    ):
+        for trace, direction in zip(drawn[title].data, surface.directions, strict=True):
+            k, j = 17, 40  # any point
+            expected = value(direction, trace.x[j], 1e-9 * trace.y[k])
+            assert trace.customdata[k][j] == pytest.approx(max(expected, 1e-15), rel=1e-9)
+            assert 10.0 ** trace.z[k][j] == pytest.approx(max(expected, 1e-15), rel=1e-9)
+
+
+def test_report_of_what_is_not_there(run, call, tmp_path):
+    code, _, error = call("report", tmp_path, "--out", tmp_path / "report.html")
+    assert code == 2
+    assert "run directory: got" in error
+    code, _, error = call("report", run, "--out", tmp_path / "nowhere" / "report.html")
+    assert code == 2
+    assert "--out: got" in error
+    assert "allowed: a file in a directory that exists" in error
+
 
 def test_work_that_fails_ends_with_1(run, call):
     code, _, err = call("pulse", run, "--direction", "p_to_ap", "--ber", "1e-290")
@@ -327,7 +405,8 @@ def test_work_that_fails_ends_with_1(run, call):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "doctor", "run", "sweep", "surface", "query", "pulse", "compare", "export", "tradeoff"]
+    "command",
+    ["", "doctor", "run", "sweep", "surface", "query", "pulse", "compare", "export", "report", "tradeoff"],
 )
 def test_help(call, command):
     code, out, _ = call(*command.split(), "--help")

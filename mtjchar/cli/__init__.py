@@ -30,6 +30,7 @@ for command in (
     answers.pulse,
     answers.compare,
     answers.export,
+    answers.report,
     fitting.fit,
     training.tradeoff,
 ):

@@ -1,4 +1,4 @@
-"""Commands that ask a surface: query, pulse, compare and export."""
+"""Commands that ask a surface: query, pulse, compare, export and report."""
 
 from __future__ import annotations
 
@@ -218,3 +218,16 @@ def _print_comparison(comparison: Any) -> None:
         else f"reference: {reference.amplitude_V:g} V for {1e9 * reference.duration_s:.3g} ns",
         highlight=False,
     )
+
+
+def report(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="HTML file to write.")],
+) -> None:
+    """Write a report of DIR as one HTML file, with figures to hover over."""
+    from mtjchar.report import write_report
+
+    if not out.parent.is_dir():
+        raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
+    write_report(folder, out)
+    console.print(f"wrote {out}", highlight=False)

@@ -1,0 +1,277 @@
+"""A run as one HTML page that opens without a network: figures to hover over, tables, and their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mtjchar.errors import MtjcharError
+from mtjchar.export.provenance import study_of
+from mtjchar.network.tradeoff import BASELINE, best, one_line
+from mtjchar.study import Direction
+from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces.pulses import targets
+from mtjchar.surfaces.surface import RELIABLE
+from mtjchar.sweep.failures import Tally
+from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.store import RunDirectory, write_atomically
+
+FloatArray = npt.NDArray[np.float64]
+
+_TARGETS = (1e-6, RELIABLE)
+_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
+_LOWEST = 1e-15  # the maps end here
+_POINTS = 61
+_WEAKEST = 0.999
+_LAYOUT = {"height": 460, "margin": {"t": 40, "b": 50}, "template": "plotly_white"}
+_DEVICES = {
+    "diameter_m": ("diameter", "nm", 1e9),
+    "resistance_area_product_ohm_m2": ("resistance-area product", "Ω µm²", 1e12),
+    "tmr": ("TMR", "", 1.0),
+    "anisotropy_field_T": ("μ0 Hk", "mT", 1e3),
+    "thermal_stability": ("Δ", "", 1.0),
+    "critical_current_A": ("Ic0", "µA", 1e6),
+    "relaxation_time_s": ("t_D", "ns", 1e9),
+    "parallel_resistance_ohm": ("R_P", "kΩ", 1e-3),
+    "antiparallel_resistance_ohm": ("R_AP", "kΩ", 1e-3),
+    "threshold_voltage_V": ("threshold voltage, shift", "mV", 1e3),
+}
+
+
+class Section(NamedTuple):
+    """A table of the page.
+
+    Attributes
+    ----------
+    title : str
+    columns : list of str
+    rows : list of list of str
+    text : str
+        What has to be said of it; may be empty.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    text: str
+
+
+def write_report(folder: str | Path, out: str | Path) -> None:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Run directory with a surface. Trade-offs in it, or in directories of it, are told too.
+    out : str or Path
+        HTML file; some 5 MB, most of it the library that draws the figures.
+
+    Raises
+    ------
+    InputError
+        If there is no run directory, or no surface in it.
+    """
+    directory = RunDirectory.open(folder)
+    surface = WriteSurface.load(Path(folder) / "surface.nc")
+    study = study_of(surface)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mtjchar", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("report.html").render(
+        title=study.stack.name,
+        reference=study.stack.reference,
+        diameter=f"{1e9 * study.junction.diameter:g} nm",
+        temperature=f"{study.cell.temperature:g} K",
+        sections=[
+            cheapest_pulses(surface),
+            device_spread(directory, surface),
+            sample_counts(directory),
+            *trade_offs(directory.path),
+        ],
+        figures=[
+            # The first brings the library along that draws all of them.
+            (title, figure.to_html(full_html=False, include_plotlyjs=number == 0))
+            for number, (title, figure) in enumerate(figures(surface).items())
+        ],
+        attributes={key: value for key, value in surface.dataset.attrs.items() if key != "study"},
+        study=surface.dataset.attrs["study"],
+    )
+    write_atomically(Path(out), lambda part: part.write_text(page, encoding="utf-8"))
+
+
+def cheapest_pulses(surface: WriteSurface) -> Section:
+    """Tabulate the cheapest pulses for two error rates."""
+    rows = []
+    for target in _TARGETS:
+        for direction in targets(surface):
+            row = [f"{target:.0e}", _TITLES[direction]]
+            try:
+                found = surface.cheapest_pulse(direction, target)
+            except MtjcharError as error:
+                rows.append([*row, str(error), "", "", ""])
+                continue
+            rows.append(
+                [
+                    *row, f"{found.amplitude_V:.3f} V", f"{1e9 * found.duration_s:.2f} ns",
+                    f"{1e12 * found.energy_J:.3f} pJ", f"{found.ber_lower:.1e} to {found.ber_upper:.1e}",
+                ]
+            )  # fmt: skip
+    return Section(
+        "Cheapest pulses",
+        ["write error rate", "direction", "amplitude", "duration", "energy of a write", "95 % interval"],
+        rows,
+        "Energy is that of a switching write; of one pulse for both, the mean of all four kinds of writes.",
+    )
+
+
+def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
+    """Tabulate what devices there were."""
+    devices, nominal = directory.devices(), nominal_device(study_of(surface)).iloc[0]
+    weight = devices["weight"].to_numpy(dtype=np.float64)
+    rows = []
+    for column, (name, unit, factor) in _DEVICES.items():
+        values = factor * devices[column].to_numpy(dtype=np.float64)
+        mean = float(np.average(values, weights=weight))
+        deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+        shown = (factor * float(nominal[column]), mean, deviation)
+        rows.append([f"{name} ({unit})" if unit else name, *(f"{value:.4g}" for value in shown)])
+    return Section(
+        "Devices",
+        ["", "nominal", "mean", "standard deviation"],
+        rows,
+        f"{len(devices)} devices, each with its weight.",
+    )
+
+
+def sample_counts(directory: RunDirectory) -> Section:
+    """Tabulate what became of the simulations."""
+    tally = Tally()
+    for file in sorted((directory.path / "samples").glob("*.parquet")):
+        tally.add(directory.read_part(file, ["direction", "amplitude_V", "status", "reason"]))
+    return Section(
+        "Samples",
+        ["status", "samples"],
+        [[status, f"{count:,}"] for status, count in sorted(tally.status.items())],
+        tally.words() or "A sample is a device, a direction and a pulse; none failed.",
+    )
+
+
+def trade_offs(folder: Path) -> list[Section]:
+    """Tabulate what trainings in this memory can save, where there were any."""
+    sections = []
+    for file in sorted([*folder.glob("tradeoff.csv"), *folder.glob("*/tradeoff.csv")]):
+        table = pd.read_csv(file)
+        shown = pd.concat([table[table["lever"] == BASELINE].tail(1), best(table)]).to_dict("records")
+        rows = [
+            [
+                row["lever"],
+                row["code"],
+                f"{row['ber']:.2g}",
+                f"{1e6 * row['programming_energy_J']:.4g}",
+                f"{row['energy_saved_fraction']:.1%}",
+                f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f}",
+            ]
+            for row in shown
+        ]
+        columns = ["lever", "code", "BER", "energy of a training (µJ)", "saved", "loss (points)"]
+        sections.append(Section(f"Trade-off: {file.parent.name}", columns, rows, one_line(table)))
+    return sections
+
+
+def figures(surface: WriteSurface) -> dict[str, go.Figure]:
+    """Draw what there is to hover over.
+
+    Returns
+    -------
+    dict
+        Figure by title: map of the error rate, error rate against duration at the nominal amplitude, and
+        map of the energy where the surface knows it.
+    """
+    drawn = {
+        "Write error rate": _maps(surface, _rate, "Viridis", "%{customdata:.2e}"),
+        f"Write error rate at {surface.nominal_amplitude:.3g} V": _curves(surface),
+    }
+    if surface.knows_energy:
+        drawn["Energy of a switching write"] = _maps(surface, _picojoule, "Cividis", "%{customdata:.3f} pJ")
+    return drawn
+
+
+def _rate(surface: WriteSurface, direction: Direction, amplitude: FloatArray, duration: FloatArray) -> Any:
+    return np.maximum(surface.ber(direction, amplitude, duration), _LOWEST)
+
+
+def _picojoule(
+    surface: WriteSurface, direction: Direction, amplitude: FloatArray, duration: FloatArray
+) -> Any:
+    return 1e12 * surface.energy(direction, amplitude, duration)
+
+
+def _maps(surface: WriteSurface, value: Callable[..., Any], colours: str, hover: str) -> go.Figure:
+    """Draw a map for each direction, in colours that go with the logarithm."""
+    amplitude = np.linspace(surface.amplitudes[0], surface.amplitudes[-1], _POINTS)
+    duration = np.geomspace(surface.durations[0], surface.durations[-1], _POINTS)
+    figure = make_subplots(
+        1,
+        len(surface.directions),
+        shared_yaxes=True,
+        subplot_titles=[_TITLES[one] for one in surface.directions],
+    )
+    for column, direction in enumerate(surface.directions, start=1):
+        drawn = value(surface, direction, amplitude[None, :], duration[:, None])
+        contours = go.Contour(
+            x=amplitude,
+            y=1e9 * duration,
+            z=np.log10(drawn),
+            customdata=drawn,
+            hovertemplate="%{x:.3f} V, %{y:.3g} ns: " + hover + "<extra></extra>",
+            coloraxis="coloraxis",
+        )
+        figure.add_trace(contours, row=1, col=column)
+        figure.update_xaxes(title_text="amplitude (V)", row=1, col=column)
+    figure.update_yaxes(type="log")
+    figure.update_yaxes(title_text="duration (ns)", row=1, col=1)
+    figure.update_layout(
+        coloraxis={"colorscale": colours, "colorbar": {"tickprefix": "10<sup>", "ticksuffix": "</sup>"}},
+        **_LAYOUT,
+    )
+    return figure
+
+
+def _curves(surface: WriteSurface) -> go.Figure:
+    figure = go.Figure()
+    duration = np.geomspace(surface.durations[0], surface.durations[-1], 4 * _POINTS)
+    amplitude = surface.nominal_amplitude
+    for direction, colour in zip(surface.directions, ("31, 119, 180", "214, 39, 40"), strict=False):
+        rate = surface.ber(direction, amplitude, duration)
+        lower, upper = surface.ber_interval(direction, amplitude, duration)
+        weak = surface.device_ber(direction, amplitude, duration, quantile=_WEAKEST)
+        shared = {"x": 1e9 * duration, "line": {"color": f"rgb({colour})"}}
+        name = _TITLES[direction]
+        figure.add_trace(go.Scatter(**shared, y=rate, name=name, hovertemplate="%{x:.3g} ns: %{y:.2e}"))
+        figure.add_trace(
+            go.Scatter(
+                x=1e9 * np.r_[duration, duration[::-1]], y=np.r_[upper, lower[::-1]], fill="toself",
+                fillcolor=f"rgba({colour}, 0.2)", line={"width": 0}, hoverinfo="skip",
+                name=f"{name}, 95 % interval",
+            )
+        )  # fmt: skip
+        dashed = {**shared, "line": {"color": f"rgb({colour})", "dash": "dot"}}
+        label = f"{name}, {_WEAKEST:.1%} of the devices are below"
+        figure.add_trace(go.Scatter(**dashed, y=weak, name=label, hovertemplate="%{x:.3g} ns: %{y:.2e}"))
+    figure.update_xaxes(type="log", title_text="duration (ns)")
+    figure.update_yaxes(
+        type="log", title_text="write error rate", range=[np.log10(_LOWEST), 0.2], exponentformat="power"
+    )
+    figure.update_layout(legend={"orientation": "h", "y": -0.2}, **_LAYOUT)
+    return figure
