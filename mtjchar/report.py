@@ -112,27 +112,27 @@ def write_report(folder: str | Path, out: str | Path) -> None:
 
 def cheapest_pulses(surface: WriteSurface) -> Section:
     """Tabulate the cheapest pulses for two error rates."""
-    rows = []
+    rows, text = [], ["Energy is that of a switching write; of one pulse for both, the mean of all writes."]
     for target in _TARGETS:
         for direction in targets(surface):
             row = [f"{target:.0e}", _TITLES[direction]]
             try:
                 found = surface.cheapest_pulse(direction, target)
             except MtjcharError as error:
-                rows.append([*row, str(error), "", "", ""])
+                rows.append([*row, "-", "-", "-", "-"])
+                text.append(str(error))
                 continue
             rows.append(
                 [
-                    *row, f"{found.amplitude_V:.3f} V", f"{1e9 * found.duration_s:.2f} ns",
-                    f"{1e12 * found.energy_J:.3f} pJ", f"{found.ber_lower:.1e} to {found.ber_upper:.1e}",
+                    *row,
+                    f"{found.amplitude_V:.3f} V",
+                    f"{1e9 * found.duration_s:.2f} ns",
+                    f"{1e12 * found.energy_J:.3f} pJ",
+                    f"{found.ber_lower:.1e} to {found.ber_upper:.1e}",
                 ]
-            )  # fmt: skip
-    return Section(
-        "Cheapest pulses",
-        ["write error rate", "direction", "amplitude", "duration", "energy of a write", "95 % interval"],
-        rows,
-        "Energy is that of a switching write; of one pulse for both, the mean of all four kinds of writes.",
-    )
+            )
+    columns = ["write error rate", "direction", "amplitude", "duration", "energy of a write", "95 % interval"]
+    return Section("Cheapest pulses", columns, rows, " ".join(text))
 
 
 def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
@@ -256,6 +256,8 @@ def _curves(surface: WriteSurface) -> go.Figure:
         rate = surface.ber(direction, amplitude, duration)
         lower, upper = surface.ber_interval(direction, amplitude, duration)
         weak = surface.device_ber(direction, amplitude, duration, quantile=_WEAKEST)
+        # Where no error was counted no quantile is known.
+        weak = np.where(surface.is_bound(direction, amplitude, duration), np.nan, weak)
         shared = {"x": 1e9 * duration, "line": {"color": f"rgb({colour})"}}
         name = _TITLES[direction]
         figure.add_trace(go.Scatter(**shared, y=rate, name=name, hovertemplate="%{x:.3g} ns: %{y:.2e}"))
