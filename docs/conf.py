@@ -1,4 +1,7 @@
-"""Sphinx makes a site of these pages, of the README and of the docstrings: `make docs`."""
+"""Sphinx makes a site of these pages, of the README and of the docstrings: `make docs`.
+
+Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, which comes from the network.
+"""
 
 import re
 from importlib import metadata
