@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 from mtjchar.errors import MtjcharError
 from mtjchar.export.provenance import study_of
 from mtjchar.network.tradeoff import BASELINE, best, one_line
+from mtjchar.plotting.surfaces import LOWEST_RATE, TITLES
 from mtjchar.study import Direction
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.pulses import targets
@@ -27,8 +28,6 @@ from mtjchar.sweep.store import RunDirectory, write_atomically
 FloatArray = npt.NDArray[np.float64]
 
 _TARGETS = (1e-6, RELIABLE)
-_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
-_LOWEST = 1e-15  # the maps end here
 _POINTS = 61
 _WEAKEST = 0.999
 _LAYOUT = {"height": 460, "margin": {"t": 40, "b": 50}, "template": "plotly_white"}
@@ -115,7 +114,7 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
     rows, text = [], ["Energy is that of a switching write; of one pulse for both, the mean of all writes."]
     for target in _TARGETS:
         for direction in targets(surface):
-            row = [f"{target:.0e}", _TITLES[direction]]
+            row = [f"{target:.0e}", TITLES[direction]]
             try:
                 found = surface.cheapest_pulse(direction, target)
             except MtjcharError as error:
@@ -208,7 +207,7 @@ def figures(surface: WriteSurface) -> dict[str, go.Figure]:
 
 
 def _rate(surface: WriteSurface, direction: Direction, amplitude: FloatArray, duration: FloatArray) -> Any:
-    return np.maximum(surface.ber(direction, amplitude, duration), _LOWEST)
+    return np.maximum(surface.ber(direction, amplitude, duration), LOWEST_RATE)
 
 
 def _picojoule(
@@ -225,7 +224,7 @@ def _maps(surface: WriteSurface, value: Callable[..., Any], colours: str, hover:
         1,
         len(surface.directions),
         shared_yaxes=True,
-        subplot_titles=[_TITLES[one] for one in surface.directions],
+        subplot_titles=[TITLES[one] for one in surface.directions],
     )
     for column, direction in enumerate(surface.directions, start=1):
         drawn = value(surface, direction, amplitude[None, :], duration[:, None])
@@ -259,7 +258,7 @@ def _curves(surface: WriteSurface) -> go.Figure:
         # Where no error was counted no quantile is known.
         weak = np.where(surface.is_bound(direction, amplitude, duration), np.nan, weak)
         shared = {"x": 1e9 * duration, "line": {"color": f"rgb({colour})"}}
-        name = _TITLES[direction]
+        name = TITLES[direction]
         figure.add_trace(go.Scatter(**shared, y=rate, name=name, hovertemplate="%{x:.3g} ns: %{y:.2e}"))
         figure.add_trace(
             go.Scatter(
@@ -273,7 +272,7 @@ def _curves(surface: WriteSurface) -> go.Figure:
         figure.add_trace(go.Scatter(**dashed, y=weak, name=label, hovertemplate="%{x:.3g} ns: %{y:.2e}"))
     figure.update_xaxes(type="log", title_text="duration (ns)")
     figure.update_yaxes(
-        type="log", title_text="write error rate", range=[np.log10(_LOWEST), 0.2], exponentformat="power"
+        type="log", title_text="write error rate", range=[np.log10(LOWEST_RATE), 0.2], exponentformat="power"
     )
     figure.update_layout(legend={"orientation": "h", "y": -0.2}, **_LAYOUT)
     return figure

@@ -11,7 +11,7 @@ from mtjchar.stackfit import (
     pulses_at,
     simulate_counts,
 )
-from mtjchar.study import load_stack
+from mtjchar.study import load_stack, load_study
 
 STACK = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
 FILM = Film(STACK, 40e-9)
@@ -39,3 +39,23 @@ def fit_stack_quietly(*arguments, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
         return fit_stack(*arguments, **options)
+
+
+STUDY = """
+stack = "fitted.toml"
+[junction]
+diameter = "40 nm"
+[variability]
+{variability}
+[sweep]
+amplitude = {{ start = "0.3 V", stop = "1 V", points = 3 }}
+duration = {{ start = "1 ns", stop = "30 ns", points = 4 }}
+devices = {devices}
+"""
+
+
+def study_of(folder, variability, devices=64):
+    """A study of the stack that was fitted, beside its file."""
+    path = folder / "study.toml"
+    path.write_text(STUDY.format(variability=variability, devices=devices), encoding="utf-8")
+    return load_study(path)

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from stackfit_cases import DURATIONS, FAR, FILM, SHARES, STACK, TRUTH, counts, distances, fit_stack_quietly
+from stackfit_cases import (
+    DURATIONS,
+    FAR,
+    FILM,
+    SHARES,
+    STACK,
+    TRUTH,
+    counts,
+    distances,
+    fit_stack_quietly,
+    study_of,
+)
 
 from mtjchar.errors import InputError
 from mtjchar.physics import long_pulses
@@ -407,25 +418,6 @@ def file(fit, tmp_path_factory):
     return path
 
 
-FITTED = """
-stack = "fitted.toml"
-[junction]
-diameter = "40 nm"
-[variability]
-{more}
-[sweep]
-amplitude = {{ start = "0.3 V", stop = "1 V", points = 3 }}
-duration = {{ start = "1 ns", stop = "30 ns", points = 4 }}
-devices = {devices}
-"""
-
-
-def study_of(file, more='diameter = 0.02\nfit = "fitted.toml"', devices=64):
-    path = file.parent / "study.toml"
-    path.write_text(FITTED.format(more=more, devices=devices))
-    return load_study(path)
-
-
 def test_stack_file_goes_into_a_study(fit, file, tmp_path):
     import tomllib
 
@@ -435,7 +427,7 @@ def test_stack_file_goes_into_a_study(fit, file, tmp_path):
     assert content["fit"]["data"][0]["sha256"] == fit.tables[0].sha256
     assert "damping = " in text.split("\n[fit]")[0]
     assert "# fitted, see [fit]" in text
-    study = study_of(file)
+    study = study_of(file.parent, 'diameter = 0.02\nfit = "fitted.toml"')
     device = nominal_device(study).iloc[0]
     assert device["thermal_stability"] == pytest.approx(fit.values["stability"], rel=1e-9)
     assert device["critical_current_A"] == pytest.approx(fit.values["critical_current"], rel=1e-9)
@@ -447,7 +439,7 @@ def test_stack_file_goes_into_a_study(fit, file, tmp_path):
 
 
 def test_stacks_are_drawn_from_the_covariance(file):
-    study = study_of(file)
+    study = study_of(file.parent, 'diameter = 0.02\nfit = "fitted.toml"')
     draws = draw_stacks(study)
     assert {name: len(values) for name, values in draws.items()} == {
         "interfacial_anisotropy": 16, "spin_polarization": 16, "damping": 16,
@@ -467,7 +459,7 @@ def test_interval_of_a_surface_holds_what_the_fit_does_not_know(file):
     # A fit that knows little: twenty times the standard errors.
     import mtjchar
 
-    study = study_of(file, 'fit = "fitted.toml"', devices=16)
+    study = study_of(file.parent, 'fit = "fitted.toml"', devices=16)
     fit = study.variability.fit
     wide = fit.model_copy(
         update={"covariance": tuple(tuple(400.0 * one for one in row) for row in fit.covariance)}
@@ -497,7 +489,7 @@ def test_interval_of_a_surface_holds_what_the_fit_does_not_know(file):
 )
 def test_wrong_variability(file, more, message):
     with pytest.raises(InputError, match=message):
-        study_of(file, more)
+        study_of(file.parent, more)
 
 
 def test_fit_without_a_film_has_no_stack():
@@ -507,7 +499,7 @@ def test_fit_without_a_film_has_no_stack():
 
 
 def test_correlated_devices(file):
-    study = study_of(file, 'diameter = 0.02\ntmr = 0.04\ncorrelation = { "diameter tmr" = -0.6 }')
+    study = study_of(file.parent, 'diameter = 0.02\ntmr = 0.04\ncorrelation = { "diameter tmr" = -0.6 }')
     normal = np.random.default_rng(29).normal(size=(20_000, 9))
     devices = devices_at(study, normal)
     r = np.corrcoef(devices["diameter_m"], devices["tmr"])[0, 1]

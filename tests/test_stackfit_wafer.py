@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, fit_stack_quietly
+from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, fit_stack_quietly, study_of
 
 import mtjchar
 from mtjchar.errors import InputError
@@ -130,27 +130,8 @@ def test_means_go_into_the_fit_of_pulses():
     assert free.film.stack.resistance_area_product == pytest.approx(6e-12, rel=0.01)
 
 
-STUDY = """
-stack = "fitted.toml"
-[junction]
-diameter = "40 nm"
-[variability]
-{more}
-[sweep]
-amplitude = {{ start = "0.5 V", stop = "0.9 V", points = 2 }}
-duration = {{ start = "2 ns", stop = "20 ns", points = 3 }}
-devices = {devices}
-"""
-
-
-def study_of(folder, more='wafer = "fitted.toml"', devices=4096):
-    path = folder / "study.toml"
-    path.write_text(STUDY.format(more=more, devices=devices), encoding="utf-8")
-    return load_study(path)
-
-
 def test_sampled_devices_are_those_of_the_wafer(fit, file):
-    devices = sample_devices(study_of(file.parent))
+    devices = sample_devices(study_of(file.parent, 'wafer = "fitted.toml"', devices=4096))
     stated = fit.wafer.variability()
     # Scrambled Sobol points scatter less than random ones: these bounds are those of random ones, 6.2 sigma.
     for name, column in zip(("diameter", "resistance_area_product", "tmr"), COLUMNS, strict=True):

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtjchar.plotting.files import save
+from mtjchar.plotting.surfaces import TITLES
 from mtjchar.stackfit import StackFit, information_map
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
 
-_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}
 _MOST_CURVES = 10
 
 
@@ -83,7 +83,7 @@ def _switched(fit: StackFit, rows: pd.DataFrame, direction: str, upper: Axes, lo
             color=line.get_color(),
         )  # fmt: skip
         lower.plot(factor * own[column], own["residual"], "o", markersize=3.5, color=line.get_color())
-    upper.set(title=_TITLES[direction], ylim=(-0.03, 1.03))
+    upper.set(title=TITLES[direction], ylim=(-0.03, 1.03))
     upper.legend(frameon=False, fontsize=7, ncols=2)
     lower.axhline(0.0, color="0.5", linewidth=0.8)
     lower.set_xlabel(label)
@@ -101,7 +101,7 @@ def _thresholds(fit: StackFit) -> Figure:
     for key, rows in points.groupby(groups):
         rows = rows.sort_values("duration_s")
         curve = _threshold_curve(fit, rows, column)
-        words = [_TITLES.get(str(one), f"{one:.0%} switch" if isinstance(one, float) else "") for one in key]
+        words = [TITLES.get(str(one), f"{one:.0%} switch" if isinstance(one, float) else "") for one in key]
         (line,) = upper.semilogx(1e9 * curve[0], factor * curve[1], label=", ".join(words))
         color = line.get_color()
         upper.plot(1e9 * rows["duration_s"], factor * rows[column], "o", color=color, markersize=4)
@@ -197,7 +197,7 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
         )  # fmt: skip
         own = points[points["direction"] == direction] if "direction" in points else points
         axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
-        axes.set(xscale="log", yscale="log", xlabel="duration (ns)", title=_TITLES[direction])
+        axes.set(xscale="log", yscale="log", xlabel="duration (ns)", title=TITLES[direction])
     row[0].set_ylabel(label)
     figure.colorbar(picture, ax=list(row), label=f"standard error of {parameter}, after/before")
     return figure

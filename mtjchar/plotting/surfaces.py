@@ -15,7 +15,9 @@ from mtjchar.surfaces.compare import Comparison, energy_curves
 from mtjchar.surfaces.pulses import knob_table, targets
 from mtjchar.surfaces.surface import RELIABLE, FloatArray
 
-_TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
+TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
+"""Directions as figures and tables name them."""
+
 _KNOBS = {
     "duration": "duration, at the nominal amplitude",
     "amplitude": "amplitude, at the reliable duration",
@@ -23,7 +25,8 @@ _KNOBS = {
 }
 _ENERGIES = {"both": "mean energy of all writes (pJ)"}
 _ENERGY = "energy of a switching write (pJ)"
-_LOWEST_RATE = 1e-15
+LOWEST_RATE = 1e-15
+"""Where maps of the error rate end."""
 
 
 def surface_figures(
@@ -83,8 +86,8 @@ def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
         upper.set(
             xscale="log",
             yscale="log",
-            ylim=(_LOWEST_RATE, 2.0),
-            title=_TITLES[target],
+            ylim=(LOWEST_RATE, 2.0),
+            title=TITLES[target],
             xlabel="duration (ns)",
         )
         upper.xaxis.set_major_formatter("{x:g}")
@@ -106,7 +109,7 @@ def _maps(surface: WriteSurface, quantity: str) -> Figure:
     for axes, direction in zip(row, surface.directions, strict=True):
         if quantity == "ber":
             values = surface.ber(direction, amplitude[:, None], duration)
-            norm, label = LogNorm(_LOWEST_RATE, 1.0), "write error rate"
+            norm, label = LogNorm(LOWEST_RATE, 1.0), "write error rate"
             levels = [1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1e-1]
         else:
             values = 1e12 * surface.energy(direction, amplitude[:, None], duration)
@@ -115,14 +118,14 @@ def _maps(surface: WriteSurface, quantity: str) -> Figure:
         mesh = axes.pcolormesh(
             1e9 * duration,
             amplitude,
-            np.maximum(values, _LOWEST_RATE),
+            np.maximum(values, LOWEST_RATE),
             norm=norm,
             cmap="viridis",
             rasterized=True,
         )
         lines = axes.contour(1e9 * duration, amplitude, values, levels=levels, colors="white", linewidths=0.8)
         axes.clabel(lines, fmt="%g", fontsize=7)
-        axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=_TITLES[direction])
+        axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=TITLES[direction])
         figure.colorbar(mesh, ax=axes, label=label)
     return figure
 
@@ -146,10 +149,10 @@ def _curves(surface: WriteSurface, against: str) -> Figure:
             axes.fill_between(unit * grid, lower, upper, color=line.get_color(), alpha=0.2, linewidth=0)
         axes.set(
             yscale="log",
-            ylim=(_LOWEST_RATE, 2.0),
+            ylim=(LOWEST_RATE, 2.0),
             xscale="log" if by_duration else "linear",
             xlabel="duration (ns)" if by_duration else "amplitude (V)",
-            title=_TITLES[direction],
+            title=TITLES[direction],
         )
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
@@ -173,7 +176,7 @@ def _knobs(surface: WriteSurface, table: pd.DataFrame) -> Figure:
         axes.plot(
             reliable["pulse_ber"], 1e12 * reliable["energy_J"], "ko", markersize=4, label="reliable pulse"
         )
-        axes.set(xscale="log", xlabel="write error rate of the pulse", title=_TITLES[target])
+        axes.set(xscale="log", xlabel="write error rate of the pulse", title=TITLES[target])
         axes.set(ylim=(0.0, None), ylabel=_ENERGIES.get(target, _ENERGY))
         axes.grid(alpha=0.3)
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
