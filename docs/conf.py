@@ -1,6 +1,6 @@
 """Sphinx makes a site of these pages, of the README and of the docstrings: `make docs`.
 
-Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, which comes from the network.
+Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, loaded from the network.
 """
 
 import re
