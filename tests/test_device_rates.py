@@ -51,7 +51,9 @@ def test_failure_rates_of_a_memory_are_the_surface_s(analytic_surface):
     pulses = Pulses(rng.uniform(0.6, 1.1, (8, 2)), rng.uniform(1.5e-9, 4e-9, (8, 2)))
     conditions = write_conditions(analytic_surface, pulses)
     old, new = rng.integers(0, 256, (2, 1_000_000), dtype=np.uint8)
-    ledger = ApproximateMemory(old, 8).write(new, conditions, rng)
+    memory = ApproximateMemory(old, 8)
+    memory.write(new, conditions, rng)
+    ledger = memory.ledger
     for plane in range(8):
         for d, direction in enumerate(DIRECTIONS):
             pulse = pulses.amplitude_V[plane, d], pulses.duration_s[plane, d]
@@ -74,7 +76,8 @@ def test_failure_rates_of_a_memory_of_devices_are_the_surface_s(devices, analyti
     of_cell = draw_devices(devices.weight, 500_000, 8, rng)
     old, new = rng.integers(0, 256, (2, 500_000), dtype=np.uint8)
     memory = ApproximateMemory(old, 8, of_cell)
-    ledger = memory.write(new, conditions, rng)
+    memory.write(new, conditions, rng)
+    ledger = memory.ledger
     bits = [np.unpackbits(one[:, None], axis=1, bitorder="little") for one in (old, new, memory.words)]
     for d, direction in enumerate(DIRECTIONS):
         attempts = (bits[0] != bits[1]) & (bits[1] == 1 - d)

@@ -106,16 +106,48 @@ def test_all_words_come_back(bits, code):
         np.testing.assert_array_equal(code.encode(decoded, np.random.default_rng(seed)), words)
 
 
-@pytest.mark.parametrize("draw", [0, 2**64 - 1])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_a_level_stays_at_the_extreme_draws(bits, draw):
-    class Fixed:
-        def integers(self, _low, _high, size, dtype):
-            return np.full(size, draw, dtype)
+class Given:
+    """A generator that draws what it is given: one number, and words."""
 
+    def __init__(self, number, words):
+        self.number, self.words = number, words
+
+    def integers(self, low, high, size=None, dtype=np.int64):
+        drawn = np.int64(self.number) if size is None else self.words.view(dtype)[:size]
+        assert np.all((drawn >= low) & (drawn < high))
+        return drawn
+
+
+def extreme_draws(count):
+    yield Given(0, np.zeros(count, dtype=np.uint64))
+    yield Given(63, np.full(count, 2**64 - 1, dtype=np.uint64))
+
+
+@pytest.mark.parametrize("bits", range(4, 17))
+def test_a_level_stays_at_the_extreme_draws(bits):
     code = FixedPoint(bits)
     words = np.arange(2**bits).astype(code.word_dtype)
-    np.testing.assert_array_equal(code.encode(code.decode(words), Fixed()), words)
+    for draws in extreme_draws(words.size):
+        np.testing.assert_array_equal(code.encode(code.decode(words), draws), words)
+
+
+@settings(deadline=None)
+@given(st.integers(4, 8), st.floats(1e-6, 1e6), st.sampled_from(CODES))
+def test_levels_of_up_to_8_bits_stay_at_any_full_scale(bits, full_scale, code):
+    code = FixedPoint(bits, full_scale, code)
+    values = code.decode(np.arange(2**bits).astype(np.uint8))
+    for draws in extreme_draws(values.size):
+        np.testing.assert_array_equal(code.decode(code.encode(values, draws)), values)
+
+
+@pytest.mark.parametrize("bits", [4, 7, 8, 13, 16])
+def test_values_are_the_same_in_all_codes(bits):
+    level = np.arange(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1))
+    for name in CODES:
+        code = FixedPoint(bits, full_scale=0.3, code=name)
+        there = np.maximum(level, level[0] + (name == "sign_magnitude"))
+        expected = there.astype(np.float32) * np.float32(code.lsb)
+        np.testing.assert_array_equal(code.decode(code.encode(level * code.lsb)), expected)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -151,17 +183,34 @@ def test_stochastic_rounding_gives_a_neighbouring_level(code, values, seed):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("level", [-100.75, -0.5, -0.01, 0.001, 0.3, 126.9])
-def test_stochastic_rounding_goes_up_as_often_as_it_should(dtype, level):
-    # Binomial with the fraction of the level; false-alarm rate 1e-9 a case.
+@pytest.mark.parametrize(("bits", "step"), [(8, 2**-14), (16, 2**-22)])
+@pytest.mark.parametrize("level", [-100.75, -0.5, -0.01, 0.001, 0.00001, 0.3, 126.9])
+def test_stochastic_rounding_goes_up_as_often_as_it_should(dtype, bits, step, level):
+    # Analytic: over all the noise there is, as often as the level is above the one below.
+    code = FixedPoint(bits, full_scale=2.0 ** (bits - 1))
+    value = dtype(level)
+    below = np.floor(value)
+    noise = np.arange(2 ** (8 * code.word_dtype.itemsize)).astype(code.word_dtype)
+    ups = 0
+    for shared in range(64):
+        levels = code.decode(code.encode(np.full(noise.size, value), Given(shared, noise)))
+        assert np.isin(levels, [below, below + 1]).all()
+        ups += np.count_nonzero(levels == below + 1)
+    # float32 holds a level of 8 bits and its fraction in steps of 2**-16, and rounds to them.
+    rounding = 2**-17 if bits == 8 and dtype is np.float32 else 0.0
+    assert abs(ups / (64 * noise.size) - (float(value) - below)) <= step / 2 + rounding
+
+
+@pytest.mark.parametrize("level", [-100.75, -0.5, -3 / 256, 1 / 256, 77 / 256, 126 + 230 / 256])
+def test_values_of_a_call_are_rounded_independently(level):
+    # Binomial with the fraction of the level, of which the shared bits know nothing. False-alarm rate 1e-9.
     code = FixedPoint(bits=8, full_scale=128.0)
     count = 200_000
-    value = dtype(level)
-    levels = code.decode(code.encode(np.full(count, value), np.random.default_rng(7)))
-    below = np.floor(value)
-    ups = int(np.count_nonzero(levels == below + 1))
+    levels = code.decode(code.encode(np.full(count, level), np.random.default_rng(7)))
+    below = np.floor(level)
+    ups = np.count_nonzero(levels == below + 1)
     assert ups + np.count_nonzero(levels == below) == count
-    assert stats.binomtest(ups, count, float(value - below)).pvalue > 1e-9
+    assert stats.binomtest(ups, count, level - below).pvalue > 1e-9
 
 
 @pytest.mark.parametrize("rng", [None, np.random.default_rng(3)])

@@ -71,7 +71,8 @@ def execute(path, expressions):
     )
     client.execute()  # raises with the traceback of a cell that fails
     # The kernel sends what is printed in as many pieces as its timer makes of it.
-    printed = "".join(output.text for output in notebook.cells.pop().outputs if output.get("name") == "stdout")
+    outputs = notebook.cells.pop().outputs
+    printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
     executable, values = json.loads(printed)
     assert Path(executable).samefile(sys.executable)
     return notebook, values

@@ -32,7 +32,8 @@ Words = NDArray[np.unsignedinteger[Any]]
 Code = Literal["twos_complement", "offset_binary", "sign_magnitude", "gray"]
 CODES: tuple[Code, ...] = get_args(Code)
 
-_FRACTION_BITS = 16
+# Lowest bits of the rounding noise, which all values of a call share.
+_SHARED_BITS = 6
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,19 @@ class FixedPoint:
         Stochastic rounding goes up with a probability equal to the distance from the level below, in
         lsb, so that the expected value of the result is the value itself within the range; steps of
         less than a level are not lost on average (S. Gupta et al., "Deep Learning with Limited
-        Numerical Precision", ICML 2015, arXiv:1502.02551). That distance counts in steps of 2**-16: what
-        is nearer than 2**-17 to a level is that level. float32 values are rounded in float32, all others in
-        float64.
+        Numerical Precision", ICML 2015, arXiv:1502.02551). That distance counts in steps, of 2**-14 for
+        words of up to 8 bits, of 2**-22 for longer ones; what is nearer than half a step to a level is that
+        level.
+
+        As many random bits as a word has, 8 or 16, are drawn for each value, and below them 6 for all values
+        of a call: two values round independently but for distances of less than 2**-8, or 2**-16.
 
         Parameters
         ----------
         values : array_like of float
             Values, any shape; infinities saturate.
         rng : numpy.random.Generator, optional
-            With it, stochastic rounding, 16 random bits a value whatever the values are; without,
+            With it, stochastic rounding, the same number of draws whatever the values are; without,
             to the nearest level, ties to the even one.
 
         Returns
@@ -110,10 +114,38 @@ class FixedPoint:
             If a value is not a number.
         """
         values = np.asarray(values)
-        dtype = np.float32 if values.dtype == np.float32 else np.float64
-        # In stochastic rounding the lowest bits of an integer are the fraction of a level.
-        unit = 1 if rng is None else 1 << _FRACTION_BITS
-        scaled = np.asarray(np.multiply(values, unit / self.lsb, dtype=dtype))
+        places = self._nearest(values) if rng is None else self._stochastic(values, rng)
+        if self.code == "twos_complement":
+            return places ^ self.word_dtype.type(self._half)
+        # "wrap" spares numpy the check of the indices.
+        words: Words = _tables(self.bits, self.code).words.take(places, mode="wrap")
+        return words
+
+    def _nearest(self, values: NDArray[Any]) -> Words:
+        """Round to levels, counted from -2**(bits-1) on."""
+        levels = self._scaled(values, 1.0)
+        np.rint(levels, out=levels)
+        levels += self._half
+        return levels.astype(self.word_dtype)
+
+    def _stochastic(self, values: NDArray[Any], rng: np.random.Generator) -> Words:
+        # A level and its fraction are one integer of twice the length of a word.
+        length = 8 * self.word_dtype.itemsize
+        scaled = self._scaled(values, 2.0**length)
+        # Neither 0 nor 1: a level, whose scaled value is rounded too, stays that level whatever is drawn.
+        shared = (int(rng.integers(0, 1 << _SHARED_BITS)) + 0.5) / (1 << _SHARED_BITS)
+        # Above 0, so that the conversion to integers rounds down.
+        scaled += self._half * 2.0**length + shared
+        places: Words = scaled.astype(np.uint16 if self.bits <= 8 else np.uint32)
+        places += _random_words(places.size, self.word_dtype, rng).reshape(places.shape)
+        places >>= length
+        return places.astype(self.word_dtype)
+
+    def _scaled(self, values: NDArray[Any], unit: float) -> NDArray[np.floating[Any]]:
+        """Give the values as multiples of lsb/unit, within the range."""
+        # float32 holds the 16 bits of a short word's level and fraction, and those of the shared noise.
+        dtype = np.float32 if values.dtype == np.float32 and self.bits <= 8 else np.float64
+        scaled: NDArray[np.floating[Any]] = np.asarray(np.multiply(values, unit / self.lsb, dtype=dtype))
         if np.isnan(scaled.max(initial=-np.inf)):
             raise InputError(
                 "values to encode",
@@ -121,20 +153,7 @@ class FixedPoint:
                 allowed="numbers",
                 remedy="Look for a division by zero or an overflow where they come from.",
             )
-        np.clip(scaled, self._lowest * unit, (self._half - 1) * unit, out=scaled)
-        levels = np.rint(scaled, out=scaled).astype(np.int32)
-        if rng is not None:
-            # A level has no fraction and stays whatever is added; 16 bits and 16 more fill an int32.
-            levels += _random_fractions(levels.size, rng).reshape(levels.shape)
-            levels >>= _FRACTION_BITS
-        # Negative levels count from the end, which is two's complement itself; for the other codes it is the
-        # place in a table. Small unsigned indices are the fastest, "wrap" spares numpy the check of them.
-        places: Words = levels.astype(self.word_dtype)
-        places &= self.word_dtype.type((1 << self.bits) - 1)
-        if self.code == "twos_complement":
-            return places
-        words: Words = _tables(self.bits, self.code).words.take(places, mode="wrap")
-        return words
+        return np.clip(scaled, self._lowest * unit, (self._half - 1) * unit, out=scaled)
 
     def decode(self, words: Words) -> NDArray[np.float32]:
         """Give the values that words stand for.
@@ -155,13 +174,20 @@ class FixedPoint:
             If `words` are of another type or have bits beyond `bits`.
         """
         words = check_words(words, self.bits)
+        if self.code == "twos_complement":
+            # With the sign at the top they are the machine's own integers, faster than a table.
+            spare = 8 * words.dtype.itemsize - self.bits
+            signed = words * words.dtype.type(1 << spare) if spare else words
+            levels = signed.view(f"i{words.dtype.itemsize}").astype(np.float32)
+            levels *= self.lsb * 0.5**spare
+            return levels
         values: NDArray[np.float32] = self.values.take(words, mode="wrap")
         return values
 
     @functools.cached_property
     def values(self) -> NDArray[np.float32]:
         """Value of each word, in the order of the words."""
-        return (_tables(self.bits, self.code).levels * self.lsb).astype(np.float32)
+        return _tables(self.bits, self.code).levels * np.float32(self.lsb)
 
     @property
     def _half(self) -> int:
@@ -178,20 +204,19 @@ class _Tables:
 
     def __init__(self, bits: int, code: Code) -> None:
         half = 1 << (bits - 1)
-        # In the order of the levels modulo the number of words.
-        level = np.concatenate([np.arange(half), np.arange(-half, 0)])
-        offset = level + half
+        level = np.arange(-half, half)
+        place = level + half
         word = {
             "twos_complement": level % (2 * half),
-            "offset_binary": offset,
+            "offset_binary": place,
             "sign_magnitude": np.where(level < 0, half | -np.maximum(level, 1 - half), level),
-            "gray": offset ^ (offset >> 1),
+            "gray": place ^ (place >> 1),
         }[code]
         self.words: Words = word.astype(np.uint8 if bits <= 8 else np.uint16)
-        self.levels = np.zeros(2 * half, dtype=np.int32)
+        self.levels = np.zeros(2 * half, dtype=np.float32)
         self.levels[word] = level
         if code == "sign_magnitude":
-            self.levels[word[half]] = 1 - half  # the word of the level there is none of
+            self.levels[word[0]] = 1 - half  # the word of the level there is none of
 
 
 @functools.cache
@@ -199,10 +224,10 @@ def _tables(bits: int, code: Code) -> _Tables:
     return _Tables(bits, code)
 
 
-def _random_fractions(count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Draw 16 random bits each, four at a time."""
-    drawn = rng.integers(0, 1 << 64, -(-count // 4), dtype=np.uint64)
-    return drawn.view(np.uint16)[:count]
+def _random_words(count: int, dtype: np.dtype[np.unsignedinteger[Any]], rng: np.random.Generator) -> Words:
+    """Draw words of random bits, as many at a time as fit into 64."""
+    drawn = rng.integers(0, 1 << 64, -(-count * dtype.itemsize // 8), dtype=np.uint64)
+    return drawn.view(dtype)[:count]
 
 
 def check_words(words: Words, bits: int) -> Words:
@@ -229,7 +254,7 @@ def check_words(words: Words, bits: int) -> Words:
     dtype = np.dtype(np.uint8) if bits <= 8 else np.dtype(np.uint16)
     if words.dtype != dtype:
         raise InputError("type of the words", value=str(words.dtype), allowed=f"{dtype}, for {bits} bits")
-    largest = int(words.max(initial=0))
-    if largest >= 1 << bits:
+    spare = 8 * dtype.itemsize - bits
+    if spare and (largest := int(words.max(initial=0))) >= 1 << bits:
         raise InputError("word", value=largest, allowed=f"0 to {(1 << bits) - 1}, for {bits} bits")
     return words

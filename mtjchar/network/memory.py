@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,10 @@ from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import FloatArray, IntArray, WriteConditions, WriteLedger
 from mtjchar.network.masks import DENSE, random_places
+from mtjchar.network.planes import PlaneCounter, count_ones
+
+# Error rate from which on it pays to look for the words that change, where those are a quarter of all.
+_FREQUENT = 0.015
 
 
 class ApproximateMemory:
@@ -54,15 +57,32 @@ class ApproximateMemory:
                 allowed=f"{(self.words.size, bits)}, one for each cell",
             )
         self._device_of_cell = device_of_cell
-        self._ones = _ones_by_plane(self.words.reshape(-1), bits)
-        self._counts = np.zeros((len(fields(WriteLedger)), bits, 2), dtype=np.int64)
+        weight = 1 << np.arange(bits)
+        self._turning_back = np.stack([-weight, weight], axis=1).reshape(-1).astype(self.words.dtype)
+        self._writes = 0
+        # Over all writes: bits that had to switch, and ones there were before.
+        self._switching, self._ones = PlaneCounter(bits), PlaneCounter(bits)
+        self._retried, self._failed = np.zeros((2, bits, 2), dtype=np.int64)
+        self._ones_at_first = count_ones(self.words, bits)
 
     @property
     def ledger(self) -> WriteLedger:
-        """Sum over all writes so far."""
-        return WriteLedger(*self._counts.copy())
+        """Sum over all writes so far; to make it takes as long as some ten writes."""
+        both, ones = self._switching.counts(), self._ones.counts()
+        # What has become 1 in all, less what has become 0, is told by the ones there are more now.
+        gained = count_ones(self.words, self.bits) - self._ones_at_first
+        rising = (both + gained + self._failed[:, 0] - self._failed[:, 1]) // 2
+        falling = both - rising
+        # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
+        zeros = self._writes * self.words.size - ones
+        return WriteLedger(
+            switching=np.stack([rising, falling], axis=1),
+            redundant=np.stack([ones - falling, zeros - rising], axis=1),
+            retried=self._retried.copy(),
+            failed=self._failed.copy(),
+        )
 
-    def write(self, words: Words, conditions: WriteConditions, rng: np.random.Generator) -> WriteLedger:
+    def write(self, words: Words, conditions: WriteConditions, rng: np.random.Generator) -> None:
         """Write all words.
 
         Each bit that has to switch fails with its error rate, independently of all others, and then keeps
@@ -77,11 +97,6 @@ class ApproximateMemory:
         rng : numpy.random.Generator
             Source of the failures; if all error rates are 0 nothing is drawn.
 
-        Returns
-        -------
-        WriteLedger
-            The numbers of this write.
-
         Raises
         ------
         InputError
@@ -92,38 +107,22 @@ class ApproximateMemory:
         if words.shape != self.words.shape:
             raise InputError("shape of the words", value=words.shape, allowed=f"{self.words.shape}")
         self._check(conditions)
-        # Few words change in a training step: all that follows looks at those only.
-        before, wanted = self.words.reshape(-1), words.reshape(-1)
-        where = np.flatnonzero(before != wanted)
-        # "wrap" only spares numpy the check of the indices.
-        new = wanted.take(where, mode="wrap")
-        changed = before.take(where, mode="wrap") ^ new
-        failures = self._failures(where, changed, new, conditions.rates, rng)
-        counts = np.zeros_like(self._counts)
-        switching, redundant, retried, failed = counts
-        for _ in range(conditions.retries):
-            retried += failures.by_plane(self.bits)
-            failures = failures.again(rng)
-        switching[:, 0] = _ones_by_plane(changed & new, self.bits)
-        switching[:, 1] = _ones_by_plane(changed & ~new, self.bits)
-        # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
-        redundant[:, 0] = self._ones - switching[:, 1]
-        redundant[:, 1] = words.size - self._ones - switching[:, 0]
-        failed += failures.by_plane(self.bits)
-
         stored = words.copy()
-        if len(failures.place):
-            word = failures.place >> _shift(words)
-            first = np.flatnonzero(np.concatenate(([True], word[1:] != word[:-1])))
-            # Several bits of a word can fail: all of them turn back.
-            flips = np.bitwise_or.reduceat(np.left_shift(1, failures.kind >> 1, dtype=words.dtype), first)
-            word = word.take(first)
-            stored.reshape(-1)[where.take(word)] = new.take(word) ^ flips
+        before, after = self.words.reshape(-1), stored.reshape(-1)
+        changed = before ^ after
+        failures = self._failures(changed, after, conditions.rates, rng)
+        for _ in range(conditions.retries):
+            self._retried += failures.by_plane(self.bits)
+            failures = failures.again(rng)
+        self._failed += failures.by_plane(self.bits)
+        self._writes += 1
+        self._switching.add(changed)
+        self._ones.add(before)
+
+        # A bit that was to rise is taken off again, one that was to fall is put back.
+        np.add.at(after, failures.place >> _shift(words), self._turning_back.take(failures.kind))
         stored.flags.writeable = False
         self.words = stored
-        self._ones += switching[:, 0] - failed[:, 0] - switching[:, 1] + failed[:, 1]
-        self._counts += counts
-        return WriteLedger(*counts)
 
     def _check(self, conditions: WriteConditions) -> None:
         conditions.check_bits(self.bits)
@@ -138,28 +137,23 @@ class ApproximateMemory:
             )
 
     def _failures(
-        self, where: IntArray, changed: Words, new: Words, rates: FloatArray, rng: np.random.Generator
+        self, changed: Words, after: Words, rates: FloatArray, rng: np.random.Generator
     ) -> _Failures:
-        """Draw which bits of the words that change keep their value."""
+        """Draw which bits of those that change keep their value."""
         highest = float(rates.max())
         if highest == 0.0:
             return _Failures(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0))
+        place = _switching(changed, highest, rng)
         if highest >= DENSE:
-            # One draw for each bit that has to switch.
-            switches = np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_)
-            place, highest = np.flatnonzero(switches), 1.0
-        else:
-            # Candidates at the highest rate among all bits, of which each stays with its share of that rate.
-            candidates = random_places(8 * changed.nbytes, highest, rng)
-            place = candidates[_bits(changed, candidates).view(np.bool_)]
+            highest = 1.0
         # The lowest byte of a place has the plane.
         plane = place.astype(np.uint8) & np.uint8(8 * changed.itemsize - 1)
-        kind = (plane << np.uint8(1)) + (np.uint8(1) - _bits(new, place))
+        kind = (plane << np.uint8(1)) + (np.uint8(1) - _bits(after, place))
         planes = rates.shape[-2]
         entry: NDArray[Any] = kind if planes > 1 else kind & 1
         if rates.ndim == 3:
             assert self._device_of_cell is not None
-            cell = where.take(place >> _shift(new)) * self.bits + plane
+            cell = (place >> _shift(changed)) * self.bits + plane
             entry = entry + 2 * planes * self._device_of_cell.reshape(-1).take(cell).astype(np.int64)
         failures = _Failures(place, kind, rates.reshape(-1).take(entry))
         if highest < 1.0 and (failures.rate == highest).all():
@@ -173,7 +167,7 @@ class _Failures:
     Attributes
     ----------
     place : ndarray
-        Which bits of the words that change, counted through all of them.
+        Which bits, counted through all words.
     kind : ndarray
         Twice the plane, and 1 more if they were to become 0.
     rate : ndarray
@@ -199,6 +193,23 @@ class _Failures:
 def _shift(words: Words) -> int:
     """Binary logarithm of the bits that a word takes."""
     return 2 + words.itemsize
+
+
+def _switching(changed: Words, rate: float, rng: np.random.Generator) -> IntArray:
+    """Places of the ones of `changed`: each with probability `rate`; all of them if it is `DENSE` or more."""
+    where = None
+    if rate >= _FREQUENT:
+        where = np.flatnonzero(changed != 0)
+        changed = changed.take(where)
+    if rate >= DENSE:
+        place = np.flatnonzero(np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_))
+    else:
+        candidates = random_places(8 * changed.nbytes, rate, rng)
+        place = candidates[_bits(changed, candidates).view(np.bool_)]
+    if where is None:
+        return place
+    shift = _shift(changed)
+    return (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1))
 
 
 def _bits(words: Words, place: IntArray) -> NDArray[np.uint8]:
@@ -233,8 +244,3 @@ def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Gener
     drawn = rng.random((words, bits)) * cumulative[-1]
     devices: NDArray[np.uint32] = np.searchsorted(cumulative, drawn, side="right").astype(np.uint32)
     return devices
-
-
-def _ones_by_plane(words: Words, bits: int) -> IntArray:
-    """Count the ones in each bit plane, lowest first."""
-    return np.array([np.count_nonzero(words & words.dtype.type(1 << plane)) for plane in range(bits)])

@@ -240,11 +240,12 @@ def _train(
                 watch(memory.words, words)
             memory.write(words, conditions, failure_rng)
         losses.append(loss_sum / len(order))
+    ledger = memory.ledger
     scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return TrainingResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
         train_loss=tuple(losses),
-        ledger=memory.ledger,
-        programming_energy_J=memory.ledger.energy_J(conditions),
+        ledger=ledger,
+        programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
     )

@@ -77,16 +77,16 @@ def parts() -> Table:
     """Time the parts of an update, one after the other as `train` does them."""
     rates = (0.0, 1e-3, 0.05, 0.5)
     dataset = load_dataset("fashion-mnist")
-    medians = np.array([[_update(dataset, rate) for rate in rates] for _ in range(ROUNDS)]).min(axis=0)
+    means = np.array([[_update(dataset, rate) for rate in rates] for _ in range(ROUNDS)]).min(axis=0)
     table = Table("", *(f"error rate {rate:g}" for rate in rates), title_justify="left")
-    table.title = f"Parts of an update: median of an epoch, the least of {ROUNDS} epochs in turn"
-    for part, row in zip((*PARTS, "all"), [*medians.T, medians.sum(axis=1)], strict=True):
+    table.title = f"Parts of an update: mean over an epoch, the least of {ROUNDS} epochs in turn"
+    for part, row in zip((*PARTS, "all"), [*means.T, means.sum(axis=1)], strict=True):
         table.add_row(part, *map(shown, row))
     return table
 
 
 def _update(dataset: Dataset, rate: float) -> list[float]:
-    """Medians of the parts, s, over an epoch."""
+    """Means of the parts, s, over an epoch."""
     network, code = PLAN.network_for(dataset), PLAN.fixed_point()
     conditions = WriteConditions((rate, rate), (1e-12, 1e-12), (1e-12, 1e-12))
     rng = np.random.Generator(np.random.SFC64(1))
@@ -110,7 +110,7 @@ def _update(dataset: Dataset, rate: float) -> list[float]:
         memory.write(words, conditions, rng)
         marks.append(time.perf_counter())
         seconds.append(np.diff(marks))
-    return list(map(float, np.median(seconds, axis=0)))
+    return list(map(float, np.mean(seconds, axis=0)))
 
 
 def masks() -> Candidates:

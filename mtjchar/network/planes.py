@@ -1,0 +1,59 @@
+"""Counting ones by bit plane over many arrays of words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mtjchar.network.encoding import Words
+from mtjchar.network.ledger import IntArray
+
+
+class PlaneCounter:
+    """Numbers of ones in each bit plane, over all arrays of words that were added.
+
+    Each place has a binary counter for each of its bits: bit n of all the counters is one array of words.
+    Full adders carry from one to the next, half as often each time, so that another array costs five bit
+    operations of whole arrays on average, and planes are told apart only when the counts are asked for
+    (carry-save adders: H. S. Warren, *Hacker's Delight*, 2nd ed. (2012), section 5-1).
+
+    Parameters
+    ----------
+    bits : int
+        Planes to count, 1 to 16.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        # Of weight 2**n: a sum, and what waits for the next of its weight, with which it is added to the sum.
+        self._sums: list[Words] = []
+        self._waiting: list[Words | None] = []
+
+    def add(self, words: Words) -> None:
+        """Count the ones of `words`, all of one shape and type; they must not be changed afterwards."""
+        for level, waiting in enumerate(self._waiting):
+            if waiting is None:
+                self._waiting[level] = words
+                return
+            before = self._sums[level]
+            differ = before ^ waiting
+            carry = before & waiting
+            self._sums[level], self._waiting[level] = differ ^ words, None
+            differ &= words
+            carry |= differ
+            words = carry
+        self._sums.append(words)
+        self._waiting.append(None)
+
+    def counts(self) -> IntArray:
+        """Give the numbers of ones, shape (bits,), lowest plane first."""
+        total = np.zeros(self._bits, dtype=np.int64)
+        for level, (one, other) in enumerate(zip(self._sums, self._waiting, strict=True)):
+            for words in (one, other):
+                if words is not None:
+                    total += count_ones(words, self._bits) << level
+        return total
+
+
+def count_ones(words: Words, bits: int) -> IntArray:
+    """Give the numbers of ones of `words` in each of `bits` planes, lowest first."""
+    return np.array([np.count_nonzero(words & words.dtype.type(1 << plane)) for plane in range(bits)])
