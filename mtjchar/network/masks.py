@@ -56,8 +56,8 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> NDArray[
         places = gaps.astype(np.int64)  # rounds down
         places += 1
         places[0] += last
-        np.cumsum(places, out=places)
+        places.cumsum(out=places)
         last = int(places[-1])
         parts.append(places)
     found = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return found[: np.searchsorted(found, count)]
+    return found[: found.searchsorted(count)]
