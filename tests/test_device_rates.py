@@ -40,6 +40,16 @@ def test_mean_is_the_surface_s_rate_and_devices_differ_as_they_did(devices, anal
     np.testing.assert_allclose(rates[6, 2] / rates[4, 2], 30.0 / 1.3, rtol=1e-6)
 
 
+def test_pulses_of_any_shape(devices):
+    amplitude, duration = np.array([[0.8], [1.01]]), np.array([3e-9, 2.2e-9, 7.7e-9])
+    rates = devices.rates("p_to_ap", amplitude, duration)
+    assert rates.shape == (7, 2, 3)
+    for row, v in enumerate(amplitude.ravel()):
+        for column, t in enumerate(duration):
+            np.testing.assert_array_equal(rates[:, row, column], devices.rates("p_to_ap", v, t))
+    assert devices.rates("p_to_ap", [], []).shape == (7, 0)
+
+
 def test_pulses_outside_the_grid_are_refused(devices):
     with pytest.raises(OutsideGridError):
         devices.rates("p_to_ap", [1.3], [3e-9])

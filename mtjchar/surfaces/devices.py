@@ -71,12 +71,12 @@ class DeviceRates:
         Parameters
         ----------
         direction : {"p_to_ap", "ap_to_p"}
-        amplitude, duration : array_like, shape (n,)
-            V and s.
+        amplitude, duration : array_like
+            V and s; they broadcast.
 
         Returns
         -------
-        ndarray, shape (devices, n)
+        ndarray, shape (devices, ...)
 
         Raises
         ------
@@ -84,13 +84,14 @@ class DeviceRates:
             For a pulse outside the grid.
         """
         population = self.surface.ber(direction, amplitude, duration)
-        level, time = np.broadcast_arrays(np.asarray(amplitude), np.asarray(duration))
+        level, time = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
         by_duration = PchipInterpolator(np.log(self.surface.durations), self._logs[direction], axis=2)
         found = [
             PchipInterpolator(self.surface.amplitudes, by_duration(np.log(t)), axis=1)(v)
-            for v, t in zip(level, time, strict=True)
+            for v, t in zip(level.ravel(), time.ravel(), strict=True)
         ]
-        rates = np.minimum(10.0 ** np.stack(found, axis=-1), 1.0)
+        logs = np.reshape(found, (*level.shape, len(self.weight)))
+        rates = np.minimum(10.0 ** np.moveaxis(logs, -1, 0), 1.0)
         # Where rates are cut at 1 the others make up for it.
         for _ in range(20):
             rates = np.minimum(rates * population / weighted_mean(rates, self.weight), 1.0)

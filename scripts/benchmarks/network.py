@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from rich.table import Table
@@ -35,14 +36,14 @@ def epochs() -> Candidates:
     """Train for one epoch: plain weights first, then in memory."""
     dataset = load_dataset("fashion-mnist")
 
-    def in_memory(rate: float, **options: object) -> object:
-        conditions = WriteConditions((rate, rate), (1e-12, 1e-12), (1e-12, 1e-12), **options)
-        return train(dataset, PLAN, conditions, seed=1)
+    def in_memory(rate: float, plan: TrainingPlan = PLAN) -> object:
+        return train(dataset, plan, WriteConditions((rate, rate), (1e-12, 1e-12), (1e-12, 1e-12)), seed=1)
 
     candidates: Candidates = {
         "numpy, plain float32 weights": (lambda: plain(dataset), 1),
         "mtjchar, error rate 0": (lambda: in_memory(0.0), 1),
         "mtjchar, error rate 1e-3": (lambda: in_memory(1e-3), 1),
+        "mtjchar, Gray code, 1e-3": (lambda: in_memory(1e-3, replace(PLAN, code="gray")), 1),
         "mtjchar, error rate 0.05": (lambda: in_memory(0.05), 1),
         "mtjchar, error rate 0.5": (lambda: in_memory(0.5), 1),
     }
