@@ -15,6 +15,7 @@ def test_counts_are_those_of_single_arrays(bits, arrays, size, seed):
     before = added.copy()
     counter = PlaneCounter(bits)
     expected = np.zeros(bits, dtype=np.int64)
+    np.testing.assert_array_equal(counter.counts(), expected)
     for words in added:
         counter.add(words)
         expected += [np.count_nonzero(words >> plane & 1) for plane in range(bits)]

@@ -90,10 +90,12 @@ class FixedPoint:
         less than a level are not lost on average (S. Gupta et al., "Deep Learning with Limited
         Numerical Precision", ICML 2015, arXiv:1502.02551). That distance counts in steps, of 2**-14 for
         words of up to 8 bits, of 2**-22 for longer ones; what is nearer than half a step to a level is that
-        level.
+        level. float32 values become words of up to 8 bits in float32, which raises the probability by
+        2**-17 to 2**-16; all others are rounded in float64.
 
-        As many random bits as a word has, 8 or 16, are drawn for each value, and below them 6 for all values
-        of a call: two values round independently but for distances of less than 2**-8, or 2**-16.
+        Each value has 8 random bits, or 16 for words of more than 8, and all values of a call share 6 more
+        below these. Given those 6 the values are rounded independently; the 6 move the expected values of
+        all together, by less than half of 2**-8 lsb, or 2**-16.
 
         Parameters
         ----------
@@ -114,12 +116,14 @@ class FixedPoint:
             If a value is not a number.
         """
         values = np.asarray(values)
-        places = self._nearest(values) if rng is None else self._stochastic(values, rng)
+        flat = values.reshape(-1)
+        places = self._nearest(flat) if rng is None else self._stochastic(flat, rng)
         if self.code == "twos_complement":
-            return places ^ self.word_dtype.type(self._half)
-        # "wrap" spares numpy the check of the indices.
-        words: Words = _tables(self.bits, self.code).words.take(places, mode="wrap")
-        return words
+            words: Words = places ^ self.word_dtype.type(self._half)
+        else:
+            # "wrap" spares numpy the check of the indices.
+            words = _tables(self.bits, self.code).words.take(places, mode="wrap")
+        return words.reshape(values.shape)
 
     def _nearest(self, values: NDArray[Any]) -> Words:
         """Round to levels, counted from -2**(bits-1) on."""
@@ -132,12 +136,13 @@ class FixedPoint:
         # A level and its fraction are one integer of twice the length of a word.
         length = 8 * self.word_dtype.itemsize
         scaled = self._scaled(values, 2.0**length)
-        # Neither 0 nor 1: a level, whose scaled value is rounded too, stays that level whatever is drawn.
+        # Neither 0 nor 1: a level of up to 8 bits, whose scaled value is rounded too, stays what it is
+        # whatever is drawn.
         shared = (int(rng.integers(0, 1 << _SHARED_BITS)) + 0.5) / (1 << _SHARED_BITS)
         # Above 0, so that the conversion to integers rounds down.
         scaled += self._half * 2.0**length + shared
         places: Words = scaled.astype(np.uint16 if self.bits <= 8 else np.uint32)
-        places += _random_words(places.size, self.word_dtype, rng).reshape(places.shape)
+        places += _random_words(places.size, self.word_dtype, rng)
         places >>= length
         return places.astype(self.word_dtype)
 
@@ -145,7 +150,10 @@ class FixedPoint:
         """Give the values as multiples of lsb/unit, within the range."""
         # float32 holds the 16 bits of a short word's level and fraction, and those of the shared noise.
         dtype = np.float32 if values.dtype == np.float32 and self.bits <= 8 else np.float64
-        scaled: NDArray[np.floating[Any]] = np.asarray(np.multiply(values, unit / self.lsb, dtype=dtype))
+        # The lsb that decoded values are multiples of: another would let them creep from write to write.
+        lsb = float(np.float32(self.lsb))
+        with np.errstate(over="ignore"):  # saturates, as an infinity does
+            scaled: NDArray[np.floating[Any]] = np.multiply(values, unit / lsb, dtype=dtype)
         if np.isnan(scaled.max(initial=-np.inf)):
             raise InputError(
                 "values to encode",
@@ -153,7 +161,8 @@ class FixedPoint:
                 allowed="numbers",
                 remedy="Look for a division by zero or an overflow where they come from.",
             )
-        return np.clip(scaled, self._lowest * unit, (self._half - 1) * unit, out=scaled)
+        np.clip(scaled, self._lowest * unit, (self._half - 1) * unit, out=scaled)
+        return scaled
 
     def decode(self, words: Words) -> NDArray[np.float32]:
         """Give the values that words stand for.
@@ -177,10 +186,11 @@ class FixedPoint:
         if self.code == "twos_complement":
             # With the sign at the top they are the machine's own integers, faster than a table.
             spare = 8 * words.dtype.itemsize - self.bits
-            signed = words * words.dtype.type(1 << spare) if spare else words
-            levels = signed.view(f"i{words.dtype.itemsize}").astype(np.float32)
-            levels *= self.lsb * 0.5**spare
-            return levels
+            flat = words.reshape(-1)
+            signed = flat * flat.dtype.type(1 << spare) if spare else flat
+            levels = signed.view(f"i{flat.dtype.itemsize}").astype(np.float32)
+            levels *= np.float32(self.lsb * 0.5**spare)
+            return levels.reshape(words.shape)
         values: NDArray[np.float32] = self.values.take(words, mode="wrap")
         return values
 

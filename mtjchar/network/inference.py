@@ -92,12 +92,13 @@ def program(
     before = before_rng.integers(0, 1 << code.bits, words.shape, dtype=words.dtype)
     memory = ApproximateMemory(before, code.bits, devices)
     memory.write(words, conditions, failure_rng)
+    ledger = memory.ledger
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):
         scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return InferenceResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
-        ledger=memory.ledger,
-        programming_energy_J=memory.ledger.energy_J(conditions),
+        ledger=ledger,
+        programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
     )

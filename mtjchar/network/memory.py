@@ -13,7 +13,7 @@ from mtjchar.network.ledger import FloatArray, IntArray, WriteConditions, WriteL
 from mtjchar.network.masks import DENSE, random_places
 from mtjchar.network.planes import PlaneCounter, count_ones
 
-# Error rate from which on it pays to look for the words that change, where those are a quarter of all.
+# From this error rate on it is faster to pick out the words that change first, where a quarter of all do.
 _FREQUENT = 0.015
 
 
@@ -61,18 +61,18 @@ class ApproximateMemory:
         self._turning_back = np.stack([-weight, weight], axis=1).reshape(-1).astype(self.words.dtype)
         self._writes = 0
         # Over all writes: bits that had to switch, and ones there were before.
-        self._switching, self._ones = PlaneCounter(bits), PlaneCounter(bits)
+        self._changes, self._ones = PlaneCounter(bits), PlaneCounter(bits)
         self._retried, self._failed = np.zeros((2, bits, 2), dtype=np.int64)
         self._ones_at_first = count_ones(self.words, bits)
 
     @property
     def ledger(self) -> WriteLedger:
-        """Sum over all writes so far; to make it takes as long as some ten writes."""
-        both, ones = self._switching.counts(), self._ones.counts()
-        # What has become 1 in all, less what has become 0, is told by the ones there are more now.
-        gained = count_ones(self.words, self.bits) - self._ones_at_first
-        rising = (both + gained + self._failed[:, 0] - self._failed[:, 1]) // 2
-        falling = both - rising
+        """Sum over all writes so far; it is made anew each time, in the time of some fifty writes."""
+        changes, ones = self._changes.counts(), self._ones.counts()
+        # Bits that became 1 less those that became 0 are the ones there are more now.
+        more_ones = count_ones(self.words, self.bits) - self._ones_at_first
+        rising = (changes + more_ones + self._failed[:, 0] - self._failed[:, 1]) // 2
+        falling = changes - rising
         # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
         zeros = self._writes * self.words.size - ones
         return WriteLedger(
@@ -116,7 +116,7 @@ class ApproximateMemory:
             failures = failures.again(rng)
         self._failed += failures.by_plane(self.bits)
         self._writes += 1
-        self._switching.add(changed)
+        self._changes.add(changed)
         self._ones.add(before)
 
         # A bit that was to rise is taken off again, one that was to fall is put back.
@@ -143,9 +143,7 @@ class ApproximateMemory:
         highest = float(rates.max())
         if highest == 0.0:
             return _Failures(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0))
-        place = _switching(changed, highest, rng)
-        if highest >= DENSE:
-            highest = 1.0
+        place, chance = _candidates(changed, highest, rng)
         # The lowest byte of a place has the plane.
         plane = place.astype(np.uint8) & np.uint8(8 * changed.itemsize - 1)
         kind = (plane << np.uint8(1)) + (np.uint8(1) - _bits(after, place))
@@ -156,9 +154,9 @@ class ApproximateMemory:
             cell = (place >> _shift(changed)) * self.bits + plane
             entry = entry + 2 * planes * self._device_of_cell.reshape(-1).take(cell).astype(np.int64)
         failures = _Failures(place, kind, rates.reshape(-1).take(entry))
-        if highest < 1.0 and (failures.rate == highest).all():
+        if chance < 1.0 and (failures.rate == chance).all():
             return failures
-        return failures.chosen(rng.random(len(place)) * highest < failures.rate)
+        return failures.chosen(rng.random(len(place)) * chance < failures.rate)
 
 
 class _Failures:
@@ -195,21 +193,22 @@ def _shift(words: Words) -> int:
     return 2 + words.itemsize
 
 
-def _switching(changed: Words, rate: float, rng: np.random.Generator) -> IntArray:
-    """Places of the ones of `changed`: each with probability `rate`; all of them if it is `DENSE` or more."""
+def _candidates(changed: Words, rate: float, rng: np.random.Generator) -> tuple[IntArray, float]:
+    """Draw places of the ones of `changed`, each with a probability of `rate` or 1; returns that too."""
     where = None
     if rate >= _FREQUENT:
         where = np.flatnonzero(changed != 0)
         changed = changed.take(where)
     if rate >= DENSE:
+        rate = 1.0
         place = np.flatnonzero(np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_))
     else:
-        candidates = random_places(8 * changed.nbytes, rate, rng)
-        place = candidates[_bits(changed, candidates).view(np.bool_)]
-    if where is None:
-        return place
-    shift = _shift(changed)
-    return (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1))
+        drawn = random_places(8 * changed.nbytes, rate, rng)
+        place = drawn[_bits(changed, drawn).view(np.bool_)]
+    if where is not None:
+        shift = _shift(changed)
+        place = (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1))
+    return place, rate
 
 
 def _bits(words: Words, place: IntArray) -> NDArray[np.uint8]:

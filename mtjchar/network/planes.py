@@ -14,7 +14,8 @@ class PlaneCounter:
     Each place has a binary counter for each of its bits: bit n of all the counters is one array of words.
     Full adders carry from one to the next, half as often each time, so that another array costs five bit
     operations of whole arrays on average, and planes are told apart only when the counts are asked for
-    (carry-save adders: H. S. Warren, *Hacker's Delight*, 2nd ed. (2012), section 5-1).
+    (carry-save adders: H. S. Warren, *Hacker's Delight*, 2nd ed. (2012), section 5-1). After n arrays it
+    holds up to 2 log2(n) of their size.
 
     Parameters
     ----------
@@ -56,4 +57,5 @@ class PlaneCounter:
 
 def count_ones(words: Words, bits: int) -> IntArray:
     """Give the numbers of ones of `words` in each of `bits` planes, lowest first."""
-    return np.array([np.count_nonzero(words & words.dtype.type(1 << plane)) for plane in range(bits)])
+    counts = [np.count_nonzero(words & words.dtype.type(1 << plane)) for plane in range(bits)]
+    return np.array(counts, dtype=np.int64)

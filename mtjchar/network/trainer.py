@@ -207,7 +207,7 @@ def _train(
     seed: int,
     watch: Callable[[Words, Words], None] | None,
 ) -> TrainingResult:
-    # SFC64 draws the rounding noise, one number a parameter and update, fastest.
+    # SFC64 draws the rounding noise, 8 or 16 bits a parameter and update, fastest.
     init_rng, order_rng, rounding_rng, failure_rng, device_rng = (
         np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(5)
     )

@@ -22,6 +22,9 @@ from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.ledger import FloatArray, WriteConditions, WriteLedger
 from mtjchar.network.trainer import TrainingPlan, train
 
+# Higher by 1 whenever the same seed comes to draw something else: older trainings are no pairs of newer ones.
+_DRAWS = 2
+
 
 class Job(NamedTuple):
     """A training to do.
@@ -138,7 +141,7 @@ class Trainings:
         parts = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
             None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
-            conditions.retries, job.seed, job.pilot, version("mtjchar"),
+            conditions.retries, job.seed, job.pilot, version("mtjchar"), _DRAWS,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
