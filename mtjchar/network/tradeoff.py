@@ -126,7 +126,7 @@ def tradeoff(
 
     For each lever the error rates are tried first; then the search narrows down where the loss passes one
     point; then the cheapest that held is trained again with as many fresh seeds. Where it does not hold with
-    these, the next lower rate is.
+    these, the next lower rate is, and where none is left, half a decade below.
 
     Parameters
     ----------
@@ -396,15 +396,18 @@ class _Experiment:
         ]
 
     def confirm(self, levers: Sequence[str], baseline: _Setting) -> None:
-        """Train the best setting of each lever with fresh seeds; where it does not hold, the next one."""
+        """Train the best setting of each lever with fresh seeds; where it does not hold, a lower one."""
         candidates = {name: [one.setting for one in self._of(name) if one.holds] for name in levers}
         candidates[BASELINE] = [baseline]
         while any(candidates.values()):
             tried = [settings.pop() for settings in candidates.values() if settings]
             self.measure(tried, self._seeds)
             for one in self._measured[-len(tried) :]:
+                name = one.setting.lever
                 if one.holds:
-                    candidates[one.setting.lever] = []
+                    candidates[name] = []
+                elif not candidates[name] and name != BASELINE:
+                    candidates[name] = self.settings(name, [float(np.sqrt(0.1) * one.setting.ber)])
 
     def results(self, levers: Sequence[str]) -> Tradeoff:
         """Put the tables together."""
