@@ -20,6 +20,7 @@ from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
 from mtjchar.stackfit.problem import Data, Problem, largest_current
 from mtjchar.stackfit.profile import minimize
+from mtjchar.stackfit.resistance_checks import of_resistance
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
 
@@ -228,7 +229,10 @@ def _devices(data: Data) -> list[str]:
 
 def after(fit: StackFit) -> list[str]:
     """Say what the numbers of a fit do not show."""
-    messages = [*_dispersed(fit), *_too_good(fit), *_film(fit), *of_loops(fit), *_wafer_resistance(fit)]
+    messages = [
+        *_dispersed(fit), *_too_good(fit), *_film(fit), *of_resistance(fit), *of_loops(fit),
+        *_wafer_resistance(fit),
+    ]  # fmt: skip
     for name, remedy in fit.undetermined.items():
         messages.append(f"{name} is not determined by these data; measure {remedy}")
     return messages

@@ -264,7 +264,11 @@ class Problem:
         given = rows.get("resistance_error_ohm", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=float)
         if np.all(np.isfinite(given)):
             return np.asarray(given)
-        names = [name for name in _OF_RESISTANCE if name in self.free]
+        # Parameters of the curves' own, where there are rows enough: what the fit keeps fixed may not go with
+        # them, and that is no scatter.
+        names = list(_OF_RESISTANCE if (rows["state"] == "ap").any() else _OF_RESISTANCE[:1])
+        if len(measured) <= len(names):
+            names = [name for name in names if name in self.free]
         nominal = nominal_values(film)
 
         def relative(factors: FloatArray) -> FloatArray:
