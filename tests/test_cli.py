@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from mtjchar.cli.common import console
 from mtjchar.network.tradeoff import best
 from mtjchar.report import figures
 from mtjchar.surfaces import WriteSurface
@@ -118,6 +119,39 @@ def test_pulse_within_limits(run, call):
     code, _, err = call(*asked, "--max-duration", "1.1 ns")
     assert code == 1
     assert "0.75 V for 1.1e-09 s, has 0." in err
+
+
+def test_a_pulse_at_the_edge_of_the_sweep_is_called_one(run, call):
+    surface = WriteSurface.load(run / "surface.nc")
+    v, last = float(surface.amplitudes[1]), float(surface.durations[-1])
+    rates = [float(surface.ber("p_to_ap", v, t)) for t in (0.5 * last, last)]
+    for rate, said in zip(rates, (False, True), strict=True):
+        asked = (
+            "--direction",
+            "p_to_ap",
+            "--vary",
+            "duration",
+            "--amplitude",
+            f"{v!r} V",
+            "--ber",
+            repr(rate),
+        )
+        code, out, err = call("pulse", run, *asked)
+        assert code == 0, err
+        assert ("The duration is at the edge of the sweep" in out) == said
+        assert "The amplitude" not in out  # it was given
+
+
+def test_no_number_of_a_comparison_is_cut(run, copy_of_run, call, tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "width", 80)
+    other = tmp_path / "a-run-directory-of-a-name-that-is-longer-than-most-are"
+    shutil.move(copy_of_run, other)
+    code, out, err = call("compare", run, other, "--out", tmp_path / "out")
+    assert code == 0, err
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    for row in table.itertuples():
+        assert f"{1e9 * row.duration_s:.2f}" in out
+        assert f"{row.reference_ber:.2g}" in out
 
 
 def test_a_bound_is_called_one(run, call, tmp_path):
@@ -227,7 +261,7 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
         ("query {run} --direction up --amplitude 0.8V --duration 8ns", "up"),
         (
             "query {run} --direction p_to_ap --amplitude 9V --duration 8ns",
-            r"amplitude: got 9.0; allowed: 0.6 to 1 V",
+            r"amplitude: got '9 V'; allowed: 0.6 to 1 V",
         ),
         ("query {out} --direction p_to_ap --amplitude 0.8V --duration 8ns", "no study.toml"),
         ("pulse {run} --direction p_to_ap --ber 3", r"ber: got 3.0; allowed"),

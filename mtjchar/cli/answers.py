@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.table import Table
 
@@ -88,7 +89,8 @@ def pulse(
                 f"--{name}", value=value, allowed=f"only with --vary {other.value}, which keeps it",
                 remedy=f"--max-{name} limits it.",
             )  # fmt: skip
-    found = load_surface(folder).cheapest_pulse(
+    surface = load_surface(folder)
+    found = surface.cheapest_pulse(
         direction.value,
         ber,
         vary=vary.value,
@@ -112,6 +114,12 @@ def pulse(
     )
     table.add_row("energy", f"{1e12 * found.energy_J:.4g} pJ")
     console.print(table)
+    for knob, value, grid in (
+        (Vary.amplitude, found.amplitude_V, surface.amplitudes),
+        (Vary.duration, found.duration_s, surface.durations),
+    ):
+        if vary in (knob, Vary.both) and np.isclose(value, grid[[0, -1]], rtol=1e-6, atol=0.0).any():
+            console.print(f"The {knob.value} is at the edge of the sweep: a cheaper pulse may lie beyond.")
 
 
 def compare(
@@ -194,10 +202,20 @@ def _print_comparison(comparison: Any) -> None:
     console.print(shown if len(differences) else "The studies do not differ.", highlight=False)
     rate = comparison.results["ber"].iloc[0]
     shown = Table(title=f"cheapest pulse for a BER of {rate:g}", **plain)
-    for name in ("direction", "scenario"):
-        shown.add_column(name, no_wrap=True)
-    for name in ("V", "ns", "pJ", "BER at ref.", "median device", "median Δ", "median Ic0 (µA)"):
-        shown.add_column(name, justify="right")
+    # Headers and names of scenarios break, so that no number is cut.
+    shown.add_column("direction", min_width=7)
+    shown.add_column("scenario", overflow="fold")
+    widths = {
+        "V": 5,
+        "ns": 5,
+        "pJ": 5,
+        "BER at ref.": 7,
+        "median device": 7,
+        "median Δ": 6,
+        "median Ic0 (µA)": 6,
+    }
+    for name, width in widths.items():
+        shown.add_column(name, justify="right", min_width=width)
     for row in comparison.results.itertuples():
         shown.add_row(
             row.direction,

@@ -413,7 +413,7 @@ def _inside(thing: str, values: FloatArray, grid: FloatArray, unit: str) -> Floa
     if outside.any():
         raise OutsideGridError(
             thing,
-            value=float(values[outside].flat[0]),
+            value=f"{float(values[outside].flat[0]):g} {unit}",
             allowed=f"{grid[0]:g} to {grid[-1]:g} {unit}, the grid of the surface",
             remedy="Sweep a larger grid, or ask for extrapolation in Python.",
         )
