@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity
+from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity, writable, writable_file
 from mtjchar.errors import InputError
 
 _DIAMETER = typer.Option(
@@ -63,8 +63,9 @@ def fit(
     from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
     from mtjchar.study import load_stack
 
-    if not out.parent.is_dir():
-        raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
+    writable_file(out, [*data, stack, *([] if columns is None else [columns])])
+    if figures is not None:
+        writable(figures, "--figures")
     believed = load_stack(stack)
     tables = read_tables(data, columns, skip_bad=skip_bad)
     if diameter is None:
