@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mtjchar.stackfit import Film, pulses_at, simulate_counts
@@ -80,3 +81,73 @@ def test_places_that_cannot_be_written_are_refused_first(data, tmp_path, fit, ca
     code, _, error = call("report", "no-such-run", "--out", tmp_path)
     assert code == 2
     assert "It is a directory." in error
+
+
+def test_the_report_comes_before_a_stack_that_cannot_be(data, tmp_path, fit):
+    swapped = tmp_path / "swapped.csv"
+    turned = {"p_to_ap": "ap_to_p", "ap_to_p": "p_to_ap"}
+    rows = pd.read_csv(data)
+    rows.assign(direction=rows["direction"].map(turned)).to_csv(swapped, index=False)
+    figures = tmp_path / "figures"
+    code, text, error = fit(swapped, "--figures", figures)
+    assert code == 2
+    assert "Error: fitted damping: got nan" in error
+    assert "[[Parameters]]" in text
+    assert "the directions look swapped" in text
+    assert "wrote" not in text
+    assert (figures / "fit_switching.png").exists()
+    assert not (tmp_path / "fitted.toml").exists()
+    code, text, _ = fit(swapped, "--json")
+    assert code == 2
+    assert json.loads(text)["device"]["stability"]["value"] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--name", "n" * 201, "Error: name: got 'nnn"),
+        ("--reference", "r" * 401, "Error: reference: got 'rrr"),
+        ("--narrow", "tmr", "Error: parameter: got 'tmr'; allowed: stability, critical_current"),
+    ],
+)
+def test_what_is_wrong_whatever_the_fit_is_refused_before_it(data, fit, monkeypatch, option, value, message):
+    def fitted(*_, **__):
+        raise AssertionError("fitted before the check")
+
+    monkeypatch.setattr("mtjchar.stackfit.fit_stack", fitted)
+    code, _, error = fit(data, option, value)
+    assert code == 2
+    assert message in error
+
+
+def with_asymmetry(path, ratio):
+    """Counts of a device whose currents differ between the directions by a ratio."""
+    current = float(FILM.nominal().critical_current)
+    values = {"critical_current_p_to_ap": current * ratio, "critical_current_ap_to_p": current}
+    return counts_file(path, FILM, values=values)
+
+
+def test_an_asymmetry_below_1_by_noise_is_1(tmp_path, fit):
+    data = with_asymmetry(tmp_path / "counts.csv", 0.998)
+    code, text, _ = fit(data, "--vary", "critical_current", "--per-direction", "critical_current")
+    assert code == 0
+    assert "[[Warning]] the critical current of p_to_ap is below that of ap_to_p, within their errors" in text
+    content = tomllib.loads((tmp_path / "fitted.toml").read_text(encoding="utf-8"))
+    found = dict(zip(content["fit"]["parameters"], content["fit"]["standard_errors"], strict=True))
+    assert content["slonczewski_lambda"] == 1.0
+    assert 1e-4 < found["slonczewski_lambda"] < 0.01  # what is not known of it is kept
+    # One current for both: that of the stack, between the two fitted ones.
+    device = content["fit"]["device"]
+    low, high = (device[f"critical_current_{one}"]["value"] for one in ("p_to_ap", "ap_to_p"))
+    stack = load_stack(tmp_path / "fitted.toml")
+    assert low < float(Film(stack, 40e-9).nominal().critical_current) < high
+
+
+def test_an_asymmetry_far_below_1_is_an_error_after_the_report(tmp_path, fit):
+    data = with_asymmetry(tmp_path / "counts.csv", 0.8)
+    code, text, error = fit(data, "--vary", "critical_current", "--per-direction", "critical_current")
+    assert code == 2
+    assert "[[Parameters]]" in text
+    assert "fitted slonczewski_lambda: got 0.89" in error
+    assert "the directions are swapped" in error
+    assert not (tmp_path / "fitted.toml").exists()

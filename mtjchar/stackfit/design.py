@@ -11,6 +11,7 @@ import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.model import Pulses
+from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.result import StackFit
 from mtjchar.study import DIRECTIONS
 
@@ -73,8 +74,7 @@ def next_measurements(
     ----------
     .. [1] V. V. Fedorov, Theory of Optimal Experiments (1972): adding the most informative point, one by one.
     """
-    if parameter not in fit.problem.free:
-        raise InputError("parameter", value=parameter, allowed=", ".join(fit.problem.free))
+    check_plan(fit.problem, parameter)
     grid = candidates(fit, durations=durations, amplitudes=amplitudes, directions=directions)
     probability, gradient = _gradients(fit, grid)
     which = fit.problem.free.index(parameter)
@@ -96,6 +96,20 @@ def next_measurements(
         standard_error=plan["standard_error"],
         narrowing=plan["narrowing"],
     )
+
+
+def check_plan(problem: Problem, parameter: str) -> None:
+    """Refuse to plan for a parameter that is not fitted, or without pulses; before the work of a fit."""
+    if parameter not in problem.free:
+        raise InputError("parameter", value=parameter, allowed=", ".join(problem.free))
+    _pulse_rows(problem)
+
+
+def _pulse_rows(problem: Problem) -> list[pd.DataFrame]:
+    data = [rows for rows in problem.data[:2] if len(rows)]
+    if not data:
+        raise InputError("fit", value="no pulses", allowed="a fit of switching counts or thresholds")
+    return data
 
 
 def information_map(
@@ -127,9 +141,7 @@ def candidates(
     directions: Sequence[str] | None,
 ) -> pd.DataFrame:
     """Pulses to choose from: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``."""
-    data = [rows for rows in fit.problem.data[:2] if len(rows)]
-    if not data:
-        raise InputError("fit", value="no pulses", allowed="a fit of switching counts or thresholds")
+    data = _pulse_rows(fit.problem)
     drive = "amplitude_V" if all("amplitude_V" in rows for rows in data) else "current_A"
     if directions is None:
         seen = {one for rows in data for one in rows.get("direction", pd.Series([DIRECTIONS[0]]))}
