@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from mtjchar.stackfit import Film, pulses_at, simulate_counts
+from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack
 
 STACK = "data/stacks/ikeda2010.toml"
@@ -139,7 +141,8 @@ def test_an_asymmetry_below_1_by_noise_is_1(tmp_path, fit):
     # One current for both: that of the stack, between the two fitted ones.
     device = content["fit"]["device"]
     low, high = (device[f"critical_current_{one}"]["value"] for one in ("p_to_ap", "ap_to_p"))
-    stack = load_stack(tmp_path / "fitted.toml")
+    with pytest.warns(UserWarning, match="its fit warned"):
+        stack = load_stack(tmp_path / "fitted.toml")
     assert low < float(Film(stack, 40e-9).nominal().critical_current) < high
 
 
@@ -151,3 +154,75 @@ def test_an_asymmetry_far_below_1_is_an_error_after_the_report(tmp_path, fit):
     assert "fitted slonczewski_lambda: got 0.89" in error
     assert "the directions are swapped" in error
     assert not (tmp_path / "fitted.toml").exists()
+
+
+@pytest.fixture(scope="module")
+def hot(tmp_path_factory):
+    """Counts at 85 degC of a device with the stack's film."""
+    path = tmp_path_factory.mktemp("hot") / "hot.csv"
+    return counts_file(path, Film(FILM.stack, 40e-9, 358.15), temperature=358.15)
+
+
+def test_the_report_says_at_which_temperature(data, hot, fit):
+    vary = ("--vary", "stability,critical_current,tmr")
+    _, text, _ = fit(data, *vary)
+    assert "counts.csv: switching, 12 rows, at 300 K" in text
+    assert "[[Parameters]] at 300 K\n" in text
+    assert "[[Derived]] at 300 K\n" in text
+    assert "no pulse is at" not in text
+    _, text, _ = fit(hot, *vary)
+    assert "hot.csv: switching, 12 rows, at 358.15 K" in text
+    assert "[[Parameters]] at 300 K\n" in text
+    assert "no pulse is at this temperature" in text
+    at_300 = ("tmr", "interfacial_anisotropy", "spin_polarization", "damping")
+    _, text, _ = fit(hot, *vary, "--temperature", "85 degC")
+    assert "[[Parameters]] at 358.15 K\n" in text
+    assert "[[Derived]] at 358.15 K\n" in text
+    assert "no pulse is at" not in text
+    lines = {line.split()[0]: line for line in text.splitlines() if " +- " in line}
+    assert {name for name, line in lines.items() if line.endswith("at 300 K")} == set(at_300)
+    _, text, _ = fit(hot, *vary, "--temperature", "85 degC", "--json")
+    answer = json.loads(text)
+    assert answer["data"][0]["temperatures_K"] == [358.15]
+    found = {name: one["temperature_K"] for name, one in {**answer["device"], **answer["derived"]}.items()}
+    assert {name for name, kelvin in found.items() if kelvin == 300.0} == set(at_300)
+    assert found["stability"] == found["anisotropy_field"] == 358.15
+
+
+def test_the_next_measurement_is_planned_at_the_temperature_of_the_data(hot, data, fit):
+    code, text, _ = fit(hot, "--vary", "critical_current", "--narrow", "critical_current")
+    assert code == 0
+    assert "that narrow critical_current, 10000 writes each, at 358.15 K\n" in text
+    assert "narrowing: that over the present one" in text
+    code, text, _ = fit(hot, "--vary", "critical_current", "--narrow", "critical_current", "--json")
+    planned = pd.DataFrame(json.loads(text)["next"])
+    assert set(planned["temperature_K"]) == {358.15}
+    # The film at 85 degC, which the counts are from, switches as the plan says.
+    pulses = Pulses.of(planned, 300.0)
+    model = SwitchingModel(FILM)
+    share = 1.0 - np.exp(model.log_error_rate(nominal_values(FILM), pulses))
+    assert share == pytest.approx(planned["probability"], abs=0.1)
+    _, text, _ = fit(data, "--vary", "critical_current", "--narrow", "critical_current")
+    assert "10000 writes each, at 300 K\n" in text
+
+
+def test_a_symmetric_torque_is_determined_at_its_bound(data, tmp_path, fit):
+    vary = ("--vary", "stability,critical_current,relaxation_time,slonczewski_lambda")
+    code, text, error = fit(data, *vary)
+    assert (code, error) == (0, "")  # no advice either
+    line = next(line for line in text.splitlines() if line.split()[0] == "slonczewski_lambda")
+    assert "(95 %: 1, its bound, to 1.0" in line
+    assert "NOT DETERMINED" not in line
+    content = tomllib.loads((tmp_path / "fitted.toml").read_text(encoding="utf-8"))
+    lower, upper = content["fit"]["device"]["slonczewski_lambda"]["interval"]
+    assert lower == 1.0 < upper < 1.1
+    assert content["fit"]["undetermined"] == []
+
+
+def test_an_asymmetry_that_one_direction_does_not_tell_is_undetermined(tmp_path, fit):
+    table = pd.read_csv(counts_file(tmp_path / "both.csv", FILM, trials=20))
+    one = tmp_path / "one.csv"
+    table[table["direction"] == "ap_to_p"].to_csv(one, index=False)
+    code, text, _ = fit(one, "--vary", "critical_current,slonczewski_lambda")
+    assert code == 0
+    assert "[[Not determined]] slonczewski_lambda: measure both directions" in text

@@ -19,7 +19,8 @@ _DIAMETER = typer.Option(
 _TEMPERATURE = typer.Option(
     parser=quantity("K", "temperature"),
     metavar="T",
-    help='Of rows without one; 300 K if not given, "85 degC".',
+    help="Of rows without one, and at which stability, critical current, relaxation time and fields are "
+    'reported; 300 K if not given, "85 degC".',
 )
 
 
@@ -99,8 +100,16 @@ def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:
         return
     console.print(result.report(), markup=False, highlight=False)
     if plan is not None:
-        console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
+        kelvin, plan = plan["temperature_K"].iloc[0], plan.drop(columns="temperature_K")
+        title = f"[[Next measurements]] that narrow {narrow}, 10000 writes each, at {kelvin:g} K"
+        console.print(title, markup=False, highlight=False)
         console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
+        console.print(
+            f"    probability: of a write to switch; standard_error: of {narrow} once this row and those "
+            "above it are measured; narrowing: that over the present one",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _mean_diameter(tables: Any) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from mtjchar.errors import InputError
 from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.problem import Problem
-from mtjchar.stackfit.result import StackFit
+from mtjchar.stackfit.result import StackFit, pulse_temperatures
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,8 +57,9 @@ def next_measurements(
     -------
     DataFrame
         One row a measurement, in the order in which they are best made: ``direction``, ``amplitude_V`` or
-        ``current_A``, ``duration_s``, ``probability`` to switch, ``standard_error`` of the parameter once it
-        and those above are made, and ``narrowing``, that over the present one.
+        ``current_A``, ``duration_s``, ``temperature_K`` (that of most pulses of the data), ``probability`` to
+        switch, ``standard_error`` of the parameter once it and those above are made, and ``narrowing``, that
+        over the present one.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def candidates(
     amplitudes: npt.ArrayLike | None,
     directions: Sequence[str] | None,
 ) -> pd.DataFrame:
-    """Pulses to choose from: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``."""
+    """Pulses to choose from: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, temperature."""
     data = _pulse_rows(fit.problem)
     drive = "amplitude_V" if all("amplitude_V" in rows for rows in data) else "current_A"
     if directions is None:
@@ -158,11 +159,12 @@ def candidates(
         itertools.product(directions, times, np.atleast_1d(levels)),
         columns=["direction", "duration_s", drive],
     )
+    rows["temperature_K"] = pulse_temperatures(fit.problem)[0]
     if amplitudes is None:
         share = rows[drive].to_numpy(dtype=np.float64)
         pulses = Pulses.of(rows, fit.problem.temperature)
         rows[drive] = fit.problem.model.threshold(fit.values, pulses, share)
-    return rows[["direction", drive, "duration_s"]]
+    return rows[["direction", drive, "duration_s", "temperature_K"]]
 
 
 def _gradients(fit: StackFit, grid: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

@@ -225,13 +225,14 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
             str(name): {
                 "value": float(row["value"]), "standard_error": float(row["standard_error"]),
                 "interval": [float(row["lower"]), float(row["upper"])], "unit": row["unit"],
+                "temperature_K": float(row["temperature_K"]),
             }
             for name, row in table.iterrows()
         },
         "data": [
             {
                 "file": one.path.name, "kind": one.kind, "rows": len(one.rows), "skipped": one.skipped,
-                "sha256": one.sha256,
+                "temperatures_K": fit.temperatures(one), "sha256": one.sha256,
             }
             for one in fit.tables
         ],
