@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mtjchar.cli.common import console
 from mtjchar.plotting import fits
 from mtjchar.stackfit import Film, FitWarning, fit_stack, pulses_at, read_tables, simulate_counts
 from mtjchar.stackfit.model import Pulses, SwitchingModel
@@ -274,3 +275,18 @@ def test_threshold_curves_are_those_of_the_temperature_of_the_data(tmp_path):
     low, high = (drawn[next(one for one in drawn if one.endswith(end))] for end in ("358.15 K", "300 K"))
     assert len(low) == len(high) == 120
     assert (low[60:, 1] < high[60:, 1]).all()  # heat helps long pulses
+
+
+def test_a_terminal_has_warnings_once(tmp_path, fit, monkeypatch):
+    data = with_asymmetry(tmp_path / "counts.csv", 0.998)
+    asked = (data, "--vary", "critical_current", "--per-direction", "critical_current")
+    for terminal in (True, False):
+        monkeypatch.setattr(type(console), "is_terminal", terminal)
+        _, text, error = fit(*asked)
+        assert text.count("within their errors") == 1
+        # Where the report goes elsewhere the warning does not go with it unseen.
+        assert error.count("within their errors") == int(not terminal)
+    monkeypatch.setattr(type(console), "is_terminal", True)
+    _, text, error = fit(*asked, "--json")
+    assert "within their errors" in json.loads(text)["warnings"][0]
+    assert error.count("within their errors") == 1

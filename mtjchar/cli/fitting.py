@@ -82,7 +82,8 @@ def fit(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are in the report
         result = fit_stack(tables, film, vary=varied, per_direction=split)
-    for message in result.messages:
+    # A terminal has them in the report, and need not have them twice.
+    for message in result.messages if as_json or not console.is_terminal else ():
         error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
     plan = None if narrow is None else next_measurements(result, narrow)
     _print(result, narrow, plan, as_json)
