@@ -51,7 +51,12 @@ def fit(
     reference: Annotated[str | None, typer.Option("--reference", help="Where the data are from.")] = None,
     figures: Annotated[Path | None, typer.Option("--figures", help="Directory for figures.")] = None,
     narrow: Annotated[
-        str | None, typer.Option("--narrow", metavar="NAME", help="Parameter: which pulses to measure next.")
+        str | None,
+        typer.Option(
+            "--narrow",
+            metavar="NAME",
+            help="Parameter: which pulses to measure next, at the data's temperature.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
