@@ -28,6 +28,7 @@ from mtjchar.cli.common import (
     number_or_dash,
     print_json,
     writable,
+    writable_file,
     write_table,
 )
 from mtjchar.errors import InputError
@@ -245,7 +246,6 @@ def report(
     """Write a report of DIR as one HTML file, with figures to hover over."""
     from mtjchar.report import write_report
 
-    if not out.parent.is_dir():
-        raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
+    writable_file(out)
     write_report(folder, out)
     console.print(f"wrote {out}", highlight=False)

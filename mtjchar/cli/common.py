@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -125,7 +125,7 @@ def load_surface(folder: Path) -> Any:
     return WriteSurface.load(folder / "surface.nc")
 
 
-def writable(folder: Path) -> None:
+def writable(folder: Path, option: str = "--out") -> None:
     """Make a directory for results, or refuse one that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,24 @@ def writable(folder: Path) -> None:
     except OSError:
         writable = False
     if not writable:
-        raise InputError("--out", value=str(folder), allowed="a directory that can be written")
+        raise InputError(option, value=str(folder), allowed="a directory that can be written")
+
+
+def writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse an --out that is no file that can be written, or one of the files that are read."""
+    if not path.parent.is_dir():
+        raise InputError("--out", value=str(path), allowed="a file in a directory that exists")
+    if path.is_dir():
+        raise InputError(
+            "--out", value=str(path), allowed="a file that can be written", remedy="It is a directory."
+        )
+    # A file that does not exist yet is made in the directory.
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError("--out", value=str(path), allowed="a file that can be written")
+    if any(one.exists() and path.exists() and one.samefile(path) for one in inputs):
+        raise InputError(
+            "--out", value=str(path), allowed="a file that is not read", remedy="It would be overwritten."
+        )
 
 
 def write_table(table: Any, path: Path) -> None:
@@ -150,16 +167,16 @@ def answer_table() -> Table:
 
 def print_json(data: object) -> None:
     """Answer as JSON."""
-    sys.stdout.write(json.dumps(_without_nan(data), indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(_finite(data), indent=2, allow_nan=False) + "\n")
 
 
-def _without_nan(data: Any) -> Any:
-    """JSON has null for what is not known, and no NaN."""
+def _finite(data: Any) -> Any:
+    """JSON has null for what is not known or open, and neither NaN nor infinity."""
     if isinstance(data, dict):
-        return {key: _without_nan(value) for key, value in data.items()}
+        return {key: _finite(value) for key, value in data.items()}
     if isinstance(data, list):
-        return [_without_nan(value) for value in data]
-    return None if isinstance(data, float) and math.isnan(data) else data
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def number_or_dash(value: float, form: str) -> str:

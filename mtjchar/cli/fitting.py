@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity
+from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity, writable, writable_file
 from mtjchar.errors import InputError
 
 _DIAMETER = typer.Option(
@@ -19,7 +19,8 @@ _DIAMETER = typer.Option(
 _TEMPERATURE = typer.Option(
     parser=quantity("K", "temperature"),
     metavar="T",
-    help='Of rows without one; 300 K if not given, "85 degC".',
+    help="Of rows without one, and at which stability, critical current, relaxation time and fields are "
+    'reported; 300 K if not given, "85 degC".',
 )
 
 
@@ -50,7 +51,12 @@ def fit(
     reference: Annotated[str | None, typer.Option("--reference", help="Where the data are from.")] = None,
     figures: Annotated[Path | None, typer.Option("--figures", help="Directory for figures.")] = None,
     narrow: Annotated[
-        str | None, typer.Option("--narrow", metavar="NAME", help="Parameter: which pulses to measure next.")
+        str | None,
+        typer.Option(
+            "--narrow",
+            metavar="NAME",
+            help="Parameter: which pulses to measure next, at the data's temperature.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,37 +67,55 @@ def fit(
     """
     from mtjchar import plotting
     from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
+    from mtjchar.stackfit.design import check_plan
+    from mtjchar.stackfit.fit import set_up
+    from mtjchar.stackfit.stackfile import check_names
     from mtjchar.study import load_stack
 
-    if not out.parent.is_dir():
-        raise InputError("--out", value=str(out), allowed="a file in a directory that exists")
+    writable_file(out, [*data, stack, *([] if columns is None else [columns])])
+    if figures is not None:
+        writable(figures, "--figures")
     believed = load_stack(stack)
+    check_names(believed, name, reference)
     tables = read_tables(data, columns, skip_bad=skip_bad)
     if diameter is None:
         diameter = _mean_diameter(tables)
     film = Film(believed, diameter, 300.0 if temperature is None else temperature)
+    varied, split = None if vary is None else _names(vary), _names(per_direction)
+    if narrow is not None:
+        check_plan(set_up(tables, film, varied, split, {})[0], narrow)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are in the report
-        result = fit_stack(
-            tables,
-            film,
-            vary=None if vary is None else _names(vary),
-            per_direction=_names(per_direction),
-        )
-    plan = None if narrow is None else next_measurements(result, narrow)
-    for message in result.messages:
+        result = fit_stack(tables, film, vary=varied, per_direction=split)
+    # A terminal has them in the report, and need not have them twice.
+    for message in result.messages if as_json or not console.is_terminal else ():
         error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
-    write_stack(result, out, name, reference)
+    plan = None if narrow is None else next_measurements(result, narrow)
+    _print(result, narrow, plan, as_json)
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
+    # Last: a film that has no such values is an error, and the report says how it came about.
+    write_stack(result, out, name, reference)
+    if not as_json:
+        console.print(f"wrote {out}", highlight=False)
+
+
+def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:
     if as_json:
         print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
-    else:
-        console.print(result.report(), markup=False, highlight=False)
-        if plan is not None:
-            console.print(f"[[Next measurements]] that narrow {narrow}, 10000 writes each", markup=False)
-            console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
-        console.print(f"wrote {out}", highlight=False)
+        return
+    console.print(result.report(), markup=False, highlight=False)
+    if plan is not None:
+        kelvin, plan = plan["temperature_K"].iloc[0], plan.drop(columns="temperature_K")
+        title = f"[[Next measurements]] that narrow {narrow}, 10000 writes each, at {kelvin:g} K"
+        console.print(title, markup=False, highlight=False)
+        console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
+        console.print(
+            f"    probability: of a write to switch; standard_error: of {narrow} once this row and those "
+            "above it are measured; narrowing: that over the present one",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _mean_diameter(tables: Any) -> float:

@@ -46,6 +46,14 @@ def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) ->
     return paths
 
 
+def _points(fit: StackFit, kind: str) -> pd.DataFrame:
+    """Rows of a kind with what the model says of them, and the temperature of each."""
+    points = fit.points()
+    points = points[points["kind"] == kind]
+    kelvin = points.get("temperature_K", pd.Series(np.nan, index=points.index))
+    return points.assign(temperature_K=kelvin.fillna(fit.problem.temperature))
+
+
 def _drive(rows: pd.DataFrame) -> tuple[str, str, float]:
     """Column of the amplitude, its label, and the factor to the unit of the label."""
     if "amplitude_V" in rows and rows["amplitude_V"].notna().any():
@@ -54,8 +62,7 @@ def _drive(rows: pd.DataFrame) -> tuple[str, str, float]:
 
 
 def _switching(fit: StackFit) -> Figure:
-    points = fit.points()
-    points = points[points["kind"] == "switching"]
+    points = _points(fit, "switching")
     directions = [one for one in DIRECTIONS if (points["direction"] == one).any()]
     figure = Figure(figsize=(4.6 * len(directions), 5.2), layout="constrained")
     axes = figure.subplots(
@@ -70,13 +77,17 @@ def _switching(fit: StackFit) -> Figure:
 
 def _switched(fit: StackFit, rows: pd.DataFrame, direction: str, upper: Axes, lower: Axes) -> None:
     column, label, factor = _drive(rows)
-    durations = np.unique(rows["duration_s"])
-    shown = durations[np.unique(np.linspace(0, len(durations) - 1, _MOST_CURVES).round().astype(int))]
+    curves = np.unique(rows[["temperature_K", "duration_s"]].to_numpy(dtype=np.float64), axis=0)
+    shown = curves[np.unique(np.linspace(0, len(curves) - 1, _MOST_CURVES).round().astype(int))]
+    several = rows["temperature_K"].nunique() > 1
     fine = np.linspace(0.95 * rows[column].min(), 1.05 * rows[column].max(), 200)
-    for duration in shown:
-        own = rows[rows["duration_s"] == duration]
-        rate = fit.error_rate(direction, fine, duration, current=column == "current_A")
-        (line,) = upper.plot(factor * fine, 1.0 - rate, label=_time(duration), linewidth=1.2)
+    for kelvin, duration in shown:
+        own = rows[(rows["duration_s"] == duration) & (rows["temperature_K"] == kelvin)]
+        rate = fit.error_rate(
+            direction, fine, duration, current=column == "current_A", temperature=float(kelvin)
+        )
+        words = f"{_time(duration)}, {kelvin:g} K" if several else _time(duration)
+        (line,) = upper.plot(factor * fine, 1.0 - rate, label=words, linewidth=1.2)
         error = np.sqrt(np.maximum(own["observed"] * (1.0 - own["observed"]), 0.0) / own["trials"])
         upper.errorbar(
             factor * own[column], own["observed"], yerr=error, fmt="o", markersize=3.5, capsize=2,
@@ -92,16 +103,17 @@ def _switched(fit: StackFit, rows: pd.DataFrame, direction: str, upper: Axes, lo
 
 
 def _thresholds(fit: StackFit) -> Figure:
-    points = fit.points()
-    points = points[points["kind"] == "threshold"]
+    points = _points(fit, "threshold")
     column, label, factor = _drive(points)
     figure = Figure(figsize=(5.6, 5.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     groups = ["direction", "probability"] if "direction" in points else ["probability"]
-    for key, rows in points.groupby(groups):
+    several = points["temperature_K"].nunique() > 1
+    for (*key, kelvin), rows in points.groupby([*groups, "temperature_K"]):
         rows = rows.sort_values("duration_s")
         curve = _threshold_curve(fit, rows, column)
         words = [TITLES.get(str(one), f"{one:.0%} switch" if isinstance(one, float) else "") for one in key]
+        words += [f"{kelvin:g} K"] if several else []
         (line,) = upper.semilogx(1e9 * curve[0], factor * curve[1], label=", ".join(words))
         color = line.get_color()
         upper.plot(1e9 * rows["duration_s"], factor * rows[column], "o", color=color, markersize=4)
@@ -120,7 +132,8 @@ def _threshold_curve(fit: StackFit, rows: pd.DataFrame, column: str) -> tuple[Fl
     from mtjchar.stackfit.model import Pulses
 
     duration = np.geomspace(rows["duration_s"].min(), rows["duration_s"].max(), 120)
-    many = pd.DataFrame({column: np.ones(120), "duration_s": duration})
+    kelvin = rows["temperature_K"].iloc[0]
+    many = pd.DataFrame({column: np.ones(120), "duration_s": duration, "temperature_K": kelvin})
     if "direction" in rows:
         many["direction"] = rows["direction"].iloc[0]
     share = np.full(120, rows["probability"].iloc[0])
@@ -129,8 +142,7 @@ def _threshold_curve(fit: StackFit, rows: pd.DataFrame, column: str) -> tuple[Fl
 
 
 def _resistance(fit: StackFit) -> Figure:
-    points = fit.points()
-    points = points[points["kind"] == "resistance"]
+    points = _points(fit, "resistance")
     figure = Figure(figsize=(5.6, 4.0), layout="constrained")
     axes = figure.subplots()
     for state, rows in points.groupby("state"):
@@ -144,19 +156,18 @@ def _resistance(fit: StackFit) -> Figure:
 
 
 def _loops(fit: StackFit) -> Figure:
-    points = fit.points()
-    points = points[points["kind"] == "loop"]
+    points = _points(fit, "loop")
     figure = Figure(figsize=(5.6, 4.0), layout="constrained")
     axes = figure.subplots()
-    keys = ["file", "towards_p", "sweep_rate_T_per_s"]
-    several = points["file"].nunique() > 1 or points["sweep_rate_T_per_s"].nunique() > 1
-    for (file, towards_p, rate), rows in points[points["stop_T"] > 0.0].groupby(keys):
+    keys = ["file", "towards_p", "sweep_rate_T_per_s", "temperature_K"]
+    several = len(points.drop_duplicates([keys[0], *keys[2:]])) > 1
+    for (file, towards_p, rate, kelvin), rows in points[points["stop_T"] > 0.0].groupby(keys):
         rows = rows.sort_values("stop_T")
         place = 1e3 * rows["upwards"] * rows["stop_T"]
         # Shares of each step's trials become that of all loops.
         model, counted = (1.0 - np.cumprod(1.0 - rows[name].to_numpy()) for name in ("expected", "observed"))
         words = "AP → P" if towards_p == 1.0 else "P → AP"
-        label = f"{words}, {Path(str(file)).name}, {rate:.3g} T/s" if several else words
+        label = f"{words}, {Path(str(file)).name}, {rate:.3g} T/s, {kelvin:g} K" if several else words
         (line,) = axes.plot(place, model, label=label, linewidth=1.2)
         shown = (counted > 0.0) & (counted < 1.0)
         axes.plot(place[shown], counted[shown], "o", markersize=3.5, color=line.get_color())
@@ -199,7 +210,10 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
         axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
         axes.set(xscale="log", yscale="log", xlabel="duration (ns)", title=TITLES[direction])
     row[0].set_ylabel(label)
-    figure.colorbar(picture, ax=list(row), label=f"standard error of {parameter}, after/before")
+    kelvin = table["temperature_K"].iloc[0]
+    figure.colorbar(
+        picture, ax=list(row), label=f"standard error of {parameter}, after/before, at {kelvin:g} K"
+    )
     return figure
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.model import Pulses
-from mtjchar.stackfit.result import StackFit
+from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.result import StackFit, pulse_temperatures
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
@@ -56,8 +57,9 @@ def next_measurements(
     -------
     DataFrame
         One row a measurement, in the order in which they are best made: ``direction``, ``amplitude_V`` or
-        ``current_A``, ``duration_s``, ``probability`` to switch, ``standard_error`` of the parameter once it
-        and those above are made, and ``narrowing``, that over the present one.
+        ``current_A``, ``duration_s``, ``temperature_K`` (that of most pulses of the data), ``probability`` to
+        switch, ``standard_error`` of the parameter once it and those above are made, and ``narrowing``, that
+        over the present one.
 
     Raises
     ------
@@ -73,8 +75,7 @@ def next_measurements(
     ----------
     .. [1] V. V. Fedorov, Theory of Optimal Experiments (1972): adding the most informative point, one by one.
     """
-    if parameter not in fit.problem.free:
-        raise InputError("parameter", value=parameter, allowed=", ".join(fit.problem.free))
+    check_plan(fit.problem, parameter)
     grid = candidates(fit, durations=durations, amplitudes=amplitudes, directions=directions)
     probability, gradient = _gradients(fit, grid)
     which = fit.problem.free.index(parameter)
@@ -96,6 +97,20 @@ def next_measurements(
         standard_error=plan["standard_error"],
         narrowing=plan["narrowing"],
     )
+
+
+def check_plan(problem: Problem, parameter: str) -> None:
+    """Refuse to plan for a parameter that is not fitted, or without pulses; before the work of a fit."""
+    if parameter not in problem.free:
+        raise InputError("parameter", value=parameter, allowed=", ".join(problem.free))
+    _pulse_rows(problem)
+
+
+def _pulse_rows(problem: Problem) -> list[pd.DataFrame]:
+    data = [rows for rows in problem.data[:2] if len(rows)]
+    if not data:
+        raise InputError("fit", value="no pulses", allowed="a fit of switching counts or thresholds")
+    return data
 
 
 def information_map(
@@ -126,10 +141,8 @@ def candidates(
     amplitudes: npt.ArrayLike | None,
     directions: Sequence[str] | None,
 ) -> pd.DataFrame:
-    """Pulses to choose from: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``."""
-    data = [rows for rows in fit.problem.data[:2] if len(rows)]
-    if not data:
-        raise InputError("fit", value="no pulses", allowed="a fit of switching counts or thresholds")
+    """Pulses to choose from: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, temperature."""
+    data = _pulse_rows(fit.problem)
     drive = "amplitude_V" if all("amplitude_V" in rows for rows in data) else "current_A"
     if directions is None:
         seen = {one for rows in data for one in rows.get("direction", pd.Series([DIRECTIONS[0]]))}
@@ -146,11 +159,12 @@ def candidates(
         itertools.product(directions, times, np.atleast_1d(levels)),
         columns=["direction", "duration_s", drive],
     )
+    rows["temperature_K"] = pulse_temperatures(fit.problem)[0]
     if amplitudes is None:
         share = rows[drive].to_numpy(dtype=np.float64)
         pulses = Pulses.of(rows, fit.problem.temperature)
         rows[drive] = fit.problem.model.threshold(fit.values, pulses, share)
-    return rows[["direction", drive, "duration_s"]]
+    return rows[["direction", drive, "duration_s", "temperature_K"]]
 
 
 def _gradients(fit: StackFit, grid: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

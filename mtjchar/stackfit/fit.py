@@ -16,6 +16,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.problem import FITTED_KINDS, TOLD_BY, Data, Problem, make_problem
 from mtjchar.stackfit.profile import minimize, profile_interval
 from mtjchar.stackfit.result import FitWarning, StackFit
+from mtjchar.stackfit.stackfile import of_directions
 from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
@@ -94,6 +95,23 @@ def fit_stack(
         other, directions that look swapped, loops and pulses that do not go together, parameters at their
         bounds or undetermined.
     """
+    problem, first, wafer = set_up(tables, film, vary, per_direction, start or {})
+    warned = [*checks.before(problem), *(wafer.messages if wafer is not None else ())]
+    _check_sensitive(problem, first)
+    best, square, jacobian = _search(problem, first, starts)
+    if exact:
+        best, square, jacobian = _exact(problem, best, square, jacobian)
+    return _assemble(problem, best, square, jacobian, first, _sorted(tables), wafer, warned, intervals)
+
+
+def set_up(
+    tables: Sequence[Table],
+    film: Film | None,
+    vary: Sequence[str] | None,
+    per_direction: Sequence[str],
+    start: Mapping[str, float],
+) -> tuple[Problem, dict[str, float], WaferFit | None]:
+    """Tell what is fitted to what, the values to start from, and the wafer; arguments as of `fit_stack`."""
     used = [table for table in tables if table.kind in FITTED_KINDS]
     wafers = [table for table in tables if table.kind == "wafer"]
     if not (used or wafers):
@@ -103,13 +121,16 @@ def fit_stack(
         film = wafer.film(film, without=vary or ())
     data = Data.of(used)
     temperature = film.temperature if film is not None else _only_temperature(data)
-    problem, first = make_problem(data, film, vary, per_direction, start or {}, temperature)
-    warned = [*checks.before(problem), *(wafer.messages if wafer is not None else ())]
-    _check_sensitive(problem, first)
-    best, square, jacobian = _search(problem, first, starts)
-    if exact:
-        best, square, jacobian = _exact(problem, best, square, jacobian)
-    return _assemble(problem, best, square, jacobian, first, (*used, *wafers), wafer, warned, intervals)
+    problem, first = make_problem(data, film, vary, per_direction, start, temperature)
+    return problem, first, wafer
+
+
+def _sorted(tables: Sequence[Table]) -> list[Table]:
+    """Tables that count, those of wafers last."""
+    return sorted(
+        (table for table in tables if table.kind in (*FITTED_KINDS, "wafer")),
+        key=lambda table: table.kind == "wafer",
+    )
 
 
 def _only_temperature(data: Data) -> float:
@@ -215,7 +236,7 @@ def _assemble(
         expected_deviance=expected, deviance_scale=scale, dispersion=dispersion, inflation=inflation,
         profiles=profiles, tables=tuple(tables), wafer=wafer, messages=(),
     )  # fmt: skip
-    messages = (*warned, *checks.after(fit))
+    messages = (*warned, *checks.after(fit), *of_directions(fit))
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=3)
     return fit.with_messages(messages)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import InputError
+from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loops import coercive_fields
@@ -21,12 +22,13 @@ from mtjchar.stackfit.problem import Problem, root_of
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit
-from mtjchar.study import DIRECTIONS
+from mtjchar.study import DIRECTIONS, Stack
 
 FloatArray = npt.NDArray[np.float64]
 
 _STRONG = 0.9
 _WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
+_LEAST = {"slonczewski_lambda": 1.0}  # bounds that physics sets, not the search
 
 _REMEDY = {
     "stability": "pulses a hundred times as long, at amplitudes below the critical one; or R-H loops",
@@ -127,31 +129,45 @@ class StackFit:
         """Parameters that the data do not determine, and the measurement that would."""
         found = {}
         for k, name in enumerate(self.problem.free):
-            low, high = self.problem.bounds[name]
-            error = float(np.sqrt(self.covariance[k, k]))
-            open_ended = self.profiles is not None and not np.all(np.isfinite(self.profiles[k]))
+            # A value at a bound that physics sets is a result, at one of the search it is none.
+            least = _LEAST.get(name)
+            ends = [one for one in self.problem.bounds[name] if one != least]
+            error, interval = float(np.sqrt(self.covariance[k, k])), self._interval(k)
+            open_ended = not np.all(np.isfinite(interval))
+            if interval.lower == least:
+                open_ended |= interval.upper - least > _WORTHLESS * least
             # An offset of nothing is a result; nothing else is 0.
             vague = name != "offset_field" and not error <= _WORTHLESS * abs(self.vector[k])
-            stuck = np.isclose(self.vector[k], [low, high], rtol=1e-3, atol=0.0).any()
+            stuck = np.isclose(self.vector[k], ends, rtol=1e-3, atol=0.0).any()
             if open_ended or vague or stuck:
                 found[name] = _REMEDY[root_of(name)]
         return found
 
+    def _interval(self, k: int) -> Interval:
+        """95 % interval of a free parameter; it ends where physics does."""
+        reach = ROOT_RISE * float(np.sqrt(self.covariance[k, k]))
+        lower, upper = self.vector[k] - reach, self.vector[k] + reach
+        if self.profiles is not None:
+            lower, upper = self.profiles[k]
+        return Interval(max(lower, _LEAST.get(self.problem.free[k], -np.inf)), upper)
+
     def table(self) -> pd.DataFrame:
-        """Parameters with standard errors, 95 % intervals, and whether the data determine them."""
+        """Parameters with standard errors, 95 % intervals, whether the data determine them, and at what K."""
         error = np.sqrt(np.diag(self.covariance))
         undetermined = self.undetermined
         rows = []
         for k, name in enumerate(self.problem.free):
-            wald = Interval(self.vector[k] - ROOT_RISE * error[k], self.vector[k] + ROOT_RISE * error[k])
-            lower, upper = wald if self.profiles is None else self.profiles[k]
+            lower, upper = self._interval(k)
             rows.append(
                 {
                     "parameter": name, "value": self.vector[k], "standard_error": error[k], "lower": lower,
                     "upper": upper, "unit": UNITS[root_of(name)], "determined": name not in undetermined,
+                    "temperature_K": self.temperature_of(name),
                 }
             )  # fmt: skip
-        columns = ["parameter", "value", "standard_error", "lower", "upper", "unit", "determined"]
+        columns = [
+            "parameter", "value", "standard_error", "lower", "upper", "unit", "determined", "temperature_K",
+        ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns).set_index("parameter")
 
     @property
@@ -171,8 +187,25 @@ class StackFit:
         names, units, function = self._derived()
         value, covariance = self.propagate(function)
         return pd.DataFrame(
-            {"value": value, "standard_error": np.sqrt(np.diag(covariance)), "unit": units}, index=names
-        )
+            {
+                "value": value, "standard_error": np.sqrt(np.diag(covariance)), "unit": units,
+                "temperature_K": [self.temperature_of(name) for name in names],
+            },
+            index=names,
+        )  # fmt: skip
+
+    def temperature_of(self, name: str) -> float:
+        """Temperature (K) at which a fitted or derived value holds: a stack's are at 300 K."""
+        key = next((name.removesuffix(f"_{one}") for one in DIRECTIONS if name.endswith(f"_{one}")), name)
+        of_stack = self.film is not None and key in Stack.model_fields
+        return REFERENCE_TEMPERATURE if of_stack else self.problem.temperature
+
+    def temperatures(self, table: Table) -> list[float]:
+        """Temperatures (K) of the rows of a table; those of a wafer are at 300 K."""
+        if table.kind == "wafer":
+            return [REFERENCE_TEMPERATURE]
+        given = table.rows.get("temperature_K", pd.Series(np.nan, index=table.rows.index))
+        return [float(one) for one in np.unique(given.fillna(self.problem.temperature))]
 
     def propagate(
         self, function: Callable[[Mapping[str, float]], Sequence[float]]
@@ -390,7 +423,9 @@ def _report(fit: StackFit) -> list[str]:
     lines = ["[[Data]]"]
     for table in fit.tables:
         skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
-        lines.append(f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}")
+        kelvin = fit.temperatures(table)
+        span = f"{kelvin[0]:g} K" if len(kelvin) == 1 else f"{kelvin[0]:g} to {kelvin[-1]:g} K"
+        lines.append(f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}, at {span}")
     if len(fit.vector):
         lines += _fitted(fit)
     if fit.wafer is not None:
@@ -422,21 +457,38 @@ def _fitted(fit: StackFit) -> list[str]:
             ),
             f"    coercive field {1e3 * row['coercive']:.4g} mT, center {1e3 * row['center']:+.3g} mT",
         ]
-    lines.append("[[Parameters]]")
-    for name, row in fit.table().iterrows():
-        mark = "" if row["determined"] else "   NOT DETERMINED"
-        lines.append(
-            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']:9s} "
-            f"(95 %: {_end(row['lower'])} to {_end(row['upper'])}){mark}"
-        )
-    lines.append("[[Derived]]")
-    for name, row in fit.derived().iterrows():
-        lines.append(
-            f"    {name:31s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}".rstrip()
-        )
+    lines += _parameters(fit)
     strong = _strong(fit)
     if strong:
         lines += ["[[Correlations]] (above 0.9)", *strong]
+    return lines
+
+
+def _parameters(fit: StackFit) -> list[str]:
+    """Fitted and derived values, and the temperature at which they hold."""
+    kelvin = fit.problem.temperature
+
+    def other(row: pd.Series) -> str:
+        return "" if row["temperature_K"] == kelvin else f"   at {row['temperature_K']:g} K"
+
+    lines = [f"[[Parameters]] at {kelvin:g} K"]
+    measured = pulse_temperatures(fit.problem)
+    if len(measured) and kelvin not in measured:
+        lines.append(
+            f"    no pulse is at this temperature: from {measured[0]:g} K by the exponents of the stack; "
+            f'--temperature "{measured[0]:g} K" reports them there'
+        )
+    for name, row in fit.table().iterrows():
+        mark = "" if row["determined"] else "   NOT DETERMINED"
+        bound = ", its bound," if row["lower"] == _LEAST.get(str(name)) else ""
+        lines.append(
+            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']:9s} "
+            f"(95 %: {_end(row['lower'])}{bound} to {_end(row['upper'])}){mark}{other(row)}"
+        )
+    lines.append(f"[[Derived]] at {kelvin:g} K")
+    for name, row in fit.derived().iterrows():
+        number = f"{row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}"
+        lines.append(f"    {name:31s} {number.rstrip()}{other(row)}")
     return lines
 
 
@@ -453,6 +505,13 @@ def _strong(fit: StackFit) -> list[str]:
         for k in range(j)
         if abs(matrix[j, k]) > _STRONG
     ]
+
+
+def pulse_temperatures(problem: Problem) -> FloatArray:
+    """Temperatures of the pulses, K, that of most of them first."""
+    kelvin = [Pulses.of(rows, problem.temperature).temperature for rows in problem.data[:2] if len(rows)]
+    found, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
+    return np.asarray(found[np.argsort(-counts, kind="stable")])
 
 
 def parameter_names(fit: StackFit, root: str) -> list[str]:
