@@ -408,7 +408,28 @@ def make_problem(
     # Not among the fixed ones the anisotropy field follows from stability and moment.
     needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
     fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
-    return Problem(data, model, tuple(free), fixed, tied, bounds, temperature), first
+    problem = Problem(data, model, tuple(free), fixed, tied, bounds, temperature)
+    _check_direction(problem)
+    return problem, first
+
+
+def _check_direction(problem: Problem) -> None:
+    """Refuse thresholds in amperes without a direction where that changes what the model says of them."""
+    rows = problem.data.thresholds
+    open_rows = rows[rows["direction"].isna()] if "direction" in rows else rows
+    if not len(open_rows):
+        return
+    split = [name for name in problem.free if name.endswith(DIRECTIONS)]
+    bent = {"slonczewski_lambda": 1.0, "offset_field": 0.0}
+    shown = [name for name, neutral in bent.items() if problem.fixed.get(name) != neutral]
+    if split or shown:
+        first = open_rows.iloc[0]
+        raise InputError(
+            f"{first['file']}: direction", value="missing",
+            allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
+            remedy=f"{(split + shown)[0]} makes the directions differ in current too. One for all rows goes "
+            'into a file for --columns: [values] direction = "p_to_ap".',
+        )  # fmt: skip
 
 
 def root_of(name: str) -> str:
@@ -485,7 +506,7 @@ def _check_film(
     if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
         raise InputError("amplitudes in V", value="no stack", allowed="with a stack", remedy=remedy)
     if any(group is not None and np.any(group.temperature != temperature) for group in groups) or np.any(
-        data.loops.get("temperature_K", pd.Series(dtype=float)) != temperature
+        data.loops.get("temperature_K", pd.Series(dtype=float)).dropna() != temperature
     ):
         raise InputError("several temperatures", value="no stack", allowed="with a stack", remedy=remedy)
     fields = len(data.loops) or "offset_field" in given
