@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from stackfit_cases import FILM, STACK, fit_stack_quietly
+from stackfit_cases import FILM, STACK, counts, fit_stack_quietly
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import Film, fit_stack, read_table, read_tables, simulate_loops, table_of
@@ -76,7 +76,9 @@ def test_thresholds_in_amperes_without_a_direction():
 
 def test_a_direction_is_not_dropped_whole(tmp_path):
     path = written(tmp_path, HEADER + GOOD + "AP->P,-500,10,1000,3\nAP->P,-600,10,1000,30\n")
-    assert "allowed: a positive number; its sign goes into direction" in refusal([path])
+    message = refusal([path])
+    assert "allowed: a positive number; its sign goes into direction" in message
+    assert message.endswith("2 values are bad; without their rows nothing is left of ap_to_p.")
     message = refusal([path], skip_bad=True)
     assert "rows of ap_to_p: got 'all 2 bad, the first: line 3, amplitude_mV -500'" in message
     mixed = written(tmp_path, HEADER + GOOD + "AP->P,-500,10,1000,3\nAP->P,600,10,1000,30\n")
@@ -97,7 +99,8 @@ def test_errors_are_failures(tmp_path):
     text = "direction,amplitude_V,duration_s,trials,errors\nP->AP,0.5,1e-8,1000,3\n"
     assert read_table(written(tmp_path, text)).rows["switched"].to_list() == [997.0]
     text = text.replace("trials", "N")
-    assert "got 'no trials'; allowed: a column trials" in refusal([written(tmp_path, text)])
+    message = "got 'no trials (direction, amplitude_V, duration_s, N, errors)'; allowed: a column trials"
+    assert message in refusal([written(tmp_path, text)])
 
 
 def test_a_mapped_name_that_no_file_has(tmp_path):
@@ -232,7 +235,9 @@ def test_commas_that_can_mean_two_things(tmp_path, rows, found):
 
 def test_decimal_commas_between_commas(tmp_path):
     message = refusal([written(tmp_path, HEADER + "P->AP,259,13,3,0,1000,54\n")])
-    assert "allowed: 5 values, as many as the header has. A number has a decimal point" in message
+    assert "allowed: 5 values, as many as the header has. Numbers have a decimal point" in message
+    # A comma at the end of the line.
+    assert refusal([written(tmp_path, HEADER + GOOD.strip() + ",\n")]).endswith("as the header has.")
 
 
 def test_quoted_fields(tmp_path):
@@ -292,3 +297,37 @@ def test_loops_with_empty_temperatures():
     plain = steps_of(table_of(rows))
     empty = steps_of(table_of(rows.assign(temperature_K=np.nan)))
     assert len(empty) == len(plain) > 0
+
+
+# ---- single shots, repeats ----
+
+
+@pytest.mark.parametrize("words", [(1, 0), ("True", "False")])
+def test_single_shots_are_counted_by_pulse(words):
+    counted = counts(31).head(8).assign(trials=40)
+    counted["switched"] = [3, 11, 29, 37, 5, 13, 27, 36]
+    single = counted.loc[counted.index.repeat(40)].reset_index(drop=True).assign(trials=1)
+    at = single.groupby(["direction", "amplitude_V", "duration_s"], sort=False).cumcount()
+    single["switched"] = np.where(at < single["switched"], *words)
+    options = {"vary": ["stability", "critical_current"], "intervals": False, "exact": False, "starts": 1}
+    fits = [fit_stack_quietly([table_of(rows)], FILM, **options) for rows in (counted, single)]
+    for name in ("vector", "covariance", "dispersion"):
+        assert np.allclose(*(getattr(fit, name) for fit in fits), rtol=1e-9)
+
+
+def test_rows_of_few_trials_are_looked_at_by_pulse():
+    few = counts(31).head(8).assign(trials=2, switched=2)
+    both = pd.concat([few, few.assign(switched=0)])
+    options = {"vary": ["critical_current"], "intervals": False, "exact": False, "starts": 1}
+    assert fit_stack_quietly([table_of(both)], FILM, **options).problem.rows == 16
+
+
+def test_single_shots_that_tell_nothing():
+    never = counts(31).head(8).assign(trials=1, switched=0)
+    for rows, found in (
+        (never, "no write switched"),
+        (never.assign(switched=[0, 1] * 4), "every pulse switched always or never"),
+        (pd.concat([never, never.head(1).assign(switched=1)]), "got 1; allowed: at least as many as the 3"),
+    ):
+        with pytest.raises(InputError, match=found):
+            fit_stack([table_of(rows)], FILM)

@@ -102,11 +102,18 @@ def _of_text(path: Path, text: str) -> tuple[pd.DataFrame, list[int]]:
                 f"{path}, line {number}",
                 value=line,
                 allowed=f"{len(rows[0])} values, as many as the header has",
-                remedy="A number has a decimal point, not a comma." if separator == "," else "",
+                remedy="Numbers have a decimal point, not a comma."
+                if _split(row, rows[0], separator)
+                else "",
             )
     numbers = [number for number, _ in kept[1:]]
     cells = _with_points(path, rows[1:], numbers) if separator == ";" else rows[1:]
     return pd.DataFrame(cells, columns=rows[0], dtype=object), numbers
+
+
+def _split(row: list[str], header: list[str], separator: str) -> bool:
+    """Whether decimal commas may have made more values of a row."""
+    return separator == "," and len(row) > len(header) and row[-1].strip().isdigit()
 
 
 def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[list[str]]:

@@ -18,7 +18,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loop_checks import of_loops
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
-from mtjchar.stackfit.problem import Data, Problem, largest_current
+from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
 from mtjchar.stackfit.profile import minimize
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
@@ -56,7 +56,7 @@ def _informative(problem: Problem) -> None:
     rows = problem.data.switching
     if not len(rows):
         return
-    between = (rows["switched"] > 0) & (rows["switched"] < rows["trials"])
+    between = _between(rows)
     for direction, of_direction in rows.groupby("direction"):
         own = any(name.endswith(str(direction)) for name in problem.free)
         inside = int(between[of_direction.index].sum())
@@ -65,10 +65,16 @@ def _informative(problem: Problem) -> None:
             never = "no write switched" if share == 0.0 else "all writes switched" if share == 1.0 else ""
             raise InputError(
                 f"switching rows of {direction}",
-                value=never or "every row switched always or never",
-                allowed="rows in which some writes switched and some did not",
+                value=never or "every pulse switched always or never",
+                allowed="pulses with which some writes switched and some did not",
                 remedy="Measure amplitudes or durations in between.",
             )
+
+
+def _between(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Rows of a pulse that switched sometimes: within the row, or from one row to the other."""
+    total = rows.groupby(pulse_columns(rows, "device"), dropna=False)[["trials", "switched"]].transform("sum")
+    return (total["switched"] > 0) & (total["switched"] < total["trials"])
 
 
 def _enough(problem: Problem) -> None:
@@ -78,8 +84,8 @@ def _enough(problem: Problem) -> None:
     if len(loops):
         telling += int((loops["switched"] > 0).sum())
     if len(switching):
-        trials, switched = switching["trials"], switching["switched"]
-        telling += int(((switched > 0) & (switched < trials)).sum())
+        between = switching[_between(switching)]
+        telling += between.groupby(pulse_columns(between, "device"), dropna=False).ngroups
     if telling < len(problem.free):
         raise InputError(
             "rows that tell something (thresholds, resistances, fields at which loops switch, counts between "
@@ -183,12 +189,9 @@ def _contradictions(rows: pd.DataFrame) -> list[str]:
     """Rows of one pulse that cannot come from one device."""
     if not len(rows):
         return []
-    keys = [
-        key for key in ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K") if key in rows
-    ]
     worst, count = 1.0, 0
     place = ""
-    for pulse, group in rows.groupby(keys, dropna=False):
+    for pulse, group in rows.groupby(pulse_columns(rows), dropna=False):
         if len(group) < 2:
             continue
         pooled = group["switched"].sum() / group["trials"].sum()

@@ -62,7 +62,10 @@ _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 
 
 class Data(NamedTuple):
-    """Rows of all tables of a kind together, of loops their steps; empty frames where there are none."""
+    """Rows of all tables of a kind together, of loops their steps; empty frames where there are none.
+
+    Single shots of one pulse are one row.
+    """
 
     switching: pd.DataFrame
     thresholds: pd.DataFrame
@@ -78,7 +81,8 @@ class Data(NamedTuple):
                 steps_of(table) if kind == "loops" else table.rows for table in tables if table.kind == kind
             ]
             frames.append(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame())
-        return cls(*frames)
+        switching, *others = frames
+        return cls(_pooled(switching) if len(switching) else switching, *others)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -93,6 +97,25 @@ class Data(NamedTuple):
                 for kind, rows in zip(FITTED_KINDS, self, strict=True)
             )
         )
+
+
+def pulse_columns(rows: pd.DataFrame, *more: str) -> list[str]:
+    """Columns of rows that say which pulse they are of, and those of `more` that there are."""
+    names = ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K", *more)
+    return [name for name in names if name in rows]
+
+
+def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count single shots of one pulse together.
+
+    The likelihood is the same, but the deviance of a row of one trial says nothing of the model, and the
+    derivatives of its root nothing of the standard errors.
+    """
+    single = rows["trials"] == 1
+    keys = pulse_columns(rows, "device", "file")
+    totals = {"trials": "sum", "switched": "sum", "line": "min"}
+    pooled = rows[single].groupby(keys, as_index=False, dropna=False, sort=False).agg(totals)
+    return pd.concat([rows[~single], pooled], ignore_index=True)[list(rows)] if single.any() else rows
 
 
 @dataclass

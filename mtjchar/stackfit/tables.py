@@ -133,29 +133,34 @@ def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
     reader = _Reader(cells, mapping)
     kind = _kind(cells, reader.known())
     rows, bad = getattr(reader, kind)()
-    if bad and not skip_bad:
-        line, column, value, allowed = bad[0]
-        remedy = f"{len(bad)} values are bad; --skip-bad (skip_bad=True) drops their rows."
-        raise InputError(f"{path}, line {line}, {column}", value=value, allowed=allowed, remedy=remedy)
     dropped = {line for line, *_ in bad}
     good = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
+    lost = _directions(rows) - _directions(good)
+    if bad and not skip_bad:
+        line, column, value, allowed = bad[0]
+        remedy = "--skip-bad (skip_bad=True) drops their rows"
+        if lost:
+            # That is no bad row, but a file that means something else.
+            remedy = f"without their rows nothing is left of {' and '.join(sorted(lost))}"
+        raise InputError(
+            f"{path}, line {line}, {column}", value=value, allowed=allowed,
+            remedy=f"{len(bad)} values are bad; {remedy}.",
+        )  # fmt: skip
     if good.empty:
         raise InputError(str(path), value=f"{len(dropped)} bad rows and no other", allowed="good rows")
-    if "direction" in rows:
-        _check_directions_left(path, rows, good, bad)
-    sha256 = hashlib.sha256(cells.content).hexdigest()
-    return Table(kind, good, path, sha256, len(dropped), reader.unused())
-
-
-def _check_directions_left(path: Path, rows: pd.DataFrame, good: pd.DataFrame, bad: Bad) -> None:
-    """Refuse to drop all rows of a direction: that is no bad row, but a file that means something else."""
-    for direction in sorted(set(rows["direction"]) - set(good["direction"]) - {""}):
+    for direction in sorted(lost):
         lines = set(rows["line"][rows["direction"] == direction])
         line, column, value, allowed = next(one for one in bad if one[0] in lines)
         raise InputError(
             f"{path}: rows of {direction}", value=f"all {len(lines)} bad, the first: line {line}, {column} "
             f"{value}", allowed=allowed, remedy="Without them a direction would be missing.",
         )  # fmt: skip
+    sha256 = hashlib.sha256(cells.content).hexdigest()
+    return Table(kind, good, path, sha256, len(dropped), reader.unused())
+
+
+def _directions(rows: pd.DataFrame) -> set[str]:
+    return set(rows["direction"]) - {""} if "direction" in rows else set()
 
 
 def _kind(cells: Cells, known: set[str]) -> str:
@@ -344,7 +349,9 @@ class _Reader:
         columns = self.pulses()
         self._check_direction(columns)
         if "trials" not in self.known():
-            raise InputError(f"{self.path}: columns", value="no trials", allowed="a column trials")
+            raise InputError(
+                f"{self.path}: columns", value=f"no trials ({self.columns})", allowed="a column trials"
+            )
         trials = self.number(
             "trials", "a whole number, at least 1", lambda x: (x >= 1.0) & (x == np.floor(x))
         )
