@@ -5,10 +5,20 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from stackfit_cases import FILM, STACK, counts, fit_stack_quietly
+from stackfit_cases import DURATIONS, FILM, SHARES, STACK, counts, fit_stack_quietly
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import Film, fit_stack, read_table, read_tables, simulate_loops, table_of
+from mtjchar.stackfit import (
+    Film,
+    FitWarning,
+    fit_stack,
+    pulses_at,
+    read_table,
+    read_tables,
+    simulate_counts,
+    simulate_loops,
+    table_of,
+)
 from mtjchar.stackfit.loops import steps_of
 
 HEADER = "direction,amplitude_mV,duration_ns,trials,switched\n"
@@ -331,3 +341,22 @@ def test_single_shots_that_tell_nothing():
     ):
         with pytest.raises(InputError, match=found):
             fit_stack([table_of(rows)], FILM)
+
+
+def test_rows_that_are_repeated():
+    rows, options = counts(32), {"intervals": False, "exact": False, "starts": 1}
+    with pytest.warns(FitWarning, match="rows are exact repeats of others, and count as data of their own"):
+        fit_stack([table_of(rows, "a.csv"), table_of(rows, "b.csv")], FILM, **options)
+    # The same pulses measured once more, and no warning.
+    again = pulses_at(FILM, DURATIONS, SHARES)
+    more = [simulate_counts(FILM, again, np.random.default_rng(seed), trials=1000) for seed in (33, 34)]
+    fit = fit_stack_quietly([table_of(one) for one in more], FILM, **options)
+    assert not [one for one in fit.messages if "repeats" in one]
+
+
+def test_a_threshold_table_that_is_given_twice():
+    # The column `line` tells these from rows that only have the same values.
+    fit = fit_stack_quietly([table_of(CURRENTS)] * 2, intervals=False)
+    assert [one for one in fit.messages if one.startswith("4 rows are exact repeats of others")]
+    fit = fit_stack_quietly([table_of(pd.concat([CURRENTS, CURRENTS]))], intervals=False)
+    assert not [one for one in fit.messages if "repeats" in one]

@@ -37,6 +37,8 @@ _FAR = 10.0  # factor between a fitted value and the film's
 _CONTRADICTION = 1e-6
 _SWAPPED = 25.0  # fall of the deviance
 _BETTER = 0.5
+_SPREAD = 3.0  # standard deviation of a count
+_REPEATED = 0.25  # share of rows
 _POOR = 1e-3  # probability of so large a deviance, below which it is said
 
 
@@ -48,7 +50,11 @@ def before(problem: Problem) -> list[str]:
     if len(problem.data.loops):
         _plausible_fields(problem)
     _rising(problem.data.switching)
-    return [*_contradictions(problem.data.switching), *_devices(problem.data)]
+    return [
+        *_repeats(problem.data),
+        *_contradictions(problem.data.switching),
+        *_devices(problem.data),
+    ]
 
 
 def _informative(problem: Problem) -> None:
@@ -183,6 +189,24 @@ def _rising(rows: pd.DataFrame) -> None:
             allowed="a share that rises with the amplitude",
             remedy="Are these failures? Then call the column failures.",
         )
+
+
+def _repeats(data: Data) -> list[str]:
+    """Warn of a file that is given twice, and of counts that were copied."""
+    again = sum(int(rows.duplicated().sum()) for rows in (data.thresholds, data.resistance))
+    rows = data.switching
+    if len(rows):
+        # Where the spread of a count is wide, equal ones are rarely chance: below one of ten.
+        share = rows["switched"] / rows["trials"]
+        telling = rows[rows["trials"] * share * (1.0 - share) > _SPREAD**2]
+        copied = int(telling.duplicated([*pulse_columns(rows, "device"), "trials", "switched"]).sum())
+        again += copied if copied > _REPEATED * len(telling) else 0
+    if not again:
+        return []
+    return [
+        f"{again} rows are exact repeats of others, and count as data of their own: is a file given twice, "
+        "or are rows copied? Standard errors are then too small"
+    ]
 
 
 def _contradictions(rows: pd.DataFrame) -> list[str]:
