@@ -166,6 +166,14 @@ def hot(tmp_path_factory):
     return counts_file(path, Film(FILM.stack, 40e-9, 358.15), temperature=358.15)
 
 
+def test_the_report_says_what_was_not_used(data, fit, tmp_path):
+    more = tmp_path / "more.csv"
+    header, *rows = Path(data).read_text().splitlines()
+    more.write_text("\n".join([f"{header},lot", *(f"{row},L7" for row in rows)]))
+    assert "more.csv: switching, 12 rows, at 300 K; not used: lot\n" in fit(more)[1]
+    assert "not used" not in fit(data)[1]
+
+
 def test_the_report_says_at_which_temperature(data, hot, fit):
     vary = ("--vary", "stability,critical_current,tmr")
     _, text, _ = fit(data, *vary)

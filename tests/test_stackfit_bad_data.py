@@ -52,7 +52,9 @@ def test_two_stacks_in_one_file(rows):
     same = simulate_counts(
         FILM, rows[["direction", "amplitude_V", "duration_s"]], np.random.default_rng(22), values=other
     )
-    assert "rows of one and the same pulse contradict each other" in warned(pd.concat([rows, same]))
+    message = warned(pd.concat([rows, same]))
+    assert "rows of one and the same pulse contradict each other" in message
+    assert re.search(r"the worst: \w+, [\d.]+ V, [\de.-]+ s", message)
     labelled = pd.concat([rows.assign(device="a"), same.assign(device="b")])
     message = warned(labelled)
     assert "2 devices are fitted as one" in message

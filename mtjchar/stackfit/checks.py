@@ -18,7 +18,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loop_checks import of_loops
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
-from mtjchar.stackfit.problem import Data, Problem, largest_current
+from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
 from mtjchar.stackfit.profile import minimize
 from mtjchar.stackfit.resistance_checks import of_resistance
 from mtjchar.stackfit.wafer import IN_STACK
@@ -38,6 +38,8 @@ _FAR = 10.0  # factor between a fitted value and the film's
 _CONTRADICTION = 1e-6
 _SWAPPED = 25.0  # fall of the deviance
 _BETTER = 0.5
+_SPREAD = 3.0  # standard deviation of a count
+_REPEATED = 0.25  # share of rows
 _POOR = 1e-3  # probability of so large a deviance, below which it is said
 
 
@@ -49,7 +51,11 @@ def before(problem: Problem) -> list[str]:
     if len(problem.data.loops):
         _plausible_fields(problem)
     _rising(problem.data.switching)
-    return [*_contradictions(problem.data.switching), *_devices(problem.data)]
+    return [
+        *_repeats(problem.data),
+        *_contradictions(problem.data.switching),
+        *_devices(problem.data),
+    ]
 
 
 def _informative(problem: Problem) -> None:
@@ -57,7 +63,7 @@ def _informative(problem: Problem) -> None:
     rows = problem.data.switching
     if not len(rows):
         return
-    between = (rows["switched"] > 0) & (rows["switched"] < rows["trials"])
+    between = _between(rows)
     for direction, of_direction in rows.groupby("direction"):
         own = any(name.endswith(str(direction)) for name in problem.free)
         inside = int(between[of_direction.index].sum())
@@ -66,10 +72,16 @@ def _informative(problem: Problem) -> None:
             never = "no write switched" if share == 0.0 else "all writes switched" if share == 1.0 else ""
             raise InputError(
                 f"switching rows of {direction}",
-                value=never or "every row switched always or never",
-                allowed="rows in which some writes switched and some did not",
+                value=never or "every pulse switched always or never",
+                allowed="pulses with which some writes switched and some did not",
                 remedy="Measure amplitudes or durations in between.",
             )
+
+
+def _between(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Rows of a pulse that switched sometimes: within the row, or from one row to the other."""
+    total = rows.groupby(pulse_columns(rows, "device"), dropna=False)[["trials", "switched"]].transform("sum")
+    return (total["switched"] > 0) & (total["switched"] < total["trials"])
 
 
 def _enough(problem: Problem) -> None:
@@ -79,8 +91,8 @@ def _enough(problem: Problem) -> None:
     if len(loops):
         telling += int((loops["switched"] > 0).sum())
     if len(switching):
-        trials, switched = switching["trials"], switching["switched"]
-        telling += int(((switched > 0) & (switched < trials)).sum())
+        between = switching[_between(switching)]
+        telling += between.groupby(pulse_columns(between, "device"), dropna=False).ngroups
     if telling < len(problem.free):
         raise InputError(
             "rows that tell something (thresholds, resistances, fields at which loops switch, counts between "
@@ -180,15 +192,31 @@ def _rising(rows: pd.DataFrame) -> None:
         )
 
 
+def _repeats(data: Data) -> list[str]:
+    """Warn of a file that is given twice, and of counts that were copied."""
+    again = sum(int(rows.duplicated().sum()) for rows in (data.thresholds, data.resistance))
+    rows = data.switching
+    if len(rows):
+        # Where the spread of a count is wide, equal ones are rarely chance: below one of ten.
+        share = rows["switched"] / rows["trials"]
+        telling = rows[rows["trials"] * share * (1.0 - share) > _SPREAD**2]
+        copied = int(telling.duplicated([*pulse_columns(rows, "device"), "trials", "switched"]).sum())
+        again += copied if copied > _REPEATED * len(telling) else 0
+    if not again:
+        return []
+    return [
+        f"{again} rows are exact repeats of others, and count as data of their own: is a file given twice, "
+        "or are rows copied? Standard errors are then too small"
+    ]
+
+
 def _contradictions(rows: pd.DataFrame) -> list[str]:
     """Rows of one pulse that cannot come from one device."""
     if not len(rows):
         return []
-    keys = [
-        key for key in ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K") if key in rows
-    ]
     worst, count = 1.0, 0
     place = ""
+    keys = pulse_columns(rows)
     for pulse, group in rows.groupby(keys, dropna=False):
         if len(group) < 2:
             continue
@@ -203,7 +231,11 @@ def _contradictions(rows: pd.DataFrame) -> list[str]:
         if probability < worst:
             worst, place = (
                 probability,
-                ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in pulse),
+                ", ".join(
+                    f"{one:g} {key.rpartition('_')[2]}" if isinstance(one, float) else str(one)
+                    for key, one in zip(keys, pulse, strict=True)
+                    if not (isinstance(one, float) and np.isnan(one))
+                ),
             )
     if not count:
         return []
@@ -312,7 +344,7 @@ def _film(fit: StackFit) -> list[str]:
     if len(ratios) == 2 and ratios[0][0] < 0.98 * ratios[1][0]:
         messages.append(
             f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, "
-            f"{ratios[1][0]:.4g} A: the torque in P is the weaker one, so the directions may be "
+            f"{ratios[1][0]:.4g} A, though the torque is the weaker one in P: the directions may be "
             "swapped, or a stray field acts"
         )
     if film is None:

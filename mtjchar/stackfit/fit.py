@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import lmfit
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import checks
@@ -135,8 +136,9 @@ def _sorted(tables: Sequence[Table]) -> list[Table]:
 
 def _only_temperature(data: Data) -> float:
     for rows in data:
-        if len(rows) and "temperature_K" in rows:
-            return float(rows["temperature_K"].iloc[0])
+        told = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
+        if len(told):
+            return float(told.iloc[0])
     return 300.0
 
 

@@ -166,7 +166,7 @@ def steps_of(table: Table) -> pd.DataFrame:
             )  # fmt: skip
     totals = {"trials": "sum", "switched": "sum", "line": "min"}
     same = [name for name in taken if name not in totals]
-    return taken.groupby(same, as_index=False).agg(totals)
+    return taken.groupby(same, as_index=False, dropna=False).agg(totals)
 
 
 def _antiparallel(table: Table) -> BoolArray:
@@ -251,7 +251,7 @@ def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
     own = steps.assign(log=log_stays, place=0.5 * (steps["start_T"] + steps["stop_T"]))
     keys = ["file", "towards_p", "sweep_rate_T_per_s", *(["temperature_K"] if "temperature_K" in own else [])]
     rows = []
-    for (file, *_), branch in own.groupby(keys):
+    for (file, *_), branch in own.groupby(keys, dropna=False):
         ordered = branch.sort_values("start_T")
         log, place, count = (
             ordered[name].to_numpy(dtype=np.float64) for name in ("log", "place", "switched")

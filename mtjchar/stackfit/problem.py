@@ -62,7 +62,10 @@ _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 
 
 class Data(NamedTuple):
-    """Rows of all tables of a kind together, of loops their steps; empty frames where there are none."""
+    """Rows of all tables of a kind together, of loops their steps; empty frames where there are none.
+
+    Single shots of one pulse are one row.
+    """
 
     switching: pd.DataFrame
     thresholds: pd.DataFrame
@@ -78,7 +81,8 @@ class Data(NamedTuple):
                 steps_of(table) if kind == "loops" else table.rows for table in tables if table.kind == kind
             ]
             frames.append(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame())
-        return cls(*frames)
+        switching, *others = frames
+        return cls(_pooled(switching) if len(switching) else switching, *others)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -93,6 +97,25 @@ class Data(NamedTuple):
                 for kind, rows in zip(FITTED_KINDS, self, strict=True)
             )
         )
+
+
+def pulse_columns(rows: pd.DataFrame, *more: str) -> list[str]:
+    """Columns of rows that say which pulse they are of, and those of `more` that there are."""
+    names = ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K", *more)
+    return [name for name in names if name in rows]
+
+
+def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count single shots of one pulse together.
+
+    The likelihood is the same, but the deviance of a row of one trial says nothing of the model, and the
+    derivatives of its root nothing of the standard errors.
+    """
+    single = rows["trials"] == 1
+    keys = pulse_columns(rows, "device", "file")
+    totals = {"trials": "sum", "switched": "sum", "line": "min"}
+    pooled = rows[single].groupby(keys, as_index=False, dropna=False, sort=False).agg(totals)
+    return pd.concat([rows[~single], pooled], ignore_index=True)[list(rows)] if single.any() else rows
 
 
 @dataclass
@@ -412,7 +435,28 @@ def make_problem(
     # Not among the fixed ones the anisotropy field follows from stability and moment.
     needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
     fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
-    return Problem(data, model, tuple(free), fixed, tied, bounds, temperature), first
+    problem = Problem(data, model, tuple(free), fixed, tied, bounds, temperature)
+    _check_direction(problem)
+    return problem, first
+
+
+def _check_direction(problem: Problem) -> None:
+    """Refuse thresholds in amperes without a direction where that changes what the model says of them."""
+    rows = problem.data.thresholds
+    open_rows = rows[rows["direction"].isna()] if "direction" in rows else rows
+    if not len(open_rows):
+        return
+    split = [name for name in problem.free if name.endswith(DIRECTIONS)]
+    bent = {"slonczewski_lambda": 1.0, "offset_field": 0.0}
+    shown = [name for name, neutral in bent.items() if problem.fixed.get(name) != neutral]
+    if split or shown:
+        first = open_rows.iloc[0]
+        raise InputError(
+            f"{first['file']}: direction", value="missing",
+            allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
+            remedy=f"{(split + shown)[0]} makes the directions differ in current too. One for all rows goes "
+            'into a file for --columns: [values] direction = "p_to_ap".',
+        )  # fmt: skip
 
 
 def root_of(name: str) -> str:
@@ -489,7 +533,7 @@ def _check_film(
     if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
         raise InputError("amplitudes in V", value="no stack", allowed="with a stack", remedy=remedy)
     if any(group is not None and np.any(group.temperature != temperature) for group in groups) or np.any(
-        data.loops.get("temperature_K", pd.Series(dtype=float)) != temperature
+        data.loops.get("temperature_K", pd.Series(dtype=float)).dropna() != temperature
     ):
         raise InputError("several temperatures", value="no stack", allowed="with a stack", remedy=remedy)
     fields = len(data.loops) or "offset_field" in given

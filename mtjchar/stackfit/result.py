@@ -425,7 +425,10 @@ def _report(fit: StackFit) -> list[str]:
         skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
         kelvin = fit.temperatures(table)
         span = f"{kelvin[0]:g} K" if len(kelvin) == 1 else f"{kelvin[0]:g} to {kelvin[-1]:g} K"
-        lines.append(f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}, at {span}")
+        unused = f"; not used: {', '.join(table.unused)}" if table.unused else ""
+        lines.append(
+            f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}, at {span}{unused}"
+        )
     if len(fit.vector):
         lines += _fitted(fit)
     if fit.wafer is not None:

@@ -7,10 +7,8 @@ a table holds follows from its columns (`KINDS`). docs/fitting.md has the format
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,30 +19,12 @@ import pandas as pd
 from scipy import constants
 
 from mtjchar.errors import InputError
+from mtjchar.stackfit.cells import Cells, cells_of, read_cells
+from mtjchar.stackfit.mapping import LABELS, PLAIN, UNITS, Mapping, read_mapping
 from mtjchar.units import parse_quantity
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-UNITS = {
-    "amplitude": "V",
-    "current": "A",
-    "amplitude_error": "V",
-    "current_error": "A",
-    "duration": "s",
-    "temperature": "K",
-    "voltage": "V",
-    "resistance": "ohm",
-    "resistance_error": "ohm",
-    "field": "T",
-    "sweep_rate": "T/s",
-    "diameter": "m",
-    "resistance_area_product": "ohm*m^2",
-}
-"""Columns with a unit, and the SI unit of what is read."""
-
-PLAIN = ("trials", "switched", "failures", "probability", "tmr", "loop")
-LABELS = ("direction", "state", "device")
 
 KINDS = {
     "switching": "duration, amplitude or current, trials, and switched, failures or probability",
@@ -60,7 +40,11 @@ _DIRECTIONS = {
     **dict.fromkeys(("aptop", "app", "ap2p"), "ap_to_p"),
 }
 _STATES = {"p": "p", "ap": "ap", "parallel": "p", "antiparallel": "ap"}
+_TRUTHS = {"true": 1, "false": 0}
+_OUTCOMES = ("switched", "failures", "probability")
+_ALIASES = {"errors": "failures"}
 _OERSTED = re.compile(r"(k|m)?Oe(?=$|/)")
+_AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m$")
 
 
 @dataclass(frozen=True)
@@ -79,6 +63,8 @@ class Table:
         Of the file's content.
     skipped : int
         Bad rows that were dropped.
+    unused : tuple of str
+        Columns of the file that nothing was read from.
     """
 
     kind: str
@@ -86,6 +72,7 @@ class Table:
     path: Path
     sha256: str
     skipped: int
+    unused: tuple[str, ...] = ()
 
 
 def read_table(path: str | Path, columns: str | Path | None = None, *, skip_bad: bool = False) -> Table:
@@ -110,14 +97,7 @@ def read_table(path: str | Path, columns: str | Path | None = None, *, skip_bad:
     InputError
         With file, line, column and value, for what cannot be read or cannot be.
     """
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "data", value=str(path), allowed="a CSV or Parquet file", remedy=f"{error.strerror}."
-        ) from error
-    return _read(path, content, columns, skip_bad)
+    return read_tables([path], columns, skip_bad=skip_bad)[0]
 
 
 def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
@@ -129,107 +109,65 @@ def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
     name : str, optional
         What messages call it.
     """
-    return _read(Path(name), rows.to_csv(index=False).encode(), None, False)
-
-
-def _read(path: Path, content: bytes, columns: str | Path | None, skip_bad: bool) -> Table:
-    text, lines = _cells(path, content)
-    if text.empty:
-        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
-    names, shared = _mapping(columns)
-    reader = _Reader(path, text, lines, names, shared, str(columns))
-    kind = _kind(path, reader.known())
-    rows, bad = getattr(reader, kind)()
-    if bad and not skip_bad:
-        line, column, value, allowed = bad[0]
-        remedy = f"{len(bad)} values are bad; --skip-bad (skip_bad=True) drops their rows." if bad else ""
-        raise InputError(f"{path}, line {line}, {column}", value=value, allowed=allowed, remedy=remedy)
-    dropped = {line for line, *_ in bad}
-    rows = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
-    if rows.empty:
-        raise InputError(str(path), value=f"{len(dropped)} bad rows and no other", allowed="good rows")
-    return Table(kind, rows, path, hashlib.sha256(content).hexdigest(), len(dropped))
+    return _read(cells_of(Path(name), rows.to_csv(index=False).encode()), Mapping(), False)
 
 
 def read_tables(
     paths: Sequence[str | Path], columns: str | Path | None = None, *, skip_bad: bool = False
 ) -> list[Table]:
-    """Read several files with `read_table`, one mapping of columns for all."""
-    return [read_table(path, columns, skip_bad=skip_bad) for path in paths]
+    """Read several files with `read_table`; each name of the one mapping has to be in one of them."""
+    mapping = read_mapping(columns)
+    files = [read_cells(Path(path)) for path in paths]
+    mapping.check_found(files)
+    return [_read(one, mapping, skip_bad) for one in files]
 
 
-def _cells(path: Path, content: bytes) -> tuple[pd.DataFrame, list[int]]:
-    """Cells as text (CSV) or as they are, and the line or row that each row has in the file."""
-    if path.suffix.lower() in (".parquet", ".pq"):
-        try:
-            frame = pd.read_parquet(io.BytesIO(content))
-        except Exception as error:  # pyarrow raises whatever its readers meet
-            raise InputError(str(path), value=str(error).split("\n")[0], allowed="a Parquet file") from error
-        return frame.astype(object), list(range(1, len(frame) + 1))
-    try:
-        every = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), value=str(error), allowed="a CSV file, UTF-8") from error
-    kept = [
-        (number, line) for number, line in enumerate(every, 1) if line.strip() and line.lstrip()[0] != "#"
-    ]
-    if not kept:
-        return pd.DataFrame(), []
-    separator = max(",;\t", key=kept[0][1].count)
-    width = kept[0][1].count(separator)
-    for number, line in kept:
-        if line.count(separator) != width:
-            raise InputError(
-                f"{path}, line {number}",
-                value=line,
-                allowed=f"{width + 1} values, as many as the header has",
-            )
-    frame = pd.read_csv(
-        io.StringIO("\n".join(line for _, line in kept)),
-        sep=separator,
-        dtype=str,
-        keep_default_na=False,
-        skipinitialspace=True,
-    )
-    return frame, [number for number, _ in kept[1:]]
-
-
-def _mapping(path: str | Path | None) -> tuple[dict[str, tuple[str, str]], dict[str, Any]]:
-    """Own name of a column and its unit, by what it is; and the values that all rows share."""
-    if path is None:
-        return {}, {}
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
+    path = cells.path
+    reader = _Reader(cells, mapping)
+    kind = _kind(cells, reader.known())
+    rows, bad = getattr(reader, kind)()
+    dropped = {line for line, *_ in bad}
+    good = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
+    lost = _directions(rows) - _directions(good)
+    if bad and not skip_bad:
+        line, column, value, allowed = bad[0]
+        remedy = "--skip-bad (skip_bad=True) drops their rows"
+        if lost:
+            # That is no bad row, but a file that means something else.
+            remedy = f"without their rows nothing is left of {' and '.join(sorted(lost))}"
         raise InputError(
-            "columns", value=str(path), allowed="a TOML file with [columns] and [values]", remedy=f"{error}."
-        ) from error
-    known = [*UNITS, *PLAIN, *LABELS]
-    unknown = [key for key in data if key not in ("columns", "values")]
-    if unknown:
-        raise InputError(f"{path}: {unknown[0]}", value=data[unknown[0]], allowed="[columns] and [values]")
-    names = {}
-    for key, value in data.get("columns", {}).items():
-        if key not in known:
-            raise InputError(f"{path}: columns.{key}", value=value, allowed=f"one of {', '.join(known)}")
-        entry = {"name": value} if isinstance(value, str) else value
-        needed = {"name", "unit"} if key in UNITS else {"name"}
-        if not isinstance(entry, dict) or set(entry) != needed:
-            allowed = '{ name = "...", unit = "..." }' if key in UNITS else "the name of a column"
-            raise InputError(f"{path}: columns.{key}", value=value, allowed=allowed)
-        names[key] = (entry["name"], entry.get("unit", ""))
-    shared = data.get("values", {})
-    for key, value in shared.items():
-        if key not in known:
-            raise InputError(f"{path}: values.{key}", value=value, allowed=f"one of {', '.join(known)}")
-    return names, shared
+            f"{path}, line {line}, {column}", value=value, allowed=allowed,
+            remedy=f"{len(bad)} values are bad; {remedy}.",
+        )  # fmt: skip
+    if good.empty:
+        raise InputError(str(path), value=f"{len(dropped)} bad rows and no other", allowed="good rows")
+    for direction in sorted(lost):
+        lines = set(rows["line"][rows["direction"] == direction])
+        line, column, value, allowed = next(one for one in bad if one[0] in lines)
+        raise InputError(
+            f"{path}: rows of {direction}", value=f"all {len(lines)} bad, the first: line {line}, {column} "
+            f"{value}", allowed=allowed, remedy="Without them a direction would be missing.",
+        )  # fmt: skip
+    sha256 = hashlib.sha256(cells.content).hexdigest()
+    return Table(kind, good, path, sha256, len(dropped), reader.unused())
 
 
-def _kind(path: Path, known: set[str]) -> str:
+def _directions(rows: pd.DataFrame) -> set[str]:
+    return set(rows["direction"]) - {""} if "direction" in rows else set()
+
+
+def _kind(cells: Cells, known: set[str]) -> str:
     driven = bool({"amplitude", "current"} & known)
     if "duration" in known and driven:
         if {"switched", "failures"} & known or {"probability", "trials"} <= known:
             return "switching"
+        if "trials" in known:
+            raise InputError(
+                f"{cells.path}: columns", value=f"trials, but no outcome ({cells.columns})",
+                allowed=f"a column {', '.join(_OUTCOMES[:-1])} or {_OUTCOMES[-1]} beside trials",
+                remedy='Name it so, or in a file for --columns: [columns] failures = "its name".',
+            )  # fmt: skip
         return "thresholds"
     if "field" in known and "resistance" in known:
         return "loops"
@@ -239,10 +177,11 @@ def _kind(path: Path, known: set[str]) -> str:
         return "wafer"
     allowed = "; or ".join(f"{kind}: {columns}" for kind, columns in KINDS.items())
     raise InputError(
-        f"{path}: columns that were understood",
+        f"{cells.path}: columns that were understood",
         value=", ".join(sorted(known)) or "none",
         allowed=allowed,
-        remedy="Units are part of a name, such as amplitude_mV; or name the columns with --columns.",
+        remedy=f"The file has {cells.columns}. Units are part of a name, such as amplitude_mV, and case and "
+        "underscores count; or name the columns with --columns.",
     )
 
 
@@ -252,34 +191,25 @@ Bad = list[tuple[int, str, Any, str]]
 class _Reader:
     """Reads the columns of one file; collects bad values with their place."""
 
-    def __init__(
-        self,
-        path: Path,
-        text: pd.DataFrame,
-        lines: list[int],
-        names: dict[str, tuple[str, str]],
-        shared: dict[str, Any],
-        mapping: str,
-    ) -> None:
-        self.path, self.text, self.shared, self.mapping = path, text, shared, mapping
-        self.lines = np.array(lines)
+    def __init__(self, cells: Cells, mapping: Mapping) -> None:
+        self.path, self.text, self.columns, self.mapping = cells.path, cells.text, cells.columns, mapping
+        self.shared = mapping.shared
+        self.lines = np.array(cells.lines)
         self.bad: Bad = []
-        self.place = self._places(names)
+        self.place = self._places(mapping.names)
+        self._used: set[str] = set()
 
     def _places(self, names: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
         """Column and unit of everything that is found."""
-        found = {}
-        headers = [str(name).strip() for name in self.text.columns]
-        self.text.columns = pd.Index(headers)
-        for key, (name, unit) in names.items():
-            if name in headers:
-                found[key] = (name, unit)
+        headers = list(self.text.columns)
+        found = {key: (name, unit) for key, (name, unit) in names.items() if name in headers}
         taken = {name for name, _ in found.values()}
         for header in headers:
             if header in taken:
                 continue
-            if header in (*PLAIN, *LABELS):
-                found.setdefault(header, (header, ""))
+            name = _ALIASES.get(header, header)
+            if name in (*PLAIN, *LABELS):
+                found.setdefault(name, (header, ""))
                 continue
             for key in sorted(UNITS, key=len, reverse=True):
                 if header == key:
@@ -303,46 +233,70 @@ class _Reader:
         """Everything that a column or a shared value tells."""
         return {*self.place, *self.shared}
 
-    def number(self, key: str, allowed: str, valid: Any = None) -> FloatArray:
-        """Read a column in SI units; what is not finite or not valid is bad."""
-        unit = UNITS.get(key, "")
-        if key not in self.place:
-            value = self.shared[key]
-            if unit and not isinstance(value, str):
-                raise InputError(
-                    f"{self.mapping}: values.{key}", value=value, allowed=f"a string, '1 {unit}'"
-                )
-            read = (
-                parse_quantity(value, unit, thing=f"{self.mapping}: values.{key}") if unit else float(value)
-            )
-            return np.full(len(self.text), read)
-        header, own = self.place[key]
-        raw = self.text[header]
-        values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
-        if unit:
-            offset, factor = _conversion(self.path, header, own, unit)
-            values = offset + factor * values
+    def unused(self) -> tuple[str, ...]:
+        """Columns that nothing was read from so far."""
+        return tuple(name for name in self.text.columns if name and name not in self._used)
+
+    def number(
+        self,
+        key: str,
+        allowed: str,
+        valid: Callable[[FloatArray], BoolArray] | None = None,
+        *,
+        optional: bool = False,
+    ) -> FloatArray:
+        """Read a column in SI units; bad is what is not finite or not valid, if not empty and `optional`."""
+        values = self._shared_number(key) if key not in self.place else self._column(key)
         good = np.isfinite(values)
         if valid is not None:
             with np.errstate(invalid="ignore"):
                 good &= valid(values)
-        self.refuse(header, ~good, allowed)
+        if key in self.place:
+            header = self.place[key][0]
+            if optional:
+                good |= [pd.isna(value) or value == "" for value in self.text[header]]
+            self.refuse(header, ~good, allowed)
+        elif not good.all():
+            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
+        return values
+
+    def _shared_number(self, key: str) -> FloatArray:
+        value, unit = self.shared[key], UNITS.get(key, "")
+        if not unit:
+            return np.full(len(self.text), float(value))
+        text, factor = _in_tesla(value, unit)
+        read = parse_quantity(text, unit, thing=f"{self.mapping.path}: values.{key}")
+        return np.full(len(self.text), factor * read)
+
+    def _column(self, key: str) -> FloatArray:
+        header, own = self.place[key]
+        self._used.add(header)
+        raw = self.text[header]
+        if key in _OUTCOMES[:2]:
+            raw = raw.map(lambda value: _TRUTHS.get(str(value).strip().lower(), value))
+        values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
+        if key in UNITS:
+            offset, factor = _conversion(self.path, header, own, UNITS[key])
+            values = offset + factor * values
         return values
 
     def refuse(self, header: str, wrong: BoolArray, allowed: str) -> None:
         """Note bad values."""
         for row in np.flatnonzero(wrong):
-            value = self.text[header].iloc[row] if header in self.text else self.shared.get(header)
+            value = self.text[header].iloc[row]
             self.bad.append((int(self.lines[row]), header, value, allowed))
 
     def label(self, key: str, words: dict[str, str], allowed: str) -> npt.NDArray[np.object_]:
         """Read a column of words."""
         if key in self.place:
             header = self.place[key][0]
+            self._used.add(header)
             raw = [str(value) for value in self.text[header]]
         else:
-            header, raw = key, [str(self.shared[key])] * len(self.text)
+            header, raw = key, [self.shared[key]] * len(self.text)
         clean = [words.get(re.sub(r"[^a-z0-9]", "", value.lower())) for value in raw]
+        if key not in self.place and None in clean:
+            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
         self.refuse(header, np.array([one is None for one in clean]), allowed)
         return np.array([one or "" for one in clean], dtype=object)
 
@@ -350,7 +304,11 @@ class _Reader:
         """Put the rows together, with where they are from."""
         rows = pd.DataFrame({**columns, "file": str(self.path), "line": self.lines})
         if "device" in self.place:
-            rows["device"] = self.text[self.place["device"][0]].astype(str).to_numpy()
+            header = self.place["device"][0]
+            self._used.add(header)
+            rows["device"] = self.text[header].astype(str).to_numpy()
+        elif "device" in self.shared:
+            rows["device"] = self.shared["device"]
         self.bad.sort(key=lambda one: one[0])
         return rows, self.bad
 
@@ -363,27 +321,35 @@ class _Reader:
             )  # fmt: skip
         drive = "amplitude" if "amplitude" in self.known() else "current"
         columns: dict[str, Any] = {
-            f"{drive}_{UNITS[drive]}": self.number(drive, "a positive number", lambda x: x > 0.0),
+            f"{drive}_{UNITS[drive]}": self.number(
+                drive, "a positive number; its sign goes into direction", lambda x: x > 0.0
+            ),
             "duration_s": self.number("duration", "a positive number", lambda x: x > 0.0),
         }
         if "direction" in self.known():
             columns["direction"] = self.label("direction", _DIRECTIONS, "p_to_ap or ap_to_p (also P->AP)")
         return {**columns, **self.temperature()}
 
+    def _check_direction(self, columns: dict[str, Any]) -> None:
+        if "direction" not in columns:
+            raise InputError(
+                f"{self.path}: columns", value=self.columns,
+                allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
+                remedy='One for all rows goes into a file for --columns: [values] direction = "p_to_ap".',
+            )  # fmt: skip
+
     def switching(self) -> tuple[pd.DataFrame, Bad]:
         """Read counts of writes that succeeded."""
         columns = self.pulses()
-        if "direction" not in columns:
-            raise InputError(
-                f"{self.path}: columns", value=", ".join(sorted(self.known())), allowed="a column direction",
-                remedy='One for all rows goes into a file for --columns: [values] direction = "p_to_ap".',
-            )  # fmt: skip
+        self._check_direction(columns)
         if "trials" not in self.known():
-            raise InputError(f"{self.path}: columns", value="no trials", allowed="a column trials")
+            raise InputError(
+                f"{self.path}: columns", value=f"no trials ({self.columns})", allowed="a column trials"
+            )
         trials = self.number(
             "trials", "a whole number, at least 1", lambda x: (x >= 1.0) & (x == np.floor(x))
         )
-        outcome = next(key for key in ("switched", "failures", "probability") if key in self.known())
+        outcome = next(key for key in _OUTCOMES if key in self.known())
         if outcome == "probability":
             share = self.number("probability", "0 to 1", lambda x: (x >= 0.0) & (x <= 1.0))
             switched = np.rint(share * trials)
@@ -394,11 +360,17 @@ class _Reader:
                 lambda x: (x >= 0.0) & (x <= trials) & (x == np.floor(x)),
             )
             switched = counted if outcome == "switched" else trials - counted
+        if {"switched", "failures"} <= self.known():
+            self.number("failures", "trials less switched of the row", lambda x: x == trials - switched)
         return self.frame(**columns, trials=trials, switched=switched)
 
     def thresholds(self) -> tuple[pd.DataFrame, Bad]:
         """Amplitudes at which a stated share of the writes succeeds."""
         columns = self.pulses()
+        if "amplitude_V" in columns:
+            # The state before the write decides what current a voltage drives; under current drive it can
+            # be left open (`mtjchar.stackfit.problem` says where not).
+            self._check_direction(columns)
         share = np.full(len(self.text), 0.5)
         if "probability" in self.known():
             share = self.number("probability", "above 0 and below 1", lambda x: (x > 0.0) & (x < 1.0))
@@ -432,11 +404,16 @@ class _Reader:
         return self.frame(**columns, **self.temperature())
 
     def temperature(self) -> dict[str, FloatArray]:
-        """Temperature of each row, if it is told."""
+        """Temperature of each row, if it is told; NaN in rows without one."""
         if "temperature" not in self.known():
             return {}
-        allowed = "233.15 K to 398.15 K"
-        return {"temperature_K": self.number("temperature", allowed, lambda x: (x >= 233.15) & (x <= 398.15))}
+        kelvin = self.number(
+            "temperature",
+            "233.15 K to 398.15 K, or an empty cell",
+            lambda x: (x >= 233.15) & (x <= 398.15),
+            optional=True,
+        )
+        return {"temperature_K": kelvin}
 
     def wafer(self) -> tuple[pd.DataFrame, Bad]:
         """Parameters of one device a row."""
@@ -449,16 +426,22 @@ class _Reader:
         return self.frame(**columns)
 
 
+def _in_tesla(own: str, unit: str) -> tuple[str, float]:
+    """Rewrite a unit, or a number with one, of H as one of mu0 H; returns it and the factor that makes up."""
+    if unit.startswith("T"):
+        if _OERSTED.search(own):
+            return _OERSTED.sub(r"\1T", own), 1e-4  # 1 Oe of H is 1e-4 T of mu0 H
+        if _AMPERE_PER_METRE.search(own):
+            return _AMPERE_PER_METRE.sub(r"\1T", own), constants.mu_0
+    return own, 1.0
+
+
 def _conversion(path: Path, header: str, own: str, unit: str) -> tuple[float, float]:
     """Offset and factor from the unit of a column to SI."""
-    factor = 1.0
-    if unit.startswith("T") and _OERSTED.search(own):
-        # 1 Oe of H is 1e-4 T of mu0 H.
-        own, factor = _OERSTED.sub(r"\1T", own), 1e-4
-    if unit.startswith("T") and own in ("A/m", "kA/m"):
-        own, factor = own.replace("A/m", "T"), constants.mu_0
+    own, factor = _in_tesla(own, unit)
     # um2 as a column name has it: um^2 for pint.
     own = re.sub(r"(?<=[A-Za-z])([23])(?=$|[*/])", r"^\1", own)
+    own = own.replace("Ohm", "ohm")
     thing = f"{path}, unit of column {header}"
     zero, one = (parse_quantity(f"{value} {own}", unit, thing=thing) for value in ("0", "1"))
     return zero, factor * (one - zero)

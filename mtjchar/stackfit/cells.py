@@ -1,0 +1,140 @@
+"""Cells of a file as text, and where in the file each row is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mtjchar.errors import InputError
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Content of a file.
+
+    Attributes
+    ----------
+    path : Path
+    content : bytes
+    text : DataFrame
+        Cells as text (CSV) or as they are (Parquet), under the names of the columns without blanks around.
+    lines : list of int
+        Line (CSV) or row (Parquet) that each row has in the file.
+    """
+
+    path: Path
+    content: bytes
+    text: pd.DataFrame
+    lines: list[int]
+
+    @property
+    def columns(self) -> str:
+        """Names of the columns, for messages."""
+        return ", ".join(name for name in self.text.columns if name)
+
+
+def read_cells(path: Path) -> Cells:
+    """Read a file, see `cells_of`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "data", value=str(path), allowed="a CSV or Parquet file", remedy=f"{error.strerror}."
+        ) from error
+    return cells_of(path, content)
+
+
+def cells_of(path: Path, content: bytes) -> Cells:
+    """Take a file apart; a name that ends in .parquet or .pq says what it is."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        try:
+            frame = pd.read_parquet(io.BytesIO(content)).astype(object)
+        except Exception as error:  # pyarrow raises whatever its readers meet
+            raise InputError(str(path), value=str(error).split("\n")[0], allowed="a Parquet file") from error
+        lines = list(range(1, len(frame) + 1))
+    else:
+        frame, lines = _of_text(path, _decoded(path, content))
+    if frame.empty:
+        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
+    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    for name in frame.columns[frame.columns.duplicated()]:
+        if name:
+            raise InputError(f"{path}, column {name}", value="two of this name", allowed="one")
+    return Cells(path, content, frame, lines)
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    remedy = "Save the file as UTF-8."
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), value=str(error), allowed="a CSV file, UTF-8", remedy=remedy) from error
+    if "\0" in text:
+        raise InputError(str(path), value="zero bytes", allowed="a CSV file, UTF-8", remedy=remedy)
+    return text
+
+
+def _of_text(path: Path, text: str) -> tuple[pd.DataFrame, list[int]]:
+    kept = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and line.lstrip()[0] != "#"
+    ]
+    # Excel tells itself the separator in a first line.
+    if kept and re.fullmatch(r"sep=.", kept[0][1].strip()):
+        kept = kept[1:]
+    if not kept:
+        return pd.DataFrame(), []
+    separator = max(",;\t", key=kept[0][1].count)
+    rows = [next(csv.reader([line], delimiter=separator, skipinitialspace=True)) for _, line in kept]
+    for (number, line), row in zip(kept, rows, strict=True):
+        if len(row) != len(rows[0]):
+            raise InputError(
+                f"{path}, line {number}",
+                value=line,
+                allowed=f"{len(rows[0])} values, as many as the header has",
+                remedy="Numbers have a decimal point, not a comma."
+                if _split(row, rows[0], separator)
+                else "",
+            )
+    numbers = [number for number, _ in kept[1:]]
+    cells = _with_points(path, rows[1:], numbers) if separator == ";" else rows[1:]
+    return pd.DataFrame(cells, columns=rows[0], dtype=object), numbers
+
+
+def _split(row: list[str], header: list[str], separator: str) -> bool:
+    """Whether decimal commas may have made more values of a row."""
+    return separator == "," and len(row) > len(header) and row[-1].strip().isdigit()
+
+
+def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[list[str]]:
+    """Decimal commas made points, where they can be nothing else."""
+    commas = [
+        (number, cell.strip())
+        for number, row in zip(numbers, rows, strict=True)
+        for cell in row
+        if _DECIMAL_COMMA.fullmatch(cell.strip())
+    ]
+    if not commas:
+        return rows
+    points = any(_DECIMAL_POINT.fullmatch(cell.strip()) for row in rows for cell in row)
+    if points or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
+        number, cell = commas[0]
+        found = "decimal points too" if points else "no number that tells a decimal comma from thousands"
+        raise InputError(
+            f"{path}, line {number}", value=cell, allowed="a decimal point, or decimal commas throughout",
+            remedy=f"There are {found}: write numbers with a decimal point, thousands without a comma.",
+        )  # fmt: skip
+    return [
+        [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]
+        for row in rows
+    ]

@@ -1,0 +1,108 @@
+"""What columns are called, and the file that says so where they are called otherwise."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.cells import Cells
+
+UNITS = {
+    "amplitude": "V",
+    "current": "A",
+    "amplitude_error": "V",
+    "current_error": "A",
+    "duration": "s",
+    "temperature": "K",
+    "voltage": "V",
+    "resistance": "ohm",
+    "resistance_error": "ohm",
+    "field": "T",
+    "sweep_rate": "T/s",
+    "diameter": "m",
+    "resistance_area_product": "ohm*m^2",
+}
+"""Columns with a unit, and the SI unit of what is read."""
+
+PLAIN = ("trials", "switched", "failures", "probability", "tmr", "loop")
+LABELS = ("direction", "state", "device")
+
+_KNOWN = (*UNITS, *PLAIN, *LABELS)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Content of a file for ``--columns``.
+
+    Attributes
+    ----------
+    path : str
+    names : dict
+        Own name of a column and its unit, by what it is.
+    shared : dict
+        Values that all rows have: strings with a unit, numbers, words.
+    """
+
+    path: str = ""
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)
+
+    def check_found(self, files: Sequence[Cells]) -> None:
+        """Refuse a name that no file has."""
+        for key, (name, _) in self.names.items():
+            if not any(name in one.text.columns for one in files):
+                there = "; ".join(f"{one.path.name}: {one.columns}" for one in files)
+                raise InputError(
+                    f"{self.path}: columns.{key}", value=name, allowed=f"a column of the data ({there})"
+                )
+
+
+def read_mapping(path: str | Path | None) -> Mapping:
+    """Read and check a file for ``--columns``; without one nothing is mapped."""
+    if path is None:
+        return Mapping()
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "columns", value=str(path), allowed="a TOML file with [columns] and [values]", remedy=f"{error}."
+        ) from error
+    for key, value in data.items():
+        if key not in ("columns", "values"):
+            raise InputError(f"{path}: {key}", value=value, allowed="[columns] and [values]")
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: {key}", value=value, allowed=f"a table, [{key}]")
+        for name, own in value.items():
+            if name not in _KNOWN:
+                raise InputError(f"{path}: {key}.{name}", value=own, allowed=f"one of {', '.join(_KNOWN)}")
+    names = {key: _name(path, key, value) for key, value in data.get("columns", {}).items()}
+    shared = data.get("values", {})
+    for key, value in shared.items():
+        _check_shared(f"{path}: values.{key}", key, value)
+    return Mapping(str(path), names, shared)
+
+
+def _name(path: str | Path, key: str, value: Any) -> tuple[str, str]:
+    entry = {"name": value} if isinstance(value, str) else value
+    needed = {"name", "unit"} if key in UNITS else {"name"}
+    if (
+        not isinstance(entry, dict)
+        or set(entry) != needed
+        or not all(isinstance(one, str) for one in entry.values())
+    ):
+        allowed = '{ name = "...", unit = "..." }' if key in UNITS else "the name of a column"
+        raise InputError(f"{path}: columns.{key}", value=value, allowed=allowed)
+    return entry["name"].strip(), entry.get("unit", "")
+
+
+def _check_shared(thing: str, key: str, value: Any) -> None:
+    if key in UNITS and not isinstance(value, str):
+        raise InputError(thing, value=value, allowed=f"a string, '1 {UNITS[key]}'")
+    if key in PLAIN and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise InputError(thing, value=value, allowed="a number, without quotes and unit")
+    if key in LABELS and not isinstance(value, str):
+        raise InputError(thing, value=value, allowed="a string")
