@@ -17,7 +17,16 @@ STACK = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_
 FILM = Film(STACK, 40e-9)
 TRUTH = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e-9}
 DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 5), (0.05, 0.3, 0.7, 0.95)
+HEADER = "direction,amplitude_mV,duration_ns,trials,switched\n"
+GOOD = "P->AP,500,10,1000,412\n"
 FAR = 6.2  # standard errors: by chance 6e-10 for one normal value
+
+
+def written(folder, text, name="data.csv"):
+    """A table as a tester writes it."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def counts(seed, values=TRUTH, **options):

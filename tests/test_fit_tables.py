@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from stackfit_cases import DURATIONS, FILM, SHARES, STACK, counts, fit_stack_quietly
+from stackfit_cases import DURATIONS, FILM, GOOD, HEADER, SHARES, STACK, counts, fit_stack_quietly, written
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import (
@@ -20,15 +20,6 @@ from mtjchar.stackfit import (
     table_of,
 )
 from mtjchar.stackfit.loops import steps_of
-
-HEADER = "direction,amplitude_mV,duration_ns,trials,switched\n"
-GOOD = "P->AP,500,10,1000,412\n"
-
-
-def written(folder, text, name="data.csv"):
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def refusal(*arguments, **options):

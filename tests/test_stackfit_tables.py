@@ -5,18 +5,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from stackfit_cases import GOOD, HEADER, written
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import read_table, read_tables, table_of
-
-SWITCHING = "direction,amplitude_mV,duration_ns,trials,switched\n"
-GOOD = "P->AP,500,10,1000,412\n"
-
-
-def written(folder, text, name="data.csv"):
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def refusal(path, columns=None):
@@ -26,7 +18,7 @@ def refusal(path, columns=None):
 
 
 def test_units_are_in_the_names(tmp_path):
-    table = read_table(written(tmp_path, "# tester 4\n\n" + SWITCHING + GOOD + "ap_to_p,0.6e3,20,1000,3\n"))
+    table = read_table(written(tmp_path, "# tester 4\n\n" + HEADER + GOOD + "ap_to_p,0.6e3,20,1000,3\n"))
     assert table.kind == "switching"
     assert table.rows["amplitude_V"].to_list() == pytest.approx([0.5, 0.6], rel=1e-14)
     assert table.rows["duration_s"].to_list() == pytest.approx([1e-8, 2e-8], rel=1e-14)
@@ -59,7 +51,7 @@ def test_kinds_and_units(tmp_path, header, row, column, value):
 
 
 def test_degrees_have_an_offset(tmp_path):
-    text = SWITCHING.strip() + ",temperature_degC\n" + GOOD.strip() + ",85\n"
+    text = HEADER.strip() + ",temperature_degC\n" + GOOD.strip() + ",85\n"
     assert read_table(written(tmp_path, text)).rows["temperature_K"].iloc[0] == pytest.approx(358.15)
 
 
@@ -117,7 +109,7 @@ def test_mapping(tmp_path):
     ],
 )
 def test_bad_rows_are_refused_with_their_place(tmp_path, row, column, value, allowed):
-    path = written(tmp_path, SWITCHING + GOOD + row + "\n")
+    path = written(tmp_path, HEADER + GOOD + row + "\n")
     message = refusal(path)
     assert message.startswith(f"{path}, line 3, {column}: got {value}; allowed: ")
     assert allowed in message
@@ -140,13 +132,13 @@ def test_probability_outside_of_0_to_1(tmp_path):
         ("direction,amplitude_furlongsx,duration_ns,trials,switched\n" + GOOD, "unit of column"),
         ("what,ever\n1,2\n", "columns that were understood: got 'none'"),
         ("amplitude_mV,duration_ns,trials,switched\n500,10,100,3\n", "a column direction"),
-        (SWITCHING + "P->AP,500,10,1000\n", "line 2: got 'P->AP,500,10,1000'; allowed: 5 values"),
+        (HEADER + "P->AP,500,10,1000\n", "line 2: got 'P->AP,500,10,1000'; allowed: 5 values"),
         (
             "direction,amplitude_mV,current_uA,duration_ns,trials,switched\nP->AP,1,2,3,4,4\n",
             "one of the two",
         ),
         ("amplitude_mV,amplitude_V,duration_ns\n1,2,3\n", "one column of amplitude"),
-        (SWITCHING + "up,500,10,1000,3\n", "p_to_ap or ap_to_p"),
+        (HEADER + "up,500,10,1000,3\n", "p_to_ap or ap_to_p"),
     ],
 )
 def test_bad_tables(tmp_path, text, message):
@@ -155,7 +147,7 @@ def test_bad_tables(tmp_path, text, message):
 
 def test_nothing_but_bad_rows(tmp_path):
     with pytest.raises(InputError, match="1 bad rows and no other"):
-        read_table(written(tmp_path, SWITCHING + "up,500,10,1000,3\n"), skip_bad=True)
+        read_table(written(tmp_path, HEADER + "up,500,10,1000,3\n"), skip_bad=True)
 
 
 def test_missing_and_unreadable_files(tmp_path):
@@ -179,7 +171,7 @@ def test_missing_and_unreadable_files(tmp_path):
 )
 def test_bad_mappings(tmp_path, text, message):
     columns = written(tmp_path, text, "columns.toml")
-    data = written(tmp_path, SWITCHING + GOOD)
+    data = written(tmp_path, HEADER + GOOD)
     assert re.search(message, refusal(data, columns))
 
 

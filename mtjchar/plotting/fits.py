@@ -95,7 +95,8 @@ def _switched(fit: StackFit, rows: pd.DataFrame, direction: str, upper: Axes, lo
         )  # fmt: skip
         lower.plot(factor * own[column], own["residual"], "o", markersize=3.5, color=line.get_color())
     upper.set(title=TITLES[direction], ylim=(-0.03, 1.03))
-    upper.legend(frameon=False, fontsize=7, ncols=2)
+    # With temperatures the words are too long to stand between the curves in two columns.
+    upper.legend(frameon=several, framealpha=0.85, fontsize=7, ncols=1 if several else 2)
     lower.axhline(0.0, color="0.5", linewidth=0.8)
     lower.set_xlabel(label)
     for one in (upper, lower):
@@ -212,7 +213,7 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
     row[0].set_ylabel(label)
     kelvin = table["temperature_K"].iloc[0]
     figure.colorbar(
-        picture, ax=list(row), label=f"standard error of {parameter}, after/before, at {kelvin:g} K"
+        picture, ax=list(row), label=f"standard error of {parameter},\nafter/before, at {kelvin:g} K"
     )
     return figure
 
