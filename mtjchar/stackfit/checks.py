@@ -14,11 +14,12 @@ import pandas as pd
 from scipy import stats
 
 from mtjchar.errors import InputError
+from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loop_checks import of_loops
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
-from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
+from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns, root_of
 from mtjchar.stackfit.profile import minimize
 from mtjchar.stackfit.resistance_checks import of_resistance
 from mtjchar.stackfit.wafer import IN_STACK
@@ -40,6 +41,7 @@ _SWAPPED = 25.0  # fall of the deviance
 _BETTER = 0.5
 _SPREAD = 3.0  # standard deviation of a count
 _REPEATED = 0.25  # share of rows
+_DECADES = np.log(1e2)  # between error rates of one curve, from which on it shows its curvature
 _POOR = 1e-3  # probability of so large a deviance, below which it is said
 
 
@@ -51,7 +53,9 @@ def before(problem: Problem) -> list[str]:
     if len(problem.data.loops):
         _plausible_fields(problem)
     _rising(problem.data.switching)
+    rising_thresholds(problem.data.thresholds)
     return [
+        *shared_divisors(problem.data.switching),
         *_repeats(problem.data),
         *_contradictions(problem.data.switching),
         *_devices(problem.data),
@@ -60,14 +64,14 @@ def before(problem: Problem) -> list[str]:
 
 def _informative(problem: Problem) -> None:
     """Both never and always, or something between, in each direction that has a parameter of its own."""
-    rows = problem.data.switching
+    rows, thresholds = problem.data[:2]
     if not len(rows):
         return
     between = _between(rows)
     for direction, of_direction in rows.groupby("direction"):
         own = any(name.endswith(str(direction)) for name in problem.free)
-        inside = int(between[of_direction.index].sum())
-        if inside == 0 and (own or not between.any()):
+        inside = int(between[of_direction.index].sum()) + int(_of_direction(thresholds, direction).sum())
+        if inside == 0 and (own or not (between.any() or len(thresholds))):
             share = of_direction["switched"].sum() / of_direction["trials"].sum()
             never = "no write switched" if share == 0.0 else "all writes switched" if share == 1.0 else ""
             raise InputError(
@@ -78,6 +82,12 @@ def _informative(problem: Problem) -> None:
             )
 
 
+def _of_direction(thresholds: pd.DataFrame, direction: object) -> pd.Series[bool]:
+    """Thresholds of a direction, or of none, which hold for both."""
+    own = thresholds.get("direction", pd.Series(np.nan, index=thresholds.index))
+    return own.isna() | (own == direction)
+
+
 def _between(rows: pd.DataFrame) -> pd.Series[bool]:
     """Rows of a pulse that switched sometimes: within the row, or from one row to the other."""
     total = rows.groupby(pulse_columns(rows, "device"), dropna=False)[["trials", "switched"]].transform("sum")
@@ -85,7 +95,7 @@ def _between(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _enough(problem: Problem) -> None:
-    """No more parameters than rows that tell something, and more than one duration."""
+    """No more parameters than rows that tell something, and than their pulses show."""
     switching, thresholds, resistance, loops = problem.data
     telling = len(thresholds) + len(resistance)
     if len(loops):
@@ -100,20 +110,65 @@ def _enough(problem: Problem) -> None:
             value=telling, allowed=f"at least as many as the {len(problem.free)} parameters that vary",
             remedy="Vary fewer parameters, or measure more pulses.",
         )  # fmt: skip
-    device = {root for root in DIRECTIONAL for name in problem.free if name.startswith(root)}
-    durations = pd.concat(
-        [rows["duration_s"] for rows in (switching, thresholds) if len(rows)] or [pd.Series()]
-    )
-    if not len(durations):
+    _determined(problem)
+
+
+def _determined(problem: Problem) -> None:
+    """No more parameters of the device than the switching curves of the pulses show numbers."""
+    curves = _curves(problem)
+    if not len(curves):
         return
-    kept = 1 if len(switching) == 0 else 2  # a threshold has no slope over amplitude
-    kept += "loops" in problem.data.kinds  # which tell the stability
-    if durations.nunique() == 1 and len(device) > kept:
-        raise InputError(
-            "durations of the data", value=float(durations.iloc[0]),
-            allowed=f"several, to tell {', '.join(sorted(device))} apart; with one, vary at most {kept}",
-            remedy="Measure at a duration ten times as long or as short, or vary fewer parameters.",
-        )  # fmt: skip
+    loops = int("loops" in problem.data.kinds)  # they show the stability
+    places = ["duration_s", "kelvin"]
+    # At several durations the load lines of volts, which differ between the directions, count too.
+    volts = "amplitude_V" in curves and len(curves[places].drop_duplicates()) > 1
+    names = [name for name in problem.free if root_of(name) in DIRECTIONAL]
+    groups = [(names, curves, True), (sorted({root_of(name) for name in names}), curves, volts)]
+    for direction in DIRECTIONS:
+        own = [name for name in names if name.endswith(direction)]
+        groups.append((own, curves[curves["direction"].isin([direction, ""])], False))
+    for varied, rows, by_direction in groups:
+        shown = loops + _numbers(rows, [*places, "direction"] if by_direction else places)
+        if len(varied) > shown:
+            raise InputError(
+                "durations of the data", value=[float(one) for one in curves["duration_s"].unique()],
+                allowed=f"enough to tell {', '.join(varied)} apart; with these, vary at most {shown}",
+                remedy="Measure at a duration ten times as long or as short, or vary fewer parameters. Each "
+                "duration and temperature shows one number; two if several amplitudes or error rates were "
+                "measured there; three if the error rates are a factor of a hundred apart.",
+            )  # fmt: skip
+
+
+def _curves(problem: Problem) -> pd.DataFrame:
+    """Points of switching curves: thresholds, and counts between never and always."""
+    switching, thresholds = problem.data[:2]
+    points = []
+    if len(switching):
+        between = switching[_between(switching)]
+        drives = [name for name in ("amplitude_V", "current_A") if name in between]
+        failing = 1.0 - between["switched"] / between["trials"]
+        rate = np.log(failing.clip(lower=0.5 / between["trials"]))
+        points.append(between.assign(point=between[drives].sum(axis=1), ln_error_rate=rate))
+    if len(thresholds):
+        points.append(thresholds.assign(point=thresholds["ln_error_rate"]))
+    if not points:
+        return pd.DataFrame()
+    rows = pd.concat(points, ignore_index=True)
+    empty = pd.Series(np.nan, index=rows.index)
+    return rows.assign(
+        direction=rows.get("direction", empty).astype(object).fillna(""),
+        kelvin=rows.get("temperature_K", empty).fillna(problem.temperature),
+    )
+
+
+def _numbers(curves: pd.DataFrame, keys: list[str]) -> int:
+    """Count what curves show: a position each, with a second point a width, and over decades a curvature."""
+    if not len(curves):
+        return 0
+    grouped = curves.groupby(keys)
+    rates = grouped["ln_error_rate"]
+    bent = rates.max() - rates.min() > _DECADES
+    return int(np.minimum(grouped["point"].nunique(), np.where(bent, 3, 2)).sum())
 
 
 def _plausible(problem: Problem) -> None:
@@ -176,7 +231,8 @@ def _rising(rows: pd.DataFrame) -> None:
         drive = rows["amplitude_V"].fillna(rows["current_A"])
     share = rows["switched"] / rows["trials"]
     signs = []
-    for _, group in rows.assign(drive=drive, share=share).groupby(["direction", "duration_s"]):
+    curves = [name for name in ("direction", "duration_s", "temperature_K", "device") if name in rows]
+    for _, group in rows.assign(drive=drive, share=share).groupby(curves, dropna=False):
         ordered = group.sort_values("drive")
         step = np.diff(ordered["share"].to_numpy())
         noise = 4.0 * np.sqrt(0.25 / ordered["trials"].to_numpy())

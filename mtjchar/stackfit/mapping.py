@@ -10,6 +10,7 @@ from typing import Any
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.cells import Cells
+from mtjchar.stackfit.outcomes import COUNTS, plain_name, share_of
 
 UNITS = {
     "amplitude": "V",
@@ -28,10 +29,11 @@ UNITS = {
 }
 """Columns with a unit, and the SI unit of what is read."""
 
-PLAIN = ("trials", "switched", "failures", "probability", "tmr", "loop")
+PLAIN = ("trials", *COUNTS, "tmr", "loop")
 LABELS = ("direction", "state", "device")
 
 _KNOWN = (*UNITS, *PLAIN, *LABELS)
+_SHARES = "probability, error_rate, wer or ber, also log10_... and ..._percent"
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,18 @@ def read_mapping(path: str | Path | None) -> Mapping:
         if not isinstance(value, dict):
             raise InputError(f"{path}: {key}", value=value, allowed=f"a table, [{key}]")
         for name, own in value.items():
-            if name not in _KNOWN:
-                raise InputError(f"{path}: {key}.{name}", value=own, allowed=f"one of {', '.join(_KNOWN)}")
-    names = {key: _name(path, key, value) for key, value in data.get("columns", {}).items()}
-    shared = data.get("values", {})
+            if name not in _KNOWN and share_of(name) is None:
+                allowed = f"one of {', '.join(_KNOWN)}; or {_SHARES}"
+                raise InputError(f"{path}: {key}.{name}", value=own, allowed=allowed)
+    names = {_key(key): _name(path, key, value) for key, value in data.get("columns", {}).items()}
+    shared = {_key(key): value for key, value in data.get("values", {}).items()}
     for key, value in shared.items():
         _check_shared(f"{path}: values.{key}", key, value)
     return Mapping(str(path), names, shared)
+
+
+def _key(name: str) -> str:
+    return plain_name(name) if share_of(name) else name
 
 
 def _name(path: str | Path, key: str, value: Any) -> tuple[str, str]:
@@ -102,7 +109,7 @@ def _name(path: str | Path, key: str, value: Any) -> tuple[str, str]:
 def _check_shared(thing: str, key: str, value: Any) -> None:
     if key in UNITS and not isinstance(value, str):
         raise InputError(thing, value=value, allowed=f"a string, '1 {UNITS[key]}'")
-    if key in PLAIN and (isinstance(value, bool) or not isinstance(value, int | float)):
+    if (key in PLAIN or share_of(key)) and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise InputError(thing, value=value, allowed="a number, without quotes and unit")
     if key in LABELS and not isinstance(value, str):
         raise InputError(thing, value=value, allowed="a string")

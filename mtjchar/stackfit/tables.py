@@ -21,14 +21,23 @@ from scipy import constants
 from mtjchar.errors import InputError
 from mtjchar.stackfit.cells import Cells, cells_of, read_cells
 from mtjchar.stackfit.mapping import LABELS, PLAIN, UNITS, Mapping, read_mapping
+from mtjchar.stackfit.outcomes import (
+    COUNTS,
+    Share,
+    plain_name,
+    refuse_own,
+    refuse_trials,
+    refuse_unused,
+    share_of,
+)
 from mtjchar.units import parse_quantity
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 KINDS = {
-    "switching": "duration, amplitude or current, trials, and switched, failures or probability",
-    "thresholds": "duration, amplitude or current, no trials",
+    "switching": "duration, amplitude or current, trials, and switched, failures, probability or error_rate",
+    "thresholds": "duration, amplitude or current, no trials; probability or error_rate unless one half",
     "resistance": "voltage, resistance, state",
     "loops": "field, resistance",
     "wafer": "diameter, resistance_area_product or tmr of each device",
@@ -41,10 +50,10 @@ _DIRECTIONS = {
 }
 _STATES = {"p": "p", "ap": "ap", "parallel": "p", "antiparallel": "ap"}
 _TRUTHS = {"true": 1, "false": 0}
-_OUTCOMES = ("switched", "failures", "probability")
 _ALIASES = {"errors": "failures"}
 _OERSTED = re.compile(r"(k|m)?Oe(?=$|/)")
 _AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m$")
+_ROUNDING = 0.005  # of a share that stands beside another outcome: percent without decimals
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,9 @@ class Table:
         One of `KINDS`.
     rows : DataFrame
         Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` say
-        where each row is from.
+        where each row is from. Thresholds have ``probability``, the share of the writes that switch, and
+        ``ln_error_rate``, the natural logarithm of the share that fails, which keeps its digits next to
+        shares of 0 and 1.
     path : Path
     sha256 : str
         Of the file's content.
@@ -124,9 +135,14 @@ def read_tables(
 
 def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
     path = cells.path
+    refuse_own(path, cells.text.columns)
     reader = _Reader(cells, mapping)
+    refuse_unused(path, reader.unknown())
     kind = _kind(cells, reader.known())
     rows, bad = getattr(reader, kind)()
+    refuse_unused(path, reader.unused())
+    if kind == "thresholds":
+        refuse_trials(path, reader.unused())
     dropped = {line for line, *_ in bad}
     good = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
     lost = _directions(rows) - _directions(good)
@@ -160,12 +176,12 @@ def _directions(rows: pd.DataFrame) -> set[str]:
 def _kind(cells: Cells, known: set[str]) -> str:
     driven = bool({"amplitude", "current"} & known)
     if "duration" in known and driven:
-        if {"switched", "failures"} & known or {"probability", "trials"} <= known:
+        if set(COUNTS) & known or ("trials" in known and any(map(share_of, known))):
             return "switching"
         if "trials" in known:
             raise InputError(
                 f"{cells.path}: columns", value=f"trials, but no outcome ({cells.columns})",
-                allowed=f"a column {', '.join(_OUTCOMES[:-1])} or {_OUTCOMES[-1]} beside trials",
+                allowed="a column switched, failures or probability beside trials, or error_rate, wer or ber",
                 remedy='Name it so, or in a file for --columns: [columns] failures = "its name".',
             )  # fmt: skip
         return "thresholds"
@@ -207,9 +223,14 @@ class _Reader:
         for header in headers:
             if header in taken:
                 continue
-            name = _ALIASES.get(header, header)
-            if name in (*PLAIN, *LABELS):
-                found.setdefault(name, (header, ""))
+            # Only in names with a unit does case tell something: mV and MV.
+            name = _ALIASES.get(plain_name(header), plain_name(header))
+            if name in (*PLAIN, *LABELS) or share_of(name):
+                if name in found:
+                    raise InputError(
+                        f"{self.path}, column {header}", value=header, allowed=f"one column of {name}"
+                    )
+                found[name] = (header, "")
                 continue
             for key in sorted(UNITS, key=len, reverse=True):
                 if header == key:
@@ -233,6 +254,11 @@ class _Reader:
         """Everything that a column or a shared value tells."""
         return {*self.place, *self.shared}
 
+    def unknown(self) -> tuple[str, ...]:
+        """Columns whose names say nothing."""
+        taken = {header for header, _ in self.place.values()}
+        return tuple(name for name in self.text.columns if name and name not in taken)
+
     def unused(self) -> tuple[str, ...]:
         """Columns that nothing was read from so far."""
         return tuple(name for name in self.text.columns if name and name not in self._used)
@@ -244,10 +270,14 @@ class _Reader:
         valid: Callable[[FloatArray], BoolArray] | None = None,
         *,
         optional: bool = False,
+        infinite: bool = False,
     ) -> FloatArray:
-        """Read a column in SI units; bad is what is not finite or not valid, if not empty and `optional`."""
+        """Read a column in SI units; bad is what is not valid, not finite (unless `infinite`), or empty.
+
+        With `optional` empty cells are good.
+        """
         values = self._shared_number(key) if key not in self.place else self._column(key)
-        good = np.isfinite(values)
+        good = ~np.isnan(values) if infinite else np.isfinite(values)
         if valid is not None:
             with np.errstate(invalid="ignore"):
                 good &= valid(values)
@@ -272,13 +302,22 @@ class _Reader:
         header, own = self.place[key]
         self._used.add(header)
         raw = self.text[header]
-        if key in _OUTCOMES[:2]:
+        if key in COUNTS:
             raw = raw.map(lambda value: _TRUTHS.get(str(value).strip().lower(), value))
         values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
         if key in UNITS:
             offset, factor = _conversion(self.path, header, own, UNITS[key])
             values = offset + factor * values
         return values
+
+    def agree(self, key: str, good: BoolArray, allowed: str) -> None:
+        """Note values that another column of their row contradicts."""
+        if key in self.place:
+            header = self.place[key][0]
+            noted = {line for line, *_ in self.bad}
+            self.refuse(header, ~good & ~np.isin(self.lines, list(noted)), allowed)
+        elif not good.all():
+            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
 
     def refuse(self, header: str, wrong: BoolArray, allowed: str) -> None:
         """Note bad values."""
@@ -349,20 +388,47 @@ class _Reader:
         trials = self.number(
             "trials", "a whole number, at least 1", lambda x: (x >= 1.0) & (x == np.floor(x))
         )
-        outcome = next(key for key in _OUTCOMES if key in self.known())
-        if outcome == "probability":
-            share = self.number("probability", "0 to 1", lambda x: (x >= 0.0) & (x <= 1.0))
-            switched = np.rint(share * trials)
-        else:
-            counted = self.number(
-                outcome,
-                "a whole number from 0 to the trials of the row",
-                lambda x: (x >= 0.0) & (x <= trials) & (x == np.floor(x)),
-            )
-            switched = counted if outcome == "switched" else trials - counted
-        if {"switched", "failures"} <= self.known():
-            self.number("failures", "trials less switched of the row", lambda x: x == trials - switched)
+        switched = self._counted(trials)
         return self.frame(**columns, trials=trials, switched=switched)
+
+    def _counted(self, trials: FloatArray) -> FloatArray:
+        """Return the writes that switched, by the best outcome given; the others have to agree with it."""
+        switched = None
+        for key in COUNTS:
+            if key in self.known():
+                counted = self.number(
+                    key,
+                    "a whole number from 0 to the trials of the row",
+                    lambda x: (x >= 0.0) & (x <= trials) & (x == np.floor(x)),
+                )
+                if switched is not None:
+                    self.agree(key, counted == trials - switched, "trials less switched of the row")
+                else:
+                    switched = counted if key == "switched" else trials - counted
+        for key, share in self.shares():
+            part = share.plain(self._read_share(key, share))
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                counted = np.rint(part * trials)
+                if switched is None:
+                    switched = trials - counted if share.failed else counted
+                off = (1.0 - part if share.failed else part) - switched / trials
+                same = np.abs(off) <= _ROUNDING + 0.5 / trials
+            self.agree(key, same, "what the other columns of the row say, within half a percent")
+        assert switched is not None  # the kind of the table says so
+        return switched
+
+    def shares(self) -> list[tuple[str, Share]]:
+        """Shares of writes that the table gives, error rates first, as they are the more accurate ones."""
+        found = [(key, share) for key in self.known() if (share := share_of(key))]
+        return sorted(found, key=lambda one: (not one[1].failed, not one[1].logarithm, one[0]))
+
+    def _read_share(self, key: str, share: Share, *, inside: bool = False) -> FloatArray:
+        """Read shares, those between none and all if only they are good; bad ones come as NaN."""
+        if inside:
+            values = self.number(key, share.allowed_inside, share.inside)
+            return np.where(share.inside(values), values, np.nan)
+        values = self.number(key, share.allowed, share.valid, infinite=True)
+        return np.where(share.valid(values), values, np.nan)
 
     def thresholds(self) -> tuple[pd.DataFrame, Bad]:
         """Amplitudes at which a stated share of the writes succeeds."""
@@ -371,14 +437,19 @@ class _Reader:
             # The state before the write decides what current a voltage drives; under current drive it can
             # be left open (`mtjchar.stackfit.problem` says where not).
             self._check_direction(columns)
-        share = np.full(len(self.text), 0.5)
-        if "probability" in self.known():
-            share = self.number("probability", "above 0 and below 1", lambda x: (x > 0.0) & (x < 1.0))
+        ln_error_rate = np.full(len(self.text), np.log(0.5))
+        for number, (key, share) in enumerate(self.shares()):
+            if number == 0:
+                ln_error_rate = share.log_error_rate(self._read_share(key, share, inside=True))
+            else:
+                part = share.plain(self._read_share(key, share))
+                rest = np.exp(ln_error_rate) - (part if share.failed else 1.0 - part)
+                self.agree(key, np.abs(rest) <= _ROUNDING, "what the other column of the row says")
         drive = "amplitude" if "amplitude_V" in columns else "current"
         error = f"{drive}_error"
         if error in self.known():
             columns[f"{error}_{UNITS[drive]}"] = self.number(error, "a positive number", lambda x: x > 0.0)
-        return self.frame(**columns, probability=share)
+        return self.frame(**columns, probability=-np.expm1(ln_error_rate), ln_error_rate=ln_error_rate)
 
     def resistance(self) -> tuple[pd.DataFrame, Bad]:
         """Resistance over voltage in both states."""

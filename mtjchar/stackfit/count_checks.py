@@ -1,0 +1,88 @@
+"""Counts and thresholds that are not what their columns say: trials that were not made, swapped shares."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.problem import READING_ERROR
+
+FloatArray = npt.NDArray[np.float64]
+
+_FALSE_ALARM = 1e-6  # of a file
+_CLEAR = 4.0  # standard errors
+
+
+def shared_divisors(rows: pd.DataFrame) -> list[str]:
+    """Warn of files whose counts are all multiples of one number: fewer trials than stated, or rounding.
+
+    A count is a multiple of g by chance with the probability 1/g, if its distribution is wide over g. That of
+    all rows together, times the number of divisors that the trials have in common, is below 1e-6 where a
+    message comes.
+    """
+    if not len(rows):
+        return []
+    messages = []
+    for file, group in rows.groupby("file"):
+        switched, trials = (group[name].to_numpy(dtype=np.int64) for name in ("switched", "trials"))
+        of_trials = int(np.gcd.reduce(trials))
+        known = (switched > 0) & (switched < trials)
+        divisor = math.gcd(of_trials, int(np.gcd.reduce(switched[known]))) if known.any() else 1
+        if divisor == 1:
+            continue
+        chance = np.prod(_multiple_by_chance(switched[known], trials[known], divisor))
+        if chance * _divisors(of_trials) < _FALSE_ALARM:
+            messages.append(
+                f"{Path(str(file)).name}: all counts of switched writes and of trials are multiples of "
+                f"{divisor} (p-value {chance:.1g}). Either only one of {divisor} stated trials was made, or "
+                "the counts come from rounded probabilities. With fewer trials than stated, standard errors "
+                f"are too small by a factor of {math.sqrt(divisor):.3g}"
+            )
+    return messages
+
+
+def _multiple_by_chance(
+    switched: npt.NDArray[np.int64], trials: npt.NDArray[np.int64], divisor: int
+) -> FloatArray:
+    """Return upper bounds of the probability that a count is a multiple of the divisor."""
+    deviation = np.sqrt(switched * (1.0 - switched / trials))
+    # Of a distribution with one maximum the multiples of g have at most 1/g and that maximum; a distribution
+    # wider than g has 1/g, as its characteristic function at the multiples of 2 pi/g is next to nothing.
+    highest = np.where(deviation < divisor, 1.0 / (np.sqrt(2.0 * np.pi) * deviation), 0.01 / divisor)
+    return np.asarray(np.minimum(1.0 / divisor + highest, 1.0))
+
+
+def _divisors(number: int) -> int:
+    """Return how many numbers above 1 divide a number."""
+    low = [one for one in range(1, math.isqrt(number) + 1) if number % one == 0]
+    return 2 * len(low) - (low[-1] ** 2 == number) - 1
+
+
+def rising_thresholds(rows: pd.DataFrame) -> None:
+    """Refuse thresholds that fall where more writes are to switch."""
+    if not len(rows):
+        return
+    empty = pd.Series(np.nan, index=rows.index)
+    amplitude = rows.get("amplitude_V", empty).fillna(rows.get("current_A", empty))
+    error = rows.get("amplitude_error_V", empty).fillna(rows.get("current_error_A", empty))
+    rows = rows.assign(amplitude=amplitude, error=error.fillna(READING_ERROR * amplitude))
+    keys = [name for name in ("direction", "duration_s", "temperature_K", "device") if name in rows]
+    signs: list[float] = []
+    for _, group in rows.groupby(keys, dropna=False):
+        ordered = group.sort_values("ln_error_rate", ascending=False)
+        step, rate = np.diff(ordered["amplitude"]), np.diff(ordered["ln_error_rate"])
+        noise = np.hypot(ordered["error"].to_numpy()[1:], ordered["error"].to_numpy()[:-1])
+        signs += list(np.sign(step[(np.abs(step) > _CLEAR * noise) & (rate < 0.0)]))
+    falling = signs.count(-1.0)
+    if falling > len(signs) / 2:
+        raise InputError(
+            "thresholds", value=f"lower at the higher probability in {falling} of {len(signs)} steps",
+            allowed="amplitudes that rise with the probability to switch",
+            remedy="Are probabilities and error rates swapped? The share that switches is called "
+            "probability, the share that fails error_rate.",
+        )  # fmt: skip
