@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ import pandas as pd
 import pytest
 
 from mtjchar.cli.common import console
-from mtjchar.plotting import fits
-from mtjchar.stackfit import Film, FitWarning, fit_stack, pulses_at, read_tables, simulate_counts
+from mtjchar.stackfit import Film, pulses_at, simulate_counts
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack
@@ -237,52 +235,6 @@ def test_an_asymmetry_that_one_direction_does_not_tell_is_undetermined(tmp_path,
     code, text, _ = fit(one, "--vary", "critical_current,slonczewski_lambda")
     assert code == 0
     assert "[[Not determined]] slonczewski_lambda: measure both directions" in text
-
-
-def fitted(*tables):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)
-        return fit_stack(read_tables(list(tables)), FILM, vary=["critical_current"])
-
-
-def curves(figure, panel=0):
-    """Lines of a panel by their labels."""
-    return {line.get_label(): line.get_xydata() for line in figure.axes[panel].get_lines()}
-
-
-def test_curves_are_those_of_the_temperature_of_the_data(hot, data):
-    alone, both = fitted(hot), fitted(hot, data)
-    drawn = curves(fits._switching(alone))
-    assert "20 ns" in drawn  # one temperature needs no name
-    amplitude, share = drawn["20 ns"].T
-    at_85 = 1.0 - alone.error_rate("p_to_ap", amplitude, 2e-8, temperature=358.15)
-    assert share == pytest.approx(at_85, abs=1e-12)
-    assert np.abs(share - (1.0 - alone.error_rate("p_to_ap", amplitude, 2e-8))).max() > 0.05
-    drawn = curves(fits._switching(both))
-    for kelvin in (300.0, 358.15):
-        amplitude, share = drawn[f"20 ns, {kelvin:g} K"].T
-        assert share == pytest.approx(
-            1.0 - both.error_rate("p_to_ap", amplitude, 2e-8, temperature=kelvin), abs=1e-12
-        )
-
-
-def test_threshold_curves_are_those_of_the_temperature_of_the_data(tmp_path):
-    lines = ["direction,amplitude_V,duration_s,temperature_K"]
-    for kelvin in (300.0, 358.15):
-        pulses = pulses_at(FILM, [3e-9, 3e-8, 3e-7], [0.5], directions=["p_to_ap"])
-        pulses["temperature_K"] = kelvin
-        volts = SwitchingModel(FILM).threshold(
-            nominal_values(FILM), Pulses.of(pulses, 300.0), np.full(len(pulses), 0.5)
-        )
-        lines += [
-            f"p_to_ap,{volt},{time},{kelvin}" for volt, time in zip(volts, pulses["duration_s"], strict=True)
-        ]
-    table = tmp_path / "thresholds.csv"
-    table.write_text("\n".join(lines), encoding="utf-8")
-    drawn = curves(fits._thresholds(fitted(table)))
-    low, high = (drawn[next(one for one in drawn if one.endswith(end))] for end in ("358.15 K", "300 K"))
-    assert len(low) == len(high) == 120
-    assert (low[60:, 1] < high[60:, 1]).all()  # heat helps long pulses
 
 
 def test_a_terminal_has_warnings_once(tmp_path, fit, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtjchar.plotting.files import save
+from mtjchar.plotting.fit_curves import (
+    LINES,
+    MARKERS,
+    points_of,
+    residual_axis,
+    switching_figure,
+    thresholds_figure,
+)
 from mtjchar.plotting.surfaces import TITLES
 from mtjchar.stackfit import StackFit, information_map
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
 
-_MOST_CURVES = 10
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")  # told apart by all eyes
 
 
 def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) -> list[Path]:
@@ -34,9 +43,9 @@ def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) ->
     folder = Path(folder)
     paths = []
     if fit.problem.pulses is not None:
-        paths += save(_switching(fit), folder, "fit_switching")
+        paths += save(switching_figure(fit), folder, "fit_switching")
     if len(fit.problem.data.thresholds):
-        paths += save(_thresholds(fit), folder, "fit_thresholds")
+        paths += save(thresholds_figure(fit), folder, "fit_thresholds")
     if len(fit.problem.data.resistance):
         paths += save(_resistance(fit), folder, "fit_resistance")
     if len(fit.problem.data.loops):
@@ -46,14 +55,6 @@ def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) ->
     return paths
 
 
-def _points(fit: StackFit, kind: str) -> pd.DataFrame:
-    """Rows of a kind with what the model says of them, and the temperature of each."""
-    points = fit.points()
-    points = points[points["kind"] == kind]
-    kelvin = points.get("temperature_K", pd.Series(np.nan, index=points.index))
-    return points.assign(temperature_K=kelvin.fillna(fit.problem.temperature))
-
-
 def _drive(rows: pd.DataFrame) -> tuple[str, str, float]:
     """Column of the amplitude, its label, and the factor to the unit of the label."""
     if "amplitude_V" in rows and rows["amplitude_V"].notna().any():
@@ -61,122 +62,62 @@ def _drive(rows: pd.DataFrame) -> tuple[str, str, float]:
     return "current_A", "current (µA)", 1e6
 
 
-def _switching(fit: StackFit) -> Figure:
-    points = _points(fit, "switching")
-    directions = [one for one in DIRECTIONS if (points["direction"] == one).any()]
-    figure = Figure(figsize=(4.6 * len(directions), 5.2), layout="constrained")
-    axes = figure.subplots(
-        2, len(directions), squeeze=False, sharex="col", height_ratios=[3, 1], sharey="row"
-    )
-    for (upper, lower), direction in zip(axes.T, directions, strict=True):
-        _switched(fit, points[points["direction"] == direction], direction, upper, lower)
-    axes[0, 0].set_ylabel("share that switched")
-    axes[1, 0].set_ylabel("residual (σ)")
-    return figure
-
-
-def _switched(fit: StackFit, rows: pd.DataFrame, direction: str, upper: Axes, lower: Axes) -> None:
-    column, label, factor = _drive(rows)
-    curves = np.unique(rows[["temperature_K", "duration_s"]].to_numpy(dtype=np.float64), axis=0)
-    shown = curves[np.unique(np.linspace(0, len(curves) - 1, _MOST_CURVES).round().astype(int))]
-    several = rows["temperature_K"].nunique() > 1
-    fine = np.linspace(0.95 * rows[column].min(), 1.05 * rows[column].max(), 200)
-    for kelvin, duration in shown:
-        own = rows[(rows["duration_s"] == duration) & (rows["temperature_K"] == kelvin)]
-        rate = fit.error_rate(
-            direction, fine, duration, current=column == "current_A", temperature=float(kelvin)
-        )
-        words = f"{_time(duration)}, {kelvin:g} K" if several else _time(duration)
-        (line,) = upper.plot(factor * fine, 1.0 - rate, label=words, linewidth=1.2)
-        error = np.sqrt(np.maximum(own["observed"] * (1.0 - own["observed"]), 0.0) / own["trials"])
-        upper.errorbar(
-            factor * own[column], own["observed"], yerr=error, fmt="o", markersize=3.5, capsize=2,
-            color=line.get_color(),
-        )  # fmt: skip
-        lower.plot(factor * own[column], own["residual"], "o", markersize=3.5, color=line.get_color())
-    upper.set(title=TITLES[direction], ylim=(-0.03, 1.03))
-    # With temperatures the words are too long to stand between the curves in two columns.
-    upper.legend(frameon=several, framealpha=0.85, fontsize=7, ncols=1 if several else 2)
-    lower.axhline(0.0, color="0.5", linewidth=0.8)
-    lower.set_xlabel(label)
-    for one in (upper, lower):
-        one.grid(alpha=0.3)
-
-
-def _thresholds(fit: StackFit) -> Figure:
-    points = _points(fit, "threshold")
-    column, label, factor = _drive(points)
-    figure = Figure(figsize=(5.6, 5.2), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    groups = ["direction", "probability"] if "direction" in points else ["probability"]
-    several = points["temperature_K"].nunique() > 1
-    for (*key, kelvin), rows in points.groupby([*groups, "temperature_K"]):
-        rows = rows.sort_values("duration_s")
-        curve = _threshold_curve(fit, rows, column)
-        words = [TITLES.get(str(one), f"{one:.0%} switch" if isinstance(one, float) else "") for one in key]
-        words += [f"{kelvin:g} K"] if several else []
-        (line,) = upper.semilogx(1e9 * curve[0], factor * curve[1], label=", ".join(words))
-        color = line.get_color()
-        upper.plot(1e9 * rows["duration_s"], factor * rows[column], "o", color=color, markersize=4)
-        lower.plot(1e9 * rows["duration_s"], rows["residual"], "o", color=color, markersize=4)
-    lower.axhline(0.0, color="0.5", linewidth=0.8)
-    lower.axhspan(-1.0, 1.0, color="0.85", zorder=0)
-    upper.set_ylabel(label)
-    lower.set(ylabel="residual (σ)", xlabel="duration (ns)")
-    upper.legend(frameon=False, fontsize=8)
-    for one in (upper, lower):
-        one.grid(alpha=0.3)
-    return figure
-
-
-def _threshold_curve(fit: StackFit, rows: pd.DataFrame, column: str) -> tuple[FloatArray, FloatArray]:
-    from mtjchar.stackfit.model import Pulses
-
-    duration = np.geomspace(rows["duration_s"].min(), rows["duration_s"].max(), 120)
-    kelvin = rows["temperature_K"].iloc[0]
-    many = pd.DataFrame({column: np.ones(120), "duration_s": duration, "temperature_K": kelvin})
-    if "direction" in rows:
-        many["direction"] = rows["direction"].iloc[0]
-    share = np.full(120, rows["probability"].iloc[0])
-    pulses = Pulses.of(many, fit.problem.temperature)
-    return duration, fit.problem.model.threshold(fit.values, pulses, share)
-
-
 def _resistance(fit: StackFit) -> Figure:
-    points = _points(fit, "resistance")
-    figure = Figure(figsize=(5.6, 4.0), layout="constrained")
-    axes = figure.subplots()
-    for state, rows in points.groupby("state"):
+    points = points_of(fit, "resistance")
+    figure, upper, lower = _with_residuals()
+    for k, (state, rows) in enumerate(points.groupby("state")):
         rows = rows.sort_values("voltage_V")
-        (line,) = axes.plot(rows["voltage_V"], 1e-3 * rows["expected"], label=str(state).upper())
-        axes.plot(rows["voltage_V"], 1e-3 * rows["observed"], "o", markersize=4, color=line.get_color())
-    axes.set(xlabel="voltage (V)", ylabel="resistance (kΩ)", ylim=(0.0, None))
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.3)
+        dots: dict[str, Any] = {
+            "color": _COLOURS[k],
+            "marker": MARKERS[k],
+            "linestyle": "none",
+            "markersize": 4,
+        }
+        upper.plot(rows["voltage_V"], 1e-3 * rows["expected"], linestyle=LINES[k], color=_COLOURS[k])
+        upper.plot(rows["voltage_V"], 1e-3 * rows["observed"], label=str(state).upper(), **dots)
+        lower.plot(rows["voltage_V"], rows["residual"], **dots)
+    upper.set(ylabel="resistance (kΩ)", ylim=(0.0, None))
+    lower.set_xlabel("voltage (V)")
+    upper.legend(frameon=False)
+    residual_axis(lower)
     return figure
+
+
+def _with_residuals() -> tuple[Figure, Axes, Axes]:
+    figure = Figure(figsize=(6.0, 5.0), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    lower.set_ylabel("residual (σ)")
+    upper.grid(alpha=0.3)
+    return figure, upper, lower
 
 
 def _loops(fit: StackFit) -> Figure:
-    points = _points(fit, "loop")
-    figure = Figure(figsize=(5.6, 4.0), layout="constrained")
-    axes = figure.subplots()
-    keys = ["file", "towards_p", "sweep_rate_T_per_s", "temperature_K"]
-    several = len(points.drop_duplicates([keys[0], *keys[2:]])) > 1
-    for (file, towards_p, rate, kelvin), rows in points[points["stop_T"] > 0.0].groupby(keys):
-        rows = rows.sort_values("stop_T")
-        place = 1e3 * rows["upwards"] * rows["stop_T"]
+    points = points_of(fit, "loop")
+    figure, upper, lower = _with_residuals()
+    keys = ["file", "sweep_rate_T_per_s", "temperature_K"]
+    sweeps = {key: k for k, (key, _) in enumerate(points.groupby(keys))}
+    for (*key, towards_p), rows in points[points["stop_T"] > 0.0].groupby([*keys, "towards_p"]):
+        rows, k = rows.sort_values("stop_T"), sweeps[tuple(key)]
+        place = (1e3 * rows["upwards"] * rows["stop_T"]).to_numpy()
         # Shares of each step's trials become that of all loops.
         model, counted = (1.0 - np.cumprod(1.0 - rows[name].to_numpy()) for name in ("expected", "observed"))
-        words = "AP → P" if towards_p == 1.0 else "P → AP"
-        label = f"{words}, {Path(str(file)).name}, {rate:.3g} T/s, {kelvin:g} K" if several else words
-        (line,) = axes.plot(place, model, label=label, linewidth=1.2)
+        label = "AP → P" if towards_p == 1.0 else "P → AP"
+        if len(sweeps) > 1:
+            label += f", {Path(str(key[0])).name}, {key[1]:.3g} T/s, {key[2]:g} K"
+        # Directions differ in line and marker, sweeps in colour.
+        first = towards_p == 1.0
+        colour, marker = _COLOURS[k % len(_COLOURS)], MARKERS[(2 * k + first) % len(MARKERS)]
+        dots: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 4}
+        upper.plot(place, model, linewidth=1.2, linestyle=LINES[int(first)], color=colour)
         shown = (counted > 0.0) & (counted < 1.0)
-        axes.plot(place[shown], counted[shown], "o", markersize=3.5, color=line.get_color())
+        upper.plot(place[shown], counted[shown], label=label, **dots)
+        lower.plot(place[shown], rows["residual"].to_numpy()[shown], **dots)
     near = points.loc[(points["expected"] > 1e-4) & (points["expected"] < 0.9999)]
     edges = 1e3 * near["upwards"] * near["stop_T"]
-    axes.set(xlabel="field (mT)", ylabel="share that switched", xlim=(edges.min() - 5.0, edges.max() + 5.0))
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.3)
+    upper.set(ylabel="share that switched", xlim=(edges.min() - 5.0, edges.max() + 5.0))
+    lower.set_xlabel("field (mT)")
+    upper.legend(frameon=False, fontsize=8)
+    residual_axis(lower)
     return figure
 
 
@@ -216,12 +157,3 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
         picture, ax=list(row), label=f"standard error of {parameter},\nafter/before, at {kelvin:g} K"
     )
     return figure
-
-
-def _time(seconds: float) -> str:
-    size, unit = next(
-        pair
-        for pair in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (0.0, ""))
-        if seconds >= 0.9999 * pair[0]
-    )
-    return f"{seconds / size:.3g} {unit}" if size else f"{1e9 * seconds:.3g} ns"

@@ -1,0 +1,361 @@
+"""Figures of pulses: error rates and thresholds with the curves of a fit, and residuals below them.
+
+Each temperature (and each drive, where data are in volts and in amperes) is a row of panels, each direction a
+column. Curves differ in colour, line style and marker; where they are many, a colour bar names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from scipy import stats
+
+from mtjchar.plotting.surfaces import TITLES
+from mtjchar.stackfit import StackFit
+from mtjchar.stackfit.problem import READING_ERROR
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", ":")
+_MOST_IN_LEGEND = 8
+_COLOURS = matplotlib.colormaps["viridis"]
+_DARKEST_YELLOW = 0.88  # end of the colours that can be read on white
+_DRIVES = {"amplitude_V": ("amplitude (V)", 1.0), "current_A": ("current (µA)", 1e6)}
+_TIMES = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
+_WIDE = 2.5  # ratio of amplitudes from which on their axis is logarithmic
+_LIMIT = 0.05  # chance of none or all, at the error rate that stands for them
+_SIGMA = 0.1587  # beyond one standard deviation, on one side
+
+
+@dataclass(frozen=True)
+class Styles:
+    """How curves are drawn: colour, line style and marker by the value that tells them apart."""
+
+    values: FloatArray
+    words: Callable[[float], str]
+    title: str
+    norm: Normalize
+
+    @classmethod
+    def of(cls, values: npt.ArrayLike, words: Callable[[float], str], title: str) -> Styles:
+        """For these values, all positive, in their order."""
+        known = np.unique(np.asarray(values, dtype=np.float64))
+        low, high = known[0], known[-1]
+        return cls(known, words, title, LogNorm(low, high) if high > low else LogNorm(low / 2, high * 2))
+
+    def __call__(self, value: float) -> dict[str, Any]:
+        """Keywords of a line, with its label."""
+        place = int(np.searchsorted(self.values, value))
+        return {
+            "color": _COLOURS(_DARKEST_YELLOW * float(self.norm(value))), "label": self.words(value),
+            "linestyle": LINES[place % len(LINES)], "marker": MARKERS[place % len(MARKERS)],
+        }  # fmt: skip
+
+    def explain(self, figure: Figure, axes: Sequence[Axes], more: Sequence[Line2D] = ()) -> None:
+        """Add a legend, or a colour bar where curves are many."""
+        handles = list(more)
+        if len(self.values) <= _MOST_IN_LEGEND:
+            handles = [Line2D([], [], markersize=4, **self(one)) for one in self.values] + handles
+        else:
+            colours = matplotlib.colors.ListedColormap(_COLOURS(np.linspace(0.0, _DARKEST_YELLOW, 256)))
+            bar = figure.colorbar(
+                ScalarMappable(self.norm, colours), ax=list(axes), aspect=40, pad=0.02, label=self.title
+            )
+            logarithmic_axis(bar.ax.yaxis, self.values, self.words)
+        if handles:
+            title = self.title if len(self.values) <= _MOST_IN_LEGEND else None
+            figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False, title=title)
+
+
+def time_words(seconds: float) -> str:
+    """Write a duration with its unit."""
+    size, unit = next(
+        (pair for pair in reversed(_TIMES) if seconds >= 0.9999 * pair[0]), _TIMES[0]
+    )  # below 1 ns in ns
+    return f"{seconds / size:.3g} {unit}"
+
+
+def logarithmic_axis(axis: Axis, values: FloatArray, words: Callable[[float], str]) -> None:
+    """Set ticks at 1, 2 and 5 of each decade, or as many as are readable, all written out."""
+    decades = np.log10(values.max() / values.min())
+    steps = (1.0,) if decades > 4.0 else (1.0, 2.0, 5.0) if decades > 1.2 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    axis.set_major_locator(LogLocator(subs=steps, numticks=6 if decades > 4.0 else 30))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator() if decades > 4.0 else LogLocator(subs=range(1, 10), numticks=30))
+
+
+def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
+    """Rows of a kind with what the model says of them, and the temperature, direction and drive of each."""
+    points = fit.points()
+    points = points[points["kind"] == kind]
+    empty = pd.Series(np.nan, index=points.index)
+    kelvin = points.get("temperature_K", empty).fillna(fit.problem.temperature)
+    direction = points.get("direction", empty).astype(object).fillna(DIRECTIONS[0])
+    volts, amperes = (points.get(name, empty) for name in _DRIVES)
+    return points.assign(
+        temperature_K=kelvin, direction=direction, level=volts.fillna(amperes),
+        drive=np.where(volts.notna(), "amplitude_V", "current_A"),
+    )  # fmt: skip
+
+
+def switching_figure(fit: StackFit) -> Figure:
+    """Draw counted error rates: over the amplitude, or over the duration where amplitudes are fewer.
+
+    Parameters
+    ----------
+    fit : StackFit
+        With switching counts.
+    """
+    points = _counted(points_of(fit, "switching"))
+    sweep = points["duration_s"].nunique() > points["level"].nunique()
+    if sweep:
+        styles = Styles.of(points["level"], _level_words(points), "amplitude")
+    else:
+        styles = Styles.of(points["duration_s"], time_words, "duration")
+    figure, panels = _panels(points)
+    for (drive, kelvin, direction), (upper, lower) in panels.items():
+        rows = _own(points, drive, kelvin, direction)
+        over = "duration_s" if sweep else "level"
+        factor = _along(upper, lower, rows, drive, over)
+        _logit(upper, points["rate"])
+        for value, own in _curves(rows, "level" if sweep else "duration_s"):
+            style, fine = styles(value), _fine(rows[over])
+            pulse = (value, fine) if sweep else (fine, value)
+            rate = fit.error_rate(direction, *pulse, current=drive == "current_A", temperature=kelvin)
+            _line(upper, factor * fine, rate, style)
+            _rates(upper, factor * own[over], own, style)
+            _residuals(lower, factor * own[over], own, style)
+    _label(panels, "write error rate")
+    styles.explain(figure, figure.axes, _limits(points))
+    return figure
+
+
+def thresholds_figure(fit: StackFit) -> Figure:
+    """Draw amplitudes at stated error rates: over the duration, or below their error rates if these are more.
+
+    Parameters
+    ----------
+    fit : StackFit
+        With thresholds.
+    """
+    points = points_of(fit, "threshold")
+    errors = points.get("amplitude_error_V", pd.Series(np.nan, index=points.index))
+    errors = errors.fillna(points.get("current_error_A", pd.Series(np.nan, index=points.index)))
+    points = points.assign(
+        error=errors.fillna(READING_ERROR * points["level"]), rate=np.exp(points["ln_error_rate"])
+    )
+    if points["duration_s"].nunique() < points["rate"].nunique():
+        return _thresholds_over_amplitude(fit, points)
+    styles = Styles.of(points["rate"], lambda rate: f"{rate:.3g}", "error rate")
+    figure, panels = _panels(points)
+    for (drive, kelvin, direction), (upper, lower) in panels.items():
+        rows = _own(points, drive, kelvin, direction)
+        factor = _along(upper, lower, rows, drive, "duration_s")
+        times, (label, size) = factor * rows["duration_s"], _DRIVES[drive]
+        upper.set_ylabel(label)
+        for rate, own in _curves(rows, "rate"):
+            style, fine = styles(rate), _fine(rows["duration_s"])
+            curve = _threshold_curve(fit, own, fine)
+            _line(upper, factor * fine, size * curve, style)
+            upper.errorbar(times[own.index], size * own["level"], yerr=size * own["error"], **_dots(style))
+            _residuals(lower, times[own.index], own, style)
+    _label(panels, None)
+    styles.explain(figure, figure.axes)
+    return figure
+
+
+def _thresholds_over_amplitude(fit: StackFit, points: pd.DataFrame) -> Figure:
+    styles = Styles.of(points["duration_s"], time_words, "duration")
+    figure, panels = _panels(points)
+    for (drive, kelvin, direction), (upper, lower) in panels.items():
+        rows = _own(points, drive, kelvin, direction)
+        factor = _along(upper, lower, rows, drive, "level")
+        _logit(upper, points["rate"])
+        for duration, own in _curves(rows, "duration_s"):
+            style, fine = styles(duration), _fine(rows["level"])
+            rate = fit.error_rate(direction, fine, duration, current=drive == "current_A", temperature=kelvin)
+            _line(upper, factor * fine, rate, style)
+            upper.errorbar(factor * own["level"], own["rate"], xerr=factor * own["error"], **_dots(style))
+            _residuals(lower, factor * own["level"], own, style)
+    _label(panels, "write error rate")
+    styles.explain(figure, figure.axes)
+    return figure
+
+
+def _threshold_curve(fit: StackFit, rows: pd.DataFrame, durations: FloatArray) -> FloatArray:
+    """Amplitudes at which the fit has the error rate of the rows."""
+    first = rows.iloc[0]
+    grid = np.geomspace(0.4 * rows["level"].min(), 2.5 * rows["level"].max(), 100)
+    rates = fit.error_rate(
+        first["direction"], grid[:, None], durations, current=first["drive"] == "current_A",
+        temperature=float(first["temperature_K"]),
+    )  # fmt: skip
+    # ln(-ln WER) is nearly straight over the amplitude, in both tails.
+    height = np.log(-np.log(np.clip(rates, 1e-300, 1.0 - 1e-16)))
+    wanted = np.log(-first["ln_error_rate"])
+    return np.array([np.interp(wanted, column, grid, np.nan, np.nan) for column in height.T])
+
+
+def _counted(points: pd.DataFrame) -> pd.DataFrame:
+    """Error rates with intervals of one standard deviation; where none or all failed, the limit of them."""
+    trials, failed = points["trials"], points["trials"] - points["switched"]
+    limit = 1.0 - _LIMIT ** (1.0 / trials)
+    rate = np.where(failed == 0, limit, np.where(failed == trials, 1.0 - limit, failed / trials))
+    ends = (stats.beta.ppf(one, failed + 0.5, trials - failed + 0.5) for one in (_SIGMA, 1.0 - _SIGMA))
+    below, above = (np.abs(end - rate) for end in ends)
+    return points.assign(rate=rate, failed=failed, below=below, above=above)
+
+
+def _rates(axes: Axes, place: pd.Series[float], rows: pd.DataFrame, style: dict[str, Any]) -> None:
+    """Draw counted error rates, and arrows where only a limit is known."""
+    none, every = rows["failed"] == 0, rows["failed"] == rows["trials"]
+    known = ~(none | every)
+    own = rows[known]
+    axes.errorbar(place[known], own["rate"], yerr=own[["below", "above"]].to_numpy().T, **_dots(style))
+    for which, arrow in ((none, "$\\downarrow$"), (every, "$\\uparrow$")):
+        axes.plot(
+            place[which],
+            rows["rate"][which],
+            color=style["color"],
+            marker=arrow,
+            markersize=8,
+            linestyle="none",
+        )
+
+
+def _limits(points: pd.DataFrame) -> list[Line2D]:
+    """Entries of a legend for arrows that are drawn."""
+    found = []
+    for which, arrow, words in (
+        (points["failed"] == 0, "$\\downarrow$", "none failed:\n95 % upper limit"),
+        (points["failed"] == points["trials"], "$\\uparrow$", "all failed:\n95 % lower limit"),
+    ):
+        if which.any():
+            found.append(
+                Line2D([], [], color="0.3", marker=arrow, markersize=8, linestyle="none", label=words)
+            )
+    return found
+
+
+def _panels(points: pd.DataFrame) -> tuple[Figure, dict[tuple[str, float, str], tuple[Axes, Axes]]]:
+    """Axes for curves and residuals, by drive, temperature and direction."""
+    settings = sorted(
+        {(str(one), float(kelvin)) for one, kelvin in points[["drive", "temperature_K"]].to_numpy()}
+    )
+    directions = [one for one in DIRECTIONS if (points["direction"] == one).any()]
+    figure = Figure(figsize=(4.4 * len(directions) + 1.4, 4.9 * len(settings)), layout="constrained")
+    axes = figure.subplots(
+        2 * len(settings), len(directions), squeeze=False, height_ratios=[3, 1] * len(settings)
+    )
+    panels: dict[tuple[str, float, str], tuple[Axes, Axes]] = {}
+    for k, (drive, kelvin) in enumerate(settings):
+        for j, direction in enumerate(directions):
+            upper, lower = axes[2 * k, j], axes[2 * k + 1, j]
+            lower.sharex(upper)
+            upper.tick_params(labelbottom=False)
+            upper.set_title(f"{TITLES[direction]}, {kelvin:g} K" if len(settings) > 1 else TITLES[direction])
+            panels[drive, kelvin, str(direction)] = (upper, lower)
+    return figure, panels
+
+
+def _own(points: pd.DataFrame, drive: str, kelvin: float, direction: str) -> pd.DataFrame:
+    same = (points["drive"] == drive) & (points["temperature_K"] == kelvin)
+    return points[same & (points["direction"] == direction)]
+
+
+def _along(upper: Axes, lower: Axes, rows: pd.DataFrame, drive: str, over: str) -> float:
+    """Set the axis of amplitudes or durations, and return the factor to its unit."""
+    if over == "level":
+        label, factor = _DRIVES[drive]
+        lower.set_xlabel(label)
+        levels = factor * rows["level"].to_numpy()
+        if levels.max() > _WIDE * levels.min():
+            upper.set_xscale("log")
+            logarithmic_axis(lower.xaxis, levels, lambda x: f"{x:g}")
+        return factor
+    upper.set_xscale("log")
+    longest = rows["duration_s"].max()
+    size, unit = next((pair for pair in reversed(_TIMES) if longest >= 10.0 * pair[0]), _TIMES[0])
+    decades = np.log10(longest / rows["duration_s"].min())
+    if decades > 4.0:
+        logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size, lambda x: time_words(size * x))
+        lower.set_xlabel("duration")
+    else:
+        logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size, lambda x: f"{x:g}")
+        lower.set_xlabel(f"duration ({unit})")
+    return 1.0 / size
+
+
+def _fine(values: pd.Series[float]) -> FloatArray:
+    """Places of a curve: those of the data and a little beyond."""
+    return np.geomspace(0.93 * float(values.min()), 1.07 * float(values.max()), 200)
+
+
+def _curves(rows: pd.DataFrame, column: str) -> list[tuple[float, pd.DataFrame]]:
+    """Rows of each curve, and the value that they share."""
+    return [(float(one), rows[rows[column] == one]) for one in np.unique(rows[column])]
+
+
+def _level_words(points: pd.DataFrame) -> Callable[[float], str]:
+    """Write amplitudes with their unit, which their size tells where there are volts and amperes."""
+    amperes = points.loc[points["drive"] == "current_A", "level"].to_numpy()
+    return lambda value: f"{1e6 * value:.4g} µA" if value in amperes else f"{value:.4g} V"
+
+
+def _line(axes: Axes, place: FloatArray, values: FloatArray, style: dict[str, Any]) -> None:
+    axes.plot(place, values, linewidth=1.2, **{**style, "marker": ""})
+
+
+def _dots(style: dict[str, Any]) -> dict[str, Any]:
+    same = {name: style[name] for name in ("color", "marker")}
+    return {**same, "linestyle": "none", "markersize": 4, "capsize": 2, "linewidth": 1.0}
+
+
+def _residuals(axes: Axes, place: pd.Series[float], rows: pd.DataFrame, style: dict[str, Any]) -> None:
+    axes.plot(
+        place, rows["residual"], color=style["color"], marker=style["marker"], markersize=4, linestyle="none"
+    )
+
+
+def _logit(axes: Axes, rates: pd.Series[float]) -> None:
+    """Set an axis of error rates that is logarithmic in both tails."""
+    # The limits come first: curves reach rates that the scale cannot show.
+    axes.set_ylim(min(0.25 * rates.min(), 0.05), 1.0 - min(0.25 * (1.0 - rates.max()), 0.05))
+    axes.set_yscale("logit")
+
+
+def _label(panels: dict[tuple[str, float, str], tuple[Axes, Axes]], upper_label: str | None) -> None:
+    """Name the axes at the left, and frame the residuals."""
+    first = next(iter(panels))[-1]
+    for (*_, direction), (upper, lower) in panels.items():
+        residual_axis(lower)
+        upper.grid(alpha=0.3)
+        if direction == first:
+            lower.set_ylabel("residual (σ)")
+            if upper_label:
+                upper.set_ylabel(upper_label)
+
+
+def residual_axis(axes: Axes) -> None:
+    """Mark zero and one standard error, with room for three."""
+    axes.axhspan(-1.0, 1.0, color="0.9", zorder=0)
+    axes.axhline(0.0, color="0.5", linewidth=0.8)
+    reach = max(3.2, 1.1 * max(abs(end) for end in axes.get_ylim()))
+    axes.set_ylim(-reach, reach)
+    axes.grid(alpha=0.3)
