@@ -184,7 +184,7 @@ def test_thresholds_of_one_duration_are_drawn_over_the_amplitude():
 def test_thresholds_without_a_direction_are_drawn():
     rows = thresholds([1e-8, 1e-7], [0.5]).drop(columns=["direction", "temperature_K"])
     rows = rows.rename(columns={"amplitude_V": "current_A"}).assign(current_A=[6e-5, 5e-5])
-    axes = panels(thresholds_figure(fitted(rows)))["P → AP"]
+    axes = panels(thresholds_figure(fitted(rows)))["direction not stated"]
     assert sorted(drawn(axes)[:, 1]) == pytest.approx([50.0, 60.0])
 
 

@@ -106,10 +106,10 @@ def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
     points = points[points["kind"] == kind]
     empty = pd.Series(np.nan, index=points.index)
     kelvin = points.get("temperature_K", empty).fillna(fit.problem.temperature)
-    direction = points.get("direction", empty).astype(object).fillna(DIRECTIONS[0])
+    direction = points.get("direction", empty).astype(object)
     volts, amperes = (points.get(name, empty) for name in _DRIVES)
     return points.assign(
-        temperature_K=kelvin, direction=direction, level=volts.fillna(amperes),
+        temperature_K=kelvin, direction=direction.fillna(DIRECTIONS[0]), stated=direction.notna(), level=volts.fillna(amperes),
         drive=np.where(volts.notna(), "amplitude_V", "current_A"),
     )  # fmt: skip
 
@@ -269,7 +269,9 @@ def _panels(points: pd.DataFrame) -> tuple[Figure, dict[tuple[str, float, str], 
             upper, lower = axes[2 * k, j], axes[2 * k + 1, j]
             lower.sharex(upper)
             upper.tick_params(labelbottom=False)
-            upper.set_title(f"{TITLES[direction]}, {kelvin:g} K" if len(settings) > 1 else TITLES[direction])
+            stated = _own(points, drive, kelvin, direction)["stated"]
+            title = TITLES[direction] if stated.any() or stated.empty else "direction not stated"
+            upper.set_title(f"{title}, {kelvin:g} K" if len(settings) > 1 else title)
             panels[drive, kelvin, str(direction)] = (upper, lower)
     return figure, panels
 
