@@ -106,6 +106,13 @@ def test_volts_and_amperes_have_panels_of_their_own():
         assert np.unique(drawn(axes)[:, 0]) == pytest.approx(np.unique(places))
 
 
+def test_a_direction_that_was_measured_at_one_temperature_only():
+    rows = [counted([2e-8], directions=BOTH[:1]), counted([2e-8], directions=BOTH[1:], kelvin=350.0)]
+    figure = switching_figure(fitted(*rows))
+    assert list(panels(figure)) == ["P → AP, 300 K", "AP → P, 350 K"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["write error rate", "residual (σ)"] * 2
+
+
 def test_counts_of_none_and_all_are_limits():
     rows = counted([2e-8], shares=(0.2, 0.4, 0.6, 0.8), directions=BOTH[:1]).sort_values("amplitude_V")
     rows["switched"] = [0, 300, 700, 1000]

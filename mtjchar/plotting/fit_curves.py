@@ -109,8 +109,8 @@ def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
     direction = points.get("direction", empty).astype(object)
     volts, amperes = (points.get(name, empty) for name in _DRIVES)
     return points.assign(
-        temperature_K=kelvin, direction=direction.fillna(DIRECTIONS[0]), stated=direction.notna(), level=volts.fillna(amperes),
-        drive=np.where(volts.notna(), "amplitude_V", "current_A"),
+        temperature_K=kelvin, direction=direction.fillna(DIRECTIONS[0]), stated=direction.notna(),
+        level=volts.fillna(amperes), drive=np.where(volts.notna(), "amplitude_V", "current_A"),
     )  # fmt: skip
 
 
@@ -267,10 +267,14 @@ def _panels(points: pd.DataFrame) -> tuple[Figure, dict[tuple[str, float, str], 
     for k, (drive, kelvin) in enumerate(settings):
         for j, direction in enumerate(directions):
             upper, lower = axes[2 * k, j], axes[2 * k + 1, j]
+            own = _own(points, drive, kelvin, direction)
+            if own.empty:
+                upper.remove()
+                lower.remove()
+                continue
             lower.sharex(upper)
             upper.tick_params(labelbottom=False)
-            stated = _own(points, drive, kelvin, direction)["stated"]
-            title = TITLES[direction] if stated.any() or stated.empty else "direction not stated"
+            title = TITLES[direction] if own["stated"].any() else "direction not stated"
             upper.set_title(f"{title}, {kelvin:g} K" if len(settings) > 1 else title)
             panels[drive, kelvin, str(direction)] = (upper, lower)
     return figure, panels
@@ -344,11 +348,12 @@ def _logit(axes: Axes, rates: pd.Series[float]) -> None:
 
 def _label(panels: dict[tuple[str, float, str], tuple[Axes, Axes]], upper_label: str | None) -> None:
     """Name the axes at the left, and frame the residuals."""
-    first = next(iter(panels))[-1]
-    for (*_, direction), (upper, lower) in panels.items():
+    named = set()
+    for (*setting, _), (upper, lower) in panels.items():
         residual_axis(lower)
         upper.grid(alpha=0.3)
-        if direction == first:
+        if tuple(setting) not in named:
+            named.add(tuple(setting))
             lower.set_ylabel("residual (σ)")
             if upper_label:
                 upper.set_ylabel(upper_label)
