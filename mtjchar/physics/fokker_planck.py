@@ -84,6 +84,7 @@ class WriteStatistics(NamedTuple):
 
     error_rate: FloatArray
     integral: FloatArray
+    final: FloatArray  # mean of the observable at the end of the plateau
 
 
 def write_error_rate(
@@ -120,6 +121,35 @@ def write_error_rate(
     Equations 1 and 2 of the module's docstring. Elements that share overdrive and stability are solved
     once, whatever the number of their durations.
     """
+    return at_constant_overdrive(
+        lambda drive, delta, tau: write_statistics(drive, delta, tau).error_rate,
+        overdrive,
+        stability,
+        reduced_time,
+    )
+
+
+def at_constant_overdrive(
+    solve: Callable[[FunctionOfZ, FloatArray, FloatArray], FloatArray],
+    overdrive: npt.ArrayLike,
+    stability: npt.ArrayLike,
+    reduced_time: npt.ArrayLike,
+) -> FloatArray:
+    """Call `solve` with i(z), Delta and durations; what shares overdrive and stability is one device.
+
+    Parameters
+    ----------
+    solve : callable
+        Takes i(z), stabilities of shape (devices,) and reduced times of shape (devices, durations), and
+        returns numbers of the shape of the last.
+    overdrive, stability, reduced_time : array_like
+        As for `write_error_rate`.
+
+    Returns
+    -------
+    ndarray
+        Of the shape that the three arguments broadcast to.
+    """
     i, delta = np.broadcast_arrays(
         np.asarray(overdrive, dtype=np.float64), np.asarray(stability, dtype=np.float64)
     )
@@ -134,12 +164,23 @@ def write_error_rate(
     times = np.zeros((len(pairs), max(counts, default=0)))
     times[row, column] = np.broadcast_to(tau, shape).ravel()
 
-    rate = np.empty_like(times)
+    result = np.empty_like(times)
     for start in range(0, len(pairs), _BATCH):
         part = slice(start, start + _BATCH)
         constant = functools.partial(_constant, pairs[part, 0])
-        rate[part] = write_statistics(constant, pairs[part, 1], times[part]).error_rate
-    return rate[row, column].reshape(shape)
+        result[part] = solve(constant, pairs[part, 1], times[part])
+    return result[row, column].reshape(shape)
+
+
+def of_some(function: FunctionOfZ, chosen: BoolArray | IntArray, devices: int) -> FunctionOfZ:
+    """Restrict a function of z of all devices to those chosen."""
+
+    def own(z: FloatArray) -> FloatArray:
+        of_all = np.zeros((len(z), devices))
+        of_all[:, chosen] = z
+        return function(of_all)[:, chosen]
+
+    return own
 
 
 def _constant(values: FloatArray, z: FloatArray) -> FloatArray:
@@ -178,8 +219,9 @@ def write_statistics(
     Returns
     -------
     WriteStatistics
-        `error_rate`, and `integral`, the mean of the integral of f(z(tau)) over the plateau, in units of
-        the observable times t_D (zeros without an observable); both of shape (devices, durations).
+        `error_rate`; `integral`, the mean of the integral of f(z(tau)) over the plateau, in units of the
+        observable times t_D; `final`, the mean of f(z) at its end (both zeros without an observable). All of
+        shape (devices, durations).
 
     Raises
     ------
@@ -192,7 +234,8 @@ def write_statistics(
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(delta)
     drives = [overdrive, *(stage.overdrive for stage in (*rise, *fall))]
     fastest = np.max([np.abs(drive(probe) - h).max(axis=0) for drive in drives], axis=0)
-    _check(fastest, delta, tau, h)
+    check(fastest, delta, h)
+    _check_time(tau, fastest)
     fastest = np.maximum(fastest, 1.0)
 
     barrier = (overdrive(probe) - h - probe).min(axis=0) < 0.0
@@ -229,7 +272,7 @@ def slowest_eigenvalue(overdrive: FunctionOfZ, stability: FloatArray) -> FloatAr
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
     drive, field = overdrive(probe), np.zeros_like(stability)
     fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
-    _check(fastest, stability, field[:, None], field)
+    check(fastest, stability, field)
     grid = _Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
     bands = -grid.generator(overdrive(grid.z))
     bands[2] -= 1.0  # `factorize` adds it
@@ -246,26 +289,28 @@ def slowest_eigenvalue(overdrive: FunctionOfZ, stability: FloatArray) -> FloatAr
     return np.asarray(eigenvalue)
 
 
-def _check(overdrive: FloatArray, stability: FloatArray, reduced_time: FloatArray, field: FloatArray) -> None:
+def check(overdrive: FloatArray, stability: FloatArray, field: FloatArray) -> None:
+    """Refuse devices out of range, arrays of shape (devices,); `overdrive` is the largest magnitude."""
     low, high = STABILITY_RANGE
+    one_well = "magnitude below 1: beyond there is one well only"
+    most = f"finite, magnitude up to {OVERDRIVE_LIMIT:g}"
     for thing, values, valid, allowed in (
-        ("field", field, np.abs(field) < 1.0, "magnitude below 1: beyond there is one well only"),
-        (
-            "overdrive",
-            overdrive,
-            overdrive <= OVERDRIVE_LIMIT,
-            f"finite, magnitude up to {OVERDRIVE_LIMIT:g}",
-        ),
+        ("field", field, np.abs(field) < 1.0, one_well),
+        ("overdrive", overdrive, overdrive <= OVERDRIVE_LIMIT, most),
         ("stability", stability, (stability >= low) & (stability <= high), f"{low:g} to {high:g}"),
-        (
-            "reduced_time",
-            reduced_time,
-            (reduced_time >= 0) & (reduced_time * np.maximum(overdrive, 1.0)[:, None] <= LONGEST),
-            f"0 to {LONGEST:g}, divided by the overdrive where that is above 1",
-        ),
     ):
         if not np.all(valid):
             raise InputError(thing, value=float(values[~valid].flat[0]), allowed=allowed)
+
+
+def _check_time(reduced_time: FloatArray, overdrive: FloatArray) -> None:
+    valid = (reduced_time >= 0) & (reduced_time * np.maximum(overdrive, 1.0)[:, None] <= LONGEST)
+    if not np.all(valid):
+        raise InputError(
+            "reduced_time",
+            value=float(reduced_time[~valid].flat[0]),
+            allowed=f"0 to {LONGEST:g}, divided by the overdrive where that is above 1",
+        )
 
 
 class _Grid(NamedTuple):
@@ -326,7 +371,7 @@ class _Grid(NamedTuple):
         well = 1.0 - 1.0 / (2.0 * self.stability)
         past_barrier = self.z + self.field
         deep = np.sqrt(_IN_WELL / self.stability)
-        share = np.abs(past_barrier) / np.minimum(well + np.copysign(self.field, past_barrier), deep)
+        share = np.abs(past_barrier) / np.minimum(well + self.field * np.sign(past_barrier), deep)
         ending = np.maximum(1.0 - share**20, 0.0) ** 8
         change = np.exp(-self.stability * past_barrier**2) * ending / self.slope
         raw = np.cumsum(change, axis=0) - 0.5 * (change + change[0])
@@ -456,10 +501,11 @@ def _read_out(march: _March, step: FloatArray, tau: FloatArray) -> WriteStatisti
     rate = np.clip(np.where(theta > 1.0, np.exp(end + slope * (theta - 1.0)), rate), 0.0, 1.0)
 
     if march.moments.shape[2] == 1:
-        return WriteStatistics(rate, np.zeros_like(rate))
+        return WriteStatistics(rate, np.zeros_like(rate), np.zeros_like(rate))
     integrated = powers * (inside / np.arange(1.0, _ORDER + 2)[:, None, None]).transpose(1, 2, 0)
     partial = np.einsum("dtm,km,dtk->dt", integrated, _DENSE, stage[..., 1])
     whole = np.einsum("m,km,skd->sd", 1.0 / np.arange(1.0, _ORDER + 2), _DENSE, march.moments[:, :, 1])
     before = np.concatenate([np.zeros_like(whole[:1]), np.cumsum(whole, axis=0)])[index, device]
-    final = np.einsum("k,dk->d", _END, march.moments[march.last, :, 1, device[:, 0]])[:, None]
-    return WriteStatistics(rate, step[:, None] * (before + partial + final * np.maximum(theta - 1.0, 0.0)))
+    final = np.einsum("dtm,km,dtk->dt", powers, _DENSE, stage[..., 1])
+    after = final * np.maximum(theta - 1.0, 0.0)
+    return WriteStatistics(rate, step[:, None] * (before + partial + after), final)

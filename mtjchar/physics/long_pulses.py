@@ -1,4 +1,4 @@
-r"""Write error rates of pulses of any duration: the Fokker-Planck equation and its straight tail.
+r"""Pulses of any duration: the Fokker-Planck equation, its straight tail, and rare switching.
 
 Once a pulse has lasted long against the relaxation in the well, the error rate falls exponentially,
 
@@ -6,92 +6,78 @@ Once a pulse has lasted long against the relaxation in the well, the error rate 
 
 with the smallest eigenvalue lambda of the operator of `mtjchar.physics.fokker_planck`: the rate of thermally
 activated switching below the critical current, and near 2 (i - 1) above it. So seconds cost no more than
-nanoseconds.
+nanoseconds, and retention over years is the same call. From then on the density is a mixture of the well it
+leaves and the one it goes to, so that the mean of an observable such as the power is
+
+.. math:: \langle f\rangle(\tau) = f_1 + [\langle f\rangle(\tau_0) - f_1] e^{-\lambda(\tau - \tau_0)},   (2)
+
+with its mean f_1 over Boltzmann's density behind the barrier, the drive on.
+
+A pulse that hardly ever switches has an error rate near 1, of which a computer keeps 16 digits.
+`log_exponent` therefore gives ln(-ln WER): for 1 - WER = p, small, that is ln p, for a small WER it is the
+logarithm of how many orders of magnitude it has. Below p = 0.003 it is from `mtjchar.physics.rare_switching`,
+above 0.03 from the equation for the error rate, between them a mixture of both. Just after the start of a
+pulse p is less than lambda tau, because the density in the well has to tilt first: at Delta = 58 and i = 0.33
+by a factor 1.5 at tau = 20, and 1600 at tau = 3.
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.integrate import cumulative_simpson
 
 from mtjchar.errors import InputError
-from mtjchar.physics import fokker_planck
-from mtjchar.physics.passage import BEYOND, mean_passage_time
+from mtjchar.physics import fokker_planck, rare_switching
+from mtjchar.physics.fokker_planck import FunctionOfZ, Stage, WriteStatistics, of_some
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 
 _HANDOVER = 100.0  # tau_0, times the overdrive where that is above 1: faster modes have died out by then
-_LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; there 1/T of the passage over the barrier is as good
+_LEAST_EIGENVALUE = (
+    1e-6  # rounding spoils smaller ones; there the inverse of the mean time of escape is as good
+)
+_RARE = (0.003, 0.03)  # probability of switching between which the two ways are mixed
+_IN_WELL_POINTS = 2001
+_PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
 
 
-def decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray:
-    """Rate at which the logarithm of the error rate falls in a long pulse, per t_D.
-
-    Parameters
-    ----------
-    overdrive : array_like
-        I/Ic0, constant, -1 to 50.
-    stability : array_like
-        Thermal stability Delta, 5 to 250.
-
-    Returns
-    -------
-    ndarray
-        lambda of equation 1, of the shape that the arguments broadcast to; 0 where it is below 1e-300. Where
-        it is above 1e-6 it is the eigenvalue itself, within 1e-4 of the slope of
-        `mtjchar.physics.fokker_planck.write_error_rate`; below, the inverse of the mean time of escape,
-        within 0.5 % (tests/test_long_pulses.py).
-
-    Raises
-    ------
-    InputError
-        For values that are not finite or out of range.
-    """
-    i, delta = np.broadcast_arrays(
-        np.asarray(overdrive, dtype=np.float64), np.asarray(stability, dtype=np.float64)
-    )
-    shape, i, delta = i.shape, i.ravel(), delta.ravel()
-    rate = np.empty(len(i))
-    # Pairs in parts: both ways hold arrays of hundreds to thousands of points for each.
-    for start in range(0, len(i), 256):
-        part = slice(start, start + 256)
-        rate[part] = 1.0 / mean_passage_time(i[part], delta[part], to=BEYOND)
-        fast = rate[part] > 0.5 * _LEAST_EIGENVALUE
-        if fast.any():
-            constant = functools.partial(_constant, i[part][fast])
-            rate[part][fast] = fokker_planck.slowest_eigenvalue(constant, delta[part][fast])
-    return rate.reshape(shape)
-
-
-def _constant(values: FloatArray, z: FloatArray) -> FloatArray:
-    return np.broadcast_to(values, z.shape)
-
-
-def write_error_rate(
-    overdrive: npt.ArrayLike, stability: npt.ArrayLike, reduced_time: npt.ArrayLike
+def log_exponent(
+    overdrive: FunctionOfZ,
+    stability: npt.ArrayLike,
+    reduced_time: npt.ArrayLike,
+    *,
+    field: npt.ArrayLike = 0.0,
 ) -> FloatArray:
-    """Probability that a write fails, for pulses of any duration.
+    """Natural logarithm of -ln(write error rate), for pulses of any duration.
 
     Parameters
     ----------
-    overdrive : array_like
-        I/Ic0, constant, -1 to 50.
-    stability : array_like
-        Thermal stability Delta, 5 to 250.
-    reduced_time : array_like
-        Duration over t_D, at least 0, without an upper limit.
+    overdrive : callable
+        i(z), as for `mtjchar.physics.fokker_planck.write_statistics`.
+    stability : array_like, shape (devices,)
+        Thermal stability Delta without field, 5 to 250.
+    reduced_time : array_like, shape (devices, durations)
+        Durations over t_D, at least 0, without an upper limit; below 1e-6 they count as that.
+    field : array_like, shape (devices,), optional
+        Axial field over the anisotropy field, h, always on; positive where it holds the state that the
+        write starts from. Magnitude below 1.
 
     Returns
     -------
-    ndarray
-        Error rate, of the shape that the arguments broadcast to. Up to a reduced time of 100, divided by the
-        overdrive where that is above 1, that of `mtjchar.physics.fokker_planck.write_error_rate`; beyond
-        it is continued by equation 1. Against that solver at its longest times -ln WER is within 1e-3; for
-        longer ones its accuracy is that of `decay_rate`.
+    ndarray, shape (devices, durations)
+        At least -690.8, the logarithm of 1e-300. Where switching is rare, for Delta from 25 to 120,
+        overdrives from -0.2 to 0.9 and tau from 1 on, within 0.06, and for tau above 5 and overdrives above 0
+        within 0.005, of tests/reference/rare_switching.csv; elsewhere -ln WER has the accuracy of
+        `mtjchar.physics.fokker_planck.write_error_rate`, and beyond tau = 100 that of `decay_rate`. Above
+        overdrives of 3 a probability of switching below 0.01, in a pulse that is too short by far, may be off
+        by a factor of 2.
 
     Raises
     ------
@@ -100,25 +86,226 @@ def write_error_rate(
 
     Notes
     -----
+    It rises with the overdrive. It rises with the duration where the drive is towards the other state; a
+    drive that holds the state first pulls back what the density before the pulse has at the barrier.
+
     What has left the well does not come back: without drive, and for times that come near the retention time,
-    the error rate goes to 0 and not to the 1/2 of two equally occupied states.
+    the error rate goes to 0 and not to the 1/2 of two equally occupied states. Probabilities below those to
+    be at the barrier at rest, exp(-Delta (1 + h)^2), depend on where in the well a write counts as done.
     """
-    i, delta, tau = np.broadcast_arrays(
-        *(np.asarray(one, dtype=np.float64) for one in (overdrive, stability, reduced_time))
+    delta, tau, h, barrier = _devices(overdrive, stability, reduced_time, field)
+    low, high = np.log(_RARE)
+
+    def where_rare(pulses: BoolArray) -> FloatArray:
+        device, duration = np.nonzero(pulses)
+        chance = rare_switching.switching_probability(overdrive, delta, h, device, tau[device, duration])
+        return np.log(-np.log1p(-np.minimum(chance, 0.5)))
+
+    # Where there is a barrier, the longest pulse tells whether switching is rare in all.
+    longest = np.zeros(tau.shape, dtype=bool)
+    longest[np.arange(len(delta)), tau.argmax(axis=1)] = barrier
+    result = np.full(tau.shape, np.inf)
+    result[longest] = where_rare(longest)
+    often = result.min(axis=1) > low
+    if often.any():
+        drive = of_some(overdrive, often, len(delta))
+        logarithm = _solve(drive, delta[often], tau[often], h[often]).log_error_rate
+        result[often] = np.log(np.maximum(-logarithm, rare_switching.LEAST))
+    rare = np.where(often[:, None], result < high, ~longest)
+    share = np.where(often[:, None], np.clip((result - low) / (high - low), 0.0, 1.0), 0.0)[rare]
+    result[rare] = share * np.where(share > 0.0, result[rare], 0.0) + (1.0 - share) * where_rare(rare)
+    return result
+
+
+def write_statistics(
+    overdrive: FunctionOfZ,
+    stability: npt.ArrayLike,
+    reduced_time: npt.ArrayLike,
+    observable: FunctionOfZ | None = None,
+    *,
+    field: npt.ArrayLike = 0.0,
+    rise: Sequence[Stage] = (),
+    fall: Sequence[Stage] = (),
+) -> WriteStatistics:
+    """`mtjchar.physics.fokker_planck.write_statistics` for pulses of any duration.
+
+    Parameters
+    ----------
+    overdrive, stability, observable, field, rise, fall
+        As there.
+    reduced_time : array_like, shape (devices, durations)
+        Durations of the plateau over t_D, at least 0, without an upper limit.
+
+    Returns
+    -------
+    WriteStatistics
+        As there. Beyond a reduced time of 100, divided by the overdrive where that is above 1, the error
+        rate goes on by equation 1, the observable by equation 2.
+
+    Raises
+    ------
+    InputError
+        For values that are not finite or out of range.
+    """
+    delta, tau, h, _ = _devices(overdrive, stability, reduced_time, field)
+    solved = _solve(overdrive, delta, tau, h, observable, rise, fall)
+    return WriteStatistics(np.exp(solved.log_error_rate), solved.integral, solved.final)
+
+
+class _Solved(NamedTuple):
+    log_error_rate: FloatArray
+    integral: FloatArray  # this and the next as in WriteStatistics
+    final: FloatArray
+
+
+def _solve(
+    overdrive: FunctionOfZ,
+    delta: FloatArray,
+    tau: FloatArray,
+    field: FloatArray,
+    observable: FunctionOfZ | None = None,
+    rise: Sequence[Stage] = (),
+    fall: Sequence[Stage] = (),
+) -> _Solved:
+    drives = [overdrive, *(stage.overdrive for stage in (*rise, *fall))]
+    fastest = np.max([np.abs(_force(drive, delta, field) + _PROBE).max(axis=0) for drive in drives], axis=0)
+    handover = _HANDOVER / np.maximum(fastest, 1.0)[:, None]
+    near = fokker_planck.write_statistics(
+        overdrive, delta, np.minimum(tau, handover), observable, field=field, rise=rise, fall=fall
     )
-    low, high = OVERDRIVE
-    for thing, values, valid, allowed in (
-        ("overdrive", i, (i >= low) & (i <= high), f"{low:g} to {high:g}"),
-        ("reduced_time", tau, (tau >= 0.0) & np.isfinite(tau), "finite, at least 0"),
-    ):
-        if not np.all(valid):
-            raise InputError(thing, value=float(values[~valid].flat[0]), allowed=allowed)
-    handover = _HANDOVER / np.maximum(i, 1.0)
-    rate = fokker_planck.write_error_rate(i, delta, np.minimum(tau, handover))
-    late = tau > handover
-    if late.any():
-        pairs, of_pair = np.unique(np.stack([i[late], delta[late]], axis=1), axis=0, return_inverse=True)
-        slope = decay_rate(pairs[:, 0], pairs[:, 1])[of_pair.ravel()]
-        rate = np.array(rate)
-        rate[late] *= np.exp(-slope * (tau - handover)[late])  # (1)
+    logarithm = np.log(np.maximum(near.error_rate, np.finfo(float).tiny))
+    integral, final = np.array(near.integral), np.array(near.final)
+    late = np.flatnonzero((tau > handover).any(axis=1))
+    if len(late):
+        beyond = np.maximum(tau[late] - handover[late], 0.0)
+        drive = of_some(overdrive, late, len(delta))
+        rate = _slowest_decay(drive, delta[late], field[late])[:, None]
+        logarithm[late] -= rate * beyond  # (1)
+        if observable is not None:
+            seen = of_some(observable, late, len(delta))
+            after = _mean_after(drive, seen, delta[late], field[late])[:, None]
+            excess = np.where(beyond > 0.0, final[late] - after, 0.0)
+            integral[late] += after * beyond - excess * np.expm1(-rate * beyond) / rate  # (2)
+            final[late] += excess * np.expm1(-rate * beyond)
+    return _Solved(logarithm, integral, final)
+
+
+def _slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> FloatArray:
+    barrier = np.flatnonzero(_force(overdrive, delta, field).min(axis=0) < 0.0)
+    rate = np.full_like(delta, np.inf)
+    rate[barrier] = 1.0 / rare_switching.mean_escape_time(
+        of_some(overdrive, barrier, len(delta)), delta[barrier], field[barrier]
+    )
+    fast = rate > 0.5 * _LEAST_EIGENVALUE
+    if fast.any():
+        drive = of_some(overdrive, fast, len(delta))
+        rate[fast] = fokker_planck.slowest_eigenvalue(lambda z: drive(z) - field[fast], delta[fast])
     return rate
+
+
+def _mean_after(
+    overdrive: FunctionOfZ, observable: FunctionOfZ, delta: FloatArray, field: FloatArray
+) -> FloatArray:
+    """Mean of the observable over the well behind the barrier, with the drive on."""
+    # In z = -cos(theta), from the far pole; the stationary density is exp(-Phi), see rare_switching.
+    theta = np.linspace(0.0, np.pi, _IN_WELL_POINTS)[:, None] * np.ones_like(delta)
+    z = -np.cos(theta)
+    slope = 2.0 * delta * (overdrive(z) - field - z) * np.sin(theta)
+    potential = cumulative_simpson(slope, x=theta, axis=0, initial=0.0)
+    before_top = np.arange(len(z))[:, None] <= potential.argmax(axis=0)
+    lowest = np.where(before_top, potential, np.inf).min(axis=0)
+    weight = np.where(before_top, np.exp(np.minimum(lowest - potential, 0.0)) * np.sin(theta), 0.0)
+    weight[0] += 1e-300  # nothing but the pole is left where there is no well
+    return np.asarray((weight * observable(z)).sum(axis=0) / weight.sum(axis=0))
+
+
+def _devices(
+    overdrive: FunctionOfZ, stability: npt.ArrayLike, reduced_time: npt.ArrayLike, field: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """Arrays of the arguments, checked, and where there is a barrier."""
+    delta = np.asarray(stability, dtype=np.float64)
+    tau = np.asarray(reduced_time, dtype=np.float64)
+    h = np.broadcast_to(np.asarray(field, dtype=np.float64), delta.shape)
+    force = _force(overdrive, delta, h)
+    fokker_planck.check(np.abs(force + _PROBE).max(axis=0), delta, h)
+    valid = (tau >= 0.0) & np.isfinite(tau)
+    if not np.all(valid):
+        raise InputError("reduced_time", value=float(tau[~valid].flat[0]), allowed="finite, at least 0")
+    return delta, tau, h, force.min(axis=0) < 0.0
+
+
+def _force(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> FloatArray:
+    return overdrive(_PROBE * np.ones_like(delta)) - field - _PROBE
+
+
+def write_error_rate(
+    overdrive: npt.ArrayLike, stability: npt.ArrayLike, reduced_time: npt.ArrayLike
+) -> FloatArray:
+    """Probability that a write fails, for pulses of any duration at constant overdrive.
+
+    Parameters
+    ----------
+    overdrive : array_like
+        I/Ic0, -1 to 50.
+    stability : array_like
+        Thermal stability Delta, 5 to 250.
+    reduced_time : array_like
+        Duration over t_D, at least 0, without an upper limit.
+
+    Returns
+    -------
+    ndarray
+        exp(-exp(`log_exponent`)), of the shape that the arguments broadcast to. At error rates below 0.9, and
+        up to a reduced time of 100, divided by the overdrive where that is above 1, it is that of
+        `mtjchar.physics.fokker_planck.write_error_rate`. Against that solver at its longest times -ln WER is
+        within 1e-3; for longer ones its accuracy is that of `decay_rate`.
+
+    Raises
+    ------
+    InputError
+        For values that are not finite or out of range.
+    """
+    i = np.asarray(overdrive, dtype=np.float64)
+    _check_overdrive(i)
+    with np.errstate(over="ignore"):
+        return np.exp(-np.exp(fokker_planck.at_constant_overdrive(log_exponent, i, stability, reduced_time)))
+
+
+def decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray:
+    """Rate at which the logarithm of the error rate falls in a long pulse of constant overdrive, per t_D.
+
+    Parameters
+    ----------
+    overdrive : array_like
+        I/Ic0, -1 to 50.
+    stability : array_like
+        Thermal stability Delta, 5 to 250.
+
+    Returns
+    -------
+    ndarray
+        lambda of equation 1, of the shape that the arguments broadcast to; 1e-300 where it is below. Where
+        it is above 1e-6 it is the eigenvalue itself, within 1e-4 of the slope of
+        `mtjchar.physics.fokker_planck.write_error_rate`; below, the inverse of the mean time of escape,
+        within 1e-3 (tests/test_long_pulses.py).
+
+    Raises
+    ------
+    InputError
+        For values that are not finite or out of range.
+    """
+    i = np.asarray(overdrive, dtype=np.float64)
+    _check_overdrive(i)
+
+    def solve(drive: FunctionOfZ, delta: FloatArray, tau: FloatArray) -> FloatArray:
+        _, _, h, _ = _devices(drive, delta, tau, 0.0)
+        return _slowest_decay(drive, delta, h)[:, None] + 0.0 * tau
+
+    return fokker_planck.at_constant_overdrive(solve, i, stability, 0.0)
+
+
+def _check_overdrive(overdrive: FloatArray) -> None:
+    low, high = OVERDRIVE
+    valid = (overdrive >= low) & (overdrive <= high)
+    if not np.all(valid):
+        raise InputError("overdrive", value=float(overdrive[~valid].flat[0]), allowed=f"{low:g} to {high:g}")

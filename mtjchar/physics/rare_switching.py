@@ -1,0 +1,257 @@
+r"""Small probabilities of switching, with relative accuracy down to 1e-300.
+
+The solver of `mtjchar.physics.fokker_planck` computes the error rate; what it lacks to 1 is lost in rounding
+where a pulse hardly ever switches. Here the same equation is solved for p = 1 - q, the probability that a
+magnetization which starts at z has switched by the end of the pulse, through its Laplace transform
+
+.. math:: s \hat p - L \hat p = p(z, 0),                                                        (1)
+
+on cells of the polar angle between which L, exponentially fitted, is a chain of hops [1]_. Eliminated from
+the barrier's far side, where p = 1, with sums of positive terms alone [2]_, every p is exact to rounding
+relative to itself, however small. The inverse transform is a sum over a few points of a contour [3]_, for
+any duration, along the path of steepest descent from the saddle of exp(s tau) p. Two sizes of cells are
+extrapolated to none.
+
+References
+----------
+.. [1] D. L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969),
+   doi:10.1109/T-ED.1969.16566.
+.. [2] W. K. Grassmann, M. I. Taksar, D. P. Heyman, Oper. Res. 33, 1107 (1985), doi:10.1287/opre.33.5.1107.
+.. [3] J. A. C. Weideman, L. N. Trefethen, Math. Comp. 76, 1341 (2007), doi:10.1090/S0025-5718-07-01945-X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mtjchar.physics.fokker_planck import FunctionOfZ, of_some
+
+IntArray = npt.NDArray[np.intp]
+FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
+Array = TypeVar("Array", FloatArray, ComplexArray)
+
+LEAST = 1e-300
+"""Probabilities and rates below are given as this."""
+
+_PER_ANGLE = 5.0  # cells per angle of 1/sqrt(2 Delta), at first; then twice as many
+_POINTS = 12  # of the contour on one side of the real axis; the other side is conjugate
+_STEP = 0.65  # between them, over the width of the saddle
+_DEEP = 45.0  # barrier, in kT, from beyond which nothing returns
+_IN_WELL = 16.0  # barrier, in kT, where the committor has ended
+_TOGETHER = 256  # devices, and pulses
+
+
+def switching_probability(
+    overdrive: FunctionOfZ,
+    stability: FloatArray,
+    field: FloatArray,
+    device: IntArray,
+    reduced_time: FloatArray,
+) -> FloatArray:
+    """Probability that a pulse switches, 1 - write error rate.
+
+    Parameters
+    ----------
+    overdrive : callable
+        i(z), as for `mtjchar.physics.fokker_planck.write_statistics`.
+    stability, field : ndarray, shape (devices,)
+        Delta and h, likewise.
+    device : ndarray of int, shape (pulses,)
+        The device of each pulse.
+    reduced_time : ndarray, shape (pulses,)
+        Over t_D, without an upper limit; below 1e-6 it counts as that.
+
+    Returns
+    -------
+    ndarray, shape (pulses,)
+        From 1e-300 to 1.
+    """
+    result = np.empty_like(reduced_time)
+    tau = np.maximum(reduced_time, 1e-6)
+    for part, chains in _batches(overdrive, stability, field, np.unique(device)):
+        within = np.full(len(stability), -1)
+        within[part] = np.arange(len(part))
+        pulses = np.flatnonzero(within[device] >= 0)
+        for start in range(0, len(pulses), _TOGETHER):
+            some = pulses[start : start + _TOGETHER]
+            chosen = within[device[some]]
+            result[some] = _extrapolated(*(chain.switching(tau[some], chosen) for chain in chains))
+    return np.minimum(result, 1.0)
+
+
+def mean_escape_time(overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray) -> FloatArray:
+    """Mean time in a constant drive until the magnetization has left the well at +1 for good.
+
+    Parameters
+    ----------
+    overdrive, stability, field
+        As for `switching_probability`.
+
+    Returns
+    -------
+    ndarray, shape (devices,)
+        Over t_D, from the density before the pulse; up to 1e300.
+    """
+    result = np.empty_like(stability)
+    for part, chains in _batches(overdrive, stability, field, np.arange(len(stability))):
+        result[part] = 1.0 / _extrapolated(*(1.0 / chain.escape() for chain in chains))
+    return result
+
+
+def _extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
+    """Values with cells of no size; the error of their logarithms is of second order in the size."""
+    first, second = (np.log(np.maximum(values, LEAST)) for values in (coarse, fine))
+    return np.asarray(np.maximum(np.exp(second + np.clip(second - first, -10.0, 10.0) / 3.0), LEAST))
+
+
+def _batches(
+    overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray, used: IntArray
+) -> Iterator[tuple[IntArray, tuple[_Chain, _Chain]]]:
+    """Devices that need about as many cells, and their chains of coarse and of fine cells."""
+    probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
+    drive = overdrive(probe) - field
+    # The far side is beyond the barriers with and without drive.
+    barrier = np.maximum(np.abs(field), -drive.min(axis=0))
+    end = np.arccos(-np.minimum(np.sqrt(_DEEP / stability) + barrier, 1.0 - 0.2 / stability))
+    fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
+    cells = np.ceil(_PER_ANGLE * np.sqrt(2.0 * stability) * fastest * end).astype(np.intp)
+    order = used[np.argsort(cells[used])]
+    for start in range(0, len(order), _TOGETHER):
+        part = order[start : start + _TOGETHER]
+        own = of_some(overdrive, part, len(stability))
+        count = int(cells[part].max())
+        yield (
+            part,
+            (
+                _Chain.make(own, end[part], stability[part], field[part], count),
+                _Chain.make(own, end[part], stability[part], field[part], 2 * count),
+            ),
+        )
+
+
+class _Chain(NamedTuple):
+    """Cells from beyond the barrier up to the pole; shape (cells, devices)."""
+
+    up: FloatArray  # rate of hops to the next cell
+    down: FloatArray  # to the one before; from the first one to where p = 1
+    switched: FloatArray  # p(z, 0), the probability to fall to -1 after the pulse
+    weight: FloatArray  # of the density before the pulse
+
+    @classmethod
+    def make(
+        cls, overdrive: FunctionOfZ, end: FloatArray, delta: FloatArray, field: FloatArray, cells: int
+    ) -> _Chain:
+        # Even points are the edges of cells, odd ones their middles.
+        theta = np.linspace(end, np.zeros_like(end), 2 * cells + 1)
+        z, sine = np.cos(theta), np.sin(theta)
+        force = overdrive(z) - field - z
+        rise = delta * (force[1:] + force[:-1]) * np.diff(z, axis=0)  # of Phi, from point to point
+        volume = np.diff(z[::2], axis=0)
+        # Hops have the rates D exp(-Phi) at the edge over exp(-Phi) in the cell.
+        hop = sine[::2] * cells / (2.0 * delta * end)
+        down = hop[:-1] * np.exp(rise[::2]) / volume
+        up = hop[1:] * np.exp(-rise[1::2]) / volume
+        up[-1] = 0.0
+        middle = z[1::2]
+        above = np.clip((z[2::2] + field) / volume, 0.0, 1.0)
+        weight = volume * above * np.exp(-delta * (1.0 - middle) * (1.0 + middle + 2.0 * field))
+        return cls(up, down, _switched(z[::2], sine[::2], delta, field), weight / weight.sum(axis=0))
+
+    def switching(self, tau: FloatArray, device: IntArray) -> FloatArray:
+        """Probability that each of some pulses switches, with cells of this size."""
+        path, share, estimate = self._path(tau, device)
+        with np.errstate(over="ignore", invalid="ignore"):  # see below
+            whole = self.transform(path, 1.0 / path, device)
+        # What is there from the start has a transform that falls off as 1/s only. It stays in the sum where
+        # the drive holds the state and takes it away.
+        start = (self.weight * self.switched).sum(axis=0)[device]
+        with np.errstate(over="ignore", invalid="ignore"):
+            later = (share * (whole - start[:, None] / path)).real.sum(axis=1)
+            chance = np.where(later > 0.0, start + later, (share * whole).real.sum(axis=1))
+        # Where the probability is still near that of the start and about to rise by many orders of magnitude,
+        # the sum has terms far larger than it.
+        return np.where((chance > 0.01 * estimate) & (chance < 1.5 * estimate), chance, estimate)
+
+    def _path(self, tau: FloatArray, device: IntArray) -> tuple[ComplexArray, ComplexArray, FloatArray]:
+        """Points s of the contour of each pulse, what p counts for there, and the saddle's estimate."""
+        # Steepest descent [3] from the saddle, the least value of exp(s tau) p for s on the real axis: there
+        # the sum has no cancellation. Along ln s, first in wide steps, then in narrow ones.
+        wide, narrow = np.log(2.0) * np.arange(-1.0, 9.0), 0.15 * np.arange(-2.0, 3.0)
+        x = wide - np.log(tau)[:, None]
+        height = np.exp(wide) + self._log_transform(x, device)
+        row, lowest = np.arange(len(tau)), np.clip(height.argmin(axis=1), 1, len(wide) - 2)
+        left, middle, right = (height[row, lowest + side] for side in (-1, 0, 1))
+        aside = 0.5 * (left - right) / np.maximum(left - 2.0 * middle + right, 1e-9)
+        x = x[row, lowest] + np.log(2.0) * np.clip(aside, -1.0, 1.0)
+        values = self._log_transform(x[:, None] + narrow, device)
+        slope, bend, twist = (values @ _differences(narrow)).T
+        scaled = np.exp(x) * tau
+        x -= np.clip((scaled + slope) / np.maximum(scaled + bend, 0.1 * scaled), -0.3, 0.3)
+        s = np.exp(x)
+        # Derivatives by s, with those of ln p by ln s.
+        second = np.maximum(bend - slope, 0.5) / s**2
+        third = (twist - 3.0 * bend + 2.0 * slope) / s**3
+        width = 1.0 / np.sqrt(second)
+        curve = np.clip(third / (6.0 * second), -0.5 / s, 0.0)
+        y = width[:, None] * _STEP * (np.arange(_POINTS) + 0.5)
+        path = s[:, None] + 1j * y + curve[:, None] * y**2
+        along = (1.0 - 2j * curve[:, None] * y) * width[:, None] * _STEP / np.pi
+        estimate = np.exp(scaled + values[:, 2]) * width / np.sqrt(2.0 * np.pi)
+        return path, along * np.exp(path * tau[:, None]), estimate
+
+    def _log_transform(self, x: FloatArray, device: IntArray) -> FloatArray:
+        return np.log(np.maximum(self.transform(np.exp(x), np.exp(-x), device), LEAST))
+
+    def escape(self) -> FloatArray:
+        """Mean time from the density before the pulse to the far side."""
+        zero = np.zeros((self.up.shape[1], 1))
+        unit = self._replace(switched=np.ones_like(self.switched))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # where it never leaves
+            return np.asarray(unit.transform(zero, zero, np.arange(len(zero)))[:, 0])
+
+    def transform(self, s: Array, edge: Array, device: IntArray) -> Array:
+        """Mean over the density before the pulse of p in (1), with p = edge at the far side.
+
+        `s` and `edge` have the shape (pulses, points of the contour); `device` is that of each pulse.
+        """
+        # With p_j = a p_{j+1} + b, and 1 - a = c to be summed by itself [2]; the mean over the points up to j
+        # is A p_{j+1} + B.
+        c, b, share, mean = np.ones_like(s), edge.copy(), np.zeros_like(s), np.zeros_like(s)
+        leaving, inverse = np.empty_like(s), np.empty_like(s)
+        for up, down, own, weight in zip(*(part[:, device, None] for part in self), strict=True):
+            np.multiply(c, down, out=leaving)
+            leaving += s
+            np.reciprocal(np.add(leaving, up, out=inverse), out=inverse)
+            np.multiply(leaving, inverse, out=c)
+            b *= down
+            b += own
+            b *= inverse
+            share += weight
+            mean += np.multiply(share, b, out=leaving)
+            inverse *= up
+            share *= inverse
+        return mean
+
+
+def _switched(edge: FloatArray, sine: FloatArray, delta: FloatArray, field: FloatArray) -> FloatArray:
+    """Probability to fall to -1 without drive: p(z, 0), likewise exact relative to itself."""
+    # dp/dtheta ~ exp(-Delta (z + h)^2)/sin theta, ending smoothly in the wells as `fokker_planck` does it.
+    past_barrier = edge + field
+    well = 1.0 - 1.0 / (2.0 * delta)
+    deep = np.sqrt(_IN_WELL / delta)
+    share = np.abs(past_barrier) / np.minimum(well + field * np.sign(past_barrier), deep)
+    ending = np.maximum(1.0 - share**20, 0.0) ** 8
+    change = np.exp(-delta * past_barrier**2) * ending / np.maximum(sine, 1e-9)
+    total = np.cumsum(change[::-1], axis=0)[::-1]
+    return np.asarray(total[1:] / total[:1])
+
+
+def _differences(nodes: FloatArray) -> FloatArray:
+    """Weights, shape (nodes, 3), that give the first three derivatives at 0 from values at the nodes."""
+    powers = np.vander(nodes, increasing=True)
+    return np.asarray(np.linalg.inv(powers)[1:4].T * [1.0, 2.0, 6.0])
