@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "steps": circuits.steps,
     "orders": ensembles.orders,
     "fokker-planck": solver.fokker_planck_rows,
+    "rare": solver.rare_rows,
     "ensembles": ensembles.error_rates,
     "equilibrium": langevin.equilibrium,
     "langevin": langevin.error_rates,

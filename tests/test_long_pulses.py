@@ -57,6 +57,34 @@ def test_continuation_agrees_with_the_solver_at_its_longest_times():
     assert continued[shown] == pytest.approx(exact[shown], rel=1e-3)
 
 
+def test_integral_goes_on_as_the_march_does():
+    # Independent: the march itself, to its longest time. Power differs between the wells, and in them.
+    rng = np.random.default_rng(9)
+    i, delta, h = rng.uniform(0.3, 2.0, 60), rng.uniform(15.0, 60.0, 60), rng.uniform(-0.1, 0.1, 60)
+    tau = np.array([20.0, 90.0, 150.0, 500.0, 1100.0]) * np.ones((60, 1))
+    line, power = (lambda z: i * (1.0 + 0.1 * z)), (lambda z: 1.0 + i + 0.4 * z + 0.3 * z**2)
+    edge = [fokker_planck.Stage(lambda z: 0.5 * i + 0.0 * z, np.full(60, 0.3))]
+    exact = fokker_planck.write_statistics(line, delta, tau, power, field=h, rise=edge, fall=edge)
+    found = long_pulses.write_statistics(line, delta, tau, power, field=h, rise=edge, fall=edge)
+    slow = (exact.error_rate > 0.01) & (exact.error_rate < 0.99) & (tau > 100.0)
+    assert slow.sum() > 15
+    assert found.integral == pytest.approx(exact.integral, rel=3e-4)
+    assert found.final == pytest.approx(exact.final, rel=1e-3)
+    assert found.error_rate == pytest.approx(exact.error_rate, rel=1e-2, abs=1e-6)
+
+
+def test_mean_power_of_a_bit_that_is_lost_slowly():
+    # Analytic, for a time tau = 1/lambda: 1 - 1/e of it before the switch, 1/e after; quadratic wells.
+    i, delta = np.array([0.3, 0.2]), np.array([60.0, 90.0])
+    tau = 1.0 / long_pulses.decay_rate(i, delta)
+    found = long_pulses.write_statistics(lambda z: 0.0 * z + i, delta, tau[:, None], lambda z: 2.0 + z)
+    before, after = 3.0 - 0.5 / (delta * (1.0 - i)), 1.0 + 0.5 / (delta * (1.0 + i))
+    expected = before * (1.0 - np.exp(-1.0)) + after * np.exp(-1.0)
+    assert tau.min() > 1e10
+    assert found.integral[:, 0] / tau == pytest.approx(expected, rel=1e-3)
+    assert found.error_rate[:, 0] == pytest.approx(np.exp(-1.0), rel=1e-4)
+
+
 def test_seconds():
     # Expected: exp(-rate t) with t long against everything else; 1 s at t_D = 1 ns.
     i, delta = 0.4, 60.0
@@ -87,6 +115,50 @@ def test_table_meets_the_solver(overdrive, stability, absolute):
     shown = (exact < 0.9) & (exact > 1e-16) & (i < 4.0) & (delta < 120.0)
     if shown.any():
         assert table[shown] == pytest.approx(np.log(exact[shown]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("overdrive", "error"), [((-0.2, 0.0), 0.2), ((0.0, 0.6), 0.08), ((0.6, 1.0), 0.08), ((1.0, 1.5), 0.2)]
+)
+def test_table_of_rare_switching_meets_the_solver(overdrive, error):
+    i, delta = draws(60, overdrive, (20.0, 120.0))
+    tau = np.exp(np.random.default_rng(11).uniform(np.log(2.0), np.log(1e4), (60, 12))) / rate_table._scale(i)
+    exact = long_pulses.log_exponent(lambda z: 0.0 * z + i[:, 0], delta[:, 0], tau)
+    table = np.log(-rate_table.log_error_rate(i, delta, tau))
+    shown = (exact > np.log(1e-18)) & (exact < np.log(0.05))
+    assert shown.sum() > 15
+    assert table[shown] == pytest.approx(exact[shown], abs=error, rel=0.0)
+
+
+@pytest.mark.parametrize("stability", [25.0, 58.0, 110.0])
+def test_table_rises_with_overdrive_and_duration(stability):
+    i, tau = np.linspace(0.0, 4.0, 401)[:, None], np.geomspace(0.1, 1e6, 500)
+    exponent = np.log(-rate_table.log_error_rate(i, stability, tau))
+    shown = (exponent > np.log(1e-18)) & (exponent < np.log(500.0))
+    assert np.all(np.diff(exponent, axis=0)[shown[:-1]] > 0.0)
+    assert np.all(np.diff(exponent, axis=1)[shown[:, :-1]] > 0.0)
+
+
+def test_table_of_decay_rates_meets_the_solver():
+    i, delta = draws(80, (-0.5, 2.0), (20.0, 120.0))
+    exact = np.log(long_pulses.decay_rate(i, delta))
+    assert rate_table.log_decay_rate(i, delta) == pytest.approx(exact, abs=0.02, rel=0.0)
+
+
+def test_load_lines_that_hardly_ever_switch():
+    # A stray field that holds the state makes the overdrive negative.
+    i, delta = draws(50, (-0.1, 0.6), (25.0, 80.0))
+    change = np.random.default_rng(6).uniform(-0.4, 0.6, (50, 1))
+    tau = np.exp(np.random.default_rng(8).uniform(np.log(4.0), np.log(1e4), (50, 8)))
+    exact = long_pulses.log_exponent(
+        lambda z: i[:, 0] * (1.0 + 0.5 * change[:, 0] * (1.0 - z)), delta[:, 0], tau
+    )
+    mapped = np.log(-rate_table.log_error_rate_on_load_line(i, change, delta, tau))
+    shown = (exact > np.log(1e-18)) & (exact < np.log(0.05))
+    assert shown.sum() > 100
+    deviation = np.abs(mapped - exact)
+    assert deviation[shown].max() < 0.5
+    assert deviation[shown & (i > 0.05)].max() < 0.2
 
 
 def test_load_lines_of_a_junction_under_voltage():

@@ -33,7 +33,7 @@ def test_probabilities_of_the_reference():
     deviation = np.abs(found - np.log(-np.log1p(-TABLE["probability"])))
     defined = TABLE["probability"] > np.exp(-TABLE["stability"] * (1.0 + TABLE["field"]) ** 2)
     assert defined.sum() == len(TABLE) - 3
-    assert TABLE["probability"].min() < 1e-16
+    assert TABLE["probability"].min() < 1e-17
     assert deviation[defined].max() < 0.06
     assert np.median(deviation) < 1e-3
     late = defined & (TABLE["reduced_time"] > 5.0) & (TABLE["overdrive"] > 0.0)

@@ -108,6 +108,24 @@ def copy(finished, tmp_path):
 # ---- the table --------------------------------------------------------------------------------------
 
 
+def test_pulses_from_a_nanosecond_to_a_tenth_of_a_millisecond(tmp_path):
+    # Expected: after the transient exp(-lambda t), with one rate from each of two pairs of long durations.
+    long = {"start": 1e-9, "stop": 1e-4, "points": 16, "spacing": "log"}
+    run_here(study(amplitude={"start": 0.2, "stop": 0.5, "points": 4}, duration=long, devices=3), tmp_path)
+    rows = RunDirectory.open(tmp_path).samples().sort_values(KEYS)
+    assert (rows["status"] == "ok").all()
+    shape = (-1, 16)
+    rate, energy, time = (
+        rows[name].to_numpy().reshape(shape) for name in ("write_error_rate", "energy_J", "duration_s")
+    )
+    assert np.all(np.diff(rate, axis=1) <= 1e-7)  # what the march leaves of a rate near 1
+    assert np.all(np.diff(energy, axis=1) > 0.0)
+    slope = -np.diff(np.log(rate[:, -4:].clip(1e-300)), axis=1) / np.diff(time[:, -4:], axis=1)
+    shown = (rate[:, -1] < 0.999) & (rate[:, -1] > 1e-250)
+    assert shown.sum() >= 3
+    assert slope[shown, 0] == pytest.approx(slope[shown, 2], rel=1e-3)
+
+
 def test_every_device_and_pulse_has_a_row(samples):
     one = study()
     expected = pd.MultiIndex.from_product(

@@ -14,18 +14,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import NdBSpline, make_interp_spline
 
-from mtjchar.physics.fokker_planck import write_error_rate
-from mtjchar.physics.long_pulses import decay_rate
+from mtjchar.physics.fokker_planck import at_constant_overdrive, write_error_rate
+from mtjchar.physics.long_pulses import decay_rate, log_exponent
 
 FloatArray = npt.NDArray[np.float64]
 
-OVERDRIVE = (0.0, 20.0)
+OVERDRIVE = (-0.5, 20.0)
 STABILITY = (10.0, 250.0)
 
 _END = 40.0  # scaled time from which on the logarithm is a straight line
 _FALLEN = (0.35, 0.4)  # of c in `log_error_rate_on_load_line`
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
-_FLOOR = 1e-5  # of -ln WER: below, relative accuracy is given up
+_FLOOR = 1e-5  # of -ln WER in the table of frequent switching
+_HIGHEST = 4.0  # overdrive in the table of rare switching
+_LOWEST = 0.35  # in that of frequent switching
+# ln(-ln WER) from which the tables are mixed, over a decade, for some overdrives.
+_MIXED = np.array([[_LOWEST, 0.55, 2.5, _HIGHEST], np.log([1e2, 1e-2, 1e-2, 2e-4])])
 
 
 def log_error_rate(
@@ -36,7 +40,7 @@ def log_error_rate(
     Parameters
     ----------
     overdrive : array_like
-        I/Ic0, 1. What lies outside of 0 to 20 is taken for the nearer end.
+        I/Ic0, 1. What lies outside of -0.5 to 20 is taken for the nearer end.
     stability : array_like
         Thermal stability Delta, 1. What lies outside of 10 to 250 is taken for the nearer end.
     reduced_time : array_like
@@ -48,7 +52,13 @@ def log_error_rate(
         At most 0, of the shape that the arguments broadcast to. For stabilities from 20 to 120 and overdrives
         from 0.05 to 15 the error rate is within 0.001 of that of `mtjchar.physics.long_pulses`, and for
         overdrives to 4 and rates below 0.9 its logarithm within 1 %, or 0.01 for rates below 0.9999. For
-        stabilities from 10 to 240 the error rate is within 0.005.
+        stabilities from 10 to 240 the error rate is within 0.005. It rises with overdrive and duration.
+
+        Where a pulse hardly ever switches, -ln WER has a relative accuracy: for switching probabilities from
+        1e-18 up, stabilities from 20 to 120 and times that are not below those in which rates change, within
+        8 % of `mtjchar.physics.long_pulses.log_exponent` for overdrives from 0 to 1, 20 % from -0.2 to 0 and
+        from 1 to 1.5, 60 % up to 3. Beyond, probabilities below 1e-3 in pulses that are too short by far are
+        of the right order only, and so are those below 1e-10 at overdrives below -0.2.
     """
     i, delta, tau = np.broadcast_arrays(
         np.clip(np.asarray(overdrive, dtype=np.float64), *OVERDRIVE),
@@ -59,8 +69,15 @@ def log_error_rate(
     pair = np.stack([i, np.log(delta)], axis=-1)
     time = tau * _scale(i)
     early = np.minimum(time, _END)
-    exponent = np.exp(table.early(np.concatenate([pair, np.log1p(2.0 * early)[..., None]], axis=-1)))
-    value = np.array(-np.maximum(exponent - _FLOOR, 0.0))
+    frequent = np.stack([np.maximum(i, _LOWEST), pair[..., 1], np.log1p(2.0 * early)], axis=-1)
+    exponent = np.exp(table.early(frequent))
+    often = np.log(np.maximum(exponent - _FLOOR, 1e-300))
+    # Above its highest overdrive the table of rare switching stands for those at the same scaled time.
+    rare = table.rare(
+        np.minimum(np.concatenate([pair, frequent[..., 2:]], axis=-1), [_HIGHEST, np.inf, np.inf])
+    )
+    share = np.clip((rare - np.interp(i, *_MIXED)) / np.log(10.0), 0.0, 1.0)
+    value = np.array(-np.exp(share * often + (1.0 - share) * rare))
     late = time > _END
     if late.any():
         value[late] -= np.exp(table.decay(pair[late])) * np.asarray(tau - early / _scale(i))[late]
@@ -78,7 +95,8 @@ def log_decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatA
     Returns
     -------
     ndarray
-        Of the shape that the arguments broadcast to; within 0.02 for overdrives up to 2.
+        Of the shape that the arguments broadcast to; within 0.02 for overdrives from -0.5 to 2 and
+        stabilities from 20 to 120.
     """
     i, delta = np.broadcast_arrays(
         np.clip(np.asarray(overdrive, dtype=np.float64), *OVERDRIVE),
@@ -107,7 +125,9 @@ def log_error_rate_on_load_line(
     ndarray
         Of the shape that the arguments broadcast to. For a from -0.4 to 0.6 within 0.005 decades of
         `mtjchar.physics.fokker_planck.write_statistics`, for rates from 0.9999 to 1e-16; for a from -0.55 to
-        1.2 the rate itself is within 0.01.
+        1.2 the rate itself is within 0.01. Where switching is rare, from a probability of 1e-18 up and for
+        reduced times from 4 on, -ln WER is within 20 % of `mtjchar.physics.long_pulses.log_exponent` for
+        overdrives from 0.05 to 0.6, within 60 % from -0.1 on.
 
     Notes
     -----
@@ -150,24 +170,38 @@ def _later(overdrive: FloatArray, feedback: FloatArray) -> FloatArray:
 
 
 class _Table(NamedTuple):
-    early: NdBSpline  # ln(-ln WER) over overdrive, ln Delta and ln(1 + 2 s), scaled time s up to _END
+    early: NdBSpline  # ln(-ln WER + floor) over overdrive, ln Delta and ln(1 + 2 s), scaled time s up to _END
+    rare: NdBSpline  # ln(-ln WER) over the same, fewer points, overdrives up to _HIGHEST
     decay: NdBSpline  # logarithm of the decay rate beyond, over the first two
 
 
 @functools.cache
 def _table() -> _Table:
     i = np.concatenate(
-        [np.linspace(0.0, 0.6, 8)[:-1], np.linspace(0.6, 2.0, 24)[:-1], np.geomspace(2.0, OVERDRIVE[1], 13)]
+        [[_LOWEST, 0.45, 0.53], np.linspace(0.6, 2.0, 24)[:-1], np.geomspace(2.0, OVERDRIVE[1], 13)]
     )
     delta = np.geomspace(*STABILITY, 18)
     time = np.concatenate([np.linspace(0.0, 10.0, 65)[:-1], np.linspace(10.0, _END, 15)])
     rate = write_error_rate(i[:, None, None], delta[:, None], time / _scale(i)[:, None, None])
     exponent = -np.log(np.clip(rate, np.finfo(float).tiny, 1.0))
     axes = (i, np.log(delta), np.log1p(2.0 * time))
+    held = np.concatenate([np.linspace(-0.5, 0.35, 12)[:-1], i])
     return _Table(
         _tensor_spline(axes, np.log(exponent + _FLOOR)),
-        _tensor_spline(axes[:2], np.log(decay_rate(i[:, None], delta))),
+        _rare_table(),
+        _tensor_spline((held, axes[1]), np.log(decay_rate(held[:, None], delta))),
     )
+
+
+def _rare_table() -> NdBSpline:
+    i = np.concatenate(
+        [[-0.5, -0.3, -0.15, -0.07, 0.0, 0.07, 0.15], np.linspace(0.25, 1.3, 8), [1.5, 2.0, 2.8, _HIGHEST]]
+    )
+    delta = np.array([STABILITY[0], 14.0, 20.0, 32.0, 55.0, 90.0, 150.0, STABILITY[1]])
+    place = np.linspace(0.0, np.log1p(2.0 * _END), 12)
+    tau = 0.5 * np.expm1(place) / _scale(i)[:, None, None]
+    exponent = at_constant_overdrive(log_exponent, i[:, None, None], delta[:, None], tau)
+    return _tensor_spline((i, np.log(delta), place), exponent)
 
 
 def _tensor_spline(axes: tuple[FloatArray, ...], values: FloatArray) -> NdBSpline:

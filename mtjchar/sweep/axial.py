@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.polynomial import chebyshev
 
-from mtjchar.physics import fokker_planck, torque
+from mtjchar.physics import fokker_planck, long_pulses, torque
 from mtjchar.spice.measure import EDGE_PARTS, EdgeTimes, LoadLine
 from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import Direction, Study
@@ -145,7 +145,7 @@ class _Writes(NamedTuple):
         edges = EdgeTimes.of(self.study)
         plateau = np.maximum(durations - edges.outside, 0.0)
         t_d = self.relaxation_time[:, None]
-        statistics = fokker_planck.write_statistics(
+        statistics = long_pulses.write_statistics(
             self.overdrive,
             self.stability,
             plateau / t_d,

@@ -1,4 +1,4 @@
-"""The Fokker-Planck solver against 50-digit references."""
+"""The Fokker-Planck solver against 50-digit references, and rare switching against positive matrices."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mtjchar.physics import fokker_planck, passage
+from mtjchar.physics import fokker_planck, long_pulses, passage
 from verification.report import COLOURS, Row, at_most, figure
 
 FloatArray = npt.NDArray[np.float64]
 
 REFERENCE = Path(__file__).resolve().parents[2] / "tests/reference/fokker_planck.csv"
+RARE_REFERENCE = REFERENCE.with_name("rare_switching.csv")
 LIMIT = 5e-4
 
 
@@ -42,6 +43,39 @@ def deviation(table: Reference) -> FloatArray:
     """Relative error of `write_error_rate` at the points of the table."""
     found = fokker_planck.write_error_rate(table.overdrive, table.stability, table.reduced_time)
     return np.asarray(found / table.write_error_rate - 1.0)
+
+
+def rare_rows() -> list[Row]:
+    """Compare small probabilities of switching with products of positive matrices."""
+    table = np.genfromtxt(RARE_REFERENCE, delimiter=",", names=True, skip_header=3)
+    bent = (table["slonczewski_lambda"] ** 2 - 1.0) / (table["slonczewski_lambda"] ** 2 + 1.0)
+
+    def drive(z: FloatArray) -> FloatArray:
+        line = table["overdrive"] * (1.0 + 0.5 * table["feedback"] * (1.0 - z))
+        return np.asarray(line * (1.0 + bent) / (1.0 + bent * z))
+
+    tau, field = table["reduced_time"], table["field"]
+    found = long_pulses.log_exponent(drive, table["stability"], tau[:, None], field=field)[:, 0]
+    deviation = np.abs(found - np.log(-np.log1p(-table["probability"])))
+    # Smaller ones depend on where in the well a write counts as done.
+    defined = table["probability"] > np.exp(-table["stability"] * (1.0 + field) ** 2)
+    rows = []
+    for what, chosen, limit in (
+        ("τ above 5, overdrive above 0", (tau > 5.0) & (table["overdrive"] > 0.0), 0.005),
+        ("τ from 1, overdrive from −0.2", tau > 0.0, 0.06),
+    ):
+        own = defined & chosen
+        least = table["probability"][own].min()
+        rows.append(
+            at_most(
+                "probability of rare switching",
+                f"{what}; {own.sum()} points down to {least:.0e}, with load lines and fields",
+                "products of positive matrices",
+                float(deviation[own].max()),
+                limit,
+            )
+        )
+    return rows
 
 
 def fokker_planck_rows() -> list[Row]:
