@@ -52,6 +52,10 @@ class UnreachableError(MtjcharError):
     """No pulse within the limits reaches the error rate that was asked for."""
 
 
+class ConvergenceError(MtjcharError):
+    """A fit has not reached the minimum of its deviance."""
+
+
 class SimulationError(MtjcharError):
     """Ngspice did not deliver what it was asked for; the message holds ngspice's own words.
 

@@ -18,7 +18,7 @@ ARROWS = {"down": "$\\downarrow$", "up": "$\\uparrow$"}
 
 
 def fitted(*rows):
-    options = {"vary": ["critical_current"], "intervals": False, "exact": False, "starts": 1}
+    options = {"vary": ["critical_current"], "intervals": False, "starts": 1}
     return fit_stack_quietly([table_of(one) for one in rows], FILM, **options)
 
 
@@ -33,7 +33,9 @@ def thresholds(durations, rates, kelvin=(300.0,)):
     names = ["direction", "duration_s", "wer", "temperature_K"]
     rows = pd.DataFrame(itertools.product(BOTH[:1], durations, rates, kelvin), columns=names)
     pulses = Pulses.of(rows.assign(amplitude_V=1.0), 300.0)
-    found = SwitchingModel(FILM).threshold(nominal_values(FILM), pulses, 1.0 - rows["wer"].to_numpy())
+    found = SwitchingModel(FILM).solved_threshold(
+        nominal_values(FILM), pulses, np.log(-np.log(rows["wer"].to_numpy()))
+    )
     return rows.assign(amplitude_V=found)
 
 

@@ -309,7 +309,7 @@ def test_single_shots_are_counted_by_pulse(words):
     single = counted.loc[counted.index.repeat(40)].reset_index(drop=True).assign(trials=1)
     at = single.groupby(["direction", "amplitude_V", "duration_s"], sort=False).cumcount()
     single["switched"] = np.where(at < single["switched"], *words)
-    options = {"vary": ["stability", "critical_current"], "intervals": False, "exact": False, "starts": 1}
+    options = {"vary": ["stability", "critical_current"], "intervals": False, "starts": 1}
     fits = [fit_stack_quietly([table_of(rows)], FILM, **options) for rows in (counted, single)]
     for name in ("vector", "covariance", "dispersion"):
         assert np.allclose(*(getattr(fit, name) for fit in fits), rtol=1e-9)
@@ -318,7 +318,7 @@ def test_single_shots_are_counted_by_pulse(words):
 def test_rows_of_few_trials_are_looked_at_by_pulse():
     few = counts(31).head(8).assign(trials=2, switched=2)
     both = pd.concat([few, few.assign(switched=0)])
-    options = {"vary": ["critical_current"], "intervals": False, "exact": False, "starts": 1}
+    options = {"vary": ["critical_current"], "intervals": False, "starts": 1}
     assert fit_stack_quietly([table_of(both)], FILM, **options).problem.rows == 16
 
 
@@ -334,7 +334,7 @@ def test_single_shots_that_tell_nothing():
 
 
 def test_rows_that_are_repeated():
-    rows, options = counts(32), {"intervals": False, "exact": False, "starts": 1}
+    rows, options = counts(32), {"intervals": False, "starts": 1}
     with pytest.warns(FitWarning, match="rows are exact repeats of others, and count as data of their own"):
         fit_stack([table_of(rows, "a.csv"), table_of(rows, "b.csv")], FILM, **options)
     # The same pulses measured once more, and no warning.

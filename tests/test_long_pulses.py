@@ -25,6 +25,26 @@ def test_eigenvalue_is_the_slope_of_the_solver():
     assert rate[fast] == pytest.approx(slope[fast], rel=1e-4)
 
 
+def test_eigenvectors_give_the_error_rate_of_a_long_pulse():
+    # The other way, a march through the whole pulse, with load lines and fields.
+    rng = np.random.default_rng(9)
+    count = 60
+    i, delta = rng.uniform(0.5, 3.0, count), np.exp(rng.uniform(np.log(20.0), np.log(120.0), count))
+    bend, field = rng.uniform(-0.4, 0.6, count), rng.uniform(-0.2, 0.2, count)
+
+    def drive(z):
+        return i * (1.0 + 0.5 * bend * (1.0 - z))
+
+    fastest = np.maximum(np.abs(drive(np.linspace(-1.0, 1.0, 33)[:, None]) - field).max(axis=0), 1.0)
+    tau = 45.0 / fastest
+    marched = fokker_planck.write_statistics(drive, delta, tau[:, None], field=field).error_rate[:, 0]
+    decay = fokker_planck.slowest_decay(drive, delta, field)
+    shown = (marched > 1e-200) & (marched < 0.9999)
+    assert shown.sum() > 30
+    found = np.log(decay.amplitude) - decay.rate * tau
+    assert found[shown] == pytest.approx(np.log(marched[shown]), rel=1e-4)
+
+
 def test_eigenvalue_meets_the_mean_time_of_escape():
     # Two ways, one integrated in closed form; around 1e-6 the one hands over to the other.
     i = np.linspace(0.2, 0.7, 60)
@@ -32,10 +52,10 @@ def test_eigenvalue_meets_the_mean_time_of_escape():
         escape = 1.0 / mean_passage_time(i, delta, to=-0.9)
         both = (escape > 3e-7) & (escape < 3e-6)
         assert both.any()
-        eigenvalue = fokker_planck.slowest_eigenvalue(
-            lambda z, own=i[both]: 0.0 * z + own, np.full(both.sum(), delta)
+        decay = fokker_planck.slowest_decay(
+            lambda z, own=i[both]: 0.0 * z + own, np.full(both.sum(), delta), np.zeros(both.sum())
         )
-        assert eigenvalue == pytest.approx(escape[both], rel=5e-3)
+        assert decay.rate == pytest.approx(escape[both], rel=5e-3)
 
 
 def test_limits_of_the_eigenvalue():

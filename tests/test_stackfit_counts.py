@@ -11,9 +11,9 @@ from mtjchar.errors import InputError
 from mtjchar.stackfit import pulses_at, simulate_counts, table_of
 from mtjchar.stackfit.checks import before
 from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
-from mtjchar.stackfit.fit import set_up
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.setup import set_up
 
 THREE = ("stability", "critical_current", "relaxation_time")
 TRUE = nominal_values(FILM)
@@ -26,7 +26,13 @@ def thresholds(durations, rates, directions=("p_to_ap",), kelvin=(300.0,), curre
     names = ["direction", "duration_s", "wer", "temperature_K"]
     rows = pd.DataFrame(itertools.product(directions, durations, rates, kelvin), columns=names)
     pulses = Pulses.of(rows.assign(**{column: 1.0}), 300.0)
-    return rows.assign(**{column: SwitchingModel(FILM).threshold(TRUE, pulses, 1.0 - rows["wer"].to_numpy())})
+    return rows.assign(
+        **{
+            column: SwitchingModel(FILM).solved_threshold(
+                TRUE, pulses, np.log(-np.log(rows["wer"].to_numpy()))
+            )
+        }
+    )
 
 
 def counted(durations, shares=(0.2, 0.8), **options):

@@ -283,7 +283,7 @@ def test_a_fit_of_amplitudes_at_an_error_rate(tmp_path):
     true = nominal_values(film)
     pulses = pulses_at(film, np.geomspace(3e-9, 1e-6, 6), [0.5])
     rate = np.full(len(pulses), 1e-6)
-    volts = SwitchingModel(film).threshold(true, Pulses.of(pulses, 300.0), 1.0 - rate)
+    volts = SwitchingModel(film).solved_threshold(true, Pulses.of(pulses, 300.0), np.log(-np.log(rate)))
     path = tmp_path / "wer.csv"
     pulses.assign(amplitude_V=volts, wer=rate).to_csv(path, index=False)
     fit = fit_stack_quietly([read_table(path)], film, intervals=False)

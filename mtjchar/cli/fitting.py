@@ -58,6 +58,9 @@ def fit(
             help="Parameter: which pulses to measure next, at the data's temperature.",
         ),
     ] = None,
+    accept_unconverged: Annotated[
+        bool, typer.Option("--accept-unconverged", help="Write FITTED even if the fit has not converged.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit a stack to tester data: values, intervals, and what the data cannot tell.
@@ -68,7 +71,7 @@ def fit(
     from mtjchar import plotting
     from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
     from mtjchar.stackfit.design import check_plan
-    from mtjchar.stackfit.fit import set_up
+    from mtjchar.stackfit.setup import set_up
     from mtjchar.stackfit.stackfile import check_names
     from mtjchar.study import load_stack
 
@@ -95,7 +98,7 @@ def fit(
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
     # Last: a film that has no such values is an error, and the report says how it came about.
-    write_stack(result, out, name, reference)
+    write_stack(result, out, name, reference, accept_unconverged=accept_unconverged)
     if not as_json:
         console.print(f"wrote {out}", highlight=False)
 

@@ -161,8 +161,12 @@ def at_constant_overdrive(
     counts = np.bincount(row, minlength=len(pairs))
     column = np.empty_like(row)
     column[order] = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    times = np.zeros((len(pairs), max(counts, default=0)))
-    times[row, column] = np.broadcast_to(tau, shape).ravel()
+    durations = np.broadcast_to(tau, shape).ravel()
+    # Places without a duration repeat the longest one, which costs nothing.
+    longest = np.zeros(len(pairs))
+    np.maximum.at(longest, row, durations)
+    times = np.repeat(longest[:, None], max(counts, default=0), axis=1)
+    times[row, column] = durations
 
     result = np.empty_like(times)
     for start in range(0, len(pairs), _BATCH):
@@ -254,8 +258,15 @@ def write_statistics(
     return _read_out(march, step, tau)
 
 
-def slowest_eigenvalue(overdrive: FunctionOfZ, stability: FloatArray) -> FloatArray:
-    """Rate, per t_D, of the slowest decay of the error rate in a constant pulse; see `long_pulses`.
+class Decay(NamedTuple):
+    """How the error rate falls at the end of a long pulse, arrays of shape (devices,)."""
+
+    rate: FloatArray  # per t_D, with an absolute error from rounding of some 1e-11; below, it may be NaN
+    amplitude: FloatArray
+
+
+def slowest_decay(overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray) -> Decay:
+    """Slowest decay of the error rate in a constant pulse: amplitude exp(-rate tau), for large tau.
 
     Parameters
     ----------
@@ -263,30 +274,45 @@ def slowest_eigenvalue(overdrive: FunctionOfZ, stability: FloatArray) -> FloatAr
         i(z), as for `write_statistics`.
     stability : ndarray, shape (devices,)
         Delta, in the range of `write_error_rate`.
+    field : ndarray, shape (devices,)
+        h, as for `write_statistics`.
 
-    Returns
-    -------
-    ndarray, shape (devices,)
-        With an absolute error from rounding of some 1e-11.
+    Notes
+    -----
+    The rate is the smallest eigenvalue of the operator. With its right and left eigenvectors r and l, the
+    density rho before the pulse and the committor c after it, the amplitude is (rho r) (l c)/(l r).
     """
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
-    drive, field = overdrive(probe), np.zeros_like(stability)
+    drive = overdrive(probe) - field
     fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
     check(fastest, stability, field)
     grid = _Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
-    bands = -grid.generator(overdrive(grid.z))
+    bands, relaxed = -grid.generator(overdrive(grid.z)), grid.relaxed()
     bands[2] -= 1.0  # `factorize` adds it
-    factors, mode = factorize(bands), grid.relaxed()
-    eigenvalue = np.zeros_like(stability)
-    # Inverse iteration; the next eigenvalue is at least about twice as large.
-    for _ in range(_ITERATIONS):
-        mean = (mode * grid.weight).sum(axis=0)
-        mode = factors.solve(mode[:, None])[:, 0] / mean
-        before, eigenvalue = eigenvalue, 1.0 / (mode * grid.weight).sum(axis=0)
-        mode *= eigenvalue
-        if np.all(np.abs(eigenvalue - before) <= _CONVERGED * np.abs(eigenvalue) + 1e-12):
-            break
-    return np.asarray(eigenvalue)
+    rate, right = _slowest_mode(bands, relaxed, grid.weight)
+    bands[2] += 1.0
+    bands = transposed(bands)
+    bands[2] -= 1.0
+    _, left = _slowest_mode(bands, grid.weight, relaxed)
+    with np.errstate(invalid="ignore"):
+        overlap = (left * right).sum(axis=0)
+        return Decay(rate, (grid.weight * right).sum(axis=0) * (left * relaxed).sum(axis=0) / overlap)
+
+
+def _slowest_mode(bands: FloatArray, start: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Smallest eigenvalue and its vector by inverse iteration; the next one is about twice as large."""
+    mode, eigenvalue = start, np.zeros(start.shape[1])
+    # An eigenvalue that is lost in rounding makes the matrix singular; it may come out as no number.
+    with np.errstate(all="ignore"):
+        factors = factorize(bands)
+        for _ in range(_ITERATIONS):
+            mean = (mode * weight).sum(axis=0)
+            mode = factors.solve(mode[:, None])[:, 0] / mean
+            before, eigenvalue = eigenvalue, 1.0 / (mode * weight).sum(axis=0)
+            mode *= eigenvalue
+            if not np.any(np.abs(eigenvalue - before) > _CONVERGED * np.abs(eigenvalue) + 1e-12):
+                break
+    return np.asarray(eigenvalue), mode
 
 
 def check(overdrive: FloatArray, stability: FloatArray, field: FloatArray) -> None:

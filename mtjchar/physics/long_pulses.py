@@ -15,10 +15,10 @@ with its mean f_1 over Boltzmann's density behind the barrier, the drive on.
 
 A pulse that hardly ever switches has an error rate near 1, of which a computer keeps 16 digits.
 `log_exponent` therefore gives ln(-ln WER): for 1 - WER = p, small, that is ln p, for a small WER it is the
-logarithm of how many orders of magnitude it has. Below p = 0.003 it is from `mtjchar.physics.rare_switching`,
-above 0.03 from the equation for the error rate, between them a mixture of both. Just after the start of a
-pulse p is less than lambda tau, because the density in the well has to tilt first: at Delta = 58 and i = 0.33
-by a factor 1.5 at tau = 20, and 1600 at tau = 3.
+logarithm of how many orders of magnitude it has. Below p = 1e-5, or 1e-3 where no barrier is to be crossed,
+it is from `mtjchar.physics.rare_switching`, above ten times that from the equation for the error rate,
+between them a mixture of both. Just after the start of a pulse p is less than lambda tau, because the density
+in the well has to tilt first: at Delta = 58 and i = 0.33 by a factor 1.5 at tau = 20, and 1600 at tau = 3.
 """
 
 from __future__ import annotations
@@ -32,18 +32,17 @@ from scipy.integrate import cumulative_simpson
 
 from mtjchar.errors import InputError
 from mtjchar.physics import fokker_planck, rare_switching
-from mtjchar.physics.fokker_planck import FunctionOfZ, Stage, WriteStatistics, of_some
+from mtjchar.physics.fokker_planck import Decay, FunctionOfZ, Stage, WriteStatistics, of_some
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 
-_HANDOVER = 100.0  # tau_0, times the overdrive where that is above 1: faster modes have died out by then
-_LEAST_EIGENVALUE = (
-    1e-6  # rounding spoils smaller ones; there the inverse of the mean time of escape is as good
-)
-_RARE = (0.003, 0.03)  # probability of switching between which the two ways are mixed
+_HANDOVER = 40.0  # tau_0, times the overdrive where that is above 1: faster modes have died out by then
+_LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; the inverse of the mean time of escape is as good
+# Probability of switching between which two ways are mixed: where a barrier is to be crossed, and where not.
+_BARRIER, _RARE = (1e-5, 1e-4), (1e-3, 1e-2)
 _IN_WELL_POINTS = 2001
 _PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
 
@@ -75,7 +74,7 @@ def log_exponent(
         At least -690.8, the logarithm of 1e-300. Where switching is rare, for Delta from 25 to 120,
         overdrives from -0.2 to 0.9 and tau from 1 on, within 0.06, and for tau above 5 and overdrives above 0
         within 0.005, of tests/reference/rare_switching.csv; elsewhere -ln WER has the accuracy of
-        `mtjchar.physics.fokker_planck.write_error_rate`, and beyond tau = 100 that of `decay_rate`. Above
+        `mtjchar.physics.fokker_planck.write_error_rate`, and beyond tau = 40 that of `decay_rate`. Above
         overdrives of 3 a probability of switching below 0.01, in a pulse that is too short by far, may be off
         by a factor of 2.
 
@@ -94,26 +93,23 @@ def log_exponent(
     be at the barrier at rest, exp(-Delta (1 + h)^2), depend on where in the well a write counts as done.
     """
     delta, tau, h, barrier = _devices(overdrive, stability, reduced_time, field)
-    low, high = np.log(_RARE)
-
-    def where_rare(pulses: BoolArray) -> FloatArray:
-        device, duration = np.nonzero(pulses)
-        chance = rare_switching.switching_probability(overdrive, delta, h, device, tau[device, duration])
-        return np.log(-np.log1p(-np.minimum(chance, 0.5)))
-
-    # Where there is a barrier, the longest pulse tells whether switching is rare in all.
-    longest = np.zeros(tau.shape, dtype=bool)
-    longest[np.arange(len(delta)), tau.argmax(axis=1)] = barrier
-    result = np.full(tau.shape, np.inf)
-    result[longest] = where_rare(longest)
-    often = result.min(axis=1) > low
-    if often.any():
-        drive = of_some(overdrive, often, len(delta))
-        logarithm = _solve(drive, delta[often], tau[often], h[often]).log_error_rate
-        result[often] = np.log(np.maximum(-logarithm, rare_switching.LEAST))
-    rare = np.where(often[:, None], result < high, ~longest)
-    share = np.where(often[:, None], np.clip((result - low) / (high - low), 0.0, 1.0), 0.0)[rare]
-    result[rare] = share * np.where(share > 0.0, result[rare], 0.0) + (1.0 - share) * where_rare(rare)
+    fastest = np.maximum(np.abs(_force(overdrive, delta, h) + _PROBE).max(axis=0), 1.0)
+    late = (tau > _HANDOVER / fastest[:, None]).all(axis=1)
+    logarithm = np.empty_like(tau)
+    if late.any():
+        # No march is needed where all durations are long.
+        decay = _slowest_decay(of_some(overdrive, late, len(delta)), delta[late], h[late])
+        logarithm[late] = np.log(decay.amplitude)[:, None] - decay.rate[:, None] * tau[late]  # (1)
+    if not late.all():
+        drive = of_some(overdrive, ~late, len(delta))
+        logarithm[~late] = _solve(drive, delta[~late], tau[~late], h[~late]).log_error_rate
+    result = np.log(np.maximum(-logarithm, rare_switching.LEAST))
+    low, high = np.log(np.where(barrier[:, None], _BARRIER, _RARE)).T[:, :, None]
+    device, duration = np.nonzero(result < high)
+    chance = rare_switching.switching_probability(overdrive, delta, h, device, tau[device, duration])
+    rare = np.log(-np.log1p(-np.minimum(chance, 0.5)))
+    share = np.clip((result - low) / (high - low), 0.0, 1.0)[device, duration]
+    result[device, duration] = rare + share * (result[device, duration] - rare)
     return result
 
 
@@ -139,7 +135,7 @@ def write_statistics(
     Returns
     -------
     WriteStatistics
-        As there. Beyond a reduced time of 100, divided by the overdrive where that is above 1, the error
+        As there. Beyond a reduced time of 40, divided by the overdrive where that is above 1, the error
         rate goes on by equation 1, the observable by equation 2.
 
     Raises
@@ -179,7 +175,7 @@ def _solve(
     if len(late):
         beyond = np.maximum(tau[late] - handover[late], 0.0)
         drive = of_some(overdrive, late, len(delta))
-        rate = _slowest_decay(drive, delta[late], field[late])[:, None]
+        rate = _slowest_decay(drive, delta[late], field[late]).rate[:, None]
         logarithm[late] -= rate * beyond  # (1)
         if observable is not None:
             seen = of_some(observable, late, len(delta))
@@ -190,17 +186,15 @@ def _solve(
     return _Solved(logarithm, integral, final)
 
 
-def _slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> FloatArray:
-    barrier = np.flatnonzero(_force(overdrive, delta, field).min(axis=0) < 0.0)
-    rate = np.full_like(delta, np.inf)
-    rate[barrier] = 1.0 / rare_switching.mean_escape_time(
-        of_some(overdrive, barrier, len(delta)), delta[barrier], field[barrier]
-    )
-    fast = rate > 0.5 * _LEAST_EIGENVALUE
-    if fast.any():
-        drive = of_some(overdrive, fast, len(delta))
-        rate[fast] = fokker_planck.slowest_eigenvalue(lambda z: drive(z) - field[fast], delta[fast])
-    return rate
+def _slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> Decay:
+    """Decay of equation 1; where rounding spoils the eigenvalue, that of the mean time of escape."""
+    decay = fokker_planck.slowest_decay(overdrive, delta, field)
+    slow = np.flatnonzero(~(decay.rate >= _LEAST_EIGENVALUE))
+    if len(slow):
+        own = of_some(overdrive, slow, len(delta))
+        decay.rate[slow] = 1.0 / rare_switching.mean_escape_time(own, delta[slow], field[slow])
+        decay.amplitude[slow] = 1.0
+    return decay
 
 
 def _mean_after(
@@ -256,7 +250,7 @@ def write_error_rate(
     -------
     ndarray
         exp(-exp(`log_exponent`)), of the shape that the arguments broadcast to. At error rates below 0.9, and
-        up to a reduced time of 100, divided by the overdrive where that is above 1, it is that of
+        up to a reduced time of 40, divided by the overdrive where that is above 1, it is that of
         `mtjchar.physics.fokker_planck.write_error_rate`. Against that solver at its longest times -ln WER is
         within 1e-3; for longer ones its accuracy is that of `decay_rate`.
 
@@ -299,7 +293,7 @@ def decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray
 
     def solve(drive: FunctionOfZ, delta: FloatArray, tau: FloatArray) -> FloatArray:
         _, _, h, _ = _devices(drive, delta, tau, 0.0)
-        return _slowest_decay(drive, delta, h)[:, None] + 0.0 * tau
+        return _slowest_decay(drive, delta, h).rate[:, None] + 0.0 * tau
 
     return fokker_planck.at_constant_overdrive(solve, i, stability, 0.0)
 

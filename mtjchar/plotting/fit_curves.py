@@ -171,7 +171,7 @@ def thresholds_figure(fit: StackFit) -> Figure:
         upper.set_ylabel(label)
         for rate, own in _curves(rows, "rate"):
             style, fine = styles(rate), _fine(rows["duration_s"])
-            curve = _threshold_curve(fit, own, fine)
+            curve = fit.amplitude(direction, rate, fine, current=drive == "current_A", temperature=kelvin)
             _line(upper, factor * fine, size * curve, style)
             upper.errorbar(times[own.index], size * own["level"], yerr=size * own["error"], **_dots(style))
             _residuals(lower, times[own.index], own, style)
@@ -196,20 +196,6 @@ def _thresholds_over_amplitude(fit: StackFit, points: pd.DataFrame) -> Figure:
     _label(panels, "write error rate")
     styles.explain(figure, figure.axes)
     return figure
-
-
-def _threshold_curve(fit: StackFit, rows: pd.DataFrame, durations: FloatArray) -> FloatArray:
-    """Amplitudes at which the fit has the error rate of the rows."""
-    first = rows.iloc[0]
-    grid = np.geomspace(0.4 * rows["level"].min(), 2.5 * rows["level"].max(), 100)
-    rates = fit.error_rate(
-        first["direction"], grid[:, None], durations, current=first["drive"] == "current_A",
-        temperature=float(first["temperature_K"]),
-    )  # fmt: skip
-    # ln(-ln WER) is nearly straight over the amplitude, in both tails.
-    height = np.log(-np.log(np.clip(rates, 1e-300, 1.0 - 1e-16)))
-    wanted = np.log(-first["ln_error_rate"])
-    return np.array([np.interp(wanted, column, grid, np.nan, np.nan) for column in height.T])
 
 
 def _counted(points: pd.DataFrame) -> pd.DataFrame:
@@ -310,7 +296,7 @@ def _along(upper: Axes, lower: Axes, rows: pd.DataFrame, drive: str, over: str) 
 
 def _fine(values: pd.Series[float]) -> FloatArray:
     """Places of a curve: those of the data and a little beyond."""
-    return np.geomspace(0.93 * float(values.min()), 1.07 * float(values.max()), 200)
+    return np.geomspace(0.93 * float(values.min()), 1.07 * float(values.max()), 60)
 
 
 def _curves(rows: pd.DataFrame, column: str) -> list[tuple[float, pd.DataFrame]]:

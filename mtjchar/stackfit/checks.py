@@ -19,9 +19,10 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loop_checks import of_loops
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
-from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns, root_of
-from mtjchar.stackfit.profile import minimize
+from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
 from mtjchar.stackfit.resistance_checks import of_resistance
+from mtjchar.stackfit.search import minimize_solved
+from mtjchar.stackfit.setup import root_of
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
 
@@ -379,8 +380,8 @@ def _swapped(fit: StackFit) -> list[str]:
             for rows in problem.data
         )
     )
-    trial = dataclasses.replace(problem, data=exchanged, correction=np.ones(1))
-    _, square, _ = minimize(trial, fit.vector, 0.1 * np.abs(fit.vector) + 1e-12)
+    trial = dataclasses.replace(problem, data=exchanged, correction=None)
+    square = minimize_solved(trial, fit.vector).square
     if square < fit.deviance - _SWAPPED and square < _BETTER * fit.deviance:
         return [
             f"the directions look swapped: with p_to_ap and ap_to_p exchanged the deviance falls from "

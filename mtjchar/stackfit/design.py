@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit.model import Pulses
-from mtjchar.stackfit.problem import Problem
-from mtjchar.stackfit.result import StackFit, pulse_temperatures
+from mtjchar.stackfit.model import Pulses, log_exponent_at
+from mtjchar.stackfit.problem import Problem, pulse_temperatures
+from mtjchar.stackfit.result import StackFit
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
@@ -163,7 +163,7 @@ def candidates(
     if amplitudes is None:
         share = rows[drive].to_numpy(dtype=np.float64)
         pulses = Pulses.of(rows, fit.problem.temperature)
-        rows[drive] = fit.problem.model.threshold(fit.values, pulses, share)
+        rows[drive] = fit.problem.model.threshold(fit.values, pulses, log_exponent_at(share))
     return rows[["direction", drive, "duration_s", "temperature_K"]]
 
 

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 
 import lmfit
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import checks
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
-from mtjchar.stackfit.problem import FITTED_KINDS, TOLD_BY, Data, Problem, make_problem
-from mtjchar.stackfit.profile import minimize, profile_interval
+from mtjchar.stackfit.minimize import Minimum, inverse
+from mtjchar.stackfit.problem import FITTED_KINDS, Problem
+from mtjchar.stackfit.profile import Interval, profile_intervals
 from mtjchar.stackfit.result import FitWarning, StackFit
+from mtjchar.stackfit.search import corrected, minimize_solved, scales, search
+from mtjchar.stackfit.setup import TOLD_BY, set_up
 from mtjchar.stackfit.stackfile import of_directions
 from mtjchar.stackfit.tables import Table
-from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 FloatArray = npt.NDArray[np.float64]
 
 _SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
-_SCALES = {
-    "stability": 10.0,
-    "slonczewski_lambda": 0.1,
-    "offset_field": 5e-3,
-    "anisotropy_field": 0.02,
-    "tmr": 0.1,
-}
-_RELATIVE_SCALE = 0.1
-_LEAST_STRENGTH = 1e-14  # of the information along a combination of parameters, over the largest: rounding
 _LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
-_CORRECTIONS = 2
-_SMALL = 0.05  # standard errors: change of the residuals at which the table needs no further correction
+_RESTARTS = 3  # from places that a profile shows to be lower
 
 
 def fit_stack(
@@ -47,7 +39,6 @@ def fit_stack(
     start: Mapping[str, float] | None = None,
     starts: int = 3,
     intervals: bool = True,
-    exact: bool = True,
 ) -> StackFit:
     """Fit device parameters to switching counts, thresholds, R-V curves and R-H loops together.
 
@@ -75,8 +66,6 @@ def fit_stack(
         How many of the places that look best from afar a search starts from; 0: only from `start`.
     intervals : bool, optional
         Find profile-likelihood intervals.
-    exact : bool, optional
-        Replace the tabulated error rates by those of the Fokker-Planck solver at the end, and fit again.
 
     Returns
     -------
@@ -99,31 +88,14 @@ def fit_stack(
     problem, first, wafer = set_up(tables, film, vary, per_direction, start or {})
     warned = [*checks.before(problem), *(wafer.messages if wafer is not None else ())]
     _check_sensitive(problem, first)
-    best, square, jacobian = _search(problem, first, starts)
-    if exact:
-        best, square, jacobian = _exact(problem, best, square, jacobian)
-    return _assemble(problem, best, square, jacobian, first, _sorted(tables), wafer, warned, intervals)
-
-
-def set_up(
-    tables: Sequence[Table],
-    film: Film | None,
-    vary: Sequence[str] | None,
-    per_direction: Sequence[str],
-    start: Mapping[str, float],
-) -> tuple[Problem, dict[str, float], WaferFit | None]:
-    """Tell what is fitted to what, the values to start from, and the wafer; arguments as of `fit_stack`."""
-    used = [table for table in tables if table.kind in FITTED_KINDS]
-    wafers = [table for table in tables if table.kind == "wafer"]
-    if not (used or wafers):
-        raise InputError("data", value=[], allowed=f"tables of {', '.join(FITTED_KINDS)} or wafer")
-    wafer = fit_wafer(*wafers) if wafers else None
-    if wafer is not None and film is not None:
-        film = wafer.film(film, without=vary or ())
-    data = Data.of(used)
-    temperature = film.temperature if film is not None else _only_temperature(data)
-    problem, first = make_problem(data, film, vary, per_direction, start, temperature)
-    return problem, first, wafer
+    best = search(problem, first, starts)
+    fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
+    parameters = _parameters(fit, first)
+    fit = dataclasses.replace(fit, params=parameters, tables=tuple(_sorted(tables)), wafer=wafer)
+    messages = (*warned, *checks.after(fit), *of_directions(fit))
+    for message in messages:
+        warnings.warn(message, FitWarning, stacklevel=2)
+    return dataclasses.replace(fit, messages=messages)
 
 
 def _sorted(tables: Sequence[Table]) -> list[Table]:
@@ -131,25 +103,6 @@ def _sorted(tables: Sequence[Table]) -> list[Table]:
     return sorted(
         (table for table in tables if table.kind in (*FITTED_KINDS, "wafer")),
         key=lambda table: table.kind == "wafer",
-    )
-
-
-def _only_temperature(data: Data) -> float:
-    for rows in data:
-        told = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
-        if len(told):
-            return float(told.iloc[0])
-    return 300.0
-
-
-def scales(problem: Problem, vector: FloatArray) -> FloatArray:
-    """Natural sizes of steps of the free parameters."""
-    return np.array(
-        [
-            next((size for root, size in _SCALES.items() if name.startswith(root)), None)
-            or _RELATIVE_SCALE * abs(value)
-            for name, value in zip(problem.free, vector, strict=True)
-        ]
     )
 
 
@@ -169,85 +122,51 @@ def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
             )  # fmt: skip
 
 
-def _search(
-    problem: Problem, first: Mapping[str, float], starts: int
-) -> tuple[FloatArray, float, FloatArray]:
-    found = [minimize(problem, vector, scales(problem, vector)) for vector in problem.starts(first, starts)]
-    return min(found, key=lambda one: one[1])
-
-
-def _exact(
-    problem: Problem, best: FloatArray, square: float, jacobian: FloatArray
-) -> tuple[FloatArray, float, FloatArray]:
-    for _ in range(_CORRECTIONS):
-        change = problem.correct(best)
-        best, square, jacobian = minimize(problem, best, scales(problem, best))
-        if change < _SMALL:
+def _with_profiles(problem: Problem, best: Minimum) -> StackFit:
+    """Find intervals; where their way leads lower than the minimum, that is found anew."""
+    for _ in range(_RESTARTS):
+        fit = _fitted(problem, best, None)
+        error = np.sqrt(np.diag(fit.covariance) / fit.inflation)
+        profiles = profile_intervals(fit.problem, best, error, fit.inflation)
+        if profiles.square >= best.square:
             break
-    return best, square, jacobian
+        best = minimize_solved(problem, profiles.best)
+    return dataclasses.replace(fit, profiles=profiles.intervals)
 
 
-def _assemble(
-    problem: Problem,
-    best: FloatArray,
-    square: float,
-    jacobian: FloatArray,
-    first: Mapping[str, float],
-    tables: Sequence[Table],
-    wafer: WaferFit | None,
-    warned: list[str],
-    intervals: bool,
-) -> StackFit:
-    size = scales(problem, best)
-    freedom = problem.rows - len(best)
-    moments = problem.moments(best)
-    expected = float(moments.mean.sum()) - len(best)
+def _fitted(problem: Problem, best: Minimum, profiles: tuple[Interval, ...] | None) -> StackFit:
+    """Everything that follows from the minimum alone."""
+    size = scales(problem, best.vector)
+    freedom = problem.rows - len(best.vector)
+    moments = problem.moments(best.vector)
+    expected = float(moments.mean.sum()) - len(best.vector)
     # Chi-square has twice the mean for a variance; each parameter takes one degree of freedom.
-    excess = 0.5 * (float(moments.variance.sum()) - 2.0 * len(best))
+    excess = 0.5 * (float(moments.variance.sum()) - 2.0 * len(best.vector))
     scale = max(excess / expected, _LEAST_SCALE) if expected > 0.5 else 1.0
-    dispersion = square / expected if expected > 0.5 else 1.0
-    chance = tail_probability(square, expected, scale)
+    dispersion = best.square / expected if expected > 0.5 else 1.0
+    chance = tail_probability(best.square, expected, scale)
     significant = freedom > 0 and expected > 0.5 and chance < _SIGNIFICANT
     inflation = dispersion if significant and dispersion > 1.0 else 1.0
-    covariance = inflation * _inverse(jacobian * size) * np.outer(size, size)
-    error = np.sqrt(np.diag(covariance))
+    return StackFit(
+        params=lmfit.Parameters(), problem=corrected(problem, best), vector=best.vector,
+        covariance=inflation * inverse(best.jacobian * size) * np.outer(size, size),
+        deviance=best.square, distance=best.distance, expected_deviance=expected, deviance_scale=scale,
+        dispersion=dispersion, inflation=inflation, profiles=profiles, tables=(), wafer=None, messages=(),
+    )  # fmt: skip
 
-    parameters = lmfit.Parameters()
-    for k, name in enumerate(problem.free):
-        low, high = problem.bounds[name]
-        parameters.add(name, value=float(best[k]), min=low, max=high)
+
+def _parameters(fit: StackFit, first: Mapping[str, float]) -> lmfit.Parameters:
+    """Values, standard errors and correlations as lmfit has them."""
+    parameters, correlation = lmfit.Parameters(), fit.correlation()
+    error = np.sqrt(np.diag(fit.covariance))
+    for k, name in enumerate(fit.problem.free):
+        low, high = fit.problem.bounds[name]
+        parameters.add(name, value=float(fit.vector[k]), min=low, max=high)
         parameters[name].init_value = first[name]
         parameters[name].stderr = float(error[k])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            parameters[name].correl = {
-                other: float(covariance[k, j] / (error[k] * error[j]))
-                for j, other in enumerate(problem.free)
-                if j != k
-            }
-    for name, value in problem.fixed.items():
+        parameters[name].correl = {
+            other: float(value) for other, value in correlation[name].items() if other != name
+        }
+    for name, value in fit.problem.fixed.items():
         parameters.add(name, value=value, vary=False)
-
-    profiles = None
-    if intervals:
-        plain = error / np.sqrt(inflation)
-        profiles = tuple(
-            profile_interval(problem, best, square, plain, k, inflation) for k in range(len(best))
-        )
-    fit = StackFit(
-        params=parameters, problem=problem, vector=best, covariance=covariance, deviance=square,
-        expected_deviance=expected, deviance_scale=scale, dispersion=dispersion, inflation=inflation,
-        profiles=profiles, tables=tuple(tables), wafer=wafer, messages=(),
-    )  # fmt: skip
-    messages = (*warned, *checks.after(fit), *of_directions(fit))
-    for message in messages:
-        warnings.warn(message, FitWarning, stacklevel=3)
-    return fit.with_messages(messages)
-
-
-def _inverse(scaled: FloatArray) -> FloatArray:
-    """Inverse of the information, from derivatives by parameters in their natural sizes."""
-    if not scaled.shape[1]:
-        return np.empty((0, 0))
-    # Singular values say what combinations the data leave open.
-    strength, axes = np.linalg.eigh(scaled.T @ scaled)
-    return np.asarray((axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T)
+    return parameters

@@ -17,26 +17,19 @@ from scipy import special, stats
 
 FloatArray = npt.NDArray[np.float64]
 
-LEAST_TABLED = 1e-15
-"""Rate of switching below which the table of error rates has underflown."""
-
-LEAST_SWEPT = 1e-300
-"""Likewise for a swept field, whose rates are known however small they are."""
-
+_LEAST = 1e-300  # probability of switching: below, its logarithm is not a number
 _FEW = 10.0  # expected counts from which a deviance is distributed like chi-square
 _COUNTED = 80
 
 
-def deviance_residuals(
-    switched: FloatArray, trials: FloatArray, log_error_rate: FloatArray, least: float = LEAST_TABLED
-) -> FloatArray:
+def deviance_residuals(switched: FloatArray, trials: FloatArray, log_error_rate: FloatArray) -> FloatArray:
     """Signed square roots of the binomial deviance, positive where more switched than expected [1]_.
 
     Their sum of squares is -2 times the log-likelihood, up to what the data alone decide: least squares of
     them is maximum likelihood.
     """
     failed = trials - switched
-    switching = np.log(np.maximum(-np.expm1(log_error_rate), least))
+    switching = np.log(np.maximum(-np.expm1(log_error_rate), _LEAST))
     deviance = 2.0 * (
         special.xlogy(switched, switched / trials)
         - switched * switching
@@ -63,7 +56,7 @@ def deviance_moments(trials: FloatArray, log_error_rate: FloatArray) -> Moments:
         n, p = trials[few, None], np.maximum(rare[few, None], 1e-300)
         counts = np.minimum(np.arange(_COUNTED), n)
         weight = stats.binom.pmf(np.arange(_COUNTED), n, p)
-        squared = deviance_residuals(counts, n, np.log1p(-p), LEAST_SWEPT) ** 2
+        squared = deviance_residuals(counts, n, np.log1p(-p)) ** 2
         mean[few] = (weight * squared).sum(axis=1)
         variance[few] = (weight * squared**2).sum(axis=1) - mean[few] ** 2
     return Moments(mean, variance)

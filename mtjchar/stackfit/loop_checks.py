@@ -10,8 +10,10 @@ import numpy.typing as npt
 from scipy import stats
 
 from mtjchar.stackfit.loops import FieldSteps, scatter
-from mtjchar.stackfit.problem import TOLD_BY, Problem, root_of
-from mtjchar.stackfit.profile import minimize
+from mtjchar.stackfit.minimize import inverse
+from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.search import minimize_solved
+from mtjchar.stackfit.setup import TOLD_BY, root_of
 
 if TYPE_CHECKING:
     from mtjchar.stackfit.result import StackFit
@@ -44,7 +46,7 @@ def _steps(fit: StackFit) -> list[str]:
 
 
 def _scatter(fit: StackFit) -> list[str]:
-    found = scatter(fit.problem.data.loops, fit.problem.log_staying(fit.values))
+    found = scatter(fit.problem.data.loops, fit.problem.log_staying(fit.vector))
     # The standard deviation of n normal values is known to 1/sqrt(2 n).
     allowed = np.maximum(_SCATTER, _FAR / np.sqrt(2.0 * found["events"]))
     return [
@@ -121,18 +123,11 @@ class _Part:
         if kinds == ("loops",):
             told -= {"relaxation_time"}  # of which they know the logarithm, if that
         own = [k for k, name in enumerate(whole.free) if root_of(name) in told]
-        free = tuple(whole.free[k] for k in own)
-        rest = {name: float(fit.vector[k]) for k, name in enumerate(whole.free) if k not in own}
-        correction = whole.correction if "switching" in kinds else np.ones(1)
-        problem = dataclasses.replace(
-            whole, data=whole.data.only(*kinds), free=free, fixed={**whole.fixed, **rest},
-            correction=correction,
-        )  # fmt: skip
+        problem = whole.only(kinds, [whole.free[k] for k in own], fit.vector)
+        found = minimize_solved(problem, fit.vector[own])
         size = np.sqrt(np.diag(fit.covariance))[own] + 1e-12 * np.abs(fit.vector[own])
-        vector, deviance, jacobian = minimize(problem, fit.vector[own], size)
-        scaled = jacobian * size
-        variance = np.diag(np.linalg.pinv(scaled.T @ scaled, hermitian=True))
-        return cls(problem, vector, deviance, size * np.sqrt(variance))
+        error = size * np.sqrt(np.diag(inverse(found.jacobian * size)))
+        return cls(problem, found.vector, found.square, error)
 
     def words(self, name: str) -> str:
         """Value with its standard error."""

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.physics import rate_table, tunneling
-from mtjchar.physics.fokker_planck import STABILITY_RANGE, slowest_eigenvalue, write_statistics
-from mtjchar.physics.long_pulses import decay_rate
+from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.stackfit.film import Device, Film, FilmValues
 from mtjchar.stackfit.loops import FieldSteps, log_staying
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-Values = Mapping[str, float]
+Values = Mapping[str, Any]
 
 UNITS = {
     "stability": "",
@@ -42,8 +41,9 @@ DIRECTIONAL = ("stability", "critical_current", "relaxation_time")
 """Those that can have a value of their own in each direction."""
 
 _POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
-_HANDOVER = 100.0  # reduced time, over the overdrive, from which on the logarithm is a straight line
-_LEAST_EIGENVALUE = 1e-7  # per t_D
+_STEP = 1e-3  # of a relative amplitude, for a slope
+_LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
+_ROUNDS = 3
 
 
 def suffixed(name: str, direction: str) -> str:
@@ -109,23 +109,33 @@ class Pulses:
         """Those that occur."""
         return tuple(one for k, one in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
 
-    def repeat(self, count: int) -> Pulses:
-        """Return the rows `count` times, one copy after the other."""
-        return Pulses(
-            *(
-                np.tile(getattr(self, name), count)
-                for name in ("amplitude", "voltage", "duration", "reverse", "temperature")
-            )
-        )
-
     def at(self, amplitude: FloatArray) -> Pulses:
-        """Return the same rows with other amplitudes."""
+        """Return the same rows with other amplitudes, of shape (..., rows)."""
         return Pulses(amplitude, self.voltage, self.duration, self.reverse, self.temperature)
+
+
+class _Systems(NamedTuple):
+    """What the Fokker-Planck equation of each row needs; arrays of one shape."""
+
+    overdrive: FloatArray  # before the write
+    current: FloatArray  # relative change of the current up to the state after the write
+    bend: FloatArray  # (Lambda^2 - 1)/(Lambda^2 + 1), of the torque's asymmetry; negative from AP to P
+    stability: FloatArray
+    field: FloatArray  # over the anisotropy field, positive where it holds the state before the write
+
+    def drive(self, z: FloatArray) -> FloatArray:
+        """Overdrive over m_z, 1 being the state before the write."""
+        current = self.overdrive * (1.0 + 0.5 * self.current * (1.0 - z))
+        # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
+        return np.asarray(current * (1.0 + self.bend) / (1.0 + self.bend * z))
 
 
 @dataclass(frozen=True)
 class SwitchingModel:
     """Error rates of a device.
+
+    Values of parameters are numbers, or arrays of shape (sets, 1) for many sets of parameters at once; what
+    is returned then has the shape (sets, rows).
 
     Parameters
     ----------
@@ -152,7 +162,7 @@ class SwitchingModel:
         own = values.get("anisotropy_field")
         if self.film is None:
             assert own is not None  # checked where the data are
-            return np.full_like(stability, own)
+            return np.broadcast_to(own, np.broadcast_shapes(np.shape(own), stability.shape))
         field = self.film.anisotropy_field(stability, rows.temperature)
         if own is None:
             return field
@@ -202,89 +212,109 @@ class SwitchingModel:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
         device = self.device(values, pulses)
         overdrive, change, _ = self.load_line(values, pulses, device.critical_current)
-        tau = pulses.duration / device.relaxation_time
-        if values.get("offset_field", 0.0):
+        if np.any(values.get("offset_field", 0.0)):
             # A field that holds the state acts like an overdrive -h: the drift is (i - h - z)(1 - z^2).
             shifted = overdrive - self._field(values, pulses, device.stability)
-            change = change * overdrive / np.where(shifted > 0.0, shifted, 1.0)
-            overdrive = np.maximum(shifted, 0.0)
+            change = change * overdrive / np.where(np.abs(shifted) > 1e-3, shifted, 1e-3)
+            overdrive = shifted
+        rows = np.broadcast_arrays(
+            overdrive, change, device.stability, pulses.duration / device.relaxation_time
+        )
         if np.any(change):
-            return rate_table.log_error_rate_on_load_line(overdrive, change, device.stability, tau)
-        return rate_table.log_error_rate(overdrive, device.stability, tau)
+            return rate_table.log_error_rate_on_load_line(*rows)
+        return rate_table.log_error_rate(rows[0], *rows[2:])
 
     def _field(self, values: Values, pulses: Pulses, stability: FloatArray) -> FloatArray:
         """Offset field over the anisotropy field, positive where it holds the state before the write."""
         field = values.get("offset_field", 0.0)
-        if not field:
+        if not np.any(field):
             return np.zeros_like(stability)
         towards_p = np.where(pulses.reverse, -1.0, 1.0)
         return np.asarray(towards_p * field / self.anisotropy_field(values, pulses, stability))
 
-    def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
-        """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
+    def solved_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) of each row by the Fokker-Planck equation itself, with the whole load line."""
         device = self.device(values, pulses)
-        overdrive, change, own = self.load_line(values, pulses, device.critical_current)
+        overdrive, _, current = self.load_line(values, pulses, device.critical_current)
+        square = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
+        bend = np.where(pulses.reverse, -1.0, 1.0) * (square - 1.0) / (square + 1.0)
         field = self._field(values, pulses, device.stability)
+        tau = pulses.duration / device.relaxation_time
+        *parts, tau = np.broadcast_arrays(overdrive, current, bend, device.stability, field, tau)
         # Rows that differ in the duration alone are one march.
-        rows = np.stack([overdrive, change, own, device.stability, field, pulses.reverse], axis=1)
+        rows = np.stack([one.ravel() for one in parts], axis=1)
         systems, of_row = np.unique(rows, axis=0, return_inverse=True)
         of_row = of_row.ravel()
         order = np.argsort(of_row, kind="stable")
         counts = np.bincount(of_row)
         column = np.empty_like(of_row)
         column[order] = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        times = np.zeros((len(systems), counts.max()))
-        times[of_row, column] = pulses.duration / device.relaxation_time
-        return self._solve(values.get("slonczewski_lambda", 1.0), systems, times)[of_row, column]
+        # Places without a row repeat the longest duration, which costs nothing.
+        longest = np.zeros(len(systems))
+        np.maximum.at(longest, of_row, tau.ravel())
+        times = np.repeat(longest[:, None], counts.max(), axis=1)
+        times[of_row, column] = tau.ravel()
+        solved = _Systems(*systems.T)
+        exponent = log_exponent(solved.drive, solved.stability, times, field=solved.field)
+        return np.asarray(exponent[of_row, column].reshape(tau.shape))
 
-    def _solve(self, lambda_: float, systems: FloatArray, tau: FloatArray) -> FloatArray:
-        """Error rates of shape (systems, durations)."""
-        overdrive, change, own, stability, field, reverse = systems.T
-        start = np.where(reverse > 0.0, -1.0, 1.0)
-        bent = (lambda_**2 - 1.0) / (lambda_**2 + 1.0)
+    def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
+        return np.exp(-np.exp(self.solved_log_exponent(values, pulses)))
 
-        def drive(z: FloatArray) -> FloatArray:
-            current = overdrive * (1.0 + 0.5 * own * (1.0 - z))
-            return np.asarray(current * (1.0 + bent * start) / (1.0 + bent * start * z))
+    def threshold(self, values: Values, pulses: Pulses, log_exponent: FloatArray) -> FloatArray:
+        """Amplitude (V or A) at which the error rate of each row is a wanted one, from the table.
 
-        fastest = np.maximum(overdrive * np.maximum(1.0 + own, 1.0) * lambda_**2, 1.0)
-        handover = np.minimum(tau, (_HANDOVER / fastest)[:, None])
-        rate = write_statistics(drive, stability, handover, field=field).error_rate
-        late = tau > handover
-        if late.any():
-            decay = slowest_eigenvalue(lambda z: drive(z) - field, stability)
-            # Rounding spoils small ones; a straight load line maps to a constant overdrive, see rate_table.
-            i = np.maximum(overdrive - field, 1e-3)
-            c = np.maximum(1.0 + 0.5 * change * overdrive, 0.1)
-            constant = np.minimum((i + 0.5 * change * overdrive) / c, 1.0)
-            mapped = c * decay_rate(constant, np.clip(c * stability, *STABILITY_RANGE))
-            decay = np.where(decay > _LEAST_EIGENVALUE, decay, mapped)
-            rate = rate * np.exp(-decay[:, None] * (tau - handover))
-        return np.asarray(rate)
-
-    def threshold(self, values: Values, pulses: Pulses, probability: FloatArray) -> FloatArray:
-        """Amplitude (V or A) at which a share of the writes succeeds, in the place of those of the rows."""
-        wanted = np.log1p(-probability)
-        critical = self.device(values, pulses).critical_current
-        per_ampere = np.ones_like(critical)
+        Parameters
+        ----------
+        values : mapping
+        pulses : Pulses
+            Their amplitudes do not count.
+        log_exponent : ndarray, shape (rows,)
+            ln(-ln WER) that is wanted.
+        """
+        device = self.device(values, pulses)
+        per_ampere = np.ones_like(device.critical_current)
         if pulses.voltage.any():
-            parallel, excess = self.resistances(values, pulses.at(np.zeros_like(critical)))
+            parallel, excess = self.resistances(values, pulses.at(np.zeros_like(pulses.amplitude)))
             per_ampere = np.where(pulses.voltage, parallel * (1.0 + excess), 1.0)
-        high = 20.0 * critical * per_ampere
+        high = 20.0 * device.critical_current * per_ampere
         low = 1e-6 * high
-        repeated = pulses.repeat(_POINTS)
-        row = np.arange(len(critical))
+        wanted = np.broadcast_to(log_exponent, high.shape)
         for _ in range(_LEVELS):
             grid = np.linspace(low, high, _POINTS)
-            rates = self.log_error_rate(values, repeated.at(grid.ravel())).reshape(grid.shape)
+            found = self.table_log_exponent(values, pulses.at(grid))
             # Rates fall with the amplitude: the last one that is too high, and the next.
-            last = np.clip(np.count_nonzero(rates > wanted, axis=0) - 1, 0, _POINTS - 2)
-            low, high = grid[last, row], grid[last + 1, row]
-        ends = np.log(np.maximum(-np.stack([rates[last, row], rates[last + 1, row]]), 1e-300))
-        share = (np.log(-wanted) - ends[0]) / np.where(ends[1] > ends[0], ends[1] - ends[0], np.inf)
+            last = np.clip(np.count_nonzero(found < wanted, axis=0) - 1, 0, _POINTS - 2)[None]
+            low, high = (np.take_along_axis(grid, last + k, axis=0)[0] for k in (0, 1))
+        ends = [np.take_along_axis(found, last + k, axis=0)[0] for k in (0, 1)]
+        share = (wanted - ends[0]) / np.where(ends[1] > ends[0], ends[1] - ends[0], np.inf)
         return np.asarray(low + np.clip(share, 0.0, 1.0) * (high - low))
+
+    def table_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) of each row, from the table."""
+        return np.log(np.maximum(-self.log_error_rate(values, pulses), np.finfo(float).tiny))
+
+    def solved_threshold(self, values: Values, pulses: Pulses, log_exponent: FloatArray) -> FloatArray:
+        """Return what `threshold` does, by the Fokker-Planck equation itself."""
+        amplitude = self.threshold(values, pulses, log_exponent)
+        ends = [
+            self.table_log_exponent(values, pulses.at(amplitude * factor))
+            for factor in (1.0 - _STEP, 1.0 + _STEP)
+        ]
+        # Newton's iteration with the table's slope, which is a few percent off at most.
+        slope = np.maximum((ends[1] - ends[0]) / (2.0 * _STEP), _LEAST_SLOPE)
+        for _ in range(_ROUNDS):
+            off = self.solved_log_exponent(values, pulses.at(amplitude)) - log_exponent
+            amplitude = amplitude * np.exp(np.clip(-off / slope, -0.2, 0.2))
+        return np.asarray(amplitude)
+
+
+def log_exponent_at(probability: npt.ArrayLike) -> FloatArray:
+    """ln(-ln WER) of pulses with which a share of the writes succeeds."""
+    return np.asarray(np.log(-np.log1p(-np.asarray(probability, dtype=np.float64))))
 
 
 def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
     forward, backward = (values.get(suffixed(name, one), values.get(name, np.nan)) for one in DIRECTIONS)
-    return np.where(reverse, backward, forward)
+    return np.asarray(np.where(reverse, backward, forward))

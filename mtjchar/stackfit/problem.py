@@ -1,64 +1,31 @@
-"""What is fitted to what: free parameters with bounds and starts, and the residuals of all rows."""
+"""Residuals of all rows over the free parameters: from the table of error rates, and by the solver itself."""
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import least_squares
 
-from mtjchar.errors import InputError
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.likelihood import LEAST_SWEPT, Moments, deviance_moments, deviance_residuals
-from mtjchar.stackfit.loops import FieldSteps, coercive_fields, steps_of
-from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, SwitchingModel, suffixed
+from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
+from mtjchar.stackfit.loops import FieldSteps, steps_of
+from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.tables import Table
 from mtjchar.study import DIRECTIONS
 
 FloatArray = npt.NDArray[np.float64]
-Values = Mapping[str, float]
+Values = Mapping[str, Any]
 
-ALIASES = {
-    "interfacial_anisotropy": "stability",
-    "spin_polarization": "critical_current",
-    "damping": "relaxation_time",
-}
-"""Keys of a stack that stand for what pulses show of them."""
-
-TIED = {"relaxation_time", "critical_current"}
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error
 FITTED_KINDS = ("switching", "thresholds", "resistance", "loops")
-
-VARY = ("stability", "critical_current", "relaxation_time")
-"""What is fitted if nothing else is asked for: of these, what the tables tell."""
-
-_PULSES = ("switching", "thresholds")
-TOLD_BY = {
-    **dict.fromkeys(("critical_current", "slonczewski_lambda"), _PULSES),
-    **dict.fromkeys(("stability", "relaxation_time", "offset_field"), (*_PULSES, "loops")),
-    "anisotropy_field": ("loops",),
-    **dict.fromkeys(("resistance_area_product", "tmr", "tmr_half_bias"), ("resistance", *_PULSES)),
-}
-"""Kinds of tables that a parameter shows in."""
-
-_BOUNDS = {
-    "stability": (10.0, 250.0),
-    "relaxation_time": (3e-11, 1e-7),
-    "slonczewski_lambda": (1.0, 3.0),
-    "resistance_area_product": (1e-14, 1e-9),
-    "tmr": (0.01, 20.0),
-    "tmr_half_bias": (0.05, 10.0),
-}
 _OF_RESISTANCE = ("resistance_area_product", "tmr", "tmr_half_bias")
-_START = {"stability": 60.0, "relaxation_time": 1e-9}
-_STARTS = {"stability": (0.45, 0.75, 1.0, 1.4, 2.2), "relaxation_time": (0.4, 1.0, 2.5)}
-_CURRENTS = np.geomspace(0.3, 2.5, 14)  # over the largest current of the data
-_FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 
 
 class Data(NamedTuple):
@@ -118,7 +85,28 @@ def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[~single], pooled], ignore_index=True)[list(rows)] if single.any() else rows
 
 
-@dataclass
+class Correction(NamedTuple):
+    """What the solver's residuals are beside the table's near one place, to first order.
+
+    Attributes
+    ----------
+    center : ndarray, shape (parameters,)
+    shift : ndarray, shape (rows,)
+        Difference of the residuals there.
+    slope : ndarray, shape (rows, parameters)
+        Difference of their derivatives.
+    """
+
+    center: FloatArray
+    shift: FloatArray
+    slope: FloatArray
+
+    def at(self, vector: FloatArray) -> FloatArray:
+        """Difference of the residuals at a vector, or at vectors of shape (sets, parameters)."""
+        return np.asarray(self.shift + (vector - self.center) @ self.slope.T)
+
+
+@dataclass(frozen=True)
 class Problem:
     """Residuals of data over free parameters.
 
@@ -136,8 +124,8 @@ class Problem:
         Of the free parameters.
     temperature : float
         K, at which the device parameters are given.
-    correction : ndarray
-        Of -ln WER of the table, as a factor, for each switching row.
+    correction : Correction or None
+        Takes `residuals` from the table to the solver.
     """
 
     data: Data
@@ -147,33 +135,46 @@ class Problem:
     tied: frozenset[str]
     bounds: dict[str, tuple[float, float]]
     temperature: float
-    correction: FloatArray = field(default_factory=lambda: np.ones(1))
+    correction: Correction | None = None
 
-    def __post_init__(self) -> None:
-        self._switching, self._thresholds = (
-            Pulses.of(rows, self.temperature) if len(rows) else None
-            for rows in (self.data.switching, self.data.thresholds)
-        )
-        self._trials, self._switched = (
-            self.data.switching.get(name, pd.Series(dtype=float)).to_numpy(dtype=np.float64)
-            for name in ("trials", "switched")
-        )
-        self._steps = FieldSteps.of(self.data.loops, self.temperature) if len(self.data.loops) else None
-        self._noise = self._resistance_noise()
+    def corrected(self, correction: Correction | None) -> Problem:
+        """Return the same problem with another correction of the table."""
+        return dataclasses.replace(self, correction=correction)
 
-    @property
+    @functools.cached_property
     def pulses(self) -> Pulses | None:
         """Of the switching rows."""
-        return self._switching
+        return Pulses.of(self.data.switching, self.temperature) if len(self.data.switching) else None
+
+    @functools.cached_property
+    def thresholds(self) -> Pulses | None:
+        """Of the thresholds."""
+        return Pulses.of(self.data.thresholds, self.temperature) if len(self.data.thresholds) else None
+
+    @functools.cached_property
+    def _steps(self) -> FieldSteps | None:
+        return FieldSteps.of(self.data.loops, self.temperature) if len(self.data.loops) else None
 
     @property
     def rows(self) -> int:
         """Number of residuals."""
         return sum(map(len, self.data))
 
-    def values(self, vector: FloatArray) -> dict[str, float]:
-        """All parameters of the model; those that a stack ties to others follow them."""
-        values = {**self.fixed, **dict(zip(self.free, map(float, vector), strict=True))}
+    def values(self, vector: FloatArray) -> dict[str, Any]:
+        """All parameters of the model; those that a stack ties to others follow them.
+
+        Parameters
+        ----------
+        vector : ndarray, shape (parameters,) or (sets, parameters)
+
+        Returns
+        -------
+        dict
+            Numbers, or arrays of shape (sets, 1).
+        """
+        columns = np.moveaxis(np.asarray(vector, dtype=np.float64), -1, 0)
+        own = columns if columns.ndim == 1 else columns[:, :, None]
+        values: dict[str, Any] = {**self.fixed, **dict(zip(self.free, own, strict=True))}
         film = self.model.film
         if film is None or not self.tied:
             return values
@@ -187,82 +188,114 @@ class Problem:
                 continue
             if "relaxation_time" in self.tied:
                 # The same damping: t_D falls as the anisotropy field rises.
-                time = float(nominal.relaxation_time * nominal.stability / stability)
+                time = nominal.relaxation_time * nominal.stability / stability
                 values[f"relaxation_time{suffix}"] = time
             if "critical_current" in self.tied and time is not None:
                 # The same polarization: Ic0 ~ alpha Delta.
                 damping = np.nan_to_num(film.damping(stability, time), nan=film.stack.damping)
                 share = stability * damping / (nominal.stability * film.stack.damping)
-                values[f"critical_current{suffix}"] = float(nominal.critical_current * share)
+                values[f"critical_current{suffix}"] = nominal.critical_current * share
         return values
 
     def residuals(self, vector: FloatArray) -> FloatArray:
-        """Over all rows: signed roots of deviances, and deviations over their standard errors."""
-        values = self.values(vector)
-        parts = [np.empty(0)]
-        if self._switching is not None:
-            parts.append(deviance_residuals(self._switched, self._trials, self._log_rate(values)))
-        if self._thresholds is not None:
-            found = self.model.threshold(values, self._thresholds, self._shares)
-            parts.append((self._thresholds.amplitude - found) / self._reading)
+        """Over all rows: signed roots of deviances, and deviations over their standard errors.
+
+        Parameters
+        ----------
+        vector : ndarray, shape (parameters,) or (sets, parameters)
+
+        Returns
+        -------
+        ndarray, shape (rows,) or (sets, rows)
+            By the table of error rates, with `correction`.
+        """
+        found = self._residuals(vector, solved=False)
+        return found if self.correction is None else found + self.correction.at(vector)
+
+    def solved_residuals(self, vector: FloatArray) -> FloatArray:
+        """Return what `residuals` does, by the Fokker-Planck equation itself.
+
+        Loops take the rates of `mtjchar.physics.rate_table.log_decay_rate` here too, which are as good.
+        """
+        return self._residuals(vector, solved=True)
+
+    def _residuals(self, vector: FloatArray, *, solved: bool) -> FloatArray:
+        values, parts = self.values(vector), []
+        if self.pulses is not None:
+            log_rate = (
+                -np.exp(self.model.solved_log_exponent(values, self.pulses))
+                if solved
+                else self.model.log_error_rate(values, self.pulses)
+            )
+            parts.append(deviance_residuals(*self._counts(self.data.switching), log_rate))
+        if self.thresholds is not None:
+            find = self.model.solved_threshold if solved else self.model.threshold
+            found = find(values, self.thresholds, self.threshold_log_exponent)
+            parts.append((self.thresholds.amplitude - found) / self._reading)
         if len(self.data.resistance):
             rows = self.data.resistance
             parts.append((rows["resistance_ohm"].to_numpy() - self.resistance(values)) / self._noise)
         if self._steps is not None:
-            rows = self.data.loops
-            switched, trials = (rows[name].to_numpy(dtype=np.float64) for name in ("switched", "trials"))
-            parts.append(deviance_residuals(switched, trials, self.log_staying(values), LEAST_SWEPT))
-        return np.concatenate(parts)
+            parts.append(deviance_residuals(*self._counts(self.data.loops), self.log_staying(vector)))
+        sets = np.shape(vector)[:-1]
+        return np.concatenate(
+            [np.zeros((*sets, 0)), *(np.broadcast_to(one, (*sets, one.shape[-1])) for one in parts)], axis=-1
+        )
 
-    def moments(self, vector: FloatArray) -> Moments:
+    @staticmethod
+    def _counts(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        switched, trials = (rows[name].to_numpy(dtype=np.float64) for name in ("switched", "trials"))
+        return switched, trials
+
+    def log_error_rate(self, vector: FloatArray) -> FloatArray:
+        """Natural logarithm of the error rate of each switching row, by the solver."""
+        assert self.pulses is not None
+        return -np.exp(self.model.solved_log_exponent(self.values(vector), self.pulses))
+
+    def moments(self, vector: FloatArray, *, solved: bool = True) -> Moments:
         """Mean and variance of the squares of the residuals of a model that is right."""
         mean, variance = np.ones(self.rows), np.full(self.rows, 2.0)
-        values = self.values(vector)
-        if self._switching is not None:
-            own = slice(0, len(self._trials))
-            mean[own], variance[own] = deviance_moments(self._trials, self._log_rate(values))
+        if self.pulses is not None:
+            own = slice(0, len(self.data.switching))
+            log_rate = (
+                self.log_error_rate(vector)
+                if solved
+                else self.model.log_error_rate(self.values(vector), self.pulses)
+            )
+            mean[own], variance[own] = deviance_moments(self._counts(self.data.switching)[1], log_rate)
         if self._steps is not None:
             own = slice(self.rows - len(self.data.loops), None)
-            trials = self.data.loops["trials"].to_numpy(dtype=np.float64)
-            mean[own], variance[own] = deviance_moments(trials, self.log_staying(values))
+            trials = self._counts(self.data.loops)[1]
+            mean[own], variance[own] = deviance_moments(trials, self.log_staying(vector))
         return Moments(mean, variance)
 
-    def log_staying(self, values: Values) -> FloatArray:
+    def log_staying(self, vector: FloatArray) -> FloatArray:
         """Logarithm of the probability that the state outlasts each step of the loops."""
         assert self._steps is not None
-        return self.model.log_staying(values, self._steps)
+        if np.ndim(vector) > 1:
+            return np.stack([self.log_staying(one) for one in vector])
+        return self.model.log_staying(self.values(vector), self._steps)
 
-    def _log_rate(self, values: Values) -> FloatArray:
-        assert self._switching is not None
-        return self.correction * self.model.log_error_rate(values, self._switching)
-
-    def correct(self, vector: FloatArray) -> float:
-        """Replace the table by the solver at these parameters; returns the largest change of a residual."""
-        if self._switching is None:
-            return 0.0
-        before = self.residuals(vector)
-        values = self.values(vector)
-        table = self.model.log_error_rate(values, self._switching)
-        solved = self.model.solved_error_rate(values, self._switching)
-        # Where next to nothing switches, or nothing fails, there is nothing to correct.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.log(solved) / table
-            known = np.isfinite(factor) & (solved > 1e-250) & (table < -1e-5) & (solved < 1.0 - 1e-5)
-        self.correction = np.where(known, factor, 1.0)
-        return float(np.abs(self.residuals(vector) - before).max())
+    def only(self, kinds: Sequence[str], free: Sequence[str], vector: FloatArray) -> Problem:
+        """Return the problem of some kinds of tables and some parameters; the others are as in `vector`."""
+        kept = {name: float(value) for name, value in zip(self.free, vector, strict=True) if name not in free}
+        return dataclasses.replace(
+            self, data=self.data.only(*kinds), free=tuple(free), fixed={**self.fixed, **kept}, correction=None
+        )
 
     @property
-    def _shares(self) -> FloatArray:
-        return self.data.thresholds["probability"].to_numpy(dtype=np.float64)
+    def threshold_log_exponent(self) -> FloatArray:
+        """ln(-ln WER) of the thresholds."""
+        return np.asarray(np.log(-self.data.thresholds["ln_error_rate"].to_numpy(dtype=np.float64)))
 
     @property
     def _reading(self) -> FloatArray:
-        assert self._thresholds is not None
+        assert self.thresholds is not None
         rows, empty = self.data.thresholds, pd.Series(np.nan, index=self.data.thresholds.index)
         volts = rows.get("amplitude_error_V", empty).to_numpy(dtype=np.float64)
         amperes = rows.get("current_error_A", empty).to_numpy(dtype=np.float64)
-        error = np.where(self._thresholds.voltage, volts, amperes)
-        return np.where(np.isfinite(error), error, READING_ERROR * self._thresholds.amplitude)
+        error = np.where(self.thresholds.voltage, volts, amperes)
+        return np.where(np.isfinite(error), error, READING_ERROR * self.thresholds.amplitude)
 
     def resistance(self, values: Values) -> FloatArray:
         """Resistance of each row of R-V data, ohm."""
@@ -278,7 +311,8 @@ class Problem:
         parallel, excess = self.model.resistances(values, pulses)
         return np.where(pulses.reverse, parallel * (1.0 + excess), parallel)
 
-    def _resistance_noise(self) -> FloatArray:
+    @functools.cached_property
+    def _noise(self) -> FloatArray:
         """Return standard errors of resistances: those given, or the scatter around a fit of their own."""
         rows, film = self.data.resistance, self.model.film
         if not len(rows) or film is None:
@@ -305,50 +339,6 @@ class Problem:
         scatter = float(np.sqrt(np.sum(relative(factors) ** 2) / freedom))
         return np.where(np.isfinite(given), given, max(scatter, 1e-6) * measured)
 
-    def starts(self, start: Values, count: int) -> list[FloatArray]:
-        """Places to start from, best first: a coarse look over the free parameters of the device."""
-        base = np.array([start[name] for name in self.free])
-        if count < 1 or set(self.data.kinds) <= {"resistance"}:
-            return [base]
-        axes = []
-        for name in self.free:
-            root = next((one for one in _STARTS if name.startswith(one)), None)
-            low, high = self.bounds[name]
-            factors = _STARTS[root] if root else (1.0,)
-            # An offset can be 0 or negative: it starts where the loops are, or at none.
-            inside = (1.05 * low, 0.95 * high) if root else (low, high)
-            axes.append(np.unique(np.clip(np.array(factors) * start[name], *inside)))
-        scans = self._scans()
-        found = []
-        for point in itertools.product(*axes):
-            vector, square = np.array(point), self._rough_square(np.array(point))
-            for places, values in scans:
-                tried = np.tile(vector, (len(values), 1))
-                tried[:, places] = np.clip(values, *self.bounds[self.free[places[0]]])[:, None]
-                squares = [self._rough_square(one) for one in tried]
-                vector, square = tried[int(np.argmin(squares))], min(squares)
-            found.append((square, vector))
-        return [vector for _, vector in sorted(found, key=lambda pair: pair[0])[:count]]
-
-    def _scans(self) -> list[tuple[list[int], FloatArray]]:
-        """Free parameters whose size the data themselves tell, and values to try."""
-        scans = []
-        # One value for all critical currents: they start from the same side.
-        currents = [k for k, name in enumerate(self.free) if name.startswith("critical_current")]
-        if currents:
-            scans.append((currents, _CURRENTS * self._largest_current()))
-        if "anisotropy_field" in self.free:
-            scans.append(
-                ([self.free.index("anisotropy_field")], _FIELDS * _field_scale(self.data.loops).coercive)
-            )
-        return scans
-
-    def _rough_square(self, vector: FloatArray) -> float:
-        return float(np.sum(np.clip(self.residuals(vector), -1e3, 1e3) ** 2))
-
-    def _largest_current(self) -> float:
-        return largest_current(self.model, self.fixed_or_nominal(), self._switching, self._thresholds)
-
     def fixed_or_nominal(self) -> dict[str, float]:
         """Values that a resistance follows from before anything is fitted."""
         return {**nominal_values(self.model.film), **self.fixed}
@@ -369,22 +359,6 @@ def nominal_values(film: Film | None) -> dict[str, float]:
     }
 
 
-class FieldScale(NamedTuple):
-    """Mean coercive field of loops, and the field that shifts them, positive towards P; T."""
-
-    coercive: float
-    offset: float
-
-
-def _field_scale(loops: pd.DataFrame) -> FieldScale:
-    fields = coercive_fields(loops)
-    # A loop is centred where the applied field cancels the other one.
-    offset = -fields["polarity"] * fields["center"]
-    return FieldScale(
-        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
-    )
-
-
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:
     """Largest current of the data, A, before the write."""
     one = np.asarray(1.0)
@@ -393,169 +367,8 @@ def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | Non
     )
 
 
-def make_problem(
-    data: Data,
-    film: Film | None,
-    vary: Sequence[str] | None,
-    per_direction: Sequence[str],
-    start: Values,
-    temperature: float,
-) -> tuple[Problem, dict[str, float]]:
-    """Set up what is fitted; returns it with the values to start from."""
-    if vary is not None and not vary:
-        raise InputError("vary", value=list(vary), allowed="at least one parameter")
-    names = _names(_told(data) if vary is None else vary, per_direction)
-    _check_told(data, names, per_direction)
-    model = SwitchingModel(film)
-    scale = _field_scale(data.loops) if len(data.loops) else None
-    values = {**_START, **nominal_values(film), **start}
-    groups = [
-        Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
-    ]
-    _check_film(film, groups, data, temperature, {*names, *start})
-    driven = any(group is not None for group in groups)
-    if driven and film is None and "critical_current" not in start:
-        values["critical_current"] = 0.8 * largest_current(model, values, *groups)
-    directions = sorted({one for group in groups if group is not None for one in group.directions})
-    free: list[str] = []
-    for name in names:
-        split = name in {ALIASES.get(one, one) for one in per_direction}
-        free += [suffixed(name, one) for one in reversed(directions)] if split else [name]
-    largest = largest_current(model, values, *groups) if driven else 1.0
-    begin = {**values, **_begin(film, scale), **start}
-    bounds = {name: _bounds(name, largest, begin, scale) for name in free}
-    first = {}
-    for name in free:
-        low, high = bounds[name]
-        place = begin.get(name, begin.get(root_of(name), 1.0))
-        first[name] = float(np.clip(place, low + 1e-3 * abs(low), high - 1e-3 * abs(high)))
-    roots = set(map(root_of, free))
-    tied = frozenset(TIED - roots - set(start) if film is not None else ())
-    needed = set(UNITS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
-    # Not among the fixed ones the anisotropy field follows from stability and moment.
-    needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
-    fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
-    problem = Problem(data, model, tuple(free), fixed, tied, bounds, temperature)
-    _check_direction(problem)
-    return problem, first
-
-
-def _check_direction(problem: Problem) -> None:
-    """Refuse thresholds in amperes without a direction where that changes what the model says of them."""
-    rows = problem.data.thresholds
-    open_rows = rows[rows["direction"].isna()] if "direction" in rows else rows
-    if not len(open_rows):
-        return
-    split = [name for name in problem.free if name.endswith(DIRECTIONS)]
-    bent = {"slonczewski_lambda": 1.0, "offset_field": 0.0}
-    shown = [name for name, neutral in bent.items() if problem.fixed.get(name) != neutral]
-    if split or shown:
-        first = open_rows.iloc[0]
-        raise InputError(
-            f"{first['file']}: direction", value="missing",
-            allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
-            remedy=f"{(split + shown)[0]} makes the directions differ in current too. One for all rows goes "
-            'into a file for --columns: [values] direction = "p_to_ap".',
-        )  # fmt: skip
-
-
-def root_of(name: str) -> str:
-    """Parameter that a name stands for, in both directions or in one."""
-    return next((one for one in DIRECTIONAL if name.startswith(one)), name)
-
-
-def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
-    """Fields to start from, as film and loops show them."""
-    begin = (
-        {} if film is None else {"anisotropy_field": float(film.anisotropy_field(film.nominal().stability))}
-    )
-    if scale is None:
-        return begin
-    return {"anisotropy_field": 2.0 * scale.coercive, **begin, "offset_field": scale.offset}
-
-
-def _told(data: Data) -> list[str]:
-    """Return what is fitted if nothing else is asked for."""
-    if set(data.kinds) & set(_PULSES):
-        names = list(VARY)
-    elif "loops" in data.kinds:
-        names = ["stability"]
-    else:
-        names = []
-    if "loops" in data.kinds:
-        names.append("offset_field")
-    if not names and data.kinds:
-        raise InputError(
-            "vary", value=None, allowed="at least one parameter",
-            remedy="R-V curves tell resistance_area_product, tmr and tmr_half_bias: name them.",
-        )  # fmt: skip
-    return names
-
-
-def _check_told(data: Data, names: Sequence[str], per_direction: Sequence[str]) -> None:
-    for name in names:
-        if not set(data.kinds) & set(TOLD_BY[name]):
-            raise InputError(
-                "vary", value=name,
-                allowed=f"parameters that show in these tables ({', '.join(data.kinds) or 'none'})",
-                remedy=f"{name} shows in tables of {' or '.join(TOLD_BY[name])}.",
-            )  # fmt: skip
-    if per_direction and not set(data.kinds) & set(_PULSES):
-        raise InputError("per_direction", value=list(per_direction), allowed="with pulses in both directions")
-    if len(data.loops) and "stability" in {ALIASES.get(one, one) for one in per_direction}:
-        raise InputError(
-            "per_direction", value="stability", allowed="one stability where there are loops",
-            remedy="A field makes the directions differ, and loops show it: vary offset_field instead.",
-        )  # fmt: skip
-
-
-def _names(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
-    allowed = (*UNITS, *ALIASES)
-    for name in (*vary, *per_direction):
-        if name not in allowed:
-            raise InputError("vary", value=name, allowed=", ".join(allowed))
-    names = list(dict.fromkeys(ALIASES.get(name, name) for name in vary))
-    for name in per_direction:
-        own = ALIASES.get(name, name)
-        if own not in names or own not in DIRECTIONAL:
-            raise InputError(
-                "per_direction", value=name, allowed=f"those of {', '.join(DIRECTIONAL)} that vary"
-            )
-    return names
-
-
-def _check_film(
-    film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float, given: set[str]
-) -> None:
-    if film is not None:
-        return
-    remedy = "Give a stack and a diameter."
-    if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
-        raise InputError("amplitudes in V", value="no stack", allowed="with a stack", remedy=remedy)
-    if any(group is not None and np.any(group.temperature != temperature) for group in groups) or np.any(
-        data.loops.get("temperature_K", pd.Series(dtype=float)).dropna() != temperature
-    ):
-        raise InputError("several temperatures", value="no stack", allowed="with a stack", remedy=remedy)
-    fields = len(data.loops) or "offset_field" in given
-    for name, needed in (("anisotropy_field", fields), ("relaxation_time", len(data.loops))):
-        if needed and name not in given:
-            raise InputError(
-                name, value="no stack", allowed="a stack, or the name in vary or start",
-                remedy="Loops and fields need it.",
-            )  # fmt: skip
-
-
-def _bounds(name: str, largest: float, begin: Values, scale: FieldScale | None) -> tuple[float, float]:
-    root = root_of(name)
-    if root == "critical_current":
-        # The table of error rates ends at 20 times the critical current.
-        return largest / 20.0, 20.0 * largest
-    if root == "anisotropy_field":
-        assert scale is not None  # no other table tells it
-        return 0.8 * scale.coercive, 20.0 * scale.coercive
-    if root == "offset_field":
-        reach = 0.5 * begin["anisotropy_field"]
-        if scale is not None:
-            reach = max(reach, abs(scale.offset) + scale.coercive)
-        return -reach, reach
-    return _BOUNDS[root]
+def pulse_temperatures(problem: Problem) -> FloatArray:
+    """Temperatures of the pulses, K, that of most of them first."""
+    kelvin = [Pulses.of(rows, problem.temperature).temperature for rows in problem.data[:2] if len(rows)]
+    found, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
+    return np.asarray(found[np.argsort(-counts, kind="stable")])

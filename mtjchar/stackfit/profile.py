@@ -1,5 +1,9 @@
 """Profile likelihood: intervals that know bounds and curvature.
 
+The walk takes the table of error rates, with the solver's residuals and derivatives put in; the deviance at
+each end that it finds is then checked with the solver itself, and where it is not the one asked for, the walk
+goes on with the solver's residuals and derivatives from there.
+
 References
 ----------
 .. [1] D. J. Venzon, S. H. Moolgavkar, J. R. Stat. Soc. C 37, 87 (1988), doi:10.2307/2347496.
@@ -7,35 +11,28 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
+from scipy.optimize import brentq
+
+from mtjchar.stackfit.minimize import Minimum, minimize
+from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.search import bounds_of, correction, derivatives
 
 FloatArray = npt.NDArray[np.float64]
 
 ROOT_RISE = 1.959964
 """Square root of the rise of the deviance at the ends of a 95 % interval."""
 
-_ROUNDS = 12
-_CLOSE = 0.02  # of the root of the rise
-
-
-class LeastSquares(Protocol):
-    """A sum of squares over named parameters."""
-
-    @property
-    def free(self) -> Sequence[str]:
-        """Names."""
-
-    @property
-    def bounds(self) -> Mapping[str, tuple[float, float]]:
-        """Of each parameter."""
-
-    def residuals(self, vector: FloatArray) -> FloatArray:
-        """Return what is squared."""
+_CLOSE = 0.01  # of the root of the rise, that a walk ends with
+_CHECKED = 0.05  # of the root of the rise by the solver, at which an end is right
+_ROUNDS = 4
+_STEPS = 40  # outwards; each is at most four times as far as the one before
+_LOWER = 0.01  # by which a deviance has to be lower to be another minimum
 
 
 class Interval(NamedTuple):
@@ -45,99 +42,111 @@ class Interval(NamedTuple):
     upper: float
 
 
-def minimize(
-    problem: LeastSquares, start: FloatArray, scale: FloatArray, held: int | None = None
-) -> tuple[FloatArray, float, FloatArray]:
-    """Minimize the sum of squares, with one parameter held or none.
+class Profiles(NamedTuple):
+    """Intervals of all parameters, and the place with the least deviance that was met on the way."""
 
-    Returns
-    -------
-    vector : ndarray
-    square : float
-        Sum of squares of the residuals.
-    jacobian : ndarray, shape (rows, free parameters that are not held)
-    """
-    moving = np.arange(len(start)) != (-1 if held is None else held)
-    if not moving.any():
-        residual = problem.residuals(start)
-        return start, float(residual @ residual), np.empty((len(residual), 0))
-    lower, upper = np.array([problem.bounds[name] for name in problem.free]).T
-
-    # In units of `scale`: scipy's steps of differences are those of numbers of order one.
-    unit = scale[moving]
-
-    def residuals(part: FloatArray) -> FloatArray:
-        whole = start.copy()
-        whole[moving] = part * unit
-        return problem.residuals(whole)
-
-    inside = np.clip(start, lower + 1e-9 * (upper - lower), upper - 1e-9 * (upper - lower))
-    found = least_squares(
-        residuals, inside[moving] / unit, bounds=(lower[moving] / unit, upper[moving] / unit),
-        ftol=1e-9, xtol=1e-9, gtol=1e-9, max_nfev=60,
-    )  # fmt: skip
-    vector = start.copy()
-    vector[moving] = found.x * unit
-    return vector, 2.0 * float(found.cost), np.asarray(found.jac) / unit
+    intervals: tuple[Interval, ...]
+    best: FloatArray
+    square: float
 
 
-def profile_interval(
-    problem: LeastSquares, best: FloatArray, least: float, error: FloatArray, which: int, dispersion: float
-) -> Interval:
+@dataclass
+class _Walk:
+    """Way of one parameter to one end."""
+
+    which: int
+    side: float
+    problem: Problem
+    vector: FloatArray  # at the end that was found last
+    bounded: bool = False  # the bound came first
+
+
+def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, dispersion: float) -> Profiles:
     """Where the deviance, minimized over the other parameters, has risen by 3.84 times the dispersion.
 
     Parameters
     ----------
-    problem : LeastSquares
-    best : ndarray
-        Where the deviance is least.
-    least : float
-        That deviance.
+    problem : Problem
+        With the correction that belongs to `best`.
+    best : Minimum
     error : ndarray
-        Standard errors, the first guess of the reach.
-    which : int
-        Parameter.
+        Standard errors without over-dispersion: the first guess of the reach.
     dispersion : float
     """
-    ends = [_end(problem, best, least, error, which, dispersion, side) for side in (-1.0, 1.0)]
-    return Interval(*ends)
-
-
-def _end(
-    problem: LeastSquares,
-    best: FloatArray,
-    least: float,
-    error: FloatArray,
-    which: int,
-    dispersion: float,
-    side: float,
-) -> float:
-    """Root of the signed root of the rise, nearly linear in the parameter [1], by regula falsi."""
-    bound = problem.bounds[problem.free[which]][int(side > 0)]
-    scale = np.maximum(error, 1e-12 * np.abs(best) + 1e-300)
-    vector = best.copy()
-    inside, outside = (best[which], 0.0), (np.nan, np.nan)
-    place = best[which] + side * ROOT_RISE * np.sqrt(dispersion) * error[which]
+    scale = np.maximum(error, 1e-12 * np.abs(best.vector) + 1e-300)
+    walks = [_Walk(k, side, problem, best.vector) for k in range(len(best.vector)) for side in (-1.0, 1.0)]
+    open_walks, lowest = walks, (best.vector, best.square)
     for _ in range(_ROUNDS):
+        for walk in open_walks:
+            _go(walk, best, scale, dispersion)
+        squares = _solved_squares(problem, [walk.vector for walk in open_walks])
+        for walk, square in zip(open_walks, squares, strict=True):
+            if square < lowest[1] - _LOWER:
+                lowest = (walk.vector, float(square))
+        roots = np.sqrt(np.maximum(squares - best.square, 0.0) / dispersion)
+        open_walks = [
+            walk
+            for walk, root in zip(open_walks, roots, strict=True)
+            if not (root < ROOT_RISE + _CHECKED if walk.bounded else abs(root - ROOT_RISE) < _CHECKED)
+        ]
+        for walk in open_walks:
+            slope = derivatives(problem.solved_residuals, problem, walk.vector)
+            walk.problem = problem.corrected(correction(problem, walk.vector, slope))
+        if not open_walks:
+            break
+    ends = [walk.side * np.inf if walk.bounded else float(walk.vector[walk.which]) for walk in walks]
+    intervals = tuple(Interval(*pair) for pair in zip(ends[::2], ends[1::2], strict=True))
+    return Profiles(intervals, *lowest)
+
+
+def _solved_squares(problem: Problem, vectors: Sequence[FloatArray]) -> FloatArray:
+    return np.asarray(np.sum(problem.solved_residuals(np.array(vectors)) ** 2, axis=-1))
+
+
+def _go(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) -> None:
+    """Find the end: the root of the signed root of the rise, nearly linear in the parameter [1]."""
+    which, side = walk.which, walk.side
+    bound = walk.problem.bounds[walk.problem.free[which]][int(side > 0)]
+    center = float(best.vector[which])
+    inside = [(center, best.vector)]  # from the centre outwards, with the others where the deviance is least
+    vectors: dict[float, FloatArray] = {}
+    excess = {center: -ROOT_RISE}  # of the root of the rise over the one asked for
+
+    def root_excess(place: float) -> float:
+        if place not in excess:
+            # The others start as they are at the last place inside, and as they would go on from there: what
+            # is carried back from a place far outside can stick.
+            starts = [inside[-1][1], walk.vector]
+            if len(inside) > 1:
+                (x0, v0), (x1, v1) = inside[-2:]
+                starts.append(v1 + (v1 - v0) * (place - x1) / (x1 - x0))
+            found = min(
+                (_held(walk.problem, one, which, place, scale) for one in starts), key=lambda one: one.square
+            )
+            vectors[place] = found.vector
+            excess[place] = float(np.sqrt(max(found.square - best.square, 0.0) / dispersion)) - ROOT_RISE
+            if excess[place] < 0.0 and side * (place - inside[-1][0]) > 0.0:
+                inside.append((place, found.vector))
+        return excess[place]
+
+    reach = abs(walk.vector[which] - center) or ROOT_RISE * np.sqrt(dispersion) * scale[which]
+    for _ in range(_STEPS):
+        place = center + side * reach
         if side * (place - bound) >= 0.0:
             place = bound
-        vector = vector.copy()
-        vector[which] = place
-        vector, square, _ = minimize(problem, vector, scale, held=which)
-        root = float(np.sqrt(max(square - least, 0.0) / dispersion))
-        if abs(root - ROOT_RISE) < _CLOSE:
-            return float(place)
-        if root < ROOT_RISE:
-            if place == bound:
-                return side * np.inf
-            inside = (place, root)
-        else:
-            outside = (place, root)
-        if np.isnan(outside[0]):
-            # Not far enough yet: on along the line, at least half again as far and at most four times.
-            reach = (place - best[which]) * np.clip(1.1 * ROOT_RISE / max(root, 1e-3), 1.5, 4.0)
-            place = best[which] + reach
-        else:
-            share = np.clip((ROOT_RISE - inside[1]) / (outside[1] - inside[1]), 0.1, 0.9)
-            place = inside[0] + share * (outside[0] - inside[0])
-    return float(place)
+        found = root_excess(place)
+        if found >= 0.0 or place == bound:
+            break
+        reach *= np.clip(1.1 * ROOT_RISE / max(found + ROOT_RISE, 1e-3), 1.2, 4.0)
+    walk.bounded = found < 0.0
+    if not walk.bounded:
+        near = _CLOSE * abs(place - center) / ROOT_RISE
+        place = float(brentq(root_excess, inside[-1][0], place, xtol=near))
+        root_excess(place)
+    walk.vector = vectors[place]
+
+
+def _held(problem: Problem, start: FloatArray, which: int, place: float, scale: FloatArray) -> Minimum:
+    vector = start.copy()
+    vector[which] = place
+    return minimize(problem.residuals, vector, scale, bounds_of(problem), held=which)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import lmfit
 import numpy as np
@@ -16,19 +14,21 @@ from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.linear_exponent import SHORTEST, linear_exponent
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, suffixed
-from mtjchar.stackfit.problem import Problem, root_of
+from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
+from mtjchar.stackfit.report import report
+from mtjchar.stackfit.setup import PHYSICAL_BOUNDS, root_of
 from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import DIRECTIONS, Stack
 
 FloatArray = npt.NDArray[np.float64]
 
-_STRONG = 0.9
+_STATIONARY = 0.01  # distance to the minimum, over the inflation: a tenth of a standard error
 _WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
-_LEAST = {"slonczewski_lambda": 1.0}  # bounds that physics sets, not the search
 
 _REMEDY = {
     "stability": "pulses a hundred times as long, at amplitudes below the critical one; or R-H loops",
@@ -62,7 +62,9 @@ class StackFit:
     covariance : ndarray
         Of the free parameters, `inflation` included.
     deviance : float
-        Sum of squares of all residuals.
+        Sum of squares of all residuals, error rates by the Fokker-Planck solver.
+    distance : float
+        Estimated distance to the minimum: by how much a further Gauss-Newton step would lower the deviance.
     expected_deviance : float
         What it would be on average if the model were right: the degrees of freedom, less where few counts
         are expected.
@@ -86,6 +88,7 @@ class StackFit:
     vector: FloatArray
     covariance: FloatArray
     deviance: float
+    distance: float
     expected_deviance: float
     deviance_scale: float
     dispersion: float
@@ -95,9 +98,15 @@ class StackFit:
     wafer: WaferFit | None
     messages: tuple[str, ...]
 
-    def with_messages(self, messages: Sequence[str]) -> StackFit:
-        """Return the same fit with what was warned of."""
-        return dataclasses.replace(self, messages=tuple(messages))
+    @property
+    def converged(self) -> bool:
+        """Whether the deviance is stationary: within a tenth of a standard error of its minimum."""
+        return self.distance <= self.allowed_distance
+
+    @property
+    def allowed_distance(self) -> float:
+        """Largest distance to the minimum with which a fit has converged, in units of the deviance."""
+        return _STATIONARY * self.inflation
 
     @property
     def film(self) -> Film | None:
@@ -130,7 +139,7 @@ class StackFit:
         found = {}
         for k, name in enumerate(self.problem.free):
             # A value at a bound that physics sets is a result, at one of the search it is none.
-            least = _LEAST.get(name)
+            least = PHYSICAL_BOUNDS.get(name)
             ends = [one for one in self.problem.bounds[name] if one != least]
             error, interval = float(np.sqrt(self.covariance[k, k])), self._interval(k)
             open_ended = not np.all(np.isfinite(interval))
@@ -149,7 +158,7 @@ class StackFit:
         lower, upper = self.vector[k] - reach, self.vector[k] + reach
         if self.profiles is not None:
             lower, upper = self.profiles[k]
-        return Interval(max(lower, _LEAST.get(self.problem.free[k], -np.inf)), upper)
+        return Interval(max(lower, PHYSICAL_BOUNDS.get(self.problem.free[k], -np.inf)), upper)
 
     def table(self) -> pd.DataFrame:
         """Parameters with standard errors, 95 % intervals, whether the data determine them, and at what K."""
@@ -237,10 +246,16 @@ class StackFit:
         if film is not None and not field_is_free:
             of_device |= {"anisotropy_field": "T"}
         once = {"activation_volume": "m^3", "activation_volume_over_junction": ""} if field_is_free else {}
+        durations = self.activated_durations
+        if durations is not None:
+            of_device |= {"linear_exponent_stability": "", "linear_exponent_critical_current": "A"}
 
         def of(values: Mapping[str, float], suffix: str) -> dict[str, float]:
             device = device_of(values, suffix)
             found = {"switching_efficiency": float(device.stability / device.critical_current)}
+            if durations is not None:
+                conventional = linear_exponent(device, durations)
+                found |= {f"linear_exponent_{name}": one for name, one in conventional._asdict().items()}
             if film is not None:
                 found |= {name: float(one) for name, one in film.film(device)._asdict().items()}
                 found["anisotropy_field"] = float(film.anisotropy_field(device.stability))
@@ -260,12 +275,29 @@ class StackFit:
         units = [unit for _ in suffixes for unit in of_device.values()]
         return [*names, *once], [*units, *once.values()], function
 
+    @property
+    def activated_durations(self) -> tuple[float, float] | None:
+        """Shortest and longest duration of the data in which switching is thermally activated, s.
+
+        None where the data have no such pulses.
+        """
+        every = [rows["duration_s"] for rows in self.problem.data[:2] if len(rows)]
+        if not every:
+            return None
+        names = ("relaxation_time", *(suffixed("relaxation_time", one) for one in DIRECTIONS))
+        slowest = max(float(self.values[name]) for name in names if name in self.values)
+        activated = pd.concat(every)
+        activated = activated[activated > SHORTEST * slowest]
+        if activated.nunique() < 2:
+            return None
+        return float(activated.min()), float(activated.max())
+
     def _has(self, direction: str) -> bool:
         return any(name.endswith(direction) for name in self.problem.free)
 
     def log_error_rate(self, values: Mapping[str, float], pulses: Pulses) -> FloatArray:
-        """Natural logarithm of the error rate, by the table."""
-        return self.problem.model.log_error_rate(values, pulses)
+        """Natural logarithm of the error rate, by the Fokker-Planck solver."""
+        return -np.exp(self.problem.model.solved_log_exponent(values, pulses))
 
     def error_rate(
         self,
@@ -303,13 +335,40 @@ class StackFit:
         pulses, shape = self._pulses(direction, amplitude, duration, current, temperature)
 
         def log_exponent(values: Mapping[str, float]) -> Sequence[float]:
-            logarithm = np.log(np.maximum(-self.log_error_rate(values, pulses), 1e-300))
-            return [float(one) for one in logarithm]
+            return [float(one) for one in self.problem.model.solved_log_exponent(values, pulses)]
 
         center, covariance = self.propagate(log_exponent)
         reach = ROOT_RISE * np.sqrt(np.maximum(np.diag(covariance), 0.0))
         lower, upper = np.exp(-np.exp(center + reach)), np.exp(-np.exp(center - reach))
         return lower.reshape(shape), upper.reshape(shape)
+
+    def amplitude(
+        self,
+        direction: str,
+        error_rate: npt.ArrayLike,
+        duration: npt.ArrayLike,
+        *,
+        current: bool = False,
+        temperature: float | None = None,
+    ) -> FloatArray:
+        """Amplitude at which the fitted device has a write error rate.
+
+        Parameters
+        ----------
+        direction : {"p_to_ap", "ap_to_p"}
+        error_rate, duration : array_like
+            Above 0 and below 1, and s; they broadcast.
+        current : bool, optional
+            Return amperes instead of volts.
+        temperature : float, optional
+            K; that of the fit if not given.
+        """
+        rate = np.asarray(error_rate, dtype=np.float64)
+        if not np.all((rate > 0.0) & (rate < 1.0)):
+            raise InputError("error_rate", value=rate.tolist(), allowed="above 0 and below 1")
+        pulses, shape = self._pulses(direction, np.ones_like(rate), duration, current, temperature)
+        wanted = np.broadcast_to(np.log(-np.log(rate)), shape).ravel()
+        return self.problem.model.solved_threshold(self.values, pulses, wanted).reshape(shape)
 
     def _pulses(
         self,
@@ -346,13 +405,13 @@ class StackFit:
         values, data = self.values, self.problem.data
         parts = []
         if self.problem.pulses is not None:
-            rate = np.exp(self.problem.correction * self.log_error_rate(values, self.problem.pulses))
+            rate = np.exp(self.problem.log_error_rate(self.vector))
             switched = data.switching["switched"] / data.switching["trials"]
             parts.append(data.switching.assign(kind="switching", observed=switched, expected=1.0 - rate))
         if len(data.thresholds):
             pulses = Pulses.of(data.thresholds, self.problem.temperature)
-            share = data.thresholds["probability"].to_numpy(dtype=np.float64)
-            expected = self.problem.model.threshold(values, pulses, share)
+            wanted = self.problem.threshold_log_exponent
+            expected = self.problem.model.solved_threshold(values, pulses, wanted)
             parts.append(
                 data.thresholds.assign(kind="threshold", observed=pulses.amplitude, expected=expected)
             )
@@ -364,7 +423,7 @@ class StackFit:
                 )
             )  # fmt: skip
         if len(data.loops):
-            stays = self.problem.log_staying(values)
+            stays = self.problem.log_staying(self.vector)
             parts.append(
                 data.loops.assign(
                     kind="loop", observed=data.loops["switched"] / data.loops["trials"],
@@ -376,7 +435,7 @@ class StackFit:
 
     def report(self) -> str:
         """Everything in words, as `lmfit.fit_report` does it."""
-        return "\n".join(_report(self))
+        return report(self)
 
 
 def device_of(values: Mapping[str, float], suffix: str = "") -> Device:
@@ -417,104 +476,6 @@ def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
         delta_aic=table["aic"] - table["aic"].min(), delta_bic=table["bic"] - table["bic"].min()
     )
     return table.sort_values("aic")
-
-
-def _report(fit: StackFit) -> list[str]:
-    lines = ["[[Data]]"]
-    for table in fit.tables:
-        skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
-        kelvin = fit.temperatures(table)
-        span = f"{kelvin[0]:g} K" if len(kelvin) == 1 else f"{kelvin[0]:g} to {kelvin[-1]:g} K"
-        unused = f"; not used: {', '.join(table.unused)}" if table.unused else ""
-        lines.append(
-            f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}, at {span}{unused}"
-        )
-    if len(fit.vector):
-        lines += _fitted(fit)
-    if fit.wafer is not None:
-        lines += fit.wafer.report().splitlines()
-    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
-    lines += [f"[[Warning]] {message}" for message in fit.messages]
-    return lines
-
-
-def _fitted(fit: StackFit) -> list[str]:
-    """Likelihood, loops and parameters."""
-    lines = [
-        "[[Fit]]",
-        f"    rows {fit.problem.rows}, parameters {len(fit.vector)}",
-        f"    deviance {fit.deviance:.4g}, expected {fit.expected_deviance:.4g}: dispersion "
-        f"{fit.dispersion:.3g} (probability of more by chance {fit.probability:.2g})",
-        f"    AIC {fit.aic:.5g}, BIC {fit.bic:.5g}",
-    ]
-    if fit.inflation > 1.0:
-        lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
-    for file, row in fit.coercive.iterrows():
-        way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
-        lines += [
-            f"[[R-H loops]] {Path(str(file)).name}: a rising field makes the layers {way}",
-            *(
-                f"    {branch}: {int(row['loops'])} switches at {1e3 * row[branch]:.4g} mT, standard "
-                f"deviation {1e3 * row[f'{branch}_deviation']:.3g} mT"
-                for branch in ("upwards", "downwards")
-            ),
-            f"    coercive field {1e3 * row['coercive']:.4g} mT, center {1e3 * row['center']:+.3g} mT",
-        ]
-    lines += _parameters(fit)
-    strong = _strong(fit)
-    if strong:
-        lines += ["[[Correlations]] (above 0.9)", *strong]
-    return lines
-
-
-def _parameters(fit: StackFit) -> list[str]:
-    """Fitted and derived values, and the temperature at which they hold."""
-    kelvin = fit.problem.temperature
-
-    def other(row: pd.Series) -> str:
-        return "" if row["temperature_K"] == kelvin else f"   at {row['temperature_K']:g} K"
-
-    lines = [f"[[Parameters]] at {kelvin:g} K"]
-    measured = pulse_temperatures(fit.problem)
-    if len(measured) and kelvin not in measured:
-        lines.append(
-            f"    no pulse is at this temperature: from {measured[0]:g} K by the exponents of the stack; "
-            f'--temperature "{measured[0]:g} K" reports them there'
-        )
-    for name, row in fit.table().iterrows():
-        mark = "" if row["determined"] else "   NOT DETERMINED"
-        bound = ", its bound," if row["lower"] == _LEAST.get(str(name)) else ""
-        lines.append(
-            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']:9s} "
-            f"(95 %: {_end(row['lower'])}{bound} to {_end(row['upper'])}){mark}{other(row)}"
-        )
-    lines.append(f"[[Derived]] at {kelvin:g} K")
-    for name, row in fit.derived().iterrows():
-        number = f"{row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}"
-        lines.append(f"    {name:31s} {number.rstrip()}{other(row)}")
-    return lines
-
-
-def _end(value: float) -> str:
-    return "open" if not np.isfinite(value) else f"{value:.4g}"
-
-
-def _strong(fit: StackFit) -> list[str]:
-    matrix = fit.correlation().to_numpy()
-    names = fit.problem.free
-    return [
-        f"    {names[k]} and {names[j]}: {matrix[j, k]:+.3f}"
-        for j in range(len(names))
-        for k in range(j)
-        if abs(matrix[j, k]) > _STRONG
-    ]
-
-
-def pulse_temperatures(problem: Problem) -> FloatArray:
-    """Temperatures of the pulses, K, that of most of them first."""
-    kelvin = [Pulses.of(rows, problem.temperature).temperature for rows in problem.data[:2] if len(rows)]
-    found, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
-    return np.asarray(found[np.argsort(-counts, kind="stable")])
 
 
 def parameter_names(fit: StackFit, root: str) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from mtjchar.physics import long_pulses
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import FieldSteps, log_staying
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import Pulses, SwitchingModel, log_exponent_at
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import DIRECTIONS
 
@@ -152,5 +152,5 @@ def pulses_at(
     )
     model, share = SwitchingModel(film), rows[column].to_numpy(dtype=np.float64)
     own = {**nominal_values(film), **(values or {})}
-    rows[column] = model.threshold(own, Pulses.of(rows, film.temperature), share)
+    rows[column] = model.solved_threshold(own, Pulses.of(rows, film.temperature), log_exponent_at(share))
     return rows[["direction", column, "duration_s"]]

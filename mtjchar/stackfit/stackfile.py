@@ -14,10 +14,10 @@ import tomli_w
 from pydantic import ValidationError
 from scipy.linalg import block_diag
 
-from mtjchar.errors import InputError
+from mtjchar.errors import ConvergenceError, InputError
 from mtjchar.stackfit.model import suffixed
-from mtjchar.stackfit.problem import ALIASES
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
+from mtjchar.stackfit.setup import ALIASES
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS, Stack
 from mtjchar.sweep.store import write_atomically
@@ -178,7 +178,12 @@ def _valid(
 
 
 def write_stack(
-    fit: StackFit, path: str | Path, name: str | None = None, reference: str | None = None
+    fit: StackFit,
+    path: str | Path,
+    name: str | None = None,
+    reference: str | None = None,
+    *,
+    accept_unconverged: bool = False,
 ) -> Stack:
     """Write a fit as a stack file, which studies read as any other.
 
@@ -188,13 +193,28 @@ def write_stack(
     path : str or Path
     name, reference : str, optional
         As for `fitted_stack`.
+    accept_unconverged : bool, optional
+        Write a fit that has not converged, too.
 
     Returns
     -------
     Stack
         What is in the file. Its table ``[fit]`` has the uncertainties: ``[variability] fit`` of a study names
         the file to draw stacks from the covariance, ``[variability] wafer`` to take the spread of a wafer.
+
+    Raises
+    ------
+    ConvergenceError
+        If the fit has not converged.
+    InputError
+        As for `fitted_stack`.
     """
+    if not (fit.converged or accept_unconverged):
+        raise ConvergenceError(
+            f"The fit has not converged: a further step would lower its deviance by {fit.distance:.2g} "
+            f"(allowed: {fit.allowed_distance:.2g}). {path} was not written. Vary fewer parameters, or start "
+            "closer to the solution; --accept-unconverged (accept_unconverged=True) writes the fit as it is."
+        )
     stack = fitted_stack(fit, name, reference)
     content = {**stack.model_dump(mode="json", exclude_none=True), "fit": fit_table(fit)}
     text = _commented(tomli_w.dumps(content), fit)
@@ -215,6 +235,8 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
         "diameter": f"{fit.film.diameter!r} m",
         "temperature": f"{fit.film.temperature!r} K",
         "deviance": float(fit.deviance),
+        "converged": fit.converged,
+        "gradient_norm": float(fit.distance),
         "expected_deviance": float(fit.expected_deviance),
         "inflation": float(fit.inflation),
         "undetermined": list(fit.undetermined),

@@ -1,0 +1,196 @@
+"""From the data to the maximum of the likelihood: a wide look, the table's minima, and the solver's.
+
+The table of error rates finds the place, the Fokker-Planck solver the minimum: Levenberg-Marquardt steps on
+the solver's own residuals, with its own derivatives, until the deviance is stationary.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobian, minimize
+from mtjchar.stackfit.problem import Correction, Problem, largest_current
+from mtjchar.stackfit.setup import field_scale, root_of
+
+FloatArray = npt.NDArray[np.float64]
+
+_SCALES = {
+    "stability": 10.0,
+    "slonczewski_lambda": 0.1,
+    "offset_field": 5e-3,
+    "anisotropy_field": 0.02,
+    "tmr": 0.1,
+}
+_RELATIVE_SCALE = 0.1
+
+# Where a search looks, beside the values to start from.
+_STABILITIES = (15.0, 25.0, 40.0, 60.0, 90.0, 140.0)
+_TIMES = (2e-10, 5e-10, 1e-9, 2.5e-9)  # s
+_CURRENTS = np.geomspace(0.1, 2.5, 16)  # over the largest current of the data
+_LAMBDAS = (1.05, 1.5)
+_OFFSETS = (-0.25, 0.25)  # over the largest offset that is allowed, beside that of the loops or none
+_FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
+_CLIPPED = 1e3  # residuals, so that one row does not decide what is near
+_AT_ONCE = 2000  # sets of parameters
+_LEAPS = 8
+_STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
+
+_APART = 3.0  # distance of two minima in standard errors, within which they are one
+_RIVAL = (50.0, 1.5)  # deviance above the least, and over it, up to which a minimum of the table is tried
+
+
+def scales(problem: Problem, vector: FloatArray) -> FloatArray:
+    """Natural sizes of steps of the free parameters."""
+    return np.array(
+        [
+            _SCALES.get(root_of(name), _RELATIVE_SCALE * abs(value))
+            for name, value in zip(problem.free, vector, strict=True)
+        ]
+    )
+
+
+def bounds_of(problem: Problem) -> FloatArray:
+    """Bounds of the free parameters, shape (parameters, 2)."""
+    return np.array([problem.bounds[name] for name in problem.free]).reshape(-1, 2)
+
+
+def minimize_table(problem: Problem, start: FloatArray) -> Minimum:
+    """Minimize the deviance of the table, with the problem's correction."""
+    return minimize(problem.residuals, start, scales(problem, start), bounds_of(problem))
+
+
+def minimize_solved(problem: Problem, start: FloatArray) -> Minimum:
+    """Minimize the deviance of the Fokker-Planck solver itself.
+
+    The table with the solver's residuals and derivatives put in has the curvature of a long valley, so that
+    its minima lead to the solver's in few steps. Where they do not, Levenberg-Marquardt steps go on.
+    """
+    bounds = bounds_of(problem)
+    vector = np.clip(start, *bounds.T)
+    best, least = vector, np.inf
+    for _ in range(_LEAPS):
+        slope = derivatives(problem.solved_residuals, problem, vector)
+        own = correction(problem, vector, slope)
+        residual = problem.corrected(own).residuals(vector)
+        square, distance = float(residual @ residual), distance_left(residual, slope, vector, bounds)
+        if distance < _STATIONARY:
+            return Minimum(vector, square, slope, distance)
+        if square < least:
+            best, least = vector, square
+        vector = minimize_table(problem.corrected(own), vector).vector
+    return minimize(problem.solved_residuals, best, scales(problem, best), bounds)
+
+
+def search(problem: Problem, first: Mapping[str, float], count: int) -> Minimum:
+    """Find the least deviance.
+
+    Parameters
+    ----------
+    problem : Problem
+    first : mapping
+        Values to start from.
+    count : int
+        How many of the places that look best from afar are started from; 0: only from `first`.
+    """
+    found = [minimize_table(problem, start) for start in starts(problem, first, count)]
+    if count:
+        found += [minimize_table(problem, start) for start in _nested(problem, first, found)]
+    distinct = _distinct(sorted(found, key=lambda one: one.square))
+    more, times = _RIVAL
+    limit = max(distinct[0].square + more, times * distinct[0].square)
+    rivals = [one for one in distinct if one.square <= limit][: max(count, 1)]
+    return min((minimize_solved(problem, one.vector) for one in rivals), key=lambda one: one.square)
+
+
+def _distinct(found: Sequence[Minimum]) -> list[Minimum]:
+    """Minima that are not the same within a few standard errors, in their order."""
+    kept: list[Minimum] = []
+    for one in found:
+        apart = (np.linalg.norm(other.jacobian @ (one.vector - other.vector)) for other in kept)
+        if all(distance > _APART for distance in apart):
+            kept.append(one)
+    return kept
+
+
+def _nested(problem: Problem, first: Mapping[str, float], found: Sequence[Minimum]) -> list[FloatArray]:
+    """Minima of the models with one of the further parameters less: more parameters never fit worse."""
+    best = min(found, key=lambda one: one.square).vector
+    starts = []
+    for k, name in enumerate(problem.free):
+        if root_of(name) in ("stability", "critical_current", "relaxation_time"):
+            continue
+        vector = best.copy()
+        vector[k] = first[name]
+        less = minimize(problem.residuals, vector, scales(problem, vector), bounds_of(problem), held=k)
+        starts.append(less.vector)
+    return starts
+
+
+def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[FloatArray]:
+    """Places to start from, best first: `first`, and those that look best in a coarse look around."""
+    base = np.array([first[name] for name in problem.free])
+    if count < 1 or set(problem.data.kinds) <= {"resistance"}:
+        return [base]
+    # One value for both directions of a parameter.
+    roots = list(dict.fromkeys(map(root_of, problem.free)))
+    scanned = [root for root in roots if root in ("critical_current", "anisotropy_field")]
+    others = [root for root in roots if root not in scanned]
+    points = np.array(
+        list(itertools.product(*(_values(problem, first, root) for root in (*others, *scanned))))
+    ).reshape(-1, len(roots))
+    columns = [(*others, *scanned).index(root_of(name)) for name in problem.free]
+    lower, upper = bounds_of(problem).T
+    vectors = np.clip(points[:, columns], lower, upper)
+    # The best of each scan: what it runs over depends most on the others.
+    inner = int(np.prod([len(_values(problem, first, root)) for root in scanned], dtype=int))
+    squares = _rough_squares(problem, vectors).reshape(-1, inner)
+    best = np.argmin(squares, axis=1) + inner * np.arange(len(squares))
+    order = np.argsort(squares.min(axis=1), kind="stable")
+    return [base, *vectors[best[order[:count]]]]
+
+
+def _values(problem: Problem, first: Mapping[str, float], root: str) -> FloatArray:
+    """Values of a parameter that a coarse look tries."""
+    name = next(one for one in problem.free if root_of(one) == root)
+    low, high = problem.bounds[name]
+    if root == "critical_current":
+        groups = problem.pulses, problem.thresholds
+        return _CURRENTS * largest_current(problem.model, problem.fixed_or_nominal(), *groups)
+    if root == "anisotropy_field":
+        return _FIELDS * field_scale(problem.data.loops).coercive
+    more = {
+        "stability": _STABILITIES,
+        "relaxation_time": _TIMES,
+        "slonczewski_lambda": _LAMBDAS,
+        "offset_field": tuple(share * high for share in _OFFSETS),
+    }.get(root, ())
+    return np.unique(np.clip([first[name], *more], low, high))
+
+
+def _rough_squares(problem: Problem, vectors: FloatArray) -> FloatArray:
+    parts = np.array_split(vectors, max(1, -(-len(vectors) // _AT_ONCE)))
+    return np.concatenate(
+        [np.sum(np.clip(problem.residuals(one), -_CLIPPED, _CLIPPED) ** 2, axis=-1) for one in parts]
+    )
+
+
+def corrected(problem: Problem, minimum: Minimum) -> Problem:
+    """Return the problem whose table has the solver's residuals and derivatives at its minimum."""
+    return problem.corrected(correction(problem, minimum.vector, minimum.jacobian))
+
+
+def correction(problem: Problem, vector: FloatArray, slope: FloatArray) -> Correction:
+    """Find what takes the table's residuals to the solver's near a vector, from the solver's derivatives."""
+    plain = problem.corrected(None)
+    shift = plain.solved_residuals(vector) - plain.residuals(vector)
+    return Correction(vector, shift, slope - derivatives(plain.residuals, problem, vector))
+
+
+def derivatives(residuals: Residuals, problem: Problem, vector: FloatArray) -> FloatArray:
+    """Return derivatives of residuals by all free parameters, shape (rows, parameters)."""
+    every = np.ones(len(vector), dtype=bool)
+    return jacobian(residuals, vector, scales(problem, vector), bounds_of(problem), every)

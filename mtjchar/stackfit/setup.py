@@ -1,0 +1,269 @@
+"""Set up a fit: names, bounds, what is kept, and where the search starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.errors import InputError
+from mtjchar.stackfit.film import Film
+from mtjchar.stackfit.loops import coercive_fields
+from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, SwitchingModel, suffixed
+from mtjchar.stackfit.problem import FITTED_KINDS, Data, Problem, largest_current, nominal_values
+from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.wafer import WaferFit, fit_wafer
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+Values = Mapping[str, float]
+
+ALIASES = {
+    "interfacial_anisotropy": "stability",
+    "spin_polarization": "critical_current",
+    "damping": "relaxation_time",
+}
+"""Keys of a stack that stand for what pulses show of them."""
+
+TIED = {"relaxation_time", "critical_current"}
+VARY = ("stability", "critical_current", "relaxation_time")
+"""What is fitted if nothing else is asked for: of these, what the tables tell."""
+
+_PULSES = ("switching", "thresholds")
+TOLD_BY = {
+    **dict.fromkeys(("critical_current", "slonczewski_lambda"), _PULSES),
+    **dict.fromkeys(("stability", "relaxation_time", "offset_field"), (*_PULSES, "loops")),
+    "anisotropy_field": ("loops",),
+    **dict.fromkeys(("resistance_area_product", "tmr", "tmr_half_bias"), ("resistance", *_PULSES)),
+}
+"""Kinds of tables that a parameter shows in."""
+
+_BOUNDS = {
+    "stability": (10.0, 250.0),
+    "relaxation_time": (3e-11, 1e-7),
+    "slonczewski_lambda": (1.0, 3.0),
+    "resistance_area_product": (1e-14, 1e-9),
+    "tmr": (0.01, 20.0),
+    "tmr_half_bias": (0.05, 10.0),
+}
+PHYSICAL_BOUNDS = {"slonczewski_lambda": 1.0}
+"""Lower bounds that physics sets, not the search."""
+
+_START = {"stability": 60.0, "relaxation_time": 1e-9}
+
+
+class FieldScale(NamedTuple):
+    """Mean coercive field of loops, and the field that shifts them, positive towards P; T."""
+
+    coercive: float
+    offset: float
+
+
+def field_scale(loops: pd.DataFrame) -> FieldScale:
+    """Scale of the fields of loops, from rows of `mtjchar.stackfit.loops.steps_of`."""
+    fields = coercive_fields(loops)
+    # A loop is centred where the applied field cancels the other one.
+    offset = -fields["polarity"] * fields["center"]
+    return FieldScale(
+        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
+    )
+
+
+def set_up(
+    tables: Sequence[Table],
+    film: Film | None,
+    vary: Sequence[str] | None,
+    per_direction: Sequence[str],
+    start: Mapping[str, float],
+) -> tuple[Problem, dict[str, float], WaferFit | None]:
+    """Tell what is fitted to what, the values to start from, and the wafer; arguments as of `fit_stack`."""
+    used = [table for table in tables if table.kind in FITTED_KINDS]
+    wafers = [table for table in tables if table.kind == "wafer"]
+    if not (used or wafers):
+        raise InputError("data", value=[], allowed=f"tables of {', '.join(FITTED_KINDS)} or wafer")
+    wafer = fit_wafer(*wafers) if wafers else None
+    if wafer is not None and film is not None:
+        film = wafer.film(film, without=vary or ())
+    data = Data.of(used)
+    temperature = film.temperature if film is not None else _only_temperature(data)
+    problem, first = make_problem(data, film, vary, per_direction, start, temperature)
+    return problem, first, wafer
+
+
+def make_problem(
+    data: Data,
+    film: Film | None,
+    vary: Sequence[str] | None,
+    per_direction: Sequence[str],
+    start: Values,
+    temperature: float,
+) -> tuple[Problem, dict[str, float]]:
+    """Set up what is fitted; returns it with the values to start from."""
+    if vary is not None and not vary:
+        raise InputError("vary", value=list(vary), allowed="at least one parameter")
+    names = _names(_told(data) if vary is None else vary, per_direction)
+    _check_told(data, names, per_direction)
+    model = SwitchingModel(film)
+    scale = field_scale(data.loops) if len(data.loops) else None
+    values = {**_START, **nominal_values(film), **start}
+    groups = [
+        Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
+    ]
+    _check_film(film, groups, data, temperature, {*names, *start})
+    driven = any(group is not None for group in groups)
+    if driven and film is None and "critical_current" not in start:
+        values["critical_current"] = 0.8 * largest_current(model, values, *groups)
+    directions = sorted({one for group in groups if group is not None for one in group.directions})
+    free: list[str] = []
+    for name in names:
+        split = name in {ALIASES.get(one, one) for one in per_direction}
+        free += [suffixed(name, one) for one in reversed(directions)] if split else [name]
+    largest = largest_current(model, values, *groups) if driven else 1.0
+    begin = {**values, **_begin(film, scale), **start}
+    bounds = {name: _bounds(name, largest, begin, scale) for name in free}
+    first = {}
+    for name in free:
+        low, high = bounds[name]
+        place = begin.get(name, begin.get(root_of(name), 1.0))
+        first[name] = float(np.clip(place, low + 1e-3 * abs(low), high - 1e-3 * abs(high)))
+    roots = set(map(root_of, free))
+    tied = frozenset(TIED - roots - set(start) if film is not None else ())
+    needed = set(UNITS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
+    # Not among the fixed ones the anisotropy field follows from stability and moment.
+    needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
+    fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
+    problem = Problem(data, model, tuple(free), fixed, tied, bounds, temperature)
+    _check_direction(problem)
+    return problem, first
+
+
+def _check_direction(problem: Problem) -> None:
+    """Refuse thresholds in amperes without a direction where that changes what the model says of them."""
+    rows = problem.data.thresholds
+    open_rows = rows[rows["direction"].isna()] if "direction" in rows else rows
+    if not len(open_rows):
+        return
+    split = [name for name in problem.free if name.endswith(DIRECTIONS)]
+    bent = {"slonczewski_lambda": 1.0, "offset_field": 0.0}
+    shown = [name for name, neutral in bent.items() if problem.fixed.get(name) != neutral]
+    if split or shown:
+        first = open_rows.iloc[0]
+        raise InputError(
+            f"{first['file']}: direction", value="missing",
+            allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
+            remedy=f"{(split + shown)[0]} makes the directions differ in current too. One for all rows goes "
+            'into a file for --columns: [values] direction = "p_to_ap".',
+        )  # fmt: skip
+
+
+def root_of(name: str) -> str:
+    """Parameter that a name stands for, in both directions or in one."""
+    return next((one for one in DIRECTIONAL if name.startswith(one)), name)
+
+
+def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
+    """Fields to start from, as film and loops show them."""
+    begin = (
+        {} if film is None else {"anisotropy_field": float(film.anisotropy_field(film.nominal().stability))}
+    )
+    if scale is None:
+        return begin
+    return {"anisotropy_field": 2.0 * scale.coercive, **begin, "offset_field": scale.offset}
+
+
+def _told(data: Data) -> list[str]:
+    """Return what is fitted if nothing else is asked for."""
+    if set(data.kinds) & set(_PULSES):
+        names = list(VARY)
+    elif "loops" in data.kinds:
+        names = ["stability"]
+    else:
+        names = []
+    if "loops" in data.kinds:
+        names.append("offset_field")
+    if not names and data.kinds:
+        raise InputError(
+            "vary", value=None, allowed="at least one parameter",
+            remedy="R-V curves tell resistance_area_product, tmr and tmr_half_bias: name them.",
+        )  # fmt: skip
+    return names
+
+
+def _check_told(data: Data, names: Sequence[str], per_direction: Sequence[str]) -> None:
+    for name in names:
+        if not set(data.kinds) & set(TOLD_BY[name]):
+            raise InputError(
+                "vary", value=name,
+                allowed=f"parameters that show in these tables ({', '.join(data.kinds) or 'none'})",
+                remedy=f"{name} shows in tables of {' or '.join(TOLD_BY[name])}.",
+            )  # fmt: skip
+    if per_direction and not set(data.kinds) & set(_PULSES):
+        raise InputError("per_direction", value=list(per_direction), allowed="with pulses in both directions")
+    if len(data.loops) and "stability" in {ALIASES.get(one, one) for one in per_direction}:
+        raise InputError(
+            "per_direction", value="stability", allowed="one stability where there are loops",
+            remedy="A field makes the directions differ, and loops show it: vary offset_field instead.",
+        )  # fmt: skip
+
+
+def _names(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
+    allowed = (*UNITS, *ALIASES)
+    for name in (*vary, *per_direction):
+        if name not in allowed:
+            raise InputError("vary", value=name, allowed=", ".join(allowed))
+    names = list(dict.fromkeys(ALIASES.get(name, name) for name in vary))
+    for name in per_direction:
+        own = ALIASES.get(name, name)
+        if own not in names or own not in DIRECTIONAL:
+            raise InputError(
+                "per_direction", value=name, allowed=f"those of {', '.join(DIRECTIONAL)} that vary"
+            )
+    return names
+
+
+def _check_film(
+    film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float, given: set[str]
+) -> None:
+    if film is not None:
+        return
+    remedy = "Give a stack and a diameter."
+    if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
+        raise InputError("amplitudes in V", value="no stack", allowed="with a stack", remedy=remedy)
+    if any(group is not None and np.any(group.temperature != temperature) for group in groups) or np.any(
+        data.loops.get("temperature_K", pd.Series(dtype=float)).dropna() != temperature
+    ):
+        raise InputError("several temperatures", value="no stack", allowed="with a stack", remedy=remedy)
+    fields = len(data.loops) or "offset_field" in given
+    for name, needed in (("anisotropy_field", fields), ("relaxation_time", len(data.loops))):
+        if needed and name not in given:
+            raise InputError(
+                name, value="no stack", allowed="a stack, or the name in vary or start",
+                remedy="Loops and fields need it.",
+            )  # fmt: skip
+
+
+def _bounds(name: str, largest: float, begin: Values, scale: FieldScale | None) -> tuple[float, float]:
+    root = root_of(name)
+    if root == "critical_current":
+        # The table of error rates ends at 20 times the critical current.
+        return largest / 20.0, 20.0 * largest
+    if root == "anisotropy_field":
+        assert scale is not None  # no other table tells it
+        return 0.8 * scale.coercive, 20.0 * scale.coercive
+    if root == "offset_field":
+        reach = 0.5 * begin["anisotropy_field"]
+        if scale is not None:
+            reach = max(reach, abs(scale.offset) + scale.coercive)
+        return -reach, reach
+    return _BOUNDS[root]
+
+
+def _only_temperature(data: Data) -> float:
+    for rows in data:
+        told = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
+        if len(told):
+            return float(told.iloc[0])
+    return 300.0
