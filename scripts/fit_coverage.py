@@ -39,6 +39,7 @@ from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 
 DURATIONS = np.geomspace(1e-9, 1e-6, 6)
+SHORT = np.array([0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 4.0]) * 1e-9
 SHARES = (0.03, 0.2, 0.5, 0.8, 0.97)
 TRUTH = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e-9}
 
@@ -67,6 +68,26 @@ def voltage(rng: np.random.Generator) -> Found:
     """60 pulses of 1 ns to 1 us under voltage drive, 1e4 writes each."""
     counts = simulate_counts(film(), pulses_at(film(), DURATIONS, SHARES, values=TRUTH), rng, values=TRUTH)
     return fitted([table_of(counts)], TRUTH)
+
+
+def one_direction(rng: np.random.Generator) -> Found:
+    """30 pulses of 1 ns to 1 us from AP to P under voltage drive, 1e4 writes each."""
+    pulses = pulses_at(film(), DURATIONS, SHARES, directions=["ap_to_p"], values=TRUTH)
+    return fitted([table_of(simulate_counts(film(), pulses, rng, values=TRUTH))], TRUTH)
+
+
+def offset(rng: np.random.Generator) -> Found:
+    """60 pulses of 1 ns to 1 us under voltage drive with a stray field of -20 mT, 1e4 writes each."""
+    truth = {**TRUTH, "offset_field": -0.02}
+    counts = simulate_counts(film(), pulses_at(film(), DURATIONS, SHARES, values=truth), rng, values=truth)
+    return fitted([table_of(counts)], truth, vary=list(truth))
+
+
+def one_direction_offset(rng: np.random.Generator) -> Found:
+    """35 pulses of 0.4 to 4 ns from AP to P with a stray field of -20 mT, 1e4 writes each."""
+    truth = {**TRUTH, "offset_field": -0.02}
+    pulses = pulses_at(film(), SHORT, SHARES, directions=["ap_to_p"], values=truth)
+    return fitted([table_of(simulate_counts(film(), pulses, rng, values=truth))], truth, vary=list(truth))
 
 
 def asymmetric(rng: np.random.Generator) -> Found:
@@ -174,6 +195,9 @@ def swept() -> Iterator[Callable[[np.random.Generator], Found]]:
 
 SCENARIOS = {
     "voltage": voltage,
+    "one_direction": one_direction,
+    "offset": offset,
+    "one_direction_offset": one_direction_offset,
     "asymmetric": asymmetric,
     "thresholds": thresholds,
     "loops": loops,

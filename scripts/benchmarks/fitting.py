@@ -19,7 +19,7 @@ DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 6), (0.03, 0.2, 0.5, 0.8, 0.97)
 def tables() -> list[Table]:
     """All on one core."""
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)  # the table alone is not good enough for so many trials
+        warnings.simplefilter("ignore", FitWarning)
         return [timed("Joint fit of 60 switching points, 1e4 trials each, three parameters", "fit", fits())]
 
 
@@ -35,10 +35,7 @@ def fits() -> Candidates:
         return fit_stack([table], film)
 
     return {
-        "with profile intervals, solver at the end": (lambda: fit_stack([table], film), 1),
+        "minimum by the solver, intervals checked with it": (lambda: fit_stack([table], film), 1),
         "the same, first fit of a process": (first_of_a_process, 1),
-        "one start, table alone, no intervals": (
-            lambda: fit_stack([table], film, starts=0, exact=False, intervals=False),
-            1,
-        ),
+        "one start, no intervals": (lambda: fit_stack([table], film, starts=0, intervals=False), 1),
     }
