@@ -173,6 +173,19 @@ def test_higher_threshold_or_lower_gate_or_narrower_channel_means_less_current(d
     np.testing.assert_allclose(current(dvth=0.05), current(changed(wordline_voltage=1.35)), rtol=0.02)
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_current_factor_is_that_of_a_wider_transistor(direction):
+    def current(**columns):
+        return load_lines(DEMO, nominal_cell(DEMO, **columns), direction, np.array([1.0])).current_A[0, 0]
+
+    usual, more, less = current(), current(beta=1.1), current(beta=0.9)
+    assert np.all((more > usual) & (usual > less))
+    # Analytic: the model's channel is 2 wint = 6 nm narrower than drawn, so that 10 % of the current are those of
+    # 29.4 nm more width.
+    share = (more - less) / (current(w=1.1 * 300e-9) - current(w=0.9 * 300e-9))
+    np.testing.assert_allclose(share, 0.98, rtol=2e-3)
+
+
 # ---- energy -----------------------------------------------------------------------------------------
 
 
@@ -419,8 +432,8 @@ def test_cell_that_ngspice_cannot_solve_fails_alone(column, value, words, three_
     for one in lines.failure[4]:
         assert one.startswith("ngspice ")
         assert words in one.lower()
-    # Other batches, other steps of the solver: shares of the current differ by up to 7e-4, energies by 2e-18 J of
-    # some 1e-14 J (measured).
+    # Other batches, other steps of the solver: shares of the current differ by up to 7e-4, energies by up to
+    # 2e-18 J of some 1e-14 J (measured).
     tolerances = {
         "current_A": (1e-9, 0.0), "junction_voltage_V": (1e-9, 0.0), "rise": (0.0, 2e-3), "fall": (0.0, 2e-3),
         "rise_energy_J": (1e-3, 5e-18), "fall_energy_J": (1e-3, 5e-18), "line_energy_J": (1e-9, 0.0),

@@ -70,6 +70,7 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
             "w": cell.transistor.width,
             "l": cell.transistor.length,
             "dvth": devices["threshold_voltage_V"],
+            "beta": devices["current_factor"],
             "rp": devices["parallel_resistance_ohm"],
             "tmr": devices["tmr"],
             "vhalf": devices.get("tmr_half_bias_V", stack.tmr_half_bias),
@@ -190,7 +191,7 @@ def _transistor(transistor: Transistor) -> str:
     return "\n".join(
         [
             f'.include "{transistor.model}"',
-            ".subckt access_transistor d g s b w=300n l=30n dvth=0",
+            ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
             f"Xu d g s b {transistor.subcircuit} w={{w}} l={{l}} dvth={{dvth}}",
             ".ends access_transistor",
         ]
