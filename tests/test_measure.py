@@ -180,8 +180,8 @@ def test_current_factor_is_that_of_a_wider_transistor(direction):
 
     usual, more, less = current(), current(beta=1.1), current(beta=0.9)
     assert np.all((more > usual) & (usual > less))
-    # Analytic: the model's channel is 2 wint = 6 nm narrower than drawn, so that 10 % of the current are those of
-    # 29.4 nm more width.
+    # Analytic: the model's channel is 2 wint = 6 nm narrower than drawn, so that 10 % of the current are
+    # those of 29.4 nm more width.
     share = (more - less) / (current(w=1.1 * 300e-9) - current(w=0.9 * 300e-9))
     np.testing.assert_allclose(share, 0.98, rtol=2e-3)
 

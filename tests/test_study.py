@@ -1,6 +1,7 @@
 import copy
 import re
 import tomllib
+import typing
 import warnings
 from pathlib import Path
 
@@ -334,6 +335,9 @@ WRONG = [
     ("variability.current_factor", "15 mV", ["'15 mV'", "relative number"]),
     ("variability.current_factor", {"abeta": "2 %*um"}, ["below 0.2", "fifth of the nominal value"]),
     ("variability.diameter", {"avt": "2 mV*um"}, ["relative number"]),
+    ("cell.supply_voltage", "1 V", ["'1 V'", "largest amplitude"]),
+    ("cell.supply_voltage", 1.5, ["got 1.5;", "string with a unit"]),
+    ("cell.wordline", "1 kohm", ["'1 kohm'", "a table"]),
     ("cell.transistor.on_resistance", "1 kohm", ["'1 kohm'", '"ideal"']),
     ("cell.transistor.subcircuit", "nmos", ["'nmos'", "only there"]),
     ("cell.transistor.model", "", ["SPICE file"]),
@@ -379,6 +383,24 @@ def test_current_factor_needs_the_transistor_that_has_it(folder, spread):
     (folder / "user.lib").write_text(".subckt n d g s b w=1 l=1 dvth=0\nR1 d s 1k\n.ends\n")
     data["cell"]["transistor"] = {"model": "user.lib", "subcircuit": "n"}
     assert "no parameter for it" in refusal(folder, data)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("cells", 0, ["got 0;", "at least 1"]),
+        ("half_selected", -1, ["got -1;", "at least 0"]),
+        ("capacitance", "1 kohm", ["'1 kohm'", "dimension of F"]),
+        ("resistance", "2 Mohm", ["'2 Mohm'", "below 1000000.0 ohm"]),
+        ("wire", 3, ["one of resistance, capacitance, cells, half_selected"]),
+    ],
+)
+def test_word_line_that_is_wrong(folder, key, value, words):
+    wire = {"resistance": "1 kohm", "capacitance": "60 fF", "cells": 32, key: value}
+    message = refusal(folder, changed("cell.wordline", wire))
+    assert f"cell.wordline.{key}: got " in message
+    for word in words:
+        assert word in message
 
 
 def test_ideal_transistor_needs_its_resistance(folder):
@@ -528,8 +550,9 @@ REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "study.md"
 def described(model):
     for name, field in model.model_fields.items():
         yield name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from described(field.annotation)
+        for kind in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from described(kind)
 
 
 def test_reference_describes_every_key():

@@ -210,17 +210,17 @@ def write_statistics(
     for stage in reversed(fall):
         bands = grid.generator(stage.overdrive(grid.z))
         fields = [remains] if stage.observable is None else [remains, later, stage.observable(grid.z)]
-        ends, integrals = _pass(bands, np.stack(fields, axis=1), stage.reduced_time, fastest)
-        remains, *others = np.moveaxis(ends, 1, 0)
-        if others:
-            later = others[0] + integrals[:, 2]
+        ends, integral = _pass(bands, np.stack(fields, axis=1), stage.reduced_time, fastest)
+        remains = ends[:, 0]
+        if stage.observable is not None:
+            later = ends[:, 1] + integral
     sooner = np.zeros_like(delta)
     for stage in rise:
         bands = transposed(grid.generator(stage.overdrive(grid.z)))
         end, integral = _pass(bands, weight[:, None], stage.reduced_time, fastest)
         weight = end[:, 0]
         if stage.observable is not None:
-            sooner += (integral[:, 0] * stage.observable(grid.z)).sum(axis=0)
+            sooner += (integral * stage.observable(grid.z)).sum(axis=0)
     step = _COURANT / fastest
     longest = tau.max(axis=1, initial=0.0)
     bands = grid.generator(overdrive(grid.z))
@@ -416,15 +416,19 @@ def _apply(bands: FloatArray, field: FloatArray) -> FloatArray:
 def _pass(
     bands: FloatArray, fields: FloatArray, reduced_time: FloatArray, fastest: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Take fields, shape (points, fields, devices), through one constant drive; ends and time integrals."""
+    """Take fields, shape (points, fields, devices), through one constant drive.
+
+    Returns their ends, and the time integral of the last one.
+    """
     steps = math.ceil(float(np.max(reduced_time * fastest, initial=0.0)) / _COURANT)
     step = reduced_time / max(steps, 1)
     factors = factorize(-_POLE * step * bands)
-    integrals = np.zeros_like(fields)
+    integral = np.zeros_like(fields[:, -1])
     for _ in range(steps):
         stages, fields = _step(factors, fields)
-        integrals += sum(share * stage for share, stage in zip(_INTEGRAL, stages, strict=True))
-    return fields, step * integrals
+        for share, stage in zip(_INTEGRAL, stages, strict=True):
+            integral += share * stage[:, -1]
+    return fields, step * integral
 
 
 def _step(factors: Factors, fields: FloatArray) -> tuple[list[FloatArray], FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from numpy.polynomial import chebyshev
-from scipy.interpolate import make_interp_spline
+from scipy.integrate import trapezoid
+from scipy.interpolate import BSpline, make_interp_spline
 
 from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
@@ -55,6 +57,11 @@ class LoadLine(NamedTuple):
         first and the last part, to the word line.
     line_energy_J : ndarray, shape (devices, amplitudes, 2)
         Energy stored on the capacitances of both lines on the plateau.
+    ramp_loss_J : ndarray, shape (devices, amplitudes, 2, 2)
+        Charge of the driven line in rise and fall, times the amplitude, less the energy delivered: what the
+        driver itself takes from a supply of the amplitude. Last axis: P, AP.
+    word_line_J : ndarray, shape (devices, amplitudes, 2)
+        Energy that the word-line driver delivers, and its charge times `wordline_voltage`.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers (which then are NaN); empty where there are.
     status : ndarray of str, shape (devices, amplitudes)
@@ -71,6 +78,8 @@ class LoadLine(NamedTuple):
     rise_energy_J: FloatArray
     fall_energy_J: FloatArray
     line_energy_J: FloatArray
+    ramp_loss_J: FloatArray
+    word_line_J: FloatArray
     failure: npt.NDArray[np.object_]
     status: npt.NDArray[np.object_]
     note: npt.NDArray[np.object_]
@@ -192,7 +201,8 @@ def _failed(reason: str, status: str) -> LoadLine:
     line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
     words = (np.array([[one]], dtype=object) for one in (reason, status, ""))
     m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
-    return LoadLine(m_z, line, line, edge, edge, edge, edge, energy, *words)
+    losses = np.full((1, 1, 2, 2), np.nan)
+    return LoadLine(m_z, line, line, edge, edge, edge, edge, energy, losses, energy, *words)
 
 
 def _measure_batch(
@@ -238,6 +248,8 @@ def _measure_batch(
         energy[:, :, _RISE],
         energy[:, :, _FALL],
         _line_energy(study, high, current[:, :, [-1, 0]], amplitudes[:, None]),
+        shapes[:, :, _LOSS] * amplitudes[:, None, None] ** 2,
+        shapes[:, :, _WORD].mean(axis=-1),
         nothing,
         np.full(shape, "ok", object),
         nothing,
@@ -253,9 +265,10 @@ def _line_energy(study: Study, high: str, current: FloatArray, amplitude: FloatA
     return 0.5 * (driven.capacitance * on_driven**2 + other.capacitance * on_other**2)
 
 
-# What `_edges` returns, along its last axis: currents of rise and fall, then energies of both.
+# What `_edges` returns, along its last axis: currents of rise and fall, energies of both, losses, word line.
 _RISE, _FALL = slice(0, EDGE_PARTS), slice(EDGE_PARTS, 2 * EDGE_PARTS)
 _ENERGY = slice(2 * EDGE_PARTS, 4 * EDGE_PARTS)
+_LOSS, _WORD = slice(_ENERGY.stop, _ENERGY.stop + 2), slice(_ENERGY.stop + 2, _ENERGY.stop + 4)
 
 
 def _edges(
@@ -267,19 +280,23 @@ def _edges(
     plateau: list[FloatArray],
     rung: Rung,
 ) -> FloatArray:
-    """Simulate what the edges of a pulse do, shape (cells, 2, 4 EDGE_PARTS).
+    """Simulate what the edges of a pulse do, shape (cells, 2, 4 EDGE_PARTS + 4).
 
     With the junction held in P and in AP; means of the current over that of the plateau in the parts of the
-    rise and of the fall, and the energies of the same parts over the square of the amplitude. `plateau` holds
-    voltage and current in these states, (cells, 2).
+    rise and of the fall; over the square of the amplitude the energies of the same parts, and what the driver
+    loses in rise and fall; both energies of the word line. `plateau` holds voltage and current in these
+    states, (cells, 2).
     """
     times, length = EdgeTimes.of(study), edge_plateau(study)
     rise, fall = (
         start + np.concatenate([[0.0], np.cumsum(parts)])
-        for start, parts in ((study.pulse.rise, times.rise), (2.0 * study.pulse.rise + length, times.fall))
+        for start, parts in (
+            (_start(study), times.rise),
+            (_start(study) + study.pulse.rise + length, times.fall),
+        )
     )
     step = rung.step * _edge_step(study)
-    result = np.empty((len(cells), 2, 4 * EDGE_PARTS))
+    result = np.empty((len(cells), 2, _WORD.stop))
     voltage, current = plateau
     for state, held in enumerate(HELD):
         ngspice.exec_command(f"alter vmz dc = {held!r}")
@@ -289,6 +306,9 @@ def _edges(
         )
         # The word line goes up before the rise and down after the fall: with the first part and the last.
         energy = _delivered(time, vectors, len(cells), np.concatenate([rise[1:], fall[:-1]]))
+        loss = _lost_in_driver(time, vectors, len(cells), high, amplitude)
+        result[:, state, _LOSS] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
+        result[:, state, _WORD] = _word_line(time, vectors, len(cells), study.cell.wordline_voltage)
         # Lines that have not settled when the rise ends do so on the plateau.
         static = amplitude * current[:, state] * (fall[0] - rise[-1])
         energy[:, EDGE_PARTS - 1] += energy[:, EDGE_PARTS] - static
@@ -326,7 +346,8 @@ def _over_amplitude(amplitudes: FloatArray, chosen: IntArray, edges: FloatArray)
     coefficients = np.linalg.solve(chebyshev.chebvander(x[chosen], degree), flat)
     # Shares of the current are of the size 1; energies are compared with their sum.
     size = np.ones_like(values)
-    size[..., _ENERGY] = values[..., _ENERGY].sum(axis=-1, keepdims=True)
+    for energies in (_ENERGY, _LOSS, _WORD):
+        size[..., energies] = values[..., energies].sum(axis=-1, keepdims=True)
     # The last term but one may be larger; it is looked at because either can vanish by symmetry.
     end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
     if np.any(end > _EDGE_TOLERANCE * size.reshape(len(chosen), -1).max(axis=0)):
@@ -497,6 +518,16 @@ def _line_time(study: Study) -> float:
     return max(line.resistance * line.capacitance for line in (study.cell.bitline, study.cell.sourceline))
 
 
+def _word_line_time(study: Study) -> float:
+    """Time constant of the word line's wire, s."""
+    return math.prod(study.cell.wordline.share) if study.cell.wordline else 0.0
+
+
+def _start(study: Study) -> float:
+    """Time at which the pulse begins to rise, s: the word line is up by then."""
+    return study.pulse.rise + _SETTLED * _word_line_time(study)
+
+
 def _pulse(
     ngspice: Simulator | _Recorder,
     study: Study,
@@ -509,16 +540,17 @@ def _pulse(
     """Run one write pulse; the word line is up before the pulse rises and until the lines are empty."""
     rise, fall = study.pulse.rise, study.pulse.fall
     settle = _SETTLED * _line_time(study)
-    off = rise + rise + plateau + fall + settle
+    start = _start(study)
+    off = start + rise + plateau + fall + settle
     shapes = {
-        high: (amplitude, rise, rise, fall, plateau),
+        high: (amplitude, start, rise, fall, plateau),
         "w": (study.cell.wordline_voltage, 0.0, rise, fall, off - rise),
     }
     for node, (level, delay, up, down, width) in shapes.items():
         numbers = " ".join(repr(float(number)) for number in (0.0, level, delay, up, down, width))
         ngspice.exec_command(f"alter v{node} dc = 0")
         ngspice.exec_command(f"alter @v{node}[pulse] = [ {numbers} ]")
-    stop = off + fall + settle
+    stop = off + fall + settle + _SETTLED * _word_line_time(study)
     step = min(rise, fall) / 5.0
     largest_step = largest_step or 5.0 * step
     vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {largest_step!r} {options}", "time", stop)
@@ -538,6 +570,21 @@ def _delivered(
     delivered = make_interp_spline(time, power, k=1, axis=1).antiderivative()
     limits = np.concatenate([time[:1], np.empty(0) if ends is None else ends, time[-1:]])
     return np.diff(delivered(limits), axis=1)
+
+
+def _lost_in_driver(
+    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, high: str, amplitude: float
+) -> BSpline:
+    """Integral over time of what a supply of the amplitude delivers and the driver does not, J."""
+    current = np.maximum(-_per_cell(vectors, "e" + high[1] + "{}#branch", cells), 0.0)
+    return make_interp_spline(time, (amplitude - vectors[high]) * current, k=1, axis=1).antiderivative()
+
+
+def _word_line(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, level: float) -> FloatArray:
+    """Energy that each word-line driver delivers, and its charge times the word line's voltage, J."""
+    current = np.maximum(-_per_cell(vectors, "ew{}#branch", cells), 0.0)
+    powers = (vectors["w"] * current, level * current)
+    return np.stack([trapezoid(power, time, axis=1) for power in powers], axis=1)
 
 
 def _per_cell(vectors: Mapping[str, FloatArray], pattern: str, cells: int) -> FloatArray:

@@ -162,9 +162,15 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = 
         for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
             circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
             saved.append(f"i(e{line}{k})")
+        gate = f"w{k}"
+        if study.cell.wordline is not None:
+            gate = f"g{k}"
+            resistance, capacitance = study.cell.wordline.share
+            circuit.R(f"w{k}", f"w{k}", gate, resistance)
+            circuit.C(f"w{k}", gate, circuit.gnd, capacitance)
         magnetization = "mz" if held else f"m{k}"
         circuit.X(
-            str(k), kind, f"b{k}", f"s{k}", f"w{k}", magnetization, f"t{k}", f"d{k}",
+            str(k), kind, f"b{k}", f"s{k}", gate, magnetization, f"t{k}", f"d{k}",
             **{str(name): repr(float(value)) for name, value in parameters.items()},
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]

@@ -98,6 +98,24 @@ class Line(Description):
     capacitance: Capacitance = Field(default=20e-15, ge=0, lt=1e-11)
 
 
+class WordLine(Description):
+    """The wire of a word line: `cells` on it are written together and share it.
+
+    It turns on the transistors of `half_selected` further cells, with nothing on their bit lines.
+    """
+
+    resistance: Resistance = Field(gt=0, lt=1e6)
+    capacitance: Capacitance = Field(ge=0, lt=1e-9)
+    cells: Count = Field(ge=1, le=100_000)
+    half_selected: Count = Field(default=0, ge=0, le=1_000_000)
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """Resistance (ohm) and capacitance (F) of one written cell, in lumps with the delay of the wire."""
+        # The voltage at the end of a wire follows as behind half its resistance (Elmore); cells in parallel.
+        return 0.5 * self.resistance * self.cells, self.capacitance / self.cells
+
+
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
 _MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
 
@@ -157,11 +175,17 @@ class ExternalField(Description):
 
 
 class Cell(Description):
-    """A junction with its access transistor, lines and drivers (1T-1MTJ)."""
+    """A junction with its access transistor, lines and drivers (1T-1MTJ).
+
+    With `supply_voltage`, from which the drivers of bit and source lines take their charge, samples have the
+    energy at the supply too.
+    """
 
     temperature: Temperature = Field(default=300.0, ge=233.15, le=398.15)
     external_field: ExternalField = ExternalField()
     wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
+    supply_voltage: Voltage | None = Field(default=None, gt=0, le=10)
+    wordline: WordLine | None = None
     free_layer_to: Literal["bitline", "sourceline"] = "bitline"
     bitline: Line = Line()
     sourceline: Line = Line()
@@ -246,8 +270,8 @@ class FitCovariance(Description):
 class Variability(Description):
     """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
 
-    `threshold_voltage` is the access transistor's and has to be absolute; `current_factor` is what its current
-    is multiplied with. Both may be given by Pelgrom's coefficients ``avt`` and ``abeta``.
+    `threshold_voltage` is the access transistor's and has to be absolute; `current_factor` multiplies its
+    current. Both may be given by Pelgrom's coefficients ``avt`` and ``abeta``.
     `correlation` holds correlations of two parameters, by their names with a blank between them. With `fit`,
     stacks are drawn from its covariance.
     """
@@ -460,6 +484,11 @@ class Study(Description):
         if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
             raise inconsistent(
                 "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
+            )
+        supply = self.cell.supply_voltage
+        if supply is not None and supply < amplitude.stop:
+            raise inconsistent(
+                "cell.supply_voltage", f"at least the largest amplitude of the sweep, {amplitude.stop!r} V"
             )
         for key, given in (
             ("sweep.precision", self.sweep.precision is not None),

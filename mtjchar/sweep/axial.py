@@ -97,6 +97,18 @@ def share_of_p(value: FloatArray, in_p: FloatArray, in_ap: FloatArray) -> FloatA
     return np.clip(share, 0.0, 1.0)
 
 
+def _remembering(function: FunctionOfZ) -> FunctionOfZ:
+    """Keep the last result: all stages of a pulse ask for the values on the same grid."""
+    last: list[FloatArray] = []
+
+    def remembered(z: FloatArray) -> FloatArray:
+        if not last or last[0] is not z:
+            last[:] = z, function(z)
+        return last[1]
+
+    return remembered
+
+
 class _Writes(NamedTuple):
     """One system of equations for each device and amplitude; functions of z, +1 being the start."""
 
@@ -107,6 +119,7 @@ class _Writes(NamedTuple):
     field: FloatArray  # (systems,), over the anisotropy field, positive towards the start
     overdrive: FunctionOfZ
     power: FunctionOfZ  # W
+    share: FunctionOfZ  # place of the power between that in P, 1, and in AP, 0
     rise: FloatArray  # (systems, EDGE_PARTS, 2), current over that of the plateau in P and in AP
     fall: FloatArray
     rise_energy: FloatArray  # likewise, J
@@ -147,14 +160,17 @@ class _Writes(NamedTuple):
             driven = current(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
             return driven if softened is None else driven - softened(z)
 
+        power = _remembering(series(lines.current_A[solved] * amplitudes[amplitude, None]))
+        in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
         return cls(
             study,
             start,
             column["thermal_stability"],
             column["relaxation_time_s"],
             start * study.cell.external_field.z / column["anisotropy_field_T"],
-            overdrive,
-            series(lines.current_A[solved] * amplitudes[amplitude, None]),
+            _remembering(overdrive),
+            power,
+            _remembering(lambda z: share_of_p(power(z), in_p, in_ap)),
             fourth_order(lines.rise[solved]),
             fourth_order(lines.fall[solved]),
             fourth_order(lines.rise_energy_J[solved]),
@@ -190,8 +206,7 @@ class _Writes(NamedTuple):
 
     def _between_states(self, in_both: FloatArray) -> FunctionOfZ:
         """Interpolate between values in P and in AP, shape (systems, 2), as the current goes."""
-        ends = [self.power(np.full_like(self.stability, z)) for z in (self.start, -self.start)]
-        return lambda z: between_states(in_both, share_of_p(self.power(z), *ends))
+        return lambda z: between_states(in_both, self.share(z))
 
     def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
         in_p, in_ap = np.moveaxis(shape, -1, 0)  # (systems, parts)
