@@ -42,6 +42,7 @@ _DEVICES = {
     "parallel_resistance_ohm": ("R_P", "kΩ", 1e-3),
     "antiparallel_resistance_ohm": ("R_AP", "kΩ", 1e-3),
     "threshold_voltage_V": ("threshold voltage, shift", "mV", 1e3),
+    "current_factor": ("current factor of the transistor, over the nominal one", "", 1.0),
 }
 
 

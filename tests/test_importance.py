@@ -139,7 +139,7 @@ def test_first_devices_do_not_depend_on_how_many_there_are():
 
 
 def test_table_has_the_parameters_of_the_draw():
-    shift = Shift(np.eye(9)[[DAMPING]], np.array([3.0]))
+    shift = Shift(np.eye(len(COLUMNS))[[DAMPING]], np.array([3.0]))
     table = importance.sample_shifted(study(100), shift)
     normal, weight = importance.draw(shift, [DAMPING, PRODUCT], 100, 3)
     np.testing.assert_array_equal(table["weight"], weight)
@@ -196,7 +196,7 @@ def made_up(one, slope, nominal, directions=("p_to_ap",)):
 
 def test_shift_follows_the_gradient():
     shift = importance.find_shift(study(), made_up(study(), np.array([1.8, -2.4]), 60.0))
-    assert shift.directions.shape == (2, 9)  # one for each of two amplitudes
+    assert shift.directions.shape == (2, len(COLUMNS))  # one for each of two amplitudes
     np.testing.assert_allclose(shift.directions[:, [DAMPING, PRODUCT]], [[0.6, -0.8]] * 2, atol=1e-12)
     assert shift.reach.tolist() == [3.6, 3.6]
 
@@ -340,7 +340,7 @@ def test_intervals_cover_the_exact_error_rate(varied):
     exact = np.array([w @ np.exp(rate(x, across[0])) @ across[1] for rate in rates])
     assert exact[0] > 0.1
     assert exact[-1] < 1e-11
-    directions = np.zeros((2, 9))
+    directions = np.zeros((2, len(COLUMNS)))
     directions[:, varied] = np.array([[0.8, 0.6], [0.6, 0.8]])[:, : len(varied)]
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     shift = Shift(directions, np.array([2.5, 3.5]))

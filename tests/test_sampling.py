@@ -7,9 +7,16 @@ import pandas as pd
 import pytest
 
 from mtjchar.errors import InputError
-from mtjchar.study import ExternalField, Spread, Study, Variability, load_study
+from mtjchar.study import ExternalField, Spread, Study, Transistor, Variability, load_study
 from mtjchar.sweep import sampling
-from mtjchar.sweep.sampling import COLUMNS, derive, nominal_device, sample_devices, unstable
+from mtjchar.sweep.sampling import (
+    COLUMNS,
+    derive,
+    devices_at,
+    nominal_device,
+    sample_devices,
+    unstable,
+)
 
 DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 EVERYTHING = Variability.model_validate(
@@ -23,6 +30,7 @@ EVERYTHING = Variability.model_validate(
         "resistance_area_product": "0.2 ohm*um^2",
         "tmr": 0.05,
         "threshold_voltage": "15 mV",
+        "current_factor": 0.05,
     }
 )
 
@@ -261,3 +269,35 @@ def test_sampled_devices_without_two_states_say_why():
     assert 0 < failed.sum() < 64
     assert [reason != "" for reason in reasons] == failed.tolist()
     assert all(reason.startswith("no stable state: barriers of ") for reason in reasons[failed])
+
+
+# ---- mismatch of the transistor ---------------------------------------------------------------------
+
+
+def mismatch(width, length, **variability):
+    """Make a study with another transistor and only this variability."""
+    cell = DEMO.cell.model_copy(update={"transistor": Transistor(width=width, length=length)})
+    return DEMO.model_copy(update={"cell": cell, "variability": Variability(**variability)})
+
+
+def test_pelgroms_coefficients_over_the_root_of_the_area():
+    # By hand: sqrt(300 nm x 30 nm) = 94.868 nm; 2 mV um/94.868 nm = 21.082 mV, 1 % um/94.868 nm = 10.541 %
+    # (doi:10.1109/JSSC.1989.572629). Four times the area halves both.
+    given = {"threshold_voltage": {"avt": "2 mV*um"}, "current_factor": {"abeta": "1 %*um"}}
+    one = np.zeros((1, len(COLUMNS)))
+    one[0, list(COLUMNS).index("threshold_voltage")] = 1.0
+    one[0, list(COLUMNS).index("current_factor")] = -1.0
+    for width, length, share in ((300e-9, 30e-9, 1.0), (600e-9, 60e-9, 0.5), (1.2e-6, 30e-9, 0.5)):
+        device = devices_at(mismatch(width, length, **given), one).iloc[0]
+        assert device["threshold_voltage_V"] == pytest.approx(21.082e-3 * share, rel=1e-4)
+        assert device["current_factor"] == pytest.approx(1.0 - 0.10541 * share, rel=1e-4)
+
+
+def test_spread_of_drawn_transistors_is_pelgroms():
+    asked = mismatch(300e-9, 30e-9, threshold_voltage={"avt": "2 mV*um"}, current_factor={"abeta": "1 %*um"})
+    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"devices": 4096})})
+    devices = sample_devices(asked)
+    # By hand, as above; Sobol points: closer than the 1.1 % of 4096 independent draws.
+    assert devices["threshold_voltage_V"].std() == pytest.approx(21.082e-3, rel=0.01)
+    assert devices["current_factor"].std() == pytest.approx(0.10541, rel=0.01)
+    assert abs(np.corrcoef(devices["threshold_voltage_V"], devices["current_factor"])[0, 1]) < 0.05

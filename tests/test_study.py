@@ -1,6 +1,7 @@
 import copy
 import re
 import tomllib
+import typing
 import warnings
 from pathlib import Path
 
@@ -321,7 +322,22 @@ WRONG = [
     ("variability.diameter", "-1 nm", ["'-1 nm'", "from 0"]),
     ("variability.diameter", "9 nm", ["'9 nm'", "a fifth of the nominal value"]),
     ("variability.diameter", {"sigma": 0.1, "relative": True}, ["sigma, relative", "relative number"]),
-    ("variability.threshold_voltage", 0.1, ["got 0.1;", "15 mV"]),
+    ("variability.threshold_voltage", 0.1, ["got 0.1;", "15 mV", 'avt = "2 mV*um"']),
+    ("variability.threshold_voltage", {"avt": "2 mV"}, ["avt", 'avt = "2 mV*um"', "that dimension"]),
+    ("variability.threshold_voltage", {"avt": "2 %*um"}, ['avt = "2 mV*um"']),
+    ("variability.threshold_voltage", {"avt": 2e-9}, ['avt = "2 mV*um"']),
+    ("variability.threshold_voltage", {"avt": "-2 mV*um"}, ["at least 0"]),
+    ("variability.threshold_voltage", {"abeta": "1 %*um"}, ["abeta", 'avt = "2 mV*um"']),
+    ("variability.threshold_voltage", {"avt": "2 mV*um", "sigma": 1}, ['avt = "2 mV*um"']),
+    ("variability.current_factor", {"abeta": "1 mV*um"}, ['abeta = "1 %*um"']),
+    ("variability.current_factor", {"abeta": "1 %"}, ['abeta = "1 %*um"']),
+    ("variability.current_factor", {"avt": "2 mV*um"}, ['abeta = "1 %*um"']),
+    ("variability.current_factor", "15 mV", ["'15 mV'", "relative number"]),
+    ("variability.current_factor", {"abeta": "2 %*um"}, ["below 0.2", "fifth of the nominal value"]),
+    ("variability.diameter", {"avt": "2 mV*um"}, ["relative number"]),
+    ("cell.supply_voltage", "1 V", ["'1 V'", "largest amplitude"]),
+    ("cell.supply_voltage", 1.5, ["got 1.5;", "string with a unit"]),
+    ("cell.wordline", "1 kohm", ["'1 kohm'", "a table"]),
     ("cell.transistor.on_resistance", "1 kohm", ["'1 kohm'", '"ideal"']),
     ("cell.transistor.subcircuit", "nmos", ["'nmos'", "only there"]),
     ("cell.transistor.model", "", ["SPICE file"]),
@@ -341,6 +357,50 @@ def test_refusal_names_file_key_value_and_what_is_allowed(folder, key, value, wo
     assert message.count("allowed") == 1
     assert "\n" not in message
     assert len(message) - len(str(folder)) < 900
+
+
+def test_mismatch_by_area_is_read_and_written(tmp_path):
+    data = changed("variability.threshold_voltage", {"avt": "2 mV*um"})
+    data["variability"]["current_factor"] = {"abeta": "1 %*um"}
+    study = load(tmp_path, data)
+    again = tmp_path / "again.toml"
+    again.write_text(study.to_toml(), encoding="utf-8")
+    assert load_study(again) == study
+    assert study.variability.threshold_voltage.sigma == pytest.approx(2e-9, rel=1e-12)  # V m
+    spreads = dict(study.spreads())
+    # By hand: over sqrt(300 nm x 30 nm) = 94.868 nm.
+    assert spreads["threshold_voltage"].sigma == pytest.approx(21.082e-3, rel=1e-4)
+    assert spreads["current_factor"].sigma == pytest.approx(0.10541, rel=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.02, {"abeta": "0.5 %*um"}])
+def test_current_factor_needs_the_transistor_that_has_it(folder, spread):
+    data = changed("variability.current_factor", spread)
+    data["cell"]["transistor"] = {"model": "ideal", "on_resistance": "1 kohm"}
+    message = refusal(folder, data)
+    assert "variability.current_factor: got " in message
+    assert 'cell.transistor.model = "generic"' in message
+    (folder / "user.lib").write_text(".subckt n d g s b w=1 l=1 dvth=0\nR1 d s 1k\n.ends\n")
+    data["cell"]["transistor"] = {"model": "user.lib", "subcircuit": "n"}
+    assert "no parameter for it" in refusal(folder, data)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("cells", 0, ["got 0;", "at least 1"]),
+        ("half_selected", -1, ["got -1;", "at least 0"]),
+        ("capacitance", "1 kohm", ["'1 kohm'", "dimension of F"]),
+        ("resistance", "2 Mohm", ["'2 Mohm'", "below 1000000.0 ohm"]),
+        ("wire", 3, ["one of resistance, capacitance, cells, half_selected"]),
+    ],
+)
+def test_word_line_that_is_wrong(folder, key, value, words):
+    wire = {"resistance": "1 kohm", "capacitance": "60 fF", "cells": 32, key: value}
+    message = refusal(folder, changed("cell.wordline", wire))
+    assert f"cell.wordline.{key}: got " in message
+    for word in words:
+        assert word in message
 
 
 def test_ideal_transistor_needs_its_resistance(folder):
@@ -490,8 +550,9 @@ REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "study.md"
 def described(model):
     for name, field in model.model_fields.items():
         yield name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from described(field.annotation)
+        for kind in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from described(kind)
 
 
 def test_reference_describes_every_key():
@@ -501,8 +562,9 @@ def test_reference_describes_every_key():
         if line.startswith("| `")
         for key in re.findall(r"`(\w+)`", line.split("|")[1])
     }
-    # sigma and relative are of Python's Spread, no keys of a file.
-    assert in_tables == {*described(Study), "stack_overrides", "wafer"} - {"sigma", "relative"}
+    # Spread's attributes are of Python, no keys of a file; Pelgrom's coefficients stand in for one.
+    only_in_files = {"stack_overrides", "wafer", "avt", "abeta"}
+    assert in_tables == {*described(Study), *only_in_files} - {"sigma", "relative", "per_root_area"}
 
 
 def test_example_of_the_reference_loads(tmp_path):

@@ -54,6 +54,10 @@ def query(
         "energy_J": float(surface.energy(direction.value, amplitude, duration)),
         "redundant_energy_J": float(surface.energy(direction.value, amplitude, duration, switching=False)),
     }
+    if surface.knows_supply_energy:
+        for name, switching in (("supply_energy_J", True), ("redundant_supply_energy_J", False)):
+            energy = surface.energy(direction.value, amplitude, duration, switching=switching, at_supply=True)
+            answer[name] = float(energy)
     if as_json:
         print_json(answer)
         return
@@ -61,6 +65,11 @@ def query(
     table.add_row("write error rate", _rate_in_words(answer["ber"], lower, upper, bound))
     table.add_row("energy, switching write", f"{1e12 * answer['energy_J']:.4g} pJ")
     table.add_row("energy, redundant write", f"{1e12 * answer['redundant_energy_J']:.4g} pJ")
+    if surface.knows_supply_energy:
+        table.add_row("switching write, at the supply", f"{1e12 * answer['supply_energy_J']:.4g} pJ")
+        table.add_row(
+            "redundant write, at the supply", f"{1e12 * answer['redundant_supply_energy_J']:.4g} pJ"
+        )
     console.print(table)
 
 

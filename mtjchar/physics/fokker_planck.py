@@ -53,6 +53,7 @@ _TAYLOR[:, 0] = np.eye(_ORDER + 1)[0]
 # Row k: coefficients of c_k as a polynomial of the fraction theta of the step.
 _DENSE = np.linalg.inv(_TAYLOR) / [math.factorial(m) for m in range(_ORDER + 1)]
 _END = _DENSE.sum(axis=1)
+_INTEGRAL = _DENSE @ (1.0 / np.arange(1.0, _ORDER + 2))  # over the step
 
 _COURANT = 0.6  # step times overdrive; errors stay below 3e-4 (docs/verification.md)
 _BATCH = 2048
@@ -77,6 +78,7 @@ class Stage(NamedTuple):
 
     overdrive: FunctionOfZ  # as in `write_statistics`
     reduced_time: FloatArray  # shape (devices,), in units of each device's t_D
+    observable: FunctionOfZ | None = None  # in the place of that of the plateau
 
 
 class WriteStatistics(NamedTuple):
@@ -84,7 +86,7 @@ class WriteStatistics(NamedTuple):
 
     error_rate: FloatArray
     integral: FloatArray
-    final: FloatArray  # mean of the observable at the end of the plateau
+    final: FloatArray  # how fast the integral grows with the plateau at its end
 
 
 def write_error_rate(
@@ -164,7 +166,8 @@ def at_constant_overdrive(
     durations = np.broadcast_to(tau, shape).ravel()
     # Places without a duration repeat the longest one, which costs nothing.
     longest = np.zeros(len(pairs))
-    np.maximum.at(longest, row, durations)
+    with np.errstate(invalid="ignore"):  # what is no number is refused below
+        np.maximum.at(longest, row, durations)
     times = np.repeat(longest[:, None], max(counts, default=0), axis=1)
     times[row, column] = durations
 
@@ -200,6 +203,7 @@ def write_statistics(
     field: npt.ArrayLike = 0.0,
     rise: Sequence[Stage] = (),
     fall: Sequence[Stage] = (),
+    stored: FunctionOfZ | None = None,
 ) -> WriteStatistics:
     """Error rate and mean time integral of an observable for a batch of devices.
 
@@ -218,14 +222,18 @@ def write_statistics(
         Axial field over the anisotropy field, h, always on; positive where it holds the state that the
         write starts from. Magnitude below 1.
     rise, fall : sequence of Stage, optional
-        Drives before and after the plateau, in the order of time.
+        Drives before and after the plateau, in the order of time. What has no observable of its own adds
+        nothing to the integral.
+    stored : callable, optional
+        s(z), like `overdrive`: a function of the state, in units of the observable times t_D, whose mean at
+        the end of the plateau is added to the integral.
 
     Returns
     -------
     WriteStatistics
-        `error_rate`; `integral`, the mean of the integral of f(z(tau)) over the plateau, in units of the
-        observable times t_D; `final`, the mean of f(z) at its end (both zeros without an observable). All of
-        shape (devices, durations).
+        `error_rate`; `integral`, the mean of the integral of f(z(tau)) over plateau, rise and fall, in units
+        of the observable times t_D; `final`, how fast the integral grows with the plateau at its end (both
+        zeros without an observable). All of shape (devices, durations).
 
     Raises
     ------
@@ -245,17 +253,34 @@ def write_statistics(
     barrier = (overdrive(probe) - h - probe).min(axis=0) < 0.0
     grid = _Grid.make(delta, fastest, h, barrier, whole=observable is not None)
     remains, weight = grid.relaxed(), grid.weight
+    # What the fall adds to the integral, as a function of the state at the end of the plateau.
+    later = np.zeros_like(grid.z) if stored is None else np.array(stored(grid.z))
     for stage in reversed(fall):
-        remains = _pass(grid.generator(stage.overdrive(grid.z)), remains, stage.reduced_time, fastest)
+        bands = grid.generator(stage.overdrive(grid.z))
+        fields = [remains] if stage.observable is None else [remains, later, stage.observable(grid.z)]
+        ends, integral = _pass(bands, np.stack(fields, axis=1), stage.reduced_time, fastest)
+        remains = ends[:, 0]
+        if stage.observable is not None:
+            later = ends[:, 1] + integral
+    sooner = np.zeros_like(delta)
     for stage in rise:
-        weight = _pass(
-            transposed(grid.generator(stage.overdrive(grid.z))), weight, stage.reduced_time, fastest
-        )
-    fields = [remains] if observable is None else [remains, np.array(observable(grid.z))]
+        bands = transposed(grid.generator(stage.overdrive(grid.z)))
+        end, integral = _pass(bands, weight[:, None], stage.reduced_time, fastest)
+        weight = end[:, 0]
+        if stage.observable is not None:
+            sooner += (integral * stage.observable(grid.z)).sum(axis=0)
     step = _COURANT / fastest
     longest = tau.max(axis=1, initial=0.0)
-    march = _march(grid.generator(overdrive(grid.z)), np.stack(fields, axis=1), weight, step, longest)
-    return _read_out(march, step, tau)
+    bands = grid.generator(overdrive(grid.z))
+    if observable is None:
+        march = _march(bands, remains[:, None], weight, step, longest)
+        return _read_out(march, step, tau)
+    # d/dtau <s> = <L s> with the generator L, so that the mean of s at the end is one more integral.
+    observed = observable(grid.z) + _apply(bands, later)
+    march = _march(bands, np.stack([remains, observed], axis=1), weight, step, longest)
+    sooner += (weight * later).sum(axis=0)
+    statistics = _read_out(march, step, tau)
+    return statistics._replace(integral=statistics.integral + sooner[:, None])
 
 
 class Decay(NamedTuple):
@@ -454,13 +479,28 @@ def _lagrange(nodes: FloatArray, at: FloatArray) -> list[FloatArray]:
     ]
 
 
-def _pass(bands: FloatArray, field: FloatArray, reduced_time: FloatArray, fastest: FloatArray) -> FloatArray:
-    """Take one field, shape (points, devices), through one constant drive."""
+def _apply(bands: FloatArray, field: FloatArray) -> FloatArray:
+    """Product of a generator and a field, shape (points, devices)."""
+    padded = np.pad(field, ((2, 2), (0, 0)))
+    return np.asarray(sum(band * padded[k : k + len(field)] for k, band in enumerate(bands)))
+
+
+def _pass(
+    bands: FloatArray, fields: FloatArray, reduced_time: FloatArray, fastest: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Take fields, shape (points, fields, devices), through one constant drive.
+
+    Returns their ends, and the time integral of the last one.
+    """
     steps = math.ceil(float(np.max(reduced_time * fastest, initial=0.0)) / _COURANT)
-    factors = factorize(-_POLE * reduced_time / max(steps, 1) * bands)
+    step = reduced_time / max(steps, 1)
+    factors = factorize(-_POLE * step * bands)
+    integral = np.zeros_like(fields[:, -1])
     for _ in range(steps):
-        field = _step(factors, field[:, None])[1][:, 0]
-    return field
+        stages, fields = _step(factors, fields)
+        for share, stage in zip(_INTEGRAL, stages, strict=True):
+            integral += share * stage[:, -1]
+    return fields, step * integral
 
 
 def _step(factors: Factors, fields: FloatArray) -> tuple[list[FloatArray], FloatArray]:
@@ -530,7 +570,7 @@ def _read_out(march: _March, step: FloatArray, tau: FloatArray) -> WriteStatisti
         return WriteStatistics(rate, np.zeros_like(rate), np.zeros_like(rate))
     integrated = powers * (inside / np.arange(1.0, _ORDER + 2)[:, None, None]).transpose(1, 2, 0)
     partial = np.einsum("dtm,km,dtk->dt", integrated, _DENSE, stage[..., 1])
-    whole = np.einsum("m,km,skd->sd", 1.0 / np.arange(1.0, _ORDER + 2), _DENSE, march.moments[:, :, 1])
+    whole = np.einsum("k,skd->sd", _INTEGRAL, march.moments[:, :, 1])
     before = np.concatenate([np.zeros_like(whole[:1]), np.cumsum(whole, axis=0)])[index, device]
     final = np.einsum("dtm,km,dtk->dt", powers, _DENSE, stage[..., 1])
     after = final * np.maximum(theta - 1.0, 0.0)

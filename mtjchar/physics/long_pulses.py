@@ -122,12 +122,13 @@ def write_statistics(
     field: npt.ArrayLike = 0.0,
     rise: Sequence[Stage] = (),
     fall: Sequence[Stage] = (),
+    stored: FunctionOfZ | None = None,
 ) -> WriteStatistics:
     """`mtjchar.physics.fokker_planck.write_statistics` for pulses of any duration.
 
     Parameters
     ----------
-    overdrive, stability, observable, field, rise, fall
+    overdrive, stability, observable, field, rise, fall, stored
         As there.
     reduced_time : array_like, shape (devices, durations)
         Durations of the plateau over t_D, at least 0, without an upper limit.
@@ -144,7 +145,7 @@ def write_statistics(
         For values that are not finite or out of range.
     """
     delta, tau, h, _ = _devices(overdrive, stability, reduced_time, field)
-    solved = _solve(overdrive, delta, tau, h, observable, rise, fall)
+    solved = _solve(overdrive, delta, tau, h, observable, rise, fall, stored)
     return WriteStatistics(np.exp(solved.log_error_rate), solved.integral, solved.final)
 
 
@@ -162,13 +163,15 @@ def _solve(
     observable: FunctionOfZ | None = None,
     rise: Sequence[Stage] = (),
     fall: Sequence[Stage] = (),
+    stored: FunctionOfZ | None = None,
 ) -> _Solved:
     drives = [overdrive, *(stage.overdrive for stage in (*rise, *fall))]
     fastest = np.max([np.abs(_force(drive, delta, field) + _PROBE).max(axis=0) for drive in drives], axis=0)
     handover = _HANDOVER / np.maximum(fastest, 1.0)[:, None]
     near = fokker_planck.write_statistics(
-        overdrive, delta, np.minimum(tau, handover), observable, field=field, rise=rise, fall=fall
-    )
+        overdrive, delta, np.minimum(tau, handover), observable,
+        field=field, rise=rise, fall=fall, stored=stored,
+    )  # fmt: skip
     logarithm = np.log(np.maximum(near.error_rate, np.finfo(float).tiny))
     integral, final = np.array(near.integral), np.array(near.final)
     late = np.flatnonzero((tau > handover).any(axis=1))

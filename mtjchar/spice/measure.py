@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.polynomial import chebyshev
 from scipy.integrate import trapezoid
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import BSpline, make_interp_spline
 
 from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
@@ -24,6 +25,7 @@ IntArray = npt.NDArray[np.intp]
 M_Z_POINTS = 9
 EDGE_PARTS = 4
 _SETTLED = 10.0  # time constants of the lines
+_BENT = 2.0  # likewise, in which the current changes most after a ramp
 
 # Edges are measured in steps of this share of the shorter one: shapes are then within 2e-3 of those at steps
 # of 0.5 ps, against 1.3e-2 where ngspice is left alone with its steps.
@@ -48,11 +50,18 @@ class LoadLine(NamedTuple):
     junction_voltage_V : ndarray, shape (devices, amplitudes, points)
         From the free to the reference layer.
     rise, fall : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
-        Current over that of the plateau, mean in each of equal parts of the edges (see `EdgeTimes`), with the
-        junction held in P and in AP.
-    edge_energy_J : ndarray, shape (devices, amplitudes, 2)
-        What a write takes outside its plateau, with the junction held in P and in AP: the edges, and the
-        charge of the lines and of the word line.
+        Current over that of the plateau, mean in each part of the edges (see `EdgeTimes`), with the junction
+        held in P and in AP.
+    rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
+        What the drivers deliver in each of these parts, likewise: to the junction, to the lines and, in the
+        first and the last part, to the word line.
+    line_energy_J : ndarray, shape (devices, amplitudes, 2)
+        Energy stored on the capacitances of both lines on the plateau.
+    ramp_loss_J : ndarray, shape (devices, amplitudes, 2, 2)
+        Charge of the driven line in rise and fall, times the amplitude, less the energy delivered: what the
+        driver itself takes from a supply of the amplitude. Last axis: P, AP.
+    word_line_J : ndarray, shape (devices, amplitudes, 2)
+        Energy that the word-line driver delivers, and its charge times `wordline_voltage`.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers (which then are NaN); empty where there are.
     status : ndarray of str, shape (devices, amplitudes)
@@ -66,7 +75,11 @@ class LoadLine(NamedTuple):
     junction_voltage_V: FloatArray
     rise: FloatArray
     fall: FloatArray
-    edge_energy_J: FloatArray
+    rise_energy_J: FloatArray
+    fall_energy_J: FloatArray
+    line_energy_J: FloatArray
+    ramp_loss_J: FloatArray
+    word_line_J: FloatArray
     failure: npt.NDArray[np.object_]
     status: npt.NDArray[np.object_]
     note: npt.NDArray[np.object_]
@@ -97,20 +110,30 @@ class EdgeTimes(NamedTuple):
     """How a pulse is divided into rise, plateau and fall, in s.
 
     The rise ends when the lines have followed the driver, as far as the shortest duration of the sweep leaves
-    time for that; the fall ends when they are empty. The plateau, of constant current if m_z is constant, is
-    shorter than the duration by `outside`.
+    time for that; the fall ends when they are empty. Each is divided into EDGE_PARTS parts, two and two of
+    the same length: `rise` and `fall` are their lengths. The plateau, of constant current if m_z is constant,
+    is shorter than the duration by `outside`.
     """
 
-    rise: float
-    fall: float
+    rise: FloatArray
+    fall: FloatArray
     outside: float
 
     @classmethod
     def of(cls, study: Study) -> EdgeTimes:
         """Divide the pulses of a study."""
         ramps = 0.5 * (study.pulse.rise + study.pulse.fall)
-        lag = min(_SETTLED * _line_time(study), study.sweep.duration.start - ramps)
-        return cls(study.pulse.rise + lag, study.pulse.fall + _SETTLED * _line_time(study), ramps + lag)
+        line_time = _line_time(study)
+        settled = _SETTLED * line_time
+        lag = min(settled, study.sweep.duration.start - ramps)
+
+        def parts(ramp: float, lag: float) -> FloatArray:
+            # The current follows the ramp, then approaches its end exponentially: shorter parts at first.
+            whole = ramp + lag
+            first = min(0.5 * whole, ramp + _BENT * line_time)
+            return 0.5 * np.array([first, first, whole - first, whole - first])
+
+        return cls(parts(study.pulse.rise, lag), parts(study.pulse.fall, settled), ramps + lag)
 
 
 class Write(NamedTuple):
@@ -178,7 +201,8 @@ def _failed(reason: str, status: str) -> LoadLine:
     line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
     words = (np.array([[one]], dtype=object) for one in (reason, status, ""))
     m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
-    return LoadLine(m_z, line, line, edge, edge, energy, *words)
+    losses = np.full((1, 1, 2, 2), np.nan)
+    return LoadLine(m_z, line, line, edge, edge, edge, edge, energy, losses, energy, *words)
 
 
 def _measure_batch(
@@ -213,12 +237,38 @@ def _measure_batch(
             smooth = _over_amplitude(amplitudes, chosen, edges)
             edges = measured(np.arange(len(amplitudes))) if smooth is None else smooth
     nothing = np.full(shape, "", dtype=object)
-    energy = edges[..., -1] * amplitudes[:, None] ** 2
-    rise, fall = (np.moveaxis(edges[..., part], -1, -2) for part in (_RISE, _FALL))
-    return LoadLine(m_z, current, voltage, rise, fall, energy, nothing, np.full(shape, "ok", object), nothing)
+    shapes = np.moveaxis(edges, -1, -2)  # (cells, amplitudes, what, states)
+    energy = shapes[:, :, _ENERGY] * amplitudes[:, None, None] ** 2
+    return LoadLine(
+        m_z,
+        current,
+        voltage,
+        shapes[:, :, _RISE],
+        shapes[:, :, _FALL],
+        energy[:, :, _RISE],
+        energy[:, :, _FALL],
+        _line_energy(study, high, current[:, :, [-1, 0]], amplitudes[:, None]),
+        shapes[:, :, _LOSS] * amplitudes[:, None, None] ** 2,
+        shapes[:, :, _WORD].mean(axis=-1),
+        nothing,
+        np.full(shape, "ok", object),
+        nothing,
+    )
 
 
+def _line_energy(study: Study, high: str, current: FloatArray, amplitude: FloatArray) -> FloatArray:
+    """Energy stored on the capacitances of the lines at constant current, J."""
+    driven, other = study.cell.bitline, study.cell.sourceline
+    if high == "asl":
+        driven, other = other, driven
+    on_driven, on_other = amplitude - driven.resistance * current, other.resistance * current
+    return 0.5 * (driven.capacitance * on_driven**2 + other.capacitance * on_other**2)
+
+
+# What `_edges` returns, along its last axis: currents of rise and fall, energies of both, losses, word line.
 _RISE, _FALL = slice(0, EDGE_PARTS), slice(EDGE_PARTS, 2 * EDGE_PARTS)
+_ENERGY = slice(2 * EDGE_PARTS, 4 * EDGE_PARTS)
+_LOSS, _WORD = slice(_ENERGY.stop, _ENERGY.stop + 2), slice(_ENERGY.stop + 2, _ENERGY.stop + 4)
 
 
 def _edges(
@@ -230,26 +280,39 @@ def _edges(
     plateau: list[FloatArray],
     rung: Rung,
 ) -> FloatArray:
-    """Simulate what the edges of a pulse do, shape (cells, 2, 2 EDGE_PARTS + 1).
+    """Simulate what the edges of a pulse do, shape (cells, 2, 4 EDGE_PARTS + 4).
 
     With the junction held in P and in AP; means of the current over that of the plateau in the parts of the
-    rise and of the fall, and the energy outside the plateau over the square of the amplitude. `plateau` holds
-    voltage and current in these states, (cells, 2).
+    rise and of the fall; over the square of the amplitude the energies of the same parts, and what the driver
+    loses in rise and fall; both energies of the word line. `plateau` holds voltage and current in these
+    states, (cells, 2).
     """
     times, length = EdgeTimes.of(study), edge_plateau(study)
-    explicit = length + 0.5 * (study.pulse.rise + study.pulse.fall) - times.outside
+    rise, fall = (
+        start + np.concatenate([[0.0], np.cumsum(parts)])
+        for start, parts in (
+            (_start(study), times.rise),
+            (_start(study) + study.pulse.rise + length, times.fall),
+        )
+    )
     step = rung.step * _edge_step(study)
-    result = np.empty((len(cells), 2, 2 * EDGE_PARTS + 1))
+    result = np.empty((len(cells), 2, _WORD.stop))
     voltage, current = plateau
     for state, held in enumerate(HELD):
         ngspice.exec_command(f"alter vmz dc = {held!r}")
         time, vectors = _pulse(ngspice, study, high, amplitude, length, step)
         result[:, state, _RISE], result[:, state, _FALL] = _edge_shapes(
-            cells, held, voltage[:, state], time, _junction_voltage(study, vectors, len(cells)),
-            (study.pulse.rise, times.rise), (2.0 * study.pulse.rise + length, times.fall),
-        )  # fmt: skip
-        static = amplitude * current[:, state] * explicit
-        result[:, state, -1] = (_delivered(time, vectors, len(cells)) - static) / amplitude**2
+            cells, held, voltage[:, state], time, _junction_voltage(study, vectors, len(cells)), rise, fall
+        )
+        # The word line goes up before the rise and down after the fall: with the first part and the last.
+        energy = _delivered(time, vectors, len(cells), np.concatenate([rise[1:], fall[:-1]]))
+        loss = _lost_in_driver(time, vectors, len(cells), high, amplitude)
+        result[:, state, _LOSS] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
+        result[:, state, _WORD] = _word_line(time, vectors, len(cells), study.cell.wordline_voltage)
+        # Lines that have not settled when the rise ends do so on the plateau.
+        static = amplitude * current[:, state] * (fall[0] - rise[-1])
+        energy[:, EDGE_PARTS - 1] += energy[:, EDGE_PARTS] - static
+        result[:, state, _ENERGY] = np.delete(energy, EDGE_PARTS, axis=1) / amplitude**2
     return result
 
 
@@ -257,7 +320,7 @@ def _edge_step(study: Study) -> float:
     """Largest step with which edges are measured, s."""
     # Edges that are short against everything else are resolved by ngspice's own choice of steps.
     times = EdgeTimes.of(study)
-    whole = edge_plateau(study) + times.rise + times.fall
+    whole = edge_plateau(study) + float(times.rise.sum() + times.fall.sum())
     return max(_EDGE_STEP * min(study.pulse.rise, study.pulse.fall), _EDGE_SHARE * whole)
 
 
@@ -281,9 +344,10 @@ def _over_amplitude(amplitudes: FloatArray, chosen: IntArray, edges: FloatArray)
     values = np.moveaxis(edges, 1, 0)
     flat = values.reshape(len(chosen), -1)
     coefficients = np.linalg.solve(chebyshev.chebvander(x[chosen], degree), flat)
-    # Shares of the current are of the size 1; energies are compared with themselves.
+    # Shares of the current are of the size 1; energies are compared with their sum.
     size = np.ones_like(values)
-    size[..., -1] = np.abs(values[..., -1])
+    for energies in (_ENERGY, _LOSS, _WORD):
+        size[..., energies] = values[..., energies].sum(axis=-1, keepdims=True)
     # The last term but one may be larger; it is looked at because either can vanish by symmetry.
     end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
     if np.any(end > _EDGE_TOLERANCE * size.reshape(len(chosen), -1).max(axis=0)):
@@ -351,9 +415,9 @@ def _edge_shapes(
     plateau: FloatArray,
     time: FloatArray,
     voltage: FloatArray,
-    *windows: tuple[float, float],
+    *windows: FloatArray,
 ) -> list[FloatArray]:
-    """Mean currents over those of the plateau in equal parts of windows (start, length), each (cells, parts).
+    """Mean currents over those of the plateau in parts of windows, given by their limits, (cells, parts).
 
     The driver's current has the charge of the lines in it; the junction's follows from its own voltage, here
     of shape (cells, times), on the plateau (cells,).
@@ -366,8 +430,7 @@ def _edge_shapes(
     charge = make_interp_spline(time, current(voltage), k=1, axis=1).antiderivative()
     static = current(plateau[:, None])
     means = []
-    for start, length in windows:
-        edges = np.linspace(start, start + length, EDGE_PARTS + 1)
+    for edges in windows:
         mean = np.diff(charge(edges), axis=1) / np.diff(edges)
         means.append(np.divide(mean, static, out=np.zeros_like(mean), where=static != 0.0))
     return means
@@ -424,7 +487,7 @@ def _write(
         if not study.axially_symmetric:
             m_x, m_y = (_per_cell(vectors, "x{}.xj.m" + axis, count) for axis in "xy")
             m = np.stack([m_x, m_y, m_z], axis=-1)
-        return Write(time, current, m_z, _delivered(time, vectors, count), m)
+        return Write(time, current, m_z, _delivered(time, vectors, count)[:, 0], m)
 
 
 def _merged(first: Write, others: list[Write]) -> Write:
@@ -451,8 +514,18 @@ def _merged(first: Write, others: list[Write]) -> Write:
 
 
 def _line_time(study: Study) -> float:
-    """Time constant of the lines, s."""
-    return sum(line.resistance * line.capacitance for line in (study.cell.bitline, study.cell.sourceline))
+    """Longest time constant of the lines, s: what connects them only shortens it."""
+    return max(line.resistance * line.capacitance for line in (study.cell.bitline, study.cell.sourceline))
+
+
+def _word_line_time(study: Study) -> float:
+    """Time constant of the word line's wire, s."""
+    return math.prod(study.cell.wordline.share) if study.cell.wordline else 0.0
+
+
+def _start(study: Study) -> float:
+    """Time at which the pulse begins to rise, s: the word line is up by then."""
+    return study.pulse.rise + _SETTLED * _word_line_time(study)
 
 
 def _pulse(
@@ -467,29 +540,51 @@ def _pulse(
     """Run one write pulse; the word line is up before the pulse rises and until the lines are empty."""
     rise, fall = study.pulse.rise, study.pulse.fall
     settle = _SETTLED * _line_time(study)
-    off = rise + rise + plateau + fall + settle
+    start = _start(study)
+    off = start + rise + plateau + fall + settle
     shapes = {
-        high: (amplitude, rise, rise, fall, plateau),
+        high: (amplitude, start, rise, fall, plateau),
         "w": (study.cell.wordline_voltage, 0.0, rise, fall, off - rise),
     }
     for node, (level, delay, up, down, width) in shapes.items():
         numbers = " ".join(repr(float(number)) for number in (0.0, level, delay, up, down, width))
         ngspice.exec_command(f"alter v{node} dc = 0")
         ngspice.exec_command(f"alter @v{node}[pulse] = [ {numbers} ]")
-    stop = off + fall + settle
+    stop = off + fall + settle + _SETTLED * _word_line_time(study)
     step = min(rise, fall) / 5.0
     largest_step = largest_step or 5.0 * step
     vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {largest_step!r} {options}", "time", stop)
     return vectors["time"], vectors
 
 
-def _delivered(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
-    """Energy that each cell's drivers deliver, J; what flows back into a driver is lost, not regained."""
-    energy = np.zeros(cells)
+def _delivered(
+    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, ends: FloatArray | None = None
+) -> FloatArray:
+    """Energy that each cell's drivers deliver, J; what flows back into a driver is lost, not regained.
+
+    One column for the time up to each of the `ends` (s, ascending), one for what follows.
+    """
+    power = np.zeros((cells, len(time)))
     for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
-        power = -vectors[node] * _per_cell(vectors, "e" + line + "{}#branch", cells)
-        energy += trapezoid(np.maximum(power, 0.0), time, axis=1)
-    return energy
+        power += np.maximum(-vectors[node] * _per_cell(vectors, "e" + line + "{}#branch", cells), 0.0)
+    delivered = make_interp_spline(time, power, k=1, axis=1).antiderivative()
+    limits = np.concatenate([time[:1], np.empty(0) if ends is None else ends, time[-1:]])
+    return np.diff(delivered(limits), axis=1)
+
+
+def _lost_in_driver(
+    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, high: str, amplitude: float
+) -> BSpline:
+    """Integral over time of what a supply of the amplitude delivers and the driver does not, J."""
+    current = np.maximum(-_per_cell(vectors, "e" + high[1] + "{}#branch", cells), 0.0)
+    return make_interp_spline(time, (amplitude - vectors[high]) * current, k=1, axis=1).antiderivative()
+
+
+def _word_line(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, level: float) -> FloatArray:
+    """Energy that each word-line driver delivers, and its charge times the word line's voltage, J."""
+    current = np.maximum(-_per_cell(vectors, "ew{}#branch", cells), 0.0)
+    powers = (vectors["w"] * current, level * current)
+    return np.stack([trapezoid(power, time, axis=1) for power in powers], axis=1)
 
 
 def _per_cell(vectors: Mapping[str, FloatArray], pattern: str, cells: int) -> FloatArray:

@@ -70,6 +70,7 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
             "w": cell.transistor.width,
             "l": cell.transistor.length,
             "dvth": devices["threshold_voltage_V"],
+            "beta": devices["current_factor"],
             "rp": devices["parallel_resistance_ohm"],
             "tmr": devices["tmr"],
             "vhalf": devices.get("tmr_half_bias_V", stack.tmr_half_bias),
@@ -161,9 +162,15 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = 
         for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
             circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
             saved.append(f"i(e{line}{k})")
+        gate = f"w{k}"
+        if study.cell.wordline is not None:
+            gate = f"g{k}"
+            resistance, capacitance = study.cell.wordline.share
+            circuit.R(f"w{k}", f"w{k}", gate, resistance)
+            circuit.C(f"w{k}", gate, circuit.gnd, capacitance)
         magnetization = "mz" if held else f"m{k}"
         circuit.X(
-            str(k), kind, f"b{k}", f"s{k}", f"w{k}", magnetization, f"t{k}", f"d{k}",
+            str(k), kind, f"b{k}", f"s{k}", gate, magnetization, f"t{k}", f"d{k}",
             **{str(name): repr(float(value)) for name, value in parameters.items()},
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]
@@ -190,7 +197,7 @@ def _transistor(transistor: Transistor) -> str:
     return "\n".join(
         [
             f'.include "{transistor.model}"',
-            ".subckt access_transistor d g s b w=300n l=30n dvth=0",
+            ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
             f"Xu d g s b {transistor.subcircuit} w={{w}} l={{l}} dvth={{dvth}}",
             ".ends access_transistor",
         ]

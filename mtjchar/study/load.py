@@ -219,6 +219,8 @@ def _model(keys: list[str]) -> Any:
     model: Any = Study
     for key in keys:
         model = model.model_fields[key].annotation
+        # A table that may be left out.
+        model = next((part for part in get_args(model) if isinstance(part, type(Description))), model)
     return model
 
 

@@ -98,6 +98,24 @@ class Line(Description):
     capacitance: Capacitance = Field(default=20e-15, ge=0, lt=1e-11)
 
 
+class WordLine(Description):
+    """The wire of a word line: `cells` on it are written together and share it.
+
+    It turns on the transistors of `half_selected` further cells, with nothing on their bit lines.
+    """
+
+    resistance: Resistance = Field(gt=0, lt=1e6)
+    capacitance: Capacitance = Field(ge=0, lt=1e-9)
+    cells: Count = Field(ge=1, le=100_000)
+    half_selected: Count = Field(default=0, ge=0, le=1_000_000)
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """Resistance (ohm) and capacitance (F) of one written cell, in lumps with the delay of the wire."""
+        # The voltage at the end of a wire follows as behind half its resistance (Elmore); cells in parallel.
+        return 0.5 * self.resistance * self.cells, self.capacitance / self.cells
+
+
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
 _MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
 
@@ -157,11 +175,17 @@ class ExternalField(Description):
 
 
 class Cell(Description):
-    """A junction with its access transistor, lines and drivers (1T-1MTJ)."""
+    """A junction with its access transistor, lines and drivers (1T-1MTJ).
+
+    With `supply_voltage`, from which the drivers of bit and source lines take their charge, samples have the
+    energy at the supply too.
+    """
 
     temperature: Temperature = Field(default=300.0, ge=233.15, le=398.15)
     external_field: ExternalField = ExternalField()
     wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
+    supply_voltage: Voltage | None = Field(default=None, gt=0, le=10)
+    wordline: WordLine | None = None
     free_layer_to: Literal["bitline", "sourceline"] = "bitline"
     bitline: Line = Line()
     sourceline: Line = Line()
@@ -181,10 +205,16 @@ class Pulse(Description):
 
 
 class Spread(Description):
-    """A standard deviation, relative to the nominal value or absolute in SI."""
+    """A standard deviation, relative to the nominal value or absolute in SI.
+
+    With `per_root_area`, `sigma` is in SI times m, to be divided by the root of the transistor's width times
+    length (M. J. M. Pelgrom et al., IEEE J. Solid-State Circuits 24, 1433 (1989),
+    doi:10.1109/JSSC.1989.572629); see `Study.spreads`.
+    """
 
     sigma: float
     relative: bool
+    per_root_area: bool = False
 
 
 _SPREAD_UNITS = {
@@ -197,7 +227,13 @@ _SPREAD_UNITS = {
     "resistance_area_product": "ohm*m^2",
     "tmr": "",
     "threshold_voltage": "V",
+    "current_factor": "",
 }
+_AREA_COEFFICIENTS = {
+    "threshold_voltage": ("avt", "V*m", "2 mV*um"),
+    "current_factor": ("abeta", "m", "1 %*um"),
+}
+"""Key of Pelgrom's coefficient by parameter, its unit, and an example."""
 DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
 """Keys of the stack that have no spread of their own, but an uncertainty where a fit says so."""
 
@@ -218,7 +254,7 @@ class FitCovariance(Description):
     @model_validator(mode="after")
     def _square(self) -> Self:
         count = len(self.parameters)
-        allowed = sorted({*_SPREAD_UNITS, *DRAWN_ONLY} - {"threshold_voltage", "diameter"})
+        allowed = sorted({*_SPREAD_UNITS, *DRAWN_ONLY} - {*_AREA_COEFFICIENTS, "diameter"})
         if not set(self.parameters) <= set(allowed):
             raise inconsistent("parameters", f"some of {', '.join(allowed)}")
         if len(self.values) != count or [len(row) for row in self.covariance] != [count] * count:
@@ -234,9 +270,10 @@ class FitCovariance(Description):
 class Variability(Description):
     """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
 
-    `threshold_voltage` is the access transistor's and has to be absolute. `correlation` holds correlations
-    of two parameters, by their names with a blank between them. With `fit`, stacks are drawn from its
-    covariance.
+    `threshold_voltage` is the access transistor's and has to be absolute; `current_factor` multiplies its
+    current. Both may be given by Pelgrom's coefficients ``avt`` and ``abeta``.
+    `correlation` holds correlations of two parameters, by their names with a blank between them. With `fit`,
+    stacks are drawn from its covariance.
     """
 
     diameter: Spread = _NO_SPREAD
@@ -248,13 +285,17 @@ class Variability(Description):
     resistance_area_product: Spread = _NO_SPREAD
     tmr: Spread = _NO_SPREAD
     threshold_voltage: Spread = Spread(sigma=0.0, relative=False)
+    current_factor: Spread = _NO_SPREAD
     correlation: dict[str, Number] = Field(default={})
     fit: FitCovariance = FitCovariance()
 
     @field_validator(*_SPREAD_UNITS, mode="before")
     @classmethod
     def _read(cls, value: Any, info: ValidationInfo) -> Any:
-        unit = _SPREAD_UNITS[str(info.field_name)]
+        name = str(info.field_name)
+        if name in _AREA_COEFFICIENTS and isinstance(value, dict):
+            return _per_root_area(name, value)
+        unit = _SPREAD_UNITS[name]
         allowed = f"allowed: a relative number from 0 to below {1 / _CUT:g}"
         if isinstance(value, str):
             try:
@@ -263,10 +304,11 @@ class Variability(Description):
                 raise ValueError(f"{allowed}, or {error.allowed}") from error
         elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
             value = Spread(sigma=min(value, 1.0), relative=True)
-        if not isinstance(value, Spread) or value.sigma < 0 or (value.relative and value.sigma >= 1 / _CUT):
+        too_large = isinstance(value, Spread) and value.relative and value.sigma >= 1 / _CUT
+        if not isinstance(value, Spread) or value.sigma < 0 or (too_large and not value.per_root_area):
             raise ValueError(f"{allowed}, or a string with a unit")
-        if info.field_name == "threshold_voltage" and value.relative and value.sigma:
-            raise ValueError('allowed: a voltage, such as "15 mV"')
+        if name == "threshold_voltage" and value.relative and value.sigma:
+            raise ValueError('allowed: a voltage, such as "15 mV", or { avt = "2 mV*um" }')
         return value
 
     @field_validator("correlation")
@@ -282,10 +324,7 @@ class Variability(Description):
 
     @model_serializer
     def _write(self) -> dict[str, Any]:
-        table: dict[str, Any] = {
-            name: spread.sigma if spread.relative else format_quantity(spread.sigma, _SPREAD_UNITS[name])
-            for name, spread in self.items()
-        }
+        table: dict[str, Any] = {name: _written(name, spread) for name, spread in self.items()}
         if self.correlation:
             table["correlation"] = dict(self.correlation)
         if self.fit.parameters:
@@ -301,6 +340,29 @@ class Variability(Description):
     def items(self) -> list[tuple[str, Spread]]:
         """Names and spreads, in the fixed order that the sampled dimensions have."""
         return [(name, getattr(self, name)) for name in _SPREAD_UNITS]
+
+
+def _per_root_area(name: str, table: dict[str, Any]) -> Spread:
+    """Read Pelgrom's coefficient."""
+    key, unit, example = _AREA_COEFFICIENTS[name]
+    allowed = f'allowed: {{ {key} = "{example}" }}, a number of at least 0 with a unit of that dimension'
+    if set(table) != {key} or not isinstance(table[key], str):
+        raise ValueError(allowed)
+    try:
+        coefficient = parse_quantity(table[key], unit)
+    except InputError as error:
+        raise ValueError(allowed) from error
+    if coefficient < 0.0:
+        raise ValueError(allowed)
+    return Spread(sigma=coefficient, relative=name == "current_factor", per_root_area=True)
+
+
+def _written(name: str, spread: Spread) -> Any:
+    """Spread as a study file gives it."""
+    if spread.per_root_area:
+        key, unit, _ = _AREA_COEFFICIENTS[name]
+        return {key: format_quantity(spread.sigma, unit)}
+    return spread.sigma if spread.relative else format_quantity(spread.sigma, _SPREAD_UNITS[name])
 
 
 def _correlation_matrix(pairs: dict[str, float]) -> FloatArray | None:
@@ -423,6 +485,11 @@ class Study(Description):
             raise inconsistent(
                 "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
             )
+        supply = self.cell.supply_voltage
+        if supply is not None and supply < amplitude.stop:
+            raise inconsistent(
+                "cell.supply_voltage", f"at least the largest amplitude of the sweep, {amplitude.stop!r} V"
+            )
         for key, given in (
             ("sweep.precision", self.sweep.precision is not None),
             ("sweep.amplitude.spacing", self.sweep.amplitude.spacing == "refined"),
@@ -432,14 +499,20 @@ class Study(Description):
                 raise inconsistent(
                     key, f"only where error rates are computed; here they are counted ({self.asymmetries[0]})"
                 )
-        for name, spread in self.variability.items():
+        for name, spread in self.spreads():
             nominal = self.nominal(name)
-            if name != "threshold_voltage" and not spread.relative and _CUT * spread.sigma >= nominal:
+            sigma = spread.sigma * nominal if spread.relative else spread.sigma
+            if name != "threshold_voltage" and _CUT * sigma >= nominal:
                 largest = format_quantity(nominal / _CUT, _SPREAD_UNITS[name])
                 raise inconsistent(
                     f"variability.{name}",
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",
                 )
+        if self.variability.current_factor.sigma and self.cell.transistor.model != "generic":
+            raise inconsistent(
+                "variability.current_factor",
+                'no spread, or cell.transistor.model = "generic": other models have no parameter for it',
+            )
         fit = self.variability.fit
         for name, fitted in zip(fit.parameters, fit.values, strict=True):
             if not math.isclose(fitted, self.nominal(name), rel_tol=1e-6):
@@ -473,10 +546,24 @@ class Study(Description):
         return not self.asymmetries
 
     def nominal(self, name: str) -> float:
-        """Nominal value of a sampled parameter, SI; 0 for the shift of the threshold voltage."""
-        if name == "threshold_voltage":
-            return 0.0
+        """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1."""
+        if name in _AREA_COEFFICIENTS:
+            return {"threshold_voltage": 0.0, "current_factor": 1.0}[name]
         return float(getattr(self.junction if name == "diameter" else self.stack, name))
+
+    def spreads(self) -> list[tuple[str, Spread]]:
+        """Names and spreads of the sampled parameters, Pelgrom's coefficients over the root of the area."""
+        transistor = self.cell.transistor
+        root = math.sqrt(transistor.width * transistor.length)
+        return [
+            (
+                name,
+                Spread(sigma=spread.sigma / root, relative=spread.relative)
+                if spread.per_root_area
+                else spread,
+            )
+            for name, spread in self.variability.items()
+        ]
 
     def to_toml(self) -> str:
         """Write the study out in full, all defaults included; `load_study` reads the same study back."""

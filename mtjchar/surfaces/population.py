@@ -16,7 +16,7 @@ from mtjchar.errors import SimulationError
 from mtjchar.study import Study
 from mtjchar.surfaces import estimate
 from mtjchar.surfaces.surface import WriteSurface
-from mtjchar.sweep.store import MOST_FAILED, RunDirectory
+from mtjchar.sweep.store import MOST_FAILED, SUPPLY_COLUMNS, RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -38,6 +38,8 @@ _VARIABLES = {
     "errors": ("1", "counted writes that failed"),
     "energy": ("J", "energy of a switching write"),
     "redundant_energy": ("J", "energy of a write of what is there already"),
+    "supply_energy": ("J", "energy of a switching write at the supply"),
+    "redundant_supply_energy": ("J", "energy of a redundant write at the supply"),
 }
 
 
@@ -142,6 +144,13 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
                 "effective_devices": estimate.effective_number(rate, weight),
                 "energy": estimate.weighted_mean(energy, weight),
                 "redundant_energy": estimate.weighted_mean(redundant, weight),
+                **{
+                    name.removesuffix("_J"): estimate.weighted_mean(
+                        rows[name].to_numpy().reshape(cube), weight
+                    )
+                    for name in SUPPLY_COLUMNS
+                    if name in rows
+                },
             }
         )
     attributes = {

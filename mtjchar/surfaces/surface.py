@@ -230,6 +230,7 @@ class WriteSurface:
         duration: npt.ArrayLike,
         *,
         switching: bool = True,
+        at_supply: bool = False,
         extrapolate: bool = False,
     ) -> FloatArray:
         """Mean energy of one write, J.
@@ -241,6 +242,8 @@ class WriteSurface:
             V and s; they broadcast.
         switching : bool, optional
             Whether the bit has to switch; otherwise the energy of a redundant write in that direction.
+        at_supply : bool, optional
+            What the supplies deliver, not the drivers; see `knows_supply_energy`.
         extrapolate : bool, optional
             Go on beyond the grid instead of refusing.
 
@@ -252,9 +255,14 @@ class WriteSurface:
         Raises
         ------
         OutsideGridError, InputError
-            As for `ber`.
+            As for `ber`, and at the supply for a surface that does not know it.
         """
-        name = "energy" if switching else "redundant_energy"
+        name = ("" if switching else "redundant_") + ("supply_" if at_supply else "") + "energy"
+        if at_supply and not self.knows_supply_energy:
+            raise InputError(
+                "energy", value="at the supply", allowed="energies that the surface has",
+                remedy="Give supply_voltage in [cell] of the study and run the sweep again.",
+            )  # fmt: skip
         return 10.0 ** self._evaluate(name, direction, amplitude, duration, extrapolate)
 
     @property
@@ -262,6 +270,11 @@ class WriteSurface:
         """Whether there are energies; writes can be counted without."""
         energies = self.dataset[["energy", "redundant_energy"]]
         return bool(energies.notnull().all().to_array().all())
+
+    @property
+    def knows_supply_energy(self) -> bool:
+        """Whether there are energies at the supply: those of a study with `supply_voltage`."""
+        return "supply_energy" in self.dataset
 
     def cheapest_pulse(
         self,

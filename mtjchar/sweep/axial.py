@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.polynomial import chebyshev
 
 from mtjchar.physics import fokker_planck, long_pulses, torque
-from mtjchar.spice.measure import EDGE_PARTS, EdgeTimes, LoadLine
+from mtjchar.spice.measure import EdgeTimes, LoadLine
 from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import Direction, Study
 
@@ -52,10 +52,7 @@ def average_over_noise(
     amplitudes, durations : ndarray
         V and s.
     """
-    overdrive = _overdrive(study, devices, direction, lines)
-    highest = np.abs(overdrive).max(axis=2) * np.maximum(
-        np.maximum(lines.rise, lines.fall).max(axis=(2, 3)), 1.0
-    )
+    highest = _highest_overdrive(study, devices, direction, lines, amplitudes)
     limit = fokker_planck.OVERDRIVE_LIMIT
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
@@ -64,7 +61,7 @@ def average_over_noise(
         part = np.zeros_like(solved)
         part[:, some] = solved[:, some]
         if part.any():
-            writes = _Writes.of(study, devices, direction, lines, overdrive, amplitudes, part)
+            writes = _Writes.of(study, devices, direction, lines, amplitudes, part)
             rate[part], energy[part], redundant[part] = writes.average(durations)
     return Averages(rate, energy, redundant, failure)
 
@@ -75,22 +72,41 @@ def _groups(devices: int, amplitudes: int) -> list[slice]:
     return [slice(start, start + together) for start in range(0, amplitudes, together)]
 
 
-def _overdrive(study: Study, devices: pd.DataFrame, direction: Direction, lines: LoadLine) -> FloatArray:
-    """Overdrive on the points of the load line, shape (devices, amplitudes, points), ordered by m_z."""
-    column = {name: devices[name].to_numpy()[:, None, None] for name in devices.columns}
-    stack = study.stack
-    # The critical current is that of the symmetric torque; its angular dependence enters here, once.
-    one = np.ones(1)
-    lambda_ = np.asarray(devices.get("slonczewski_lambda", stack.slonczewski_lambda))[..., None, None]
-    symmetric = torque.spin_torque_efficiency(one, one, lines.m_z)
-    asymmetry = torque.spin_torque_efficiency(one, lambda_, lines.m_z) / symmetric
-    field_like = 1.0 + column["damping"] * stack.field_like_torque
-    overdrive = lines.current_A / column["critical_current_A"] * asymmetry * field_like
-    # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, z counted from the start state.
-    vcma = cell_parameters(study, devices)["vcma"].to_numpy()[:, None, None]
-    softening = vcma * lines.junction_voltage_V / column["anisotropy_field_T"]
-    start = 1.0 if direction == "p_to_ap" else -1.0
-    return np.asarray(overdrive - softening * start * lines.m_z)
+def _highest_overdrive(
+    study: Study, devices: pd.DataFrame, direction: Direction, lines: LoadLine, amplitudes: FloatArray
+) -> FloatArray:
+    """Largest magnitude of the overdrive in any part of a pulse, shape (devices, amplitudes)."""
+    writes = _Writes.of(
+        study, devices, direction, lines, amplitudes, np.ones_like(lines.failure, dtype=np.bool_)
+    )
+    drive = np.abs(writes.overdrive(np.linspace(-1.0, 1.0, 33)[:, None])).max(axis=0)
+    parts = np.concatenate([writes.rise, writes.fall], axis=1)
+    highest = drive * np.maximum(parts.max(axis=(1, 2)), 1.0)
+    return np.asarray(highest.reshape(lines.failure.shape))
+
+
+def between_states(in_both: FloatArray, share: FloatArray) -> FloatArray:
+    """Interpolate between values in P and in AP (last axis); a share of 1 is P."""
+    return np.asarray(in_both[..., 1] + (in_both[..., 0] - in_both[..., 1]) * share)
+
+
+def share_of_p(value: FloatArray, in_p: FloatArray, in_ap: FloatArray) -> FloatArray:
+    """Place of currents or powers between those in P, 1, and in AP, 0; 1/2 where both are the same."""
+    span = np.broadcast_to(in_p - in_ap, value.shape)
+    share = np.divide(value - in_ap, span, out=np.full_like(value, 0.5), where=span != 0.0)
+    return np.clip(share, 0.0, 1.0)
+
+
+def _remembering(function: FunctionOfZ) -> FunctionOfZ:
+    """Keep the last result: all stages of a pulse ask for the values on the same grid."""
+    last: list[FloatArray] = []
+
+    def remembered(z: FloatArray) -> FloatArray:
+        if not last or last[0] is not z:
+            last[:] = z, function(z)
+        return last[1]
+
+    return remembered
 
 
 class _Writes(NamedTuple):
@@ -103,9 +119,12 @@ class _Writes(NamedTuple):
     field: FloatArray  # (systems,), over the anisotropy field, positive towards the start
     overdrive: FunctionOfZ
     power: FunctionOfZ  # W
-    rise: FloatArray  # (systems, EDGE_PARTS, 2) as in LoadLine
+    share: FunctionOfZ  # place of the power between that in P, 1, and in AP, 0
+    rise: FloatArray  # (systems, EDGE_PARTS, 2), current over that of the plateau in P and in AP
     fall: FloatArray
-    edge_energy: FloatArray  # (systems, 2), in P and in AP, J
+    rise_energy: FloatArray  # likewise, J
+    fall_energy: FloatArray
+    line_energy: FloatArray  # (systems, 2)
 
     @classmethod
     def of(
@@ -114,7 +133,6 @@ class _Writes(NamedTuple):
         devices: pd.DataFrame,
         direction: Direction,
         lines: LoadLine,
-        overdrive: FloatArray,
         amplitudes: FloatArray,
         solved: npt.NDArray[np.bool_],
     ) -> _Writes:
@@ -127,17 +145,37 @@ class _Writes(NamedTuple):
             coefficients = to_coefficients @ values.T
             return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
 
+        # The critical current is that of the symmetric torque; its angular dependence enters here, once. It
+        # is not part of the series: near the antiparallel state it is too steep for the points.
+        lambda_ = np.asarray(column.get("slonczewski_lambda", study.stack.slonczewski_lambda))
+        field_like = 1.0 + column["damping"] * study.stack.field_like_torque
+        current = series(lines.current_A[solved] * (field_like / column["critical_current_A"])[:, None])
+        # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, with z = 1 before the write.
+        vcma = cell_parameters(study, devices)["vcma"].to_numpy()[device]
+        softening = lines.junction_voltage_V[solved] * (vcma / column["anisotropy_field_T"])[:, None]
+        softened = series(softening * start * lines.m_z) if np.any(vcma) else None
+
+        def overdrive(z: FloatArray) -> FloatArray:
+            # The efficiency of the symmetric torque is 1/2.
+            driven = current(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
+            return driven if softened is None else driven - softened(z)
+
+        power = _remembering(series(lines.current_A[solved] * amplitudes[amplitude, None]))
+        in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
         return cls(
             study,
             start,
             column["thermal_stability"],
             column["relaxation_time_s"],
             start * study.cell.external_field.z / column["anisotropy_field_T"],
-            series(overdrive[solved]),
-            series(lines.current_A[solved] * amplitudes[amplitude, None]),
-            lines.rise[solved],
-            lines.fall[solved],
-            lines.edge_energy_J[solved],
+            _remembering(overdrive),
+            power,
+            _remembering(lambda z: share_of_p(power(z), in_p, in_ap)),
+            fourth_order(lines.rise[solved]),
+            fourth_order(lines.fall[solved]),
+            fourth_order(lines.rise_energy_J[solved]),
+            fourth_order(lines.fall_energy_J[solved]),
+            lines.line_energy_J[solved],
         )
 
     def average(self, durations: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -145,37 +183,47 @@ class _Writes(NamedTuple):
         edges = EdgeTimes.of(self.study)
         plateau = np.maximum(durations - edges.outside, 0.0)
         t_d = self.relaxation_time[:, None]
+        in_joule = 1.0 / self.relaxation_time[:, None]
         statistics = long_pulses.write_statistics(
             self.overdrive,
             self.stability,
             plateau / t_d,
             self.power,
             field=self.field,
-            rise=self._stages(self.rise, edges.rise),
-            fall=self._stages(self.fall, edges.fall),
+            rise=self._stages(self.rise, self.rise_energy, edges.rise),
+            fall=self._stages(self.fall, self.fall_energy, edges.fall),
+            # The lines store another energy once the junction has switched: the drivers deliver it.
+            stored=self._between_states(self.line_energy * in_joule),
         )
-        # Edges: the rise meets the state before the write, the fall the one after it.
-        before, after = self.edge_energy.T[:: int(self.start), :, None]
-        failed = statistics.error_rate
-        ends = 0.5 * (before * (1.0 + failed) + after * (1.0 - failed))
+        one = np.ones_like(self.stability)
+        before = self._between_states(self.line_energy)(one)[:, None]
         # A redundant write holds the state: 1 - |m_z| averages 1/(2 Delta (1 + i - h)) in the well.
-        bottom = np.full_like(self.stability, -1.0)
-        stiffness = 1.0 - self.field + np.maximum(self.overdrive(bottom), 0.0)
-        held = self.power(bottom + 0.5 / (self.stability * stiffness))[:, None]
-        return failed, statistics.integral * t_d + ends, held * plateau + after
+        stiffness = 1.0 - self.field + np.maximum(self.overdrive(-one), 0.0)
+        well = -one + 0.5 / (self.stability * stiffness)
+        edge_energy = (self.rise_energy + self.fall_energy).sum(axis=1)
+        redundant = self.power(well)[:, None] * plateau + self._between_states(edge_energy)(well)[:, None]
+        return statistics.error_rate, statistics.integral * t_d - before, redundant
 
-    def _stages(self, shape: FloatArray, duration: float) -> list[fokker_planck.Stage]:
-        in_p, in_ap = np.moveaxis(_fourth_order(shape), -1, 0)  # (systems, parts)
+    def _between_states(self, in_both: FloatArray) -> FunctionOfZ:
+        """Interpolate between values in P and in AP, shape (systems, 2), as the current goes."""
+        return lambda z: between_states(in_both, self.share(z))
+
+    def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
+        in_p, in_ap = np.moveaxis(shape, -1, 0)  # (systems, parts)
         mean, half = 0.5 * (in_p + in_ap), 0.5 * self.start * (in_p - in_ap)
 
         def drive(part: int) -> FunctionOfZ:
             return lambda z: self.overdrive(z) * (mean[:, part] + half[:, part] * z)
 
-        time = duration / EDGE_PARTS / self.relaxation_time
-        return [fokker_planck.Stage(drive(part), time) for part in range(EDGE_PARTS)]
+        return [
+            fokker_planck.Stage(
+                drive(part), time / self.relaxation_time, self._between_states(energy[:, part] / time)
+            )
+            for part, time in enumerate(times.tolist())
+        ]
 
 
-def _fourth_order(means: FloatArray) -> FloatArray:
+def fourth_order(means: FloatArray) -> FloatArray:
     """Constant drives that stand for a varying one, from its means in an even number of equal parts.
 
     Commutator-free Magnus integrator of order 4 (A. Alvermann, H. Fehske, J. Comput. Phys. 230, 5930 (2011),

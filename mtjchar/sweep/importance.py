@@ -216,4 +216,4 @@ def log_weight(shift: Shift, normal: FloatArray) -> FloatArray:
 
 def _varied(study: Study) -> list[int]:
     """Places, in the order of `COLUMNS`, of the parameters that vary."""
-    return [k for k, (_, spread) in enumerate(study.variability.items()) if spread.sigma > 0.0]
+    return [k for k, (_, spread) in enumerate(study.spreads()) if spread.sigma > 0.0]

@@ -23,7 +23,7 @@ from mtjchar.physics.wells import Wells
 from mtjchar.spice.measure import EDGE_PARTS, EdgeTimes, LoadLine
 from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import DIRECTIONS, Direction, Study
-from mtjchar.sweep.axial import Averages
+from mtjchar.sweep.axial import Averages, between_states, fourth_order, share_of_p
 from mtjchar.sweep.sampling import wells_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -95,13 +95,12 @@ def count_failures(
         for some in (solved[start : start + together] for start in range(0, len(solved), together)):
             pulse = _Pulse.of(spin, lines, k, some, target, float(vcma[k]), edges)
             held = _held_current(spin, well, pulse.plateau, trials, rng)
-            failed, charge = _write(spin, well, pulse, plateaus, trials, held, rng)
-            # Edges: the rise meets the state before the write, the fall the one after it.
-            before, after = lines.edge_energy_J[k, some].T[:: -int(target), :, None]
+            mean = _write(spin, well, pulse, plateaus, trials, held, rng)
+            edge = _EdgeEnergy.of(lines, k, some, target)
             volts = amplitudes[some, None]
-            rate[k, some] = failed
-            energy[k, some] = volts * charge + 0.5 * (before * (1.0 + failed) + after * (1.0 - failed))
-            redundant[k, some] = volts * held[:, None] * plateaus + after
+            rate[k, some] = mean.error_rate
+            energy[k, some] = volts * mean.charge + edge.switching(mean)
+            redundant[k, some] = volts * held[:, None] * plateaus + edge.redundant(held)
     return Averages(rate, energy, redundant, lines.failure)
 
 
@@ -192,8 +191,9 @@ class _Pulse(NamedTuple):
     rise: list[_Drive]
     plateau: _Drive
     fall: list[_Drive]
-    rise_part: float  # s, each part of the rise
-    fall_part: float
+    rise_parts: list[float]  # s
+    fall_parts: list[float]
+    held_in_fall: FloatArray  # (amplitudes, parts), current in the new state over that of the plateau
     step: float  # s
 
     @classmethod
@@ -213,11 +213,70 @@ class _Pulse(NamedTuple):
             _series(lines.m_z, vcma * lines.junction_voltage_V[k, some]) if vcma else None,
         )
         rise, fall = (
-            [plateau.shaped(shape[k, some, part]) for part in range(EDGE_PARTS)]
+            [plateau.shaped(part) for part in fourth_order(shape[k, some]).swapaxes(0, 1)]
             for shape in (lines.rise, lines.fall)
         )
         step = min(drive.longest_step(spin) for drive in (plateau, *rise, *fall))
-        return cls(rise, plateau, fall, edges.rise / EDGE_PARTS, edges.fall / EDGE_PARTS, step)
+        held_in_fall = fourth_order(lines.fall[k, some])[..., 0 if target > 0.0 else 1]
+        return cls(rise, plateau, fall, edges.rise.tolist(), edges.fall.tolist(), held_in_fall, step)
+
+
+class _Means(NamedTuple):
+    """Means over the walkers of one device at several amplitudes; currents in A, positive."""
+
+    error_rate: FloatArray  # (amplitudes, durations)
+    charge: FloatArray  # (amplitudes, durations), of the plateau, A s
+    rise_current: FloatArray  # (amplitudes, parts)
+    end_current: FloatArray  # (amplitudes, durations), at the end of the plateau
+    fall_current: FloatArray  # (amplitudes, durations, parts)
+
+
+class _EdgeEnergy(NamedTuple):
+    """What the drivers deliver outside the plateau, J, and the currents there, A; last axis: P, AP."""
+
+    rise: FloatArray  # (amplitudes, parts, 2)
+    fall: FloatArray  # (amplitudes, parts, 2)
+    line: FloatArray  # (amplitudes, 2), stored on the lines during the plateau
+    rise_current: FloatArray  # (amplitudes, parts, 2)
+    fall_current: FloatArray  # (amplitudes, parts, 2)
+    current: FloatArray  # (amplitudes, 2)
+    before: int  # place of the state before the write: 0 for P, 1 for AP
+
+    @classmethod
+    def of(cls, lines: LoadLine, k: int, some: IntArray, target: float) -> _EdgeEnergy:
+        """Take device `k` at `some` amplitudes from load lines."""
+        current = lines.current_A[k, some][:, [-1, 0]]
+        rise, fall, rise_current, fall_current = (
+            fourth_order(each[k, some])
+            for each in (lines.rise_energy_J, lines.fall_energy_J, lines.rise, lines.fall)
+        )
+        return cls(
+            rise,
+            fall,
+            lines.line_energy_J[k, some],
+            rise_current * current[:, None],
+            fall_current * current[:, None],
+            current,
+            0 if target < 0.0 else 1,
+        )
+
+    def switching(self, mean: _Means) -> FloatArray:
+        """Energy of writes that have to switch, (amplitudes, durations)."""
+        rise = _at_current(self.rise, self.rise_current, mean.rise_current).sum(axis=1, keepdims=True)
+        fall = _at_current(self.fall[:, None], self.fall_current[:, None], mean.fall_current).sum(axis=2)
+        # The lines store another energy once the junction has switched: the drivers deliver it.
+        line = _at_current(self.line[:, None], self.current[:, None], mean.end_current)
+        return np.asarray(rise + fall + line - self.line[:, self.before, None])
+
+    def redundant(self, held: FloatArray) -> FloatArray:
+        """Energy of writes of what is there already, (amplitudes, 1), from the current of the plateau."""
+        edges = (self.rise + self.fall).sum(axis=1)
+        return _at_current(edges, self.current, held)[:, None]
+
+
+def _at_current(energy: FloatArray, in_both: FloatArray, current: FloatArray) -> FloatArray:
+    """Interpolate energies between P and AP to a current, from the currents in both states."""
+    return between_states(energy, share_of_p(current, in_both[..., 0], in_both[..., 1]))
 
 
 def _series(cosine: FloatArray, values: FloatArray) -> FloatArray:
@@ -261,35 +320,44 @@ def _write(
     trials: int,
     held: FloatArray,
     rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
-    """Error rate, and mean charge of the plateau (A s), of one device: shape (amplitudes, durations).
+) -> _Means:
+    """Take the walkers of one device through the pulse.
 
     Without VCMA a magnetization that is found at the bottom of its new well under the drive, which then only
     holds it, is not followed further and takes the current `held`. VCMA can turn the drive against the well.
     """
-    count, start = len(held), -well.target
+    count, start, target = len(held), -well.target, well.target
     amplitude = np.repeat(np.arange(count), trials)
     m = llgs.equilibrium(spin, len(amplitude), rng, well=(0.0, 0.0, start), least=start * well.saddle)
-    for drive in pulse.rise:
-        m, _ = _advance(spin, drive, m, amplitude, pulse.rise_part, pulse.step, rng)
-    charge, total = np.zeros((count, len(plateaus))), np.zeros(count)
+    rise = np.empty((count, EDGE_PARTS))
+    for k, (drive, time) in enumerate(zip(pulse.rise, pulse.rise_parts, strict=True)):
+        m, flown = _advance(spin, drive, m, amplitude, time, pulse.step, rng)
+        rise[:, k] = target * np.bincount(amplitude, flown / time, minlength=count) / trials
+    charge, end = np.zeros((2, count, len(plateaus)))
+    total, at_rest = np.zeros(count), np.zeros((count, len(plateaus)))
     falling: list[FloatArray] = []
     origin: list[IntArray] = []  # place of each falling magnetization in the result
     for k, (before, after) in enumerate(itertools.pairwise([0.0, *plateaus.tolist()])):
         total += held * (after - before) * (trials - np.bincount(amplitude, minlength=count))
         m, flown = _advance(spin, pulse.plateau, m, amplitude, after - before, pulse.step, rng)
-        total += well.target * np.bincount(amplitude, flown, minlength=count)
+        total += target * np.bincount(amplitude, flown, minlength=count)
         charge[:, k] = total / trials
         if pulse.plateau.softening is None:
             followed = ~well.held(spin, m)
             m, amplitude = m[:, followed], amplitude[followed]
+        at_rest[:, k] = 1.0 - np.bincount(amplitude, minlength=count) / trials
+        current = polyval(np.asarray(spin.reference) @ m, pulse.plateau.current[:, amplitude], tensor=False)
+        end[:, k] = target * np.bincount(amplitude, current, minlength=count) / trials
         falling.append(m)
         origin.append(amplitude * len(plateaus) + k)
     m, place = np.concatenate(falling, axis=1), np.concatenate(origin)
-    for drive in pulse.fall:
-        m, _ = _advance(spin, drive, m, place // len(plateaus), pulse.fall_part, pulse.step, rng)
+    fall = np.empty((*charge.shape, EDGE_PARTS))
+    for k, (drive, time) in enumerate(zip(pulse.fall, pulse.fall_parts, strict=True)):
+        m, flown = _advance(spin, drive, m, place // len(plateaus), time, pulse.step, rng)
+        moving = target * np.bincount(place, flown / time, minlength=charge.size) / trials
+        fall[..., k] = moving.reshape(charge.shape) + at_rest * (held * pulse.held_in_fall[:, k])[:, None]
     failures = np.bincount(place, ~_written_at_rest(spin, well, m, rng), charge.size)
-    return failures.reshape(charge.shape) / trials, charge
+    return _Means(failures.reshape(charge.shape) / trials, charge, rise, end + at_rest * held[:, None], fall)
 
 
 def _advance(

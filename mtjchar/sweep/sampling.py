@@ -35,6 +35,7 @@ COLUMNS = {
     "resistance_area_product": "resistance_area_product_ohm_m2",
     "tmr": "tmr",
     "threshold_voltage": "threshold_voltage_V",
+    "current_factor": "current_factor",
 }
 """Columns of the device table that are sampled, by their names in a study."""
 
@@ -99,7 +100,7 @@ def devices_at(
         normal = np.clip(normal @ root.T, -CUT, CUT)
     drawn = {} if replicate is None else draw_stacks(study)
     table = {}
-    for k, (name, spread) in enumerate(study.variability.items()):
+    for k, (name, spread) in enumerate(study.spreads()):
         nominal = np.asarray(study.nominal(name))
         if name in drawn:
             nominal = drawn[name][replicate]
@@ -150,7 +151,7 @@ def nominal_device(study: Study) -> pd.DataFrame:
         If its thermal stability, or in an external field the barrier out of P or AP, is below 5 kB T: then
         there are no two states to write.
     """
-    table = {COLUMNS[name]: [study.nominal(name)] for name, _ in study.variability.items()}
+    table = {COLUMNS[name]: [study.nominal(name)] for name, _ in study.spreads()}
     device = derive(study, pd.DataFrame(table))
     stability = float(device["thermal_stability"].iloc[0])
     if not stability >= _LEAST_STABILITY:

@@ -39,6 +39,9 @@ SAMPLE_COLUMNS = (
     "reason",
     "note",
 )
+SUPPLY_COLUMNS = ("supply_energy_J", "redundant_supply_energy_J")
+"""Further columns of the samples of a study with `supply_voltage`."""
+
 MOST_FAILED = 0.01
 """Share of the devices that may fail at one pulse before a surface is refused."""
 
@@ -234,7 +237,8 @@ class RunDirectory:
         """
         if "note" not in samples:
             samples = samples.assign(note="")
-        content = _parquet(samples[list(SAMPLE_COLUMNS)], versions or {})
+        known = (*SAMPLE_COLUMNS, *SUPPLY_COLUMNS)
+        content = _parquet(samples[[name for name in known if name in samples]], versions or {})
         file = self.path / "samples" / f"{name}.{_digest(content)}.parquet"
         self._write(file, content)
         return file

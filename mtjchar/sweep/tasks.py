@@ -23,6 +23,8 @@ from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Direction, Study
 from mtjchar.sweep import axial, langevin
 from mtjchar.sweep.sampling import unstable
+from mtjchar.sweep.store import SUPPLY_COLUMNS
+from mtjchar.sweep.supply import supply_energies
 
 FloatArray = npt.NDArray[np.float64]
 Words = npt.NDArray[np.object_]
@@ -68,7 +70,7 @@ class Task(NamedTuple):
 class Samples(NamedTuple):
     """What a task gives, in the form in which it travels: a quarter of the table's size."""
 
-    numbers: FloatArray  # (3, devices, amplitudes, durations): error rate, energy, redundant energy
+    numbers: FloatArray  # (columns, devices, amplitudes, durations), as `number_columns` names them
     status: Words  # (devices, amplitudes), as `reason` and `note`
     reason: Words
     note: Words
@@ -81,13 +83,11 @@ class Samples(NamedTuple):
             [task.devices["device"], [task.direction], sweep.amplitude.values(), durations],
             names=["device", "direction", "amplitude_V", "duration_s"],
         )
-        rate, energy, redundant = self.numbers.reshape(3, -1)
+        columns = number_columns(task.study)
         status, reason, note = (np.repeat(one.ravel(), len(durations)) for one in self[1:])
         table = pd.DataFrame(
             {
-                "write_error_rate": rate,
-                "energy_J": energy,
-                "redundant_energy_J": redundant,
+                **dict(zip(columns, self.numbers.reshape(len(columns), -1), strict=True)),
                 "trials": 0 if task.study.axially_symmetric else sweep.trials,
                 "status": status,
                 "reason": reason,
@@ -96,6 +96,12 @@ class Samples(NamedTuple):
             index=index,
         )
         return table.reset_index()
+
+
+def number_columns(study: Study) -> tuple[str, ...]:
+    """Columns of the samples with what was computed, in order."""
+    always = ("write_error_rate", "energy_J", "redundant_energy_J")
+    return always if study.cell.supply_voltage is None else (*always, *SUPPLY_COLUMNS)
 
 
 class Result(NamedTuple):
@@ -156,9 +162,9 @@ def characterize(task: Task) -> pd.DataFrame:
     -------
     DataFrame
         Columns device, direction, amplitude_V, duration_s, write_error_rate, energy_J, redundant_energy_J,
-        trials (simulated writes behind a counted error rate, 0 where it is exact), status (``ok``,
-        ``not_converged``, ``cut`` or ``failed``), reason, and note (which retry helped); a row for every
-        device and pulse, whatever happens.
+        with a supply voltage `SUPPLY_COLUMNS`, trials (simulated writes behind a counted error rate, 0 where
+        it is exact), status (``ok``, ``not_converged``, ``cut`` or ``failed``), reason, and note (which retry
+        helped); a row for every device and pulse, whatever happens.
     """
     return compute(task).table(task)
 
@@ -168,7 +174,7 @@ def compute(task: Task) -> Samples:
     study, devices = task.study, task.devices
     amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
     shape = (len(devices), len(amplitudes), len(durations))
-    numbers = np.full((3, *shape), np.nan)
+    numbers = np.full((len(number_columns(study)), *shape), np.nan)
     reason = np.repeat(_unusable(devices)[:, None], len(amplitudes), axis=1)
     status = np.where(reason == "", "ok", "failed").astype(object)
     note = np.full_like(reason, "")
@@ -178,7 +184,11 @@ def compute(task: Task) -> Samples:
         lines = load_lines(study, cells, task.direction, amplitudes)
         average = axial.average_over_noise if study.axially_symmetric else langevin.count_failures
         results = average(study, devices[usable], task.direction, lines, amplitudes, durations)
-        for array, result in zip((*numbers, reason), results, strict=True):
+        reason[usable] = results.failure
+        found = [results.error_rate, results.energy_J, results.redundant_energy_J]
+        if study.cell.supply_voltage is not None:
+            found += supply_energies(study, task.direction, lines, amplitudes, results)
+        for array, result in zip(numbers, found, strict=True):
             array[usable] = result
         later = np.where(results.failure == "", "ok", "failed")
         status[usable] = np.where(lines.status == "ok", later, lines.status)
@@ -191,7 +201,7 @@ def lost(task: Task, status: str, reason: str) -> Samples:
     sweep = task.study.sweep
     shape = (len(task.devices), sweep.amplitude.points)
     words = (np.full(shape, one, dtype=object) for one in (status, reason, ""))
-    return Samples(np.full((3, *shape, sweep.duration.points), np.nan), *words)
+    return Samples(np.full((len(number_columns(task.study)), *shape, sweep.duration.points), np.nan), *words)
 
 
 def _unusable(devices: pd.DataFrame) -> Words:

@@ -1,0 +1,60 @@
+"""Energy of a write at the supply, as a designer of the array counts it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mtjchar.spice.measure import LoadLine
+from mtjchar.study import Direction, Study
+from mtjchar.sweep.axial import Averages
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def supply_energies(
+    study: Study, direction: Direction, lines: LoadLine, amplitudes: FloatArray, averages: Averages
+) -> tuple[FloatArray, FloatArray]:
+    """Energy that the supplies deliver in a switching and in a redundant write, J.
+
+    Parameters
+    ----------
+    study : Study
+        With `Cell.supply_voltage`.
+    direction : {"p_to_ap", "ap_to_p"}
+    lines : LoadLine
+    amplitudes : ndarray
+        V.
+    averages : Averages
+        Of these load lines.
+
+    Returns
+    -------
+    tuple of ndarray
+        Of shape (devices, amplitudes, durations).
+
+    Notes
+    -----
+    Drivers take every charge they deliver from the supply, whatever the voltage on the line:
+
+    E = VDD Q + V_WL [Q_WL + (h/n) (Q_WL - C V_WL/n)]
+
+    with Q the charge of the driven line and Q_WL that of the word line for one cell, at its own supply V_WL:
+    the gate and an n-th of the wire's capacitance C. The n cells that are written together share the gates
+    of h half-selected cells.
+    """
+    cell, states = study.cell, slice(None, None, 1 if direction == "p_to_ap" else -1)
+    assert cell.supply_voltage is not None
+    # (devices, amplitudes, 2, 1): rise, fall
+    before, after = np.moveaxis(lines.ramp_loss_J[..., states], -1, 0)[..., None]
+    delivered, word_line = np.moveaxis(lines.word_line_J, -1, 0)[..., None]
+    failed = averages.error_rate
+    lost = before[:, :, 0] + failed * before[:, :, 1] + (1.0 - failed) * after[:, :, 1]
+    ratio = cell.supply_voltage / amplitudes[:, None]
+    if cell.wordline is not None:
+        gate = word_line - cell.wordline.share[1] * cell.wordline_voltage**2
+        word_line = word_line + cell.wordline.half_selected / cell.wordline.cells * gate
+    return (
+        ratio * (averages.energy_J - delivered + lost) + word_line,
+        ratio * (averages.redundant_energy_J - delivered + after.sum(axis=2)) + word_line,
+    )
