@@ -112,7 +112,7 @@ def test_demagnetizing_factor_of_charged_faces(aspect):
 
 
 def test_flat_cylinders_go_over_into_the_closed_form():
-    # Analytic: a flat cylinder has 1 - Nz = (2 h/pi) (ln(4/h) - 1/2), h = height/diameter. No step at the seam.
+    # Analytic: flat cylinders have 1 - Nz = (2 h/pi) (ln(4/h) - 1/2), h = height/diameter. No step there.
     height = 1e-4 * np.array([0.01, 1.0 - 1e-9, 1.0 + 1e-9])
     planar = 2.0 * anisotropy.demagnetizing_factors(height, 1.0)[0]
     np.testing.assert_allclose(planar, 2 * height / np.pi * (np.log(4 / height) - 0.5), rtol=2e-8)
