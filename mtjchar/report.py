@@ -18,7 +18,7 @@ from mtjchar.export.provenance import study_of
 from mtjchar.network.tradeoff import BASELINE, best, one_line
 from mtjchar.plotting.surfaces import LOWEST_RATE, TITLES
 from mtjchar.study import Direction
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import WriteSurface, tails
 from mtjchar.surfaces.pulses import targets
 from mtjchar.surfaces.surface import RELIABLE
 from mtjchar.sweep.failures import Tally
@@ -119,7 +119,7 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
             try:
                 found = surface.cheapest_pulse(direction, target)
             except MtjcharError as error:
-                rows.append([*row, "-", "-", "-", "-"])
+                rows.append([*row, "-", "-", "-", "-", "-"])
                 text.append(str(error))
                 continue
             rows.append(
@@ -128,10 +128,20 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
                     f"{found.amplitude_V:.3f} V",
                     f"{1e9 * found.duration_s:.2f} ns",
                     f"{1e12 * found.energy_J:.3f} pJ",
-                    f"{found.ber_lower:.1e} to {found.ber_upper:.1e}",
+                    found.rate.interval_in_words(),
+                    "-" if np.isnan(found.effective_devices) else f"{found.effective_devices:.3g}",
                 ]
             )
-    columns = ["write error rate", "direction", "amplitude", "duration", "energy of a write", "95 % interval"]
+    text += tails.summary(surface)
+    columns = [
+        "write error rate",
+        "direction",
+        "amplitude",
+        "duration",
+        "energy of a write",
+        "95 % interval",
+        "effective devices",
+    ]
     return Section("Cheapest pulses", columns, rows, " ".join(text))
 
 
@@ -228,13 +238,16 @@ def _maps(surface: WriteSurface, value: Callable[..., Any], colours: str, hover:
         subplot_titles=[TITLES[one] for one in surface.directions],
     )
     for column, direction in enumerate(surface.directions, start=1):
-        drawn = value(surface, direction, amplitude[None, :], duration[:, None])
+        at = amplitude[None, :], duration[:, None]
+        drawn = value(surface, direction, *at)
+        remark = np.where(surface.is_extrapolated(direction, *at), ", error rate extrapolated", "")
         contours = go.Contour(
             x=amplitude,
             y=1e9 * duration,
             z=np.log10(drawn),
             customdata=drawn,
-            hovertemplate="%{x:.3f} V, %{y:.3g} ns: " + hover + "<extra></extra>",
+            text=remark,
+            hovertemplate="%{x:.3f} V, %{y:.3g} ns: " + hover + "%{text}<extra></extra>",
             coloraxis="coloraxis",
         )
         figure.add_trace(contours, row=1, col=column)
@@ -258,12 +271,24 @@ def _curves(surface: WriteSurface) -> go.Figure:
         weak = surface.device_ber(direction, amplitude, duration, quantile=_WEAKEST)
         # Where no error was counted no quantile is known.
         weak = np.where(surface.is_bound(direction, amplitude, duration), np.nan, weak)
+        extrapolated = surface.is_extrapolated(direction, amplitude, duration)
         shared = {"x": 1e9 * duration, "line": {"color": f"rgb({colour})"}}
         name = TITLES[direction]
-        figure.add_trace(go.Scatter(**shared, y=rate, name=name, hovertemplate="%{x:.3g} ns: %{y:.2e}"))
+        hover = "%{x:.3g} ns: %{y:.2e}"
+        known = np.where(extrapolated, np.nan, rate)
+        figure.add_trace(go.Scatter(**shared, y=known, name=name, hovertemplate=hover))
+        if (shown := extrapolated & (rate > LOWEST_RATE)).any():
+            line = {"color": f"rgb({colour})", "dash": "dash"}
+            figure.add_trace(
+                go.Scatter(
+                    x=1e9 * duration, y=np.where(shown, rate, np.nan), line=line,
+                    name=f"{name}, extrapolated", hovertemplate=hover + ", extrapolated",
+                )
+            )  # fmt: skip
+        x, low, high = (values[~extrapolated] for values in (1e9 * duration, lower, upper))
         figure.add_trace(
             go.Scatter(
-                x=1e9 * np.r_[duration, duration[::-1]], y=np.r_[upper, lower[::-1]], fill="toself",
+                x=np.r_[x, x[::-1]], y=np.r_[high, low[::-1]], fill="toself",
                 fillcolor=f"rgba({colour}, 0.2)", line={"width": 0}, hoverinfo="skip",
                 name=f"{name}, 95 % interval",
             )

@@ -43,6 +43,7 @@ def analytic_surface():
                 "ber_lower": (dims, rate / 2.0),
                 "ber_upper": (dims, np.minimum(rate * 2.0, 1.0)),
                 "ber_quantile": ((*dims, "quantile"), np.stack([rate / 4.0, rate], axis=-1)),
+                "effective_devices": (dims, np.full_like(rate, 200.0)),
                 "energy": (dims, energy),
                 "redundant_energy": (dims, redundant),
             },

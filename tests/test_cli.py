@@ -78,7 +78,10 @@ def test_query(run, call):
     code, out, _ = call(*at, "--json")
     answer = json.loads(out)
     assert code == 0
-    assert set(answer) == {"ber", "ber_lower", "ber_upper", "bound", "energy_J", "redundant_energy_J"}
+    assert set(answer) == {
+        "ber", "ber_lower", "ber_upper", "bound", "effective_devices", "extrapolated",
+        "energy_J", "redundant_energy_J",
+    }  # fmt: skip
     assert answer["bound"] is False
     assert 0.0 <= answer["ber_lower"] <= answer["ber"] <= answer["ber_upper"] <= 1.0
     code, out, _ = call(*at)
@@ -95,6 +98,7 @@ def test_pulse(run, call, vary, direction):
     assert set(answer) == {
         "amplitude_V", "duration_s", "ber", "energy_J",
         "ber_lower", "ber_upper", "ber_slope_per_V", "ber_slope_per_s", "bound",
+        "effective_devices", "extrapolated",
     }  # fmt: skip
     assert answer["ber_lower"] <= answer["ber"] <= answer["ber_upper"]
     assert answer["ber"] <= 1.001e-3

@@ -222,10 +222,10 @@ def pulses():
 
 
 def expected(surface, direction, amplitude, duration):
-    """What the pins shall say: log10 of the error rate, and pJ."""
+    """What the pins shall say: log10 of the error rate, at least -18, and pJ."""
     at = amplitude, 1e-9 * duration
     return np.stack([
-        np.log10(surface.ber(direction, *at)),
+        np.maximum(np.log10(surface.ber(direction, *at)), -18.0),
         1e12 * surface.energy(direction, *at),
         1e12 * surface.energy(direction, *at, switching=False),
     ])  # fmt: skip
@@ -346,6 +346,8 @@ def test_verilog_a_with_tables(characterized_surface, pulses, tmp_path, directio
     contributions = dict(re.findall(r"V\((\w+)\) <\+ (\w);", module[2]))
     assert {tmp_path / name for _, name in calls} <= set(written)
     values = {variable: table_model(tmp_path / name, *pulses) for variable, name in calls}
+    assert f"{calls[0][0]} = max({calls[0][0]}, -18.0);" in module[2]
+    values[calls[0][0]] = np.maximum(values[calls[0][0]], -18.0)
     found = np.stack([values[contributions[pin]] for pin in ("log10_ber", "energy", "redundant_energy")])
     reference = expected(characterized_surface, direction, *pulses)
     np.testing.assert_allclose(found[0], reference[0], rtol=1e-9, atol=1e-9)

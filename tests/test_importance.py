@@ -202,8 +202,8 @@ def test_shift_follows_the_gradient():
 
 
 def test_reach_is_limited():
-    shift = importance.find_shift(study(), made_up(study(), np.array([6.0, 0.0]), 60.0))
-    assert shift.reach.tolist() == [5.0, 5.0]
+    shift = importance.find_shift(study(), made_up(study(), np.array([9.0, 0.0]), 60.0))
+    assert shift.reach.tolist() == [8.0, 8.0]
 
 
 @pytest.mark.parametrize(

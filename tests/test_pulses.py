@@ -242,8 +242,16 @@ def test_between_a_rate_and_a_bound_is_a_bound(counted):
     assert counted.ber_interval("p_to_ap", *at)[0][1] == 0.0
 
 
-def test_a_surface_that_was_not_counted_has_no_bounds(analytic_surface):
-    assert not analytic_surface.is_bound("p_to_ap", [0.4, 1.2], [1e-9, 60e-9]).any()
+def test_a_surface_that_was_not_counted_has_bounds_only_below_what_is_verified(analytic_surface):
+    rate = 10.0 ** analytic_log_rate("p_to_ap", *FINE)
+    away = np.abs(np.log10(rate) + 18.0) > 0.5  # of the limit: between grid points it is interpolated
+    below = analytic_surface.is_bound("p_to_ap", *FINE)
+    np.testing.assert_array_equal(below[away], (rate < 1e-18)[away])
+    assert below.any()
+    np.testing.assert_array_equal(below, analytic_surface.is_extrapolated("p_to_ap", *FINE))
+    lower, upper = analytic_surface.ber_interval("p_to_ap", *FINE)
+    assert lower[below].max() == 0.0
+    assert upper[below].min() == 1e-18
 
 
 def test_a_pulse_on_a_bound_says_so(counted):

@@ -150,8 +150,8 @@ def test_file_that_is_no_surface(tmp_path):
 def test_table_has_units_in_its_names_and_the_right_rows(analytic_surface):
     table = analytic_surface.to_frame()
     assert list(table.columns) == [
-        "direction", "amplitude_V", "duration_s", "ber", "ber_lower", "ber_upper", "energy_J",
-        "redundant_energy_J", "device_ber_q5", "device_ber_q50",
+        "direction", "amplitude_V", "duration_s", "ber", "ber_lower", "ber_upper", "effective_devices",
+        "energy_J", "redundant_energy_J", "device_ber_q5", "device_ber_q50",
     ]  # fmt: skip
     assert len(table) == 2 * 12 * 25
     row = table.iloc[371]

@@ -33,6 +33,9 @@ from mtjchar.cli.common import (
 )
 from mtjchar.errors import InputError
 
+_MARK = "*"
+"""Stands behind the numbers of pulses whose error rates are extrapolated."""
+
 
 def query(
     folder: RunFolder,
@@ -43,14 +46,14 @@ def query(
 ) -> None:
     """Tell the error rate and the energy of a pulse."""
     surface = load_surface(folder)
-    ber = surface.ber(direction.value, amplitude, duration)
-    lower, upper = surface.ber_interval(direction.value, amplitude, duration)
-    bound = bool(surface.is_bound(direction.value, amplitude, duration))
+    rate = surface.stated_rate(direction.value, amplitude, duration)
     answer = {
-        "ber": float(ber),
-        "ber_lower": float(lower),
-        "ber_upper": float(upper),
-        "bound": bound,
+        "ber": rate.ber,
+        "ber_lower": rate.lower,
+        "ber_upper": rate.upper,
+        "bound": rate.bound,
+        "effective_devices": rate.effective_devices,
+        "extrapolated": rate.extrapolated,
         "energy_J": float(surface.energy(direction.value, amplitude, duration)),
         "redundant_energy_J": float(surface.energy(direction.value, amplitude, duration, switching=False)),
     }
@@ -62,7 +65,8 @@ def query(
         print_json(answer)
         return
     table = answer_table()
-    table.add_row("write error rate", _rate_in_words(answer["ber"], lower, upper, bound))
+    table.add_row("write error rate", rate.in_words())
+    table.add_row("effective devices", number_or_dash(rate.effective_devices, ".3g"))
     table.add_row("energy, switching write", f"{1e12 * answer['energy_J']:.4g} pJ")
     table.add_row("energy, redundant write", f"{1e12 * answer['redundant_energy_J']:.4g} pJ")
     if surface.knows_supply_energy:
@@ -115,9 +119,8 @@ def pulse(
     table = answer_table()
     table.add_row("amplitude", f"{found.amplitude_V:.4g} V")
     table.add_row("duration", f"{1e9 * found.duration_s:.4g} ns")
-    table.add_row(
-        "write error rate", _rate_in_words(found.ber, found.ber_lower, found.ber_upper, found.bound)
-    )
+    table.add_row("write error rate", found.rate.in_words())
+    table.add_row("effective devices", number_or_dash(found.effective_devices, ".3g"))
     table.add_row(
         "its slope",
         f"{found.ber_slope_per_V:.3g} decades per V, {1e-9 * found.ber_slope_per_s:.3g} decades per ns",
@@ -197,12 +200,6 @@ def export(
         console.print(f"wrote {path}", highlight=False)
 
 
-def _rate_in_words(ber: float, lower: float, upper: float, bound: bool) -> str:
-    if bound:
-        return f"below {upper:.3g} (95 %)"
-    return f"{ber:.4g}   (95 %: {lower:.3g} to {upper:.3g})"
-
-
 def _print_comparison(comparison: Any) -> None:
     differences, reference = comparison.differences, comparison.reference
     plain: dict[str, Any] = {"title_justify": "left", "box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
@@ -232,14 +229,18 @@ def _print_comparison(comparison: Any) -> None:
             row.scenario,
             number_or_dash(row.amplitude_V, ".3f"),
             number_or_dash(1e9 * row.duration_s, ".2f"),
-            number_or_dash(1e12 * row.energy_J, ".3f"),
-            number_or_dash(row.reference_ber, ".2g"),
+            number_or_dash(1e12 * row.energy_J, ".3f") + _MARK * row.extrapolated,
+            number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
             number_or_dash(row.reference_median_device_ber, ".2g"),
             number_or_dash(row.median_thermal_stability, ".1f"),
             number_or_dash(1e6 * row.median_critical_current_A, ".1f"),
         )
     console.print("")
     console.print(shown, highlight=False)
+    if comparison.results[["extrapolated", "reference_extrapolated"]].to_numpy().any():
+        console.print(
+            f"{_MARK} extrapolated: too few effective devices carry the error rate", highlight=False
+        )
     console.print(
         "reference: none, no duration of the first run has 1e-9 at its nominal amplitude"
         if reference is None

@@ -169,7 +169,7 @@ def _logged(file: Path | None, bar: Bar) -> Iterator[Callable[[Mapping[str, obje
 def _surface(folder: Path, allow_failed: float) -> None:
     from mtjchar import plotting
     from mtjchar.export import export_surface
-    from mtjchar.surfaces import fit_surface
+    from mtjchar.surfaces import fit_surface, tails
     from mtjchar.surfaces.pulses import knob_table
 
     surface = fit_surface(folder, most_failed=allow_failed)
@@ -186,9 +186,12 @@ def _surface(folder: Path, allow_failed: float) -> None:
             found = reliable(direction, 1e-9)
             console.print(
                 f"{direction}: cheapest pulse for a write error rate of 1e-9: {found.amplitude_V:.3f} V, "
-                f"{1e9 * found.duration_s:.2f} ns, {1e12 * found.energy_J:.3f} pJ",
+                f"{1e9 * found.duration_s:.2f} ns, {1e12 * found.energy_J:.3f} pJ"
+                f"{', extrapolated' if found.extrapolated else ''}",
                 highlight=False,
             )
+    for line in tails.summary(surface):
+        error_console.print(line, style="yellow", highlight=False)
 
 
 def _ngspice_command() -> str:

@@ -9,6 +9,7 @@ from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import study_of
 from mtjchar.study import Direction, Study
 from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces.tails import StatedRate
 from mtjchar.sweep.sampling import nominal_device
 
 READ_VOLTAGE = 0.1
@@ -28,7 +29,7 @@ class Write:
 
     amplitude: float
     duration: float
-    ber: float
+    rate: StatedRate
     energy: float
     redundant_energy: float
 
@@ -115,7 +116,7 @@ def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> W
             allowed="a positive energy",
             remedy="Choose a longer pulse: the current follows from the energy.",
         )
-    return Write(amplitude, duration, found.ber, energy, redundant)
+    return Write(amplitude, duration, found.rate, energy, redundant)
 
 
 def _access_resistance(set_: Write, study: Study, parallel: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from mtjchar.study import Direction
 from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces.tails import VERIFIED_RATE
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,9 +29,14 @@ DECADES, RELATIVE = 0.1, 0.01
 PINS = ("amplitude", "duration", *QUANTITIES)
 """Pins of the modules: V, ns (1 V is 1 ns), 1, pJ, pJ (1 V is 1 pJ)."""
 
+LOWEST_LOG = math.log10(VERIFIED_RATE)
+"""Lowest log10 of an error rate that the modules give; it means "below 1e-18"."""
+
 UNITS_SAID = [
     "amplitude: V; duration: 1 V is 1 ns; log10_ber: 1 V is one decade of the write error rate;",
     "energy, redundant_energy: 1 V is 1 pJ, of a switching and of a redundant write.",
+    f"log10_ber is not lower than {LOWEST_LOG:g}, which then means 'below {VERIFIED_RATE:g}', "
+    "the lowest rate that is verified.",
     "Beyond the grid the value at its edge stands: amplitude {0:g} to {1:g} V, duration {2:g} to {3:g} ns.",
 ]
 

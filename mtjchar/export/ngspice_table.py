@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtjchar.export.files import Files, text
-from mtjchar.export.grid import FINEST, PINS, QUANTITIES, Grid, grids, identifier, said_of
+from mtjchar.export.grid import FINEST, LOWEST_LOG, PINS, QUANTITIES, Grid, grids, identifier, said_of
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import WriteSurface, tails
 
 
 def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
@@ -22,6 +22,7 @@ def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
     title = [
         "Write error rate and energy of an STT-MRAM cell for ngspice, by mtjchar",
         *said_of(found[0]),
+        *tails.summary(surface),
         "ngspice looks for the tables in the directory it runs in, or in the one NGSPICE_INPUT_DIR names.",
     ]
     lines = comment(surface, title, "*")
@@ -43,11 +44,12 @@ def _subcircuit(stem: str, grid: Grid) -> list[str]:
         lines.append(f"b{pin} {pin}_in 0 v = min(max(v({pin}), {low!r}), {high!r})")
     for quantity in QUANTITIES:
         table = f"{stem}_{quantity}"
+        output = "log10_ber_table" if quantity == "log10_ber" else quantity
         lines += [
-            f"a{quantity} %v(amplitude_in) %v(duration_in) %v({quantity}) {quantity}_table",
+            f"a{quantity} %v(amplitude_in) %v(duration_in) %v({output}) {quantity}_table",
             f'.model {quantity}_table table2d(offset=0.0 gain=1.0 order=2 file="{table}.table")',
         ]
-    return [*lines, ".ends"]
+    return [*lines, f"blog10_ber log10_ber 0 v = max(v(log10_ber_table), {LOWEST_LOG!r})", ".ends"]
 
 
 def _table(grid: Grid, quantity: str) -> list[str]:

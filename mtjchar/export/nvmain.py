@@ -31,7 +31,7 @@ def nvmain(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     title = [
         "STT-MRAM writes for NVMain, by mtjchar; put these lines into a configuration of NVMain",
         f"one pulse for both directions: {found.amplitude_V:.6g} V, {1e9 * found.duration_s:.6g} ns, "
-        f"write error rate {found.ber:.4g} (the worse direction's)",
+        f"write error rate of the worse direction {found.rate.in_words()}",
         "tWP: cycles of CLK (MHz), rounded up. Ewrpb: nJ a bit, mean of the switching and the redundant",
         f"writes of both directions. Ewr: nJ, the {bits} bits of a burst (BusWidth x tBURST x RATE).",
         "Eset and Ereset would be added to Ewr, hence 0. Energies are those at the cell's lines, drivers",

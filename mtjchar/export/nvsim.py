@@ -55,7 +55,7 @@ def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 
 def _operating_point(found: Cell) -> list[str]:
     return [
-        f"{name}: {one.amplitude:.6g} V, {1e9 * one.duration:.6g} ns, write error rate {one.ber:.4g}"
+        f"{name}: {one.amplitude:.6g} V, {1e9 * one.duration:.6g} ns, write error rate {one.rate.in_words()}"
         for name, one in (("SET", found.set), ("RESET", found.reset))
     ]
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mtjchar.errors import InputError
 from mtjchar.study import DIRECTIONS, Direction
-from mtjchar.surfaces import CheapestPulse, WriteSurface
+from mtjchar.surfaces import CheapestPulse, WriteSurface, pulse_at
 
 
 @dataclass(frozen=True)
@@ -95,23 +95,9 @@ def pulse(surface: WriteSurface, direction: Direction | Literal["both"], setting
     if ber is None:
         assert amplitude is not None
         assert duration is not None
-        return _at(surface, direction, amplitude, duration)
+        return pulse_at(surface, direction, amplitude, duration)
     if amplitude is not None:
         return surface.cheapest_pulse(direction, ber, vary="duration", amplitude=amplitude)
     if duration is not None:
         return surface.cheapest_pulse(direction, ber, vary="amplitude", duration=duration)
     return surface.cheapest_pulse(direction, ber)
-
-
-def _at(
-    surface: WriteSurface, direction: Direction | Literal["both"], amplitude: float, duration: float
-) -> CheapestPulse:
-    both = direction == "both"
-    directions = DIRECTIONS if direction == "both" else (direction,)
-    energies = [
-        float(surface.energy(one, amplitude, duration, switching=kind))
-        for one in directions
-        for kind in ((True, False) if both else (True,))
-    ]
-    worst = max(float(surface.ber(one, amplitude, duration)) for one in directions)
-    return CheapestPulse(amplitude, duration, worst, sum(energies) / len(energies))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from mtjchar.errors import InputError
 from mtjchar.study import Study
+from mtjchar.study.load import complete
 from mtjchar.surfaces import WriteSurface
 
 _SERIES = re.compile(r"(\d+)\.(\d+)")
@@ -50,7 +51,9 @@ def study_of(surface: WriteSurface) -> Study:
             "attribute study of the surface", value=text, allowed="the study's TOML", remedy=remedy
         )
     try:
-        return Study.model_validate(tomllib.loads(text))
+        data = tomllib.loads(text)
+        complete(data)
+        return Study.model_validate(data)
     except tomllib.TOMLDecodeError as error:
         raise InputError(
             "attribute study of the surface", value=str(error), allowed="TOML", remedy=remedy

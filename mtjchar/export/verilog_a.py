@@ -11,10 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mtjchar.export.files import Files, text
-from mtjchar.export.grid import FINEST, PINS, QUANTITIES, Grid, coarsest, grids, identifier, said_of
+from mtjchar.export.grid import (
+    FINEST,
+    LOWEST_LOG,
+    PINS,
+    QUANTITIES,
+    Grid,
+    coarsest,
+    grids,
+    identifier,
+    said_of,
+)
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import WriteSurface, tails
 
 _VARIABLES = {"log10_ber": "p", "energy": "e", "redundant_energy": "r"}
 
@@ -52,7 +62,11 @@ def with_tables(surface: WriteSurface, out: Path, _: Settings) -> Files:
 def _file(
     surface: WriteSurface, found: list[Grid], name: str, analog: Callable[[Grid], list[str]]
 ) -> list[str]:
-    title = ["Write error rate and energy of an STT-MRAM cell, by mtjchar", *said_of(found[0])]
+    title = [
+        "Write error rate and energy of an STT-MRAM cell, by mtjchar",
+        *said_of(found[0]),
+        *tails.summary(surface),
+    ]
     lines = [*comment(surface, title, "//"), "", '`include "disciplines.vams"']
     for grid in found:
         lines += ["", *_module(f"{name}_{grid.direction}", grid, analog(grid))]
@@ -72,6 +86,7 @@ def _module(name: str, grid: Grid, analog: list[str]) -> list[str]:
         f"    v = min(max(V(amplitude), {low!r}), {high!r});",
         f"    t = min(max(V(duration), {shortest!r}), {longest!r});",
         *(f"    {line}" for line in analog),
+        f"    p = max(p, {LOWEST_LOG!r});",
         *(f"    V({quantity}) <+ {variable};" for quantity, variable in _VARIABLES.items()),
         "  end",
         "endmodule",

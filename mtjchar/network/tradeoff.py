@@ -23,6 +23,7 @@ from mtjchar.network.encoding import Code
 from mtjchar.network.ledger import FloatArray, PerDirection, WriteConditions, WriteLedger
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Outcome, Trainings
+from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces import DeviceRates, WriteSurface
 from mtjchar.surfaces.surface import RELIABLE
 
@@ -95,8 +96,9 @@ class Tradeoff(NamedTuple):
         redundant_energy_J, retry_energy_J, read_energy_J), energy_saved_fraction (against the baseline),
         energy_saved_ci95 (half width), accuracy_mean, accuracy_ci95 (half width, Student's t),
         accuracy_drop_points (mean paired difference to error-free writes of the baseline's code),
-        accuracy_drop_ci95 (half width), seeds, and confirmed: whether these are fresh seeds, which had no
-        part in the choice of the error rate.
+        accuracy_drop_ci95 (half width), seeds, confirmed: whether these are fresh seeds, which had no
+        part in the choice of the error rate, effective_devices: the fewest that carry an error rate of the
+        row's pulses, and whether any of these rates is extrapolated.
     ledger : DataFrame
         A row for each of these, bit plane and direction: pulse, error rate, mean numbers of writes a
         training (switching, redundant, driven_redundant, retried, failed, reads) and their energies.
@@ -217,12 +219,15 @@ def one_line(table: pd.DataFrame) -> str:
     if rows.empty:
         return f"No pulse saved programming energy at a loss of at most {LARGEST_LOSS:g} point."
     row = rows.sort_values("energy_saved_fraction").iloc[-1]
+    extrapolated = rows.get("extrapolated", pd.Series(False, index=rows.index))
+    named = ", ".join(rows["lever"][extrapolated.astype(bool)])
+    warning = f" Error rates of {named} are extrapolated from too few devices." if named else ""
     others = ", ".join(f"{other.lever} {other.energy_saved_fraction:.1%}" for other in rows.itertuples())
     return (
         f"{row['energy_saved_fraction']:.1%} of the programming energy is saved at a loss of "
         f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f} points of recognition rate "
         f"(allowed: {LARGEST_LOSS:g}; lever {row['lever']}; best of each: {others}). "
-        f"{baseline_in_words(table)}"
+        f"{baseline_in_words(table)}{warning}"
     )
 
 
@@ -232,7 +237,8 @@ def baseline_in_words(table: pd.DataFrame) -> str:
     code = "signs" if row["code"] == "signs" else "two's complement"
     return (
         f"Baseline: {code}, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
-        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions."
+        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions"
+        f"{', extrapolated from too few devices' if row.get('extrapolated', False) else ''}."
     )
 
 
@@ -245,6 +251,8 @@ class _Setting:
     ber: float
     pulses: Pulses
     conditions: WriteConditions
+    effective_devices: float  # of the pulse and direction that fewest devices carry
+    extrapolated: bool
 
 
 @dataclass(frozen=True)
@@ -260,7 +268,9 @@ class _Memory:
         pulse = self.surface.cheapest_pulse("both", RELIABLE, vary="duration")
         pulses = _one_pulse(pulse.amplitude_V, pulse.duration_s)
         conditions = write_conditions(self.surface, pulses, devices=self.devices)
-        return _Setting(BASELINE, "twos_complement", pulse.ber, pulses, conditions)
+        return _Setting(
+            BASELINE, "twos_complement", pulse.ber, pulses, conditions, *_carried(self.surface, pulses)
+        )
 
     def setting(self, name: str, rate: float, demand: Demand, table: PulseTable) -> _Setting:
         """Choose the pulses of a lever for an error rate."""
@@ -286,11 +296,21 @@ class _Memory:
             conditions = replace(
                 conditions, error_rate=of_devices.error_rate, device_weight=of_devices.device_weight
             )
-        return _Setting(name, lever.code, ber, pulses, conditions)
+        return _Setting(name, lever.code, ber, pulses, conditions, *_carried(self.surface, pulses))
 
 
 def _one_pulse(amplitude: float, duration: float) -> Pulses:
     return Pulses(np.full((1, 2), amplitude), np.full((1, 2), duration))
+
+
+def _carried(surface: WriteSurface, pulses: Pulses) -> tuple[float, bool]:
+    """Fewest effective devices that carry an error rate, and whether any rate is extrapolated."""
+    effective, extrapolated = [], []
+    for k, direction in enumerate(DIRECTIONS):
+        at = pulses.amplitude_V[:, k], pulses.duration_s[:, k]
+        effective.append(surface.effective_devices(direction, *at))
+        extrapolated.append(surface.is_extrapolated(direction, *at))
+    return float(np.fmin.reduce(np.ravel(effective))), bool(np.any(extrapolated))
 
 
 def write_conditions(
@@ -475,6 +495,8 @@ def _row(one: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
         "accuracy_drop_ci95": _half_width(one.drops),
         "seeds": len(one.outcomes),
         "confirmed": one.confirmed,
+        "effective_devices": setting.effective_devices,
+        "extrapolated": setting.extrapolated,
     }
 
 

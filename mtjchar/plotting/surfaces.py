@@ -25,6 +25,7 @@ _KNOBS = {
 }
 _ENERGIES = {"both": "mean energy of all writes (pJ)"}
 _ENERGY = "energy of a switching write (pJ)"
+_EXTRAPOLATED = "{}: extrapolated, too few devices carry the error rate or it is below 1e-18"
 LOWEST_RATE = 1e-15
 """Where maps of the error rate end."""
 
@@ -115,6 +116,7 @@ def _maps(surface: WriteSurface, quantity: str) -> Figure:
             values = 1e12 * surface.energy(direction, amplitude[:, None], duration)
             norm, label = LogNorm(values.min(), values.max()), "energy of a switching write (pJ)"
             levels = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+        extrapolated = surface.is_extrapolated(direction, amplitude[:, None], duration)
         mesh = axes.pcolormesh(
             1e9 * duration,
             amplitude,
@@ -125,6 +127,16 @@ def _maps(surface: WriteSurface, quantity: str) -> Figure:
         )
         lines = axes.contour(1e9 * duration, amplitude, values, levels=levels, colors="white", linewidths=0.8)
         axes.clabel(lines, fmt="%g", fontsize=7)
+        if quantity == "ber" and extrapolated.any():
+            axes.contourf(
+                1e9 * duration,
+                amplitude,
+                extrapolated.astype(float),
+                levels=[0.5, 1.5],
+                colors="none",
+                hatches=["////"],
+            )
+            figure.supxlabel(_EXTRAPOLATED.format("hatched"), fontsize=8)
         axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=TITLES[direction])
         figure.colorbar(mesh, ax=axes, label=label)
     return figure
@@ -144,9 +156,16 @@ def _curves(surface: WriteSurface, against: str) -> Figure:
             points = (kept[k], grid) if by_duration else (grid, kept[k])
             unit = 1e9 if by_duration else 1.0
             label = f"{kept[k]:.2f} V" if by_duration else f"{1e9 * kept[k]:.3g} ns"
-            (line,) = axes.plot(unit * fine, surface.ber(direction, *pulse), label=label)
+            rate, extrapolated = surface.ber(direction, *pulse), surface.is_extrapolated(direction, *pulse)
+            (line,) = axes.plot(unit * fine, np.where(extrapolated, np.nan, rate), label=label)
+            if (shown := extrapolated & (rate > LOWEST_RATE)).any():
+                axes.plot(unit * fine, np.where(shown, rate, np.nan), ":", color=line.get_color())
+                figure.supxlabel(_EXTRAPOLATED.format("dotted"), fontsize=8)
             lower, upper = surface.ber_interval(direction, *points)
-            axes.fill_between(unit * grid, lower, upper, color=line.get_color(), alpha=0.2, linewidth=0)
+            known = ~surface.is_extrapolated(direction, *points)
+            axes.fill_between(
+                unit * grid, lower, upper, where=known, color=line.get_color(), alpha=0.2, linewidth=0
+            )
         axes.set(
             yscale="log",
             ylim=(LOWEST_RATE, 2.0),

@@ -109,6 +109,7 @@ class Film:
             np.asarray(self.stack.free_layer_thickness),
             magnetization,
             np.asarray(self.diameter),
+            method=self.stack.demagnetization,
         )
         stability = anisotropy.thermal_stability(energy, np.asarray(self.volume), kelvin)
         polarization = film.spin_polarization * m**self.stack.polarization_exponent
@@ -128,10 +129,10 @@ class Film:
         magnetization = self.magnetization(self.temperature)
         energy = device.stability * constants.k * self.temperature / self.volume
         thickness = np.asarray(self.stack.free_layer_thickness)
-        shape = anisotropy.effective_anisotropy(
-            np.asarray(0.0), thickness, magnetization, np.asarray(self.diameter)
+        interfacial = anisotropy.interfacial_anisotropy(
+            energy, thickness, magnetization, np.asarray(self.diameter), self.stack.demagnetization
         )
-        interfacial = (energy - shape) * thickness / m**self.stack.anisotropy_exponent
+        interfacial = interfacial / m**self.stack.anisotropy_exponent
         damping = self.damping(device.stability, device.relaxation_time)
         # critical_current is 4 alpha e kB T Delta/(hbar P): here solved for P.
         polarization = (

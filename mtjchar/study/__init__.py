@@ -12,12 +12,12 @@ from mtjchar.study.models import (
     Line,
     Pulse,
     Spread,
-    Stack,
     Study,
     Sweep,
     Transistor,
     Variability,
 )
+from mtjchar.study.stack import Stack
 
 __all__ = [
     "DIRECTIONS",

@@ -11,10 +11,14 @@ from pydantic import ValidationError
 
 from mtjchar.errors import InputError
 from mtjchar.study.fields import Description, InUnit
-from mtjchar.study.models import Stack, Study, Variability
+from mtjchar.study.models import Study, Variability
+from mtjchar.study.stack import ANISOTROPIES, Stack
+
+BEFORE = "sato-ishii"
+"""Demagnetizing factors of files that mtjchar wrote before it wrote which ones it takes."""
 
 
-def load_study(path: str | Path) -> Study:
+def load_study(path: str | Path, *, written: bool = False) -> Study:
     """Read a study file.
 
     Parameters
@@ -22,6 +26,9 @@ def load_study(path: str | Path) -> Study:
     path : str or Path
         A TOML file as `docs/study.md` describes it. `stack` is a table, or the path of a stack file
         relative to the study; `[stack_overrides]` replaces single values of it.
+    written : bool, optional
+        Whether mtjchar wrote the file, in full: what an older version did not write has the meaning that it
+        had then, not the default of today.
 
     Returns
     -------
@@ -48,8 +55,10 @@ def load_study(path: str | Path) -> Study:
     overrides = data.pop("stack_overrides", {})
     if not isinstance(overrides, dict):
         raise InputError(f"{path}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
+    if written:
+        complete(data)
     if isinstance(data.get("stack"), dict):
-        data["stack"] = {**data["stack"], **overrides}
+        data["stack"] = _overridden(data["stack"], overrides)
     variability = data.get("variability")
     if isinstance(variability, dict):
         if isinstance(variability.get("fit"), str):
@@ -64,12 +73,26 @@ def load_study(path: str | Path) -> Study:
         raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
 
 
+def complete(data: dict[str, Any]) -> None:
+    """Add to a study that mtjchar wrote what older versions did not write."""
+    if isinstance(data.get("stack"), dict):
+        data["stack"].setdefault("demagnetization", BEFORE)
+
+
+def _overridden(stack: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Put overrides in their places; of the three ways to give the anisotropy they replace any."""
+    replaced = ANISOTROPIES if set(overrides) & set(ANISOTROPIES) else ()
+    return {key: value for key, value in stack.items() if key not in replaced} | overrides
+
+
 def _drop_fit(stack: dict[str, Any], path: Path) -> None:
     """Take out what a fit says beside the stack, and repeat what it warned of.
 
     Its uncertainties are for [variability] fit, which names the file itself.
     """
     fit = stack.pop("fit", None)
+    if isinstance(fit, dict):
+        stack.setdefault("demagnetization", BEFORE)
     said = fit.get("warnings") if isinstance(fit, dict) else None
     for message in said if isinstance(said, list) else ():
         warnings.warn(f"{path}: its fit warned: {message}", stacklevel=3)

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +19,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_serializer, m
 
 from mtjchar.errors import InputError
 from mtjchar.study.fields import (
-    Angle,
     Capacitance,
     Count,
     Description,
     Duration,
     FluxDensity,
-    InUnit,
-    Label,
     Length,
     Number,
     Resistance,
@@ -34,6 +31,7 @@ from mtjchar.study.fields import (
     Voltage,
     inconsistent,
 )
+from mtjchar.study.stack import Stack
 from mtjchar.units import format_quantity, parse_quantity
 
 Direction = Literal["p_to_ap", "ap_to_p"]
@@ -42,42 +40,6 @@ DIRECTIONS: tuple[Direction, Direction] = ("p_to_ap", "ap_to_p")
 FloatArray = npt.NDArray[np.float64]
 
 _CUT = 5.0  # normal distributions of the variability are cut at this many standard deviations
-
-
-class Stack(Description):
-    """A film stack at 300 K; every field is SI, and the exponents say how it changes with temperature.
-
-    The temperature laws, with ``m(T) = [1 - (T/Tc)^a] / [1 - (300 K/Tc)^a]``, ``a`` the
-    `magnetization_exponent`: ``Ms ~ m``, ``Ki ~ m^anisotropy_exponent``,
-    ``P ~ m^polarization_exponent`` and ``RA ~ (T/300 K)^resistance_exponent``; the TMR follows P by
-    Julliere's formula. A voltage V from the free to the reference layer lowers Ki by
-    ``vcma_coefficient * V / barrier_thickness``.
-    """
-
-    name: Label = Field(min_length=1, max_length=200)
-    reference: Label = Field(min_length=1, max_length=400, description="DOI or arXiv identifier")
-    free_layer_thickness: Length = Field(gt=0.2e-9, lt=10e-9)
-    saturation_magnetization: Annotated[float, InUnit("A/m")] = Field(gt=1e4, lt=3e6)
-    interfacial_anisotropy: Annotated[float, InUnit("J/m^2")] = Field(gt=0, lt=10e-3)
-    damping: Number = Field(gt=1e-4, lt=0.5)
-    spin_polarization: Number = Field(gt=0, lt=1)
-    slonczewski_lambda: Number = Field(default=1.0, ge=1, le=3)
-    resistance_area_product: Annotated[float, InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
-    tmr: Number = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
-    tmr_half_bias: Voltage = Field(gt=0.05, lt=10, description="voltage that halves the TMR")
-    reference_tilt: Angle = Field(
-        default=0.0, ge=0, lt=math.pi / 2, description="of the reference layer, from z towards x"
-    )
-    barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
-    vcma_coefficient: Annotated[float, InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
-    field_like_torque: Number = Field(
-        default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque"
-    )
-    curie_temperature: Temperature = Field(default=1100.0, gt=500, lt=1500)
-    magnetization_exponent: Number = Field(default=1.5, gt=0, lt=5)
-    anisotropy_exponent: Number = Field(default=2.2, ge=0, lt=5)
-    polarization_exponent: Number = Field(default=1.0, ge=0, lt=5)
-    resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
 
 
 class Junction(Description):

@@ -14,7 +14,7 @@ import pandas as pd
 from mtjchar.errors import InputError
 from mtjchar.study import Direction
 from mtjchar.surfaces.estimate import weighted_quantiles
-from mtjchar.surfaces.pulses import knobs, pulse_at, reached, targets
+from mtjchar.surfaces.pulses import OUT_OF_REACH, knobs, pulse_at, reached, targets
 from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
@@ -42,9 +42,11 @@ class Comparison:
         None where no duration has.
     results : DataFrame
         A row a direction (``both``: one pulse for both) and scenario: `direction`, `scenario`, the cheapest
-        pulse for `ber` as `amplitude_V`, `duration_s`, `energy_J`; `reference_ber` and
-        `reference_median_device_ber`, those of the population and of the median device at the reference
-        pulse; medians over the devices. NaN where out of reach or outside the scenario's grid.
+        pulse for `ber` as `amplitude_V`, `duration_s`, `energy_J`, with its `effective_devices` and whether
+        its rate is `extrapolated`; `reference_ber` (with `reference_effective_devices` and
+        `reference_extrapolated`) and `reference_median_device_ber`, those of the population and of the median
+        device at the reference pulse; medians over the devices. NaN where out of reach or outside the
+        scenario's grid.
     """
 
     surfaces: dict[str, WriteSurface]
@@ -111,20 +113,30 @@ def _answers(
     target: Direction | Literal["both"],
     ber: float,
     reference: CheapestPulse | None,
-) -> dict[str, float]:
-    cheapest = reached(surface, target, ber)
-    amplitude, duration, _, energy = cheapest[:4] if cheapest else (np.nan,) * 4
-    answers = {"amplitude_V": amplitude, "duration_s": duration, "energy_J": energy}
-    rate = median = np.nan
+) -> dict[str, float | bool]:
+    cheapest = reached(surface, target, ber) or OUT_OF_REACH
+    answers = {
+        "amplitude_V": cheapest.amplitude_V,
+        "duration_s": cheapest.duration_s,
+        "energy_J": cheapest.energy_J,
+        "effective_devices": cheapest.effective_devices,
+        "extrapolated": cheapest.extrapolated,
+    }
+    there, median = OUT_OF_REACH, np.nan
     if reference is not None:
         pulse = reference.amplitude_V, reference.duration_s
         try:
-            rate = pulse_at(surface, target, *pulse).ber
+            there = pulse_at(surface, target, *pulse)
             directions = surface.directions if target == "both" else (target,)
             median = max(float(surface.device_ber(one, *pulse)) for one in directions)
         except InputError:
             pass  # it was swept over other pulses, or counted without quantiles of devices
-    return answers | {"reference_ber": rate, "reference_median_device_ber": median}
+    return answers | {
+        "reference_ber": there.ber,
+        "reference_effective_devices": there.effective_devices,
+        "reference_extrapolated": there.extrapolated,
+        "reference_median_device_ber": median,
+    }
 
 
 def _medians(run: RunDirectory) -> dict[str, float]:

@@ -43,7 +43,8 @@ def surface_from_counts(
     WriteSurface
         ``ber`` is the binomial maximum likelihood errors/trials; without any error it is the 95 % upper
         bound, never 0. The interval is that of Clopper and Pearson, united with that of a bootstrap over the
-        rows of a pulse. Quantiles are those of the rows' errors/trials and hold their counting noise.
+        rows of a pulse. Quantiles are those of the rows' errors/trials and hold their counting noise. The
+        rows count as devices for ``effective_devices``, which is NaN where a pulse has a single row.
 
     Raises
     ------
@@ -115,7 +116,8 @@ def _pulse(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, npt.NDArra
         "ber_lower": np.minimum(lower, pooled.lower),
         "ber_upper": np.maximum(upper, pooled.upper),
         "ber_quantile": estimate.weighted_quantiles(rate, trials, QUANTILES),
-        "effective_devices": estimate.effective_number(rate, trials),
+        # A single row may be one device or a whole array.
+        "effective_devices": estimate.effective_number(rate, trials) if len(rows) > 1 else np.asarray(np.nan),
         "trials": np.asarray(trials.sum(), dtype=np.int64),
         "errors": np.asarray(errors.sum(), dtype=np.int64),
         **energies,

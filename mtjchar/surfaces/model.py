@@ -44,7 +44,7 @@ class DirectionModel:
         None where the surface holds no energies.
     residuals : xarray.Dataset
         ``log10_ber`` and the surface's own ``standard_error`` of it (decades, NaN where a point was not
-        fitted), ``energy`` and ``redundant_energy``
+        fitted), ``extrapolated`` (whether the surface's error rate is), ``energy`` and ``redundant_energy``
         (relative), model less surface, over amplitude (V) and duration (s).
     reduced_chi_square : float
     """
@@ -103,7 +103,8 @@ class SurfaceModel:
         -----
         Normal in log10 BER. The variance is that of the parameters (delta method) plus the square of the
         scatter of the residuals, which grows in proportion to the distance from the fitted points (in widths
-        of the grid) and, below the lowest fitted rate, to the logarithm of the rate.
+        of the grid) and, below the lowest fitted rate, to the logarithm of the rate. Nothing is verified
+        below 1e-18, see `mtjchar.surfaces.tails`.
         """
         fit = self._of(direction)
         level, time = _pulses(amplitude, duration)
@@ -261,7 +262,8 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
     misfit[used] = rate.log10_ber(level[used], time[used]) - log
     own_error[used] = error
 
-    columns = {"log10_ber": misfit, "standard_error": own_error}
+    extrapolated = surface.is_extrapolated(direction, amplitude[:, None], duration)
+    columns = {"log10_ber": misfit, "standard_error": own_error, "extrapolated": extrapolated}
     energy = None
     if load is not None:
         energy = fit_energy(load, amplitude, duration, switching, redundant, rate.log10_ber)
@@ -337,7 +339,11 @@ def _report(direction: Direction, fit: DirectionModel, model: SurfaceModel) -> s
         value, error = float(one["value"]), float(one["standard_error"])
         lines.append(f"  {name:17s} {value:11.4g} +- {error:8.2g} {one['unit'].item()}".rstrip())
     lines += _strongest_correlations(table)
-    lines += [_rate_statement(fit.residuals), *_energy_statements(fit.residuals)]
+    lines += [
+        _rate_statement(fit.residuals),
+        *_tail_statement(fit.residuals),
+        *_energy_statements(fit.residuals),
+    ]
     return "\n".join(lines)
 
 
@@ -370,6 +376,18 @@ def _rate_statement(residuals: xr.Dataset) -> str:
         f"{nanoseconds[columns.min()]:.4g} and {nanoseconds[columns.max()]:.4g} ns, "
         f"{beyond} of them beyond the surface's own 95 % interval; the worst by {worst}"
     )
+
+
+def _tail_statement(residuals: xr.Dataset) -> list[str]:
+    """Say how many of the fitted error rates the surface itself calls extrapolated."""
+    fitted = np.isfinite(residuals["log10_ber"].to_numpy())
+    count = int((fitted & residuals["extrapolated"].to_numpy()).sum())
+    if not count:
+        return []
+    return [
+        f"  tail: too few effective devices carry {count} of {fitted.sum()} fitted points; there the model's "
+        "intervals are too narrow"
+    ]
 
 
 def _energy_statements(residuals: xr.Dataset) -> list[str]:

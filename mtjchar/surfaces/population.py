@@ -14,7 +14,7 @@ import xarray as xr
 
 from mtjchar.errors import SimulationError
 from mtjchar.study import Study
-from mtjchar.surfaces import estimate
+from mtjchar.surfaces import estimate, tails
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.store import MOST_FAILED, SUPPLY_COLUMNS, RunDirectory
 
@@ -33,7 +33,12 @@ _VARIABLES = {
     "ber_lower": ("1", "2.5 % bound of ber"),
     "ber_upper": ("1", "97.5 % bound of ber"),
     "ber_quantile": ("1", "quantile over devices of their error rates"),
-    "effective_devices": ("1", "effective number of devices that carry ber, (sum w r)^2/sum (w r)^2"),
+    "effective_devices": (
+        "1",
+        "effective number of devices that carry ber, (sum w r)^2/sum (w r)^2; NaN where nothing varies from "
+        "device to device, no error was counted, or the number of counted devices is not known",
+    ),
+    "extrapolated": ("1", "whether too few effective devices carry ber, or it is below 1e-18"),
     "trials": ("1", "counted writes"),
     "errors": ("1", "counted writes that failed"),
     "energy": ("J", "energy of a switching write"),
@@ -126,6 +131,8 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     weight, replicate = devices["weight"].to_numpy(), devices["replicate"].to_numpy()
     counted = bool((samples["trials"] > 0).any())
     drawn = bool(study.variability.fit.parameters)
+    plain = bool(replicate.max() > 0 and np.all(weight == 1.0)) and not (drawn or counted)
+    varied = drawn or any(spread.sigma > 0.0 for _, spread in study.variability.items())
     parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]
@@ -136,12 +143,19 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         )
         rng = np.random.default_rng([study.sweep.seed, directions.index(direction)])
         interval = estimate.draw_interval if drawn else estimate.replicate_interval
-        rates = _counted(rate, trials, rng) if counted else _averaged(rate, weight, replicate, rng, interval)
+        rates = (
+            _counted(rate, trials, rng)
+            if counted
+            else _averaged(rate, weight, replicate, rng, interval, plain)
+        )
+        effective = estimate.effective_number(rate, weight)
+        if not varied:  # devices that are all alike are the whole population, however few they are
+            effective = np.full_like(effective, np.nan)
         parts.append(
             {
                 **rates,
                 "ber_quantile": estimate.weighted_quantiles(rate, weight, QUANTILES),
-                "effective_devices": estimate.effective_number(rate, weight),
+                "effective_devices": effective,
                 "energy": estimate.weighted_mean(energy, weight),
                 "redundant_energy": estimate.weighted_mean(redundant, weight),
                 **{
@@ -158,6 +172,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         "seed": study.sweep.seed,
         "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
+        tails.ENOUGH: tails.enough_plain(len(devices)) if plain else tails.ENOUGH_DEVICES,
         **_in_words(counted, replicate, weight, drawn),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
@@ -170,11 +185,15 @@ def _averaged(
     replicate: IntArray,
     rng: np.random.Generator,
     interval: Callable[[FloatArray, FloatArray, IntArray], tuple[FloatArray, FloatArray]],
+    plain: bool,
 ) -> dict[str, FloatArray]:
     """Average exact error rates over devices, with the interval."""
     mean = estimate.weighted_mean(rate, weight)
     if replicate.max() > 0:
         lower, upper = interval(rate, weight, replicate)
+        if plain:  # the distribution of such means is skewed, which the scatter of replicates does not show
+            low, high = estimate.bootstrap(rate, rng)
+            lower, upper = np.minimum(lower, low), np.maximum(upper, high)
     else:
         lower, upper = estimate.bootstrap(rate, rng)
     return {
@@ -208,6 +227,8 @@ def _in_words(counted: bool, replicate: IntArray, weight: FloatArray, drawn: boo
         sampling = "importance sampling over the variability, self-normalized weights"
     if replicate.max() > 0:
         interval = f"95 %, Student's t over {replicate.max() + 1} independent Sobol replicates, in ln(ber)"
+        if not np.any(weight != 1.0):
+            interval += f", united with a percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
     if drawn:
         sampling += f"; {replicate.max() + 1} stacks drawn from the covariance of the study's fit"
         interval = (
@@ -235,12 +256,15 @@ def surface_dataset(
     amplitudes, durations : ndarray
         V and s, ascending.
     values : mapping
-        Over (direction, amplitude, duration): ``ber``, its bounds, ``energy``, … ; ``ber_quantile`` over
-        `QUANTILES` too, on the last axis.
+        Over (direction, amplitude, duration): ``ber``, its bounds, ``effective_devices``, ``energy``, … ;
+        ``ber_quantile`` over `QUANTILES` too, on the last axis. ``extrapolated`` is added.
     attributes : mapping
-        Of the whole; the version is added.
+        Of the whole; the version and the rule for ``extrapolated`` are added.
     """
     dims = ("direction", "amplitude", "duration")
+    enough = float(str(attributes.get(tails.ENOUGH, tails.ENOUGH_DEVICES)))
+    extrapolated = tails.is_extrapolated(values["ber"], values["effective_devices"], enough)
+    values = {**values, "extrapolated": extrapolated}
     ordered = [name for name in _VARIABLES if name in values]
     return xr.Dataset(
         {
@@ -257,5 +281,5 @@ def surface_dataset(
             "duration": ("duration", durations, {"units": "s", "long_name": "half rise to half fall"}),
             "quantile": ("quantile", list(QUANTILES)),
         },
-        attrs={**attributes, "mtjchar_version": version("mtjchar")},
+        attrs={**attributes, "tails": tails.rule(enough), "mtjchar_version": version("mtjchar")},
     )

@@ -17,6 +17,9 @@ from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, FloatArray, Vary, 
 KNOB_RATES: FloatArray = np.logspace(-12.0, -1.0, 23)
 """Error rates at which the knobs are compared."""
 
+OUT_OF_REACH = CheapestPulse(np.nan, np.nan, np.nan, np.nan)
+"""What tables hold where no pulse reaches a rate."""
+
 _ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the range of the one before
 _ROUND_POINTS = 33
 
@@ -132,7 +135,9 @@ class Search:
     def _unreachable(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
         best = pulse_at(self.surface, self.direction, amplitude, duration)
         rate = f"{best.ber:.3g}"
-        if best.bound:
+        if best.extrapolated:
+            rate = best.rate.in_words()
+        elif best.bound:
             rate = f"below {best.ber_upper:.3g}, 95 %, since no error was counted"
         return UnreachableError(
             f"No pulse of the surface has an error rate of {self.ber:g} when {vary} may be chosen: the "
@@ -170,6 +175,8 @@ def pulse_at(
 ) -> CheapestPulse:
     """Say what a pulse does: error rate with interval and slopes, and energy.
 
+    A rate below 1e-18 is given as that bound, see `WriteSurface.stated_rate`.
+
     Parameters
     ----------
     surface : WriteSurface
@@ -185,19 +192,21 @@ def pulse_at(
     """
     rates = {one: float(surface.ber(one, amplitude, duration)) for one in _directions(surface, direction)}
     worst = max(rates, key=rates.__getitem__)
-    lower, upper = surface.ber_interval(worst, amplitude, duration)
+    stated = surface.stated_rate(worst, amplitude, duration)
     below, above = _around(amplitude, surface.amplitudes)
     shorter, longer = _around(duration, surface.durations)
     return CheapestPulse(
         amplitude,
         duration,
-        rates[worst],
+        stated.ber,
         float(_mean_energy(surface, direction, amplitude, duration)),
-        float(lower),
-        float(upper),
+        stated.lower,
+        stated.upper,
         _decades(surface, direction, (below, duration), (above, duration)) / (above - below),
         _decades(surface, direction, (amplitude, shorter), (amplitude, longer)) / (longer - shorter),
-        bool(surface.is_bound(worst, amplitude, duration)),
+        stated.bound,
+        stated.effective_devices,
+        stated.extrapolated,
     )
 
 
@@ -223,8 +232,9 @@ def knobs(
     DataFrame
         One row a lever and error rate: `direction`, `lever`, `ber` (what was asked for), `amplitude_V`,
         `duration_s`, `pulse_ber` (what the pulse has: less than asked for where the grid ends),
-        `energy_J`. Lever ``duration`` keeps the nominal amplitude, ``amplitude`` the duration that reaches
-        1e-9 there, ``both`` is free. NaN where the rate is out of reach.
+        `energy_J`, `effective_devices` and `extrapolated` (of `pulse_ber`; False where out of reach). Lever
+        ``duration`` keeps the nominal amplitude, ``amplitude`` the duration that reaches 1e-9 there,
+        ``both`` is free. NaN where the rate is out of reach.
 
     Raises
     ------
@@ -241,12 +251,21 @@ def knobs(
             pulse = None
             if lever != "amplitude" or reliable is not None:
                 pulse = reached(surface, direction, rate, lever, reliable)
-            amplitude, duration, pulse_ber, energy = pulse[:4] if pulse else (np.nan,) * 4
-            rows.append((direction, lever, rate, amplitude, duration, pulse_ber, energy))
-    return pd.DataFrame(
-        rows,
-        columns=["direction", "lever", "ber", "amplitude_V", "duration_s", "pulse_ber", "energy_J"],
-    )
+            pulse = pulse or OUT_OF_REACH
+            rows.append(
+                {
+                    "direction": direction,
+                    "lever": lever,
+                    "ber": rate,
+                    "amplitude_V": pulse.amplitude_V,
+                    "duration_s": pulse.duration_s,
+                    "pulse_ber": pulse.ber,
+                    "energy_J": pulse.energy_J,
+                    "effective_devices": pulse.effective_devices,
+                    "extrapolated": pulse.extrapolated,
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def knob_table(surface: WriteSurface) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
 from mtjchar.errors import InputError, OutsideGridError
 from mtjchar.study import Direction
+from mtjchar.surfaces import tails
 from mtjchar.sweep.store import write_atomically
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class CheapestPulse(NamedTuple):
         Slope of log10(`ber`), decades per V and decades per s.
     bound : bool
         Whether `ber_upper` is all that is known, see `WriteSurface.is_bound`.
+    effective_devices : float
+        Effective number of devices that carry `ber`, see `WriteSurface.effective_devices`.
+    extrapolated : bool
+        Whether too few devices carry `ber`, or it is below 1e-18.
     """
 
     amplitude_V: float
@@ -58,6 +63,15 @@ class CheapestPulse(NamedTuple):
     ber_slope_per_V: float = math.nan
     ber_slope_per_s: float = math.nan
     bound: bool = False
+    effective_devices: float = math.nan
+    extrapolated: bool = False
+
+    @property
+    def rate(self) -> tails.StatedRate:
+        """The error rate with everything that has to be said of it."""
+        return tails.StatedRate(
+            self.ber, self.ber_lower, self.ber_upper, self.bound, self.effective_devices, self.extrapolated
+        )
 
 
 class WriteSurface:
@@ -123,6 +137,11 @@ class WriteSurface:
         """Amplitude that comparisons start from, V."""
         return float(self.dataset.attrs["nominal_amplitude_V"])
 
+    @property
+    def enough_devices(self) -> float:
+        """Effective devices that an interval needs; with fewer the error rate is extrapolated."""
+        return float(self.dataset.attrs.get(tails.ENOUGH, tails.ENOUGH_DEVICES))
+
     @functools.cached_property
     def model(self) -> SurfaceModel:
         """Compact physical model of the surface, which extrapolates; fitted on first use."""
@@ -151,7 +170,7 @@ class WriteSurface:
         Returns
         -------
         ndarray
-            Error rate, at most 1.
+            Error rate, at most 1: the estimate, also where it is extrapolated; see `stated_rate`.
 
         Raises
         ------
@@ -165,10 +184,14 @@ class WriteSurface:
     def ber_interval(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
     ) -> tuple[FloatArray, FloatArray]:
-        """Bounds of the 95 % interval of `ber`; same parameters and errors."""
+        """Bounds of the 95 % interval of `ber`; same parameters and errors.
+
+        Of a rate below 1e-18 they are 0 and at least 1e-18. Where `is_extrapolated` they promise nothing.
+        """
         ber = self.ber(direction, amplitude, duration)
         lower = self._rate("ber_lower", direction, amplitude, duration, False)
         upper = self._rate("ber_upper", direction, amplitude, duration, False)
+        upper = np.where(ber < tails.VERIFIED_RATE, np.maximum(upper, tails.VERIFIED_RATE), upper)
         # Between a rate and a bound the interpolated lower end would be a number that means nothing.
         lower = np.where(self.is_bound(direction, amplitude, duration), 0.0, lower)
         return np.minimum(lower, ber), np.maximum(upper, ber)
@@ -176,17 +199,68 @@ class WriteSurface:
     def is_bound(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
     ) -> npt.NDArray[np.bool_]:
-        """Whether there is no more than an upper bound of the rate (95 %); same parameters and errors.
+        """Whether there is no more than an upper bound of the rate; same parameters and errors.
 
-        It is so where writes were counted and one of the grid points around had no error. The bound is the
-        upper end of `ber_interval`; the lower one is 0.
+        It is so below 1e-18, and where writes were counted and one of the grid points around had no error:
+        there the bound holds at 95 %. It is the upper end of `ber_interval`; the lower one is 0.
         """
         level, time = self._pulses(direction, amplitude, duration, False)
+        below = self.ber(direction, level, time) < tails.VERIFIED_RATE
         if "errors" not in self.dataset:
-            return np.zeros(level.shape, dtype=np.bool_)
+            return np.asarray(below)
         without = self.dataset["errors"].sel(direction=direction) == 0
         share = RegularGridInterpolator((self.amplitudes, self.durations), without.to_numpy().astype(float))
-        return np.asarray(share(np.stack([level, time], axis=-1)) > 0.0).reshape(level.shape)
+        near = np.asarray(share(np.stack([level, time], axis=-1)) > 0.0).reshape(level.shape)
+        return np.asarray(below | near)
+
+    def effective_devices(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
+    ) -> FloatArray:
+        """Effective number of devices that carry `ber`; same parameters and errors.
+
+        Returns
+        -------
+        ndarray
+            Between grid points interpolated in its logarithm. NaN where nothing varies from device to
+            device, where no error was counted, and where the surface does not say it.
+        """
+        level, time = self._pulses(direction, amplitude, duration, False)
+        if "effective_devices" not in self.dataset:
+            return np.full(level.shape, np.nan)
+        values = self.dataset["effective_devices"].sel(direction=direction).to_numpy()
+        unknown = np.isnan(values)
+        stacked = np.stack([np.log(np.where(unknown, 1.0, values)), unknown], axis=-1)
+        grid = RegularGridInterpolator((self.amplitudes, self.durations), stacked)
+        logs, share = np.moveaxis(grid(np.stack([level, time], axis=-1)), -1, 0)
+        return np.asarray(np.where(share > 0.0, np.nan, np.exp(logs))).reshape(level.shape)
+
+    def is_extrapolated(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
+    ) -> npt.NDArray[np.bool_]:
+        """Whether too few devices carry `ber`, or it is below 1e-18; same parameters and errors.
+
+        Then `ber_interval` is not known to hold the truth as often as it should.
+        """
+        return tails.is_extrapolated(
+            self.ber(direction, amplitude, duration),
+            self.effective_devices(direction, amplitude, duration),
+            self.enough_devices,
+        )
+
+    def stated_rate(self, direction: Direction, amplitude: float, duration: float) -> tails.StatedRate:
+        """Error rate of one pulse with everything that has to be said of it; errors as for `ber`.
+
+        A rate below 1e-18, which nothing is verified at, is given as the bound 1e-18.
+        """
+        lower, upper = self.ber_interval(direction, amplitude, duration)
+        return tails.StatedRate(
+            max(float(self.ber(direction, amplitude, duration)), tails.VERIFIED_RATE),
+            float(lower),
+            float(upper),
+            bool(self.is_bound(direction, amplitude, duration)),
+            float(self.effective_devices(direction, amplitude, duration)),
+            bool(self.is_extrapolated(direction, amplitude, duration)),
+        )
 
     def device_ber(
         self,

@@ -27,12 +27,15 @@ from mtjchar.sweep.sampling import COLUMNS, CUT, REPLICATES, devices_at, sample_
 
 FloatArray = npt.NDArray[np.float64]
 
-_LEAST_DEVICES = 64  # of a study that is worth a pilot
+LEAST_DEVICES = 64
+"""Fewest devices of a study that is worth a pilot, and of a sample in replicates."""
+
 _NEEDED = 1e-6  # a nominal device that never gets below has no tail
 _AIM = 1e-15  # error rate of the nominal device at the pulses whose gradients count
 _LEAST_GRADIENT = 1.0
 _BEYOND = 1.2  # reach over the gradient: it grows towards still lower error rates
-_FARTHEST = 5.0
+FARTHEST = 8.0
+"""Largest shift, standard deviations: intervals are verified up to gradients of this size."""
 _MOST_AMPLITUDES = 5
 _UNDERFLOW = 1e-300
 
@@ -57,7 +60,7 @@ def worth_a_pilot(study: Study) -> bool:
 
     It has to have variability, at least 64 devices, and error rates that are computed, not counted.
     """
-    return study.axially_symmetric and study.sweep.devices >= _LEAST_DEVICES and bool(_varied(study))
+    return study.axially_symmetric and study.sweep.devices >= LEAST_DEVICES and bool(_varied(study))
 
 
 def pilot_devices(study: Study) -> pd.DataFrame:
@@ -108,7 +111,7 @@ def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
             if size > _LEAST_GRADIENT:
                 rounded = np.round(gradient / size, 2)
                 directions.append(rounded / np.linalg.norm(rounded))
-                reach.append(min(round(_BEYOND * size, 1), _FARTHEST))
+                reach.append(min(round(_BEYOND * size, 1), FARTHEST))
     if not directions or lowest > _NEEDED:
         return None
     return Shift(np.array(directions), np.array(reach))
@@ -137,15 +140,15 @@ def sample_replicates(study: Study) -> pd.DataFrame:
         there are fewer than 64 devices, or nothing varies, it is that of `sample_devices`.
     """
     varied, devices = _varied(study), study.sweep.devices
-    if not varied or devices < _LEAST_DEVICES:
+    if not varied or devices < LEAST_DEVICES:
         return sample_devices(study)
     normal = np.zeros((devices, len(COLUMNS)))
-    normal[:, varied] = truncnorm(-CUT, CUT).ppf(_dealt(len(varied), devices, study.sweep.seed))
+    normal[:, varied] = truncnorm(-CUT, CUT).ppf(replicate_points(len(varied), devices, study.sweep.seed))
     replicate = np.arange(devices) % REPLICATES
     return devices_at(study, normal, replicate).assign(weight=1.0, replicate=replicate)
 
 
-def _dealt(dimensions: int, devices: int, seed: int) -> FloatArray:
+def replicate_points(dimensions: int, devices: int, seed: int) -> FloatArray:
     """Points of independently scrambled Sobol sequences, in turn, shape (devices, dimensions)."""
     points = -(-devices // REPLICATES)
     sequences = [
@@ -176,7 +179,7 @@ def draw(shift: Shift, varied: list[int], devices: int, seed: int) -> tuple[Floa
     its reach: scrambled Sobol points in two dimensions more than there are varied parameters. Devices are
     dealt to the replicates in turn. What lies beyond 5 sigma in a parameter is put there, weight 0.
     """
-    dealt = _dealt(len(varied) + 2, devices, seed)
+    dealt = replicate_points(len(varied) + 2, devices, seed)
     component = (dealt[:, 0] * len(shift.reach)).astype(int).clip(max=len(shift.reach) - 1)
     normal = np.zeros((devices, shift.directions.shape[1]))
     normal[:, varied] = truncnorm(-CUT, CUT).ppf(dealt[:, 2:])

@@ -144,7 +144,7 @@ def _placed(study: Study, path: Path, pool: Executor, limit: float | None, repor
     if not refinement.to_place(study):
         return study
     if (path / "study.toml").exists():
-        there = load_study(path / "study.toml")
+        there = load_study(path / "study.toml", written=True)
         if refinement.without_grids(there) == study:
             return there
     pilot, device = refinement.pilot(study)

@@ -159,8 +159,8 @@ def nominal_device(study: Study) -> pd.DataFrame:
             "thermal stability that follows from stack, junction.diameter and cell.temperature",
             value=round(stability, 3),
             allowed=f"at least {_LEAST_STABILITY:g}",
-            remedy="Raise interfacial_anisotropy or the diameter, or lower saturation_magnetization, "
-            "free_layer_thickness or the temperature.",
+            remedy="Raise interfacial_anisotropy (or the stability or anisotropy_field in its place) or the "
+            "diameter, or lower saturation_magnetization, free_layer_thickness or the temperature.",
         )
     if not _least_barrier(study, device, 1.0) >= _LEAST_STABILITY:
         _refuse_field(study, device)
@@ -266,8 +266,9 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
     product = column["resistance_area_product_ohm_m2"] * warming**stack.resistance_exponent
 
     aspect = study.junction.aspect_ratio
-    nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect)
-    energy = anisotropy.effective_anisotropy(interfacial, thickness, magnetization, diameter, aspect)
+    shape = stack.demagnetization
+    nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect, shape)
+    energy = anisotropy.effective_anisotropy(interfacial, thickness, magnetization, diameter, aspect, shape)
     field = anisotropy.anisotropy_field(energy, magnetization)
     stability = anisotropy.thermal_stability(energy, 0.25 * np.pi * diameter**2 * thickness, kelvin)
     parallel = tunneling.parallel_resistance(product, diameter)

@@ -78,7 +78,7 @@ class RunDirectory:
         """
         file = path / "study.toml"
         if file.exists():
-            _refuse_other(file, load_study(file), study)
+            _refuse_other(file, load_study(file, written=True), study)
         try:
             (path / "samples").mkdir(parents=True, exist_ok=True)
             table = _parquet(devices, {})
@@ -108,7 +108,7 @@ class RunDirectory:
         file = path / "study.toml"
         if not file.exists():
             return None
-        _refuse_other(file, load_study(file), study)
+        _refuse_other(file, load_study(file, written=True), study)
         directory = cls(path, study)
         before = directory.record().get("transistor_sha256")
         if before is not None and before != _transistor(study):
@@ -140,7 +140,7 @@ class RunDirectory:
                 allowed="a directory that `mtjchar sweep` or `mtjchar run` has made",
                 remedy="There is no study.toml in it.",
             )
-        return cls(path, load_study(path / "study.toml"))
+        return cls(path, load_study(path / "study.toml", written=True))
 
     def record(self) -> dict[str, Any]:
         """Return what the sweep notes of itself; empty where it has not."""

@@ -1,0 +1,133 @@
+"""The film: what a stack file holds."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy import constants
+
+from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
+from mtjchar.study.fields import (
+    Angle,
+    Description,
+    FluxDensity,
+    InUnit,
+    Label,
+    Length,
+    Number,
+    Temperature,
+    Voltage,
+    inconsistent,
+)
+
+_LARGEST_ANISOTROPY = 10e-3  # J/m^2
+
+
+class MeasuredStability(Description):
+    """Thermal stability of a circular junction at 300 K."""
+
+    value: Number = Field(ge=5, le=1000)
+    diameter: Length = Field(gt=5e-9, lt=500e-9)
+
+
+class MeasuredField(Description):
+    """Effective anisotropy field mu0 Hk at 300 K of a circular junction, without `diameter` of the film."""
+
+    value: FluxDensity = Field(gt=0, le=5)
+    diameter: Length | None = Field(default=None, gt=5e-9, lt=500e-9)
+
+
+ANISOTROPIES = ("interfacial_anisotropy", "stability", "anisotropy_field")
+"""Keys of a stack of which it gives exactly one."""
+
+
+class Stack(Description):
+    """A film stack at 300 K; every field is SI, and the exponents say how it changes with temperature.
+
+    The temperature laws, with ``m(T) = [1 - (T/Tc)^a] / [1 - (300 K/Tc)^a]``, ``a`` the
+    `magnetization_exponent`: ``Ms ~ m``, ``Ki ~ m^anisotropy_exponent``,
+    ``P ~ m^polarization_exponent`` and ``RA ~ (T/300 K)^resistance_exponent``; the TMR follows P by
+    Julliere's formula. A voltage V from the free to the reference layer lowers Ki by
+    ``vcma_coefficient * V / barrier_thickness``.
+
+    A stack gives its anisotropy as one of `ANISOTROPIES`. From a stability or an anisotropy field
+    `interfacial_anisotropy` follows, with the demagnetizing factors that `demagnetization` names; it is what
+    the stack holds from then on, and the other two are None.
+    """
+
+    name: Label = Field(min_length=1, max_length=200)
+    reference: Label = Field(min_length=1, max_length=400, description="DOI or arXiv identifier")
+    free_layer_thickness: Length = Field(gt=0.2e-9, lt=10e-9)
+    saturation_magnetization: Annotated[float, InUnit("A/m")] = Field(gt=1e4, lt=3e6)
+    interfacial_anisotropy: Annotated[float, InUnit("J/m^2")] = Field(
+        default=math.nan, gt=0, lt=_LARGEST_ANISOTROPY
+    )
+    stability: MeasuredStability | None = None
+    anisotropy_field: MeasuredField | None = None
+    demagnetization: Demagnetization = "exact"
+    damping: Number = Field(gt=1e-4, lt=0.5)
+    spin_polarization: Number = Field(gt=0, lt=1)
+    slonczewski_lambda: Number = Field(default=1.0, ge=1, le=3)
+    resistance_area_product: Annotated[float, InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
+    tmr: Number = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
+    tmr_half_bias: Voltage = Field(gt=0.05, lt=10, description="voltage that halves the TMR")
+    reference_tilt: Angle = Field(
+        default=0.0, ge=0, lt=math.pi / 2, description="of the reference layer, from z towards x"
+    )
+    barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
+    vcma_coefficient: Annotated[float, InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
+    field_like_torque: Number = Field(
+        default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque"
+    )
+    curie_temperature: Temperature = Field(default=1100.0, gt=500, lt=1500)
+    magnetization_exponent: Number = Field(default=1.5, gt=0, lt=5)
+    anisotropy_exponent: Number = Field(default=2.2, ge=0, lt=5)
+    polarization_exponent: Number = Field(default=1.0, ge=0, lt=5)
+    resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
+
+    @model_validator(mode="after")
+    def _resolve_anisotropy(self) -> Self:
+        measured = {"stability": self.stability, "anisotropy_field": self.anisotropy_field}
+        given = [name for name, value in measured.items() if value is not None]
+        if not math.isnan(self.interfacial_anisotropy):
+            given.insert(0, "interfacial_anisotropy")
+        if len(given) != 1:
+            raise inconsistent(
+                given[-1] if given else "interfacial_anisotropy",
+                f"exactly one of {', '.join(ANISOTROPIES)}; given: {', '.join(given) or 'none'}",
+            )
+        if given[0] != "interfacial_anisotropy":
+            value = self._interfacial_anisotropy()
+            if not 0.0 < value < _LARGEST_ANISOTROPY:
+                raise inconsistent(
+                    given[0],
+                    "a value from which, with this thickness and magnetization, an interfacial_anisotropy "
+                    f"between 0 and {_LARGEST_ANISOTROPY:g} J/m^2 follows, not {value:.4g} J/m^2",
+                )
+            # The model is frozen, but not yet in anybody's hands.
+            for name, known in (("interfacial_anisotropy", value), (given[0], None)):
+                object.__setattr__(self, name, known)
+        return self
+
+    def _interfacial_anisotropy(self) -> float:
+        """Ki, J/m^2, that follows from the measured stability or anisotropy field."""
+        thickness = np.asarray(self.free_layer_thickness)
+        if self.stability is not None:
+            diameter: float | None = self.stability.diameter
+            volume = 0.25 * np.pi * self.stability.diameter**2 * self.free_layer_thickness
+            effective = self.stability.value * constants.k * REFERENCE_TEMPERATURE / volume
+        else:
+            assert self.anisotropy_field is not None
+            diameter = self.anisotropy_field.diameter
+            effective = 0.5 * self.anisotropy_field.value * self.saturation_magnetization
+        found = interfacial_anisotropy(
+            np.asarray(effective),
+            thickness,
+            np.asarray(self.saturation_magnetization),
+            None if diameter is None else np.asarray(diameter),
+            self.demagnetization,
+        )
+        return float(found)

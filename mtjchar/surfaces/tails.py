@@ -1,0 +1,116 @@
+"""How far down an error rate can be trusted: the limits, and the words for what lies beyond them.
+
+An error rate is extrapolated where too few devices carry it, or where it is lower than anything the solver
+and the sampling were verified at. How often intervals hold the truth: docs/surfaces.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from mtjchar.surfaces.surface import WriteSurface
+
+FloatArray = npt.NDArray[np.float64]
+
+ENOUGH_DEVICES = 15.0
+"""Effective devices from which on the interval of an error rate holds what it promises."""
+
+_ENOUGH_PLAIN, _SHARE_PLAIN = 25.0, 0.2  # in replicates of devices without weights
+
+VERIFIED_RATE = 1e-18
+"""Lowest error rate that the solver and the sampling are verified at."""
+
+ENOUGH = "enough_devices"
+"""Attribute of a surface: the effective devices it needs; `ENOUGH_DEVICES` where it is missing."""
+
+
+class StatedRate(NamedTuple):
+    """Error rate of one pulse with everything that has to be said of it.
+
+    Parameters
+    ----------
+    ber : float
+        Error rate; 1e-18 where it is lower than that.
+    lower, upper : float
+        95 % interval; with `bound` 0 and the bound, with `extrapolated` of no promised coverage.
+    bound : bool
+        Whether the rate is only known to be below `upper`.
+    effective_devices : float
+        Effective number of devices that carry the rate; NaN where it is not known or nothing varies.
+    extrapolated : bool
+        Whether too few devices carry the rate, or it is below 1e-18.
+    """
+
+    ber: float
+    lower: float
+    upper: float
+    bound: bool
+    effective_devices: float
+    extrapolated: bool
+
+    def in_words(self) -> str:
+        """Rate and interval, or why there is no interval."""
+        if self.bound:
+            return self._bound_in_words()
+        if self.extrapolated:
+            return f"{self.ber:.4g}   (extrapolated: too few devices carry it)"
+        return f"{self.ber:.4g}   (95 %: {self.lower:.3g} to {self.upper:.3g})"
+
+    def interval_in_words(self) -> str:
+        """Interval or bound alone, short enough for a table."""
+        if self.bound:
+            return f"below {self.upper:.1e}"
+        return "extrapolated" if self.extrapolated else f"{self.lower:.1e} to {self.upper:.1e}"
+
+    def _bound_in_words(self) -> str:
+        if self.ber <= VERIFIED_RATE:
+            return f"below {self.upper:.3g}   (extrapolated, verified to {VERIFIED_RATE:g})"
+        return f"below {self.upper:.3g} (95 %)"
+
+
+def enough_plain(devices: int) -> float:
+    """Effective devices that an interval needs of a plain sample in replicates.
+
+    The effective number is itself too high where the devices that carry the tail were never drawn; then it
+    is small against the number of devices.
+    """
+    return max(_ENOUGH_PLAIN, _SHARE_PLAIN * devices)
+
+
+def rule(enough: float = ENOUGH_DEVICES) -> str:
+    """Say when error rates are extrapolated, for files and footnotes."""
+    return (
+        f"extrapolated: fewer than {enough:g} effective devices carry the error rate, or it is below "
+        f"{VERIFIED_RATE:g}, the lowest rate that is verified; lower rates read 'below {VERIFIED_RATE:g}'"
+    )
+
+
+def is_extrapolated(
+    ber: npt.ArrayLike, effective_devices: npt.ArrayLike, enough: float = ENOUGH_DEVICES
+) -> npt.NDArray[np.bool_]:
+    """Whether error rates are extrapolated, see `rule`; an effective number of NaN counts as enough."""
+    return (np.asarray(ber) < VERIFIED_RATE) | (np.asarray(effective_devices) < enough)
+
+
+def extrapolated_grid(surface: WriteSurface) -> npt.NDArray[np.bool_]:
+    """Whether the error rates of the grid are extrapolated, shape (directions, amplitudes, durations)."""
+    data = surface.dataset
+    return is_extrapolated(data["ber"], data.get("effective_devices", np.nan), surface.enough_devices)
+
+
+def summary(surface: WriteSurface) -> list[str]:
+    """Say how much of the grid is extrapolated, a line a direction that has such pulses."""
+    lines = []
+    for k, (direction, flags) in enumerate(zip(surface.directions, extrapolated_grid(surface), strict=True)):
+        if flags.any():
+            highest = float(surface.dataset["ber"].to_numpy()[k][flags].max())
+            lines.append(
+                f"{direction}: {flags.sum()} of the {flags.size} error rates of the grid are extrapolated "
+                f"(fewer than {surface.enough_devices:g} effective devices, or below {VERIFIED_RATE:g}); "
+                f"the highest of them is {highest:.2g}."
+            )
+    return lines
