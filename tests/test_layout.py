@@ -17,8 +17,8 @@ PACKAGE = ROOT / "mtjchar"
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
     ["errors", "units"],
-    ["study"],
     ["physics"],
+    ["study"],
     ["spice"],
     ["sweep"],
     ["surfaces", "stackfit"],

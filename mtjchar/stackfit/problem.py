@@ -106,6 +106,20 @@ class Correction(NamedTuple):
         return np.asarray(self.shift + (vector - self.center) @ self.slope.T)
 
 
+class Between(NamedTuple):
+    """Corrections at two places, and what lies between them along one parameter."""
+
+    near: Correction
+    far: Correction
+    which: int
+
+    def at(self, vector: FloatArray) -> FloatArray:
+        """Difference of the residuals at a vector, or at vectors of shape (sets, parameters)."""
+        start, end = self.near.center[self.which], self.far.center[self.which]
+        share = np.clip((vector[..., self.which, None] - start) / (end - start), 0.0, 1.0)
+        return np.asarray((1.0 - share) * self.near.at(vector) + share * self.far.at(vector))
+
+
 @dataclass(frozen=True)
 class Problem:
     """Residuals of data over free parameters.
@@ -124,7 +138,7 @@ class Problem:
         Of the free parameters.
     temperature : float
         K, at which the device parameters are given.
-    correction : Correction or None
+    correction : Correction, Between or None
         Takes `residuals` from the table to the solver.
     """
 
@@ -135,9 +149,9 @@ class Problem:
     tied: frozenset[str]
     bounds: dict[str, tuple[float, float]]
     temperature: float
-    correction: Correction | None = None
+    correction: Correction | Between | None = None
 
-    def corrected(self, correction: Correction | None) -> Problem:
+    def corrected(self, correction: Correction | Between | None) -> Problem:
         """Return the same problem with another correction of the table."""
         return dataclasses.replace(self, correction=correction)
 

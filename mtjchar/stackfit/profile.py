@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from mtjchar.stackfit.minimize import Minimum, minimize
-from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction, derivatives
 
 FloatArray = npt.NDArray[np.float64]
@@ -77,6 +77,8 @@ def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, disper
     walks = [_Walk(k, side, problem, best.vector) for k in range(len(best.vector)) for side in (-1.0, 1.0)]
     open_walks, lowest = walks, (best.vector, best.square)
     for _ in range(_ROUNDS):
+        if not open_walks:
+            break
         for walk in open_walks:
             _go(walk, best, scale, dispersion)
         squares = _solved_squares(problem, [walk.vector for walk in open_walks])
@@ -91,9 +93,9 @@ def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, disper
         ]
         for walk in open_walks:
             slope = derivatives(problem.solved_residuals, problem, walk.vector)
-            walk.problem = problem.corrected(correction(problem, walk.vector, slope))
-        if not open_walks:
-            break
+            far = correction(problem, walk.vector, slope)
+            assert isinstance(problem.correction, Correction)
+            walk.problem = problem.corrected(Between(problem.correction, far, walk.which))
     ends = [walk.side * np.inf if walk.bounded else float(walk.vector[walk.which]) for walk in walks]
     intervals = tuple(Interval(*pair) for pair in zip(ends[::2], ends[1::2], strict=True))
     return Profiles(intervals, *lowest)
@@ -109,7 +111,7 @@ def _go(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) -> Non
     bound = walk.problem.bounds[walk.problem.free[which]][int(side > 0)]
     center = float(best.vector[which])
     inside = [(center, best.vector)]  # from the centre outwards, with the others where the deviance is least
-    vectors: dict[float, FloatArray] = {}
+    vectors = {center: best.vector}
     excess = {center: -ROOT_RISE}  # of the root of the rise over the one asked for
 
     def root_excess(place: float) -> float:
