@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import checks
+from mtjchar.stackfit import checks, fit_checks
+from mtjchar.stackfit.diagnosis import diagnose
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.problem import FITTED_KINDS, TOLD_BY, Data, Problem, make_problem
@@ -208,7 +209,9 @@ def _assemble(
     dispersion = square / expected if expected > 0.5 else 1.0
     chance = tail_probability(square, expected, scale)
     significant = freedom > 0 and expected > 0.5 and chance < _SIGNIFICANT
-    inflation = dispersion if significant and dispersion > 1.0 else 1.0
+    diagnosis = diagnose(problem, best)
+    scatters = significant and dispersion > 1.0 and not diagnosis.systematic
+    inflation = dispersion if scatters else 1.0
     covariance = inflation * _inverse(jacobian * size) * np.outer(size, size)
     error = np.sqrt(np.diag(covariance))
 
@@ -236,9 +239,9 @@ def _assemble(
     fit = StackFit(
         params=parameters, problem=problem, vector=best, covariance=covariance, deviance=square,
         expected_deviance=expected, deviance_scale=scale, dispersion=dispersion, inflation=inflation,
-        profiles=profiles, tables=tuple(tables), wafer=wafer, messages=(),
+        profiles=profiles, diagnosis=diagnosis, tables=tuple(tables), wafer=wafer, messages=(),
     )  # fmt: skip
-    messages = (*warned, *checks.after(fit), *of_directions(fit))
+    messages = (*warned, *fit_checks.after(fit), *of_directions(fit))
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=3)
     return fit.with_messages(messages)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
+from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.loops import coercive_fields
@@ -71,9 +72,12 @@ class StackFit:
     dispersion : float
         `deviance` over `expected_deviance`.
     inflation : float
-        Factor of variances for over-dispersion: `dispersion` where it is above 1 at 1 % significance, else 1.
+        Factor of variances for over-dispersion: `dispersion` where it is above 1 at 1 % significance and the
+        residuals have no pattern, else 1.
     profiles : tuple of Interval or None
         95 % profile-likelihood intervals, infinite where a bound was met first.
+    diagnosis : Diagnosis
+        Whether the residuals have a pattern, and its likely causes.
     tables : tuple of Table
     wafer : WaferFit or None
         Spread of the devices of a wafer table; its means are the film's where they did not vary.
@@ -91,6 +95,7 @@ class StackFit:
     dispersion: float
     inflation: float
     profiles: tuple[Interval, ...] | None
+    diagnosis: Diagnosis
     tables: tuple[Table, ...]
     wafer: WaferFit | None
     messages: tuple[str, ...]
@@ -449,6 +454,8 @@ def _fitted(fit: StackFit) -> list[str]:
     ]
     if fit.inflation > 1.0:
         lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
+    if fit.diagnosis.systematic:
+        lines.append(f"    {SYSTEMATIC}")
     for file, row in fit.coercive.iterrows():
         way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
         lines += [
