@@ -48,7 +48,7 @@ def test_long_pulses_alone_do_not_tell_the_relaxation_time():
 def test_two_stacks_in_one_file(rows):
     other = {"stability": 55.0, "critical_current": 6.2e-5, "relaxation_time": 0.9e-9}
     mixed = pd.concat([rows, counts(21, other)])
-    assert "two devices or stacks may be mixed" in warned(mixed)
+    assert "another device or stack" in warned(mixed)
     same = simulate_counts(
         FILM, rows[["direction", "amplitude_V", "duration_s"]], np.random.default_rng(22), values=other
     )

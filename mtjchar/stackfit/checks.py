@@ -1,12 +1,10 @@
-"""What can be wrong with tester data or with a fit, and how to tell.
+"""What can be wrong with tester data before they are fitted, and how to tell.
 
-Before a fit: what makes it pointless is an error. After it: what its numbers do not show is a message.
+What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.fit_checks` says
+what the numbers of a fit do not show.
 """
 
 from __future__ import annotations
-
-import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +13,11 @@ from scipy import stats
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
-from mtjchar.stackfit.likelihood import tail_probability
-from mtjchar.stackfit.loop_checks import of_loops
 from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.model import DIRECTIONAL, Pulses, suffixed
+from mtjchar.stackfit.model import DIRECTIONAL, Pulses
 from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
-from mtjchar.stackfit.resistance_checks import of_resistance
-from mtjchar.stackfit.search import minimize_solved
 from mtjchar.stackfit.setup import root_of
-from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
-
-if TYPE_CHECKING:
-    from mtjchar.stackfit.result import StackFit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,14 +26,10 @@ _CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
 _DURATIONS = (5e-11, 1e4)  # s
 _COERCIVE = (5e-4, 5.0)  # T, where there is no film
 _COERCIVE_OVER_FILM = (0.02, 5.0)  # over the film's anisotropy field
-_FAR = 10.0  # factor between a fitted value and the film's
 _CONTRADICTION = 1e-6
-_SWAPPED = 25.0  # fall of the deviance
-_BETTER = 0.5
 _SPREAD = 3.0  # standard deviation of a count
 _REPEATED = 0.25  # share of rows
 _DECADES = np.log(1e2)  # between error rates of one curve, from which on it shows its curvature
-_POOR = 1e-3  # probability of so large a deviance, below which it is said
 
 
 def before(problem: Problem) -> list[str]:
@@ -313,137 +299,4 @@ def _devices(data: Data) -> list[str]:
     return [
         f"{len(found)} devices are fitted as one: the result is that of no single device, and their spread "
         "counts as over-dispersion; fit them one by one for the spread"
-    ]
-
-
-def after(fit: StackFit) -> list[str]:
-    """Say what the numbers of a fit do not show."""
-    messages = [
-        *_dispersed(fit), *_too_good(fit), *_film(fit), *of_resistance(fit), *of_loops(fit),
-        *_wafer_resistance(fit),
-    ]  # fmt: skip
-    for name, remedy in fit.undetermined.items():
-        messages.append(f"{name} is not determined by these data; measure {remedy}")
-    return messages
-
-
-def _dispersed(fit: StackFit) -> list[str]:
-    if fit.dispersion < 1.0 or fit.probability > _POOR:
-        return []
-    points = fit.points()
-    worst = points.iloc[int(points["residual"].abs().to_numpy().argmax())]
-    message = (
-        f"the model does not describe the data: deviance {fit.dispersion:.3g} times what is expected "
-        f"(by chance {fit.probability:.1g}), worst {worst['residual']:+.1f} standard errors in "
-        f"{worst['file']}, line {worst['line']}; one device with constant parameters is not enough, two "
-        "devices or stacks may be mixed, or the noise is larger than stated"
-    )
-    by_source = _by_source(points)
-    swapped = _swapped(fit)
-    return [message + by_source, *swapped]
-
-
-def _too_good(fit: StackFit) -> list[str]:
-    smaller = 1.0 - tail_probability(fit.deviance, fit.expected_deviance, fit.deviance_scale)
-    if fit.problem.rows < 10 or smaller > _CONTRADICTION:
-        return []
-    return [
-        "the data agree with the model better than chance allows, deviance "
-        f"{fit.dispersion:.2g} times what is expected: are the trials and errors as stated, or are these "
-        "smoothed or simulated values?"
-    ]
-
-
-def _by_source(points: pd.DataFrame) -> str:
-    """Which files or devices pull in which direction."""
-    for column in ("device", "file"):
-        if column in points and points[column].nunique() > 1:
-            means = points.groupby(column)["residual"].mean().round(1)
-            return f"; mean residual by {column}: " + ", ".join(
-                f"{one} {value:+g}" for one, value in means.items()
-            )
-    return ""
-
-
-def _swapped(fit: StackFit) -> list[str]:
-    """Say so if the data fit much better with the directions exchanged."""
-    problem = fit.problem
-    counted = [rows for rows in problem.data[:2] if len(rows) and "direction" in rows]
-    if not counted or {one for rows in counted for one in rows["direction"]} != set(DIRECTIONS):
-        return []
-    if any(name.endswith(DIRECTIONS) for name in problem.free):
-        return []
-    other = dict(zip(DIRECTIONS, reversed(DIRECTIONS), strict=True))
-    exchanged = Data(
-        *(
-            rows.assign(direction=rows["direction"].map(other)) if len(rows) and "direction" in rows else rows
-            for rows in problem.data
-        )
-    )
-    trial = dataclasses.replace(problem, data=exchanged, correction=None)
-    square = minimize_solved(trial, fit.vector).square
-    if square < fit.deviance - _SWAPPED and square < _BETTER * fit.deviance:
-        return [
-            f"the directions look swapped: with p_to_ap and ap_to_p exchanged the deviance falls from "
-            f"{fit.deviance:.4g} to {square:.4g}; check the polarity of the pulses and the labels"
-        ]
-    return []
-
-
-def _film(fit: StackFit) -> list[str]:
-    """Fitted values that the film makes implausible, or that no film has."""
-    film, values, messages = fit.film, fit.values, []
-    ratios = [
-        (values[suffixed("critical_current", one)], one)
-        for one in DIRECTIONS
-        if suffixed("critical_current", one) in values
-    ]
-    if len(ratios) == 2 and ratios[0][0] < 0.98 * ratios[1][0]:
-        messages.append(
-            f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, "
-            f"{ratios[1][0]:.4g} A, though the torque is the weaker one in P: the directions may be "
-            "swapped, or a stray field acts"
-        )
-    if film is None:
-        return messages
-    nominal = film.nominal()
-    for name in DIRECTIONAL:
-        expected = float(getattr(nominal, name))
-        for own in fit.problem.free:
-            factor = fit.params[own].value / expected if own.startswith(name) else 1.0
-            if not 1.0 / _FAR < factor < _FAR:
-                messages.append(
-                    f"{own} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor "
-                    "(durations, amplitudes), or the diameter?"
-                )
-    for derived, row in fit.derived().iterrows():
-        name = str(derived)
-        if name.startswith("spin_polarization") and not row["value"] < 1.0:
-            messages.append(
-                f"{name} would be {row['value']:.3g}, above 1: critical current, damping and diameter do not "
-                "go together"
-            )
-        if name.startswith("damping") and not 1e-4 < row["value"] < 0.5:
-            messages.append(
-                f"{name} would be {row['value']:.3g}: relaxation time and stability do not go together"
-            )
-    return messages
-
-
-def _wafer_resistance(fit: StackFit) -> list[str]:
-    """Pulses in volts of one device, with the mean resistance of many."""
-    wafer, pulses = fit.wafer, fit.problem.pulses
-    if wafer is None or pulses is None or not pulses.voltage.any():
-        return []
-    spreads = {
-        name: float(wafer.parameters["relative"][name])
-        for name in IN_STACK
-        if name in wafer.parameters.index and name not in fit.problem.free
-    }
-    if not spreads:
-        return []
-    words = " and ".join(f"{name} (standard deviation {one:.1%})" for name, one in spreads.items())
-    return [
-        f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
-        f"out: add R-V of the device and vary {' and '.join(spreads)}"
     ]

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import checks
+from mtjchar.stackfit import checks, fit_checks
+from mtjchar.stackfit.diagnosis import diagnose
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.minimize import Minimum, inverse
@@ -92,7 +93,7 @@ def fit_stack(
     fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
     parameters = _parameters(fit, first)
     fit = dataclasses.replace(fit, params=parameters, tables=tuple(_sorted(tables)), wafer=wafer)
-    messages = (*warned, *checks.after(fit), *of_directions(fit))
+    messages = (*warned, *fit_checks.after(fit), *of_directions(fit))
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=2)
     return dataclasses.replace(fit, messages=messages)
@@ -146,12 +147,16 @@ def _fitted(problem: Problem, best: Minimum, profiles: tuple[Interval, ...] | No
     dispersion = best.square / expected if expected > 0.5 else 1.0
     chance = tail_probability(best.square, expected, scale)
     significant = freedom > 0 and expected > 0.5 and chance < _SIGNIFICANT
-    inflation = dispersion if significant and dispersion > 1.0 else 1.0
+    problem = corrected(problem, best)
+    diagnosis = diagnose(problem, best.vector)
+    scatters = significant and dispersion > 1.0 and not diagnosis.systematic
+    inflation = dispersion if scatters else 1.0
     return StackFit(
-        params=lmfit.Parameters(), problem=corrected(problem, best), vector=best.vector,
+        params=lmfit.Parameters(), problem=problem, vector=best.vector,
         covariance=inflation * inverse(best.jacobian * size) * np.outer(size, size),
         deviance=best.square, distance=best.distance, expected_deviance=expected, deviance_scale=scale,
-        dispersion=dispersion, inflation=inflation, profiles=profiles, tables=(), wafer=None, messages=(),
+        dispersion=dispersion, inflation=inflation, diagnosis=diagnosis, profiles=profiles, tables=(),
+        wafer=None, messages=(),
     )  # fmt: skip
 
 

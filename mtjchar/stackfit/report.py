@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mtjchar.stackfit.diagnosis import SYSTEMATIC
 from mtjchar.stackfit.linear_exponent import ATTEMPT_TIME
 from mtjchar.stackfit.problem import pulse_temperatures
 from mtjchar.stackfit.setup import PHYSICAL_BOUNDS
@@ -51,6 +52,8 @@ def _fitted(fit: StackFit) -> list[str]:
     ]
     if fit.inflation > 1.0:
         lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
+    if fit.diagnosis.systematic:
+        lines.append(f"    {SYSTEMATIC}")
     for file, row in fit.coercive.iterrows():
         way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
         lines += [
@@ -76,6 +79,7 @@ def _parameters(fit: StackFit) -> list[str]:
     def other(row: pd.Series) -> str:
         return "" if row["temperature_K"] == kelvin else f"   at {row['temperature_K']:g} K"
 
+    share = "not 95 %" if fit.diagnosis.systematic else "95 %"
     lines = [f"[[Parameters]] at {kelvin:g} K"]
     measured = pulse_temperatures(fit.problem)
     if len(measured) and kelvin not in measured:
@@ -88,7 +92,7 @@ def _parameters(fit: StackFit) -> list[str]:
         bound = ", its bound," if row["lower"] == PHYSICAL_BOUNDS.get(str(name)) else ""
         lines.append(
             f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']:9s} "
-            f"(95 %: {_end(row['lower'])}{bound} to {_end(row['upper'])}){mark}{other(row)}"
+            f"({share}: {_end(row['lower'])}{bound} to {_end(row['upper'])}){mark}{other(row)}"
         )
     lines.append(f"[[Derived]] at {kelvin:g} K")
     for name, row in fit.derived().iterrows():

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
+from mtjchar.stackfit.diagnosis import Diagnosis
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.linear_exponent import SHORTEST, linear_exponent
@@ -73,9 +74,12 @@ class StackFit:
     dispersion : float
         `deviance` over `expected_deviance`.
     inflation : float
-        Factor of variances for over-dispersion: `dispersion` where it is above 1 at 1 % significance, else 1.
+        Factor of variances for over-dispersion: `dispersion` where it is above 1 at 1 % significance and the
+        residuals have no pattern, else 1.
     profiles : tuple of Interval or None
         95 % profile-likelihood intervals, infinite where a bound was met first.
+    diagnosis : Diagnosis
+        Whether the residuals have a pattern, and its likely causes.
     tables : tuple of Table
     wafer : WaferFit or None
         Spread of the devices of a wafer table; its means are the film's where they did not vary.
@@ -94,6 +98,7 @@ class StackFit:
     dispersion: float
     inflation: float
     profiles: tuple[Interval, ...] | None
+    diagnosis: Diagnosis
     tables: tuple[Table, ...]
     wafer: WaferFit | None
     messages: tuple[str, ...]

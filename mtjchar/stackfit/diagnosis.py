@@ -1,0 +1,312 @@
+"""Whether the residuals of a fit have a pattern, and what could cause it.
+
+A cause is a departure from the model with one size (`mtjchar.stackfit.causes`). With it the model is fitted
+again, all free parameters included; the fall of the deviance says what the cause explains. A pattern is the
+same with a shift of the log-odds of some rows: one direction, durations or amplitudes beyond a value, a file,
+rows late in a file. Both are likelihood-ratio tests [1]_; where scatter remains they are F tests. Their
+p-values are multiplied by the number of tests (Bonferroni), so that a fit of good data has an alarm in at
+most one of a thousand cases.
+
+References
+----------
+.. [1] P. McCullagh, J. A. Nelder, Generalized Linear Models, 2nd ed. (1989), 4.4 and 4.5.
+.. [2] A. Wald, J. Wolfowitz, Ann. Math. Stat. 11, 147 (1940), doi:10.1214/aoms/1177731909: runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from mtjchar.stackfit.cause_fits import World, fit_size, look
+from mtjchar.stackfit.cause_list import causes_of
+from mtjchar.stackfit.causes import Cause, Setting
+from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.patterns import Pattern, patterns_of, runs_chance
+from mtjchar.stackfit.problem import Data, Problem
+
+FloatArray = npt.NDArray[np.float64]
+
+FALSE_ALARMS = 1e-3
+"""Chance that a fit of data that the model describes is said to be wrong: by all tests together, at most."""
+
+SYSTEMATIC = "systematic deviations: intervals are not 95 % intervals"
+"""What is said of intervals where the residuals have a pattern."""
+
+_SHARES = {"deviance": 0.25, "causes": 0.5, "patterns": 0.25}  # of the false alarms
+_TIE = 6.0  # deviance, below which data do not tell two causes apart
+_LOOK = 12.0  # fall of the deviance to first order, from which on a cause is fitted
+_FITTED = 30  # causes, at most
+_OUTLIER = 4.5  # standard errors
+_OUTLIERS = 0.1  # share of rows
+_SCATTERED = 3.0  # dispersion that remains, from which on scatter is taken for uneven
+_ROBUST = 12.0  # square of a normal value, by chance 5e-4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause, fitted.
+
+    Attributes
+    ----------
+    key : str
+        Kind of the cause.
+    words : str
+        The cause with its size.
+    deviance : float
+        What remains of it with the cause.
+    explained : float
+        Share of the deviance above its expectation that the cause takes away.
+    chance : float
+        That good data have so large a fall, times the number of causes.
+    """
+
+    key: str
+    words: str
+    deviance: float
+    explained: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the residuals of a fit say about the data.
+
+    Attributes
+    ----------
+    deviance, expected : float
+        Of the fit, and on average for good data.
+    chance : float
+        Probability of so large a deviance.
+    pattern : str
+        Which rows lie where; empty where no pattern is significant.
+    places : tuple of tuple of Finding
+        Causes, best first; the data do not tell those of one place apart.
+    scatter : tuple of str
+        Causes of scatter, best first, where the deviance is too large and no cause of a pattern is found.
+    """
+
+    deviance: float
+    expected: float
+    chance: float
+    pattern: str
+    places: tuple[tuple[Finding, ...], ...]
+    scatter: tuple[str, ...]
+
+    @property
+    def systematic(self) -> bool:
+        """Whether the residuals have a pattern: then intervals are not 95 % intervals, however wide."""
+        return bool(self.pattern or self.places)
+
+    @property
+    def poor(self) -> bool:
+        """Whether the deviance is larger than good data have."""
+        return self.chance < FALSE_ALARMS * _SHARES["deviance"]
+
+    @property
+    def alarm(self) -> bool:
+        """Whether anything is wrong."""
+        return self.poor or self.systematic
+
+
+def diagnose(problem: Problem, vector: FloatArray) -> Diagnosis:
+    """Test the residuals of a fit, and find what could cause their pattern.
+
+    Parameters
+    ----------
+    problem : Problem
+    vector : ndarray
+        Free parameters where the deviance is least.
+    """
+    world = World.of(problem, vector)
+    expected = world.expected
+    chance = tail_probability(world.deviance, expected, world.deviance_scale)
+    good = Diagnosis(world.deviance, expected, chance, "", (), ())
+    if not world.blocks or world.rows <= len(vector) + 1:
+        return good
+    causes = _causes(world)
+    scatter = _scatter(world) if good.poor else []
+    if causes and scatter and _explains_more(world, scatter[0][0], causes[0]):
+        return dataclasses.replace(good, scatter=tuple(words for _, words in scatter))
+    pattern = _pattern(world)
+    places = _places([*causes, *_outliers(world)], world) if causes or pattern else ()
+    return dataclasses.replace(
+        good,
+        pattern=pattern or (_strongest(world) if causes else ""),
+        places=places,
+        scatter=() if causes else tuple(words for _, words in scatter),
+    )
+
+
+def _explains_more(world: World, scatter: float, cause: Finding) -> bool:
+    """Whether uneven scatter alone is likelier than a cause and even scatter."""
+    factor = cause.deviance / max(world.expected, 1.0)
+    return factor > 1.0 and scatter + _TIE < world.rows * (np.log(factor) + 1.0)
+
+
+# ---- causes ----
+
+
+def _significance(world: World, before: float, after: float) -> float:
+    """Chance of so large a fall of the deviance by one parameter, in spite of scatter."""
+    freedom = max(world.expected - 1.0, 1.0)
+    fall = max(before - after, 0.0)
+    if after > freedom:
+        return float(stats.f.sf(fall / (after / freedom), 1.0, freedom))
+    return float(stats.chi2.sf(fall, 1.0))
+
+
+def _causes(world: World) -> list[Finding]:
+    """Causes that describe the data better than chance allows; of the variants of one the best."""
+    causes = causes_of(world.problem, world.blocks)
+    looks = [(*look(world, cause, cause.tries), cause) for cause in causes]
+    chosen = sorted((one for one in looks if one[0] > _LOOK), key=lambda one: -one[0])[:_FITTED]
+    found: dict[str, Finding] = {}
+    allowed = FALSE_ALARMS * _SHARES["causes"]
+    for _, start, cause in chosen:
+        square, size = fit_size(world, cause, start)
+        chance = min(1.0, len(causes) * _significance(world, world.deviance, square))
+        if chance > allowed:
+            continue
+        if cause.key not in found or square < found[cause.key].deviance:
+            found[cause.key] = Finding(
+                cause.key, cause.words(size), square, _explained(world, square), chance
+            )
+    return sorted(found.values(), key=lambda one: one.deviance)
+
+
+def _explained(world: World, left: float) -> float:
+    least = min(world.expected, left)
+    return float(np.clip((world.deviance - left) / max(world.deviance - least, 1e-9), 0.0, 1.0))
+
+
+def _places(found: Sequence[Finding], world: World) -> tuple[tuple[Finding, ...], ...]:
+    """Causes that the data do not tell apart share a place."""
+    places: list[list[Finding]] = []
+    for one in sorted(found, key=lambda one: one.deviance):
+        noise = max(1.0, places[-1][0].deviance / max(world.expected, 1.0)) if places else 1.0
+        if places and one.deviance - places[-1][0].deviance < _TIE * noise:
+            places[-1].append(one)
+        else:
+            places.append([one])
+    return tuple(map(tuple, places))
+
+
+def _outliers(world: World) -> list[Finding]:
+    """Find a few rows that are wrong; what remains of the deviance has a penalty for their choice."""
+    kept = np.ones(world.rows, dtype=bool)
+    most = max(1, int(_OUTLIERS * world.rows))
+    residual, vector = world.residual, world.best.copy()
+    for _ in range(most):
+        worst = int(np.argmax(np.where(kept, np.abs(residual), 0.0)))
+        if abs(residual[worst]) < _OUTLIER:
+            break
+        kept[worst] = False
+        for _ in range(4):
+            slopes = world.slopes(vector, world.unit)[kept]
+            step, *_ = np.linalg.lstsq(slopes, -residual[kept], rcond=1e-10)
+            vector = np.clip(vector + world.unit * step, *world.limits)
+            residual = world.residuals(vector)
+    dropped = int((~kept).sum())
+    if not dropped or abs(residual[kept]).max() > _OUTLIER:
+        return []
+    left = float(residual[kept] @ residual[kept])
+    penalized = left + dropped * (1.0 + 2.0 * np.log(world.rows))
+    if penalized > world.deviance:
+        return []
+    named = ", ".join(_row_names(world.problem.data, np.flatnonzero(~kept))[:3])
+    words = f"{dropped} row{'s' if dropped > 1 else ''} that {'are' if dropped > 1 else 'is'} wrong ({named})"
+    return [Finding("outliers", words, penalized, _explained(world, penalized), 0.0)]
+
+
+def _row_names(data: Data, rows: Sequence[int] | npt.NDArray[np.intp]) -> list[str]:
+    names = [
+        f"{row.get('file', 'data')}, line {row.get('line', k + 1)}"
+        for table in data
+        for k, row in enumerate(table.to_dict("records"))
+    ]
+    return [names[int(k)] for k in rows]
+
+
+# ---- patterns and scatter ----
+
+
+def _pattern(world: World) -> str:
+    """Which rows lie above or below the model, if that is significant."""
+    patterns = patterns_of(world.blocks, world.expected_share)
+    allowed = FALSE_ALARMS * _SHARES["patterns"] / (len(patterns) + 2)
+    looks = sorted(((*look(world, one, ()), one) for one in patterns), key=lambda one: -one[0])
+    for fall, start, pattern in looks[:4]:
+        if fall < _LOOK:
+            break
+        square, _ = fit_size(world, pattern, start)
+        if _significance(world, world.deviance, square) < allowed and _steady(world, pattern, square):
+            return _strongest(world)
+    found = [
+        words for words, chance in runs_chance(world.blocks, world.residual, world.mean) if chance < allowed
+    ]
+    return found[0] if found else ""
+
+
+def _steady(world: World, pattern: Pattern, left: float) -> bool:
+    """Whether a pattern is one of many rows, where scatter remains: that of each row may differ."""
+    if left < _SCATTERED * world.expected:
+        return True
+    step = 0.05
+    slope = world.away(world.residuals(world.best, pattern, pattern.size(step)) - world.base)
+    # H. White, Econometrica 48, 817 (1980), doi:10.2307/1912934: a variance for residuals of unequal ones.
+    square = float(slope @ world.base) ** 2 / max(float(np.sum((slope * world.base) ** 2)), 1e-300)
+    return square > _ROBUST
+
+
+def _strongest(world: World) -> str:
+    """Describe the group of rows whose mean residual explains most of the deviance."""
+    groups = [
+        (one.words, one.group)
+        for one in patterns_of(world.blocks, world.expected_share)
+        if one.group is not None
+    ]
+    if not groups:
+        return ""
+    pulses = world.residual[: len(groups[0][1])]
+    words, group = max(groups, key=lambda one: pulses[one[1]].sum() ** 2 / one[1].sum())
+    mean = float(pulses[group].mean())
+    return (
+        f"{words} lie {'above' if mean > 0.0 else 'below'} the model ({int(group.sum())} rows, mean residual "
+        f"{mean:+.1f} standard errors)"
+    )
+
+
+def _scatter(world: World) -> list[tuple[float, str]]:
+    """Causes of scatter, best first, by -2 ln of the likelihood of normal residuals of its variance."""
+    square = world.residual**2
+    factor = world.deviance / max(world.expected, 1.0)
+    trials = (
+        world.rows * (np.log(factor) + 1.0),
+        f"fewer trials than stated, about one of {factor:.3g} (shots counted more than once)",
+    )
+    step = 1e-4
+    slope = (_shaken(world, 1.0 + step) - _shaken(world, 1.0 - step)) / (2.0 * step)
+    sizes = np.geomspace(1e-4, 0.2, 60)
+    variance = 1.0 + (sizes[:, None] * slope) ** 2
+    likelihood = np.sum(np.log(variance) + square / variance, axis=1)
+    best = int(np.argmin(likelihood))
+    amplitudes = (
+        float(likelihood[best]),
+        f"amplitudes that differ from row to row by about {100.0 * sizes[best]:.2g} % (settings that do not "
+        "repeat)",
+    )
+    return sorted([trials, amplitudes, *((one.deviance, one.words) for one in _outliers(world))])
+
+
+def _shaken(world: World, factor: float) -> FloatArray:
+    def effect(size: float, at: Setting) -> FloatArray:
+        return at.rate(pulses=at.pulses.at(at.pulses.amplitude * size))
+
+    cause = Cause("", str, effect, 1.0, (0.0, 2.0))
+    return world.residuals(world.best, cause, factor)

@@ -1,0 +1,152 @@
+"""Whether data fit as well, or better, with the two directions exchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mtjchar.stackfit.cause_fits import World, minimize
+from mtjchar.stackfit.causes import Rows
+from mtjchar.stackfit.model import suffixed
+from mtjchar.stackfit.problem import Data, Problem
+from mtjchar.stackfit.search import minimize_solved
+from mtjchar.study import DIRECTIONS
+
+FloatArray = npt.NDArray[np.float64]
+
+_AS_WELL = 4.0  # deviance
+_FALL, _BETTER = 25.0, 0.5  # of the deviance, from which on the labels look wrong
+_HOPELESS = 200.0  # deviance above that of the fit, from which on the table decides
+_DIFFERENT = 2.0  # standard errors
+_CURRENTS = (0.7, 1.0, 1.4)  # a resistance that is that of the other state changes the current
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Best fit with the directions exchanged.
+
+    Attributes
+    ----------
+    deviance, kept : float
+        With the directions exchanged and as labelled, both by the solver; by the table of error rates
+        where that shows that the exchanged directions are far worse.
+    values : dict
+        Free parameters with the directions exchanged.
+    different : tuple of str
+        Parameters that differ from those of the fit by more than two standard errors.
+    """
+
+    deviance: float
+    kept: float
+    values: dict[str, float]
+    different: tuple[str, ...]
+
+    @property
+    def better(self) -> bool:
+        """Whether the labels look wrong."""
+        return self.deviance < min(self.kept - _FALL, _BETTER * self.kept)
+
+    @property
+    def as_well(self) -> bool:
+        """Whether the data do not show which direction is which, though it matters for the values."""
+        as_well = self.kept - _FALL < self.deviance < self.kept + _AS_WELL
+        return bool(self.different) and as_well
+
+
+def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
+    """Fit with the directions exchanged; None where the data do not have both.
+
+    Parameters
+    ----------
+    problem : Problem
+    vector : ndarray
+        Free parameters where the deviance is least.
+    """
+    world = World.of(problem, vector)
+    if len({bool(one) for rows in world.blocks for one in rows.pulses.reverse}) < 2:
+        return None
+    kept, _ = _fitted(world, False, [vector])
+    deviance, found = _fitted(world, True, _starts(problem, vector))
+    if deviance < kept + _HOPELESS:
+        best = minimize_solved(_exchanged(problem), found)
+        kept, deviance, found = world.deviance, best.square, best.vector
+    values = dict(zip(problem.free, map(float, found), strict=True))
+    error = np.maximum(world.unit, 1e-12)
+    different = tuple(
+        name for k, name in enumerate(problem.free) if abs(found[k] - vector[k]) > _DIFFERENT * error[k]
+    )
+    forward, backward = (values.get(suffixed("critical_current", one)) for one in DIRECTIONS)
+    if forward is not None and backward is not None and forward < 0.98 * backward:
+        # The torque is the weaker one in P: this is no better guess than the labels.
+        different = ()
+    return Exchange(deviance, kept, values, different)
+
+
+def _fitted(world: World, exchanged: bool, starts: list[FloatArray]) -> tuple[float, FloatArray]:
+    # The correction of the table belongs to the directions as they are: without it for both.
+    blocks = tuple(_turned(rows) if exchanged else _plain(rows) for rows in world.blocks)
+    other = dataclasses.replace(world, blocks=blocks)
+    low, high = ((limit - world.best) / world.unit for limit in world.limits)
+    found = [
+        minimize(
+            lambda x: other.residuals(world.best + world.unit * x),
+            (start - world.best) / world.unit,
+            low,
+            high,
+        )
+        for start in starts
+    ]
+    x, square = min(found, key=lambda one: one[1])
+    return square, world.best + world.unit * x
+
+
+def _exchanged(problem: Problem) -> Problem:
+    other = dict(zip(DIRECTIONS, reversed(DIRECTIONS), strict=True))
+    data = Data(
+        *(
+            rows.assign(direction=rows["direction"].map(other)) if "direction" in rows else rows
+            for rows in problem.data
+        )
+    )
+    return dataclasses.replace(problem, data=data, correction=None)
+
+
+def _plain(rows: Rows) -> Rows:
+    return dataclasses.replace(rows, correction=np.ones_like(rows.correction))
+
+
+def _turned(rows: Rows) -> Rows:
+    return dataclasses.replace(
+        _plain(rows), pulses=dataclasses.replace(rows.pulses, reverse=~rows.pulses.reverse)
+    )
+
+
+def _starts(problem: Problem, vector: FloatArray) -> list[FloatArray]:
+    """Places from which the exchanged data are fitted: values go from one direction to the other."""
+    values = dict(zip(problem.free, vector, strict=True))
+    turned = vector.copy()
+    for k, name in enumerate(problem.free):
+        for one, other in (DIRECTIONS, DIRECTIONS[::-1]):
+            if name.endswith(one):
+                turned[k] = values.get(name.removesuffix(one) + other, vector[k])
+        if name == "offset_field":
+            turned[k] = -vector[k]
+    asymmetries = (None, 1.0, 1.3) if "slonczewski_lambda" in problem.free else (None,)
+    volts = any(rows is not None and rows.voltage.any() for rows in (problem.pulses,))
+    starts: list[FloatArray] = []
+    for factor, asymmetry, base in itertools.product(
+        _CURRENTS if volts else (1.0,), asymmetries, (turned, vector)
+    ):
+        start = base.copy()
+        for k, name in enumerate(problem.free):
+            if name.startswith("critical_current"):
+                start[k] *= factor
+            if name == "slonczewski_lambda" and asymmetry is not None:
+                start[k] = asymmetry
+        if not any(np.array_equal(start, one) for one in starts):
+            starts.append(start)
+    return starts

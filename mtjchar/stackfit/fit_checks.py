@@ -1,0 +1,203 @@
+"""What the numbers of a fit do not show: misfit and its causes, implausible and undetermined values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis, Finding
+from mtjchar.stackfit.exchange import Exchange, exchange
+from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.loop_checks import of_loops
+from mtjchar.stackfit.model import DIRECTIONAL, UNITS, suffixed
+from mtjchar.stackfit.resistance_checks import of_resistance
+from mtjchar.stackfit.setup import root_of
+from mtjchar.stackfit.wafer import IN_STACK
+from mtjchar.study import DIRECTIONS
+
+if TYPE_CHECKING:
+    from mtjchar.stackfit.result import StackFit
+
+_FAR = 10.0  # factor between a fitted value and the film's
+_SMOOTH = 1e-6  # probability of so small a deviance
+_SPOKEN = 3  # causes of one place that are given with their size
+_PLACES = 2
+
+
+def after(fit: StackFit) -> list[str]:
+    """Say what the numbers of a fit do not show."""
+    other = exchange(fit.problem, fit.vector)
+    messages = [
+        *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *of_resistance(fit),
+        *of_loops(fit), *_wafer_resistance(fit),
+    ]  # fmt: skip
+    for name, remedy in fit.undetermined.items():
+        messages.append(f"{name} is not determined by these data; measure {remedy}")
+    return messages
+
+
+def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:
+    """Say how the data depart from the model, and what could cause it."""
+    found = fit.diagnosis
+    if not found.alarm:
+        return []
+    points = fit.points()
+    worst = points.iloc[int(points["residual"].abs().to_numpy().argmax())]
+    message = (
+        f"the model does not describe the data: deviance {fit.dispersion:.3g} times what is expected "
+        f"(p-value {found.chance:.1g}), worst residual {worst['residual']:+.1f} standard errors in "
+        f"{worst['file']}, line {worst['line']}"
+    )
+    if not found.systematic:
+        return [message + _by_source(points) + ". " + _scattered(found)]
+    swapped = _look_swapped(fit, other)
+    causes = "Likely cause: the directions are swapped" if swapped else likely(found)
+    pattern = f". {found.pattern[:1].upper()}{found.pattern[1:]}" if found.pattern else ""
+    return [f"{message}{pattern}{_by_source(points)}. {causes}. {SYSTEMATIC.capitalize()}"]
+
+
+def likely(found: Diagnosis) -> str:
+    """Sentence about the likely causes of a pattern, the best ones first."""
+    if not found.places and found.scatter:
+        return "No known cause explains the pattern; for the scatter, likely causes are " + "; or ".join(
+            found.scatter
+        )
+    if not found.places:
+        return "None of the known causes explains it; the device may not be one rigid magnetization"
+    first, *more = found.places[:_PLACES]
+    share = max(one.explained for one in first)
+    share_words = f"{100.0 * share:.3g} % of the excess deviance"
+    lead = f"Likely cause: {_alternatives(first)}; this would explain {share_words}"
+    if len(first) > 1:
+        lead = (
+            f"Likely causes, which these data do not tell apart: {_alternatives(first)}; each would explain "
+            f"about {share_words}"
+        )
+    rest = "".join(f". Less likely: {_alternatives(one)} ({100.0 * one[0].explained:.3g} %)" for one in more)
+    return lead + rest
+
+
+def _alternatives(place: tuple[Finding, ...]) -> str:
+    words = [one.words for one in place[:_SPOKEN]]
+    others = [one.key for one in place[_SPOKEN:]]
+    return "; or ".join(words) + (f"; or also {', '.join(others)}" if others else "")
+
+
+def _scattered(found: Diagnosis) -> str:
+    if not found.scatter:
+        return "The noise is larger than stated"
+    return "The residuals scatter more than stated, without a pattern. Likely cause: " + "; or ".join(
+        found.scatter
+    )
+
+
+def _too_good(fit: StackFit) -> list[str]:
+    smaller = 1.0 - tail_probability(fit.deviance, fit.expected_deviance, fit.deviance_scale)
+    if fit.problem.rows < 10 or smaller > _SMOOTH:
+        return []
+    return [
+        "the data agree with the model better than chance allows, deviance "
+        f"{fit.dispersion:.2g} times what is expected: are the trials and errors as stated, or are these "
+        "smoothed or simulated values?"
+    ]
+
+
+def _by_source(points: pd.DataFrame) -> str:
+    """Which files or devices pull in which direction."""
+    for column in ("device", "file"):
+        if column in points and points[column].nunique() > 1:
+            means = points.groupby(column)["residual"].mean().round(1)
+            return f"; mean residual by {column}: " + ", ".join(
+                f"{one} {value:+g}" for one, value in means.items()
+            )
+    return ""
+
+
+def _look_swapped(fit: StackFit, other: Exchange | None) -> bool:
+    """Whether exchanged directions describe the data far better than anything else."""
+    if other is None or not (other.better and fit.diagnosis.alarm):
+        return False
+    rivals = [one.deviance for place in fit.diagnosis.places for one in place]
+    return other.deviance < min(rivals, default=np.inf)
+
+
+def _swapped(fit: StackFit, other: Exchange | None) -> list[str]:
+    """Say so if the data fit as well, or much better, with the directions exchanged."""
+    if other is None:
+        return []
+    if _look_swapped(fit, other):
+        return [
+            f"the directions look swapped: with p_to_ap and ap_to_p exchanged the deviance falls from "
+            f"{other.kept:.4g} to {other.deviance:.4g}; check the polarity of the pulses and the labels"
+        ]
+    if not other.as_well:
+        return []
+    values = ", ".join(
+        f"{name} {other.values[name]:.4g} {UNITS[root_of(name)]}".rstrip() for name in other.different
+    )
+    return [
+        "the directions may be swapped: with p_to_ap and ap_to_p exchanged the data fit as well, with "
+        f"{values}; these data do not show which direction is which, so check the polarity of the pulses and "
+        "the labels"
+    ]
+
+
+def _film(fit: StackFit) -> list[str]:
+    """Fitted values that the film makes implausible, or that no film has."""
+    film, values, messages = fit.film, fit.values, []
+    ratios = [
+        (values[suffixed("critical_current", one)], one)
+        for one in DIRECTIONS
+        if suffixed("critical_current", one) in values
+    ]
+    if len(ratios) == 2 and ratios[0][0] < 0.98 * ratios[1][0]:
+        messages.append(
+            f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, "
+            f"{ratios[1][0]:.4g} A, though the torque is the weaker one in P: the directions may be "
+            "swapped, or a stray field acts"
+        )
+    if film is None:
+        return messages
+    nominal = film.nominal()
+    for name in DIRECTIONAL:
+        expected = float(getattr(nominal, name))
+        for own in fit.problem.free:
+            factor = fit.params[own].value / expected if own.startswith(name) else 1.0
+            if not 1.0 / _FAR < factor < _FAR:
+                messages.append(
+                    f"{own} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor "
+                    "(durations, amplitudes), or the diameter?"
+                )
+    for derived, row in fit.derived().iterrows():
+        name = str(derived)
+        if name.startswith("spin_polarization") and not row["value"] < 1.0:
+            messages.append(
+                f"{name} would be {row['value']:.3g}, above 1: critical current, damping and diameter do not "
+                "go together"
+            )
+        if name.startswith("damping") and not 1e-4 < row["value"] < 0.5:
+            messages.append(
+                f"{name} would be {row['value']:.3g}: relaxation time and stability do not go together"
+            )
+    return messages
+
+
+def _wafer_resistance(fit: StackFit) -> list[str]:
+    """Pulses in volts of one device, with the mean resistance of many."""
+    wafer, pulses = fit.wafer, fit.problem.pulses
+    if wafer is None or pulses is None or not pulses.voltage.any():
+        return []
+    spreads = {
+        name: float(wafer.parameters["relative"][name])
+        for name in IN_STACK
+        if name in wafer.parameters.index and name not in fit.problem.free
+    }
+    if not spreads:
+        return []
+    words = " and ".join(f"{name} (standard deviation {one:.1%})" for name, one in spreads.items())
+    return [
+        f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
+        f"out: add R-V of the device and vary {' and '.join(spreads)}"
+    ]
