@@ -309,7 +309,7 @@ def test_bad_requests_end_with_2_and_say_what_is_wrong(run, study, call, tmp_pat
 def test_a_junction_without_two_states_is_refused_with_the_file(study, call, tmp_path):
     weak = study.with_name("weak.toml")
     weak.write_text(
-        study.read_text().replace("[junction]", 'interfacial_anisotropy = "1.17 mJ/m^2"\n[junction]')
+        study.read_text().replace("[junction]", 'interfacial_anisotropy = "1.12 mJ/m^2"\n[junction]')
     )
     code, _, err = call("run", weak, "--out", tmp_path / "x")
     assert code == 2

@@ -98,8 +98,8 @@ def test_csv_as_pandas_and_spreadsheets_read_it(analytic_surface, tmp_path):
     table = pd.read_csv(tmp_path / "t.csv")
     # The names that tables of mtjchar have had from the beginning, in that order.
     assert list(table.columns) == [
-        "direction", "amplitude_V", "duration_s", "ber", "ber_lower", "ber_upper", "energy_J",
-        "redundant_energy_J", "device_ber_q5", "device_ber_q50",
+        "direction", "amplitude_V", "duration_s", "ber", "ber_lower", "ber_upper",
+        "effective_devices", "energy_J", "redundant_energy_J", "device_ber_q5", "device_ber_q50",
     ]  # fmt: skip
     reference = analytic_surface.to_frame()
     pd.testing.assert_frame_equal(table[list(reference.columns)], reference, check_dtype=False, rtol=1e-15)
@@ -111,7 +111,7 @@ def test_csv_as_pandas_and_spreadsheets_read_it(analytic_surface, tmp_path):
     assert metadata["url"] == "t.csv"
     columns = metadata["tableSchema"]["columns"]
     assert [column["name"] for column in columns] == list(table.columns)
-    assert [column["datatype"] for column in columns] == ["string"] + 9 * ["double"]
+    assert [column["datatype"] for column in columns] == ["string"] + 10 * ["double"]
 
 
 def test_columns_of_what_may_come(characterized_surface, tmp_path):

@@ -23,7 +23,7 @@ from mtjchar.sweep.tasks import Task, characterize
 DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 ALARM = 1e-9
 AMPLITUDES = np.array([0.6, 0.8])
-DURATIONS = np.geomspace(2e-9, 6e-9, 5)
+DURATIONS = np.geomspace(1.8e-9, 6e-9, 5)
 
 
 def study(*, tilt=0.0, aspect=1.0, trials=1000, seed=1, stack=None, **field):

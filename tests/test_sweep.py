@@ -352,7 +352,7 @@ def test_file_in_the_place_of_the_directory_is_refused(tmp_path):
 
 def test_study_without_two_states_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="thermal stability"):
-        run_here(study(stack={"interfacial_anisotropy": 1.17e-3}), tmp_path / "run")
+        run_here(study(stack={"interfacial_anisotropy": 1.12e-3}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -362,7 +362,7 @@ def test_study_without_two_states_is_refused_before_anything_is_written(tmp_path
 def test_devices_out_of_range_are_rows_with_a_reason(tmp_path):
     # Around a nominal Delta of 8 a deviation of 1 % in Ki leaves part of the devices below 5.
     spread = Variability(interfacial_anisotropy=Spread(sigma=0.01, relative=True))
-    one = quick(stack={"interfacial_anisotropy": 1.185e-3}, variability=spread, devices=8)
+    one = quick(stack={"interfacial_anisotropy": 1.144e-3}, variability=spread, devices=8)
     run_here(one, tmp_path)
     devices, table = sample_devices(one), RunDirectory.open(tmp_path).samples()
     assert len(table) == 8 * 2 * 2 * 3

@@ -27,6 +27,7 @@ COLUMNS = [
     "lever", "code", "bits", "ber", "amplitude_V", "duration_s", "programming_energy_J", "switching_energy_J",
     "redundant_energy_J", "retry_energy_J", "read_energy_J", "energy_saved_fraction", "energy_saved_ci95",
     "accuracy_mean", "accuracy_ci95", "accuracy_drop_points", "accuracy_drop_ci95", "seeds", "confirmed",
+    "effective_devices", "extrapolated",
 ]  # fmt: skip
 OPTIONS = {"plan": PLAN, "seeds": 3, "rates": (1e-2, 0.3), "search_steps": 1}
 
