@@ -14,7 +14,7 @@ from mtjchar.stackfit.cause_fits import World
 from mtjchar.stackfit.cause_list import causes_of
 from mtjchar.stackfit.diagnosis import FALSE_ALARMS, SYSTEMATIC, diagnose
 from mtjchar.stackfit.exchange import exchange
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import Pulses, SwitchingModel, log_exponent_at
 from mtjchar.stackfit.problem import nominal_values
 
 DURATIONS, LEVELS = np.geomspace(1e-9, 1e-6, 5), (0.9, 0.95, 1.0, 1.05, 1.12, 1.3)
@@ -169,7 +169,7 @@ def test_thresholds_of_short_pulses_name_the_duration(volts):
     # Thresholds of pulses that are 0.2 ns shorter than stated, read to 0.3 %.
     rows = volts.iloc[LEVELS.index(1.0) :: len(LEVELS)].copy()
     true = Pulses.of(rows.assign(duration_s=rows["duration_s"] - 2e-10), 300.0)
-    amplitude = SwitchingModel(FILM).threshold(VALUES, true, np.full(len(rows), 0.5))
+    amplitude = SwitchingModel(FILM).solved_threshold(VALUES, true, np.full(len(rows), log_exponent_at(0.5)))
     noise = 1.0 + 0.003 * np.random.default_rng(8).standard_normal(len(rows))
     rows = rows.assign(amplitude_V=amplitude * noise, amplitude_error_V=0.003 * amplitude, probability=0.5)
     assert {"pulse duration", "pulse edges"} & set(named(fitted(rows)))
@@ -247,5 +247,5 @@ def test_an_asymmetric_torque_in_amperes_tells_the_directions(amperes):
 
 
 def test_fits_without_pulses_have_no_causes(good):
-    alone = dataclasses.replace(good.problem, data=good.problem.data.only())
+    alone = good.problem.only((), good.problem.free, good.vector)
     assert not diagnose(alone, good.vector).alarm

@@ -28,6 +28,7 @@ from mtjchar.study import DIRECTIONS, Stack
 
 FloatArray = npt.NDArray[np.float64]
 
+_OF_DEVICE = ("stability", "anisotropy_field")  # keys of a stack too, where they were measured
 _STATIONARY = 0.01  # distance to the minimum, over the inflation: a tenth of a standard error
 _WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
 
@@ -211,7 +212,7 @@ class StackFit:
     def temperature_of(self, name: str) -> float:
         """Temperature (K) at which a fitted or derived value holds: a stack's are at 300 K."""
         key = next((name.removesuffix(f"_{one}") for one in DIRECTIONS if name.endswith(f"_{one}")), name)
-        of_stack = self.film is not None and key in Stack.model_fields
+        of_stack = self.film is not None and key in Stack.model_fields and key not in _OF_DEVICE
         return REFERENCE_TEMPERATURE if of_stack else self.problem.temperature
 
     def temperatures(self, table: Table) -> list[float]:
