@@ -395,7 +395,7 @@ def main() -> None:
     with threadpool_limits(1):
         designs = Designs()
         show_ways(designs, ways, seeds)
-        if options.only is None:
+        if options.only is None and options.clean:
             show_clean(designs, options.clean, options.seed)
 
 

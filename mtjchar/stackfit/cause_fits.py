@@ -80,7 +80,12 @@ class World:
     @property
     def expected(self) -> float:
         """Deviance of good data on average."""
-        return float(self.mean.sum()) - len(self.best)
+        return self.telling - len(self.best)
+
+    @property
+    def telling(self) -> float:
+        """Number of rows that scatter: a row that always or never switches tells nothing."""
+        return float(self.mean.sum())
 
     @property
     def deviance_scale(self) -> float:

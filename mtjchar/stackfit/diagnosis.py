@@ -146,7 +146,7 @@ def diagnose(problem: Problem, vector: FloatArray) -> Diagnosis:
 def _explains_more(world: World, scatter: float, cause: Finding) -> bool:
     """Whether uneven scatter alone is likelier than a cause and even scatter."""
     factor = cause.deviance / max(world.expected, 1.0)
-    return factor > 1.0 and scatter + _TIE < world.rows * (np.log(factor) + 1.0)
+    return factor > 1.0 and scatter + _TIE < world.telling * (np.log(factor) + 1.0)
 
 
 # ---- causes ----
@@ -287,7 +287,7 @@ def _scatter(world: World) -> list[tuple[float, str]]:
     square = world.residual**2
     factor = world.deviance / max(world.expected, 1.0)
     trials = (
-        world.rows * (np.log(factor) + 1.0),
+        world.telling * (np.log(factor) + 1.0),
         f"fewer trials than stated, about one of {factor:.3g} (shots counted more than once)",
     )
     step = 1e-4
