@@ -154,7 +154,7 @@ def test_a_sweep_of_durations_is_drawn_over_the_duration():
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "logit")
     assert list(curves(axes)) == ["0.25 V", "0.3 V"]
     duration, rate = curves(axes)["0.3 V"]
-    assert rate == pytest.approx(fit.error_rate("p_to_ap", 0.3, 1e-9 * duration), rel=1e-12)
+    assert rate == pytest.approx(fit.error_rate("p_to_ap", 0.3, 1e-9 * duration), rel=1e-9)
     assert np.unique(drawn(axes)[:, 0]) == pytest.approx(1e9 * np.unique(rows["duration_s"]))
     figure.draw_without_rendering()
     lower = next(one for one in figure.axes if one.get_xlabel())

@@ -158,8 +158,8 @@ def test_table_and_solver_agree_on_load_lines(lambda_, most):
 
 def test_threshold_is_where_the_share_switches():
     pulses = pulses_at(FILM, [1e-9, 1e-5], [0.01, 0.5, 0.99])
-    log = SwitchingModel(FILM).log_error_rate(nominal_values(FILM), Pulses.of(pulses, 300.0))
-    assert -np.expm1(log) == pytest.approx([0.01, 0.5, 0.99] * 4, abs=1e-4)
+    rate = SwitchingModel(FILM).solved_error_rate(nominal_values(FILM), Pulses.of(pulses, 300.0))
+    assert 1.0 - rate == pytest.approx([0.01, 0.5, 0.99] * 4, abs=1e-4)
 
 
 # ---- what comes back ----
@@ -500,7 +500,7 @@ def test_fit_without_a_film_has_no_stack():
 
 def test_correlated_devices(file):
     study = study_of(file.parent, 'diameter = 0.02\ntmr = 0.04\ncorrelation = { "diameter tmr" = -0.6 }')
-    normal = np.random.default_rng(29).normal(size=(20_000, 9))
+    normal = np.random.default_rng(29).normal(size=(20_000, 10))
     devices = devices_at(study, normal)
     r = np.corrcoef(devices["diameter_m"], devices["tmr"])[0, 1]
     assert r == pytest.approx(-0.6, abs=FAR * 0.64 / np.sqrt(20_000))

@@ -159,7 +159,7 @@ def two_states(amplitude, durations):
         np.tile(durations / RELAXATION, (15, 1)),
         lambda z: amplitude**2 * conductance(z),
     )
-    rate, energy = (np.tensordot(weights, each, 1) / weights.sum() for each in result)
+    rate, energy = (np.tensordot(weights, each, 1) / weights.sum() for each in result[:2])
     return np.log10(rate), energy * RELAXATION + 1e-15
 
 

@@ -15,7 +15,7 @@ with its mean f_1 over Boltzmann's density behind the barrier, the drive on.
 
 A pulse that hardly ever switches has an error rate near 1, of which a computer keeps 16 digits.
 `log_exponent` therefore gives ln(-ln WER): for 1 - WER = p, small, that is ln p, for a small WER it is the
-logarithm of how many orders of magnitude it has. Below p = 1e-5, or 1e-3 where no barrier is to be crossed,
+logarithm of how many orders of magnitude it has. Below p = 1e-4, or 1e-3 where no barrier is to be crossed,
 it is from `mtjchar.physics.rare_switching`, above ten times that from the equation for the error rate,
 between them a mixture of both. Just after the start of a pulse p is less than lambda tau, because the density
 in the well has to tilt first: at Delta = 58 and i = 0.33 by a factor 1.5 at tau = 20, and 1600 at tau = 3.
@@ -42,7 +42,7 @@ OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 _HANDOVER = 40.0  # tau_0, times the overdrive where that is above 1: faster modes have died out by then
 _LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; the inverse of the mean time of escape is as good
 # Probability of switching between which two ways are mixed: where a barrier is to be crossed, and where not.
-_BARRIER, _RARE = (1e-5, 1e-4), (1e-3, 1e-2)
+_BARRIER, _RARE = (1e-4, 1e-3), (1e-3, 1e-2)
 _IN_WELL_POINTS = 2001
 _PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
 
