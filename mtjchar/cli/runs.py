@@ -8,6 +8,7 @@ import json
 import platform
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -133,16 +134,45 @@ def _sweep(
     from mtjchar.sweep.pool import cluster
     from mtjchar.sweep.run import sweep
 
-    # What a batch system sends when the time is up ends the sweep as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     where = contextlib.nullcontext() if address is None else cluster(address)
     try:
-        with where as executor, progress_bar("sweep", "samples") as bar, _logged(json_log, bar) as log:
-            sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
+        with (
+            where as executor,
+            progress_bar("sweep", "samples") as bar,
+            _logged(json_log, bar) as log,
+            _interruptible(bar) as progress,
+        ):
+            sweep(study, out, workers=workers, executor=executor, limit=limit, progress=progress, log=log)
     except KeyboardInterrupt:
         error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
         raise typer.Exit(_INTERRUPTED) from None
     console.print(f"samples in {out}")
+
+
+@contextlib.contextmanager
+def _interruptible(bar: Bar) -> Iterator[Callable[[int, int], None]]:
+    """Let Ctrl-C end a sweep, and SIGTERM, which a batch system sends when the time is up.
+
+    Python drops a KeyboardInterrupt that falls into a finalizer or a library's callback. The next step of the
+    progress then raises it.
+    """
+    asked = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    def progress(done: int, total: int) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        bar(done, total)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield progress
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
