@@ -33,10 +33,10 @@ from mtjchar.stackfit.problem import Data, Problem
 FloatArray = npt.NDArray[np.float64]
 
 FALSE_ALARMS = 1e-3
-"""Chance that a fit of data that the model describes is said to be wrong: by all tests together, at most."""
+"""Largest false-alarm rate of all tests together, for a fit that describes its data."""
 
 SYSTEMATIC = "systematic deviations: intervals are not 95 % intervals"
-"""What is said of intervals where the residuals have a pattern."""
+"""Label of the intervals of a fit whose residuals have a pattern."""
 
 _SHARES = {"deviance": 0.25, "causes": 0.5, "patterns": 0.25}  # of the false alarms
 _TIE = 6.0  # deviance, below which data do not tell two causes apart

@@ -1,8 +1,8 @@
 """Profile likelihood: intervals that know bounds and curvature.
 
 The walk takes the table of error rates, with the solver's residuals and derivatives put in; the deviance at
-each end that it finds is then checked with the solver itself, and where it is not the one asked for, the walk
-goes on with the solver's residuals and derivatives from there.
+each end is then checked with the solver itself. Where it is not the one asked for, the walk continues with
+the residuals and derivatives of the solver at that end.
 
 References
 ----------

@@ -79,7 +79,7 @@ def set_up(
     per_direction: Sequence[str],
     start: Mapping[str, float],
 ) -> tuple[Problem, dict[str, float], WaferFit | None]:
-    """Tell what is fitted to what, the values to start from, and the wafer; arguments as of `fit_stack`."""
+    """Return the problem, the start values and the fit of the wafer; arguments as of `fit_stack`."""
     used = [table for table in tables if table.kind in FITTED_KINDS]
     wafers = [table for table in tables if table.kind == "wafer"]
     if not (used or wafers):
