@@ -48,7 +48,9 @@ Found = dict[str, tuple[float, float, float, float, float]]  # truth, value, sta
 
 def film() -> Film:
     """Ikeda's stack with a thin barrier, which the truth differs from by some 10 %."""
-    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
+    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
+        update={"resistance_area_product": 5e-12, "torque": "current"}
+    )
     return Film(stack, 40e-9)
 
 

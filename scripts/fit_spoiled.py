@@ -44,7 +44,9 @@ def sato() -> Film:
 
 def ikeda() -> Film:
     """Ikeda's stack with a thin barrier at 40 nm."""
-    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
+    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
+        update={"resistance_area_product": 5e-12, "torque": "current"}
+    )
     return Film(stack, 40e-9)
 
 

@@ -29,9 +29,10 @@ def simulate(study, device, direction, amplitude, duration, *, walkers, seed, re
     cell, stack, pulse = study.cell, study.stack, study.pulse
     assert stack.vcma_coefficient == stack.field_like_torque == cell.external_field.z == 0.0
     delta, t_d = device["thermal_stability"], device["relaxation_time_s"]
-    critical = (
-        4 * device["damping"] * E * K_B * cell.temperature * delta / (HBAR * device["spin_polarization"])
-    )
+    efficiency = device["spin_polarization"]
+    if stack.torque == "voltage":
+        efficiency /= 1 + efficiency**2
+    critical = 4 * device["damping"] * E * K_B * cell.temperature * delta / (HBAR * efficiency)
     square, start = stack.slonczewski_lambda**2, 1.0 if direction == "p_to_ap" else -1.0
     on, rp, tmr, half = (
         cell.transistor.on_resistance,
@@ -83,7 +84,10 @@ def simulate(study, device, direction, amplitude, duration, *, walkers, seed, re
         _, later, slope_later = currents(volts + dt * slope, then)
         volts += 0.5 * dt * (slope + slope_later)
         energy += 0.5 * dt * (np.maximum(now * delivered, 0.0) + np.maximum(then * later, 0.0))
-        overdrive = through / critical * 2 * square / (square + 1 + (square - 1) * start * z)
+        if stack.torque == "voltage":
+            overdrive = junction / (rp * critical)
+        else:
+            overdrive = through / critical * 2 * square / (square + 1 + (square - 1) * start * z)
         z = _moved(z, overdrive, delta, step, rng)
     for _ in range(int(8 / step / 4)):
         z = _moved(z, 0.0, delta, 4 * step, rng)

@@ -13,7 +13,9 @@ from mtjchar.stackfit import (
 )
 from mtjchar.study import load_stack, load_study
 
-STACK = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
+STACK = load_stack("data/stacks/ikeda2010.toml").model_copy(
+    update={"resistance_area_product": 5e-12, "torque": "current"}
+)
 FILM = Film(STACK, 40e-9)
 TRUTH = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e-9}
 DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 5), (0.05, 0.3, 0.7, 0.95)

@@ -11,7 +11,7 @@ import pytest
 from mtjchar.stackfit import Film, pulses_at, simulate_counts, simulate_loops
 from mtjchar.study import load_stack, load_study
 
-STACK = "data/stacks/ikeda2010.toml"
+STACK = "tests/reference/per_current.toml"
 
 
 @pytest.fixture(scope="module")

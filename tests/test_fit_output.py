@@ -14,7 +14,7 @@ from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack
 
-STACK = "data/stacks/ikeda2010.toml"
+STACK = "tests/reference/per_current.toml"
 FILM = Film(load_stack(STACK), 40e-9)
 
 

@@ -48,7 +48,7 @@ def study(devices=256, seed=3, variability=TWO, **sweep_of):
         "seed": seed,
     }
     return Study(
-        stack=DEMO.stack.model_copy(update={"tmr": 1e-6}),
+        stack=DEMO.stack.model_copy(update={"tmr": 1e-6, "torque": "current"}),
         junction=DEMO.junction,
         cell=DEMO.cell.model_copy(
             update={
@@ -285,7 +285,7 @@ def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
     # The goal is 2,000 devices at 1e-12; own measurement: 256 have widths below 0.27 on these pulses.
     numbers = {
         "amplitude": {"start": 0.7, "stop": 1.0, "points": 2},
-        "duration": {"start": 8e-9, "stop": 18e-9, "points": 4},
+        "duration": {"start": 8e-9, "stop": 32e-9, "points": 6},
         "devices": 256,
     }
     one = DEMO.model_copy(update={"sweep": type(DEMO.sweep)(**numbers)})

@@ -29,7 +29,9 @@ DURATIONS = np.geomspace(1.8e-9, 6e-9, 5)
 def study(*, tilt=0.0, aspect=1.0, trials=1000, seed=1, stack=None, **field):
     return DEMO.model_copy(
         update={
-            "stack": DEMO.stack.model_copy(update={"reference_tilt": tilt, **(stack or {})}),
+            "stack": DEMO.stack.model_copy(
+                update={"reference_tilt": tilt, "torque": "current", **(stack or {})}
+            ),
             "junction": DEMO.junction.model_copy(update={"aspect_ratio": aspect}),
             "cell": DEMO.cell.model_copy(update={"external_field": ExternalField(**field)}),
             "sweep": DEMO.sweep.model_copy(update={"trials": trials, "seed": seed}),
@@ -51,8 +53,9 @@ def both(asked, direction, method=count_failures, devices=None, amplitudes=AMPLI
         ("p_to_ap", {"z": 0.02}),
         ("ap_to_p", {"stack": {"slonczewski_lambda": 1.3, "field_like_torque": 0.2}}),
         ("p_to_ap", {"stack": {"vcma_coefficient": 30e-15}}),
+        ("ap_to_p", {"z": 0.01, "stack": {"torque": "voltage", "vcma_coefficient": 30e-15}}),
     ],
-    ids=["down", "up", "field", "torque", "vcma"],
+    ids=["down", "up", "field", "torque", "vcma", "voltage"],
 )
 def test_rates_and_energies_are_those_of_fokker_planck(direction, changes):
     # A tilt of 1e-6 rad breaks the symmetry and changes nothing. Binomial limits.

@@ -295,14 +295,18 @@ def test_numpy_numbers_reach_ngspice_as_numbers():
 # ---- the vector model -------------------------------------------------------------------------------
 
 
-def asymmetric(study, *, tilt=0.0, aspect=1.0, **field):
+TORQUES = {
+    "current": {"torque": "current", "field_like_torque": 0.2, "slonczewski_lambda": 1.3},
+    "voltage": {"torque": "voltage", "field_like_torque": 0.7},
+}
+
+
+def asymmetric(study, *, law="current", tilt=0.0, aspect=1.0, **field):
     """Add field (T), tilt (rad) and ellipse to a study."""
     return study.model_copy(
         update={
             "cell": study.cell.model_copy(update={"external_field": ExternalField(**field)}),
-            "stack": study.stack.model_copy(
-                update={"reference_tilt": tilt, "field_like_torque": 0.2, "slonczewski_lambda": 1.3}
-            ),
+            "stack": study.stack.model_copy(update={"reference_tilt": tilt, **TORQUES[law]}),
             "junction": study.junction.model_copy(update={"aspect_ratio": aspect}),
         }
     )
@@ -338,12 +342,13 @@ def divider_current(amplitude, cosine, cell, series):
     return (amplitude - volt) / series, volt
 
 
+@pytest.mark.parametrize("law", list(TORQUES))
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_write_with_field_tilt_and_ellipse_is_that_of_gilbert_s_equation(direction):
+def test_write_with_field_tilt_and_ellipse_is_that_of_gilbert_s_equation(direction, law):
     # Another program: scipy's DOP853 on Gilbert's implicit form, the divider by brentq. No capacitance, so
     # that the current follows at once.
     study = ideal(800.0, line=100.0, capacitance=0.0)
-    study = asymmetric(study, tilt=0.15, aspect=1.5, x=0.01, y=-0.008, z=0.012)
+    study = asymmetric(study, law=law, tilt=0.15, aspect=1.5, x=0.01, y=-0.008, z=0.012)
     polar, azimuth = (0.2 if direction == "p_to_ap" else np.pi - 0.2), 0.7
     row = nominal_device(study).iloc[0]
     cell = nominal_cell(study, u0=np.arctanh(np.cos(polar)), phi0=azimuth)
@@ -361,10 +366,15 @@ def test_write_with_field_tilt_and_ellipse_is_that_of_gilbert_s_equation(directi
 
     def slope(time, m):
         volts = sign * amplitude * np.interp(time, corners, [0.0, 1.0, 1.0, 0.0])
-        current, _ = divider_current(volts, m @ p, cell.iloc[0], 1000.0)
-        efficiency = 0.62 * 1.69 / (2.69 + 0.69 * (m @ p))  # P L^2/[(L^2+1) + (L^2-1) m.p], P = 0.62, L = 1.3
-        a_j = constants.hbar * efficiency * current / (constants.e * magnetization * volume)
-        field = linear * m + [0.01, -0.008, 0.012] + 0.2 * a_j * p
+        current, volt = divider_current(volts, m @ p, cell.iloc[0], 1000.0)
+        if law == "current":
+            # P L^2/[(L^2+1) + (L^2-1) m.p], P = 0.62, L = 1.3
+            drive, ratio = current * 0.62 * 1.69 / (2.69 + 0.69 * (m @ p)), 0.2
+        else:
+            # Half of P/(1 + P^2) V/R_P; the field-like torque goes as V^2, 0.7 at 1 V.
+            drive, ratio = 0.5 * 0.62 / (1 + 0.62**2) * volt / cell["rp"].iloc[0], 0.7 * volt
+        a_j = constants.hbar * drive / (constants.e * magnetization * volume)
+        field = linear * m + [0.01, -0.008, 0.012] + ratio * a_j * p
         torque = -GAMMA * np.cross(m, field) - GAMMA * a_j * np.cross(m, np.cross(m, p))
         cross = np.array([[0, -m[2], m[1]], [m[2], 0, -m[0]], [-m[1], m[0], 0]])
         return np.linalg.solve(np.eye(3) - damping * cross, torque)

@@ -23,7 +23,9 @@ def study(spacing=("refined", "refined"), points=(AMPLITUDES, DURATIONS), **chan
         for one, how, count in zip((DEMO.sweep.amplitude, DEMO.sweep.duration), spacing, points, strict=True)
     )
     grid = {"amplitude": amplitude, "duration": duration, "devices": 2, **changed}
-    return DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update=grid)})
+    # Per current, because the measured errors below are of that law.
+    stack = DEMO.stack.model_copy(update={"torque": "current"})
+    return DEMO.model_copy(update={"stack": stack, "sweep": DEMO.sweep.model_copy(update=grid)})
 
 
 # ---- the division of an axis ------------------------------------------------------------------------

@@ -130,10 +130,10 @@ def test_nominal_device_is_that_of_the_stack():
     device = nominal_device(study()).iloc[0]
     for name, column in COLUMNS.items():
         assert device[column] == pytest.approx(study().nominal(name), rel=1e-14, abs=0)
-    # Published: Delta about 40 (Ikeda 2010), which the stack gives; Ic0 = 4 alpha e kB T 40/(hbar 0.62); t_D
-    # and R_P by hand: (1 + a^2)/(a gamma B), 5 ohm um^2/(pi/4 (40 nm)^2).
+    # Published: Delta about 40 (Ikeda 2010), which the stack gives; Ic0 = 4 alpha e kB T 40/(hbar eta) with
+    # eta = 0.62/(1 + 0.62^2); t_D and R_P by hand: (1 + a^2)/(a gamma B), 5 ohm um^2/(pi/4 (40 nm)^2).
     assert device["thermal_stability"] == pytest.approx(40.0, rel=1e-9)
-    assert device["critical_current_A"] == pytest.approx(43.85e-6, abs=0.02e-6)
+    assert device["critical_current_A"] == pytest.approx(43.85e-6 * (1 + 0.62**2), abs=0.02e-6)
     field = device["anisotropy_field_T"]
     assert device["relaxation_time_s"] == pytest.approx(
         (1 + 0.027**2) / (0.027 * 1.760859e11 * field), rel=1e-12, abs=0
@@ -145,11 +145,12 @@ def test_nominal_device_is_that_of_the_stack():
 def test_delta_is_half_ms_hk_v_over_kt():
     table = sample_devices(study(64, temperature=350.0))
     volume = np.pi / 4 * table["diameter_m"] ** 2 * table["free_layer_thickness_m"]
-    # Analytic: Delta = mu0 Hk Ms V/(2 kB T), and Ic0 = 4 alpha e kB T Delta/(hbar P); CODATA constants.
+    # Analytic: Delta = mu0 Hk Ms V/(2 kB T), and Ic0 = 4 alpha e kB T Delta/(hbar eta), eta =
+    # P/(1 + P^2); CODATA constants.
     delta = table["anisotropy_field_T"] * table["saturation_magnetization_A_per_m"] * volume
     np.testing.assert_allclose(table["thermal_stability"], delta / (2 * 1.380649e-23 * 350), rtol=1e-12)
     current = 4 * table["damping"] * 1.602176634e-19 * 1.380649e-23 * 350 * table["thermal_stability"]
-    expected = current / (1.054571817e-34 * table["spin_polarization"])
+    expected = current * (1 / table["spin_polarization"] + table["spin_polarization"]) / 1.054571817e-34
     np.testing.assert_allclose(table["critical_current_A"], expected, rtol=1e-9)
 
 

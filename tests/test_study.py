@@ -624,17 +624,20 @@ def test_shipped_stacks_have_their_published_stability(file, diameter, stability
     assert nominal_device(one)["thermal_stability"].iloc[0] == pytest.approx(stability, rel=1e-9)
 
 
-def test_files_that_older_versions_wrote_keep_their_factors(tmp_path):
-    # They had no key for it: Sato and Ishii's.
+@pytest.mark.parametrize(
+    ("key", "today", "before"), [("demagnetization", "exact", "sato-ishii"), ("torque", "voltage", "current")]
+)
+def test_files_that_older_versions_wrote_keep_their_meaning(tmp_path, key, today, before):
+    # They had no such key: Sato and Ishii's factors, a torque per current.
     data = tomllib.loads(load_study(DEMO).to_toml())
-    del data["stack"]["demagnetization"]
+    del data["stack"][key]
     load(tmp_path, data)
-    assert load_study(tmp_path / "study.toml").stack.demagnetization == "exact"
-    assert load_study(tmp_path / "study.toml", written=True).stack.demagnetization == "sato-ishii"
-    assert RunDirectory.open(tmp_path).study.stack.demagnetization == "sato-ishii"
+    assert getattr(load_study(tmp_path / "study.toml").stack, key) == today
+    assert getattr(load_study(tmp_path / "study.toml", written=True).stack, key) == before
+    assert getattr(RunDirectory.open(tmp_path).study.stack, key) == before
     fitted = tmp_path / "fitted.toml"
     fitted.write_text(tomli_w.dumps({**data["stack"], "fit": {}}), encoding="utf-8")
-    assert load_stack(fitted).demagnetization == "sato-ishii"
+    assert getattr(load_stack(fitted), key) == before
 
 
 # ---- the reference in docs ----

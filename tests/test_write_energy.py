@@ -31,7 +31,8 @@ def study(durations, amplitude, *, line=FAST, rise=100e-12, fall=100e-12, stack=
                 "free_layer_thickness": 1.6e-9, "saturation_magnetization": 1e6,
                 "interfacial_anisotropy": 1.13e-3, "demagnetization": "sato-ishii",
                 "damping": 0.01, "spin_polarization": 0.65,
-                "resistance_area_product": 5e-12, "tmr": 1.5, "tmr_half_bias": 0.5, **(stack or {}),
+                "resistance_area_product": 5e-12, "tmr": 1.5, "tmr_half_bias": 0.5, "torque": "current",
+                **(stack or {}),
             },
             "junction": {"diameter": 35e-9},
             "cell": {

@@ -26,14 +26,15 @@ _LARGEST_KICK = 0.1
 _LARGEST_RELAXATION = 0.1
 
 
-def step_limit(macrospin: Macrospin, current: float, anisotropy: float) -> float:
-    """Longest step (s) at a current (A) and an anisotropy field (T); see `llgs.largest_step`."""
+def step_limit(macrospin: Macrospin, current: float, anisotropy: float, further: float = 0.0) -> float:
+    """Longest step (s) at a current (A), an anisotropy and a further field (T); see `llgs.largest_step`."""
     damping = max(macrospin.damping, _SMALLEST_DAMPING)
     angle = min(_LARGEST_ANGLE, (8.0 * _DAMPING_ERROR * damping) ** (1.0 / 3.0))
     torque = macrospin.lambda_**2 * macrospin.torque_per_current * current
     field = (
         float(np.ptp(field_diagonal(macrospin, anisotropy)))
         + float(np.linalg.norm(macrospin.field))
+        + further
         + torque * math.hypot(1.0, macrospin.field_like)
     )
     kick = _LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
@@ -175,9 +176,11 @@ class Ensemble:
         self._along = macrospin.field_like - damping
         self._square = macrospin.lambda_**2
 
-    def _drive(self, m: FloatArray, step: int) -> tuple[float | FloatArray, FloatArray | None]:
-        """Angles per step of the field along z over m_z, and of the damping-like torque."""
-        return self._axial[step], self._damping_like(m, self._torque[step])
+    def _drive(
+        self, m: FloatArray, step: int
+    ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
+        """Angles per step of the field along z over m_z, of the damping-like torque, of a field along p."""
+        return self._axial[step], self._damping_like(m, self._torque[step]), None
 
     def advance(self, step: int, rng: np.random.Generator | None) -> None:
         """One Heun step from `step` to `step + 1`."""
@@ -209,13 +212,16 @@ class Ensemble:
         """Put dm/dt of equations 1 and 2, times the step, into `out`."""
         field, product, row, other = self._field, self._product, self._row, self._other
         np.copyto(field, self._noise)
-        axial, torque = self._drive(m, step)
+        axial, torque, along = self._drive(m, step)
         field[2] += np.multiply(m[2], axial, out=row)
         if self._shape_y:
             field[1] += np.multiply(m[1], self._shape_y, out=row)
         if torque is not None:
             for component, p in self._reference:  # equation 1
                 field[component] += np.multiply(torque, self._along * p, out=row)
+        if along is not None:
+            for component, p in self._reference:
+                field[component] += np.multiply(along, p, out=row)
 
         # out = -(m x B_1)
         for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
@@ -252,7 +258,9 @@ class Ensemble:
 class LoadedEnsemble(Ensemble):
     """An `Ensemble` whose drive is a power series in m.p, and which counts the charge of its walkers.
 
-    `current` (A) and `anisotropy` (T) have the shape (terms, walkers) or (terms, 1).
+    `current` (A) and `anisotropy` (T) have the shape (terms, walkers) or (terms, 1); likewise
+    `torque_current` (A), whose torque acts in the place of that of `current`, and `reference_field` (T), a
+    field along the reference layer.
     """
 
     def __init__(
@@ -262,13 +270,19 @@ class LoadedEnsemble(Ensemble):
         plan: Plan,
         current: FloatArray,
         anisotropy: FloatArray,
+        torque_current: FloatArray | None = None,
+        reference_field: FloatArray | None = None,
     ) -> None:
         super().__init__(macrospin, initial, plan)
-        self._cosine, self._softened, self._sum = (np.zeros(self.m.shape[1]) for _ in range(3))
+        self._cosine, self._softened, self._sum, self._field_along = (
+            np.zeros(self.m.shape[1]) for _ in range(4)
+        )
         self._half = 0.5 * plan.dt
         scale = GAMMA * plan.dt / (1.0 + macrospin.damping**2)
         self._per_ampere = scale * macrospin.torque_per_current
         self._current = list(current)
+        self._torque_current = None if torque_current is None else list(torque_current)
+        self._reference_field = None if reference_field is None else list(scale * reference_field)
         axial = scale * anisotropy
         axial[0] += scale * field_diagonal(macrospin, 0.0)[2]
         self._series = list(axial)
@@ -278,23 +292,33 @@ class LoadedEnsemble(Ensemble):
         """Time integral of the current of each walker, A s."""
         return self._half * self._sum
 
-    def _drive(self, m: FloatArray, step: int) -> tuple[float | FloatArray, FloatArray | None]:  # noqa: ARG002
+    def _drive(
+        self,
+        m: FloatArray,
+        step: int,  # noqa: ARG002
+    ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
         cosine, torque, other = self._cosine, self._efficiency, self._other
         cosine.fill(0.0)
         for component, p in self._reference:
             cosine += np.multiply(m[component], p, out=other)
         _power_series(self._current, cosine, torque)
         self._sum += torque
+        if self._torque_current is not None:
+            _power_series(self._torque_current, cosine, torque)
         np.multiply(torque, self._per_ampere, out=torque)
         if self._square != 1.0:
             np.multiply(torque, 2.0 * self._square, out=torque)
             np.multiply(cosine, self._square - 1.0, out=other)
             other += self._square + 1.0
             np.divide(torque, other, out=torque)
+        along = None
+        if self._reference_field is not None:
+            along = self._field_along
+            _power_series(self._reference_field, cosine, along)
         if len(self._series) == 1:
-            return self._series[0], torque
+            return self._series[0], torque, along
         _power_series(self._series, cosine, self._softened)
-        return self._softened, torque
+        return self._softened, torque, along
 
 
 def _power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray) -> None:

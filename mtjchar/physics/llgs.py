@@ -70,6 +70,7 @@ __all__ = [
     "energy",
     "equilibrium",
     "largest_step",
+    "largest_step_on_load_line",
     "simulate",
     "simulate_on_load_line",
     "simulate_reduced",
@@ -180,6 +181,8 @@ def simulate_on_load_line(
     step: float,
     current: npt.ArrayLike,
     anisotropy_field: npt.ArrayLike | None = None,
+    torque_current: npt.ArrayLike | None = None,
+    reference_field: npt.ArrayLike | None = None,
     record: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> LoadedTrajectory:
@@ -195,6 +198,12 @@ def simulate_on_load_line(
     anisotropy_field : array_like, shape (terms,) or (terms, walkers), optional
         Likewise in the place of `macrospin.anisotropy_field`, T, where the voltage that controls it follows
         the angle too.
+    torque_current : array_like, shape (terms,) or (terms, walkers), optional
+        Likewise the current whose torque acts, A, where that is not `current`: V/R_P for a torque that goes
+        with the voltage V, and P/(1 + P^2) for `macrospin.polarization` then.
+    reference_field : array_like, shape (terms,) or (terms, walkers), optional
+        Likewise a field along the reference layer, T: a field-like torque that goes with the square of the
+        voltage.
 
     Returns
     -------
@@ -215,17 +224,23 @@ def simulate_on_load_line(
     field = macrospin.anisotropy_field if anisotropy_field is None else anisotropy_field
     series = _checked_series("current", current, m.shape[1])
     axial = _checked_series("anisotropy_field", field, m.shape[1])
+    named = {"torque_current": torque_current, "reference_field": reference_field}
+    others = {
+        name: None if each is None else _checked_series(name, each, m.shape[1])
+        for name, each in named.items()
+    }
     plan = Plan.make(macrospin, duration, step, 0.0, None, record, rng)
-    cosine = np.linspace(-1.0, 1.0, 33)
-    largest, fields = float(np.abs(polyval(cosine, series)).max()), polyval(cosine, axial)
-    plan.refuse_above(
-        min(step_limit(macrospin, largest, float(extreme)) for extreme in (fields.min(), fields.max()))
-    )
+    acting = series if others["torque_current"] is None else others["torque_current"]
+    plan.refuse_above(largest_step_on_load_line(macrospin, acting, axial, others["reference_field"]))
     states = np.empty((len(plan.recorded), 3, m.shape[1]))
     charge = np.empty((len(plan.recorded), m.shape[1]))
     for part in _blocks(m.shape[1]):
-        own = (each[:, part] if each.shape[1] > 1 else each for each in (series, axial))
-        ensemble = LoadedEnsemble(macrospin, m[:, part], plan, *own)
+        own, field = (each[:, part] if each.shape[1] > 1 else each for each in (series, axial))
+        optional = {
+            name: each[:, part] if each is not None and each.shape[1] > 1 else each
+            for name, each in others.items()
+        }
+        ensemble = LoadedEnsemble(macrospin, m[:, part], plan, own, field, **optional)
         for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
             states[row, :, part] = state
             charge[row, part] = ensemble.charge
@@ -306,6 +321,20 @@ def largest_step(macrospin: Macrospin, current: float = 0.0) -> float:
     of 0.1 rms per step.
     """
     return step_limit(macrospin, abs(current), macrospin.anisotropy_field)
+
+
+def largest_step_on_load_line(
+    macrospin: Macrospin,
+    torque_current: FloatArray,
+    anisotropy_field: FloatArray,
+    reference_field: FloatArray | None,
+) -> float:
+    """Longest step that `simulate_on_load_line` accepts, s; its series, of shape (terms, walkers)."""
+    cosine = np.linspace(-1.0, 1.0, 33)
+    largest = float(np.abs(polyval(cosine, torque_current)).max())
+    further = 0.0 if reference_field is None else float(np.abs(polyval(cosine, reference_field)).max())
+    fields = polyval(cosine, anisotropy_field)
+    return min(step_limit(macrospin, largest, float(one), further) for one in (fields.min(), fields.max()))
 
 
 def _blocks(walkers: int) -> list[slice]:

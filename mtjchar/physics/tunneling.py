@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
+_ROUNDS = 6  # of Newton's iteration: the voltage is then exact to rounding
+
 
 def parallel_resistance(resistance_area_product: FloatArray, diameter: FloatArray) -> FloatArray:
     """Resistance of the parallel state, ohm, of a circular junction (ohm m^2 and m)."""
@@ -28,6 +30,41 @@ def tmr_at_bias(tmr: FloatArray, voltage: FloatArray, half_bias: FloatArray) -> 
     """
     # [2], bias dependence of the TMR.
     return tmr / (1.0 + (voltage / half_bias) ** 2)
+
+
+def voltage_at_current(
+    current: FloatArray, m_z: FloatArray, parallel: FloatArray, tmr: FloatArray, half_bias: FloatArray
+) -> FloatArray:
+    """Voltage across a junction that carries a current, V; broadcasts.
+
+    Parameters
+    ----------
+    current : ndarray
+        A, at least 0.
+    m_z : ndarray
+        Cosine of the angle between the layers.
+    parallel : ndarray
+        Resistance of the parallel state, ohm.
+    tmr, half_bias : ndarray
+        TMR at zero bias, and the voltage (V) that halves it.
+
+    Examples
+    --------
+    >>> found = voltage_at_current(*map(np.asarray, (5e-5, -1.0, 4e3, 1.0, 0.5)))
+    >>> float((found / (4e3 * (1.0 + tmr_at_bias(1.0, found, 0.5)))).round(12))
+    5e-05
+    """
+    # With x = V/Vh, [1] and [2] make I R_P/Vh = x (x^2 + 1 + a)/(x^2 + 1 + TMR), a = TMR (1 + m_z)/2, which
+    # rises with x. Newton's iteration starts at the larger of its bounds, those of P and of zero bias.
+    low, a = current * parallel / half_bias, 0.5 * tmr * (1.0 + m_z)
+    high = low * (1.0 + tmr) / (1.0 + a)
+    x = high
+    for _ in range(_ROUNDS):
+        numerator, denominator = x**2 + 1.0 + a, x**2 + 1.0 + tmr
+        share = numerator / denominator
+        slope = share + 2.0 * x**2 * (tmr - a) / denominator**2
+        x = np.clip(x - (x * share - low) / slope, low, high)
+    return np.asarray(x * half_bias)
 
 
 def conductance(m_z: FloatArray, parallel: FloatArray, tmr: FloatArray) -> FloatArray:

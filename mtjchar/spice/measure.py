@@ -49,9 +49,9 @@ class LoadLine(NamedTuple):
         Through the junction, positive in the direction that favours the state written.
     junction_voltage_V : ndarray, shape (devices, amplitudes, points)
         From the free to the reference layer.
-    rise, fall : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
-        Current over that of the plateau, mean in each part of the edges (see `EdgeTimes`), with the junction
-        held in P and in AP.
+    rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
+        Current and junction voltage over those of the plateau, means in each part of the edges (see
+        `EdgeTimes`), with the junction held in P and in AP.
     rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
         What the drivers deliver in each of these parts, likewise: to the junction, to the lines and, in the
         first and the last part, to the word line.
@@ -75,6 +75,8 @@ class LoadLine(NamedTuple):
     junction_voltage_V: FloatArray
     rise: FloatArray
     fall: FloatArray
+    rise_voltage: FloatArray
+    fall_voltage: FloatArray
     rise_energy_J: FloatArray
     fall_energy_J: FloatArray
     line_energy_J: FloatArray
@@ -202,7 +204,8 @@ def _failed(reason: str, status: str) -> LoadLine:
     words = (np.array([[one]], dtype=object) for one in (reason, status, ""))
     m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
     losses = np.full((1, 1, 2, 2), np.nan)
-    return LoadLine(m_z, line, line, edge, edge, edge, edge, energy, losses, energy, *words)
+    edges = (edge, edge, edge, edge, edge, edge)
+    return LoadLine(m_z, line, line, *edges, energy, losses, energy, *words)
 
 
 def _measure_batch(
@@ -245,8 +248,10 @@ def _measure_batch(
         voltage,
         shapes[:, :, _RISE],
         shapes[:, :, _FALL],
-        energy[:, :, _RISE],
-        energy[:, :, _FALL],
+        shapes[:, :, _RISE_VOLTAGE],
+        shapes[:, :, _FALL_VOLTAGE],
+        energy[:, :, :EDGE_PARTS],
+        energy[:, :, EDGE_PARTS:],
         _line_energy(study, high, current[:, :, [-1, 0]], amplitudes[:, None]),
         shapes[:, :, _LOSS] * amplitudes[:, None, None] ** 2,
         shapes[:, :, _WORD].mean(axis=-1),
@@ -265,9 +270,9 @@ def _line_energy(study: Study, high: str, current: FloatArray, amplitude: FloatA
     return 0.5 * (driven.capacitance * on_driven**2 + other.capacitance * on_other**2)
 
 
-# What `_edges` returns, along its last axis: currents of rise and fall, energies of both, losses, word line.
-_RISE, _FALL = slice(0, EDGE_PARTS), slice(EDGE_PARTS, 2 * EDGE_PARTS)
-_ENERGY = slice(2 * EDGE_PARTS, 4 * EDGE_PARTS)
+# What `_edges` returns, along its last axis: currents, voltages, energies of both edges, losses, word line.
+_RISE, _FALL, _RISE_VOLTAGE, _FALL_VOLTAGE = (slice(k * EDGE_PARTS, (k + 1) * EDGE_PARTS) for k in range(4))
+_ENERGY = slice(4 * EDGE_PARTS, 6 * EDGE_PARTS)
 _LOSS, _WORD = slice(_ENERGY.stop, _ENERGY.stop + 2), slice(_ENERGY.stop + 2, _ENERGY.stop + 4)
 
 
@@ -280,10 +285,10 @@ def _edges(
     plateau: list[FloatArray],
     rung: Rung,
 ) -> FloatArray:
-    """Simulate what the edges of a pulse do, shape (cells, 2, 4 EDGE_PARTS + 4).
+    """Simulate what the edges of a pulse do, shape (cells, 2, 6 EDGE_PARTS + 4).
 
-    With the junction held in P and in AP; means of the current over that of the plateau in the parts of the
-    rise and of the fall; over the square of the amplitude the energies of the same parts, and what the driver
+    With the junction held in P and in AP; means of current and voltage over those of the plateau in the parts
+    of rise and fall; over the square of the amplitude the energies of the same parts, and what the driver
     loses in rise and fall; both energies of the word line. `plateau` holds voltage and current in these
     states, (cells, 2).
     """
@@ -301,7 +306,7 @@ def _edges(
     for state, held in enumerate(HELD):
         ngspice.exec_command(f"alter vmz dc = {held!r}")
         time, vectors = _pulse(ngspice, study, high, amplitude, length, step)
-        result[:, state, _RISE], result[:, state, _FALL] = _edge_shapes(
+        result[:, state, : _ENERGY.start] = _edge_shapes(
             cells, held, voltage[:, state], time, _junction_voltage(study, vectors, len(cells)), rise, fall
         )
         # The word line goes up before the rise and down after the fall: with the first part and the last.
@@ -416,24 +421,25 @@ def _edge_shapes(
     time: FloatArray,
     voltage: FloatArray,
     *windows: FloatArray,
-) -> list[FloatArray]:
-    """Mean currents over those of the plateau in parts of windows, given by their limits, (cells, parts).
+) -> FloatArray:
+    """Mean currents, then voltages, over those of the plateau in the parts of windows, given by their limits.
 
-    The driver's current has the charge of the lines in it; the junction's follows from its own voltage, here
-    of shape (cells, times), on the plateau (cells,).
+    Shape (cells, 2 times the parts of all windows). The driver's current has the charge of the lines in it;
+    the junction's follows from its own voltage, here of shape (cells, times), on the plateau (cells,).
     """
     rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
 
     def current(v: FloatArray) -> FloatArray:
         return v * tunneling.conductance(np.array(cosine), rp, tunneling.tmr_at_bias(tmr, v, half))
 
-    charge = make_interp_spline(time, current(voltage), k=1, axis=1).antiderivative()
-    static = current(plateau[:, None])
+    static = plateau[:, None]
     means = []
-    for edges in windows:
-        mean = np.diff(charge(edges), axis=1) / np.diff(edges)
-        means.append(np.divide(mean, static, out=np.zeros_like(mean), where=static != 0.0))
-    return means
+    for waveform, level in ((current(voltage), current(static)), (voltage, static)):
+        integral = make_interp_spline(time, waveform, k=1, axis=1).antiderivative()
+        for edges in windows:
+            mean = np.diff(integral(edges), axis=1) / np.diff(edges)
+            means.append(np.divide(mean, level, out=np.zeros_like(mean), where=level != 0.0))
+    return np.concatenate(means, axis=1)
 
 
 def write_waveforms(

@@ -55,7 +55,7 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
     volume = 0.25 * np.pi * column["diameter_m"] ** 2 * thickness
-    symmetric = torque.spin_torque_efficiency(column["spin_polarization"], np.ones(1), np.zeros(1))
+    efficiency = torque.symmetric_efficiency(column["spin_polarization"], study.stack.torque)
     shape = anisotropy.in_plane_field(magnetization, column["demagnetizing_x"], column["demagnetizing_y"])
     cell, stack, field = study.cell, study.stack, study.cell.external_field
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
@@ -76,10 +76,11 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
             "vhalf": devices.get("tmr_half_bias_V", stack.tmr_half_bias),
             "alpha": devices["damping"],
             "bk": devices["anisotropy_field_T"],
-            "torque": torque.damping_like_field(np.ones(1), symmetric, magnetization, volume),
+            "torque": torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, volume),
             "lambda": devices.get("slonczewski_lambda", stack.slonczewski_lambda),
             "fieldlike": stack.field_like_torque,
             "vcma": vcma,
+            "pervolt": float(stack.torque == "voltage"),
             "delta": devices["thermal_stability"],
             "bz": field.z,
             "bx": field.x,
@@ -103,12 +104,13 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
     """
     field = np.linalg.norm(cells[["bx", "by", "bz"]].to_numpy(), axis=1)
     torque_field = cells["torque"] * cells["lambda"] ** 2 * abs(amplitude) / cells["rp"]
+    per_volt = np.where(cells["pervolt"] == 1.0, abs(amplitude), 1.0)
     total = (
         cells["bk"].abs()
         + cells["shape"]
         + field
         + cells["vcma"].abs() * abs(amplitude)
-        + torque_field * np.hypot(1.0, cells["fieldlike"])
+        + torque_field * np.hypot(1.0, cells["fieldlike"] * per_volt)
     )
     # The head of mtj_llgs.lib: 0.5 ps up to 0.3 T, inversely to the field beyond.
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))

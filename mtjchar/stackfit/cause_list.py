@@ -28,6 +28,7 @@ from mtjchar.stackfit.causes import (
     late,
     mixed_populations,
     multiplied,
+    other_law,
     polarity,
     power_law,
     read_errors,
@@ -246,7 +247,20 @@ def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
                 (-20.0, -5.0, 5.0, 20.0),
             )
         )
-        if "slonczewski_lambda" not in taken:
+        law = problem.model.law
+        if film is not None and "slonczewski_lambda" not in taken:
+            other = "current" if law == "voltage" else "voltage"
+            found.append(
+                Cause(
+                    "torque law",
+                    lambda _: f'a torque that goes with the {other} (torque = "{other}" in the stack)',
+                    other_law,
+                    0.05,
+                    (0.8, 1.2),
+                    (18.0, 20.0, 22.0),
+                )
+            )
+        if law == "current" and "slonczewski_lambda" not in taken:
             low = 1.0 - problem.fixed.get("slonczewski_lambda", 1.0)
             found.append(
                 Cause(

@@ -7,13 +7,14 @@ model itself. `mtjchar.stackfit.diagnosis` asks how much better the data are des
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 
 FloatArray = npt.NDArray[np.float64]
@@ -202,6 +203,13 @@ def heating(size: float, at: Setting) -> FloatArray:
 def voltage_anisotropy(size: float, at: Setting) -> FloatArray:
     """Change the anisotropy in proportion to the voltage, with the sign of the direction."""
     return at.rate(with_anisotropy(at.values, _factor(size * at.rows.voltage)))
+
+
+def other_law(size: float, at: Setting) -> FloatArray:
+    """Go a share of the way to the error rates of the other law of the torque."""
+    law: TorqueLaw = "current" if at.model.law == "voltage" else "voltage"
+    other = replace(at, model=replace(at.model, torque=law)).rate()
+    return (1.0 - size) * at.rate() + size * other
 
 
 def added(name: str, neutral: float) -> Effect:

@@ -25,7 +25,7 @@ class Device(NamedTuple):
     """What pulses show of a junction; numbers, or arrays of one shape."""
 
     stability: FloatArray
-    critical_current: FloatArray  # A, of the symmetric torque
+    critical_current: FloatArray  # A, of the parallel state
     relaxation_time: FloatArray  # s
 
 
@@ -116,14 +116,20 @@ class Film:
         field = anisotropy.anisotropy_field(energy, magnetization)
         return Device(
             stability,
-            torque.critical_current(film.damping, stability, kelvin, polarization),
+            torque.critical_current(
+                film.damping,
+                stability,
+                kelvin,
+                torque.symmetric_efficiency(polarization, self.stack.torque),
+            ),
             anisotropy.relaxation_time(film.damping, field),
         )
 
     def film(self, device: Device) -> FilmValues:
         """Parameters of the stack from those of the device at `temperature`.
 
-        The damping is NaN where no damping gives so short a relaxation time.
+        The damping is NaN where no damping gives so short a relaxation time. The polarization is above 1
+        where no film has so small a critical current.
         """
         m = self._ratio(self.temperature)
         magnetization = self.magnetization(self.temperature)
@@ -134,11 +140,12 @@ class Film:
         )
         interfacial = interfacial / m**self.stack.anisotropy_exponent
         damping = self.damping(device.stability, device.relaxation_time)
-        # critical_current is 4 alpha e kB T Delta/(hbar P): here solved for P.
-        polarization = (
+        # critical_current is 4 alpha e kB T Delta/(hbar eta): here solved for eta.
+        efficiency = (
             torque.critical_current(damping, device.stability, np.asarray(self.temperature), np.asarray(1.0))
             / device.critical_current
         )
+        polarization = torque.polarization_of(np.asarray(efficiency), self.stack.torque)
         return FilmValues(interfacial, polarization / m**self.stack.polarization_exponent, damping)
 
     def anisotropy_field(

@@ -119,7 +119,8 @@ def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
             raise InputError(
                 "vary", value=name, allowed="parameters that these data depend on",
                 remedy=f"{' or '.join(TOLD_BY.get(name, ()))} tables would tell; but currents do not show "
-                "resistances, and one direction does not show an asymmetry.",
+                "resistances where the torque goes with them, nor voltages the TMR where it goes with those, "
+                "and one direction does not show an asymmetry.",
             )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """What a set of parameters says about the rows of the tables: error rates, thresholds, resistances, loops.
 
-One device, rectangular pulses. Under current drive the overdrive is constant; under voltage drive it changes
-with the resistance while the magnetization turns, and the torque's own asymmetry comes on top.
+One device, rectangular pulses. A torque per current is constant under current drive, but for its own
+asymmetry; under voltage drive it changes with the resistance while the magnetization turns. A torque per
+voltage is constant under voltage drive and changes with the resistance under current drive.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pandas as pd
 
 from mtjchar.physics import rate_table, tunneling
 from mtjchar.physics.long_pulses import log_exponent
+from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.film import Device, Film, FilmValues
 from mtjchar.stackfit.loops import FieldSteps, log_staying
 from mtjchar.study import DIRECTIONS
@@ -122,12 +124,25 @@ class _Systems(NamedTuple):
     bend: FloatArray  # (Lambda^2 - 1)/(Lambda^2 + 1), of the torque's asymmetry; negative from AP to P
     stability: FloatArray
     field: FloatArray  # over the anisotropy field, positive where it holds the state before the write
+    start: FloatArray  # m_z before the write
+    bias: (
+        FloatArray  # I R_P over the voltage that halves the TMR, of a torque per voltage under current drive
+    )
+    tmr: FloatArray  # at zero bias, likewise; 0 elsewhere
 
     def drive(self, z: FloatArray) -> FloatArray:
         """Overdrive over m_z, 1 being the state before the write."""
         current = self.overdrive * (1.0 + 0.5 * self.current * (1.0 - z))
         # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
-        return np.asarray(current * (1.0 + self.bend) / (1.0 + self.bend * z))
+        bent = current * (1.0 + self.bend) / (1.0 + self.bend * z)
+        if not self.tmr.any():
+            return np.asarray(bent)
+        return np.asarray(bent * self._voltage(z) / self._voltage(np.ones(1)))
+
+    def _voltage(self, z: FloatArray) -> FloatArray:
+        """Voltage across the junction over the one that halves the TMR; 1 where `tmr` is 0."""
+        one = np.ones(1)
+        return tunneling.voltage_at_current(self.bias, self.start * z, one, self.tmr, one)
 
 
 @dataclass(frozen=True)
@@ -141,9 +156,18 @@ class SwitchingModel:
     ----------
     film : Film or None
         Needed for voltages, for several temperatures, and for fields where the anisotropy field is not given.
+    torque : {"voltage", "current"}, optional
+        Law of the torque; that of the film's stack if not given. Without a film it is "current", because a
+        torque per voltage needs the resistance.
     """
 
     film: Film | None
+    torque: TorqueLaw | None = None
+
+    @property
+    def law(self) -> TorqueLaw:
+        """Law of the torque."""
+        return self.torque or ("current" if self.film is None else self.film.stack.torque)
 
     def device(self, values: Values, rows: Rows) -> Device:
         """Device parameters of each row."""
@@ -183,8 +207,10 @@ class SwitchingModel:
         """Overdrive of each row before the write, its relative change, and the current's part of that.
 
         The change is twice that on the way to m_z = 0, where a write is decided, so that the load line is a
-        straight one from there on; the current's is that up to the end.
+        straight one from there on; the current's is that up to the end, of a torque per current.
         """
+        if self.law == "voltage":
+            return self._voltage_line(values, pulses, critical)
         # The torque is P/2 in P and Lambda^2 times that in AP, see torque.spin_torque_efficiency.
         square = values.get("slonczewski_lambda", 1.0) ** 2
         before = np.where(pulses.reverse, square, 1.0)
@@ -200,13 +226,38 @@ class SwitchingModel:
         torque_at_0 = 2.0 * square / (square + 1.0) / before
         return current * before / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
 
+    def _voltage_line(
+        self, values: Values, pulses: Pulses, critical: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return what `load_line` does, for a torque per voltage: the overdrive is V/(R_P Ic0)."""
+        parallel, tmr, half = self._at_zero_bias(values, pulses)
+        start = np.where(pulses.reverse, -1.0, 1.0)
+        before, middle = (
+            np.where(
+                pulses.voltage,
+                pulses.amplitude,
+                tunneling.voltage_at_current(pulses.amplitude, m_z, parallel, tmr, half),
+            )
+            for m_z in (start, np.zeros_like(start))
+        )
+        overdrive = before / (parallel * critical)
+        return overdrive, 2.0 * (middle / before - 1.0), np.zeros_like(overdrive)
+
+    def _at_zero_bias(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """R_P (ohm), TMR at zero bias and the voltage that halves it (V) of each row."""
+        assert self.film is not None  # a torque per voltage and data in volts have one
+        parallel = self.film.parallel_resistance(pulses.temperature, values["resistance_area_product"])
+        return (
+            parallel,
+            self.film.tmr(pulses.temperature, values["tmr"]),
+            np.asarray(values["tmr_half_bias"]),
+        )
+
     def resistances(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray]:
         """R_P (ohm) and the TMR at the voltage of each row."""
-        assert self.film is not None  # checked where the data are
         voltage = np.where(pulses.voltage, pulses.amplitude, 0.0)
-        parallel = self.film.parallel_resistance(pulses.temperature, values["resistance_area_product"])
-        tmr = self.film.tmr(pulses.temperature, values["tmr"])
-        return parallel, tunneling.tmr_at_bias(tmr, voltage, np.asarray(values["tmr_half_bias"]))
+        parallel, tmr, half = self._at_zero_bias(values, pulses)
+        return parallel, tunneling.tmr_at_bias(tmr, voltage, half)
 
     def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
@@ -240,7 +291,15 @@ class SwitchingModel:
         bend = np.where(pulses.reverse, -1.0, 1.0) * (square - 1.0) / (square + 1.0)
         field = self._field(values, pulses, device.stability)
         tau = pulses.duration / device.relaxation_time
-        *parts, tau = np.broadcast_arrays(overdrive, current, bend, device.stability, field, tau)
+        start, bias, tmr = np.where(pulses.reverse, -1.0, 1.0), np.ones(()), np.zeros(())
+        if self.law == "voltage":
+            bend = np.zeros_like(bend)
+            parallel, tmr, half = self._at_zero_bias(values, pulses)
+            bias = np.where(pulses.voltage, 1.0, pulses.amplitude * parallel / half)
+            tmr = np.where(pulses.voltage, 0.0, tmr)
+        *parts, tau = np.broadcast_arrays(
+            overdrive, current, bend, device.stability, field, start, bias, tmr, tau
+        )
         # Rows that differ in the duration alone are one march.
         rows = np.stack([one.ravel() for one in parts], axis=1)
         systems, of_row = np.unique(rows, axis=0, return_inverse=True)

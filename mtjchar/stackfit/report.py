@@ -50,6 +50,8 @@ def _fitted(fit: StackFit) -> list[str]:
         f"of the deviance (allowed: {fit.allowed_distance:.2g})",
         f"    AIC {fit.aic:.5g}, BIC {fit.bic:.5g}",
     ]
+    if fit.problem.pulses is not None or fit.problem.thresholds is not None:
+        lines.append(f"    torque per {fit.problem.model.law}")
     if fit.inflation > 1.0:
         lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
     if fit.diagnosis.systematic:

@@ -107,6 +107,13 @@ def make_problem(
     names = _names(_told(data) if vary is None else vary, per_direction)
     _check_told(data, names, per_direction)
     model = SwitchingModel(film)
+    if model.law == "voltage" and (
+        "slonczewski_lambda" in names or start.get("slonczewski_lambda", 1.0) != 1.0
+    ):
+        raise InputError(
+            "vary", value="slonczewski_lambda", allowed='only with torque = "current" in the stack',
+            remedy="A torque per voltage has the asymmetry of the junction already.",
+        )  # fmt: skip
     scale = field_scale(data.loops) if len(data.loops) else None
     values = {**_START, **nominal_values(film), **start}
     groups = [
@@ -149,13 +156,14 @@ def _check_direction(problem: Problem) -> None:
     split = [name for name in problem.free if name.endswith(DIRECTIONS)]
     bent = {"slonczewski_lambda": 1.0, "offset_field": 0.0}
     shown = [name for name, neutral in bent.items() if problem.fixed.get(name) != neutral]
-    if split or shown:
+    law = ['torque = "voltage"'] if problem.model.law == "voltage" else []
+    if split or shown or law:
         first = open_rows.iloc[0]
         raise InputError(
             f"{first['file']}: direction", value="missing",
             allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
-            remedy=f"{(split + shown)[0]} makes the directions differ in current too. One for all rows goes "
-            'into a file for --columns: [values] direction = "p_to_ap".',
+            remedy=f"{(split + shown + law)[0]} makes the directions differ in current too. One for all rows "
+            'goes into a file for --columns: [values] direction = "p_to_ap".',
         )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from scipy.linalg import block_diag
 
 from mtjchar.errors import ConvergenceError, InputError
+from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import suffixed
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
 from mtjchar.stackfit.setup import ALIASES
@@ -61,8 +62,10 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     Of a parameter with a value of its own in each direction: the stability is the square of the mean root (a
     stray field h makes it Delta (1 +- h)^2), the relaxation time the mean; the critical currents give
     polarization and torque asymmetry, Lambda^2 = Ic0(p_to_ap)/Ic0(ap_to_p). An asymmetry below 1 by no more
-    than noise makes it in 999 of a thousand cases is 1, with the geometric mean of both currents. Means of a
-    wafer stand beside the fitted values, with their standard errors, as independent of them.
+    than noise makes it in 999 of a thousand cases is 1, with the geometric mean of both currents. A torque
+    per voltage has no further asymmetry: there the geometric mean is written if noise explains the
+    difference, on either side. Means of a wafer stand beside the fitted values, with their standard errors,
+    as independent of them.
     """
     if fit.film is None:
         raise InputError(
@@ -72,7 +75,7 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     film, keys, means = fit.film, fitted_keys(fit), wafer_keys(fit)
 
     def function(values: Mapping[str, float]) -> list[float]:
-        device, asymmetry = _symmetric(values)
+        device, asymmetry = _symmetric(values, film.stack.torque)
         found = film.film(device)._asdict()
         own = {**values, **found, "slonczewski_lambda": asymmetry}
         return [float(own[key]) for key in keys]
@@ -80,7 +83,10 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     value, covariance = fit.propagate(function)
     if "slonczewski_lambda" in keys:
         own = keys.index("slonczewski_lambda")
-        if value[own] < 1.0 <= value[own] + _NOISE * np.sqrt(covariance[own, own]):
+        noise = _NOISE * np.sqrt(covariance[own, own])
+        if value[own] < 1.0 <= value[own] + noise:
+            value[own] = 1.0
+        if film.stack.torque == "voltage" and 1.0 < value[own] <= 1.0 + noise:
             value[own] = 1.0
     if fit.wafer is None or not means:
         return keys, value, covariance
@@ -94,16 +100,20 @@ def of_directions(fit: StackFit) -> list[str]:
     if fit.film is None or not {current, back} <= set(fit.problem.free):
         return []
     keys, values, _ = stack_values(fit)
-    fitted = float(np.sqrt(fit.values[current] / fit.values[back]))
-    if fitted >= 1.0 or values[keys.index("slonczewski_lambda")] != 1.0:
+    ratio, covariance = fit.propagate(lambda values: [float(np.sqrt(values[current] / values[back]))])
+    fitted, error = float(ratio[0]), float(np.sqrt(covariance[0, 0]))
+    if fit.film.stack.torque == "voltage" and abs(fitted - 1.0) < 2.0 * error:
         return []
+    if values[keys.index("slonczewski_lambda")] != 1.0 or fitted == 1.0:
+        return []
+    place = "below" if fitted < 1.0 else "above"
     return [
-        f"the critical current of p_to_ap is below that of ap_to_p, within their errors: the stack has "
+        f"the critical current of p_to_ap is {place} that of ap_to_p, within their errors: the stack has "
         f"slonczewski_lambda 1 in the place of {fitted:.6g}, and the mean of both currents"
     ]
 
 
-def _symmetric(values: Mapping[str, float]) -> tuple[Any, float]:
+def _symmetric(values: Mapping[str, float], law: TorqueLaw) -> tuple[Any, float]:
     """One device for both directions, and the torque asymmetry."""
     asymmetry = float(values.get("slonczewski_lambda", 1.0))
     if not any(name.endswith(DIRECTIONS) for name in values):
@@ -115,7 +125,7 @@ def _symmetric(values: Mapping[str, float]) -> tuple[Any, float]:
     critical = known[0].critical_current
     if len(known) == 2 and suffixed("critical_current", DIRECTIONS[1]) in values:
         asymmetry = float(np.sqrt(there.critical_current / back.critical_current))
-        if asymmetry < 1.0:  # by noise: there is one current
+        if asymmetry < 1.0 or law == "voltage":  # by noise: there is one current
             critical = np.sqrt(there.critical_current * back.critical_current)
     return known[0]._replace(stability=stability, relaxation_time=time, critical_current=critical), asymmetry
 
@@ -137,6 +147,13 @@ def fitted_stack(fit: StackFit, name: str | None = None, reference: str | None =
     keys, values, _ = stack_values(fit)
     assert fit.film is not None  # stack_values refuses
     fitted = dict(zip(keys, map(float, values), strict=True))
+    if fit.film.stack.torque == "voltage" and fitted.get("slonczewski_lambda", 1.0) != 1.0:
+        raise InputError(
+            "root of Ic0(p_to_ap)/Ic0(ap_to_p)", value=round(fitted["slonczewski_lambda"], 6),
+            allowed='1 within its error, with torque = "voltage"',
+            remedy="A torque per voltage has no further asymmetry: fit one critical_current, vary "
+            'offset_field, or set torque = "current" in the stack.',
+        )  # fmt: skip
     if fitted.get("slonczewski_lambda", 1.0) < 1.0:
         raise InputError(
             "fitted slonczewski_lambda", value=fitted["slonczewski_lambda"], allowed="at least 1",

@@ -14,8 +14,8 @@ from mtjchar.study.fields import Description, InUnit
 from mtjchar.study.models import Study, Variability
 from mtjchar.study.stack import ANISOTROPIES, Stack
 
-BEFORE = "sato-ishii"
-"""Demagnetizing factors of files that mtjchar wrote before it wrote which ones it takes."""
+BEFORE = {"demagnetization": "sato-ishii", "torque": "current"}
+"""What keys of a stack meant in files that mtjchar wrote before it wrote the keys."""
 
 
 def load_study(path: str | Path, *, written: bool = False) -> Study:
@@ -76,7 +76,7 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
 def complete(data: dict[str, Any]) -> None:
     """Add to a study that mtjchar wrote what older versions did not write."""
     if isinstance(data.get("stack"), dict):
-        data["stack"].setdefault("demagnetization", BEFORE)
+        data["stack"] = BEFORE | data["stack"]
 
 
 def _overridden(stack: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,8 @@ def _drop_fit(stack: dict[str, Any], path: Path) -> None:
     """
     fit = stack.pop("fit", None)
     if isinstance(fit, dict):
-        stack.setdefault("demagnetization", BEFORE)
+        for key, value in BEFORE.items():
+            stack.setdefault(key, value)
     said = fit.get("warnings") if isinstance(fit, dict) else None
     for message in said if isinstance(said, list) else ():
         warnings.warn(f"{path}: its fit warned: {message}", stacklevel=3)

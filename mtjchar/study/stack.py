@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from scipy import constants
 
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
+from mtjchar.physics.torque import TorqueLaw
 from mtjchar.study.fields import (
     Angle,
     Description,
@@ -53,6 +54,10 @@ class Stack(Description):
     Julliere's formula. A voltage V from the free to the reference layer lowers Ki by
     ``vcma_coefficient * V / barrier_thickness``.
 
+    `torque` names the law of the spin-transfer torque, see `mtjchar.physics.torque`. A field-like torque goes
+    with the current where the damping-like one does, and with the square of the voltage where that goes with
+    the voltage: it is then ``field_like_torque * V / (1 V)`` times the damping-like one.
+
     A stack gives its anisotropy as one of `ANISOTROPIES`. From a stability or an anisotropy field
     `interfacial_anisotropy` follows, with the demagnetizing factors that `demagnetization` names; it is what
     the stack holds from then on, and the other two are None.
@@ -70,6 +75,7 @@ class Stack(Description):
     demagnetization: Demagnetization = "exact"
     damping: Number = Field(gt=1e-4, lt=0.5)
     spin_polarization: Number = Field(gt=0, lt=1)
+    torque: TorqueLaw = "voltage"
     slonczewski_lambda: Number = Field(default=1.0, ge=1, le=3)
     resistance_area_product: Annotated[float, InUnit("ohm*m^2")] = Field(gt=1e-14, lt=1e-9)
     tmr: Number = Field(gt=0, lt=20, description="(R_AP - R_P)/R_P at zero bias, a fraction")
@@ -80,13 +86,26 @@ class Stack(Description):
     barrier_thickness: Length = Field(default=1e-9, gt=0.3e-9, lt=5e-9)
     vcma_coefficient: Annotated[float, InUnit("J/(V*m)")] = Field(default=0.0, gt=-1e-12, lt=1e-12)
     field_like_torque: Number = Field(
-        default=0.0, gt=-2, lt=2, description="ratio to the damping-like torque"
+        default=0.0,
+        gt=-2,
+        lt=2,
+        description="ratio to the damping-like torque; where that goes with the voltage, at 1 V",
     )
     curie_temperature: Temperature = Field(default=1100.0, gt=500, lt=1500)
     magnetization_exponent: Number = Field(default=1.5, gt=0, lt=5)
     anisotropy_exponent: Number = Field(default=2.2, ge=0, lt=5)
     polarization_exponent: Number = Field(default=1.0, ge=0, lt=5)
     resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
+
+    @model_validator(mode="after")
+    def _check_torque(self) -> Self:
+        if self.torque == "voltage" and self.slonczewski_lambda != 1.0:
+            raise inconsistent(
+                "slonczewski_lambda",
+                '1 where torque = "voltage": a torque per voltage has the asymmetry of the junction already, '
+                f'which is Lambda^2 = 1 + TMR. torque = "current" goes with {self.slonczewski_lambda:g}',
+            )
+        return self
 
     @model_validator(mode="after")
     def _resolve_anisotropy(self) -> Self:

@@ -85,6 +85,16 @@ def _highest_overdrive(
     return np.asarray(highest.reshape(lines.failure.shape))
 
 
+def torque_drive(study: Study, lines: LoadLine) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what the torque goes with, positive towards the state written, and its shape in rise and fall.
+
+    The first, (devices, amplitudes, points), is a current (A) or a voltage (V).
+    """
+    if study.stack.torque == "voltage":
+        return np.abs(lines.junction_voltage_V), lines.rise_voltage, lines.fall_voltage
+    return lines.current_A, lines.rise, lines.fall
+
+
 def between_states(in_both: FloatArray, share: FloatArray) -> FloatArray:
     """Interpolate between values in P and in AP (last axis); a share of 1 is P."""
     return np.asarray(in_both[..., 1] + (in_both[..., 0] - in_both[..., 1]) * share)
@@ -120,7 +130,7 @@ class _Writes(NamedTuple):
     overdrive: FunctionOfZ
     power: FunctionOfZ  # W
     share: FunctionOfZ  # place of the power between that in P, 1, and in AP, 0
-    rise: FloatArray  # (systems, EDGE_PARTS, 2), current over that of the plateau in P and in AP
+    rise: FloatArray  # (systems, EDGE_PARTS, 2), the drive over that of the plateau in P and in AP
     fall: FloatArray
     rise_energy: FloatArray  # likewise, J
     fall_energy: FloatArray
@@ -145,11 +155,19 @@ class _Writes(NamedTuple):
             coefficients = to_coefficients @ values.T
             return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
 
-        # The critical current is that of the symmetric torque; its angular dependence enters here, once. It
-        # is not part of the series: near the antiparallel state it is too steep for the points.
+        drive, rise, fall = torque_drive(study, lines)
+        critical = column["critical_current_A"][:, None]
+        field_like = study.stack.field_like_torque * column["damping"][:, None]
+        if study.stack.torque == "voltage":
+            # Over R_P Ic0; b_J grows as V^2 and favours one state, whatever the direction.
+            parallel = column["parallel_resistance_ohm"][:, None]
+            field_like = field_like * lines.junction_voltage_V[solved]
+            driven = series(drive[solved] * (1.0 + field_like) / (parallel * critical))
+        else:
+            driven = series(drive[solved] * (1.0 + field_like) / critical)
+        # The angular dependence of a torque per current enters here, once. It is not part of the series: near
+        # the antiparallel state it is too steep for the points.
         lambda_ = np.asarray(column.get("slonczewski_lambda", study.stack.slonczewski_lambda))
-        field_like = 1.0 + column["damping"] * study.stack.field_like_torque
-        current = series(lines.current_A[solved] * (field_like / column["critical_current_A"])[:, None])
         # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, with z = 1 before the write.
         vcma = cell_parameters(study, devices)["vcma"].to_numpy()[device]
         softening = lines.junction_voltage_V[solved] * (vcma / column["anisotropy_field_T"])[:, None]
@@ -157,8 +175,8 @@ class _Writes(NamedTuple):
 
         def overdrive(z: FloatArray) -> FloatArray:
             # The efficiency of the symmetric torque is 1/2.
-            driven = current(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
-            return driven if softened is None else driven - softened(z)
+            own = driven(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
+            return own if softened is None else own - softened(z)
 
         power = _remembering(series(lines.current_A[solved] * amplitudes[amplitude, None]))
         in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
@@ -171,8 +189,8 @@ class _Writes(NamedTuple):
             _remembering(overdrive),
             power,
             _remembering(lambda z: share_of_p(power(z), in_p, in_ap)),
-            fourth_order(lines.rise[solved]),
-            fourth_order(lines.fall[solved]),
+            fourth_order(rise[solved]),
+            fourth_order(fall[solved]),
             fourth_order(lines.rise_energy_J[solved]),
             fourth_order(lines.fall_energy_J[solved]),
             lines.line_energy_J[solved],

@@ -17,8 +17,7 @@ import pandas as pd
 from numpy.polynomial import chebyshev
 from numpy.polynomial.polynomial import polyval
 
-from mtjchar.physics import llgs
-from mtjchar.physics.torque import spin_torque_efficiency
+from mtjchar.physics import llgs, torque
 from mtjchar.physics.wells import Wells
 from mtjchar.spice.measure import EDGE_PARTS, EdgeTimes, LoadLine
 from mtjchar.spice.netlist import cell_parameters
@@ -93,7 +92,10 @@ def count_failures(
         rng = _generator(study, int(device["device"]), direction)
         solved = np.flatnonzero(lines.failure[k] == "")
         for some in (solved[start : start + together] for start in range(0, len(solved), together)):
-            pulse = _Pulse.of(spin, lines, k, some, target, float(vcma[k]), edges)
+            plateau = _Drive.of(
+                study, spin, lines, k, some, float(vcma[k]), device["parallel_resistance_ohm"]
+            )
+            pulse = _Pulse.of(spin, plateau, lines, k, some, target, edges)
             held = _held_current(spin, well, pulse.plateau, trials, rng)
             mean = _write(spin, well, pulse, plateaus, trials, held, rng)
             edge = _EdgeEnergy.of(lines, k, some, target)
@@ -105,7 +107,12 @@ def count_failures(
 
 
 def macrospin(study: Study, device: pd.Series) -> llgs.Macrospin:
-    """Macrospin of a device, a row of `mtjchar.sweep.sampling.derive`, in the study's external field."""
+    """Macrospin of a device, a row of `mtjchar.sweep.sampling.derive`, in the study's external field.
+
+    Where the torque goes with the voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
+    whose torque acts is V/R_P.
+    """
+    per_voltage = study.stack.torque == "voltage"
     thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
     tilt, field = study.stack.reference_tilt, study.cell.external_field
     return llgs.Macrospin(
@@ -114,9 +121,11 @@ def macrospin(study: Study, device: pd.Series) -> llgs.Macrospin:
         damping=device["damping"],
         anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
         temperature=study.cell.temperature,
-        polarization=device["spin_polarization"],
+        polarization=float(
+            torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), study.stack.torque)
+        ),
         lambda_=device.get("slonczewski_lambda", study.stack.slonczewski_lambda),
-        field_like=study.stack.field_like_torque,
+        field_like=0.0 if per_voltage else study.stack.field_like_torque,
         demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),
         reference=(float(np.sin(tilt)), 0.0, float(np.cos(tilt))),
         field=(field.x, field.y, field.z),
@@ -163,26 +172,50 @@ class _Drive(NamedTuple):
 
     current: FloatArray  # (terms, amplitudes), A, positive from the free to the reference layer
     softening: FloatArray | None  # (terms, amplitudes), T, what VCMA adds to the anisotropy field
+    voltage: FloatArray | None  # (terms, amplitudes), V over R_P, A, where the torque goes with the voltage
+    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, likewise
 
-    def shaped(self, shape: FloatArray) -> _Drive:
-        """Drive in a part of an edge, from its ratio to the plateau in P and in AP, (amplitudes, 2)."""
-        mean, half = 0.5 * (shape[:, 0] + shape[:, 1]), 0.5 * (shape[:, 0] - shape[:, 1])
+    @classmethod
+    def of(cls, study: Study, spin: llgs.Macrospin, lines: LoadLine, k: int, some: IntArray, vcma: float,
+           parallel: float) -> _Drive:  # fmt: skip
+        """Take the plateaus of device `k` at `some` amplitudes from load lines."""
+        volts, ratio = lines.junction_voltage_V[k, some], study.stack.field_like_torque
+        per_voltage = study.stack.torque == "voltage"
+        target = np.sign(volts)
+        return cls(
+            _series(lines.m_z, target * lines.current_A[k, some]),
+            _series(lines.m_z, vcma * volts) if vcma else None,
+            _series(lines.m_z, volts / parallel) if per_voltage else None,
+            _series(lines.m_z, ratio * spin.torque_per_current / parallel * volts**2)
+            if per_voltage and ratio
+            else None,
+        )
 
-        def product(series: FloatArray) -> FloatArray:
-            return np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0)))
+    @property
+    def acting(self) -> FloatArray:
+        """Series of the current whose torque acts, A."""
+        return self.current if self.voltage is None else self.voltage
 
-        return _Drive(product(self.current), None if self.softening is None else product(self.softening))
+    def shaped(self, current: FloatArray, voltage: FloatArray) -> _Drive:
+        """Drive in a part of an edge, from ratios to the plateau in P and in AP, (amplitudes, 2)."""
+        return _Drive(
+            _shaped(self.current, current),
+            None if self.softening is None else _shaped(self.softening, voltage),
+            None if self.voltage is None else _shaped(self.voltage, voltage),
+            None if self.field_like is None else _shaped(_shaped(self.field_like, voltage), voltage),
+        )
 
     def longest_step(self, spin: llgs.Macrospin) -> float:
         """Step that `llgs` is asked for, s."""
-        cosine = np.linspace(-1.0, 1.0, 33)
-        largest = float(np.abs(polyval(cosine, self.current)).max())
-        fields = np.zeros(1) if self.softening is None else polyval(cosine, self.softening)
-        softest, hardest = (
-            replace(spin, anisotropy_field=spin.anisotropy_field + float(extreme))
-            for extreme in (fields.min(), fields.max())
-        )
-        return _STEP * min(llgs.largest_step(softest, largest), llgs.largest_step(hardest, largest))
+        field = np.zeros((1, 1)) if self.softening is None else self.softening.copy()
+        field[0] += spin.anisotropy_field
+        return _STEP * llgs.largest_step_on_load_line(spin, self.acting, field, self.field_like)
+
+
+def _shaped(series: FloatArray, shape: FloatArray) -> FloatArray:
+    """Multiply a series by a ratio that is linear between P and AP, (amplitudes, 2)."""
+    mean, half = 0.5 * (shape[:, 0] + shape[:, 1]), 0.5 * (shape[:, 0] - shape[:, 1])
+    return np.asarray(np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0))))
 
 
 class _Pulse(NamedTuple):
@@ -200,21 +233,20 @@ class _Pulse(NamedTuple):
     def of(
         cls,
         spin: llgs.Macrospin,
+        plateau: _Drive,
         lines: LoadLine,
         k: int,
         some: IntArray,
         target: float,
-        vcma: float,
         edges: EdgeTimes,
     ) -> _Pulse:
-        """Take the pulse of device `k` at `some` amplitudes from load lines."""
-        plateau = _Drive(
-            _series(lines.m_z, target * lines.current_A[k, some]),
-            _series(lines.m_z, vcma * lines.junction_voltage_V[k, some]) if vcma else None,
-        )
+        """Take the edges of the pulse of device `k` at `some` amplitudes from load lines."""
         rise, fall = (
-            [plateau.shaped(part) for part in fourth_order(shape[k, some]).swapaxes(0, 1)]
-            for shape in (lines.rise, lines.fall)
+            [
+                plateau.shaped(*part)
+                for part in zip(*(fourth_order(each[k, some]).swapaxes(0, 1) for each in shapes), strict=True)
+            ]
+            for shapes in ((lines.rise, lines.rise_voltage), (lines.fall, lines.fall_voltage))
         )
         step = min(drive.longest_step(spin) for drive in (plateau, *rise, *fall))
         held_in_fall = fourth_order(lines.fall[k, some])[..., 0 if target > 0.0 else 1]
@@ -295,10 +327,10 @@ def _held_current(
 ) -> FloatArray:
     """Mean current in the well that is written, A, positive, (amplitudes,): what a redundant write takes."""
     # Drive adds to the damping there: 1 - |m_z| falls as if the temperature did, by 1 + overdrive.
-    efficiency = spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(well.target))
-    symmetric = spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
-    current = well.target * polyval(well.target, drive.current)
-    overdrive = np.maximum(current * efficiency / symmetric / spin.critical_current, 0.0)
+    efficiency = torque.spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(well.target))
+    symmetric = torque.spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
+    acting = well.target * polyval(well.target, drive.acting)
+    overdrive = np.maximum(acting * efficiency / symmetric / spin.critical_current, 0.0)
     held = np.empty(len(overdrive))
     for k, cooling in enumerate(1.0 + overdrive):
         m = llgs.equilibrium(
@@ -323,8 +355,9 @@ def _write(
 ) -> _Means:
     """Take the walkers of one device through the pulse.
 
-    Without VCMA a magnetization that is found at the bottom of its new well under the drive, which then only
-    holds it, is not followed further and takes the current `held`. VCMA can turn the drive against the well.
+    Without VCMA and field-like torque per voltage, a magnetization that is found at the bottom of its new
+    well under the drive, which then only holds it, is not followed further and takes the current `held`.
+    These two can turn the drive against the well.
     """
     count, start, target = len(held), -well.target, well.target
     amplitude = np.repeat(np.arange(count), trials)
@@ -342,7 +375,7 @@ def _write(
         m, flown = _advance(spin, pulse.plateau, m, amplitude, after - before, pulse.step, rng)
         total += target * np.bincount(amplitude, flown, minlength=count)
         charge[:, k] = total / trials
-        if pulse.plateau.softening is None:
+        if pulse.plateau.softening is None and pulse.plateau.field_like is None:
             followed = ~well.held(spin, m)
             m, amplitude = m[:, followed], amplitude[followed]
         at_rest[:, k] = 1.0 - np.bincount(amplitude, minlength=count) / trials
@@ -383,6 +416,8 @@ def _advance(
         step=step,
         current=drive.current[:, amplitude],
         anisotropy_field=field,
+        torque_current=None if drive.voltage is None else drive.voltage[:, amplitude],
+        reference_field=None if drive.field_like is None else drive.field_like[:, amplitude],
         rng=rng,
     )
     return end.m[-1], end.charge[-1]

@@ -241,7 +241,8 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         With ``device`` and the derived columns ``anisotropy_field_T``, ``thermal_stability``,
-        ``relaxation_time_s``, ``critical_current_A``, ``parallel_resistance_ohm``,
+        ``relaxation_time_s``, ``critical_current_A`` (of P to AP), ``critical_current_ap_to_p_A``,
+        ``parallel_resistance_ohm``,
         ``antiparallel_resistance_ohm`` (at zero bias), ``demagnetizing_x``, ``demagnetizing_y``,
         ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
         kB T) added. The first two are negative, and those that follow are not meaningful, where the easy
@@ -272,6 +273,12 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
     field = anisotropy.anisotropy_field(energy, magnetization)
     stability = anisotropy.thermal_stability(energy, 0.25 * np.pi * diameter**2 * thickness, kelvin)
     parallel = tunneling.parallel_resistance(product, diameter)
+    efficiency = torque.symmetric_efficiency(polarization, stack.torque)
+    critical = torque.critical_current(damping, stability, kelvin, efficiency)
+    lambda_, half_bias = (
+        column.get(DRAWN_COLUMNS[key], np.asarray(getattr(stack, key)))
+        for key in ("slonczewski_lambda", "tmr_half_bias")
+    )
     table = sampled.assign(
         saturation_magnetization_A_per_m=magnetization,
         interfacial_anisotropy_J_per_m2=interfacial,
@@ -281,7 +288,10 @@ def derive(study: Study, sampled: pd.DataFrame) -> pd.DataFrame:
         anisotropy_field_T=field,
         thermal_stability=stability,
         relaxation_time_s=anisotropy.relaxation_time(damping, field),
-        critical_current_A=torque.critical_current(damping, stability, kelvin, polarization),
+        critical_current_A=critical,
+        critical_current_ap_to_p_A=torque.reverse_critical_current(
+            critical, stack.torque, lambda_, parallel, tmr, half_bias
+        ),
         parallel_resistance_ohm=parallel,
         antiparallel_resistance_ohm=parallel * (1.0 + tmr),
         demagnetizing_x=nx,

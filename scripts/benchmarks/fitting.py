@@ -25,7 +25,9 @@ def tables() -> list[Table]:
 
 def fits() -> Candidates:
     """Fit with everything; with the table of error rates computed anew; from one start without intervals."""
-    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(update={"resistance_area_product": 5e-12})
+    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
+        update={"resistance_area_product": 5e-12, "torque": "current"}
+    )
     film = Film(stack, 40e-9)
     counts = simulate_counts(film, pulses_at(film, DURATIONS, SHARES), np.random.default_rng(1))
     table = table_of(counts)

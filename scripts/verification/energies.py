@@ -37,6 +37,7 @@ def study_of(rows: pd.DataFrame) -> Study:
                 "spin_polarization": 0.65,
                 "resistance_area_product": 5e-12,
                 "tmr": 1.5,
+                "torque": "current",
                 "tmr_half_bias": 0.5,
             },
             "junction": {"diameter": 35e-9},
