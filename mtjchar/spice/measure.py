@@ -581,7 +581,7 @@ def _delivered(
 def _lost_in_driver(
     time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, high: str, amplitude: float
 ) -> BSpline:
-    """Integral over time of what a supply of the amplitude delivers and the driver does not, J."""
+    """Energy, over time, that a supply of the amplitude would deliver and the driver keeps, J."""
     current = np.maximum(-_per_cell(vectors, "e" + high[1] + "{}#branch", cells), 0.0)
     return make_interp_spline(time, (amplitude - vectors[high]) * current, k=1, axis=1).antiderivative()
 
