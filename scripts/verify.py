@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
-from verification import circuits, energies, ensembles, langevin, packages, solver, torque_law
+from verification import circuits, energies, ensembles, formulas, langevin, packages, solver, torque_law
 from verification.report import Row
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/verification.md"
@@ -35,6 +35,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "langevin": langevin.error_rates,
     "energies": energies.energies,
     "torque": torque_law.laws,
+    "formulas": formulas.formulas,
     "cmtj": packages.cmtj_cases,
 }
 

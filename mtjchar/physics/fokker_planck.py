@@ -361,6 +361,7 @@ def _check_time(reduced_time: FloatArray, overdrive: FloatArray) -> None:
             "reduced_time",
             value=float(reduced_time[~valid].flat[0]),
             allowed=f"0 to {LONGEST:g}, divided by the overdrive where that is above 1",
+            remedy="mtjchar.physics.long_pulses.write_statistics takes pulses of any duration.",
         )
 
 
