@@ -46,17 +46,17 @@ TRUTH = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e
 Found = dict[str, tuple[float, float, float, float, float]]  # truth, value, standard error, lower, upper
 
 
-def film() -> Film:
+def film(torque: str = "current") -> Film:
     """Ikeda's stack with a thin barrier, which the truth differs from by some 10 %."""
     stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
-        update={"resistance_area_product": 5e-12, "torque": "current"}
+        update={"resistance_area_product": 5e-12, "torque": torque}
     )
     return Film(stack, 40e-9)
 
 
-def fitted(tables: list[Table], truth: dict[str, float], **options: object) -> Found:
+def fitted(tables: list[Table], truth: dict[str, float], of: Film | None = None, **options: object) -> Found:
     """Fit, and put the truth beside what came out."""
-    fit = fit_stack(tables, film(), starts=0, **options)  # type: ignore[arg-type]
+    fit = fit_stack(tables, of or film(), starts=0, **options)  # type: ignore[arg-type]
     return {
         str(name): (
             truth[str(name)],
@@ -105,6 +105,13 @@ def asymmetric(rng: np.random.Generator) -> Found:
     bias["resistance_ohm"] = exact * (1.0 + 0.005 * rng.normal(size=len(bias)))
     names = [*TRUTH, "slonczewski_lambda", "resistance_area_product", "tmr", "tmr_half_bias"]
     return fitted([table_of(counts), table_of(bias)], truth, vary=names)
+
+
+def torque_per_voltage(rng: np.random.Generator) -> Found:
+    """60 pulses of 1 ns to 1 us under current drive, a torque per voltage, 1e4 writes each."""
+    own, truth = film("voltage"), {**TRUTH, "critical_current": 7.3e-5}
+    pulses = pulses_at(own, DURATIONS, SHARES, current=True, values=truth)
+    return fitted([table_of(simulate_counts(own, pulses, rng, values=truth))], truth, own)
 
 
 def thresholds(rng: np.random.Generator) -> Found:
@@ -201,6 +208,7 @@ SCENARIOS = {
     "offset": offset,
     "one_direction_offset": one_direction_offset,
     "asymmetric": asymmetric,
+    "torque_per_voltage": torque_per_voltage,
     "thresholds": thresholds,
     "loops": loops,
     "joint": joint,
