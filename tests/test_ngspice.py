@@ -182,3 +182,22 @@ def test_wrong_library_path_is_named_with_a_remedy(tmp_path, content):
     assert "missing: libngspice does not load" in said
     assert f"NGSPICE_LIBRARY_PATH is set to {str(wrong)!r}" in said
     assert "apt install libngspice0" in said
+
+
+def test_commands_of_a_spiceinit_are_not_run(tmp_path):
+    # ngspice would run them as it starts: a study folder from elsewhere could then run any program.
+    (tmp_path / ".spiceinit").write_text("shell touch ran\noption rshunt=2e4\n")
+    program = (
+        "import os; from mtjchar.spice.ngspice import simulator\n"
+        f"with simulator().circuit({RC!r}):\n"
+        "    print(simulator().analyse('dc v1 1 1 1', 'v-sweep', 1.0)['b'][-1], os.getcwd())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    # Without current through R1 the node has the whole volt; a shunt of 20 kohm would leave 0.95 V.
+    volts, folder = done.stdout.split(maxsplit=1)
+    assert float(volts) == pytest.approx(1.0, rel=1e-6)
+    assert folder.strip() == str(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == [".spiceinit"]

@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def find_library() -> str:
     """
     given = os.environ.get("NGSPICE_LIBRARY_PATH")
     if given:
-        return given
+        # Relative to the folder we are in, which is not the one it is loaded in; a bare name is the loader's.
+        return str(Path(given).resolve()) if os.sep in given else given
     for prefix in (Path(sys.prefix), Path("/opt/homebrew"), Path("/usr/local")):
         for name in ("libngspice.so.0", "libngspice.so", "libngspice.dylib"):
             if (prefix / "lib" / name).is_file():
@@ -53,6 +55,27 @@ def find_library() -> str:
     if found:
         return found
     raise MissingToolError(f"The library libngspice was not found. {_HOW_TO_GET}")
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[None]:
+    """Work in a new folder with an empty .spiceinit.
+
+    When it starts, ngspice runs the file of that name in the working directory, or else in the home folder:
+    commands that nobody asked for, which change results and can start any program. Looking for the home
+    folder it also crashes for a user without a passwd entry.
+    """
+    here = os.open(".", os.O_RDONLY)
+    try:
+        with tempfile.TemporaryDirectory(prefix="mtjchar-") as folder:
+            Path(folder, ".spiceinit").touch()
+            os.chdir(folder)
+            try:
+                yield
+            finally:
+                os.fchdir(here)
+    finally:
+        os.close(here)
 
 
 class Simulator(NgSpiceShared):  # type: ignore[misc]
@@ -66,7 +89,8 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         # PySpice reports every line of newer versions as an error; what matters is kept in `words`.
         logging.getLogger("PySpice").setLevel(logging.CRITICAL)
         try:
-            super().__init__()
+            with _private_folder():
+                super().__init__()
         except OSError as error:
             given = os.environ.get("NGSPICE_LIBRARY_PATH")
             remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: mend or unset it. " if given else ""
