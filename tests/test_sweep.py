@@ -418,3 +418,13 @@ def test_worker_that_dies_is_an_error_that_says_how_to_go_on(finished, tmp_path)
         sweep(quick(), tmp_path, executor=pool)
     run_here(quick(), tmp_path)
     assert parts_of(tmp_path) == parts_of(finished)
+
+
+def test_a_study_of_the_users_own_is_not_overwritten(tmp_path):
+    own = tmp_path / "study.toml"
+    own.write_text("# my study\n" + DEMO.to_toml(), encoding="utf-8")
+    before = own.read_bytes()
+    with pytest.raises(InputError, match="is a study of your own and would be overwritten"):
+        sweep(load_study(own), tmp_path, workers=1)
+    assert own.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir() if not one.name.startswith(".")] == ["study.toml"]

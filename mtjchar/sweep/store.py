@@ -78,7 +78,7 @@ class RunDirectory:
         """
         file = path / "study.toml"
         if file.exists():
-            _refuse_other(file, load_study(file, written=True), study)
+            _refuse_other(file, study)
         try:
             (path / "samples").mkdir(parents=True, exist_ok=True)
             table = _parquet(devices, {})
@@ -108,7 +108,7 @@ class RunDirectory:
         file = path / "study.toml"
         if not file.exists():
             return None
-        _refuse_other(file, load_study(file, written=True), study)
+        _refuse_other(file, study)
         directory = cls(path, study)
         before = directory.record().get("transistor_sha256")
         if before is not None and before != _transistor(study):
@@ -359,7 +359,16 @@ def _umask() -> int:
     return mask
 
 
-def _refuse_other(file: Path, there: Study, asked: Study) -> None:
+def _refuse_other(file: Path, asked: Study) -> None:
+    """Refuse a study.toml that no sweep has written, or that is of another study."""
+    if not any((file.parent / name).exists() for name in ("devices.parquet", "sweep.json")):
+        raise InputError(
+            "run directory",
+            value=str(file.parent),
+            allowed="a new directory, or one that a sweep has made",
+            remedy=f"{file} is a study of your own and would be overwritten: give another directory.",
+        )
+    there = load_study(file, written=True)
     before, now = (_flat(study.model_dump(mode="json")) for study in (there, asked))
     for key in {**before, **now}:
         if before.get(key) != now.get(key):
