@@ -160,3 +160,25 @@ def test_films_that_are_none():
     flat = STACK.model_copy(update={"interfacial_anisotropy": 0.8e-3})
     with pytest.raises(InputError, match="thermal stability of"):
         Film(flat, 40e-9)
+
+
+def test_counts_where_next_to_none_are_expected_are_a_misfit():
+    # At a twentieth of the critical current nothing switches in 20 ns, whatever the relaxation time: the rows
+    # expect no deviance, and one percent switched is far from it.
+    critical = float(FILM.nominal().critical_current)
+    rows = pd.DataFrame(
+        {
+            "direction": "p_to_ap",
+            "current_A": critical * np.array([0.02, 0.03, 0.04, 0.05]),
+            "duration_s": 20e-9,
+            "trials": 10_000,
+            "switched": [100, 200, 150, 120],
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        fit = fit_stack([table_of(rows)], FILM, vary=["relaxation_time"])
+    assert fit.messages[0].startswith("the model does not describe the data")
+    assert fit.expected_deviance < 0.5
+    assert fit.dispersion > 1e4
+    assert fit.probability < 1e-12

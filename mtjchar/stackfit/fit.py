@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
 _LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
+_LEAST_EXPECTED = 0.5  # deviance
 _RESTARTS = 3  # from places that a profile shows to be lower
 
 
@@ -144,10 +145,12 @@ def _fitted(problem: Problem, best: Minimum, profiles: tuple[Interval, ...] | No
     expected = float(moments.mean.sum()) - len(best.vector)
     # Chi-square has twice the mean for a variance; each parameter takes one degree of freedom.
     excess = 0.5 * (float(moments.variance.sum()) - 2.0 * len(best.vector))
-    scale = max(excess / expected, _LEAST_SCALE) if expected > 0.5 else 1.0
-    dispersion = best.square / expected if expected > 0.5 else 1.0
+    # Rows in which next to nothing should switch expect no deviance, and may have a large one.
+    least = max(expected, _LEAST_EXPECTED)
+    scale = max(excess / least, _LEAST_SCALE) if expected > _LEAST_EXPECTED else 1.0
+    dispersion = best.square / least if freedom > 0 else 1.0
     chance = tail_probability(best.square, expected, scale)
-    significant = freedom > 0 and expected > 0.5 and chance < _SIGNIFICANT
+    significant = freedom > 0 and chance < _SIGNIFICANT
     problem = corrected(problem, best)
     diagnosis = diagnose(problem, best.vector)
     scatters = significant and dispersion > 1.0 and not diagnosis.systematic
