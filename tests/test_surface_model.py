@@ -7,10 +7,12 @@ import xarray as xr
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import write_error_rate, write_statistics
 from mtjchar.physics.rate_table import log_error_rate, log_error_rate_on_load_line
-from mtjchar.surfaces import WriteSurface
+from mtjchar.study import DIRECTIONS, load_study
+from mtjchar.surfaces import WriteSurface, fit_surface
 from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
 from mtjchar.surfaces.model import fit_model
-from mtjchar.surfaces.rate_model import RateFit
+from mtjchar.surfaces.rate_model import Junction, Load, RateFit
+from mtjchar.sweep.run import sweep
 
 AMPLITUDES, DURATIONS = np.linspace(0.4, 1.2, 9), np.geomspace(1e-9, 60e-9, 21)
 GRID = AMPLITUDES[:, None], DURATIONS[None, :]
@@ -243,3 +245,33 @@ def test_wrong_questions_are_refused(exact_model, answer):
 def test_unknown_direction(exact_model, answer):
     with pytest.raises(InputError, match="direction: got 'up'"):
         getattr(exact_model, answer)("up")
+
+
+@pytest.mark.parametrize(("start", "sign"), [(1.0, 1.0), (-1.0, -1.0)])
+def test_a_torque_per_voltage_changes_with_the_voltage_of_the_junction(start, sign):
+    # By hand: 4 kohm in P, twice that in AP whatever the bias, 2 kohm in series: V_P = V/1.5, V_AP = V/1.25.
+    currents = {1.0: lambda volt: volt / 6e3, -1.0: lambda volt: volt / 10e3}
+    junction = Junction(4e3, 1.0, 1e6, start)
+    load = Load(currents[start], currents[-start], junction)
+    volt = np.array([0.5, 1.0])
+    expected = (1.5 / 1.25) ** sign - 1.0
+    assert load.feedback(volt) == pytest.approx([expected, expected], rel=1e-6)
+    # Per current it goes the other way.
+    assert np.all(np.sign(load._replace(junction=None).feedback(volt)) == -np.sign(expected))
+
+
+def test_model_of_the_demo_has_its_stability_and_relaxation_time(tmp_path):
+    # Another way: the nominal device, Delta 40.0 and t_D 1.30 ns, of which the model sees error rates and
+    # energies alone. Without the voltage of the junction the stabilities are 34 and 56.
+    study = load_study("data/studies/demo.toml")
+    grid = {
+        "amplitude": study.sweep.amplitude.model_copy(update={"points": 8}),
+        "duration": study.sweep.duration.model_copy(update={"points": 17}),
+        "devices": 64,
+    }
+    study = study.model_copy(update={"sweep": study.sweep.model_copy(update=grid)})
+    model = fit_model(fit_surface(sweep(study, tmp_path / "run", workers=2)))
+    for direction in DIRECTIONS:
+        found = model.parameters(direction)
+        assert found.sel(parameter="stability")["value"] == pytest.approx(40.0, rel=0.15)
+        assert found.sel(parameter="relaxation_time")["value"] == pytest.approx(1.30e-9, rel=0.05)

@@ -6,6 +6,7 @@ is fitted, and how well it does: docs/surface_model.md.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,10 +15,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from mtjchar.errors import InputError
-from mtjchar.study import Direction
+from mtjchar.study import Direction, Study
+from mtjchar.study.load import complete
 from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
-from mtjchar.surfaces.rate_model import Load, RateFit, fit_rate
+from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
 from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.sweep.sampling import nominal_device
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -252,7 +255,10 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
     used = (ber >= RANGE[0]) & (ber <= RANGE[1]) & (lower > 0.0) & np.isfinite(upper)
     _check_points(direction, used)
     has_energy = bool(np.all(switching > 0.0) and np.all(redundant > 0.0))
-    load: Load | None = fit_load(amplitude, duration, ber, switching, redundant) if has_energy else None
+    load: Load | None = None
+    if has_energy:
+        load = fit_load(amplitude, duration, ber, switching, redundant)
+        load = load._replace(junction=_junction(surface, direction))
 
     level, time = np.broadcast_arrays(amplitude[:, None], duration[None, :])
     log = np.log10(ber[used])
@@ -279,6 +285,26 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
         for name, away in zip(("energy", "redundant_energy"), errors, strict=True):
             residuals[name].attrs["error_a_width_outside"] = away
     return DirectionModel(rate, energy, residuals, chi_square)
+
+
+def _junction(surface: WriteSurface, direction: Direction) -> Junction | None:
+    """Junction of the surface's study; None without one, and where the torque goes with the current."""
+    data = tomllib.loads(surface.dataset.attrs.get("study", ""))
+    if not data:
+        return None
+    complete(data)
+    # Neither the file of a transistor, which may be gone, nor the spread matters here.
+    cell = {**data["cell"], "transistor": {"model": "ideal", "on_resistance": 1e3}}
+    study = Study.model_validate({**data, "cell": cell, "variability": {}})
+    if study.stack.torque == "current":
+        return None
+    device = nominal_device(study).iloc[0]
+    return Junction(
+        float(device["parallel_resistance_ohm"]),
+        float(device["tmr"]),
+        study.stack.tmr_half_bias,
+        1.0 if direction == "p_to_ap" else -1.0,
+    )
 
 
 def _check_points(direction: Direction, used: npt.NDArray[np.bool_]) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from mtjchar.physics.rate_table import log_error_rate_on_load_line
+from mtjchar.physics.tunneling import voltage_at_current
 from mtjchar.surfaces.cell_current import (
     SATURATING_TUNNELLING,
     SIMPLE_FORMS,
@@ -41,15 +42,34 @@ _nodes, _weights = np.polynomial.hermite_e.hermegauss(_NODES)
 _LOG_WEIGHTS = np.log(_weights / _weights.sum())
 
 
+class Junction(NamedTuple):
+    """The nominal junction of a torque per voltage."""
+
+    parallel_resistance: float  # ohm
+    tmr: float  # at zero bias
+    half_bias: float  # V
+    start: float  # m_z before the write
+
+    def voltage(self, current: FloatArray, m_z: float) -> FloatArray:
+        """Voltage (V) at a current (A)."""
+        numbers = (m_z, self.parallel_resistance, self.tmr, self.half_bias)
+        return voltage_at_current(current, *map(np.asarray, numbers))
+
+
 class Load(NamedTuple):
     """Currents of the cell with the junction held in the state before and after the write."""
 
     before: FittedCurrent
     after: FittedCurrent
+    junction: Junction | None = None  # None where the torque goes with the current
 
     def feedback(self, amplitude: FloatArray) -> FloatArray:
-        """Relative change of the current by the switching, 1."""
-        return np.maximum(self.after(amplitude) / self.before(amplitude) - 1.0, -0.9)
+        """Relative change by the switching of what the torque goes with, 1."""
+        before, after = self.before(amplitude), self.after(amplitude)
+        if self.junction is not None:
+            start = self.junction.start
+            before, after = self.junction.voltage(before, start), self.junction.voltage(after, -start)
+        return np.maximum(after / before - 1.0, -0.9)
 
 
 class RateFit(NamedTuple):
@@ -102,7 +122,7 @@ def log10_ber(
         `DEVICE` in SI units, then the parameters of the form.
     form : CurrentForm
     load : Load or None
-        None: the current does not change when the junction switches.
+        None: the overdrive does not change when the junction switches.
     amplitude, duration : ndarray
         V and s, of one shape.
 
