@@ -263,8 +263,9 @@ def test_in_amperes_the_law_is_that_of_the_load_line():
     np.testing.assert_allclose(rates[0] / 1e9, rates[1] / 1e9, atol=4e-3)
 
 
-@pytest.mark.parametrize("current", [False, True], ids=["volts", "amperes"])
-@pytest.mark.parametrize(("made", "fitted"), [("current", "voltage"), ("voltage", "current")])
+@pytest.mark.parametrize(
+    ("made", "fitted", "current"), [("current", "voltage", True), ("voltage", "current", False)]
+)
 def test_data_of_the_other_law_are_told(made, fitted, current):
     films = {
         law: Film(FILM.stack.model_copy(update={"torque": law}), FILM.diameter) for law in (made, fitted)
