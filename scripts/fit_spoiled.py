@@ -118,7 +118,9 @@ class Tester:
                 values[name] = values[name] * one
             else:
                 values[name] = one
-        model = SeriesModel(self.junction, self.series) if self.series else SwitchingModel(self.junction)
+        model = (
+            SeriesModel(self.junction, series=self.series) if self.series else SwitchingModel(self.junction)
+        )
         return np.clip(model.solved_error_rate(values, pulses or self.pulses), 0.0, 1.0)
 
     def changed(self, **change: Any) -> Pulses:
