@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import shutil
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
@@ -428,3 +429,18 @@ def test_a_study_of_the_users_own_is_not_overwritten(tmp_path):
         sweep(load_study(own), tmp_path, workers=1)
     assert own.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir() if not one.name.startswith(".")] == ["study.toml"]
+
+
+def test_a_study_that_was_changed_after_its_sweep_is_refused(tmp_path):
+    asked = study(devices=1)
+    run = sweep(asked, tmp_path / "run", executor=Here())
+    file = run / "study.toml"
+    written = file.read_text(encoding="utf-8")
+    file.write_text("# a comment changes nothing\n" + written, encoding="utf-8")
+    assert RunDirectory.open(run).study == asked
+    file.write_text(re.sub("(?m)^diameter = .*$", 'diameter = "45 nm"', written, count=1), encoding="utf-8")
+    changed = load_study(file, written=True)
+    assert changed != asked
+    for refused in (lambda: RunDirectory.open(run), lambda: sweep(changed, run, executor=Here())):
+        with pytest.raises(InputError, match=r"changed after its sweep.*another directory"):
+            refused()

@@ -83,7 +83,11 @@ class RunDirectory:
             (path / "samples").mkdir(parents=True, exist_ok=True)
             table = _parquet(devices, {})
             write_atomically(path / "devices.parquet", lambda part: part.write_bytes(table))
-            record = {"devices_sha256": _digest(table), "transistor_sha256": _transistor(study)}
+            record = {
+                "study_sha256": _digest(study.to_toml().encode()),
+                "devices_sha256": _digest(table),
+                "transistor_sha256": _transistor(study),
+            }
             write_atomically(path / "sweep.json", lambda part: part.write_text(json.dumps(record, indent=1)))
             write_atomically(file, lambda part: part.write_text(study.to_toml(), encoding="utf-8"))
         except OSError as error:
@@ -130,7 +134,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If there is no study in it.
+            If there is no study in it, or another one than its samples are of.
         """
         path = Path(path)
         if not (path / "study.toml").is_file():
@@ -140,7 +144,7 @@ class RunDirectory:
                 allowed="a directory that `mtjchar sweep` or `mtjchar run` has made",
                 remedy="There is no study.toml in it.",
             )
-        return cls(path, load_study(path / "study.toml", written=True))
+        return cls(path, _own_study(path / "study.toml"))
 
     def record(self) -> dict[str, Any]:
         """Return what the sweep notes of itself; empty where it has not."""
@@ -359,6 +363,21 @@ def _umask() -> int:
     return mask
 
 
+def _own_study(file: Path) -> Study:
+    """Read the study of a run; refuse one that was changed since its sweep."""
+    study = load_study(file, written=True)
+    before = RunDirectory(file.parent, study).record().get("study_sha256")
+    # As it was written, or with other comments and blanks; runs of earlier versions have no record.
+    if before not in (None, _digest(file.read_bytes()), _digest(study.to_toml().encode())):
+        raise InputError(
+            str(file),
+            value="a study that was changed after its sweep",
+            allowed="the study that the samples beside it are of",
+            remedy="Restore it, or sweep the changed study into another directory.",
+        )
+    return study
+
+
 def _refuse_other(file: Path, asked: Study) -> None:
     """Refuse a study.toml that no sweep has written, or that is of another study."""
     if not any((file.parent / name).exists() for name in ("devices.parquet", "sweep.json")):
@@ -368,7 +387,7 @@ def _refuse_other(file: Path, asked: Study) -> None:
             allowed="a new directory, or one that a sweep has made",
             remedy=f"{file} is a study of your own and would be overwritten: give another directory.",
         )
-    there = load_study(file, written=True)
+    there = _own_study(file)
     before, now = (_flat(study.model_dump(mode="json")) for study in (there, asked))
     for key in {**before, **now}:
         if before.get(key) != now.get(key):
