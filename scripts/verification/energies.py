@@ -33,6 +33,7 @@ def study_of(rows: pd.DataFrame) -> Study:
                 "free_layer_thickness": 1.6e-9,
                 "saturation_magnetization": 1e6,
                 "interfacial_anisotropy": 1.13e-3,
+                "demagnetization": "sato-ishii",
                 "damping": 0.01,
                 "spin_polarization": 0.65,
                 "resistance_area_product": 5e-12,
