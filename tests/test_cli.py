@@ -189,6 +189,7 @@ def copy_of_run(run, tmp_path):
     text = study.read_text()
     assert 'temperature = "300.0 K"' in text
     study.write_text(text.replace('temperature = "300.0 K"', 'temperature = "398.0 K"'))
+    (copy / "sweep.json").unlink()  # which knows the study that was swept
     return copy
 
 

@@ -201,7 +201,7 @@ def test_ctrl_c_ends_within_five_seconds_and_workers_go_with_a_killed_parent(tmp
             time.sleep(0.05)
         assert not any(is_running(worker) for worker in workers)
         if ending != signal.SIGKILL:
-            assert process.returncode == 130
+            assert process.returncode == 130, said
             assert "the same command goes on with the rest" in said
             assert "Traceback" not in said
     events = [json.loads(line) for line in log.read_text().splitlines()]
