@@ -154,7 +154,7 @@ def _interruptible(bar: Bar) -> Iterator[Callable[[int, int], None]]:
     """Let Ctrl-C end a sweep, and SIGTERM, which a batch system sends when the time is up.
 
     Python drops a KeyboardInterrupt that falls into a finalizer or a library's callback. The next step of the
-    progress then raises it.
+    progress then raises it. A terminal interrupts the workers too; what that does to the sweep is no error.
     """
     asked = threading.Event()
 
@@ -171,6 +171,10 @@ def _interruptible(bar: Bar) -> Iterator[Callable[[int, int], None]]:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         yield progress
+    except Exception as error:
+        if asked.is_set():
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 
