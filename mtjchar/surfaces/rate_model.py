@@ -64,7 +64,7 @@ class Load(NamedTuple):
     junction: Junction | None = None  # None where the torque goes with the current
 
     def feedback(self, amplitude: FloatArray) -> FloatArray:
-        """Relative change by the switching of what the torque goes with, 1."""
+        """Relative change of the torque when the junction switches, at a fixed angle, 1."""
         before, after = self.before(amplitude), self.after(amplitude)
         if self.junction is not None:
             start = self.junction.start

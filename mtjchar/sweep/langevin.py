@@ -301,7 +301,7 @@ class _EdgeEnergy(NamedTuple):
         return np.asarray(rise + fall + line - self.line[:, self.before, None])
 
     def redundant(self, held: FloatArray) -> FloatArray:
-        """Energy of writes of what is there already, (amplitudes, 1), from the current of the plateau."""
+        """Energy of redundant writes, (amplitudes, 1), from the current of the plateau."""
         edges = (self.rise + self.fall).sum(axis=1)
         return _at_current(edges, self.current, held)[:, None]
 
