@@ -125,10 +125,9 @@ class _Systems(NamedTuple):
     stability: FloatArray
     field: FloatArray  # over the anisotropy field, positive where it holds the state before the write
     start: FloatArray  # m_z before the write
-    bias: (
-        FloatArray  # I R_P over the voltage that halves the TMR, of a torque per voltage under current drive
-    )
-    tmr: FloatArray  # at zero bias, likewise; 0 elsewhere
+    # Of a torque per voltage under current drive; elsewhere 1 and 0.
+    bias: FloatArray  # I R_P over the voltage that halves the TMR
+    tmr: FloatArray  # at zero bias
 
     def drive(self, z: FloatArray) -> FloatArray:
         """Overdrive over m_z, 1 being the state before the write."""
