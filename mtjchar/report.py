@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from mtjchar.errors import MtjcharError
 from mtjchar.export.provenance import study_of
+from mtjchar.files import write_text
 from mtjchar.network.tradeoff import BASELINE, best, one_line
 from mtjchar.plotting.surfaces import LOWEST_RATE, TITLES
 from mtjchar.study import Direction
@@ -23,7 +24,7 @@ from mtjchar.surfaces.pulses import targets
 from mtjchar.surfaces.surface import RELIABLE
 from mtjchar.sweep.failures import Tally
 from mtjchar.sweep.sampling import nominal_device
-from mtjchar.sweep.store import RunDirectory, write_atomically
+from mtjchar.sweep.store import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,7 +109,7 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         attributes={key: value for key, value in surface.dataset.attrs.items() if key != "study"},
         study=surface.dataset.attrs["study"],
     )
-    write_atomically(Path(out), lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(out, page)
 
 
 def cheapest_pulses(surface: WriteSurface) -> Section:

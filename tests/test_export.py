@@ -334,7 +334,7 @@ def test_targets_that_cannot_be_written(characterized_surface, tmp_path, format_
     settings = Settings(ber=1e-3) if format_ in AT_A_POINT else None
     (tmp_path / "folder").mkdir()
     for out, says in [("folder", "It is a directory"), ("none/t", "can be written.*No such file")]:
-        with pytest.raises(InputError, match=f"--out: got .*{says}"):
+        with pytest.raises(InputError, match=f"file: got .*{says}"):
             export_surface(characterized_surface, format_, tmp_path / out, settings)
     assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
@@ -351,7 +351,7 @@ def test_nothing_is_left_where_one_file_of_several_cannot_be_written(
     characterized_surface, tmp_path, format_, beside
 ):
     (tmp_path / beside).mkdir()
-    with pytest.raises(InputError, match=f"--out: got .*{re.escape(beside)}"):
+    with pytest.raises(InputError, match=f"file: got .*{re.escape(beside)}.*It is a directory"):
         export_surface(characterized_surface, format_, tmp_path / "t.csv")
     assert [path.name for path in tmp_path.iterdir()] == [beside]
 

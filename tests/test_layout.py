@@ -16,7 +16,7 @@ PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
-    ["errors", "units"],
+    ["errors", "units", "files"],
     ["physics"],
     ["study"],
     ["spice"],
@@ -25,8 +25,14 @@ LAYERS = [
     ["export", "network"],
     ["plotting", "report", "cli"],
 ]
-# Inside a row: units raises errors; cli shows what the others of its row make.
-WITHIN = {("units", "errors"), ("report", "plotting"), ("cli", "plotting"), ("cli", "report")}
+# Inside a row: units and files raise errors; cli shows what the others of its row make.
+WITHIN = {
+    ("units", "errors"),
+    ("files", "errors"),
+    ("report", "plotting"),
+    ("cli", "plotting"),
+    ("cli", "report"),
+}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -196,6 +196,7 @@ def export(
     from mtjchar.export import Settings, export_surface
 
     settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock)
+    writable_file(out)
     for path in export_surface(load_surface(folder), format_, out, settings):
         console.print(f"wrote {path}", highlight=False)
 

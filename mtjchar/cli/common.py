@@ -29,6 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtjchar.errors import InputError
+from mtjchar.files import write_text
 from mtjchar.units import parse_quantity
 
 console = Console(soft_wrap=True)
@@ -155,9 +156,7 @@ def writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
 
 def write_table(table: Any, path: Path) -> None:
     """Write a table as CSV, whole or not at all."""
-    from mtjchar.sweep.store import write_atomically
-
-    write_atomically(path, lambda part: table.to_csv(part, index=False))
+    write_text(path, table.to_csv(index=False))
 
 
 def answer_table() -> Table:

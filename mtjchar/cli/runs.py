@@ -36,6 +36,7 @@ from mtjchar.cli.common import (
     write_table,
 )
 from mtjchar.errors import InputError, MissingToolError, MtjcharError
+from mtjchar.files import make_folder
 from mtjchar.study import Study, load_study
 
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
@@ -207,7 +208,7 @@ def _surface(folder: Path, allow_failed: float) -> None:
     from mtjchar.surfaces.pulses import knob_table
 
     surface = fit_surface(folder, most_failed=allow_failed)
-    (folder / "tables").mkdir(exist_ok=True)
+    make_folder(folder / "tables")
     export_surface(surface, "csv", folder / "tables" / "surface.csv")
     knobs = knob_table(surface) if surface.knows_energy else None
     if knobs is not None:

@@ -11,8 +11,8 @@ from mtjchar.export import ngspice_table, nvmain, nvsim, tables, verilog_a
 from mtjchar.export.files import Files
 from mtjchar.export.operating_point import OPERATING_POINT, Settings
 from mtjchar.export.provenance import check_version
+from mtjchar.files import write_together
 from mtjchar.surfaces import WriteSurface
-from mtjchar.sweep.store import write_atomically
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ def export_surface(
     Raises
     ------
     InputError
-        For an unknown format, a setting that the format does not take, a missing operating point, a surface
-        of another version of mtjchar, or a file that cannot be written.
+        For an unknown format, a setting that the format does not take, a missing operating point, or a
+        surface of another version of mtjchar.
+    StorageError
+        If a file cannot be written; then none of them is.
     OutsideGridError, UnreachableError
         For an operating point that the surface does not have.
     """
@@ -83,28 +85,5 @@ def export_surface(
             )  # fmt: skip
     check_version(surface)
     files = chosen.files(surface, out, settings)
-    for path in files:
-        if path.is_dir():
-            raise InputError(
-                "--out", value=str(path), allowed="a file that can be written", remedy="It is a directory."
-            )
-    try:
-        _write_all(list(files.items()))
-    except OSError as error:
-        raise InputError(
-            "--out", value=str(out), allowed="a file that can be written", remedy=f"{error.strerror}."
-        ) from error
+    write_together(files)
     return list(files)
-
-
-def _write_all(files: list[tuple[Path, Callable[[Path], None]]]) -> None:
-    """Write every file under its temporary name before the first is renamed; the last one is renamed last."""
-    if not files:
-        return
-    *others, (path, write) = files
-
-    def write_with_others(part: Path) -> None:
-        write(part)
-        _write_all(others)
-
-    write_atomically(path, write_with_others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,7 @@ def csv(surface: WriteSurface, out: Path, _: Settings) -> Files:
     }
     return {
         _metadata_file(out): text([_json(metadata)]),
-        out: lambda part: table.to_csv(part, index=False),
+        out: table.to_csv(index=False).encode(),
     }
 
 
@@ -63,7 +64,9 @@ def parquet(surface: WriteSurface, out: Path, _: Settings) -> Files:
     frame, description = to_table(surface.dataset)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), _PARQUET_KEY: json.dumps(description).encode()}
-    return {out: lambda part: pq.write_table(table.replace_schema_metadata(metadata), part)}
+    content = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), content)
+    return {out: content.getvalue()}
 
 
 def json_(surface: WriteSurface, out: Path, _: Settings) -> Files:
@@ -76,7 +79,7 @@ def json_(surface: WriteSurface, out: Path, _: Settings) -> Files:
 
 def netcdf(surface: WriteSurface, out: Path, _: Settings) -> Files:
     """NetCDF-4, as ``surface.nc``."""
-    return {out: lambda part: _write_netcdf(surface, part)}
+    return {out: surface.to_netcdf()}
 
 
 def npz(surface: WriteSurface, out: Path, _: Settings) -> Files:
@@ -86,7 +89,9 @@ def npz(surface: WriteSurface, out: Path, _: Settings) -> Files:
         key: surface.dataset[variable["name"]].to_numpy().astype(variable["dtype"])
         for key, variable in description["variables"].items()
     }
-    return {out: lambda part: _write_npz(part, {_NPZ_KEY: np.array(json.dumps(description)), **arrays})}
+    content = io.BytesIO()
+    np.savez_compressed(content, **{_NPZ_KEY: np.array(json.dumps(description)), **arrays})
+    return {out: content.getvalue()}
 
 
 def load_surface(path: str | Path) -> WriteSurface:
@@ -203,12 +208,3 @@ def _said_of(column: str, description: Description) -> str:
 
 def _json(document: object) -> str:
     return json.dumps(document, indent=1, allow_nan=False)
-
-
-def _write_netcdf(surface: WriteSurface, part: Path) -> None:
-    surface.dataset.to_netcdf(part, engine="h5netcdf")
-
-
-def _write_npz(part: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
-    with part.open("wb") as file:  # a path without the ending would be given one
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

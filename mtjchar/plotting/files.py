@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from matplotlib.figure import Figure
+
+from mtjchar.files import make_folder, write_bytes
 
 _DPI = 150
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write a figure under a name without ending into a folder, made if missing; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
-        figure.savefig(path, dpi=_DPI)
+        content = io.BytesIO()
+        figure.savefig(content, format=path.suffix[1:], dpi=_DPI)
+        write_bytes(path, content.getvalue())
     return paths

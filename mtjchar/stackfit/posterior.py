@@ -7,6 +7,7 @@ References
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import MissingToolError
+from mtjchar.files import write_bytes
 from mtjchar.stackfit.result import StackFit
 
 FloatArray = npt.NDArray[np.float64]
@@ -94,5 +96,7 @@ def corner_figure(fit: StackFit, samples: pd.DataFrame, path: str | Path | None 
         quantiles=[0.025, 0.5, 0.975],
     )
     if path is not None:
-        figure.savefig(path)
+        content = io.BytesIO()
+        figure.savefig(content, format=Path(path).suffix[1:] or None)
+        write_bytes(path, content.getvalue())
     return figure

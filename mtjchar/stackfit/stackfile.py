@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from scipy.linalg import block_diag
 
 from mtjchar.errors import ConvergenceError, InputError
+from mtjchar.files import write_text
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import suffixed
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
 from mtjchar.stackfit.setup import ALIASES
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS, Stack
-from mtjchar.sweep.store import write_atomically
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -235,7 +235,7 @@ def write_stack(
     stack = fitted_stack(fit, name, reference)
     content = {**stack.model_dump(mode="json", exclude_none=True), "fit": fit_table(fit)}
     text = _commented(tomli_w.dumps(content), fit)
-    write_atomically(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return stack
 
 

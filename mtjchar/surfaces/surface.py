@@ -14,9 +14,9 @@ import xarray as xr
 from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
 from mtjchar.errors import InputError, OutsideGridError
+from mtjchar.files import write_bytes
 from mtjchar.study import Direction
 from mtjchar.surfaces import tails
-from mtjchar.sweep.store import write_atomically
 
 if TYPE_CHECKING:
     from mtjchar.surfaces.model import SurfaceModel
@@ -114,8 +114,19 @@ class WriteSurface:
         return cls(loaded)
 
     def save(self, path: str | Path) -> None:
-        """Write the surface as NetCDF-4, whole or not at all."""
-        write_atomically(Path(path), lambda part: self.dataset.to_netcdf(part, engine="h5netcdf"))
+        """Write the surface as NetCDF-4, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        write_bytes(path, self.to_netcdf())
+
+    def to_netcdf(self) -> bytes:
+        """Return the content of a NetCDF-4 file."""
+        # In memory: HDF5 ends the interpreter where it meets a full disk.
+        return bytes(self.dataset.to_netcdf(engine="h5netcdf"))
 
     @functools.cached_property
     def directions(self) -> tuple[Direction, ...]:

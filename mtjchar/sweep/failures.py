@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mtjchar.files import make_folder, write_text
 from mtjchar.spice.measure import commands_by_hand
 from mtjchar.spice.netlist import batch_deck, cell_parameters
 from mtjchar.study import Direction, Study
-from mtjchar.sweep.store import MOST_FAILED, RunDirectory, write_atomically
+from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
 _MOST_DECKS = 100
 
@@ -89,14 +89,10 @@ def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataF
         kept = len(list(folder.glob("*.cir"))) if folder.is_dir() else 0
         if kept >= _MOST_DECKS:
             return
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         rows = failed[failed["device"] == device]
         text = deck(directory.study, devices.iloc[[int(device)]], direction, rows)
-        _write(folder / f"{direction}-{device:07d}.cir", text)
-
-
-def _write(file: Path, text: str) -> None:
-    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(folder / f"{direction}-{device:07d}.cir", text)
 
 
 def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.DataFrame) -> str:

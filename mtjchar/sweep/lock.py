@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mtjchar.errors import InputError
+from mtjchar.files import make_folder, storing, write_text
 
 _LOCK, _OWNER = ".sweep.lock", ".sweep.owner"
 
@@ -36,31 +37,25 @@ def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
     InputError
         If another process holds the directory, naming it, or the directory cannot be made.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(directory / _LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            "run directory",
-            value=str(directory),
-            allowed="one that no other sweep works in",
-            remedy=f"{_owner(directory)} does. Wait until it has ended, or give another directory.",
-        ) from error
-    except OSError as error:
-        raise InputError(
-            "run directory",
-            value=str(directory),
-            allowed="a directory that can be written",
-            remedy=f"{error.strerror}.",
-        ) from error
+    make_folder(directory)
+    lock = FileLock(directory / _LOCK)
+    with storing(directory, "directory"):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise InputError(
+                "run directory",
+                value=str(directory),
+                allowed="one that no other sweep works in",
+                remedy=f"{_owner(directory)} does. Wait until it has ended, or give another directory.",
+            ) from error
     owner = directory / _OWNER
     try:
         if owner.exists():
             say(f"{_owner(directory)} was ended from outside; going on from what it has finished")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         words = {"pid": os.getpid(), "host": platform.node(), "since": now}
-        owner.write_text(json.dumps(words), encoding="utf-8")
+        write_text(owner, json.dumps(words))
         yield
     finally:
         owner.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.schedule import Done, complete
-from mtjchar.sweep.store import RunDirectory, raise_if_full
+from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task, plan, run_task
 
 
@@ -67,7 +67,7 @@ def sweep(
         If the directory holds another study or another sweep works in it, or the study's nominal device has
         no two stable states.
     StorageError
-        If the disk is full; what is finished is kept.
+        If a file cannot be written; what is finished is kept.
     SimulationError
         If samples that are there were made with other versions of ngspice, PySpice or mtjchar, or a worker of
         a pool of the standard library died. A cell that ngspice cannot solve, and one that takes its worker
@@ -76,14 +76,10 @@ def sweep(
     nominal_device(study)
     path = Path(out)
     report = _Report(progress, log)
-    try:
-        with locked(path, report.say), _pool(workers, executor) as pool:
-            study = _placed(study, path, pool, limit, report)
-            directory, devices = _directory(study, path, pool, limit, report)
-            _Sweep(directory, devices, pool, limit, report).run()
-    except OSError as error:
-        raise_if_full(path, error)
-        raise
+    with locked(path, report.say), _pool(workers, executor) as pool:
+        study = _placed(study, path, pool, limit, report)
+        directory, devices = _directory(study, path, pool, limit, report)
+        _Sweep(directory, devices, pool, limit, report).run()
     return path
 
 

@@ -7,13 +7,10 @@ the old state or the new one.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
-import os
 import re
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtjchar.errors import InputError, StorageError
+from mtjchar.errors import InputError
+from mtjchar.files import make_folder, write_bytes, write_text
 from mtjchar.study import Study, load_study
 
 SAMPLE_COLUMNS = (
@@ -49,7 +47,6 @@ STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed")
 """What a sample may say of itself; only ``ok`` comes with numbers."""
 
 _PART = re.compile(r"(?P<name>[^.].*)\.(?P<digest>[0-9a-f]{16})\.parquet")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stock(NamedTuple):
@@ -74,30 +71,24 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If it holds another study, naming the first key that differs, or cannot be written.
+            If it holds another study, naming the first key that differs.
+        StorageError
+            If it cannot be written.
         """
         file = path / "study.toml"
         if file.exists():
             _refuse_other(file, study)
-        try:
-            (path / "samples").mkdir(parents=True, exist_ok=True)
-            table = _parquet(devices, {})
-            write_atomically(path / "devices.parquet", lambda part: part.write_bytes(table))
-            record = {
-                "study_sha256": _digest(study.to_toml().encode()),
-                "devices_sha256": _digest(table),
-                "transistor_sha256": _transistor(study),
-            }
-            write_atomically(path / "sweep.json", lambda part: part.write_text(json.dumps(record, indent=1)))
-            write_atomically(file, lambda part: part.write_text(study.to_toml(), encoding="utf-8"))
-        except OSError as error:
-            raise_if_full(path, error)
-            raise InputError(
-                "run directory",
-                value=str(path),
-                allowed="a directory that can be written",
-                remedy=f"{error.strerror}.",
-            ) from error
+        make_folder(path / "samples")
+        text, table = study.to_toml(), _parquet(devices, {})
+        record = {
+            "study_sha256": _digest(text.encode()),
+            "devices_sha256": _digest(table),
+            "transistor_sha256": _transistor(study),
+        }
+        # The study last: where it is, the others are.
+        write_bytes(path / "devices.parquet", table)
+        write_text(path / "sweep.json", json.dumps(record, indent=1))
+        write_text(file, text)
         return cls(path, study)
 
     @classmethod
@@ -159,10 +150,10 @@ class RunDirectory:
         Raises
         ------
         StorageError
-            If the disk is full.
+            If it cannot be written.
         """
         text = json.dumps({**self.record(), **words}, indent=1)
-        self._write(self.path / "sweep.json", text.encode())
+        write_text(self.path / "sweep.json", text)
 
     def devices(self) -> pd.DataFrame:
         """Return the table of the devices that were characterized.
@@ -237,14 +228,14 @@ class RunDirectory:
         Raises
         ------
         StorageError
-            If the disk is full.
+            If it cannot be written.
         """
         if "note" not in samples:
             samples = samples.assign(note="")
         known = (*SAMPLE_COLUMNS, *SUPPLY_COLUMNS)
         content = _parquet(samples[[name for name in known if name in samples]], versions or {})
         file = self.path / "samples" / f"{name}.{_digest(content)}.parquet"
-        self._write(file, content)
+        write_bytes(file, content)
         return file
 
     @staticmethod
@@ -289,22 +280,6 @@ class RunDirectory:
         keys = ["device", "direction", "amplitude_V", "duration_s"]
         return table.sort_values(keys, kind="stable", ignore_index=True)
 
-    def _write(self, file: Path, content: bytes) -> None:
-        try:
-            write_atomically(file, lambda part: part.write_bytes(content))
-        except OSError as error:
-            raise_if_full(self.path, error)
-            raise
-
-
-def raise_if_full(path: Path, error: OSError) -> None:
-    """Raise a `StorageError` where an error of the system says that there is no room."""
-    if error.errno in _FULL:
-        raise StorageError(
-            f"{path}: {error.strerror}. What is finished is kept; make room, and the same command goes on "
-            "with the rest."
-        ) from error
-
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
@@ -327,40 +302,6 @@ def _parquet(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:
 
 def _versions(content: bytes) -> dict[str, str]:
     return dict(json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"mtjchar"]))
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Write a file under a temporary name, sync it and rename it: no half-written file is left.
-
-    Parameters
-    ----------
-    path : Path
-        Where the file shall be.
-    write : callable
-        Called with the temporary path.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _own_study(file: Path) -> Study:

@@ -1,0 +1,228 @@
+"""Reading files that somebody else made, and writing files whole or not at all.
+
+A file is written under a temporary name, synced and renamed. Whatever fails on the way, the old file stays as
+it was and nothing half-written is left. Reading refuses what is no regular file, which could never end, and
+what is larger than a stated limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mtjchar.errors import InputError, MtjcharError, StorageError
+
+MOST_TEXT = 10_000_000
+"""Bytes that a study, a stack or another file of keys may have."""
+
+MOST_DATA = 1_000_000_000
+"""Bytes that a table, a surface or another file of numbers may have."""
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room",
+    errno.EDQUOT: "Make room within your quota",
+    errno.EFBIG: "Raise the limit of the file size (`ulimit -f`)",
+    errno.EIO: "Check the disk",
+    errno.EMFILE: "Raise the limit of open files (`ulimit -n`)",
+}
+# A place that was badly chosen: everything else is a system that failed.
+_WRONG_PLACE = {
+    errno.ENOENT: "",
+    errno.EACCES: "Choose a place that you may write to.",
+    errno.EPERM: "Choose a place that you may write to.",
+    errno.EROFS: "Choose another file system.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EISDIR: "",
+    errno.ENOTDIR: "A file stands where a directory has to be.",
+    errno.EEXIST: "A file stands where a directory has to be.",
+    errno.EINVAL: "Choose another name.",
+}
+# What file systems answer that do not sync folders, some of a network among them.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file, whole or not at all: after an error a file that was there before is unchanged.
+
+    Raises
+    ------
+    InputError, StorageError
+        As for `storing`.
+    """
+    write_together({Path(path): content})
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file of text in UTF-8, whole or not at all; errors as for `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files; none is in its place before all are on the disk.
+
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        The last file comes to its place last: where it is, the others are.
+
+    Raises
+    ------
+    InputError, StorageError
+        As for `storing`.
+    """
+    with contextlib.ExitStack() as parts:
+        written = {path: parts.enter_context(_temporary(path, content)) for path, content in contents.items()}
+        for path in contents:
+            with storing(path):
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, "It is a directory")
+        with contextlib.ExitStack() as new:
+            for path, part in written.items():
+                if not path.exists():
+                    new.callback(_remove, path)
+                with storing(path):
+                    part.replace(path)
+                    _sync_folder(path.parent)
+            new.pop_all()
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those above it, where it is missing; errors as for `storing`."""
+    with storing(path, "directory"):
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def storing(path: str | Path, what: str = "file") -> Iterator[None]:
+    """Turn errors of the system in a with block into errors of ours about a file or a directory.
+
+    Raises
+    ------
+    InputError
+        If it is where nothing can be written: in a directory that is missing, in place of a directory.
+    StorageError
+        For everything else, saying what is safe and what to do.
+    """
+    try:
+        yield
+    except MtjcharError:
+        raise
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno in _WRONG_PLACE:
+            remedy = f"{why}. {_WRONG_PLACE[error.errno]}".rstrip()
+            raise InputError(
+                what, value=str(path), allowed=f"a {what} that can be written", remedy=remedy
+            ) from error
+        remedy = _REMEDIES.get(error.errno or 0, "Mend that")
+        raise StorageError(
+            f"{path} cannot be written: {why}. Nothing half-written is left, and what is finished is kept. "
+            f"{remedy}, and give the same command again."
+        ) from error
+    except ValueError as error:  # a null byte in the path
+        raise InputError(
+            what, value=str(path), allowed=f"a {what} that can be written", remedy=f"{error}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a file beside its place, for the time of a with block in which it may be moved there."""
+    with storing(path):
+        handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    part = Path(name)
+    try:
+        with storing(path):
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.chmod(0o666 & ~_umask())
+        yield part
+    finally:
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a renaming last through a loss of power, where the file system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_bytes(
+    path: str | Path, thing: str, *, allowed: str, remedy: str = "", most: int = MOST_TEXT
+) -> bytes:
+    """Read a file that may be missing, no file at all, or far too large.
+
+    Parameters
+    ----------
+    path : str or Path
+    thing : str
+        What the file is, for messages.
+    allowed : str
+        What would have been accepted, for messages.
+    remedy : str, optional
+        How to come by a good file, for messages.
+    most : int, optional
+        Bytes it may have at most.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is a folder, a pipe or a device, or is larger than `most`.
+    """
+
+    def refuse(why: str) -> InputError:
+        return InputError(thing, value=str(path), allowed=allowed, remedy=f"{why}. {remedy}".rstrip())
+
+    try:
+        # A pipe that nobody writes to would block the opening already.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            about = os.fstat(handle)
+            if not stat.S_ISREG(about.st_mode):
+                raise refuse(
+                    "It is a folder" if stat.S_ISDIR(about.st_mode) else "It is a pipe or a device, no file"
+                )
+            if about.st_size > most:
+                raise refuse(f"It has {about.st_size:,} bytes; at most {most:,} are read")
+            return file.read(most)
+    except OSError as error:
+        raise refuse(error.strerror or str(error)) from error
+    except ValueError as error:  # a null byte in the path
+        raise refuse(str(error)) from error
+
+
+def read_text(path: str | Path, thing: str, *, allowed: str, remedy: str = "", most: int = MOST_TEXT) -> str:
+    """Read a file of text in UTF-8; parameters and errors as for `read_bytes`, and for other encodings."""
+    content = read_bytes(path, thing, allowed=allowed, remedy=remedy, most=most)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        why = f"It is no text in UTF-8: {error}"
+        raise InputError(
+            thing, value=str(path), allowed=allowed, remedy=f"{why}. {remedy}".rstrip()
+        ) from error
