@@ -1,26 +1,34 @@
-"""The command line.
-
-Exit 0: done; 1: the work failed, and why; 2: the request was wrong.
-"""
+"""The command line."""
 
 from __future__ import annotations
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from mtjchar.cli import answers, fitting, runs, training
 from mtjchar.cli.common import error_console
-from mtjchar.errors import InputError, MtjcharError
+from mtjchar.cli.ends import ended
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Characterize write errors and write energy of STT-MRAM cells.",
 )
+
+
+@app.callback()
+def _everywhere(
+    debug: Annotated[  # taken out of the arguments before: here for the help
+        bool, typer.Option("--debug", help="Show the traceback of an error.")
+    ] = False,
+) -> None:
+    """Characterize write errors and write energy of STT-MRAM cells."""
+
+
 for command in (
     runs.doctor,
     runs.run,
@@ -38,13 +46,12 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line; errors that mtjchar raises on purpose end without a traceback."""
+    """Run the command line, and end with a code and a message in words."""
     warnings.showwarning = _show_warning
-    try:
-        app(prog_name="mtjchar")
-    except MtjcharError as error:
-        error_console.print(f"Error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [one for one in arguments if one != "--debug"]
+    sys.exit(ended(lambda: app(arguments, prog_name="mtjchar"), arguments, debug=debug))
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -28,12 +29,37 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from mtjchar.cli.interrupts import interrupts
 from mtjchar.errors import InputError
 from mtjchar.files import write_text
 from mtjchar.units import parse_quantity
 
+
+class _Messages(io.TextIOBase):
+    """Standard error; what cannot be shown is dropped: a terminal may close before a sweep has ended."""
+
+    def write(self, text: str) -> int:
+        """Show text if anybody is there."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Show what was written if anybody is there."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    def fileno(self) -> int:
+        """Descriptor of standard error."""
+        return sys.stderr.fileno()
+
+
 console = Console(soft_wrap=True)
-error_console = Console(stderr=True, soft_wrap=True)
+error_console = Console(file=cast(IO[str], _Messages()), soft_wrap=True)
 
 
 class Direction(StrEnum):
@@ -199,7 +225,8 @@ class Bar:
         self._task = progress.add_task(what, total=None, visible=False)  # until there is work
 
     def __call__(self, done: int, total: int) -> None:
-        """Show how far the work is."""
+        """Show how far the work is; raise an interrupt that was lost on the way."""
+        interrupts.check()
         self._progress.update(self._task, completed=done, total=total, visible=True)
 
     def failed(self, count: int) -> None:

@@ -7,8 +7,6 @@ import importlib.metadata
 import json
 import platform
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -38,8 +36,6 @@ from mtjchar.cli.common import (
 from mtjchar.errors import InputError, MissingToolError, MtjcharError
 from mtjchar.files import make_folder
 from mtjchar.study import Study, load_study
-
-_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -136,48 +132,9 @@ def _sweep(
     from mtjchar.sweep.run import sweep
 
     where = contextlib.nullcontext() if address is None else cluster(address)
-    try:
-        with (
-            where as executor,
-            progress_bar("sweep", "samples") as bar,
-            _logged(json_log, bar) as log,
-            _interruptible(bar) as progress,
-        ):
-            sweep(study, out, workers=workers, executor=executor, limit=limit, progress=progress, log=log)
-    except KeyboardInterrupt:
-        error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
-        raise typer.Exit(_INTERRUPTED) from None
+    with where as executor, progress_bar("sweep", "samples") as bar, _logged(json_log, bar) as log:
+        sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
     console.print(f"samples in {out}")
-
-
-@contextlib.contextmanager
-def _interruptible(bar: Bar) -> Iterator[Callable[[int, int], None]]:
-    """Let Ctrl-C end a sweep, and SIGTERM, which a batch system sends when the time is up.
-
-    Python drops a KeyboardInterrupt that falls into a finalizer or a library's callback. The next step of the
-    progress then raises it. A terminal interrupts the workers too; what that does to the sweep is no error.
-    """
-    asked = threading.Event()
-
-    def interrupt(*_: object) -> None:
-        asked.set()
-        raise KeyboardInterrupt
-
-    def progress(done: int, total: int) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        bar(done, total)
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield progress
-    except Exception as error:
-        if asked.is_set():
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

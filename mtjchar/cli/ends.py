@@ -1,0 +1,107 @@
+"""How a command ends: one place for errors, interrupts and closed terminals.
+
+Exit 0: done; 1: the work failed, and why; 2: the request was wrong; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from mtjchar.cli.common import error_console
+from mtjchar.cli.interrupts import interrupts
+from mtjchar.errors import InputError, MtjcharError
+
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
+
+_SAFE = "Nothing half-written is left, and what is finished is kept."
+
+
+def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -> int:
+    """Run a program and return its exit code; whatever ends it is said in words.
+
+    Parameters
+    ----------
+    program : callable
+        May raise whatever it likes.
+    arguments : list of str
+        Of the command, for messages.
+    debug : bool
+        Whether to show the traceback of an error that is not one of the request.
+    """
+    _open_closed_streams()
+    try:
+        with interrupts.watched():
+            code = _code_of(program)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BaseException as error:
+        if debug:
+            error_console.print(traceback.format_exc(), markup=False, highlight=False)
+        # What an interrupt breaks is no error.
+        code = INTERRUPTED if interrupts.asked else _said(error, shlex.join(["mtjchar", *arguments]))
+    if code == INTERRUPTED:
+        error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
+    _drop_what_cannot_be_written()
+    return code
+
+
+def _code_of(program: Callable[[], object]) -> int:
+    try:
+        program()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    return 0
+
+
+def _said(error: BaseException, command: str) -> int:
+    """Say what has ended a command; returns the exit code."""
+    command = command if len(command) <= 200 else f"{command[:200]}..."
+    if isinstance(error, BrokenPipeError):
+        return 1
+    if isinstance(error, MtjcharError):
+        words = str(error)
+    elif isinstance(error, OSError):
+        file = "" if error.filename is None else f" ({error.filename})"
+        words = (
+            f"{command}: {error.strerror or error}{file}. {_SAFE} Mend that, and give the same command again."
+        )
+    elif isinstance(error, MemoryError):
+        words = f"{command}: not enough memory. {_SAFE} Give it more memory, fewer workers or fewer devices."
+    else:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        words = (
+            f"{command}: an error that mtjchar does not know: {said}. {_SAFE} With --debug the command shows "
+            "where it happened; please report that."
+        )
+    error_console.print(f"Error: {words}", style="red", markup=False, highlight=False)
+    return 2 if isinstance(error, InputError) else 1
+
+
+def _open_closed_streams() -> None:
+    """Put the null device in the place of standard streams that were closed before the start.
+
+    Otherwise the next file that is opened takes their place, and gets what libraries print.
+    """
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (to the very end)
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Keep the interpreter from complaining about a closed or full standard output once more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,57 @@
+"""Ctrl-C, and the SIGTERM that a batch system sends when the time is up."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+_REPEATS = 2.0  # s within which a further interrupt is the same one: a terminal sends it to every process
+
+
+class Interrupts:
+    """Both signals as one KeyboardInterrupt, which is not lost.
+
+    Python drops a KeyboardInterrupt that falls into a finalizer or a library's callback: `check`, which the
+    steps of a progress bar call, raises it again. One that follows at once changes nothing, so that it does
+    not interrupt the tidying up; later ones are raised anew.
+    """
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether there was one."""
+        return self._last is not None
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if there was one."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._last is None or now - self._last > _REPEATS:
+            self._last = now
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Take the signals for the time of a with block, which starts without an interrupt."""
+        self._last = None
+        if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+            yield
+            return
+        before = {one: signal.signal(one, self._handle) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+interrupts = Interrupts()
