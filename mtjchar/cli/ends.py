@@ -72,6 +72,10 @@ def _said(error: BaseException, command: str) -> int:
         words = (
             f"{command}: {error.strerror or error}{file}. {_SAFE} Mend that, and give the same command again."
         )
+    elif isinstance(error, ImportError):
+        words = (
+            f"{command}: a library does not load: {error}. Mend the installation, or the limit of the memory."
+        )
     elif isinstance(error, MemoryError):
         words = f"{command}: not enough memory. {_SAFE} Give it more memory, fewer workers or fewer devices."
     else:

@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 
 from mtjchar.errors import InputError
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import WriteSurface, schema
 
 FORMAT = "mtjchar surface"
 FORMAT_VERSION = 1
@@ -145,18 +145,9 @@ def rebuild(description: Description, values: Callable[[str], npt.NDArray[Any]],
         if array.shape != shape:
             raise InputError(f"{thing}: {key}", value=array.shape, allowed=f"values of the shape {shape}")
         parts[variable["coordinate"]][variable["name"]] = (variable["dims"], array, variable["attributes"])
-    for name in ("amplitude", "duration"):
-        grid = parts[True].get(name, ((), np.empty(0)))[1]
-        if not (len(grid) and (np.diff(grid) > 0.0).all()):
-            raise InputError(
-                f"{thing}: {name}", value=grid.tolist(), allowed="ascending values, as they were written"
-            )
-    missing = {"ber", "energy", "redundant_energy"} - set(parts[False])
-    if missing:
-        raise InputError(
-            thing, value=sorted(parts[False]), allowed=f"a surface, with {', '.join(sorted(missing))}"
-        )
-    return WriteSurface(xr.Dataset(parts[False], coords=parts[True], attrs=description["attributes"]))
+    dataset = xr.Dataset(parts[False], coords=parts[True], attrs=description["attributes"])
+    schema.check(dataset, thing, "Export the surface again.")
+    return WriteSurface(dataset)
 
 
 def to_table(dataset: xr.Dataset) -> tuple[pd.DataFrame, Description]:

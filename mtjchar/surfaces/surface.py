@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -13,10 +14,10 @@ import pandas as pd
 import xarray as xr
 from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
-from mtjchar.errors import InputError, OutsideGridError
-from mtjchar.files import write_bytes
+from mtjchar.errors import InputError, MtjcharError, OutsideGridError
+from mtjchar.files import MOST_DATA, read_bytes, write_bytes
 from mtjchar.study import Direction
-from mtjchar.surfaces import tails
+from mtjchar.surfaces import schema, tails
 
 if TYPE_CHECKING:
     from mtjchar.surfaces.model import SurfaceModel
@@ -98,20 +99,23 @@ class WriteSurface:
         Raises
         ------
         InputError
-            If the file is missing or no surface.
+            If the file is missing or no surface, naming what is wrong with it.
         """
+        allowed, remedy = (
+            "a surface.nc",
+            "`mtjchar surface` makes it anew from the samples of a run directory.",
+        )
+        content = read_bytes(path, "surface file", allowed=allowed, remedy=remedy, most=MOST_DATA)
         try:
-            with xr.open_dataset(path, engine="h5netcdf") as dataset:
-                loaded = dataset.load()
-            _ = loaded["ber"], loaded["energy"], loaded["redundant_energy"]
-        except (OSError, KeyError, ValueError) as error:
+            with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:
+                schema.check(dataset, str(path), remedy)
+                return cls(dataset.load())
+        except MtjcharError:
+            raise
+        except Exception as error:  # readers of damaged files raise whatever they meet
             raise InputError(
-                "surface file",
-                value=str(path),
-                allowed="a surface.nc",
-                remedy="`mtjchar surface` makes it from the samples of a run directory.",
+                "surface file", value=str(path), allowed=allowed, remedy=f"{_first_line(error)}. {remedy}"
             ) from error
-        return cls(loaded)
 
     def save(self, path: str | Path) -> None:
         """Write the surface as NetCDF-4, whole or not at all.
@@ -494,6 +498,10 @@ class WriteSurface:
             for axis in (0, 1):
                 fine = np.minimum.accumulate(fine, axis=axis)
         return RegularGridInterpolator((amplitudes, durations), fine, bounds_error=False, fill_value=None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def refined(grid: FloatArray) -> FloatArray:

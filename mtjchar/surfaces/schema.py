@@ -1,0 +1,146 @@
+"""What a file has to hold to be a surface; one that does not is refused, never mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from mtjchar.errors import InputError
+from mtjchar.study import DIRECTIONS
+
+_PULSES = ("direction", "amplitude", "duration")
+_MOST_VALUES = 50_000_000
+_SLACK = 1e-9  # of a bound, relative: what formats with text may round
+
+
+class _Values(NamedTuple):
+    """What a variable may hold."""
+
+    low: float
+    high: float
+    unknown: bool = False  # whether NaN may stand for what is not known
+    required: bool = False
+    dims: tuple[str, ...] = _PULSES
+
+
+_VARIABLES = {
+    "ber": _Values(0.0, 1.0, required=True),
+    "ber_lower": _Values(0.0, 1.0),
+    "ber_upper": _Values(0.0, 1.0),
+    "ber_quantile": _Values(0.0, 1.0, dims=(*_PULSES, "quantile")),
+    "effective_devices": _Values(0.0, np.inf, unknown=True),
+    "extrapolated": _Values(0.0, 1.0),
+    "trials": _Values(0.0, np.inf),
+    "errors": _Values(0.0, np.inf),
+    "energy": _Values(0.0, np.inf, unknown=True, required=True),
+    "redundant_energy": _Values(0.0, np.inf, unknown=True, required=True),
+    "supply_energy": _Values(0.0, np.inf, unknown=True),
+    "redundant_supply_energy": _Values(0.0, np.inf, unknown=True),
+}
+
+
+def check(dataset: xr.Dataset, thing: str, remedy: str = "") -> None:
+    """Refuse a dataset that is no surface.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        May be read from its file as it is used: sizes are looked at first.
+    thing : str
+        What was read, for messages.
+    remedy : str, optional
+        How to come by a good one, for messages.
+
+    Raises
+    ------
+    InputError
+        Naming the variable, coordinate or attribute, what is wrong with it, and what is allowed.
+    """
+
+    def refuse(name: str, value: object, allowed: str) -> InputError:
+        return InputError(f"{thing}: {name}", value=value, allowed=allowed, remedy=remedy)
+
+    for name, values in _VARIABLES.items():
+        if name not in dataset:
+            if values.required:
+                raise refuse(name, "no such variable", f"a surface, with {name}")
+            continue
+        if dataset[name].dims != values.dims:
+            found = ", ".join(map(str, dataset[name].dims)) or "none"
+            raise refuse(f"dimensions of {name}", found, ", ".join(values.dims))
+        if dataset[name].size > _MOST_VALUES:
+            raise refuse(f"size of {name}", dataset[name].size, f"at most {_MOST_VALUES:,} values")
+    _check_coordinates(dataset, refuse)
+    for name, values in _VARIABLES.items():
+        if name in dataset:
+            _check_values(name, dataset[name].to_numpy(), values, refuse)
+    _check_order(dataset, refuse)
+    _check_attributes(dataset, refuse)
+
+
+_Refuse = Callable[[str, object, str], InputError]
+
+
+def _check_coordinates(dataset: xr.Dataset, refuse: _Refuse) -> None:
+    directions = dataset.get("direction")
+    found = [] if directions is None else directions.to_numpy().tolist()
+    if not found or len(set(map(str, found))) != len(found) or not set(found) <= set(DIRECTIONS):
+        raise refuse("direction", found, f"{' and '.join(DIRECTIONS)}, one or both, each once")
+    for name, most in (("amplitude", np.inf), ("duration", np.inf), ("quantile", 1.0)):
+        if name not in dataset.dims:
+            continue
+        grid = dataset[name].to_numpy() if name in dataset.coords else np.empty(0)
+        least = 1 if name == "quantile" else 2
+        good = grid.dtype.kind in "fiu" and grid.ndim == 1 and len(grid) >= least
+        if not (good and np.isfinite(grid).all() and (grid > 0.0).all() and (grid <= most).all()):
+            raise refuse(name, _shown(grid), f"{least} or more finite numbers above 0")
+        if not (np.diff(grid) > 0.0).all():
+            raise refuse(name, _shown(grid), "ascending values")
+
+
+def _check_values(name: str, array: npt.NDArray[np.generic], values: _Values, refuse: _Refuse) -> None:
+    allowed = f"numbers from {values.low:g} to {values.high:g}"
+    if np.isinf(values.high):
+        allowed = f"finite numbers, {values.low:g} or more"
+    if values.unknown:
+        allowed += ", or NaN where it is not known"
+    if array.dtype.kind not in "fiub":
+        raise refuse(name, f"values of the type {array.dtype}", allowed)
+    numbers = np.asarray(array, dtype=np.float64)
+    slack = _SLACK * (1.0 if np.isinf(values.high) else values.high)
+    wrong = ~((numbers >= values.low) & (numbers <= values.high + slack) & np.isfinite(numbers))
+    if values.unknown:
+        wrong &= ~np.isnan(numbers)
+    if wrong.any():
+        raise refuse(name, f"{wrong.sum()} of {wrong.size} values, the first {numbers[wrong][0]!r}", allowed)
+
+
+def _check_order(dataset: xr.Dataset, refuse: _Refuse) -> None:
+    """Refuse intervals that do not hold their error rate."""
+    rate = dataset["ber"].to_numpy()
+    for name, sign in (("ber_lower", -1.0), ("ber_upper", 1.0)):
+        if name in dataset and (sign * (dataset[name].to_numpy() - rate) < -_SLACK * rate).any():
+            side = "at most" if sign < 0.0 else "at least"
+            raise refuse(name, "on the wrong side of ber", f"{side} ber everywhere")
+
+
+def _check_attributes(dataset: xr.Dataset, refuse: _Refuse) -> None:
+    for name, required in (("nominal_amplitude_V", True), ("enough_devices", False)):
+        value = dataset.attrs.get(name)
+        if value is None and not required:
+            continue
+        number = np.asarray(value)
+        good = number.ndim == 0 and number.dtype.kind in "fiu" and 0.0 < number < np.inf
+        if not good:
+            raise refuse(f"attribute {name}", value, "a finite number above 0")
+    for name in ("study", "mtjchar_version"):
+        if not isinstance(dataset.attrs.get(name, ""), str):
+            raise refuse(f"attribute {name}", dataset.attrs[name], "text")
+
+
+def _shown(grid: npt.NDArray[np.generic]) -> object:
+    return grid.tolist() if grid.size <= 8 else f"{grid.size} values of the type {grid.dtype}"
