@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from importlib.metadata import version
-
-from pydantic import ValidationError
 
 from mtjchar.errors import InputError
 from mtjchar.study import Study
-from mtjchar.study.load import complete
+from mtjchar.study.load import read_written
 from mtjchar.surfaces import WriteSurface
 
 _SERIES = re.compile(r"(\d+)\.(\d+)")
@@ -50,23 +47,7 @@ def study_of(surface: WriteSurface) -> Study:
         raise InputError(
             "attribute study of the surface", value=text, allowed="the study's TOML", remedy=remedy
         )
-    try:
-        data = tomllib.loads(text)
-        complete(data)
-        return Study.model_validate(data)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            "attribute study of the surface", value=str(error), allowed="TOML", remedy=remedy
-        ) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"attribute study of the surface: {key}",
-            value=first["input"],
-            allowed=first["msg"],
-            remedy=remedy,
-        ) from error
+    return read_written(text, "attribute study of the surface")
 
 
 def check_version(surface: WriteSurface) -> None:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from mtjchar.errors import InputError
+from mtjchar.files import read_bytes
 from mtjchar.study.fields import Description, InUnit
 from mtjchar.study.models import Study, Variability
 from mtjchar.study.stack import ANISOTROPIES, Stack
@@ -28,7 +29,7 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
         relative to the study; `[stack_overrides]` replaces single values of it.
     written : bool, optional
         Whether mtjchar wrote the file, in full: what an older version did not write has the meaning that it
-        had then, not the default of today.
+        had then, not the default of today, and the file of a user's transistor need not be there any more.
 
     Returns
     -------
@@ -68,9 +69,30 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
             own = {key: value for key, value in variability.items() if key != "wafer"}
             data["variability"] = {**_wafer(path, variability["wafer"]), **own}
     try:
-        return Study.model_validate(data, context={"file": str(path)})
+        return Study.model_validate(data, context={"file": str(path), "written": written})
     except ValidationError as error:
         raise _as_input_error(error, data, path, stack_file, set(overrides)) from error
+
+
+def read_written(text: str, thing: str) -> Study:
+    """Read a study from text that `Study.to_toml` wrote, maybe in an older version.
+
+    The file of a user's transistor need not be there any more.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(thing, value=str(error), allowed="TOML, as mtjchar writes a study") from error
+    complete(data)
+    try:
+        return Study.model_validate(data, context={"file": thing, "written": True})
+    except ValidationError as error:
+        raise _as_input_error(error, data, Path(thing), Path(thing), set()) from error
 
 
 def complete(data: dict[str, Any]) -> None:
@@ -165,13 +187,7 @@ def load_stack(path: str | Path) -> Stack:
 
 
 def _read_toml(path: Path, thing: str) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(
-            thing, value=str(path), allowed="a TOML file that can be read", remedy=f"{why}."
-        ) from error
+    content = read_bytes(path, thing, allowed="a TOML file that can be read")
     try:
         return tomllib.loads(content.decode("utf-8"))
     except (

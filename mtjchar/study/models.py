@@ -108,7 +108,7 @@ class Transistor(Description):
             found = path.is_file()
         except (OSError, ValueError):  # too long, or with a null byte
             found = False
-        if not found:
+        if not found and not (info.context and info.context.get("written")):
             raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}")
         # The path ends up in a netlist: nothing that could start another SPICE line gets there.
         if not _PLAIN_PATH.fullmatch(str(path)):

@@ -88,7 +88,7 @@ def fit_surface(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSu
             f"{directory.path} holds {len(samples)} of {expected} samples; `mtjchar sweep` goes on with it."
         )
     failed = _judge_failures(samples, devices["weight"].to_numpy(), most_failed)
-    versions = directory.record().get("versions", {})
+    versions = directory.record().versions
     provenance = {"samples_made_with": ", ".join(f"{name} {number}" for name, number in versions.items())}
     if failed:
         provenance["failed"] = failed

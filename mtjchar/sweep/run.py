@@ -213,7 +213,7 @@ class _Sweep:
                 )
             if precision.enough(study, words):
                 break
-        if any(directory.record().get(key) != value for key, value in words.items()):
+        if any(getattr(directory.record(), key) != value for key, value in words.items()):
             directory.note(**words)
         self._report.end()
 

@@ -7,6 +7,7 @@ the old state or the new one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -21,8 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtjchar.errors import InputError
-from mtjchar.files import make_folder, write_bytes, write_text
+from mtjchar.files import MOST_DATA, make_folder, read_bytes, read_text, storing, write_bytes, write_text
 from mtjchar.study import Study, load_study
+from mtjchar.study.load import read_written
+from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
 
 SAMPLE_COLUMNS = (
     "device",
@@ -43,8 +46,8 @@ SUPPLY_COLUMNS = ("supply_energy_J", "redundant_supply_energy_J")
 MOST_FAILED = 0.01
 """Share of the devices that may fail at one pulse before a surface is refused."""
 
-STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed")
-"""What a sample may say of itself; only ``ok`` comes with numbers."""
+REDONE = ("timed_out", "crashed", "error")
+"""Of `STATUSES` those that may be the machine's fault: a sweep that goes on does such samples again."""
 
 _PART = re.compile(r"(?P<name>[^.].*)\.(?P<digest>[0-9a-f]{16})\.parquet")
 
@@ -78,13 +81,22 @@ class RunDirectory:
         file = path / "study.toml"
         if file.exists():
             _refuse_other(file, study)
-        make_folder(path / "samples")
         text, table = study.to_toml(), _parquet(devices, {})
+        if read_written(text, str(file)) != study:
+            raise InputError(
+                str(file), value="a study that is another one after writing and reading",
+                allowed="values within their limits", remedy="Check it with `Study.model_validate`.",
+            )  # fmt: skip
+        make_folder(path / "samples")
         record = {
             "study_sha256": _digest(text.encode()),
             "devices_sha256": _digest(table),
             "transistor_sha256": _transistor(study),
         }
+        if _transistor(study):
+            model = Path(study.cell.transistor.model)
+            make_folder(path / "transistor")
+            write_bytes(path / "transistor" / model.name, _transistor_file(study))
         # The study last: where it is, the others are.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -105,18 +117,18 @@ class RunDirectory:
             return None
         _refuse_other(file, study)
         directory = cls(path, study)
-        before = directory.record().get("transistor_sha256")
-        if before is not None and before != _transistor(study):
+        try:
+            devices, before = directory._all_devices(), directory.record().transistor_sha256
+        except InputError:
+            return None
+        if before not in (None, _transistor(study)):
             raise InputError(
                 f"{study.cell.transistor.model}",
                 value="a file that was changed since this sweep began",
-                allowed="the content it had then",
+                allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
             )
-        try:
-            return directory._all_devices()
-        except InputError:
-            return None
+        return devices
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
@@ -135,14 +147,24 @@ class RunDirectory:
                 allowed="a directory that `mtjchar sweep` or `mtjchar run` has made",
                 remedy="There is no study.toml in it.",
             )
-        return cls(path, _own_study(path / "study.toml"))
+        study = load_study(path / "study.toml", written=True)
+        directory = cls(path, study)
+        if not _is_own(study, path / "study.toml", directory.record()):
+            raise _other_than_samples(path / "study.toml")
+        return directory
 
-    def record(self) -> dict[str, Any]:
-        """Return what the sweep notes of itself; empty where it has not."""
-        try:
-            return dict(json.loads((self.path / "sweep.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
+    def record(self) -> Record:
+        """Return what the sweep notes of itself; nothing where it has noted nothing.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        file = self.path / "sweep.json"
+        if not file.exists():
+            return Record()
+        return read_record(read_text(file, "sweep.json", allowed="a file of JSON", remedy=AGAIN), file)
 
     def note(self, **words: Any) -> None:
         """Add to what the sweep notes of itself.
@@ -152,7 +174,7 @@ class RunDirectory:
         StorageError
             If it cannot be written.
         """
-        text = json.dumps({**self.record(), **words}, indent=1)
+        text = json.dumps({**self.record().model_dump(exclude_none=True), **words}, indent=1)
         write_text(self.path / "sweep.json", text)
 
     def devices(self) -> pd.DataFrame:
@@ -163,25 +185,20 @@ class RunDirectory:
         InputError
             If it is missing, damaged or has not one row for each device.
         """
-        return self._all_devices().head(self.record().get("devices_used", self.study.sweep.devices))
+        return self._all_devices().head(self.record().devices_used or self.study.sweep.devices)
 
     def _all_devices(self) -> pd.DataFrame:
         file = self.path / "devices.parquet"
-        remedy = "Run `mtjchar sweep` with this directory again."
-        try:
-            content = file.read_bytes()
-            if self.record().get("devices_sha256", _digest(content)) != _digest(content):
-                raise ValueError("its checksum is wrong")
-            devices = pd.read_parquet(io.BytesIO(content))
-        except (OSError, ValueError) as error:
+        content = read_bytes(file, "devices", allowed="a Parquet file", remedy=AGAIN, most=MOST_DATA)
+        if self.record().devices_sha256 not in (None, _digest(content)):
             raise InputError(
-                "devices", value=str(file), allowed="a whole Parquet file", remedy=f"{remedy} ({error})"
-            ) from error
-        if devices.get("device", pd.Series(dtype=int)).tolist() != list(range(self.study.sweep.devices)):
-            raise InputError(
-                "devices", value=str(file), remedy=remedy,
-                allowed=f"one row for each of the study's {self.study.sweep.devices} devices",
-            )  # fmt: skip
+                "devices",
+                value=str(file),
+                allowed="a whole Parquet file",
+                remedy=f"Its checksum is wrong. {AGAIN}",
+            )
+        devices = read_parquet(content, file)
+        check_devices(devices, file, self.study.sweep.devices)
         return devices
 
     def take_stock(self, expected: Collection[str]) -> Stock:
@@ -199,26 +216,25 @@ class RunDirectory:
         """
         whole: dict[str, Path] = {}
         discarded, versions = [], {}
+        make_folder(self.path / "samples")
         for file in sorted((self.path / "samples").iterdir()):
-            why = None
-            if file.name.startswith("."):
-                why = "was being written when its sweep ended"
-            elif (part := _PART.fullmatch(file.name)) is None:
+            part = _PART.fullmatch(file.name)
+            if file.is_dir() or (part is None and not file.name.startswith(".")):
                 raise InputError(
                     "samples", value=str(file), allowed="parts with their checksum in the name",
-                    remedy="An earlier version has made it. Give another directory, or remove samples/.",
+                    remedy="An earlier version or another program has made it. Give another directory, or "
+                    "remove it.",
                 )  # fmt: skip
-            else:
-                content = file.read_bytes()
-                if _digest(content) != part["digest"]:
-                    why = f"is damaged ({len(content)} bytes with another checksum)"
-                elif part["name"] not in expected or part["name"] in whole:
-                    why = "does not belong to this sweep"
-                else:
-                    whole[part["name"]] = file
-                    versions.update(_versions(content))
-            if why is not None:
-                file.unlink()
+            if part is None:
+                why = "was being written when its sweep ended"
+            elif part["name"] not in expected or part["name"] in whole:
+                why = "does not belong to this sweep"
+            elif not (why := _flaw(file)):
+                whole[part["name"]] = file
+                versions.update(_versions(file))
+            if why:
+                with storing(file):
+                    file.unlink()
                 discarded.append(f"{file.relative_to(self.path)} {why}")
         return Stock(whole, discarded, versions)
 
@@ -245,7 +261,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If it is damaged, or has no checksum.
+            If it is damaged, has no checksum, or holds no samples.
         """
         part = _PART.fullmatch(file.name)
         if part is None:
@@ -253,13 +269,15 @@ class RunDirectory:
                 "samples", value=str(file), allowed="parts with their checksum in the name",
                 remedy="An earlier version has made it. Sweep in another directory.",
             )  # fmt: skip
-        content = file.read_bytes()
+        content = _content(file)
         if _digest(content) != part["digest"]:
             raise InputError(
                 "samples", value=str(file), allowed="a whole Parquet file, with the checksum of its name",
                 remedy="Run `mtjchar sweep` with this directory again, it redoes this part.",
             )  # fmt: skip
-        return pd.read_parquet(io.BytesIO(content), columns=columns)
+        samples = read_parquet(content, file, columns or SAMPLE_COLUMNS, only_needed=columns is not None)
+        check_samples(samples, file)
+        return samples
 
     def samples(self) -> pd.DataFrame:
         """All samples that are there, in the order device, direction, amplitude, duration.
@@ -288,7 +306,13 @@ def _digest(content: bytes) -> str:
 def _transistor(study: Study) -> str:
     """Digest of the file with the user's transistor; empty where there is none."""
     model = study.cell.transistor.model
-    return "" if model in ("ideal", "generic") else _digest(Path(model).read_bytes())
+    return "" if model in ("ideal", "generic") else _digest(_transistor_file(study))
+
+
+def _transistor_file(study: Study) -> bytes:
+    return read_bytes(
+        study.cell.transistor.model, "cell.transistor.model", allowed="a SPICE file", most=MOST_DATA
+    )
 
 
 def _parquet(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:
@@ -300,23 +324,45 @@ def _parquet(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:
     return sink.getvalue()
 
 
-def _versions(content: bytes) -> dict[str, str]:
-    return dict(json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"mtjchar"]))
+def _content(file: Path) -> bytes:
+    return read_bytes(file, "samples", allowed="a part of the samples", remedy=AGAIN, most=MOST_DATA)
 
 
-def _own_study(file: Path) -> Study:
-    """Read the study of a run; refuse one that was changed since its sweep."""
-    study = load_study(file, written=True)
-    before = RunDirectory(file.parent, study).record().get("study_sha256")
-    # As it was written, or with other comments and blanks; runs of earlier versions have no record.
-    if before not in (None, _digest(file.read_bytes()), _digest(study.to_toml().encode())):
-        raise InputError(
-            str(file),
-            value="a study that was changed after its sweep",
-            allowed="the study that the samples beside it are of",
-            remedy="Restore it, or sweep the changed study into another directory.",
+def _versions(file: Path) -> dict[str, str]:
+    words = pq.read_schema(io.BytesIO(_content(file))).metadata[b"mtjchar"]
+    return read_record(f'{{"versions": {words.decode()}}}', file).versions
+
+
+def _flaw(file: Path) -> str:
+    """Say why a part has to be done again; empty if it has not."""
+    try:
+        statuses = RunDirectory.read_part(file)["status"]
+        _versions(file)
+    except (InputError, KeyError, TypeError, UnicodeDecodeError) as error:
+        size = file.stat().st_size
+        return (
+            f"is damaged ({size} bytes with another checksum)"
+            if "checksum" in str(error)
+            else f"is no part: {error}"
         )
-    return study
+    again = int(statuses.isin(REDONE).sum())
+    return f"has {again} samples that the machine may have failed with" if again else ""
+
+
+def _is_own(study: Study, file: Path, record: Record) -> bool:
+    """Whether a study is the one whose sweep has left the record; earlier versions have left none."""
+    # As it was written, or with other comments and blanks.
+    digests = (_digest(file.read_bytes()), _digest(study.to_toml().encode()))
+    return record.study_sha256 in (None, *digests)
+
+
+def _other_than_samples(file: Path) -> InputError:
+    return InputError(
+        str(file),
+        value="a study that was changed after its sweep",
+        allowed="the study that the samples beside it are of",
+        remedy="Restore it, or sweep the changed study into another directory.",
+    )
 
 
 def _refuse_other(file: Path, asked: Study) -> None:
@@ -328,7 +374,12 @@ def _refuse_other(file: Path, asked: Study) -> None:
             allowed="a new directory, or one that a sweep has made",
             remedy=f"{file} is a study of your own and would be overwritten: give another directory.",
         )
-    there = _own_study(file)
+    there = load_study(file, written=True)
+    record = Record()
+    with contextlib.suppress(InputError):  # a damaged one says nothing, and is written anew
+        record = RunDirectory(file.parent, there).record()
+    if not _is_own(there, file, record):
+        raise _other_than_samples(file)
     before, now = (_flat(study.model_dump(mode="json")) for study in (there, asked))
     for key in {**before, **now}:
         if before.get(key) != now.get(key):

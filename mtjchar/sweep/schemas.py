@@ -1,0 +1,206 @@
+"""What the files of a run directory have to hold: anybody may have changed them, or a disk.
+
+Every message names the file and the column or key, and says how to make the file anew.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mtjchar.errors import InputError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed", "error")
+"""What a sample may say of itself; only ``ok`` comes with numbers."""
+
+AGAIN = "Run `mtjchar sweep` with this directory again."
+
+_DEVICE_NUMBERS = (
+    "diameter_m", "damping", "tmr", "resistance_area_product_ohm_m2", "threshold_voltage_V", "current_factor",
+    "anisotropy_field_T", "thermal_stability", "relaxation_time_s", "critical_current_A",
+    "parallel_resistance_ohm", "antiparallel_resistance_ohm",
+)  # fmt: skip
+
+
+class Record(BaseModel):
+    """What a sweep notes of itself in ``sweep.json``.
+
+    Attributes
+    ----------
+    study_sha256, devices_sha256, transistor_sha256 : str or None
+        Digests of the files that the samples depend on; None where an earlier version has not written them.
+    devices_used : int or None
+        Devices that were characterized.
+    interval_decades : float or None
+        Widest interval, where the study asks for a precision.
+    versions : dict
+        Of the programs that made the samples.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    study_sha256: str | None = None
+    devices_sha256: str | None = None
+    transistor_sha256: str | None = None
+    devices_used: Annotated[int, Field(ge=1)] | None = None
+    interval_decades: float | None = None
+    versions: dict[str, str] = {}
+
+
+def read_record(text: str, file: Path) -> Record:
+    """Read the text of a ``sweep.json``.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{file}: {key}" if key else str(file), value=first["input"], allowed=first["msg"], remedy=AGAIN
+        ) from error
+
+
+def read_parquet(
+    content: bytes, file: Path, needed: Collection[str] = (), *, only_needed: bool = False
+) -> pd.DataFrame:
+    """Read a Parquet file; pandas' own notes in it have no effect.
+
+    Parameters
+    ----------
+    content : bytes
+    file : Path
+        It was read from, for messages.
+    needed : collection of str, optional
+        Columns it has to have.
+    only_needed : bool, optional
+        Whether to read no others.
+
+    Raises
+    ------
+    InputError
+        If it is no whole Parquet file, or lacks a column.
+    """
+    try:
+        parquet = pq.ParquetFile(io.BytesIO(content))
+        names = parquet.schema_arrow.names
+        for name in needed:
+            if name not in names:
+                raise InputError(
+                    f"{file}: column {name}", value="no such column", allowed=f"a column {name}", remedy=AGAIN
+                )
+        columns = list(needed) if only_needed else None
+        table: pd.DataFrame = parquet.read(columns).to_pandas(ignore_metadata=True)
+    except InputError:
+        raise
+    except Exception as error:  # pyarrow raises whatever its readers meet
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(str(file), value=why, allowed="a whole Parquet file", remedy=AGAIN) from error
+    return table
+
+
+def check_devices(devices: pd.DataFrame, file: Path, count: int) -> None:
+    """Refuse a table of devices that is none.
+
+    Parameters
+    ----------
+    devices : DataFrame
+    file : Path
+        It was read from, for messages.
+    count : int
+        Devices of the study.
+
+    Raises
+    ------
+    InputError
+        Naming the column.
+    """
+    numbers = _Numbers(devices, file)
+    if not np.array_equal(numbers.of("device"), np.arange(count)):
+        raise InputError(
+            "devices",
+            value=str(file),
+            allowed=f"one row for each of the study's {count} devices",
+            remedy=AGAIN,
+        )
+    for name in _DEVICE_NUMBERS:
+        numbers.of(name)
+    numbers.check("weight", "finite numbers, 0 or more", lambda x: np.isfinite(x) & (x >= 0.0))
+    if not numbers.of("weight").sum() > 0.0:
+        raise InputError(f"{file}: column weight", value="all 0", allowed="weights above 0", remedy=AGAIN)
+    numbers.check("replicate", "whole numbers, 0 or more", lambda x: (x >= 0.0) & (x == np.floor(x)))
+
+
+def check_samples(samples: pd.DataFrame, file: Path) -> None:
+    """Refuse samples that are none; only the columns that are there are looked at.
+
+    Raises
+    ------
+    InputError
+        Naming the column.
+    """
+    numbers = _Numbers(samples, file)
+    good = np.ones(len(samples), dtype=np.bool_)
+    if "status" in samples:
+        known = samples["status"].isin(STATUSES).to_numpy()
+        if not known.all():
+            raise InputError(
+                f"{file}: column status", value=samples["status"].to_numpy()[~known][0],
+                allowed=f"one of {', '.join(STATUSES)}", remedy=AGAIN,
+            )  # fmt: skip
+        good = samples["status"].to_numpy() == "ok"
+    if "device" in samples:
+        numbers.check("device", "whole numbers, 0 or more", lambda x: (x >= 0.0) & (x == np.floor(x)))
+    for name in ("amplitude_V", "duration_s"):
+        if name in samples:
+            numbers.check(name, "finite numbers above 0", lambda x: np.isfinite(x) & (x > 0.0))
+    if {"write_error_rate", "status"} <= set(samples.columns):
+        numbers.check(
+            "write_error_rate",
+            "numbers from 0 to 1 where status is ok, and none elsewhere",
+            lambda x: np.where(good, (x >= 0.0) & (x <= 1.0), np.isnan(x)),
+        )
+    for name in samples.columns:
+        if name.endswith("energy_J"):
+            numbers.check(name, "finite numbers, or none where it is not known", lambda x: ~np.isinf(x))
+
+
+class _Numbers:
+    """Columns of a table that have to be numbers."""
+
+    def __init__(self, table: pd.DataFrame, file: Path) -> None:
+        self._table, self._file = table, file
+
+    def of(self, name: str) -> FloatArray:
+        """Return a column."""
+        thing = f"{self._file}: column {name}"
+        if name not in self._table:
+            raise InputError(thing, value="no such column", allowed=f"a column {name}", remedy=AGAIN)
+        column = self._table[name]
+        if column.dtype.kind not in "fiu":
+            raise InputError(thing, value=f"the type {column.dtype}", allowed="numbers", remedy=AGAIN)
+        return column.to_numpy(dtype=np.float64)
+
+    def check(self, name: str, allowed: str, valid: Callable[[FloatArray], BoolArray]) -> None:
+        """Refuse a column with a value that is not valid."""
+        values = self.of(name)
+        wrong = ~valid(values)
+        if wrong.any():
+            raise InputError(
+                f"{self._file}: column {name}", value=float(values[wrong][0]), allowed=allowed, remedy=AGAIN
+            )
