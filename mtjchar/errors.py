@@ -77,7 +77,8 @@ class WorkerError(MtjcharError):
     Parameters
     ----------
     message : str
-    status : {"crashed", "timed_out", "failed"}
+    status : {"crashed", "timed_out", "failed", "error"}
+        ``error``: the program met an error that it does not know.
     from_outside : bool
         Whether somebody else has most likely ended it: a user, a batch system, the kernel for want of memory.
     """

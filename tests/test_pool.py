@@ -93,7 +93,7 @@ def done(pool, tasks, call, limit=None):
     ("call", "status", "words"),
     [
         (crashes, "crashed", "the worker process was ended by SIGSEGV"),
-        (raises, "failed", "LinAlgError: Singular matrix"),
+        (raises, "error", "LinAlgError: Singular matrix"),
     ],
 )
 def test_one_device_that_takes_its_worker_with_it_is_found(pool, tasks, call, status, words):

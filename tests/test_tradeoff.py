@@ -166,7 +166,7 @@ def test_finished_trainings_are_not_done_again(table, analytic_surface, folder, 
     # A lever that is named twice counts once.
     again, _ = tradeoff(analytic_surface, folder, **{**options, "levers": ("both", "all", "both")})
     pd.testing.assert_frame_equal(again, first, check_exact=True)
-    assert len(kept.read_text().splitlines()) == len(lines) + 1
+    assert sorted(kept.read_text().splitlines()) == sorted(lines)
     other = tradeoff(
         analytic_surface, folder, **{**options, "plan": TrainingPlan(hidden=(7,), epochs=1, batch_size=20)}
     )

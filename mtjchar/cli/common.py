@@ -104,8 +104,12 @@ Out = Annotated[Path, typer.Option("--out", help="Directory for the results; mad
 Devices = Annotated[
     int | None, typer.Option(min=1, max=1_000_000, help="Number of devices, instead of the study's.")
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the sampling, instead of the study's.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the sampling, instead of the study's.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Processes; one for each core if not given.")
+]
 Cluster = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work: tcp://HOST:PORT."),
@@ -115,7 +119,7 @@ JsonLog = Annotated[
 ]
 AllowFailed = Annotated[
     float,
-    typer.Option(min=0.0, max=0.5, help="Share of the devices that may have failed at a pulse."),
+    typer.Option(min=0.0, max=0.99, help="Share of the devices that may have failed at a pulse."),
 ]
 LIMIT = typer.Option(
     parser=quantity("s", "limit"),
@@ -141,6 +145,12 @@ MAX_DURATION = typer.Option(
 CLOCK = typer.Option(
     parser=quantity("Hz", "clock"), metavar="F", help='Of the memory, for example "400 MHz".'
 )
+
+
+def warn(text: str, *, loud: bool = False) -> None:
+    """Say something on standard error."""
+    style = "bold red" if loud else "yellow"
+    error_console.print(text, style=style, markup=False, highlight=False)
 
 
 def load_surface(folder: Path) -> Any:

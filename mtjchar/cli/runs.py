@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -18,7 +19,6 @@ from mtjchar.cli.common import (
     LIMIT,
     AllowFailed,
     AsJson,
-    Bar,
     Cluster,
     Devices,
     JsonLog,
@@ -28,14 +28,17 @@ from mtjchar.cli.common import (
     StudyFile,
     Workers,
     console,
-    error_console,
     print_json,
     progress_bar,
+    warn,
     write_table,
 )
 from mtjchar.errors import InputError, MissingToolError, MtjcharError
-from mtjchar.files import make_folder
+from mtjchar.files import make_folder, storing
 from mtjchar.study import Study, load_study
+
+if TYPE_CHECKING:
+    from mtjchar.surfaces import WriteSurface
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -97,8 +100,14 @@ def sweep(
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
 ) -> None:
-    """Run a study's sweep, or go on with one that was interrupted in the same directory."""
-    _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log)
+    """Run a study's sweep, or go on with one that was interrupted in the same directory.
+
+    It ends with 1 if more than 1 % of the samples failed at some direction and amplitude.
+    """
+    from mtjchar.sweep.store import MOST_FAILED
+
+    if _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log) > MOST_FAILED:
+        raise typer.Exit(1)
 
 
 def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
@@ -127,55 +136,84 @@ def _sweep(
     address: str | None,
     limit: float | None,
     json_log: Path | None,
-) -> None:
+) -> float:
+    """Sweep; returns the largest share of failed samples at one direction and amplitude."""
     from mtjchar.sweep.pool import cluster
     from mtjchar.sweep.run import sweep
 
     where = contextlib.nullcontext() if address is None else cluster(address)
-    with where as executor, progress_bar("sweep", "samples") as bar, _logged(json_log, bar) as log:
+    worst = 0.0
+
+    def log(what: Mapping[str, object]) -> None:
+        nonlocal worst
+        worst = max(worst, float(str(what.get("worst_share", 0.0))))
+        bar.failed(int(str(what["failed"])))
+        if "text" in what:
+            warn(str(what["text"]), loud=what["event"] == "failures")
+        write(what)
+
+    with where as executor, progress_bar("sweep", "samples") as bar, _log_file(json_log) as write:
         sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
     console.print(f"samples in {out}")
+    return worst
 
 
 @contextlib.contextmanager
-def _logged(file: Path | None, bar: Bar) -> Iterator[Callable[[Mapping[str, object]], None]]:
-    """Show what a sweep says above its bar, and add all that happens to a file."""
+def _log_file(path: Path | None) -> Iterator[Callable[[Mapping[str, object]], None]]:
+    """Give a function that adds a line of JSON to a file; without a file it does nothing."""
+    if path is None:
+        yield lambda _: None
+        return
+    _check_log(path)
     with contextlib.ExitStack() as stack:
-        try:
-            lines = stack.enter_context(file.open("a", encoding="utf-8", buffering=1)) if file else None
-        except OSError as error:
-            raise InputError("--json-log", value=str(file), allowed="a file that can be written") from error
+        with storing(path, "log"):
+            file = stack.enter_context(path.open("a", encoding="utf-8", buffering=1))
 
-        def log(what: Mapping[str, object]) -> None:
-            bar.failed(int(str(what["failed"])))
-            if "text" in what:
-                loud = what["event"] == "failures"
-                style = "bold red" if loud else "yellow"
-                error_console.print(what["text"], style=style, markup=False, highlight=False)
-            if lines is not None:
-                lines.write(json.dumps(what) + "\n")
+        def write(what: Mapping[str, object]) -> None:
+            with storing(path, "log"):
+                file.write(json.dumps(what) + "\n")
 
-        yield log
+        yield write
+        with storing(path, "log"):
+            file.close()
+
+
+def _check_log(path: Path) -> None:
+    """Refuse to add to a file that something else needs, and a pipe that nobody reads."""
+    allowed = "a new file, or one that `mtjchar sweep --json-log` has written"
+    if path.is_fifo():
+        with storing(path, "log"):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        first = file.readline(100_000)
+    try:
+        known = "event" in json.loads(first)
+    except (ValueError, TypeError, RecursionError):
+        known = False
+    if not known:
+        raise InputError(
+            "--json-log",
+            value=str(path),
+            allowed=allowed,
+            remedy="This file is something else. Give another.",
+        )
 
 
 def _surface(folder: Path, allow_failed: float) -> None:
-    from mtjchar import plotting
-    from mtjchar.export import export_surface
     from mtjchar.surfaces import fit_surface, tails
-    from mtjchar.surfaces.pulses import knob_table
+    from mtjchar.sweep.lock import locked
+    from mtjchar.sweep.store import RunDirectory
 
-    surface = fit_surface(folder, most_failed=allow_failed)
-    make_folder(folder / "tables")
-    export_surface(surface, "csv", folder / "tables" / "surface.csv")
-    knobs = knob_table(surface) if surface.knows_energy else None
-    if knobs is not None:
-        write_table(knobs, folder / "tables" / "knobs.csv")
-    plotting.surface_figures(surface, folder / "figures", knobs)
+    RunDirectory.open(folder)
+    with locked(folder, say=warn):
+        surface = fit_surface(folder, most_failed=allow_failed)
+        _tables_and_figures(surface, folder)
     console.print(f"wrote {folder}/surface.nc, tables/ and figures/")
-    reliable = surface.cheapest_pulse
     for direction in surface.directions:
         with contextlib.suppress(MtjcharError):
-            found = reliable(direction, 1e-9)
+            found = surface.cheapest_pulse(direction, 1e-9)
             console.print(
                 f"{direction}: cheapest pulse for a write error rate of 1e-9: {found.amplitude_V:.3f} V, "
                 f"{1e9 * found.duration_s:.2f} ns, {1e12 * found.energy_J:.3f} pJ"
@@ -183,7 +221,20 @@ def _surface(folder: Path, allow_failed: float) -> None:
                 highlight=False,
             )
     for line in tails.summary(surface):
-        error_console.print(line, style="yellow", highlight=False)
+        warn(line)
+
+
+def _tables_and_figures(surface: WriteSurface, folder: Path) -> None:
+    from mtjchar import plotting
+    from mtjchar.export import export_surface
+    from mtjchar.surfaces.pulses import knob_table
+
+    make_folder(folder / "tables")
+    export_surface(surface, "csv", folder / "tables" / "surface.csv")
+    knobs = knob_table(surface) if surface.knows_energy else None
+    if knobs is not None:
+        write_table(knobs, folder / "tables" / "knobs.csv")
+    plotting.surface_figures(surface, folder / "figures", knobs)
 
 
 def _ngspice_command() -> str:

@@ -21,6 +21,7 @@ from mtjchar.cli.common import (
     print_json,
     progress_bar,
     quantity,
+    warn,
     writable,
     write_table,
 )
@@ -84,10 +85,11 @@ def tradeoff(
     from mtjchar.network import tradeoff as experiment
     from mtjchar.network.trainer import PLANS
     from mtjchar.surfaces import DeviceRates
+    from mtjchar.sweep.lock import locked
 
     surface = load_surface(folder)
     writable(out)
-    with progress_bar("training", "trainings") as progress:
+    with locked(out, say=warn), progress_bar("training", "trainings") as progress:
         table, ledger = experiment.tradeoff(
             surface,
             dataset,

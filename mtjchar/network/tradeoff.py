@@ -20,9 +20,10 @@ from scipy import stats
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.allocation import Demand, Pulses, PulseTable, allocate
 from mtjchar.network.encoding import Code
+from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import FloatArray, PerDirection, WriteConditions, WriteLedger
 from mtjchar.network.trainer import TrainingPlan
-from mtjchar.network.trainings import Job, Outcome, Trainings
+from mtjchar.network.trainings import Job, Trainings
 from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces import DeviceRates, WriteSurface
 from mtjchar.surfaces.surface import RELIABLE

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from mtjchar.network import kept as kept_trainings
 from mtjchar.network.allocation import Pilot
 from mtjchar.network.datasets import Dataset, load_dataset
-from mtjchar.network.ledger import FloatArray, WriteConditions, WriteLedger
+from mtjchar.network.kept import Outcome
+from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.trainer import TrainingPlan, train
+from mtjchar.sweep.pool import LocalPool
 
 # Higher by 1 whenever the same seed comes to draw something else: older trainings are no pairs of newer ones.
 _DRAWS = 2
@@ -44,22 +43,6 @@ class Job(NamedTuple):
     pilot: bool = False
 
 
-class Outcome(NamedTuple):
-    """What is kept of a training; its energy follows from the ledger.
-
-    Attributes
-    ----------
-    test_accuracy : float
-    ledger : WriteLedger
-    harm : ndarray, shape (bits, 2), optional
-        Of a pilot, see `mtjchar.network.allocation.Demand`.
-    """
-
-    test_accuracy: float
-    ledger: WriteLedger
-    harm: FloatArray | None = None
-
-
 class Trainings:
     """Do trainings, each once.
 
@@ -80,7 +63,7 @@ class Trainings:
     Raises
     ------
     InputError
-        For a data set that cannot be read.
+        For a data set that cannot be read, or a file of trainings that is none.
     """
 
     def __init__(
@@ -93,18 +76,14 @@ class Trainings:
         self._dataset, self._kept, self._workers = dataset, kept, workers
         self._report = progress or (lambda _done, _total: None)
         self._fingerprint = _fingerprint(load_dataset(dataset))
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, Outcome] = {} if kept is None else kept_trainings.load(kept)
         self._asked: set[str] = set()
-        self._pool: ProcessPoolExecutor | None = None
-        if kept is not None and kept.exists():
-            for line in kept.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut by a kill
-                    self._read(json.loads(line))
+        self._pool: LocalPool | None = None
 
     def __enter__(self) -> Trainings:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
@@ -130,10 +109,8 @@ class Trainings:
                 yield key, _train_one(self._dataset, job)
             return
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-        futures = {self._pool.submit(_train_one, self._dataset, job): key for key, job in todo.items()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+            self._pool = LocalPool(workers)
+        yield from self._pool.call_each(_train_one, {key: (self._dataset, job) for key, job in todo.items()})
 
     def _key(self, job: Job) -> str:
         # Everything that the words of a training follow from; energies and reads are no part of it.
@@ -146,19 +123,9 @@ class Trainings:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _add(self, key: str, outcome: Outcome) -> None:
-        counts = {field.name: getattr(outcome.ledger, field.name).tolist() for field in fields(WriteLedger)}
-        entry = {"key": key, "test_accuracy": outcome.test_accuracy, **counts}
-        if outcome.harm is not None:
-            entry["harm"] = outcome.harm.tolist()
-        self._read(entry)
+        self._outcomes[key] = outcome
         if self._kept is not None:
-            with self._kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-
-    def _read(self, entry: dict[str, Any]) -> None:
-        counts = (np.array(entry[field.name], dtype=np.int64) for field in fields(WriteLedger))
-        harm = np.array(entry["harm"]) if "harm" in entry else None
-        self._outcomes[entry["key"]] = Outcome(float(entry["test_accuracy"]), WriteLedger(*counts), harm)
+            kept_trainings.add(self._kept, key, outcome)
 
 
 def _train_one(dataset: str, job: Job) -> Outcome:

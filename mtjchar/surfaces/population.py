@@ -110,15 +110,17 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: floa
         for size in (of_sample, (of_sample > 0.0).astype(float))
     ]
     share = max(one.max() for one in shares)
-    reason = samples["reason"].to_numpy()[failed][0]
+    reason = samples["reason"].to_numpy()[failed][0].splitlines()[0]
     message = (
         f"{failed.sum()} of {len(failed)} samples failed, up to {share:.2%} at one pulse; the first: {reason}"
     )
     if share > most_failed:
         enough = np.ceil(100.0 * share) / 100.0
+        remedy = "The sweep's failures/ and their reasons show what to mend."
+        if enough < 1.0:
+            remedy = f"`mtjchar surface DIR --allow-failed {enough:g}` makes one of what there is."
         raise SimulationError(
-            f"{message}. A surface needs {1.0 - most_failed:.0%} of the devices at every pulse; "
-            f"`mtjchar surface DIR --allow-failed {enough:g}` makes one of what there is."
+            f"{message}. A surface needs {1.0 - most_failed:.0%} of the devices at every pulse. {remedy}"
         )
     warnings.warn(f"{message}. They are left out of the means.", stacklevel=3)
     return message

@@ -61,7 +61,10 @@ class Tally:
             f"amplitude; the first: {first}"
         )
         if self.worst_share > MOST_FAILED:
-            words += f". That is more than {MOST_FAILED:.0%}: no surface is made of it unless it is asked for"
+            words += f". That is more than {MOST_FAILED:.0%}: no surface is made of it"
+            # Rounded up, so that the command takes it.
+            if (enough := np.ceil(100.0 * self.worst_share) / 100.0) < 1.0:
+                words += f", unless `mtjchar surface DIR --allow-failed {enough:g}` asks for one"
         return words
 
 

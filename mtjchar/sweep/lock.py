@@ -1,4 +1,4 @@
-"""One sweep at a time in a run directory."""
+"""One command at a time that writes in a directory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from filelock import FileLock, Timeout
 from mtjchar.errors import InputError
 from mtjchar.files import make_folder, storing, write_text
 
-_LOCK, _OWNER = ".sweep.lock", ".sweep.owner"
+_LOCK, _OWNER = ".sweep.lock", ".sweep.owner"  # of any command: a sweep is the longest
 
 
 @contextlib.contextmanager
 def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold a run directory for the time of a with block.
+    """Hold a directory for the time of a with block.
 
     The lock is the operating system's and goes with the process that holds it, however that ends. A file
-    beside it names the owner; one that is found without the lock is what a killed sweep has left.
+    beside it names the owner; one that is found without the lock is what a killed command has left.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise InputError(
-                "run directory",
+                "directory",
                 value=str(directory),
-                allowed="one that no other sweep works in",
+                allowed="one that no other command of mtjchar works in",
                 remedy=f"{_owner(directory)} does. Wait until it has ended, or give another directory.",
             ) from error
     owner = directory / _OWNER
@@ -58,7 +58,8 @@ def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
         write_text(owner, json.dumps(words))
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            owner.unlink(missing_ok=True)
         lock.release()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import math
 import multiprocessing
 import os
 import platform
@@ -12,8 +13,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, resource_tracker
 from typing import Any, TypeVar
@@ -23,6 +25,7 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 from mtjchar.errors import InputError, StartError, WorkerError
 from mtjchar.sweep.tasks import Task
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 CONSTS.term_timeout = (
@@ -31,6 +34,12 @@ CONSTS.term_timeout = (
 _LOST = "the worker process was lost"
 _DEATHS = (ProcessExpired, BrokenProcessPool)
 _GUARD = "Workers import the script that calls sweep: it has to call it under `if __name__ == '__main__':`."
+ATTEMPTS = 2
+"""Times that a call is tried whose process is lost."""
+
+ATTEMPTS_FROM_OUTSIDE = 6
+"""Times where somebody ended the process from outside: what it did is seldom to blame."""
+
 _MOST_FAILED_STARTS = 3  # before any process has started
 _START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
 
@@ -61,6 +70,35 @@ class LocalPool(ThreadPoolExecutor):
     def submit_within(self, limit: float, function: Callable[..., T], /, *args: Any) -> Future[T]:
         """Call a function in a process of its own, for at most `limit` seconds."""
         return super().submit(self._supervise, limit, function, args)
+
+    def call_each(
+        self, function: Callable[..., T], calls: Mapping[K, tuple[Any, ...]]
+    ) -> Iterator[tuple[K, T]]:
+        """Call a function once for each key and give the results as they come.
+
+        A call whose process is lost is repeated once, and five times where somebody ended it from outside.
+
+        Raises
+        ------
+        WorkerError
+            If a call keeps losing its process.
+        StartError
+            If no process starts.
+        """
+        lost: Counter[K] = Counter()
+        running = {self.submit_within(math.inf, function, *args): key for key, args in calls.items()}
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                key = running.pop(future)
+                try:
+                    result = future.result()
+                except WorkerError as error:
+                    lost[key] += 1
+                    if lost[key] >= (ATTEMPTS_FROM_OUTSIDE if error.from_outside else ATTEMPTS):
+                        raise
+                    running[self.submit_within(math.inf, function, *calls[key])] = key
+                else:
+                    yield key, result
 
     def _supervise(self, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         if getattr(self._own, "pool", None) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mtjchar.errors import SimulationError
+from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import failures, importance, precision, refinement
 from mtjchar.sweep.lock import locked
@@ -20,6 +21,9 @@ from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.schedule import Done, complete
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task, plan, run_task
+
+_MANY_DEVICES = 50_000
+_DISK, _MEMORY = 30.0, 200.0  # bytes a sample, measured on the demo
 
 
 def sweep(
@@ -53,7 +57,8 @@ def sweep(
     log : callable, optional
         Called with a mapping for everything that happens: ``event`` (``start``, ``part``, ``note``,
         ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples), ``samples_per_s``,
-        ``remaining_s`` and, where there is something to say, ``text``.
+        ``remaining_s`` and, where there is something to say, ``text``; with ``failures`` also
+        ``worst_share``, the largest share of failed samples at one direction and amplitude.
 
     Returns
     -------
@@ -64,8 +69,8 @@ def sweep(
     Raises
     ------
     InputError
-        If the directory holds another study or another sweep works in it, or the study's nominal device has
-        no two stable states.
+        If the directory holds another study or another command works in it, the study's nominal device has no
+        two stable states, or the limit is none.
     StorageError
         If a file cannot be written; what is finished is kept.
     SimulationError
@@ -74,13 +79,28 @@ def sweep(
         with it, is no error but a row with a status.
     """
     nominal_device(study)
+    if limit is not None and not 0.0 < limit < math.inf:
+        raise InputError("limit", value=limit, allowed="a finite number of seconds above 0")
     path = Path(out)
     report = _Report(progress, log)
     with locked(path, report.say), _pool(workers, executor) as pool:
         study = _placed(study, path, pool, limit, report)
+        if study.sweep.devices >= _MANY_DEVICES:
+            report.say(_size_in_words(study))
         directory, devices = _directory(study, path, pool, limit, report)
         _Sweep(directory, devices, pool, limit, report).run()
     return path
+
+
+def _size_in_words(study: Study) -> str:
+    """Say beforehand what a large sweep takes."""
+    sweep = study.sweep
+    samples = len(sweep.directions) * sweep.devices * sweep.amplitude.points * sweep.duration.points
+    disk, memory = (f"{1e-9 * size * samples:.3g} GB" for size in (_DISK, _MEMORY))
+    return (
+        f"{sweep.devices:,} devices and {samples:,} samples: the samples take some {disk} on the disk, and "
+        f"the surface some {memory} of memory. Drawing the devices takes up to some minutes."
+    )
 
 
 class _Report:
@@ -113,10 +133,10 @@ class _Report:
     def end(self) -> None:
         """Say how it ended."""
         if words := self.tally.words():
-            self._tell("failures", words)
+            self._tell("failures", words, worst_share=self.tally.worst_share)
         self._tell("end")
 
-    def _tell(self, event: str, text: str = "") -> None:
+    def _tell(self, event: str, text: str = "", **more: object) -> None:
         done, seconds = self.tally.samples, time.monotonic() - self._start
         if self._progress is not None and event in ("start", "part"):
             self._progress(done, self.total)
@@ -132,7 +152,7 @@ class _Report:
         }
         remaining = round((self.total - done) / rate, 1) if rate else None
         words = {"text": text} if text else {}
-        self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words})
+        self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words, **more})
 
 
 def _placed(study: Study, path: Path, pool: Executor, limit: float | None, report: _Report) -> Study:
@@ -188,7 +208,8 @@ class _Sweep:
     ) -> None:
         self._directory, self._devices, self._pool, self._limit = directory, devices, pool, limit
         self._report = report
-        stock = directory.take_stock({task.part for task in plan(directory.study, devices)})
+        self._names: dict[tuple[str, int, int], str] = {}
+        stock = directory.take_stock({self._part(task) for task in plan(directory.study, devices)})
         for words in stock.discarded:
             report.say(f"{words}; it is done again")
         self._whole, self._versions = stock.whole, stock.versions
@@ -201,12 +222,12 @@ class _Sweep:
         for devices in precision.rounds(study):
             tasks = plan(study, self._devices.iloc[:devices])
             self._report.start(sum(task.rows for task in tasks))
-            todo = [task for task in tasks if task.part not in self._whole]
+            todo = [task for task in tasks if self._part(task) not in self._whole]
             for done in complete(self._pool, todo, run_task, say=self._report.say, limit=self._limit):
                 self._keep(done)
             words: dict[str, object] = {"devices_used": devices, "versions": self._versions}
             if study.sweep.precision is not None:
-                files = [self._whole[task.part] for task in tasks]
+                files = [self._whole[self._part(task)] for task in tasks]
                 words["interval_decades"] = precision.widest_interval(study, self._devices[:devices], files)
                 self._report.say(
                     f"{devices} devices: the widest interval is {words['interval_decades']:.3f} decade"
@@ -217,6 +238,13 @@ class _Sweep:
             directory.note(**words)
         self._report.end()
 
+    def _part(self, task: Task) -> str:
+        """Return the name of a part; each takes a millisecond to find, and there may be many thousands."""
+        key = task.direction, int(task.devices["device"].iloc[0]), len(task.devices)
+        if key not in self._names:
+            self._names[key] = task.part
+        return self._names[key]
+
     def _keep(self, done: Done) -> None:
         if done.versions and self._versions and done.versions != self._versions:
             raise SimulationError(
@@ -225,7 +253,8 @@ class _Sweep:
             )
         self._versions = self._versions or done.versions
         failures.keep_decks(self._directory, done.samples, self._devices)
-        self._whole[done.task.part] = self._directory.write_part(done.task.part, done.samples, done.versions)
+        part = self._part(done.task)
+        self._whole[part] = self._directory.write_part(part, done.samples, done.versions)
         self._report.tally.add(done.samples)
         self._report.part()
 

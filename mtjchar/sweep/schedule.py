@@ -17,11 +17,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, StartError, WorkerError
-from mtjchar.sweep.pool import submit
+from mtjchar.sweep.pool import ATTEMPTS, ATTEMPTS_FROM_OUTSIDE, submit
 from mtjchar.sweep.tasks import Result, Task, lost, time_limit
 
-_ATTEMPTS = 2
-_ATTEMPTS_FROM_OUTSIDE = 6  # what is ended from outside is seldom to blame
+_MOST_FIRST_ERRORS = 4  # of the program, before any task has succeeded
 _IN_FLIGHT = 1000  # tasks that an executor holds; what it has done by then is written meanwhile
 
 Call = Callable[[Task], Result]
@@ -59,7 +58,8 @@ def complete(
     Raises
     ------
     SimulationError
-        If the executor is a pool of the standard library and a worker died: such a pool is lost with it.
+        If the first tasks all end with errors of the program, or the executor is a pool of the standard
+        library and a worker died: such a pool is lost with it.
     MissingToolError
         If a worker has no ngspice.
     StartError
@@ -67,6 +67,7 @@ def complete(
     """
     waiting = deque((task, _Part(task)) for task in tasks)
     running: dict[Future[Result], tuple[Task, _Part]] = {}
+    start = _Start()
     try:
         while waiting or running:
             while waiting and len(running) < _IN_FLIGHT:
@@ -75,9 +76,10 @@ def complete(
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 task, part = running.pop(future)
                 result = _result(future)
+                start.check(task, result)
                 if isinstance(result, WorkerError):
                     again = _again(task, part, result)
-                    what = f"{_name(task)}: {result}"
+                    what = f"{_name(task)}: {str(result).splitlines()[0]}"
                     if again:
                         say(f"{what}; {'trying again' if len(again) == 1 else 'trying the halves'}")
                         waiting.extendleft((one, part) for one in reversed(again))
@@ -93,6 +95,29 @@ def complete(
     finally:
         for future in running:
             future.cancel()
+
+
+class _Start:
+    """The first tasks of a sweep: where none of them succeeds the machine is to blame, not the devices."""
+
+    def __init__(self) -> None:
+        self._failed: set[tuple[str, int, int]] = set()
+        self._over = False
+
+    def check(self, task: Task, result: Result | WorkerError) -> None:
+        """Look at a result; raise if it is one program error too many, and there was nothing else."""
+        if not (isinstance(result, WorkerError) and result.status == "error"):
+            self._over = True
+        if self._over:
+            return
+        # Pieces of a part count as well: of one device that does it some do not hold it.
+        self._failed.add((task.direction, int(task.devices["device"].iloc[0]), len(task.devices)))
+        if len(self._failed) >= _MOST_FIRST_ERRORS:
+            raise SimulationError(
+                f"The first {len(self._failed)} tasks ended with errors of the program, the last with "
+                f"{str(result).splitlines()[0]}. The sweep ends here: something is wrong with the machine or "
+                "the installation, not with the devices. Mend it, and give the same command again."
+            )
 
 
 class _Part:
@@ -128,8 +153,10 @@ def _result(future: Future[Result]) -> Result | WorkerError:
         if type(error).__name__ == "KilledWorker":  # dask's, which need not be installed
             return WorkerError(f"every worker that tried died, the last of {_attempts(error)}")
         # Whatever it is, the night's other tasks are not to pay for it.
-        words = str(error) if isinstance(error, MtjcharError) else "".join(traceback.format_exception(error))
-        return WorkerError(words.strip(), status="failed")
+        if isinstance(error, MtjcharError):
+            return WorkerError(str(error), status="failed")
+        said = traceback.format_exception_only(error)[-1].strip()
+        return WorkerError("\n".join([said, *traceback.format_exception(error)]).strip(), status="error")
 
 
 def _attempts(error: Exception) -> str:
@@ -139,7 +166,7 @@ def _attempts(error: Exception) -> str:
 def _again(task: Task, part: _Part, error: WorkerError) -> list[Task]:
     """Say what to try after a failure: a whole part or a single device once more, a piece in halves."""
     count = len(task.devices)
-    attempts = _ATTEMPTS_FROM_OUTSIDE if error.from_outside else _ATTEMPTS
+    attempts = ATTEMPTS_FROM_OUTSIDE if error.from_outside else ATTEMPTS
     if task.attempt + 1 < attempts and (error.from_outside or count in (1, len(part.task.devices))):
         return [task._replace(attempt=task.attempt + 1)]
     return task.halves() if count > 1 else []

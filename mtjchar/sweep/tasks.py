@@ -49,8 +49,8 @@ class Task(NamedTuple):
     def part(self) -> str:
         """Name of the part, with a hash of everything that its samples depend on."""
         first, last = self.devices["device"].iloc[[0, -1]]
-        settings = self.study.model_dump(mode="json", exclude={"sweep": {"devices", "precision"}})
         rows = self.devices.drop(columns=["weight", "replicate"], errors="ignore")
+        settings = self.study.model_dump(mode="json", exclude={"sweep": {"devices", "precision"}})
         key = hashlib.sha256(json.dumps([settings, list(rows.columns)], sort_keys=True).encode())
         key.update(rows.to_numpy(dtype=np.float64).tobytes())
         return f"{self.direction}-{first:07d}-{last:07d}-{key.hexdigest()[:12]}"

@@ -1,0 +1,120 @@
+"""Finished trainings in a file, a line of JSON each, so that a killed run loses none but those under way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, NamedTuple, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mtjchar.errors import InputError
+from mtjchar.files import MOST_DATA, read_bytes, storing, write_bytes
+from mtjchar.network.ledger import FloatArray, WriteLedger
+
+
+class Outcome(NamedTuple):
+    """What is kept of a training; its energy follows from the ledger.
+
+    Attributes
+    ----------
+    test_accuracy : float
+    ledger : WriteLedger
+    harm : ndarray, shape (bits, 2), optional
+        Of a pilot, see `mtjchar.network.allocation.Demand`.
+    """
+
+    test_accuracy: float
+    ledger: WriteLedger
+    harm: FloatArray | None = None
+
+
+_Counts = list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]]
+
+
+class _Line(BaseModel):
+    """A line of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    key: str
+    test_accuracy: Annotated[float, Field(ge=0.0, le=1.0)]
+    switching: _Counts
+    redundant: _Counts
+    retried: _Counts
+    failed: _Counts
+    harm: list[tuple[float, float]] | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        lengths = {len(getattr(self, field.name)) for field in fields(WriteLedger)}
+        if len(lengths) != 1 or (self.harm is not None and len(self.harm) not in lengths):
+            raise ValueError("tables of as many bits each")
+        return self
+
+    def outcome(self) -> Outcome:
+        """Return what the line says."""
+        counts = (np.array(getattr(self, field.name), dtype=np.int64) for field in fields(WriteLedger))
+        harm = None if self.harm is None else np.array(self.harm)
+        return Outcome(self.test_accuracy, WriteLedger(*counts), harm)
+
+
+def load(path: Path) -> dict[str, Outcome]:
+    """Read the trainings of a file, by key; a line that is none is removed from it, with all others kept.
+
+    Raises
+    ------
+    InputError
+        If it is no file, or holds lines and none of them is a training.
+    """
+    if not path.exists():
+        return {}
+    allowed = "the trainings.jsonl of `mtjchar tradeoff`"
+    content = read_bytes(
+        path, "trainings", allowed=allowed, remedy="Remove it, or give another directory.", most=MOST_DATA
+    )
+    lines = content.splitlines(keepends=True)
+    found: dict[str, Outcome] = {}
+    whole = []
+    for line in lines:
+        # The last line may have been cut by a kill: what follows would become a part of it.
+        with contextlib.suppress(ValidationError):
+            one = _Line.model_validate_json(line)
+            found[one.key] = one.outcome()
+            whole.append(line.rstrip(b"\r\n") + b"\n")
+    if len(lines) > 1 and not whole:
+        raise InputError(
+            "trainings", value=str(path), allowed=allowed, remedy="Remove it, or give another directory."
+        )
+    if b"".join(whole) != content:
+        write_bytes(path, b"".join(whole))
+    return found
+
+
+def add(path: Path, key: str, outcome: Outcome) -> None:
+    """Add a training to a file: the whole line, or nothing.
+
+    Raises
+    ------
+    InputError, StorageError
+        If it cannot be written.
+    """
+    counts = {field.name: getattr(outcome.ledger, field.name).tolist() for field in fields(WriteLedger)}
+    entry = {"key": key, "test_accuracy": outcome.test_accuracy, **counts}
+    if outcome.harm is not None:
+        entry["harm"] = outcome.harm.tolist()
+    line = (json.dumps(entry) + "\n").encode()
+    with storing(path), path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            if file.write(line) != len(line):
+                file.write(line[file.tell() - before :])  # which says why there was no room for it
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(before)
+            raise
