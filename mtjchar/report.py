@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 from mtjchar.errors import MtjcharError
 from mtjchar.export.provenance import study_of
 from mtjchar.files import write_text
+from mtjchar.network.results import read_tradeoff
 from mtjchar.network.tradeoff import BASELINE, best, one_line
 from mtjchar.plotting.surfaces import LOWEST_RATE, TITLES
 from mtjchar.study import Direction
@@ -82,7 +83,9 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         If there is no run directory, or no surface in it.
     """
     directory = RunDirectory.open(folder)
-    surface = WriteSurface.load(Path(folder) / "surface.nc")
+    file = directory.path / "surface.nc"
+    surface = WriteSurface.load(file)
+    directory.check_study_of(surface.dataset.attrs.get("study"), file)
     study = study_of(surface)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mtjchar", "templates"),
@@ -153,6 +156,8 @@ def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
     weight = devices["weight"].to_numpy(dtype=np.float64)
     rows = []
     for column, (name, unit, factor) in _DEVICES.items():
+        if column not in devices:  # of a run of an earlier version
+            continue
         values = factor * devices[column].to_numpy(dtype=np.float64)
         mean = float(np.average(values, weights=weight))
         deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
@@ -183,7 +188,7 @@ def trade_offs(folder: Path) -> list[Section]:
     """Tabulate what trainings in this memory can save, where there were any."""
     sections = []
     for file in sorted([*folder.glob("tradeoff.csv"), *folder.glob("*/tradeoff.csv")]):
-        table = pd.read_csv(file)
+        table = read_tradeoff(file)
         shown = pd.concat([table[table["lever"] == BASELINE].tail(1), best(table)]).to_dict("records")
         rows = [
             [

@@ -188,9 +188,21 @@ def copy_of_run(run, tmp_path):
     study = copy / "study.toml"
     text = study.read_text()
     assert 'temperature = "300.0 K"' in text
-    study.write_text(text.replace('temperature = "300.0 K"', 'temperature = "398.0 K"'))
+    text = text.replace('temperature = "300.0 K"', 'temperature = "398.0 K"')
+    study.write_text(text)
     (copy / "sweep.json").unlink()  # which knows the study that was swept
+    surface = WriteSurface.load(copy / "surface.nc")
+    WriteSurface(surface.dataset.assign_attrs(study=text)).save(copy / "surface.nc")
     return copy
+
+
+def test_a_surface_of_another_study_is_refused(run, copy_of_run, call):
+    shutil.copy(run / "surface.nc", copy_of_run)
+    code, _, err = call(
+        "query", copy_of_run, "--direction", "p_to_ap", "--amplitude", "0.8 V", "--duration", "5 ns"
+    )
+    assert code == 2
+    assert re.search(r"surface.nc: got 'a file of another study'.*Run `mtjchar surface`", err)
 
 
 def test_compare(run, copy_of_run, call, tmp_path):

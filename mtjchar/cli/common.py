@@ -158,8 +158,10 @@ def load_surface(folder: Path) -> Any:
     from mtjchar.surfaces import WriteSurface
     from mtjchar.sweep.store import RunDirectory
 
-    RunDirectory.open(folder)
-    return WriteSurface.load(folder / "surface.nc")
+    directory = RunDirectory.open(folder)
+    surface = WriteSurface.load(folder / "surface.nc")
+    directory.check_study_of(surface.dataset.attrs.get("study"), folder / "surface.nc")
+    return surface
 
 
 def writable(folder: Path, option: str = "--out") -> None:

@@ -74,7 +74,7 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     folders = [Path(run) for run in runs]
     _check_folders(folders)
     directories = dict(zip(_names(folders), map(RunDirectory.open, folders), strict=True))
-    surfaces = {name: WriteSurface.load(run.path / "surface.nc") for name, run in directories.items()}
+    surfaces = {name: _surface(run) for name, run in directories.items()}
     first = next(iter(surfaces.values()))
     _check_directions(directories, surfaces)
     reference = reached(first, "both", RELIABLE, "duration")
@@ -86,6 +86,12 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
         for name, surface in surfaces.items()
     ]
     return Comparison(surfaces, _differences(directories), reference, pd.DataFrame(rows))
+
+
+def _surface(run: RunDirectory) -> WriteSurface:
+    surface = WriteSurface.load(run.path / "surface.nc")
+    run.check_study_of(surface.dataset.attrs.get("study"), run.path / "surface.nc")
+    return surface
 
 
 def energy_curves(comparison: Comparison) -> pd.DataFrame:

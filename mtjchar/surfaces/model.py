@@ -6,7 +6,6 @@ is fitted, and how well it does: docs/surface_model.md.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,8 +14,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from mtjchar.errors import InputError
-from mtjchar.study import Direction, Study
-from mtjchar.study.load import complete
+from mtjchar.study import Direction
+from mtjchar.study.load import read_written
 from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
 from mtjchar.surfaces.surface import WriteSurface
@@ -289,13 +288,10 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
 
 def _junction(surface: WriteSurface, direction: Direction) -> Junction | None:
     """Junction of the surface's study; None without one, and where the torque goes with the current."""
-    data = tomllib.loads(surface.dataset.attrs.get("study", ""))
-    if not data:
+    text = str(surface.dataset.attrs.get("study", ""))
+    if not text:
         return None
-    complete(data)
-    # Neither the file of a transistor, which may be gone, nor the spread matters here.
-    cell = {**data["cell"], "transistor": {"model": "ideal", "on_resistance": 1e3}}
-    study = Study.model_validate({**data, "cell": cell, "variability": {}})
+    study = read_written(text, "attribute study of the surface")
     if study.stack.torque == "current":
         return None
     device = nominal_device(study).iloc[0]

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from mtjchar.errors import SimulationError
+from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Study
 from mtjchar.surfaces import estimate, tails
 from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, SUPPLY_COLUMNS, RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
@@ -87,6 +88,7 @@ def fit_surface(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSu
         raise SimulationError(
             f"{directory.path} holds {len(samples)} of {expected} samples; `mtjchar sweep` goes on with it."
         )
+    _check_grid(directory, samples, len(devices))
     failed = _judge_failures(samples, devices["weight"].to_numpy(), most_failed)
     versions = directory.record().versions
     provenance = {"samples_made_with": ", ".join(f"{name} {number}" for name, number in versions.items())}
@@ -95,6 +97,24 @@ def fit_surface(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSu
     surface = WriteSurface(_dataset(study, samples, devices).assign_attrs(provenance))
     surface.save(directory.path / "surface.nc")
     return surface
+
+
+def _check_grid(directory: RunDirectory, samples: pd.DataFrame, devices: int) -> None:
+    """Refuse samples of other devices and pulses than the study's, as many as there should be."""
+    sweep = directory.study.sweep
+    keys = {
+        "device": np.arange(devices),
+        "direction": np.array(sorted(sweep.directions), dtype=object),
+        "amplitude_V": sweep.amplitude.values(),
+        "duration_s": sweep.duration.values(),
+    }
+    wanted = np.meshgrid(*keys.values(), indexing="ij")
+    for name, values in zip(keys, wanted, strict=True):
+        if not np.array_equal(samples[name].to_numpy(), values.ravel()):
+            raise InputError(
+                f"{directory.path / 'samples'}: column {name}", value="other values than the study's",
+                allowed="each device, direction and pulse of study.toml once", remedy=AGAIN,
+            )  # fmt: skip
 
 
 def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: float) -> str:

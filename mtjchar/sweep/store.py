@@ -153,6 +153,28 @@ class RunDirectory:
             raise _other_than_samples(path / "study.toml")
         return directory
 
+    def check_study_of(self, text: object, file: Path) -> None:
+        """Refuse a file that was made for another study than the run's.
+
+        Parameters
+        ----------
+        text : object
+            The study's TOML in the file; what has none is taken as it is.
+        file : Path
+
+        Raises
+        ------
+        InputError
+            If it is of another study, or no text of one.
+        """
+        if text is None or text == self.study.to_toml():
+            return
+        if not isinstance(text, str) or read_written(text, f"{file}: attribute study") != self.study:
+            raise InputError(
+                str(file), value="a file of another study", allowed="one made of the samples beside it",
+                remedy="Run `mtjchar surface` with this directory again.",
+            )  # fmt: skip
+
     def record(self) -> Record:
         """Return what the sweep notes of itself; nothing where it has noted nothing.
 
