@@ -106,7 +106,7 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         ],
         figures=[
             # The first brings the library along that draws all of them.
-            (title, figure.to_html(full_html=False, include_plotlyjs=number == 0))
+            (title, figure.to_html(full_html=False, include_plotlyjs=number == 0, div_id=f"figure-{number}"))
             for number, (title, figure) in enumerate(figures(surface).items())
         ],
         attributes={key: value for key, value in surface.dataset.attrs.items() if key != "study"},

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from mtjchar.files import make_folder, write_bytes
 
 _DPI = 150
+# The same figure is the same file: no date, and names of the parts that do not change.
+_METADATA: dict[str, dict[str, str | None]] = {".png": {}, ".svg": {"Date": None}}
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -18,6 +21,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
         content = io.BytesIO()
-        figure.savefig(content, format=path.suffix[1:], dpi=_DPI)
+        with rc_context({"svg.hashsalt": name}):
+            figure.savefig(content, format=path.suffix[1:], dpi=_DPI, metadata=_METADATA[path.suffix])
         write_bytes(path, content.getvalue())
     return paths
