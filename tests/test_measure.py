@@ -507,11 +507,11 @@ DIES_IN_THE_TRANSIENT = RESISTOR.replace(
         ("", "unknown subckt"),
         (RESISTOR.replace("R1", "B1 D S i = ln(-1 - v(G)*v(G))\nR1"), "out of range for ln"),
         (DIES_IN_THE_TRANSIENT, "timestep too small"),
-        (RESISTOR + ".control\nquit\n.endc\n", "quit"),
+        (RESISTOR + "E1 a b nand(2) c\n", "malformed"),
     ],
     ids=[
         "another name", "three pins", "no parameters", "syntax", "parameter", "include", "prose", "empty",
-        "no solution", "cut transient", "quits",
+        "no solution", "cut transient", "gives up",
     ],
 )  # fmt: skip
 def test_users_transistor_that_does_not_work_gives_reasons(tmp_path, text, words):

@@ -40,9 +40,9 @@ def test_version_is_supported():
         ("t\nV1 a 0 1\nQ1 a 0\n.end", "q1"),
         ('t\n.include "no_such_file.lib"\nV1 a 0 1\nR1 a 0 1k\n.end', "no_such_file.lib"),
         ("t\nV1 a 0 1\nM1 a a 0 0 no_such_model\n.end", "no_such_model"),
-        ("t\nV1 a 0 1\nR1 a 0 1k\n.control\nquit\n.endc\n.end", "quit"),
+        ("t\nV1 a 0 1\nE1 a b nand(2) c\n.end", "malformed"),
     ],
-    ids=["parameter", "nan", "subcircuit", "pins", "file", "model", "quit"],
+    ids=["parameter", "nan", "subcircuit", "pins", "file", "model", "gives up"],
 )
 def test_deck_with_an_error_fails_with_the_words_of_ngspice(deck, words):
     with (

@@ -217,7 +217,8 @@ def _measure_batch(
     current, voltage = np.empty((2, *shape, M_Z_POINTS))
     chosen = _edge_amplitudes(amplitudes)
     ngspice = simulator()
-    with ngspice.circuit(batch_deck(study, cells, held=True, options=rung.options)):
+    deck = batch_deck(study, cells, held=True, options=rung.options)
+    with ngspice.circuit(deck, study.cell.transistor.variables):
         for k, amplitude in enumerate(amplitudes):
             ngspice.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
             ngspice.exec_command(f"alter vw dc = {study.cell.wordline_voltage!r}")
@@ -484,7 +485,7 @@ def _write(
     count = len(cells)
     largest = AXIAL_STEP if study.axially_symmetric else vector_step(cells, amplitude)
     ngspice = simulator()
-    with ngspice.circuit(batch_deck(study, cells, held=False)):
+    with ngspice.circuit(batch_deck(study, cells, held=False), study.cell.transistor.variables):
         plateau = duration - 0.5 * (study.pulse.rise + study.pulse.fall)
         time, vectors = _pulse(ngspice, study, high, amplitude, plateau, largest, "uic")
         current = -_per_cell(vectors, "e" + high[1] + "{}#branch", count)

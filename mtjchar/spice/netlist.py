@@ -1,7 +1,7 @@
 """Decks for ngspice, built from the netlists that come with mtjchar.
 
-Only numbers, the names in this file and a checked path get into a deck: no text of a study can add a
-line of SPICE.
+Only numbers, the names in this file, checked settings and a checked path get into a deck: no text of a study
+can add a line of SPICE. The file at that path is looked through by `mtjchar.spice.transistor_file`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from PySpice.Spice.Netlist import Circuit
 
 from mtjchar.physics import anisotropy, torque
+from mtjchar.spice import transistor_file
 from mtjchar.study import Direction, Study, Transistor
 
 FloatArray = npt.NDArray[np.float64]
@@ -182,6 +183,8 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = 
     tolerances = "reltol=1e-5" if held or vector else free_and_axial
     method = "" if "method=" in options else " method=trap"
     settings = [f".options temp={celsius!r}{method} {tolerances} {options}".rstrip()]
+    if study.cell.transistor.options:
+        settings.append(f".options {study.cell.transistor.options}")
     settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])
 
@@ -198,7 +201,7 @@ def _transistor(transistor: Transistor) -> str:
         return _library("nmos_ideal.lib").replace("ron=1k", f"ron={transistor.on_resistance!r}")
     return "\n".join(
         [
-            f'.include "{transistor.model}"',
+            transistor_file.clean(transistor.model).text,
             ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
             f"Xu d g s b {transistor.subcircuit} w={{w}} l={{l}} dvth={{dvth}}",
             ".ends access_transistor",

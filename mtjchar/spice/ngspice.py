@@ -99,6 +99,9 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             raise MissingToolError(f"ngspice {self.ngspice_version} is older than {_OLDEST}. {_HOW_TO_GET}")
         # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
         self.exec_command("set num_threads=1")
+        # Commands in a deck are for later, and later never comes. Those that begin with pre_ are not stopped.
+        self.exec_command("set controlswait")
+        self._variables: tuple[str, ...] = ()
 
     def _load_library(self, verbose: bool) -> None:
         if self._declared:
@@ -138,8 +141,15 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         return self.stdout if join_lines else list(self._stdout)
 
     @contextlib.contextmanager
-    def circuit(self, deck: str) -> Iterator[None]:
+    def circuit(self, deck: str, variables: tuple[str, ...] = ()) -> Iterator[None]:
         """Hold a circuit for the time of a with block; memory stays flat only if it is removed.
+
+        Parameters
+        ----------
+        deck : str
+        variables : tuple of str
+            Commands that set variables before the deck is loaded. They hold for the circuits that follow with
+            the same ones, and for no other.
 
         Raises
         ------
@@ -147,6 +157,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             If ngspice does not take the circuit. After this or any other error in the block ngspice is
             restarted, so that the next circuit meets a sound one.
         """
+        self._set(variables)
         try:
             try:
                 self.load_circuit(deck)
@@ -160,6 +171,15 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             raise
         self.destroy()
         self.remove_circuit()
+
+    def _set(self, variables: tuple[str, ...]) -> None:
+        if variables == self._variables:
+            return
+        if self._variables:
+            self.restart()  # what a variable was before is not known
+        for command in variables:
+            self.exec_command(command)
+        self._variables = variables
 
     def analyse(self, command: str, axis: str, stop: float) -> Mapping[str, FloatArray]:
         """Run an analysis of the circuit that is held and take its vectors.

@@ -15,7 +15,14 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import tomli_w
-from pydantic import Field, ValidationInfo, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mtjchar.errors import InputError
 from mtjchar.study.fields import (
@@ -78,7 +85,18 @@ class WordLine(Description):
         return 0.5 * self.resistance * self.cells, self.capacitance / self.cells
 
 
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
+"""Paths that can stand in a netlist: nothing in them starts another line, a comment or a command."""
+_SETTING = re.compile(
+    r"set [A-Za-z]\w{0,63}(?:=[\w.+-]{1,64})?|option [A-Za-z]\w{0,63}=[\w.+-]{1,64}", re.ASCII
+)
+_OWN_SETTINGS = (
+    # What mtjchar sets itself, for the circuit or along the ladder of retries.
+    *("num_threads", "controlswait", "temp", "method", "reltol", "trtol", "chgtol"),
+    *("gmin", "itl1", "itl2", "itl4"),
+    # What would cut or change the waveforms that it reads, write files, or look for files elsewhere.
+    *("interp", "autostop", "nosubckt", "noparse", "ngdebug", "autorun", "rawfile", "sourcepath", "inputdir"),
+)
 _MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
 
 
@@ -87,7 +105,8 @@ class Transistor(Description):
 
     `model` is ``"ideal"`` (a resistor `on_resistance`), ``"generic"`` (the 28-nm-class NMOS that comes
     with mtjchar), or the path of a SPICE file that defines the subcircuit `subcircuit` with the pins
-    drain, gate, source, bulk and the parameters ``w``, ``l`` (m) and ``dvth`` (V).
+    drain, gate, source, bulk and the parameters ``w``, ``l`` (m) and ``dvth`` (V). `init` holds lines that a
+    foundry's kit wants in ``.spiceinit``: ``set name``, ``set name=value`` or ``option name=value``.
     """
 
     model: str = "generic"
@@ -95,6 +114,7 @@ class Transistor(Description):
     width: Length = Field(default=300e-9, gt=20e-9, lt=100e-6)
     length: Length = Field(default=30e-9, ge=20e-9, lt=10e-6)
     on_resistance: Resistance | None = Field(default=None, gt=0, lt=1e7)
+    init: tuple[str, ...] = ()
 
     @field_validator("model")
     @classmethod
@@ -111,11 +131,43 @@ class Transistor(Description):
         if not found and not (info.context and info.context.get("written")):
             raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}")
         # The path ends up in a netlist: nothing that could start another SPICE line gets there.
-        if not _PLAIN_PATH.fullmatch(str(path)):
+        if not PLAIN_PATH.fullmatch(str(path)):
             raise ValueError(
                 f"{_MODELS}, its whole path of letters, digits, blanks and ._/+@%=-, not {str(path)[:200]!r}"
             )
         return str(path)
+
+    @field_validator("init")
+    @classmethod
+    def _settings(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for line in value:
+            # ngspice would run what follows a semicolon or stands between backquotes.
+            if not _SETTING.fullmatch(line):
+                raise ValueError(
+                    'allowed: lines such as "set ngbehavior=hsa", "set ng_nomodcheck", "option scale=1e-6", '
+                    f"of letters, digits and _.+-, not {line[:80]!r}"
+                )
+            name = line.split(" ", 1)[1].split("=")[0]
+            if name.lower() in _OWN_SETTINGS:
+                raise ValueError(f"allowed: what mtjchar does not set or need itself, not {name}")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        if not self.init:
+            table.pop("init", None)  # so that parts of runs keep the names that they had without the key
+        return table
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Commands among `init` that ngspice needs before it loads a deck."""
+        return tuple(line for line in self.init if line.startswith("set "))
+
+    @property
+    def options(self) -> str:
+        """Options among `init`, as a deck has them."""
+        return " ".join(line.removeprefix("option ") for line in self.init if line.startswith("option "))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -125,6 +177,8 @@ class Transistor(Description):
             raise inconsistent(
                 "subcircuit", "the name of the subcircuit where model is a SPICE file, and only there"
             )
+        if self.init and self.model in ("ideal", "generic"):
+            raise inconsistent("init", "no settings, or the path of a SPICE file as model")
         return self
 
 

@@ -107,6 +107,8 @@ def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.Da
     ]
     for (status, reason), _ in failed.groupby(["status", "reason"], sort=False):
         head += [f"* {status}: {line}" for line in str(reason).splitlines()]
+    for variable in study.cell.transistor.variables:
+        head.append(f"* needs this line in .spiceinit: {variable}")
     title, *lines = batch_deck(study, cell_parameters(study, device), held=True).splitlines()
     commands = commands_by_hand(study, direction, amplitudes)
     control = [".control", "set num_threads=1", *commands, "quit", ".endc"]

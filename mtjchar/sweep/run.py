@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from mtjchar.errors import InputError, SimulationError
+from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import failures, importance, precision, refinement
 from mtjchar.sweep.lock import locked
@@ -88,6 +90,7 @@ def sweep(
         if study.sweep.devices >= _MANY_DEVICES:
             report.say(_size_in_words(study))
         directory, devices = _directory(study, path, pool, limit, report)
+        _tell_left_out(directory, report)
         _Sweep(directory, devices, pool, limit, report).run()
     return path
 
@@ -129,6 +132,12 @@ class _Report:
     def say(self, text: str) -> None:
         """Say something in words."""
         self._tell("note", text)
+
+    def warn(self, text: str) -> None:
+        """Say something that must not be missed."""
+        if self._log is None:
+            warnings.warn(text, stacklevel=4)
+        self.say(text)
 
     def end(self) -> None:
         """Say how it ended."""
@@ -193,6 +202,16 @@ def _draw_devices(study: Study, pool: Executor, limit: float | None, report: _Re
     if shift is None:
         return importance.sample_replicates(study)
     return importance.sample_shifted(study, shift)
+
+
+def _tell_left_out(directory: RunDirectory, report: _Report) -> None:
+    """Say and note what decks do not have of the user's transistor file."""
+    model = directory.study.cell.transistor.model
+    left_out = [] if model in ("ideal", "generic") else list(transistor_file.clean(model).left_out)
+    for words in left_out:
+        report.warn(words)
+    if left_out and directory.record().get("left_out") != left_out:
+        directory.note(left_out=left_out)
 
 
 class _Sweep:

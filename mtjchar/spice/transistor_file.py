@@ -1,0 +1,252 @@
+"""The user's transistor file, and all files that it includes, without the commands that are hidden in them.
+
+While it loads a deck ngspice executes what stands between ``.control`` and ``.endc``, and behind a mark of
+comments and ``#``: commands that start any program. Here such lines are found, named and left out. A file
+that holds none, and includes none that does, is included as it is; another one becomes part of the deck.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from mtjchar.errors import InputError
+from mtjchar.files import MOST_DATA, read_bytes
+from mtjchar.study.models import PLAIN_PATH
+
+_BLOCK = "a .control block, which holds commands for ngspice"
+_COMMAND = "a line that ngspice executes as a command"
+_PROGRAM = "a code model that starts a program or loads a library"
+_STRANGE = "the name of a file that ngspice and mtjchar may read differently"
+
+# ngspice takes every word that begins like these for them, and does not join such lines with continuations.
+_REFERENCE = re.compile(r"\.(inc|lib)\S*[ \t]+(?:[\"']([^\"']*)[\"']|(\S+))(.*)", re.IGNORECASE)
+_SECTION = re.compile(r"[\s\"']*([^\s\"'$;]*)")
+# "*#" starts a command, and so do ";#" and "$#", which ngspice makes "*#" of; "*##" is a comment.
+_HIDDEN = re.compile(r"[*;$]#(?!#)")
+_STARTS_PROGRAM = re.compile(r"[^*]*\bd_(?:process|cosim)\b", re.IGNORECASE)  # of ngspice 42 and newer
+
+
+class Cleaned(NamedTuple):
+    """What a deck has in the place of a transistor file.
+
+    Attributes
+    ----------
+    text : str
+        SPICE lines: one that includes the file, or its content.
+    left_out : tuple of str
+        What is missing of the files, in words that name file and line.
+    """
+
+    text: str
+    left_out: tuple[str, ...]
+
+
+class _Reference(NamedTuple):
+    file: Path
+    section: str  # of a library, in lower case; empty where the whole file is meant
+    as_written: bool  # whether ngspice finds this file by what is written
+
+    @property
+    def line(self) -> str:
+        """The line that refers to the file wherever it stands."""
+        return f'.lib "{self.file}" {self.section}' if self.section else f'.include "{self.file}"'
+
+
+class _Line(NamedTuple):
+    text: str
+    section: str  # of a library, that the line is part of; empty outside of sections
+    reference: _Reference | None
+
+
+class _File(NamedTuple):
+    lines: list[_Line]
+    left_out: dict[str, list[int]]  # numbers of lines by what they are
+
+    @property
+    def references(self) -> list[_Reference]:
+        return [line.reference for line in self.lines if line.reference is not None]
+
+
+_Stamps = dict[Path, tuple[int, int] | None]
+_known: dict[str, tuple[_Stamps, Cleaned]] = {}
+
+
+def clean(path: str) -> Cleaned:
+    """Look through a transistor file and all that it includes; again only where one of them has changed.
+
+    Parameters
+    ----------
+    path : str
+        As the model of a `mtjchar.study.Transistor`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or includes itself.
+    """
+    stamps, cleaned = _known.get(path, ({}, None))
+    if cleaned is None or stamps != {file: _stamp(file) for file in stamps}:
+        files = _all_files(Path(path))
+        stamps, cleaned = {file: _stamp(file) for file in files}, _cleaned(Path(path), files)
+        _known[path] = stamps, cleaned
+    return cleaned
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a null byte
+        return False
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        about = file.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size
+
+
+def _cleaned(path: Path, files: dict[Path, _File]) -> Cleaned:
+    changed = _to_change(files)
+    lines = _content(path, "", files, changed, ()) if path in changed else [f'.include "{path}"']
+    left_out = (
+        f"{file}, {_numbers(numbers)}: {what}, is left out"
+        for file, one in files.items()
+        for what, numbers in one.left_out.items()
+    )
+    return Cleaned("\n".join(lines), tuple(left_out))
+
+
+def _numbers(numbers: list[int], most: int = 5) -> str:
+    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers[:most]))}{more}"
+
+
+def _all_files(first: Path) -> dict[Path, _File]:
+    """Read a file and those that it includes, as far as they are there: ngspice says what is missing."""
+    files = {first: _read(first)}
+    waiting = files[first].references
+    while waiting:
+        path = waiting.pop(0).file
+        if path not in files and _is_file(path):
+            files[path] = _read(path)
+            waiting += files[path].references
+    return files
+
+
+def _to_change(files: dict[Path, _File]) -> set[Path]:
+    """Files that cannot be included as they are, and those that include one of them."""
+    changed: set[Path] = set()
+    more = {
+        path
+        for path, one in files.items()
+        if one.left_out or not all(reference.as_written for reference in one.references)
+    }
+    while more:
+        changed |= more
+        more = {
+            path
+            for path, one in files.items()
+            if path not in changed and any(reference.file in changed for reference in one.references)
+        }
+    return changed
+
+
+def _content(
+    path: Path, section: str, files: dict[Path, _File], changed: set[Path], within: tuple[_Reference, ...]
+) -> list[str]:
+    """Lines of a file, or of a section of it, with those of the changed files that it includes."""
+    found = []
+    for line in files[path].lines:
+        if line.section != section:
+            continue
+        reference = line.reference
+        if reference is None:
+            found.append(line.text)
+        elif reference in within:
+            raise InputError(
+                "transistor file", value=str(reference.file), allowed="a file that does not include itself"
+            )
+        # ngspice 39 takes no blank in the name of a library.
+        elif reference.file in changed or (reference.section and " " in str(reference.file)):
+            found += _content(reference.file, reference.section, files, changed, (*within, reference))
+        else:
+            found.append(reference.line)
+    return found
+
+
+def _read(path: Path) -> _File:
+    """Read a file without what ngspice would execute."""
+    content = read_bytes(path, "transistor file", allowed="a SPICE file that can be read", most=MOST_DATA)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    found, section, in_block = _File([], {}), "", False
+    for number, raw in enumerate(text.split("\n"), 1):
+        # One line for PySpice too, which ends them at more characters than ngspice does.
+        line = " ".join(raw.lstrip(" \t").splitlines())
+        word = line[:8].lower()
+        if in_block and not word.startswith((".endc", ".endl")):
+            continue
+        in_block = word == ".control"
+        if line.startswith("@"):  # the end of the file for ngspice
+            break
+        reference = _reference(line, path.parent)
+        if what := _executed(line, reference):
+            found.left_out.setdefault(what, []).append(number)
+            continue
+        # Of a title only the deck's own has a meaning: "*ng_script" there makes commands of all lines.
+        if word.startswith((".endc", ".title")):
+            continue
+        if reference is None and (starts := _REFERENCE.match(line)):
+            section = (starts[2] or starts[3] or "").lower()
+        elif word.startswith(".endl"):
+            section = ""
+        else:
+            found.lines.append(_Line(line, section, reference))
+    return found
+
+
+def _executed(line: str, reference: _Reference | None) -> str:
+    """Say what a line is that must not come to ngspice; empty for all others."""
+    if line[:8].lower() == ".control":
+        return _BLOCK
+    if _HIDDEN.match(line):
+        return _COMMAND
+    if _STARTS_PROGRAM.match(line):
+        return _PROGRAM
+    return _STRANGE if reference and not PLAIN_PATH.fullmatch(str(reference.file)) else ""
+
+
+def _reference(line: str, folder: Path) -> _Reference | None:
+    """Follow a line that includes a file or a section of one; None for all others."""
+    if (match := _REFERENCE.match(line)) is None:
+        return None
+    kind, quoted, bare, rest = match.groups()
+    name = bare if quoted is None else quoted
+    found = _find(name, folder)
+    if kind.lower() == "inc":
+        beside = found == folder / name and _is_file(found)
+        plain = PLAIN_PATH.fullmatch(name) is not None and "//" not in name
+        return _Reference(found, "", plain and (Path(name).is_absolute() or beside))
+    section = _SECTION.match(rest)
+    if section and section[1] and not section[1].startswith(("//", "*")):
+        # ngspice 39 looks for other libraries in the working directory.
+        return _Reference(found, section[1].lower(), Path(name).is_absolute() and " " not in name)
+    # The start of a section; a file that is included where ngspice is told to be as PSpice is.
+    return _Reference(found, "", False) if _is_file(found) else None
+
+
+def _find(name: str, folder: Path) -> Path:
+    """Find an included file where ngspice looks for it."""
+    if name.startswith("~/"):
+        return Path(name).expanduser()
+    places = [folder, Path.cwd()]
+    if given := os.environ.get("NGSPICE_INPUT_DIR"):
+        places.append(Path(given))
+    return next((place / name for place in places if _is_file(place / name)), folder / name)
