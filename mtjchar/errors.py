@@ -6,6 +6,35 @@ to a user as it is.
 
 from __future__ import annotations
 
+import unicodedata
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Write out what would act on a terminal or end a line, such as ``\x1b``, and bytes that are no UTF-8.
+
+    Parameters
+    ----------
+    text : str
+        With names of files, ngspice's words or whatever else others have written.
+    keep : str, optional
+        Characters to leave as they are.
+    """
+    if text.isprintable():
+        return text
+    blank = "Zs"  # of all widths
+    return "".join(
+        one if one.isprintable() or one in keep or unicodedata.category(one) == blank else _written_out(one)
+        for one in text
+    )
+
+
+def _written_out(character: str) -> str:
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte of a file's name
+        number -= 0xDC00
+    form = "x{:02x}" if number < 0x100 else "u{:04x}" if number < 0x10000 else "U{:08x}"
+    return "\\" + form.format(number)
+
 
 class MtjcharError(Exception):
     """Base of every error that mtjchar raises on purpose."""

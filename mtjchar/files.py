@@ -59,7 +59,8 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a file of text in UTF-8, whole or not at all; errors as for `write_bytes`."""
-    write_bytes(path, text.encode("utf-8"))
+    # Bytes of names that are no UTF-8 are written out rather than an error after all the work.
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:

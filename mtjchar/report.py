@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mtjchar.errors import MtjcharError
+from mtjchar.errors import MtjcharError, printable
 from mtjchar.export.provenance import study_of
 from mtjchar.files import write_text
 from mtjchar.network.results import read_tradeoff
@@ -92,6 +92,7 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     page = environment.get_template("report.html").render(
         title=study.stack.name,
@@ -113,6 +114,11 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         study=surface.dataset.attrs["study"],
     )
     write_text(out, page)
+
+
+def _shown(value: Any) -> Any:
+    """Write out control characters of a text; what is markup already is the figures'."""
+    return value if hasattr(value, "__html__") else printable(str(value), keep="\n\t")
 
 
 def cheapest_pulses(surface: WriteSurface) -> Section:

@@ -177,7 +177,7 @@ def test_sweep_says_and_notes_what_it_leaves_out_and_keeps_decks_without_it(fold
     words = f"{file}, line 7: a .control block, which holds commands for ngspice, is left out"
     sweep(one, folder / "run", workers=1, log=lambda what: said.append(what.get("text")))
     assert said.count(words) == 1
-    assert RunDirectory.open(folder / "run").record()["left_out"] == [words]
+    assert RunDirectory.open(folder / "run").record().left_out == [words]
     with pytest.warns(UserWarning, match="line 7: a .control block"):
         sweep(one, folder / "run", workers=1)
     kept = (folder / "run" / "failures" / "p_to_ap-0000000.cir").read_text()

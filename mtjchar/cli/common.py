@@ -30,7 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtjchar.cli.interrupts import interrupts
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, printable
 from mtjchar.files import write_text
 from mtjchar.units import parse_quantity
 
@@ -58,8 +58,19 @@ class _Messages(io.TextIOBase):
         return sys.stderr.fileno()
 
 
-console = Console(soft_wrap=True)
-error_console = Console(file=cast(IO[str], _Messages()), soft_wrap=True)
+class PlainConsole(Console):
+    """A console to which all text is just text, whatever its brackets, colons and control characters say."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(soft_wrap=True, markup=False, emoji=False, **settings)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Take a text to be shown, cells of tables among them."""
+        return super().render_str(printable(text, keep="\n\t"), **settings)
+
+
+console = PlainConsole()
+error_console = PlainConsole(file=cast(IO[str], _Messages()))
 
 
 class Direction(StrEnum):
@@ -193,8 +204,23 @@ def writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def write_table(table: Any, path: Path) -> None:
-    """Write a table as CSV, whole or not at all."""
-    write_text(path, table.to_csv(index=False))
+    """Write a table as CSV for spreadsheets, whole or not at all."""
+    table = table.map(_cell)
+    write_text(path, table.set_axis([_cell(name) for name in table.columns], axis=1).to_csv(index=False))
+
+
+def _cell(value: Any) -> Any:
+    """Put an apostrophe before text that a spreadsheet would take for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value, keep="\n\t\r")
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def answer_table() -> Table:
@@ -252,10 +278,10 @@ def progress_bar(what: str, unit: str) -> Iterator[Bar]:
     """Show a bar with rate and remaining time on standard error."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn(unit, markup=False),
         _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

@@ -92,7 +92,7 @@ def fit(
         result = fit_stack(tables, film, vary=varied, per_direction=split)
     # A terminal has them in the report, and need not have them twice.
     for message in result.messages if as_json or not console.is_terminal else ():
-        error_console.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
+        error_console.print(f"Warning: {message}", style="yellow", highlight=False)
     plan = None if narrow is None else next_measurements(result, narrow)
     _print(result, narrow, plan, as_json)
     if figures is not None:
@@ -107,16 +107,15 @@ def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:
     if as_json:
         print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
         return
-    console.print(result.report(), markup=False, highlight=False)
+    console.print(result.report(), highlight=False)
     if plan is not None:
         kelvin, plan = plan["temperature_K"].iloc[0], plan.drop(columns="temperature_K")
         title = f"[[Next measurements]] that narrow {narrow}, 10000 writes each, at {kelvin:g} K"
-        console.print(title, markup=False, highlight=False)
+        console.print(title, highlight=False)
         console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
         console.print(
             f"    probability: of a write to switch; standard_error: of {narrow} once this row and those "
             "above it are measured; narrowing: that over the present one",
-            markup=False,
             highlight=False,
         )
 

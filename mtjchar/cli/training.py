@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from mtjchar.cli.common import (
     AsJson,
     Out,
+    PlainConsole,
     RunFolder,
     Workers,
     console,
@@ -137,5 +137,5 @@ def _print_tradeoff(table: Any) -> None:
             f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}{'*' if row.confirmed else ' '}",
         )
     # Wider than a plain terminal: lines that wrap say more than numbers that are cut.
-    Console(width=max(console.width, 100)).print(shown)
+    PlainConsole(width=max(console.width, 100)).print(shown)
     console.print("* fresh seeds, which had no part in the choice of the error rate")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from importlib.metadata import version
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, printable
 from mtjchar.study import Study
 from mtjchar.study.load import read_written
 from mtjchar.surfaces import WriteSurface
 
+_LONGEST = 1000  # characters of a comment; NVSim holds a line in 5000 bytes
 _SERIES = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -29,8 +30,17 @@ def comment(surface: WriteSurface, title: list[str], mark: str) -> list[str]:
     said = [*title, "", *(f"{name}: {value}" for name, value in attributes.items())]
     if study:
         said += ["", "study:", *study.splitlines()]
-    lines = [line for text in said for line in text.splitlines() or [""]]
-    return [f"{mark} {line}".rstrip() for line in lines]
+    return [f"{mark} {line}".rstrip() for text in said for line in _lines(text)]
+
+
+def _lines(text: str) -> list[str]:
+    """Lines of a text as comments can hold them: none ends early, none goes on in the next one."""
+    lines = []
+    for line in text.splitlines() or [""]:
+        shown = printable(line)
+        pieces = [shown[start : start + _LONGEST] for start in range(0, len(shown), _LONGEST)] or [""]
+        lines += [f"{one[:-1]}\\x5c" if one.endswith("\\") else one for one in pieces]
+    return lines
 
 
 def study_of(surface: WriteSurface) -> Study:

@@ -8,11 +8,18 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from mtjchar.errors import printable
 from mtjchar.files import make_folder, write_bytes
 
 _DPI = 150
 # The same figure is the same file: no date, and names of the parts that do not change.
 _METADATA: dict[str, dict[str, str | None]] = {".png": {}, ".svg": {"Date": None}}
+
+
+def plain(text: str) -> str:
+    """Write a name so that Matplotlib shows it as it is: no formula, and not left out of legends."""
+    shown = printable(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

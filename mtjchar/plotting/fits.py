@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mtjchar.plotting.files import save
+from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.fit_curves import (
     LINES,
     MARKERS,
@@ -103,7 +103,7 @@ def _loops(fit: StackFit) -> Figure:
         model, counted = (1.0 - np.cumprod(1.0 - rows[name].to_numpy()) for name in ("expected", "observed"))
         label = "AP → P" if towards_p == 1.0 else "P → AP"
         if len(sweeps) > 1:
-            label += f", {Path(str(key[0])).name}, {key[1]:.3g} T/s, {key[2]:g} K"
+            label += f", {plain(Path(str(key[0])).name)}, {key[1]:.3g} T/s, {key[2]:g} K"
         # Directions differ in line and marker, sweeps in colour.
         first = towards_p == 1.0
         colour, marker = _COLOURS[k % len(_COLOURS)], MARKERS[(2 * k + first) % len(MARKERS)]

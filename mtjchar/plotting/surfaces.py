@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from mtjchar.plotting.files import save
+from mtjchar.plotting.files import plain, save
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.compare import Comparison, energy_curves
 from mtjchar.surfaces.pulses import knob_table, targets
@@ -80,7 +80,7 @@ def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
     grid = figure.subplots(2, len(columns), sharex="row", sharey="row", squeeze=False)
     for (upper, lower), target in zip(grid.T, columns, strict=True):
         for name, surface in surfaces.items():
-            (line,) = upper.plot(*_rate_curve(surface, target, amplitude), label=name)
+            (line,) = upper.plot(*_rate_curve(surface, target, amplitude), label=plain(name))
             rows = curves[(curves["scenario"] == name) & (curves["direction"] == target)]
             # Against the pulse's own rate: where the grid ends a line ends too.
             lower.plot(rows["pulse_ber"], 1e12 * rows["energy_J"], color=line.get_color())

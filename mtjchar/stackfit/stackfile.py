@@ -14,7 +14,7 @@ import tomli_w
 from pydantic import ValidationError
 from scipy.linalg import block_diag
 
-from mtjchar.errors import ConvergenceError, InputError
+from mtjchar.errors import ConvergenceError, InputError, printable
 from mtjchar.files import write_text
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import suffixed
@@ -257,7 +257,7 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
         "expected_deviance": float(fit.expected_deviance),
         "inflation": float(fit.inflation),
         "undetermined": list(fit.undetermined),
-        "warnings": list(fit.messages),
+        "warnings": [printable(message, keep="\n") for message in fit.messages],
         "mtjchar_version": version("mtjchar"),
         "date": datetime.date.today().isoformat(),
         "device": {
@@ -270,8 +270,8 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
         },
         "data": [
             {
-                "file": one.path.name, "kind": one.kind, "rows": len(one.rows), "skipped": one.skipped,
-                "temperatures_K": fit.temperatures(one), "sha256": one.sha256,
+                "file": printable(one.path.name), "kind": one.kind, "rows": len(one.rows),
+                "skipped": one.skipped, "temperatures_K": fit.temperatures(one), "sha256": one.sha256,
             }
             for one in fit.tables
         ],
@@ -288,7 +288,7 @@ def _commented(text: str, fit: StackFit) -> str:
     }
     lines = []
     in_stack = True
-    for line in text.splitlines():
+    for line in text.split("\n")[:-1]:  # some characters of a string end lines elsewhere, not in TOML
         in_stack &= not line.startswith("[")
         key = line.split(" = ")[0]
         if in_stack and " = " in line and key not in ("name", "reference"):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import constants
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, printable
 from mtjchar.stackfit.cells import Cells, cells_of, read_cells
 from mtjchar.stackfit.mapping import LABELS, PLAIN, UNITS, Mapping, read_mapping
 from mtjchar.stackfit.outcomes import (
@@ -341,7 +341,7 @@ class _Reader:
 
     def frame(self, **columns: Any) -> tuple[pd.DataFrame, Bad]:
         """Put the rows together, with where they are from."""
-        rows = pd.DataFrame({**columns, "file": str(self.path), "line": self.lines})
+        rows = pd.DataFrame({**columns, "file": printable(str(self.path)), "line": self.lines})
         if "device" in self.place:
             header = self.place["device"][0]
             self._used.add(header)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, printable
 from mtjchar.study import Direction
 from mtjchar.surfaces.estimate import weighted_quantiles
 from mtjchar.surfaces.pulses import OUT_OF_REACH, knobs, pulse_at, reached, targets
@@ -182,7 +182,10 @@ def _names(folders: list[Path]) -> list[str]:
     depth = 1
     while len({path[-depth:] for path in parts}) < len(parts):
         depth += 1
-    return ["/".join(path[-depth:]) for path in parts]
+    names = [printable("/".join(path[-depth:])) for path in parts]
+    if len(set(names)) < len(names):
+        raise InputError("run directories", value=names, allowed="names that can be told apart")
+    return names
 
 
 def _check_folders(folders: list[Path]) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from mtjchar.errors import printable
 from mtjchar.files import make_folder, write_text
 from mtjchar.spice.measure import commands_by_hand
 from mtjchar.spice.netlist import batch_deck, cell_parameters
@@ -106,7 +107,7 @@ def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.Da
         f"* {direction}, device {first}, amplitudes in V: {', '.join(f'{one:.6g}' for one in amplitudes)}"
     ]
     for (status, reason), _ in failed.groupby(["status", "reason"], sort=False):
-        head += [f"* {status}: {line}" for line in str(reason).splitlines()]
+        head += [f"* {status}: {printable(line)}" for line in str(reason).splitlines()]
     for variable in study.cell.transistor.variables:
         head.append(f"* needs this line in .spiceinit: {variable}")
     title, *lines = batch_deck(study, cell_parameters(study, device), held=True).splitlines()

@@ -210,7 +210,7 @@ def _tell_left_out(directory: RunDirectory, report: _Report) -> None:
     left_out = [] if model in ("ideal", "generic") else list(transistor_file.clean(model).left_out)
     for words in left_out:
         report.warn(words)
-    if left_out and directory.record().get("left_out") != left_out:
+    if left_out and directory.record().left_out != left_out:
         directory.note(left_out=left_out)
 
 

@@ -46,6 +46,8 @@ class Record(BaseModel):
         Widest interval, where the study asks for a precision.
     versions : dict
         Of the programs that made the samples.
+    left_out : list of str
+        What decks do not have of the user's transistor file.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -56,6 +58,7 @@ class Record(BaseModel):
     devices_used: Annotated[int, Field(ge=1)] | None = None
     interval_decades: float | None = None
     versions: dict[str, str] = {}
+    left_out: list[str] = []
 
 
 def read_record(text: str, file: Path) -> Record:
