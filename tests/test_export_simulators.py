@@ -145,7 +145,7 @@ def test_nvmexplorer_agrees_with_nvsim(characterized_surface, tmp_path):
     export_surface(characterized_surface, "nvmexplorer", tmp_path / "cell one.json", AT_1E6)
     config = json.loads((tmp_path / "cell one.json").read_text())
     assert config["experiment"]["process_node"] == 30
-    cell, direct = nvmexplorer_cell(config)["cell one"], scan_nvsim(tmp_path / "t.cell")
+    cell, direct = nvmexplorer_cell(config)["cell_one"], scan_nvsim(tmp_path / "t.cell")
     names = {
         "cell_size_F2": "CellArea", "access_CMOS_width": "AccessCMOSWidth", "r_on": "ResistanceOn",
         "r_off": "ResistanceOff", "read_voltage": "ReadVoltage", "min_sense_voltage": "MinSenseVoltage",

@@ -1,6 +1,7 @@
 """Names and messages that look like markup, formulas or commands: shown as they are, wherever they go."""
 
 import io
+import json
 import os
 import re
 import tomllib
@@ -180,6 +181,14 @@ def test_exports_hold_no_line_of_an_attribute(characterized_surface, tmp_path, f
         assert not acts(text)
         starts = ("//", ";", "*", "    ")  # the last: JSON, which has escapes of its own
         assert all(line.startswith(starts) for line in text.split("\n") if "INJECTED" in line)
+
+
+def test_names_that_nvmexplorer_gets_are_plain(characterized_surface, tmp_path):
+    out = tmp_path / "-x;$(touch mark) [y]-1.2.json"
+    export_surface(characterized_surface, "nvmexplorer", out, Settings(ber=1e-6))
+    document = json.loads(out.read_text(encoding="utf-8"))
+    names = {document["experiment"]["exp_name"], document["custom_cells"][0]["name"]}
+    assert names == {"x___touch_mark___y_-1.2"}
 
 
 @pytest.mark.parametrize("name", ODD + [f"a{one}b" for one in BREAKS])

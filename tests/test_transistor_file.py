@@ -60,6 +60,7 @@ COMMANDS = [
     "$#shell touch mark",
     ".title *ng_script\nshell touch mark\n*#shell touch mark",
     "* one line for ngspice\f*#shell touch mark\n*#shell touch mark",
+    "\f.control\nshell touch mark\n.endc\n*#shell touch mark",
     "* one line for ngspice\u2028.control\u2028shell touch mark\n*#shell touch mark",
 ]
 
@@ -92,7 +93,7 @@ def test_commands_are_left_out_and_named(folder, commands):
     failure = failures_of(study(file))
     assert failure == "" or (".title" in commands and "shell touch mark" in failure)
     assert list((folder / "elsewhere").iterdir()) == []
-    (words,) = clean(str(file)).left_out
+    words = clean(str(file)).left_out[0]
     assert re.fullmatch(rf"{re.escape(str(file))}, line [567]: a .*, is left out", words)
 
 
@@ -153,6 +154,12 @@ def test_strange_names_of_files_are_left_out(folder, name):
     file = folder / "nmos.lib"
     file.write_text(f'.include "{name}"\n{NMOS}', encoding="utf-8")
     assert clean(str(file)).left_out[0].startswith(f"{file}, line 1: the name of a file")
+    # Of a library that is not there ngspice would take the first word.
+    (folder / "a").write_text(".lib tt\n*#shell touch mark\n.endl\n")
+    file.write_text(f'.lib "{folder}/a b.lib" tt\n.include "a\fb.lib"\n{NMOS}')
+    assert clean(str(file)).left_out[0].startswith(f"{file}, line 1: the name of a file")
+    assert f'.include "{folder}/a b.lib"' in clean(str(file)).text
+    file.write_text(f'.include "{name}"\n{NMOS}', encoding="utf-8")
     assert failures_of(study(file)) == ""
     assert list((folder / "elsewhere").iterdir()) == []
 

@@ -7,6 +7,7 @@ The keys are those that NVSim's ``MemCell.cpp`` (github.com/SEAL-UCSB/NVSim) and
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ def nvsim(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Write a configuration for NVMExplorer with one custom STT cell at one operating point."""
     found = cell(surface, settings)
+    # NVMExplorer makes names of files and of commands from it.
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", out.stem).lstrip("-.") or "cell"
     document = {
         "experiment": {
-            "exp_name": out.stem,
+            "exp_name": name,
             "cell_type": ["STT"],
             "process_node": round(1e9 * found.feature_size),
             "opt_target": ["ReadEDP"],
@@ -43,7 +46,7 @@ def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
             "output_path": "./output",
             "custom_cells": "True",
         },
-        "custom_cells": [_custom_cell(found, out.stem)],
+        "custom_cells": [_custom_cell(found, name)],
         "provenance": {
             "operating_point": _operating_point(found),
             "assumptions": found.assumptions,

@@ -26,7 +26,7 @@ _REFERENCE = re.compile(r"\.(inc|lib)\S*[ \t]+(?:[\"']([^\"']*)[\"']|(\S+))(.*)"
 _SECTION = re.compile(r"[\s\"']*([^\s\"'$;]*)")
 # "*#" starts a command, and so do ";#" and "$#", which ngspice makes "*#" of; "*##" is a comment.
 _HIDDEN = re.compile(r"[*;$]#(?!#)")
-_STARTS_PROGRAM = re.compile(r"[^*]*\bd_(?:process|cosim)\b", re.IGNORECASE)  # of ngspice 42 and newer
+_STARTS_PROGRAM = re.compile(r"\bd_(?:process|cosim)\b", re.IGNORECASE)  # of ngspice 42 and newer
 
 
 class Cleaned(NamedTuple):
@@ -48,6 +48,16 @@ class _Reference(NamedTuple):
     file: Path
     section: str  # of a library, in lower case; empty where the whole file is meant
     as_written: bool  # whether ngspice finds this file by what is written
+
+    @property
+    def inlined(self) -> bool:
+        """Whether ngspice 39 would not find it: it takes no blank in the name of a library."""
+        return bool(self.section) and " " in str(self.file)
+
+    @property
+    def strange(self) -> bool:
+        """Whether ngspice may take something else for the name of the file."""
+        return not PLAIN_PATH.fullmatch(str(self.file)) or (self.inlined and not _is_file(self.file))
 
     @property
     def line(self) -> str:
@@ -171,8 +181,7 @@ def _content(
             raise InputError(
                 "transistor file", value=str(reference.file), allowed="a file that does not include itself"
             )
-        # ngspice 39 takes no blank in the name of a library.
-        elif reference.file in changed or (reference.section and " " in str(reference.file)):
+        elif reference.file in changed or reference.inlined:
             found += _content(reference.file, reference.section, files, changed, (*within, reference))
         else:
             found.append(reference.line)
@@ -189,7 +198,7 @@ def _read(path: Path) -> _File:
     found, section, in_block = _File([], {}), "", False
     for number, raw in enumerate(text.split("\n"), 1):
         # One line for PySpice too, which ends them at more characters than ngspice does.
-        line = " ".join(raw.lstrip(" \t").splitlines())
+        line = " ".join(raw.splitlines()).strip()
         word = line[:8].lower()
         if in_block and not word.startswith((".endc", ".endl")):
             continue
@@ -197,6 +206,8 @@ def _read(path: Path) -> _File:
         if line.startswith("@"):  # the end of the file for ngspice
             break
         reference = _reference(line, path.parent)
+        if reference and line != raw.strip():
+            reference = reference._replace(as_written=False)
         if what := _executed(line, reference):
             found.left_out.setdefault(what, []).append(number)
             continue
@@ -218,9 +229,9 @@ def _executed(line: str, reference: _Reference | None) -> str:
         return _BLOCK
     if _HIDDEN.match(line):
         return _COMMAND
-    if _STARTS_PROGRAM.match(line):
+    if _STARTS_PROGRAM.search(line) and not line.startswith("*"):
         return _PROGRAM
-    return _STRANGE if reference and not PLAIN_PATH.fullmatch(str(reference.file)) else ""
+    return _STRANGE if reference and reference.strange else ""
 
 
 def _reference(line: str, folder: Path) -> _Reference | None:
