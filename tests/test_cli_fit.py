@@ -2,6 +2,8 @@
 
 import functools
 import json
+import os
+import shutil
 import tomllib
 
 import matplotlib.image
@@ -201,3 +203,17 @@ def test_a_misfit_is_said_and_kept_in_the_file(data, tmp_path, fit):
     content = tomllib.loads((tmp_path / "f.toml").read_text(encoding="utf-8"))
     assert "does not describe the data" in content["fit"]["warnings"][0]
     assert content["fit"]["inflation"] > 2.0
+
+
+def test_fit_of_a_file_with_an_odd_name(data, tmp_path, fit):
+    odd = tmp_path / os.fsdecode(b"a\xff\x1b[31m[red]$x$.csv")
+    shutil.copy(data, odd)
+    out = tmp_path / os.fsdecode(b"f\xff[b].toml")
+    code, text, error = fit(
+        odd, "--stack", STACK, "--diameter", "40 nm", "--vary", "stability,critical_current", "--out", out
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    shown = r"a\xff\x1b[31m[red]$x$.csv"
+    assert shown in text
+    assert text.endswith("f\\xff[b].toml\n")
+    assert tomllib.loads(out.read_text(encoding="utf-8"))["fit"]["data"][0]["file"] == shown
