@@ -26,6 +26,14 @@ ODD = MARKUP + ACTING
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\u2029"]
 
 
+def run_of(path, surface, **settings):
+    """A run directory with a surface of its study."""
+    scenario(path, surface, **settings)
+    own = surface.dataset.assign_attrs(study=(path / "study.toml").read_text(encoding="utf-8"))
+    WriteSurface(own).save(path / "surface.nc")
+    return path
+
+
 def acts(text):
     """Whether something in a text acts on a terminal, or cannot be written."""
     return not text.replace("\n", "").isprintable()
@@ -76,8 +84,7 @@ def test_bar_shows_text_as_it_is(capsys):
 def test_commands_say_names_as_they_are(characterized_surface, tmp_path, call):
     names = ["=a\x1b[31m[red]x[] $\\frac{", os.fsdecode(b"_by\xff\xfete\r\x07")]
     runs = [
-        scenario(tmp_path / name, characterized_surface, temperature=300.0 + k)
-        for k, name in enumerate(names)
+        run_of(tmp_path / name, characterized_surface, temperature=300.0 + k) for k, name in enumerate(names)
     ]
     out = tmp_path / f"out {names[1]}"
     code, output, errors = call("compare", *runs, "--out", out)
@@ -127,11 +134,12 @@ def test_formulas_are_text_in_tables_for_spreadsheets(tmp_path):
 
 
 def test_report_shows_markup_as_text(characterized_surface, tmp_path, call, monkeypatch):
+    monkeypatch.setattr("mtjchar.report.read_tradeoff", pd.read_csv)  # which does not check the words
     monkeypatch.setattr("mtjchar.report.one_line", lambda _: "<i>all</i>")
     monkeypatch.setattr("mtjchar.report.figures", lambda _: {})
     attributes = {"</script><script>alert(1)": '"><img src=x onerror=alert(2)>', "note": "{{7*7}} a\x1bb"}
     surface = WriteSurface(characterized_surface.dataset.assign_attrs(attributes))
-    run = scenario(tmp_path / "run", surface)
+    run = run_of(tmp_path / "run", surface)
     row = {
         "lever": ["reliable", "<b>x"], "code": "</td>", "ber": 1e-9, "programming_energy_J": 1e-6,
         "energy_saved_fraction": 0.1, "accuracy_drop_points": 0.1, "accuracy_drop_ci95": 0.1,

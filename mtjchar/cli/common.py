@@ -161,7 +161,7 @@ CLOCK = typer.Option(
 def warn(text: str, *, loud: bool = False) -> None:
     """Say something on standard error."""
     style = "bold red" if loud else "yellow"
-    error_console.print(text, style=style, markup=False, highlight=False)
+    error_console.print(text, style=style, highlight=False)
 
 
 def load_surface(folder: Path) -> Any:
