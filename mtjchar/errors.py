@@ -57,7 +57,7 @@ class InputError(MtjcharError, ValueError):
 
     def __init__(self, thing: str, *, value: object, allowed: str, remedy: str = "") -> None:
         self.thing, self.value, self.allowed, self.remedy = thing, value, allowed, remedy
-        message = f"{thing}: got {_clipped(repr(value))}; allowed: {allowed}."
+        message = f"{thing}: got {_shown(value)}; allowed: {allowed}."
         super().__init__(f"{message} {remedy}" if remedy else message)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -65,7 +65,15 @@ class InputError(MtjcharError, ValueError):
         return (_rebuild, (type(self), self.thing, self.value, self.allowed, self.remedy))
 
 
-def _clipped(text: str, longest: int = 200) -> str:
+def _shown(value: object) -> str:
+    try:
+        return clipped(repr(value))
+    except (ValueError, RecursionError):  # thousands of digits, or of lists in lists
+        return f"a value of type {type(value).__name__} that is too long to show"
+
+
+def clipped(text: str, longest: int = 200) -> str:
+    """Cut a text that a file holds for a message."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 

@@ -8,21 +8,28 @@ dimension as a big-endian 32-bit integer, then the data, last dimension fastest
 from __future__ import annotations
 
 import gzip
+import io
 import math
+import os
+import stat
 import struct
 import zlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtjchar.errors import InputError, MissingToolError
+from mtjchar.files import MOST_DATA, read_bytes
 
 _PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"  # no IDX file begins so
+_MOST_IMAGES = 10_000_000
+_MOST_PIXELS = 1_000_000  # of one image, each of which is an input of the network
 _IMAGE_FILES = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
 )
@@ -74,7 +81,8 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
     Raises
     ------
     InputError
-        If the folder or one of the four files is missing, or a file does not hold what its name says.
+        If the folder or one of the four files is missing, or a file does not hold what its name says, or
+        more than can be read.
     MissingToolError
         If a known name is asked for whose Debian package is not installed.
     """
@@ -89,7 +97,7 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
             )
         return _load_folder(name_or_folder, folder)
     folder = Path(name_or_folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir fails where folders above may not be read
         raise InputError(
             "data set",
             value=str(name_or_folder),
@@ -141,8 +149,6 @@ def _load_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.u
     label_file = _find(folder, f"{part}-labels-idx1-ubyte")
     images = _read_idx(image_file, dimensions=3)
     labels = _read_idx(label_file, dimensions=1)
-    if images.size == 0:
-        raise InputError(f"images in {image_file}", value=images.shape, allowed="at least one pixel")
     if len(images) != len(labels):
         raise InputError(
             f"number of labels in {label_file}",
@@ -156,7 +162,7 @@ def _find(folder: Path, name: str) -> Path:
     # Some copies of MNIST have a dot in their names: train-images.idx3-ubyte.
     for stem in (name, name.replace("-idx", ".idx")):
         for file in (folder / stem, folder / f"{stem}.gz"):
-            if file.is_file():
+            if _is_there(file):
                 return file
     raise InputError(
         f"file {name} or {name}.gz",
@@ -166,35 +172,69 @@ def _find(folder: Path, name: str) -> Path:
     )
 
 
+def _is_there(file: Path) -> bool:
+    """Whether it is anything but a folder, which some copies have beside the file."""
+    try:
+        return not stat.S_ISDIR(file.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # reading it will tell why it cannot be read
+
+
 def _read_idx(file: Path, *, dimensions: int) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes; shape as the file says."""
+    content = read_bytes(
+        file, "data set", allowed=f"an IDX file of at most {MOST_DATA:,} bytes", most=MOST_DATA
+    )
+    stream: io.BytesIO | gzip.GzipFile = io.BytesIO(content)
+    if file.suffix == ".gz" or content.startswith(_GZIP):
+        stream = gzip.GzipFile(fileobj=stream)
     try:
-        content = file.read_bytes()
-        if file.suffix == ".gz" or content.startswith(_GZIP):
-            content = gzip.decompress(content)
+        shape = _read_shape(file, stream, dimensions)
+        size = math.prod(shape)
+        data = stream.read(size)
+        after = stream.read(1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(str(file), value=str(error), allowed="a complete gzip file") from error
+    if len(data) < size or after:
+        raise InputError(
+            f"data of {file} (unpacked)",
+            value=f"more than {size} bytes" if after else f"{len(data)} bytes",
+            allowed=f"{size} bytes, as its header says",
+            remedy="Something follows the data." if after else "The file is cut short.",
+        )
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+def _read_shape(file: Path, stream: BinaryIO | gzip.GzipFile, dimensions: int) -> tuple[int, ...]:
+    """Read the header, which says how many bytes will follow."""
     magic = struct.pack(">HBB", 0, _UNSIGNED_BYTE, dimensions)
-    if content[:4] != magic:
+    size = 4 + 4 * dimensions
+    header = stream.read(size)
+    if header[:4] != magic:
         raise InputError(
             f"magic number of {file}",
-            value=content[:4].hex(),
+            value=header[:4].hex(),
             allowed=f"{magic.hex()} (unsigned bytes, {dimensions} dimensions)",
         )
-    header_size = 4 + 4 * dimensions
-    if len(content) < header_size:
-        raise InputError(f"size of {file}", value=len(content), allowed=f"a header of {header_size} bytes")
-    shape = struct.unpack_from(f">{dimensions}I", content, 4)
-    size = header_size + math.prod(shape)
-    if len(content) != size:
+    if len(header) < size:
+        raise InputError(f"size of {file}", value=len(header), allowed=f"a header of {size} bytes")
+    shape: tuple[int, ...] = struct.unpack_from(f">{dimensions}I", header, 4)
+    if 0 in shape:
+        raise InputError(f"shape of {file}", value=shape, allowed="at least one pixel or label")
+    if shape[0] > _MOST_IMAGES or math.prod(shape[1:]) > _MOST_PIXELS or math.prod(shape) > MOST_DATA:
         raise InputError(
-            f"size of {file} (unpacked)",
-            value=len(content),
-            allowed=f"{size} bytes, as its header says",
-            remedy="The file is cut short." if len(content) < size else "Something follows the data.",
+            f"shape of {file}",
+            value=shape,
+            allowed=f"at most {_MOST_IMAGES:,} images or labels, {_MOST_PIXELS:,} pixels in an image and "
+            f"{MOST_DATA:,} bytes in all",
+            remedy="Give fewer or smaller images.",
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=header_size).reshape(shape)
+    return shape
 
 
 def _scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    scaled = images.reshape(len(images), -1).astype(np.float32)
+    scaled /= np.float32(255)  # in place: the largest data sets are gigabytes
+    return scaled

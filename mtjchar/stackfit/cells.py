@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from mtjchar.errors import InputError
+from mtjchar.files import read_bytes
+from mtjchar.stackfit.limits import LONGEST_LINE, MOST_BYTES, check_count, check_names, listed
+from mtjchar.stackfit.parquet import cells_of_parquet
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
@@ -39,27 +41,19 @@ class Cells:
     @property
     def columns(self) -> str:
         """Names of the columns, for messages."""
-        return ", ".join(name for name in self.text.columns if name)
+        return listed(name for name in self.text.columns if name)
 
 
 def read_cells(path: Path) -> Cells:
     """Read a file, see `cells_of`."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "data", value=str(path), allowed="a CSV or Parquet file", remedy=f"{error.strerror}."
-        ) from error
-    return cells_of(path, content)
+    allowed = f"a CSV or Parquet file of at most {MOST_BYTES:,} bytes; a larger table in several files"
+    return cells_of(path, read_bytes(path, "data", allowed=allowed, most=MOST_BYTES))
 
 
 def cells_of(path: Path, content: bytes) -> Cells:
     """Take a file apart; a name that ends in .parquet or .pq says what it is."""
     if path.suffix.lower() in (".parquet", ".pq"):
-        try:
-            frame = pd.read_parquet(io.BytesIO(content)).astype(object)
-        except Exception as error:  # pyarrow raises whatever its readers meet
-            raise InputError(str(path), value=str(error).split("\n")[0], allowed="a Parquet file") from error
+        frame = cells_of_parquet(path, content)
         lines = list(range(1, len(frame) + 1))
     else:
         frame, lines = _of_text(path, _decoded(path, content))
@@ -86,7 +80,7 @@ def _decoded(path: Path, content: bytes) -> str:
 def _of_text(path: Path, text: str) -> tuple[pd.DataFrame, list[int]]:
     kept = [
         (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(_lines(path, text), 1)
         if line.strip() and line.lstrip()[0] != "#"
     ]
     # Excel tells itself the separator in a first line.
@@ -95,20 +89,45 @@ def _of_text(path: Path, text: str) -> tuple[pd.DataFrame, list[int]]:
     if not kept:
         return pd.DataFrame(), []
     separator = max(",;\t", key=kept[0][1].count)
-    rows = [next(csv.reader([line], delimiter=separator, skipinitialspace=True)) for _, line in kept]
-    for (number, line), row in zip(kept, rows, strict=True):
-        if len(row) != len(rows[0]):
-            raise InputError(
-                f"{path}, line {number}",
-                value=line,
-                allowed=f"{len(rows[0])} values, as many as the header has",
-                remedy="Numbers have a decimal point, not a comma."
-                if _split(row, rows[0], separator)
-                else "",
-            )
+    header = _values(kept[0][1], separator)
+    check_count(path, len(header), "columns")
+    check_names(path, header)
+    check_count(path, len(header) * (len(kept) - 1), "values")
+    rows = [_row(path, number, line, separator, header) for number, line in kept[1:]]
     numbers = [number for number, _ in kept[1:]]
-    cells = _with_points(path, rows[1:], numbers) if separator == ";" else rows[1:]
-    return pd.DataFrame(cells, columns=rows[0], dtype=object), numbers
+    if separator == ";":
+        rows = _with_points(path, rows, numbers)
+    return pd.DataFrame(rows, columns=header, dtype=object), numbers
+
+
+def _lines(path: Path, text: str) -> list[str]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    check_count(path, text.count("\n"), "lines")
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_LINE:
+            raise InputError(
+                f"{path}, line {number}", value=f"{len(line):,} characters",
+                allowed=f"at most {LONGEST_LINE:,} characters",
+                remedy="Is it a table, with an end to each line?",
+            )  # fmt: skip
+    return lines
+
+
+def _values(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+
+
+def _row(path: Path, number: int, line: str, separator: str, header: list[str]) -> list[str]:
+    row = _values(line, separator)
+    if len(row) != len(header):
+        raise InputError(
+            f"{path}, line {number}",
+            value=line,
+            allowed=f"{len(header)} values, as many as the header has",
+            remedy="Numbers have a decimal point, not a comma." if _split(row, header, separator) else "",
+        )
+    return row
 
 
 def _split(row: list[str], header: list[str], separator: str) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, clipped
+from mtjchar.files import read_text
 from mtjchar.stackfit.cells import Cells
+from mtjchar.stackfit.limits import LONGEST_NAME, listed
 from mtjchar.stackfit.outcomes import COUNTS, plain_name, share_of
 
 UNITS = {
@@ -33,6 +36,7 @@ PLAIN = ("trials", *COUNTS, "tmr", "loop")
 LABELS = ("direction", "state", "device")
 
 _KNOWN = (*UNITS, *PLAIN, *LABELS)
+_MOST_BYTES = 20_000
 _SHARES = "probability, error_rate, wer or ber, also log10_... and ..._percent"
 
 
@@ -57,7 +61,7 @@ class Mapping:
         """Refuse a name that no file has."""
         for key, (name, _) in self.names.items():
             if not any(name in one.text.columns for one in files):
-                there = "; ".join(f"{one.path.name}: {one.columns}" for one in files)
+                there = listed((f"{one.path.name}: {one.columns}" for one in files), "; ")
                 raise InputError(
                     f"{self.path}: columns.{key}", value=name, allowed=f"a column of the data ({there})"
                 )
@@ -67,26 +71,35 @@ def read_mapping(path: str | Path | None) -> Mapping:
     """Read and check a file for ``--columns``; without one nothing is mapped."""
     if path is None:
         return Mapping()
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "columns", value=str(path), allowed="a TOML file with [columns] and [values]", remedy=f"{error}."
-        ) from error
+    data = _content(path)
     for key, value in data.items():
         if key not in ("columns", "values"):
-            raise InputError(f"{path}: {key}", value=value, allowed="[columns] and [values]")
+            raise InputError(f"{path}: {clipped(key)}", value=value, allowed="[columns] and [values]")
         if not isinstance(value, dict):
             raise InputError(f"{path}: {key}", value=value, allowed=f"a table, [{key}]")
         for name, own in value.items():
             if name not in _KNOWN and share_of(name) is None:
                 allowed = f"one of {', '.join(_KNOWN)}; or {_SHARES}"
-                raise InputError(f"{path}: {key}.{name}", value=own, allowed=allowed)
-    names = {_key(key): _name(path, key, value) for key, value in data.get("columns", {}).items()}
+                raise InputError(f"{path}: {key}.{clipped(name)}", value=own, allowed=allowed)
+    names = {_key(key): _name(path, _key(key), value) for key, value in data.get("columns", {}).items()}
     shared = {_key(key): value for key, value in data.get("values", {}).items()}
     for key, value in shared.items():
         _check_shared(f"{path}: values.{key}", key, value)
     return Mapping(str(path), names, shared)
+
+
+def _content(path: str | Path) -> dict[str, Any]:
+    allowed = f"a TOML file with [columns] and [values], of at most {_MOST_BYTES:,} bytes"
+    text = read_text(path, "columns", allowed=allowed, most=_MOST_BYTES)
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        why = clipped(str(error))
+        raise InputError("columns", value=str(path), allowed=allowed, remedy=f"{why}.") from error
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        why = "It is nested too deep" if deep else "A whole number in it has thousands of digits"
+        raise InputError("columns", value=str(path), allowed=allowed, remedy=f"{why}.") from error
 
 
 def _key(name: str) -> str:
@@ -109,7 +122,10 @@ def _name(path: str | Path, key: str, value: Any) -> tuple[str, str]:
 def _check_shared(thing: str, key: str, value: Any) -> None:
     if key in UNITS and not isinstance(value, str):
         raise InputError(thing, value=value, allowed=f"a string, '1 {UNITS[key]}'")
-    if (key in PLAIN or share_of(key)) and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise InputError(thing, value=value, allowed="a number, without quotes and unit")
-    if key in LABELS and not isinstance(value, str):
-        raise InputError(thing, value=value, allowed="a string")
+    if key in PLAIN or share_of(key):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(thing, value=value, allowed="a number, without quotes and unit")
+        if isinstance(value, int) and abs(value) > sys.float_info.max:
+            raise InputError(thing, value=value, allowed=f"a number up to {sys.float_info.max:.2g}")
+    if key in LABELS and not (isinstance(value, str) and len(value) <= LONGEST_NAME):
+        raise InputError(thing, value=value, allowed=f"a string of at most {LONGEST_NAME} characters")

@@ -20,6 +20,7 @@ from scipy import constants
 
 from mtjchar.errors import InputError, printable
 from mtjchar.stackfit.cells import Cells, cells_of, read_cells
+from mtjchar.stackfit.limits import LONGEST_NAME
 from mtjchar.stackfit.mapping import LABELS, PLAIN, UNITS, Mapping, read_mapping
 from mtjchar.stackfit.outcomes import (
     COUNTS,
@@ -53,6 +54,8 @@ _TRUTHS = {"true": 1, "false": 0}
 _ALIASES = {"errors": "failures"}
 _OERSTED = re.compile(r"(k|m)?Oe(?=$|/)")
 _AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m$")
+_LARGEST = 1e30  # numbers whose squares and products are numbers too
+_MOST_TRIALS = 1e15  # whole numbers, also the sum of a thousand rows
 _ROUNDING = 0.005  # of a share that stands beside another outcome: percent without decimals
 
 
@@ -281,14 +284,20 @@ class _Reader:
         if valid is not None:
             with np.errstate(invalid="ignore"):
                 good &= valid(values)
-        if key in self.place:
-            header = self.place[key][0]
-            if optional:
-                good |= [pd.isna(value) or value == "" for value in self.text[header]]
-            self.refuse(header, ~good, allowed)
-        elif not good.all():
-            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
+        if optional and key in self.place:
+            good |= [pd.isna(value) or value == "" for value in self.text[self.place[key][0]]]
+        self._refuse_number(key, ~good, allowed)
+        if share_of(key) is None:  # those may be as small as numbers go
+            size = np.abs(values)
+            absurd = (size > _LARGEST) | ((size > 0.0) & (size < 1.0 / _LARGEST))
+            self._refuse_number(key, good & absurd, f"{1.0 / _LARGEST:g} to {_LARGEST:g} in SI units")
         return values
+
+    def _refuse_number(self, key: str, wrong: BoolArray, allowed: str) -> None:
+        if key in self.place:
+            self.refuse(self.place[key][0], wrong, allowed)
+        elif wrong.any():
+            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
 
     def _shared_number(self, key: str) -> FloatArray:
         value, unit = self.shared[key], UNITS.get(key, "")
@@ -303,7 +312,8 @@ class _Reader:
         self._used.add(header)
         raw = self.text[header]
         if key in COUNTS:
-            raw = raw.map(lambda value: _TRUTHS.get(str(value).strip().lower(), value))
+            truths = [_TRUTHS.get(str(value).strip().lower(), value) for value in raw]
+            raw = pd.Series(truths, dtype=object)  # which holds a text that repeats once
         values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
         if key in UNITS:
             offset, factor = _conversion(self.path, header, own, UNITS[key])
@@ -313,17 +323,16 @@ class _Reader:
     def agree(self, key: str, good: BoolArray, allowed: str) -> None:
         """Note values that another column of their row contradicts."""
         if key in self.place:
-            header = self.place[key][0]
-            noted = {line for line, *_ in self.bad}
-            self.refuse(header, ~good & ~np.isin(self.lines, list(noted)), allowed)
-        elif not good.all():
-            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
+            good |= np.isin(self.lines, [line for line, *_ in self.bad])
+        self._refuse_number(key, ~good, allowed)
 
     def refuse(self, header: str, wrong: BoolArray, allowed: str) -> None:
         """Note bad values."""
+        if not wrong.any():
+            return
+        values = self.text[header].to_numpy()
         for row in np.flatnonzero(wrong):
-            value = self.text[header].iloc[row]
-            self.bad.append((int(self.lines[row]), header, value, allowed))
+            self.bad.append((int(self.lines[row]), header, values[row], allowed))
 
     def label(self, key: str, words: dict[str, str], allowed: str) -> npt.NDArray[np.object_]:
         """Read a column of words."""
@@ -333,7 +342,8 @@ class _Reader:
             raw = [str(value) for value in self.text[header]]
         else:
             header, raw = key, [self.shared[key]] * len(self.text)
-        clean = [words.get(re.sub(r"[^a-z0-9]", "", value.lower())) for value in raw]
+        meant = {value: words.get(re.sub(r"[^a-z0-9]", "", value.lower())) for value in set(raw)}
+        clean = [meant[value] for value in raw]
         if key not in self.place and None in clean:
             raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
         self.refuse(header, np.array([one is None for one in clean]), allowed)
@@ -345,7 +355,10 @@ class _Reader:
         if "device" in self.place:
             header = self.place["device"][0]
             self._used.add(header)
-            rows["device"] = self.text[header].astype(str).to_numpy()
+            names = self.text[header]
+            long = np.array([len(str(name)) > LONGEST_NAME for name in names])
+            self.refuse(header, long, f"at most {LONGEST_NAME} characters")
+            rows["device"] = names.mask(long, "").astype(str).to_numpy()
         elif "device" in self.shared:
             rows["device"] = self.shared["device"]
         self.bad.sort(key=lambda one: one[0])
@@ -386,7 +399,9 @@ class _Reader:
                 f"{self.path}: columns", value=f"no trials ({self.columns})", allowed="a column trials"
             )
         trials = self.number(
-            "trials", "a whole number, at least 1", lambda x: (x >= 1.0) & (x == np.floor(x))
+            "trials",
+            f"a whole number, at least 1, at most {_MOST_TRIALS:g}",
+            lambda x: (x >= 1.0) & (x <= _MOST_TRIALS) & (x == np.floor(x)),
         )
         switched = self._counted(trials)
         return self.frame(**columns, trials=trials, switched=switched)

@@ -1,0 +1,52 @@
+"""How large a table of a tester may be, and lists of names that fit into a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mtjchar.errors import InputError
+
+MOST_BYTES = 100_000_000
+_MOST = {
+    "bytes unpacked": MOST_BYTES,
+    "lines": 1_000_000,
+    "rows": 1_000_000,
+    "columns": 1_000,
+    "values": 10_000_000,
+}
+LONGEST_NAME = 200
+LONGEST_LINE = 100_000  # below the limit of Python's csv for one value
+LONGEST_TEXT = 1_000  # that a small Parquet file can repeat in every row
+
+
+def check_count(path: Path, count: int, what: str) -> None:
+    """Refuse a table that has too many rows, columns, ..., before they are made in memory."""
+    if count > _MOST[what]:
+        raise InputError(
+            str(path), value=f"{count:,} {what}", allowed=f"at most {_MOST[what]:,} {what}",
+            remedy="Remove columns that the fit does not need."
+            if what == "columns"
+            else "Split the table into several files, or remove columns that the fit does not need.",
+        )  # fmt: skip
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Refuse names of columns that no message could show."""
+    for number, name in enumerate(names, 1):
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"{path}, name of column {number}", value=name,
+                allowed=f"at most {LONGEST_NAME} characters", remedy="Does the file begin with a header?",
+            )  # fmt: skip
+
+
+def listed(names: Iterable[str], separator: str = ", ", longest: int = 500) -> str:
+    """Join names for a message; of many the first ones, and how many are left out."""
+    names = list(names)
+    shown: list[str] = []
+    for name in names:
+        if shown and len(separator.join([*shown, name])) > longest:
+            return f"{separator.join(shown)}{separator}and {len(names) - len(shown)} more"
+        shown.append(name)
+    return separator.join(shown)
