@@ -91,6 +91,10 @@ class StartError(MtjcharError):
     """Worker processes end while they start: something is wrong with the script that they import."""
 
 
+class ClusterError(StartError):
+    """A cluster cannot do the work: its scheduler is gone, or other versions are installed there."""
+
+
 class StorageError(MtjcharError):
     """A result could not be written: a full disk, a quota, a file system that is gone."""
 

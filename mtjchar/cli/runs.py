@@ -28,6 +28,9 @@ from mtjchar.cli.common import (
     RunFolder,
     Seed,
     StudyFile,
+    TlsCa,
+    TlsCert,
+    TlsKey,
     Workers,
     console,
     error_console,
@@ -82,12 +85,15 @@ def run(
     seed: Seed = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
     allow_failed: AllowFailed = 0.01,
 ) -> None:
     """Sweep, surface, tables and figures in one go."""
-    _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log)
+    _sweep(_study(study, devices, seed), out, workers, (cluster, tls_ca, tls_cert, tls_key), limit, json_log)
     _surface(out, allow_failed)
 
 
@@ -98,11 +104,14 @@ def sweep(
     seed: Seed = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
 ) -> None:
     """Run a study's sweep, or go on with one that was interrupted in the same directory."""
-    _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log)
+    _sweep(_study(study, devices, seed), out, workers, (cluster, tls_ca, tls_cert, tls_key), limit, json_log)
 
 
 def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
@@ -128,14 +137,20 @@ def _sweep(
     study: Study,
     out: Path,
     workers: int | None,
-    address: str | None,
+    place: tuple[str | None, Path | None, Path | None, Path | None],
     limit: float | None,
     json_log: Path | None,
 ) -> None:
-    from mtjchar.sweep.pool import cluster
+    from mtjchar.sweep.cluster import TlsFiles, cluster
     from mtjchar.sweep.run import sweep
 
-    where = contextlib.nullcontext() if address is None else cluster(address)
+    address, *tls = place
+    if address is None and any(tls):
+        files = [str(file) for file in tls if file]
+        raise InputError(
+            "--tls-ca, --tls-cert, --tls-key", value=files, allowed="only with --cluster tls://..."
+        )
+    where = contextlib.nullcontext() if address is None else cluster(address, TlsFiles(*tls))
     try:
         with (
             where as executor,
@@ -191,6 +206,8 @@ def _logged(file: Path | None, bar: Bar) -> Iterator[Callable[[Mapping[str, obje
 
         def log(what: Mapping[str, object]) -> None:
             bar.failed(int(str(what["failed"])))
+            if "workers" in what:
+                bar.workers(int(str(what["workers"])))
             if "text" in what:
                 loud = what["event"] == "failures"
                 style = "bold red" if loud else "yellow"

@@ -1,4 +1,4 @@
-"""Where tasks run: processes of this machine, or a cluster; each a `concurrent.futures.Executor`."""
+"""Where tasks run: processes of this machine, as a `concurrent.futures.Executor`, or any other one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import faulthandler
 import multiprocessing
 import os
 import platform
-import re
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, resource_tracker
@@ -20,7 +18,7 @@ from typing import Any, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
-from mtjchar.errors import InputError, StartError, WorkerError
+from mtjchar.errors import StartError, WorkerError
 from mtjchar.sweep.tasks import Task
 
 T = TypeVar("T")
@@ -207,42 +205,3 @@ class _Guarded:
 
 def _here() -> tuple[str, int]:
     return platform.node(), os.getpid()
-
-
-@contextlib.contextmanager
-def cluster(address: str) -> Iterator[Executor]:
-    """Tasks on the workers of a dask scheduler, for the time of a with block.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
-
-    Raises
-    ------
-    InputError
-        If nobody answers there, or `mtjchar[cluster]` is not installed.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        raise InputError(
-            "--cluster", value=address, allowed="only with dask.distributed",
-            remedy='Install it: pip install "mtjchar[cluster]".',
-        ) from error  # fmt: skip
-    allowed = "the address of a dask scheduler that answers, such as tcp://10.0.0.1:8786"
-    place = re.fullmatch(r"(?:tcp|tls)://\[?([^]/]+?)]?:(\d{1,5})", address)
-    if place is None:
-        raise InputError("--cluster", value=address, allowed=allowed)
-    try:
-        # Asked first, since a client that finds nobody takes its time to say so.
-        socket.create_connection((place[1], int(place[2])), timeout=20.0).close()
-        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
-            address, timeout=20, set_as_default=False
-        )
-    except (OSError, OverflowError) as error:
-        raise InputError("--cluster", value=address, allowed=allowed, remedy=f"{error}.") from error
-    try:
-        yield client.get_executor(pure=False)
-    finally:
-        client.close()

@@ -14,6 +14,7 @@ import pandas as pd
 from mtjchar.errors import SimulationError
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import failures, importance, precision, refinement
+from mtjchar.sweep.cluster import told
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import nominal_device
@@ -52,8 +53,9 @@ def sweep(
         Called with the number of samples done and the number of all.
     log : callable, optional
         Called with a mapping for everything that happens: ``event`` (``start``, ``part``, ``note``,
-        ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples), ``samples_per_s``,
-        ``remaining_s`` and, where there is something to say, ``text``.
+        ``workers``, ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples),
+        ``samples_per_s``, ``remaining_s`` and, where there is something to say, ``text``. Events ``workers``
+        come from another thread: a cluster has no worker, or ``workers`` of them again.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def sweep(
     nominal_device(study)
     path = Path(out)
     report = _Report(progress, log)
-    with locked(path, report.say), _pool(workers, executor) as pool:
+    with locked(path, report.say), _pool(workers, executor) as pool, told(pool, report.workers):
         study = _placed(study, path, pool, limit, report)
         directory, devices = _directory(study, path, pool, limit, report)
         _Sweep(directory, devices, pool, limit, report).run()
@@ -110,13 +112,17 @@ class _Report:
         """Say something in words."""
         self._tell("note", text)
 
+    def workers(self, count: int, text: str) -> None:
+        """Say that a cluster has no worker, or that it has some again."""
+        self._tell("workers", text, workers=count)
+
     def end(self) -> None:
         """Say how it ended."""
         if words := self.tally.words():
             self._tell("failures", words)
         self._tell("end")
 
-    def _tell(self, event: str, text: str = "") -> None:
+    def _tell(self, event: str, text: str = "", **more: object) -> None:
         done, seconds = self.tally.samples, time.monotonic() - self._start
         if self._progress is not None and event in ("start", "part"):
             self._progress(done, self.total)
@@ -131,7 +137,7 @@ class _Report:
             "samples_per_s": round(rate, 1),
         }
         remaining = round((self.total - done) / rate, 1) if rate else None
-        words = {"text": text} if text else {}
+        words = {**more, "text": text} if text else more
         self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words})
 
 
