@@ -126,7 +126,11 @@ class WorkerError(MtjcharError):
 
 
 class StartError(MtjcharError):
-    """Worker processes end while they start: something is wrong with the script that they import."""
+    """No worker can work: its process ends while it starts, for the script that it imports or for a limit."""
+
+
+class ClusterError(StartError):
+    """A cluster cannot do the work: its scheduler is gone, or other versions are installed there."""
 
 
 class StorageError(MtjcharError):

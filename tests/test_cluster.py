@@ -1,10 +1,11 @@
-"""A sweep on a dask cluster: a real scheduler and two worker processes here, one of them killed."""
+"""A sweep on a dask cluster: real schedulers and workers, some of them killed, and who answers instead."""
 
 import contextlib
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -12,12 +13,13 @@ import time
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+import msgpack
 import pytest
 
-from mtjchar.errors import InputError
+from mtjchar.errors import ClusterError, InputError
 from mtjchar.study import Study, load_study
-from mtjchar.sweep import tasks
-from mtjchar.sweep.pool import cluster
+from mtjchar.sweep import peer, tasks
+from mtjchar.sweep.cluster import TlsFiles, cluster
 from mtjchar.sweep.run import sweep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +38,7 @@ def study():
         variability=DEMO.variability, sweep={
             "amplitude": {"start": 0.6, "stop": 0.8, "points": 2},
             "duration": {"start": 1e-9, "stop": 4e-9, "points": 3},
-            "devices": 40,
+            "devices": 24,
         },
     )  # fmt: skip
 
@@ -54,54 +56,283 @@ def parts_of(path):
     return {part.name: part.read_bytes() for part in sorted((path / "samples").iterdir())}
 
 
-def dask(*arguments):
+def dask(*arguments, cwd=ROOT):
     """Start a program of dask's; of Python's options those that dask itself needs are left as they are."""
     command = [sys.executable, "-W", "ignore", "-m", "distributed.cli." + arguments[0], *arguments[1:]]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    environment = {**os.environ, "PYTHONPATH": str(cwd)}
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, env=environment
+    )
 
 
-@contextlib.contextmanager
-def scheduler_with_two_workers():
-    """Give the address of the scheduler and its two workers, which nobody starts again."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    started = [dask("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")]
-    try:
-        for _ in range(2):
-            options = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
-            started.append(dask("dask_worker", address, *options))
+class Rig:
+    """A scheduler and its workers, which nobody starts again."""
+
+    def __init__(self, *options, scheme="tcp"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"{scheme}://127.0.0.1:{self.port}"
+        where = ["--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"]
+        self.scheduler = dask("dask_scheduler", *where, *options)
+        self.workers = []
+
+    def start_worker(self, *options, cwd=ROOT):
+        common = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        self.workers.append(dask("dask_worker", self.address, *common, *options, cwd=cwd))
+
+    def answers(self):
+        """Wait for the scheduler."""
         for _ in range(600):
             with contextlib.suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
             time.sleep(0.1)
-        yield address, started[1:]
-    finally:
-        for process in started:
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end(*self.workers, self.scheduler)
+
+    @staticmethod
+    def end(*processes):
+        for process in processes:
             process.kill()
-            process.communicate()
+        for process in processes:
+            process.wait()
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.fixture(scope="module")
+def idle():
+    """A scheduler to which no worker has come."""
+    with Rig() as rig:
+        rig.answers()
+        yield rig
+
+
+dask_warns = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@dask_warns
 def test_worker_that_is_killed_loses_nothing(tmp_path):
-    expected = parts_of(sweep(study(), tmp_path / "here", executor=Here()))
-    assert len(expected) == 40
-    with scheduler_with_two_workers() as (address, workers):
+    with Rig() as rig:
+        rig.start_worker()
+        rig.start_worker()
+        expected = parts_of(sweep(study(), tmp_path / "here", executor=Here()))
+        assert len(expected) == 24
         killed = []
 
         def kill(what):
             if what["event"] == "part" and what["done"] > what["total"] / 4 and not killed:
                 killed.append(what["done"])
-                os.kill(workers[0].pid, signal.SIGKILL)
+                os.kill(rig.workers[0].pid, signal.SIGKILL)
 
-        with cluster(address) as executor:
+        with cluster(rig.address) as executor:
             sweep(study(), tmp_path / "there", executor=executor, log=kill)
         assert killed
-        assert workers[0].wait(10) == -signal.SIGKILL
-        assert workers[1].poll() is None
+        assert rig.workers[0].wait(10) == -signal.SIGKILL
+        assert rig.workers[1].poll() is None
     assert parts_of(tmp_path / "there") == expected
+
+
+@dask_warns
+def test_workers_are_waited_for_but_not_a_scheduler_that_is_gone(tmp_path):
+    said = []
+    with Rig() as rig:
+        rig.answers()
+
+        def watch(what):
+            if what["event"] == "workers":
+                said.append((what["workers"], what["text"]))
+                if what["workers"] == 0:
+                    rig.start_worker()
+            if what["event"] == "part" and what["done"] > 0:
+                rig.scheduler.kill()
+
+        words = rf"The dask scheduler {rig.address} is lost: .* Finished samples are kept"
+        with cluster(rig.address) as executor, pytest.raises(ClusterError, match=words):
+            sweep(study(), tmp_path / "run", executor=executor, log=watch)
+        before = time.monotonic()
+    assert time.monotonic() - before < 5.0
+    assert said == [(0, "waiting for workers (0)"), (1, "workers: 1")]
+    assert 0 < len(parts_of(tmp_path / "run")) < 24
+
+
+@dask_warns
+def test_ctrl_c_ends_the_waiting_for_workers(idle, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(study().to_toml())
+    log = tmp_path / "log.json"
+    words = ["sweep", file, "--out", tmp_path / "run", "--cluster", idle.address, "--json-log", log]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "mtjchar.cli", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            if log.exists() and "waiting for workers (0)" in log.read_text():
+                break
+            time.sleep(0.1)
+        before = time.monotonic()
+        command.send_signal(signal.SIGINT)
+        said, _ = command.communicate(timeout=30)
+    finally:
+        command.kill()
+    assert time.monotonic() - before < 5.0
+    assert command.returncode == 130
+    assert "waiting for workers (0)" in said
+    assert "Interrupted" in said
+    assert "Traceback" not in said
+
+
+@dask_warns
+def test_worker_that_is_not_as_here_ends_the_sweep_with_words(idle, tmp_path):
+    empty, other = tmp_path / "empty", tmp_path / "other"
+    (empty / "mtjchar").mkdir(parents=True)
+    (empty / "mtjchar/__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'mtjchar'\")\n")
+    other.write_text("import mtjchar\nmtjchar.__version__ = '9.9'\n")
+    other = other.rename(tmp_path / "other.py")
+    cases = [
+        ({"cwd": empty}, (), r"A worker of .* cannot do the work: .*No module named 'mtjchar'.*needs the"),
+        ({}, ("--preload", str(other)), r"The worker on .* has mtjchar 9\.9, here is .* Install the same"),
+    ]
+    for where, options, words in cases:
+        idle.start_worker(*options, **where)
+        with cluster(idle.address) as executor, pytest.raises(ClusterError, match=words):
+            sweep(study(), tmp_path / "run", executor=executor)
+        idle.end(idle.workers.pop())
+    assert parts_of(tmp_path / "run") == {}
+
+
+# ---- who answers instead of a scheduler -------------------------------------------------------------
+
+
+def frame(message):
+    body = msgpack.packb(message)
+    return struct.pack("3Q", 16 + len(body), 1, len(body)) + body
+
+
+GREETING = {"compression": None, "python": (3, 11, 0), "pickle-protocol": 5}
+
+
+def says(words):
+    return lambda peer: peer.sendall(words)
+
+
+def web(peer):
+    peer.recv(4096)
+    peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def resets(peer):
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def drips(peer):
+    for byte in frame(GREETING):
+        peer.sendall(bytes([byte]))
+        time.sleep(0.2)
+
+
+def answers(identity):
+    def converse(peer):
+        peer.sendall(frame(GREETING))
+        peer.recv(4096)
+        peer.sendall(frame(identity))
+
+    return converse
+
+
+WORKER = {"type": "Worker", "scheduler": "tcp://10.0.0.1:8786"}
+NESTED = b"\x91" * 4000
+
+
+@contextlib.contextmanager
+def fake_peer(converse):
+    """Give the port of a server that keeps its connections open after what it does with each."""
+    kept = []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                kept.append(server.accept()[0])
+                threading.Thread(target=talk, args=(kept[-1],), daemon=True).start()
+
+    def talk(peer):
+        with contextlib.suppress(OSError):
+            converse(peer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for peer in kept:
+                peer.close()
+
+
+@pytest.mark.parametrize(
+    ("converse", "words"),
+    [
+        (lambda _: None, "said nothing within 1 s"),
+        (web, "It speaks HTTP, as dask's dashboard does"),
+        (says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "It is an SSH server"),
+        (says(b"\xff" * 64), "It is no dask scheduler that this version"),
+        (says(bytes(64)), "It is no dask scheduler that this version"),
+        (says(struct.pack("3Q", 4016, 1, 4000) + NESTED), "It is no dask scheduler that this version"),
+        (says(struct.pack("3Q", 24, 2**60, 8) + bytes(8)), "It is no dask scheduler that this version"),
+        (says(frame(3)), "It is no dask scheduler that this version"),
+        (says(frame({"compression": None})), "It is dask.distributed of another version"),
+        (says(frame(GREETING)), "It did not finish its answer within 1 s"),
+        (answers({"status": "uncaught-error"}), "It is dask.distributed of another version"),
+        (answers(WORKER), "It is dask's worker of the scheduler tcp://10.0.0.1:8786. Give the"),
+        (answers({"type": "Nanny"}), "It is dask's nanny. Give the address of the scheduler"),
+        (lambda peer: peer.close(), "It closed the connection without a word"),
+        (resets, "It broke the connection"),
+        (drips, "It did not finish its answer within 1 s"),
+    ],
+    ids=["silent", "web", "ssh", "ones", "zeros", "nested", "frames", "number", "old", "greets", "error",
+         "worker", "nanny", "closes", "resets", "drips"],
+)  # fmt: skip
+def test_who_is_no_scheduler_is_told_apart(monkeypatch, converse, words):
+    monkeypatch.setattr(peer, "_TALK", 1.0)
+    monkeypatch.setattr(peer, "_PROVOKE", 0.5)
+    before = time.monotonic()
+    with (
+        fake_peer(converse) as port,
+        pytest.raises(InputError, match=re.escape(words)),
+        cluster(f"tcp://127.0.0.1:{port}"),
+    ):
+        pass
+    assert time.monotonic() - before < 3.0
+
+
+def test_time_limits_are_what_is_promised():
+    assert peer._CONNECT + peer._TALK + peer._PROVOKE < 20.0
+
+
+@dask_warns
+def test_scheduler_that_falls_silent_takes_no_client(monkeypatch):
+    monkeypatch.setattr("mtjchar.sweep.cluster._CONNECT", 1.0)
+    first = []
+
+    def converse(peer):
+        peer.sendall(frame(GREETING))
+        if not first:
+            first.append(peer.recv(4096))
+            peer.sendall(frame({"type": "Scheduler", "workers": {}}))
+
+    with (
+        fake_peer(converse) as port,
+        pytest.raises(InputError, match="A scheduler answers, but takes no client"),
+        cluster(f"tcp://127.0.0.1:{port}"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -119,6 +350,81 @@ def test_nobody_at_the_address_is_said(address, words):
         pass
     assert f"--cluster: got {address!r}" in str(refusal.value)
     assert words in str(refusal.value)
+
+
+# ---- TLS --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """The files that the commands of docs/cluster.md make, and in a folder those of another authority."""
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    script = next(code for code in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "openssl req" in code)
+    folder = tmp_path_factory.mktemp("tls")
+    for place in (folder, folder / "other"):
+        place.mkdir(exist_ok=True)
+        subprocess.run(["sh", "-ec", script], cwd=place, check=True, capture_output=True, timeout=60)
+    return folder
+
+
+def files(folder, ca="ca.pem"):
+    return TlsFiles(folder / ca, folder / "cert.pem", folder / "key.pem")
+
+
+@dask_warns
+def test_tls_from_end_to_end(idle, certificates, monkeypatch):
+    monkeypatch.setattr(peer, "_TALK", 2.0)
+    options = ["--tls-ca-file", certificates / "ca.pem", "--tls-cert", certificates / "cert.pem"]
+    options = [str(one) for one in [*options, "--tls-key", certificates / "key.pem"]]
+    with Rig("--protocol", "tls", *options, scheme="tls") as rig:
+        rig.answers()
+        rig.start_worker(*options)
+        with cluster(rig.address, files(certificates)) as executor:
+            assert executor.submit(sum, [1, 2]).result(60) == 3
+        refused = [
+            (rig.address, files(certificates, "other/ca.pem"), "Its certificate does not fit the authority"),
+            (
+                rig.address,
+                TlsFiles(certificates / "ca.pem", *files(certificates / "other")[1:]),
+                "It broke TLS",
+            ),
+            (rig.address.replace("tls", "tcp"), None, "It speaks TLS. If it is a scheduler give a tls://"),
+            (idle.address.replace("tcp", "tls"), files(certificates), "It does not speak TLS: give a tcp://"),
+        ]
+        for address, tls, words in refused:
+            with pytest.raises(InputError, match=words), cluster(address, tls):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("scheme", "changed", "words"),
+    [
+        ("tcp", {}, "--tls-ca: got .* allowed: only with an address that begins with tls://"),
+        ("tls", {"ca": None}, "--tls-ca: got None; allowed: a PEM file, for a tls:// address"),
+        ("tls", {"certificate": None}, "--tls-cert: got None; .*--tls-ca ca.pem --tls-cert cert.pem"),
+        ("tls", {"ca": "none.pem"}, "--tls-ca: got .*none.pem'; allowed: a PEM file that exists"),
+        ("tls", {"key": "other"}, "--tls-key: got .*other'; allowed: a PEM file that exists"),
+        ("tls", {"ca": "key.pem"}, "--tls-ca: got .*; allowed: a PEM file with certificates"),
+        ("tls", {"certificate": "text"}, "--tls-cert: got .*; allowed: a PEM file with a certificate, and"),
+        ("tls", {"key": "other/key.pem"}, "--tls-cert: got .*; OpenSSL: key values mismatch"),
+        ("tls", {"key": "locked.pem"}, "--tls-cert: got .*key without a pass phrase"),
+    ],
+)
+def test_files_for_tls_are_looked_at_first(certificates, scheme, changed, words):
+    (certificates / "text").write_text("no certificate")
+    lock = ["openssl", "pkey", "-in", "key.pem", "-aes256", "-passout", "pass:secret", "-out", "locked.pem"]
+    subprocess.run(lock, cwd=certificates, check=True, capture_output=True, timeout=60)
+    changed = {name: file and certificates / file for name, file in changed.items()}
+    tls = files(certificates)._replace(**changed)
+    with pytest.raises(InputError, match=words.replace("; OpenSSL", ".*OpenSSL")):
+        cluster(f"{scheme}://127.0.0.1:1", tls).__enter__()
+
+
+def test_files_for_tls_without_a_cluster_are_refused(call, tmp_path):
+    study = ROOT / "data/studies/demo.toml"
+    code, _, said = call("sweep", study, "--out", tmp_path / "run", "--tls-ca", "ca.pem")
+    assert code == 2
+    assert "allowed: only with --cluster tls://" in said
 
 
 def test_threads_of_one_process_take_turns():

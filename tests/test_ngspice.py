@@ -1,5 +1,6 @@
 """The simulator: one a process, sound after every failure, and honest about what it did not do."""
 
+import ctypes.util
 import os
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from mtjchar.errors import SimulationError
-from mtjchar.spice.ngspice import find_library, simulator
+from mtjchar.spice import ngspice
+from mtjchar.spice.ngspice import _flaw, find_library, simulator
 
 RC = "rc\nV1 a 0 1\nR1 a b 1k\nC1 b 0 1n\n.save v(b)\n.end"
 # From 5 ns on the node x has no solution: the current grows faster than any capacitor can take it.
@@ -150,11 +152,12 @@ def test_memory_stays_flat():
     assert failed < 15.0
 
 
-def ask_for_library(value):
+def ask_for_library(value, before=""):
     environment = {**os.environ, "NGSPICE_LIBRARY_PATH": value}
     code = (
         "from mtjchar.spice.ngspice import find_library, simulator\n"
         "from mtjchar.errors import MissingToolError\n"
+        f"{before}\n"
         "print(find_library())\n"
         "try:\n    print('version', simulator().ngspice_version)\n"
         "except MissingToolError as error:\n    print('missing:', error)\n"
@@ -163,6 +166,7 @@ def ask_for_library(value):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     return done.stdout
 
 
@@ -173,15 +177,38 @@ def test_library_is_the_one_that_the_environment_names():
     assert lines[-1] == f"version {simulator().ngspice_version}"
 
 
-@pytest.mark.parametrize("content", [None, "no library"])
-def test_wrong_library_path_is_named_with_a_remedy(tmp_path, content):
+def test_wrong_library_path_is_named_with_a_remedy(tmp_path):
     wrong = tmp_path / "libngspice.so"
-    if content:
-        wrong.write_text(content)
+    wrong.write_text("no library")
     said = ask_for_library(str(wrong))
-    assert "missing: libngspice does not load" in said
-    assert f"NGSPICE_LIBRARY_PATH is set to {str(wrong)!r}" in said
+    assert f"missing: libngspice does not load: {wrong}: it does not load: " in said
+    assert f"NGSPICE_LIBRARY_PATH is set to {str(wrong)!r}: mend or unset it. " in said
     assert "apt install libngspice0" in said
+
+
+def test_another_library_is_told_apart():
+    other = ctypes.util.find_library("m")
+    said = ask_for_library(other)
+    assert f"missing: libngspice does not load: {other}: it is a library, but not ngspice: " in said
+
+
+def test_old_library_is_refused():
+    library = find_library()
+    said = ask_for_library(library, "import mtjchar.spice.ngspice as one; one._OLDEST = 1000")
+    version = simulator().ngspice_version
+    assert f"missing: libngspice {library} is version {version}; 1000 or newer is needed. NGSPICE" in said
+
+
+def test_files_that_are_no_library_are_told_apart(tmp_path, monkeypatch):
+    empty = tmp_path / "empty.so"
+    empty.touch()
+    assert _flaw(str(empty)) == "it is empty"
+    assert _flaw(str(tmp_path)) == "it is a folder"
+    assert _flaw(str(tmp_path / "none.so")) == "it does not exist"
+    assert _flaw(find_library()) == ""
+    monkeypatch.setattr(ngspice, "_TRY", "import sys; print('licence expired'); sys.exit(3)")
+    said = _flaw("libexit.so")
+    assert said == "it ends the program that loads it (exit code 3): licence expired"
 
 
 def test_commands_of_a_spiceinit_are_not_run(tmp_path):

@@ -1,8 +1,10 @@
 """Workers that crash, hang and are killed, for real: their work is done again, and no other is lost."""
 
-import multiprocessing
 import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import wait
 from pathlib import Path
@@ -13,12 +15,14 @@ import pytest
 
 from mtjchar.errors import StartError, WorkerError
 from mtjchar.study import load_study
+from mtjchar.sweep import limits
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.schedule import complete
 from mtjchar.sweep.tasks import Result, lost, plan
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = load_study(ROOT / "data/studies/demo.toml")
 BAD = 5
 
 
@@ -132,11 +136,11 @@ def test_what_was_killed_is_done_again(pool, tasks):
 
 
 def test_workers_that_are_killed_at_any_moment_are_replaced():
-    # Ten times, at moments spread over start-up, work and idleness.
+    # Four times, at moments spread over start-up, work and idleness.
     rng = np.random.default_rng(3)
     with LocalPool(2) as pool:
         first = pool.submit_within(60, waits, 0.0).result()
-        for delay in rng.uniform(0.0, 0.3, 10):
+        for delay in rng.uniform(0.0, 0.3, 4):
             futures = [pool.submit_within(60, waits, 0.1) for _ in range(2)]
             time.sleep(delay)
             for process in children():
@@ -144,6 +148,7 @@ def test_workers_that_are_killed_at_any_moment_are_replaced():
             wait(futures)
             for future in futures:
                 assert isinstance(future.exception(), WorkerError | None)
+        time.sleep(0.5)  # in which a process that was killed while it had nothing to do is found
         assert pool.submit_within(60, waits, 0.0).result() != first
 
 
@@ -182,16 +187,67 @@ def ends():
 
 
 def test_workers_that_end_while_they_start_are_not_tried_for_ever(tasks, monkeypatch):
-    # As in a script that calls sweep without a guard: each worker imports it, and would begin a sweep itself.
     monkeypatch.setattr("mtjchar.sweep.pool._ready", ends)
-    with (
-        LocalPool(1) as pool,
-        pytest.raises(StartError, match=r"No worker process starts: .* `if __name__ == '__main__':`"),
-    ):
+    monkeypatch.setattr("mtjchar.sweep.pool._MOST_FAILED_STARTS", 2)
+    words = r"No worker process starts: the worker process ended by itself \(exit code 1\)\. What it wrote"
+    with LocalPool(1) as pool, pytest.raises(StartError, match=words) as failure:
         list(complete(pool, tasks, works, say=print))
+    assert "__main__" not in str(failure.value)
 
 
-def test_a_worker_begins_no_sweep_of_its_own(monkeypatch):
-    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
-    with pytest.raises(StartError, match="was about to begin a sweep of its own"):
-        LocalPool(1)
+SCRIPT = """
+from mtjchar.sweep import limits
+from mtjchar.sweep.pool import LocalPool
+
+with LocalPool(1) as pool:
+    print(pool.submit_within(60, len, "abc").result())
+"""
+
+
+def run_script(folder, text, limit=None, number=0):
+    """Run a script with a limit of resources; returns what it said."""
+    file = folder / "script.py"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, str(file)], capture_output=True, text=True, timeout=60, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=limit and (lambda: resource.setrlimit(limit, (number, number))),
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
+    said = run_script(tmp_path, SCRIPT)
+    assert "StartError: A worker process was about to begin a sweep of its own." in said
+    assert "`if __name__ == '__main__':`" in said
+
+
+def test_too_few_files_are_named(tmp_path):
+    guarded = SCRIPT.replace("\nwith", "\nif __name__ == '__main__':\n  with").replace(
+        "    print", "      print"
+    )
+    assert run_script(tmp_path, guarded) == "3\n"
+    said = run_script(tmp_path, guarded, resource.RLIMIT_NOFILE, 8)
+    assert "StartError: No worker process starts: the worker process was lost ([Errno 24]" in said
+    assert "A process may open 8 files (ulimit -n); allow 64" in said
+
+
+def test_scarce_memory_is_named(monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (700_000_000, 700_000_000))
+    assert "limited to 700 MB of memory (ulimit -v); a worker needs about 1200 MB" in limits.advice()
+
+
+def needs_too_much(_task):
+    raise MemoryError("Unable to allocate 1 GiB")
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_memory_that_is_limited_fails_no_samples(pool, tasks, monkeypatch, limited):
+    monkeypatch.setattr(limits, "memory", lambda: 10**9 if limited else None)
+    if limited:
+        with pytest.raises(
+            StartError, match=r"too little memory: Unable to allocate 1 GiB.*limited to 1000 MB"
+        ):
+            done(pool, tasks, needs_too_much)
+    else:
+        assert set(done(pool, tasks[:1], needs_too_much)[0]["status"]) == {"failed"}

@@ -123,7 +123,19 @@ Workers = Annotated[
 ]
 Cluster = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work: tcp://HOST:PORT."),
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers do the work: tcp://HOST:PORT or tls://HOST:PORT.",
+    ),
+]
+TlsCa = Annotated[
+    Path | None, typer.Option(help="PEM file with the authority of the cluster's certificates, for tls://.")
+]
+TlsCert = Annotated[
+    Path | None, typer.Option(help="PEM file with the certificate to show to the cluster, for tls://.")
+]
+TlsKey = Annotated[
+    Path | None, typer.Option(help="PEM file with the key of --tls-cert, if it is not in the same file.")
 ]
 JsonLog = Annotated[
     Path | None, typer.Option(help="File to which everything that happens is added, a JSON object a line.")
@@ -260,6 +272,7 @@ class Bar:
 
     def __init__(self, progress: Progress, what: str) -> None:
         self._progress, self._what = progress, what
+        self._failed, self._workers = "", ""
         self._task = progress.add_task(what, total=None, visible=False)  # until there is work
 
     def __call__(self, done: int, total: int) -> None:
@@ -269,8 +282,17 @@ class Bar:
 
     def failed(self, count: int) -> None:
         """Show how many have failed so far."""
-        what = f"{self._what}, {count} failed" if count else self._what
-        self._progress.update(self._task, description=what)
+        self._failed = f", {count} failed" if count else ""
+        self._describe()
+
+    def workers(self, count: int) -> None:
+        """Show where a cluster has no worker."""
+        self._workers = "" if count else ", waiting for workers (0)"
+        self._progress.update(self._task, visible=True)
+        self._describe()
+
+    def _describe(self) -> None:
+        self._progress.update(self._task, description=f"{self._what}{self._failed}{self._workers}")
 
 
 @contextlib.contextmanager

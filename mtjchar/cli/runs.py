@@ -26,6 +26,9 @@ from mtjchar.cli.common import (
     RunFolder,
     Seed,
     StudyFile,
+    TlsCa,
+    TlsCert,
+    TlsKey,
     Workers,
     console,
     print_json,
@@ -81,12 +84,15 @@ def run(
     seed: Seed = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
     allow_failed: AllowFailed = 0.01,
 ) -> None:
     """Sweep, surface, tables and figures in one go."""
-    _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log)
+    _sweep(_study(study, devices, seed), out, workers, (cluster, tls_ca, tls_cert, tls_key), limit, json_log)
     _surface(out, allow_failed)
 
 
@@ -97,6 +103,9 @@ def sweep(
     seed: Seed = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
 ) -> None:
@@ -106,7 +115,8 @@ def sweep(
     """
     from mtjchar.sweep.store import MOST_FAILED
 
-    if _sweep(_study(study, devices, seed), out, workers, cluster, limit, json_log) > MOST_FAILED:
+    place = (cluster, tls_ca, tls_cert, tls_key)
+    if _sweep(_study(study, devices, seed), out, workers, place, limit, json_log) > MOST_FAILED:
         raise typer.Exit(1)
 
 
@@ -133,21 +143,29 @@ def _sweep(
     study: Study,
     out: Path,
     workers: int | None,
-    address: str | None,
+    place: tuple[str | None, Path | None, Path | None, Path | None],
     limit: float | None,
     json_log: Path | None,
 ) -> float:
     """Sweep; returns the largest share of failed samples at one direction and amplitude."""
-    from mtjchar.sweep.pool import cluster
+    from mtjchar.sweep.cluster import TlsFiles, cluster
     from mtjchar.sweep.run import sweep
 
-    where = contextlib.nullcontext() if address is None else cluster(address)
+    address, *tls = place
+    if address is None and any(tls):
+        files = [str(file) for file in tls if file]
+        raise InputError(
+            "--tls-ca, --tls-cert, --tls-key", value=files, allowed="only with --cluster tls://..."
+        )
+    where = contextlib.nullcontext() if address is None else cluster(address, TlsFiles(*tls))
     worst = 0.0
 
     def log(what: Mapping[str, object]) -> None:
         nonlocal worst
         worst = max(worst, float(str(what.get("worst_share", 0.0))))
         bar.failed(int(str(what["failed"])))
+        if "workers" in what:
+            bar.workers(int(str(what["workers"])))
         if "text" in what:
             warn(str(what["text"]), loud=what["event"] == "failures")
         write(what)

@@ -7,6 +7,7 @@ import ctypes.util
 import functools
 import logging
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -57,6 +58,47 @@ def find_library() -> str:
     raise MissingToolError(f"The library libngspice was not found. {_HOW_TO_GET}")
 
 
+_TRY = (
+    "import ctypes, sys\n"
+    "try:\n"
+    "    library = ctypes.CDLL(sys.argv[1])\n"
+    "    library.ngSpice_Init_Sync, library.ngSpice_Init, library.ngSpice_Circ, library.ngSpice_AllVecs\n"
+    "except (OSError, AttributeError) as error:\n"
+    "    print(error)\n"
+    "else:\n"
+    "    print('ngspice', flush=True)\n"
+)
+
+
+@functools.cache
+def _flaw(library: str) -> str:
+    """Say what is wrong with a library that was asked for, empty if nothing is.
+
+    It is tried in another process: a library may end the program that loads it.
+    """
+    if os.sep in library and not Path(library).exists():
+        return "it does not exist"
+    if Path(library).is_dir():
+        return "it is a folder"
+    if Path(library).is_file() and Path(library).stat().st_size == 0:
+        return "it is empty"
+    command = [sys.executable, "-I", "-S", "-c", _TRY, library]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60)
+    except subprocess.TimeoutExpired:
+        return "the program that loads it hangs"
+    except OSError:  # no process to be had; what is wrong then shows later
+        return ""
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    if lines and lines[-1] == "ngspice":
+        return ""
+    said = f": {lines[-1].removeprefix(f'{library}: ')}" if lines else ""
+    if done.returncode != 0:
+        return f"it ends the program that loads it (exit code {done.returncode}){said}"
+    kind = "it is a library, but not ngspice" if "undefined symbol" in said else "it does not load"
+    return f"{kind}{said}"
+
+
 @contextlib.contextmanager
 def _private_folder() -> Iterator[None]:
     """Work in a new folder with an empty .spiceinit.
@@ -88,15 +130,26 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         type(self).LIBRARY_PATH = find_library()
         # PySpice reports every line of newer versions as an error; what matters is kept in `words`.
         logging.getLogger("PySpice").setLevel(logging.CRITICAL)
+        given = os.environ.get("NGSPICE_LIBRARY_PATH")
+        remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: mend or unset it. " if given else ""
+        flaw = _flaw(self.LIBRARY_PATH) if given else ""
         try:
-            with _private_folder():
-                super().__init__()
-        except OSError as error:
-            given = os.environ.get("NGSPICE_LIBRARY_PATH")
-            remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: mend or unset it. " if given else ""
-            raise MissingToolError(f"libngspice does not load: {error}. {remedy}{_HOW_TO_GET}") from error
+            if not flaw:
+                with _private_folder():
+                    super().__init__()
+        except (OSError, AttributeError, NameError) as error:  # cffi's and PySpice's
+            flaw = f"{error}"
+        if flaw:
+            raise MissingToolError(
+                f"libngspice does not load: {self.LIBRARY_PATH}: {flaw}. {remedy}{_HOW_TO_GET}"
+            )
         if (self.ngspice_version or 0) < _OLDEST:
-            raise MissingToolError(f"ngspice {self.ngspice_version} is older than {_OLDEST}. {_HOW_TO_GET}")
+            found = (
+                f"is version {self.ngspice_version}" if self.ngspice_version else "does not say its version"
+            )
+            raise MissingToolError(
+                f"libngspice {self.LIBRARY_PATH} {found}; {_OLDEST} or newer is needed. {remedy}{_HOW_TO_GET}"
+            )
         # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
         self.exec_command("set num_threads=1")
         # Commands in a deck are for later, and later never comes. Those that begin with pre_ are not stopped.

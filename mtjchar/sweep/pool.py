@@ -1,4 +1,4 @@
-"""Where tasks run: processes of this machine, or a cluster; each a `concurrent.futures.Executor`."""
+"""Where tasks run: processes of this machine, as a `concurrent.futures.Executor`, or any other one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import math
 import multiprocessing
 import os
 import platform
-import re
 import signal
-import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -22,7 +21,8 @@ from typing import Any, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
-from mtjchar.errors import InputError, StartError, WorkerError
+from mtjchar.errors import StartError, WorkerError
+from mtjchar.sweep import limits
 from mtjchar.sweep.tasks import Task
 
 K = TypeVar("K")
@@ -33,15 +33,33 @@ CONSTS.term_timeout = (
 )
 _LOST = "the worker process was lost"
 _DEATHS = (ProcessExpired, BrokenProcessPool)
-_GUARD = "Workers import the script that calls sweep: it has to call it under `if __name__ == '__main__':`."
 ATTEMPTS = 2
 """Times that a call is tried whose process is lost."""
 
 ATTEMPTS_FROM_OUTSIDE = 6
 """Times where somebody ended the process from outside: what it did is seldom to blame."""
 
-_MOST_FAILED_STARTS = 3  # before any process has started
+_UNGUARDED = 77  # exit code of a worker that was about to begin a sweep
+_GUARD = (
+    "A worker process was about to begin a sweep of its own. Workers import the script that calls sweep: it "
+    "has to call it under `if __name__ == '__main__':`."
+)
+_MOST_FAILED_STARTS = 3  # one after the other
 _START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
+
+
+class _Context(multiprocessing.context.SpawnContext):
+    """Spawns processes and remembers the last: pebble does not tell how a process ended that did nothing.
+
+    Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
+    """
+
+    last: multiprocessing.process.BaseProcess | None = None
+
+    def Process(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Make a process."""
+        self.last = super().Process(*args, **kwargs)
+        return self.last
 
 
 class LocalPool(ThreadPoolExecutor):
@@ -57,10 +75,8 @@ class LocalPool(ThreadPoolExecutor):
 
     def __init__(self, workers: int | None = None) -> None:
         if getattr(multiprocessing.current_process(), "_inheriting", False):
-            raise StartError(f"A worker process was about to begin a sweep of its own. {_GUARD}")
-        self._started, self._failed_starts = False, 0
-        # Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
-        self._context = multiprocessing.get_context("spawn")
+            print(_GUARD, file=sys.stderr, flush=True)
+            os._exit(_UNGUARDED)  # no script can catch that and go on
         self._own = threading.local()
         self._running: set[Future[Any]] = set()
         self._pools: set[ProcessPool] = set()
@@ -69,7 +85,12 @@ class LocalPool(ThreadPoolExecutor):
 
     def submit_within(self, limit: float, function: Callable[..., T], /, *args: Any) -> Future[T]:
         """Call a function in a process of its own, for at most `limit` seconds."""
-        return super().submit(self._supervise, limit, function, args)
+        try:
+            return super().submit(self._supervise, limit, function, args)
+        except RuntimeError as error:
+            if "thread" not in str(error):
+                raise
+            raise StartError(f"No thread starts: {error}. {limits.advice()}") from error
 
     def call_each(
         self, function: Callable[..., T], calls: Mapping[K, tuple[Any, ...]]
@@ -101,28 +122,42 @@ class LocalPool(ThreadPoolExecutor):
                     yield key, result
 
     def _supervise(self, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        pool = getattr(self._own, "pool", None)
+        if pool is not None and not pool.active:  # its process was killed while it had nothing to do
+            self._discard(pool)
         if getattr(self._own, "pool", None) is None:
-            self._own.pool = ProcessPool(1, initializer=_begin, context=self._context)
-            self._pools.add(self._own.pool)
             self._start()
-        return self._wait(self._own.pool, limit, function, args)
+        try:
+            return self._wait(self._own.pool, limit, function, args)
+        except MemoryError as error:
+            if limits.memory() is None:
+                raise
+            raise StartError(f"A worker has too little memory: {error}. {limits.advice()}") from error
 
     def _start(self) -> None:
-        try:
-            self._wait(self._own.pool, _START_LIMIT, _ready, ())
-        except WorkerError as error:
-            self._failed_starts += 1
-            if not self._started and self._failed_starts >= _MOST_FAILED_STARTS:
-                raise StartError(f"No worker process starts: {error}. {_GUARD}") from error
-            raise
-        self._started = True
+        """Start a process: if none starts that is no task's fault, and none is to fail for it."""
+        failure: Exception | None = None
+        for _ in range(_MOST_FAILED_STARTS):
+            try:
+                self._own.context = _Context()
+                self._own.pool = ProcessPool(1, initializer=_begin, context=self._own.context)
+                self._pools.add(self._own.pool)
+                self._wait(self._own.pool, _START_LIMIT, _ready, ())
+                return
+            except (WorkerError, OSError, MemoryError) as error:
+                if self._giving_up:
+                    raise
+                failure = error
+        raise StartError(f"No worker process starts: {failure}. {limits.advice()}") from failure
 
     def _wait(self, pool: ProcessPool, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:
             future: Future[T] = pool.schedule(function, args=args)
-        except RuntimeError:  # its process was killed while it had nothing to do
+        except (RuntimeError, OSError) as error:  # its process was just killed, or cannot be made
             self._discard(pool)
-            raise WorkerError(_LOST, from_outside=True) from None
+            why = error.__cause__ or error
+            words = f"{_LOST} ({why})" if isinstance(why, OSError) or "thread" in str(why) else _LOST
+            raise WorkerError(words, from_outside=True) from None
         self._running.add(future)
         if self._giving_up:
             future.cancel()
@@ -138,11 +173,10 @@ class LocalPool(ThreadPoolExecutor):
                 raise WorkerError(words, status="timed_out") from None
             raise WorkerError(_LOST, from_outside=True) from None
         except ProcessExpired as error:
-            outside = error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
-            words = f"the worker process {_ending(error.exitcode)}"
-            raise WorkerError(words, from_outside=outside) from None
+            raise _death(error.exitcode, error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)) from None
         except BrokenProcessPool:
-            raise WorkerError(_LOST, from_outside=True) from None
+            process = self._own.context.last
+            raise _death(process and process.exitcode, True) from None
         finally:
             self._running.discard(future)
             if future.cancelled() or not future.done() or isinstance(future.exception(), _DEATHS):
@@ -206,6 +240,13 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
+def _death(code: int | None, from_outside: bool) -> WorkerError | StartError:
+    if code == _UNGUARDED:
+        return StartError(_GUARD)
+    words = _LOST if code is None else f"the worker process {_ending(code)}"
+    return WorkerError(words, from_outside=from_outside)
+
+
 def _ending(code: int) -> str:
     """Say how a process has ended."""
     if code >= 0:
@@ -245,42 +286,3 @@ class _Guarded:
 
 def _here() -> tuple[str, int]:
     return platform.node(), os.getpid()
-
-
-@contextlib.contextmanager
-def cluster(address: str) -> Iterator[Executor]:
-    """Tasks on the workers of a dask scheduler, for the time of a with block.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
-
-    Raises
-    ------
-    InputError
-        If nobody answers there, or `mtjchar[cluster]` is not installed.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        raise InputError(
-            "--cluster", value=address, allowed="only with dask.distributed",
-            remedy='Install it: pip install "mtjchar[cluster]".',
-        ) from error  # fmt: skip
-    allowed = "the address of a dask scheduler that answers, such as tcp://10.0.0.1:8786"
-    place = re.fullmatch(r"(?:tcp|tls)://\[?([^]/]+?)]?:(\d{1,5})", address)
-    if place is None:
-        raise InputError("--cluster", value=address, allowed=allowed)
-    try:
-        # Asked first, since a client that finds nobody takes its time to say so.
-        socket.create_connection((place[1], int(place[2])), timeout=20.0).close()
-        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
-            address, timeout=20, set_as_default=False
-        )
-    except (OSError, OverflowError) as error:
-        raise InputError("--cluster", value=address, allowed=allowed, remedy=f"{error}.") from error
-    try:
-        yield client.get_executor(pure=False)
-    finally:
-        client.close()

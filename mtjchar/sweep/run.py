@@ -17,6 +17,7 @@ from mtjchar.errors import InputError, SimulationError
 from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import failures, importance, precision, refinement
+from mtjchar.sweep.cluster import told
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import nominal_device
@@ -58,9 +59,10 @@ def sweep(
         Called with the number of samples done and the number of all.
     log : callable, optional
         Called with a mapping for everything that happens: ``event`` (``start``, ``part``, ``note``,
-        ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples), ``samples_per_s``,
-        ``remaining_s`` and, where there is something to say, ``text``; with ``failures`` also
-        ``worst_share``, the largest share of failed samples at one direction and amplitude.
+        ``workers``, ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples),
+        ``samples_per_s``, ``remaining_s`` and, where there is something to say, ``text``. Events ``workers``
+        come from another thread: a cluster has no worker, or ``workers`` of them again. With ``failures``
+        there is ``worst_share``, the largest share of failed samples at one direction and amplitude.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def sweep(
         raise InputError("limit", value=limit, allowed="a finite number of seconds above 0")
     path = Path(out)
     report = _Report(progress, log)
-    with locked(path, report.say), _pool(workers, executor) as pool:
+    with locked(path, report.say), _pool(workers, executor) as pool, told(pool, report.workers):
         study = _placed(study, path, pool, limit, report)
         if study.sweep.devices >= _MANY_DEVICES:
             report.say(_size_in_words(study))
@@ -138,6 +140,10 @@ class _Report:
         if self._log is None:
             warnings.warn(text, stacklevel=4)
         self.say(text)
+
+    def workers(self, count: int, text: str) -> None:
+        """Say that a cluster has no worker, or that it has some again."""
+        self._tell("workers", text, workers=count)
 
     def end(self) -> None:
         """Say how it ended."""

@@ -1,0 +1,66 @@
+"""What this machine allows, where that may be why no worker process starts."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+from pathlib import Path
+
+# Measured with two cores and two workers; libraries for linear algebra take more where there are more cores.
+_MEMORY = 1.2e9  # bytes of address space
+_FILES = 64
+_PROCESSES = 100  # of one user, threads included
+_SHARED = 1e6  # bytes
+
+
+def memory() -> int | None:
+    """Bytes of address space that a process is limited to; none if it is not limited."""
+    return _limit(resource.RLIMIT_AS)
+
+
+def advice() -> str:
+    """Say what to do where a worker process or its threads do not start."""
+    return " ".join(_scarce()) or (
+        "What it wrote to standard error says why; `python -c 'import mtjchar.sweep.pool'` starts as it does."
+    )
+
+
+def _scarce() -> list[str]:
+    words = []
+    space, files, processes = memory(), _limit(resource.RLIMIT_NOFILE), _limit(resource.RLIMIT_NPROC)
+    if space is not None and space < 2.0 * _MEMORY:
+        words.append(
+            f"A process is limited to {space / 1e6:.0f} MB of memory (ulimit -v); a worker needs about "
+            f"{_MEMORY / 1e6:.0f} MB, with many cores more. Raise the limit."
+        )
+    if files is not None and files < _FILES:
+        words.append(
+            f"A process may open {files} files (ulimit -n); allow {_FILES}, or more for many workers."
+        )
+    if processes is not None and processes < 10 * _PROCESSES:
+        words.append(
+            f"A user may have {processes} processes and threads (ulimit -u); a sweep with two workers needs "
+            f"about {_PROCESSES}, with many cores more. Raise the limit, or use fewer: --workers 1."
+        )
+    if sys.platform == "linux":
+        words += _shared_memory()
+    return words
+
+
+def _shared_memory() -> list[str]:
+    folder = Path("/dev/shm")
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return [
+            f"{folder} is missing, in which processes share locks: mount it (mount -t tmpfs tmpfs {folder})."
+        ]
+    return (
+        [f"{folder} is full, in which processes share locks: remove files there."] if free < _SHARED else []
+    )
+
+
+def _limit(kind: int) -> int | None:
+    allowed = resource.getrlimit(kind)[0]
+    return None if allowed == resource.RLIM_INFINITY else allowed
