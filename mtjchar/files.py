@@ -36,6 +36,7 @@ _WRONG_PLACE = {
     errno.EACCES: "Choose a place that you may write to.",
     errno.EPERM: "Choose a place that you may write to.",
     errno.EROFS: "Choose another file system.",
+    errno.ENXIO: "Nobody reads from this pipe.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.EISDIR: "",
     errno.ENOTDIR: "A file stands where a directory has to be.",
@@ -171,6 +172,22 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a regular file; no for a name that cannot be one, too."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is a folder; no for a name that cannot be one, too."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def read_bytes(

@@ -262,9 +262,9 @@ def test_the_mapped_columns_of_a_tester(tmp_path):
 
 
 def test_error_rates_that_mtjchar_exported(tmp_path, analytic_surface):
-    for path, write in csv(analytic_surface, tmp_path / "surface.csv", None).items():
+    for path, content in csv(analytic_surface, tmp_path / "surface.csv", None).items():
         if path.suffix == ".csv":
-            write(path)
+            path.write_bytes(content)
     message = refusal(tmp_path / "surface.csv")
     assert "got 'error rates that mtjchar computed" in message
     assert "allowed: measurements of one device" in message

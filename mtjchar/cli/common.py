@@ -31,7 +31,7 @@ from rich.text import Text
 
 from mtjchar.cli.interrupts import interrupts
 from mtjchar.errors import InputError, printable
-from mtjchar.files import write_text
+from mtjchar.files import is_file, is_folder, write_text
 from mtjchar.units import parse_quantity
 
 
@@ -200,16 +200,16 @@ def writable(folder: Path, option: str = "--out") -> None:
 
 def writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Refuse an --out that is no file that can be written, or one of the files that are read."""
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise InputError("--out", value=str(path), allowed="a file in a directory that exists")
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(
             "--out", value=str(path), allowed="a file that can be written", remedy="It is a directory."
         )
     # A file that does not exist yet is made in the directory.
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(path if is_file(path) else path.parent, os.W_OK):
         raise InputError("--out", value=str(path), allowed="a file that can be written")
-    if any(one.exists() and path.exists() and one.samefile(path) for one in inputs):
+    if is_file(path) and any(is_file(one) and one.samefile(path) for one in inputs):
         raise InputError(
             "--out", value=str(path), allowed="a file that is not read", remedy="It would be overwritten."
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import os
 import stat
 import struct
 import zlib
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtjchar.errors import InputError, MissingToolError
-from mtjchar.files import MOST_DATA, read_bytes
+from mtjchar.files import MOST_DATA, is_folder, read_bytes
 
 _PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _UNSIGNED_BYTE = 0x08
@@ -90,14 +89,14 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
         return _load_folder("digits", _digits_folder())
     if isinstance(name_or_folder, str) and name_or_folder in _PACKAGE_FOLDERS:
         folder = _PACKAGE_FOLDERS[name_or_folder]
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise MissingToolError(
                 f"data set {name_or_folder}: {folder} does not exist. Run 'apt install "
                 f"dataset-{name_or_folder}', or give a folder that holds {_IMAGE_FILES} (plain or .gz)."
             )
         return _load_folder(name_or_folder, folder)
     folder = Path(name_or_folder)
-    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir fails where folders above may not be read
+    if not is_folder(folder):
         raise InputError(
             "data set",
             value=str(name_or_folder),

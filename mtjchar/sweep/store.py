@@ -22,7 +22,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtjchar.errors import InputError
-from mtjchar.files import MOST_DATA, make_folder, read_bytes, read_text, storing, write_bytes, write_text
+from mtjchar.files import (
+    MOST_DATA,
+    is_file,
+    make_folder,
+    read_bytes,
+    read_text,
+    storing,
+    write_bytes,
+    write_text,
+)
 from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
@@ -140,7 +149,7 @@ class RunDirectory:
             If there is no study in it, or another one than its samples are of.
         """
         path = Path(path)
-        if not (path / "study.toml").is_file():
+        if not is_file(path / "study.toml"):
             raise InputError(
                 "run directory",
                 value=str(path),
