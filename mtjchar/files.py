@@ -29,20 +29,20 @@ _REMEDIES = {
     errno.EFBIG: "Raise the limit of the file size (`ulimit -f`)",
     errno.EIO: "Check the disk",
     errno.EMFILE: "Raise the limit of open files (`ulimit -n`)",
+    errno.EACCES: "Choose a place that you may write to",
+    errno.EPERM: "Choose a place that you may write to",
+    errno.EROFS: "Choose another file system",
+    errno.ENAMETOOLONG: "Choose a shorter name",
 }
 # A place that was badly chosen: everything else is a system that failed.
 _WRONG_PLACE = {
     errno.ENOENT: "",
-    errno.EACCES: "Choose a place that you may write to.",
-    errno.EPERM: "Choose a place that you may write to.",
-    errno.EROFS: "Choose another file system.",
-    errno.ENXIO: "Nobody reads from this pipe.",
-    errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.EISDIR: "",
     errno.ENOTDIR: "A file stands where a directory has to be.",
     errno.EEXIST: "A file stands where a directory has to be.",
-    errno.EINVAL: "Choose another name.",
+    errno.ENXIO: "Nobody reads from this pipe.",
 }
+_WRONG_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL)
 # What file systems answer that do not sync folders, some of a network among them.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
@@ -106,7 +106,8 @@ def storing(path: str | Path, what: str = "file") -> Iterator[None]:
     Raises
     ------
     InputError
-        If it is where nothing can be written: in a directory that is missing, in place of a directory.
+        If it is where nothing can be written: in a directory that is missing, in place of a directory; of a
+        directory also where it is not permitted, or its name is too long.
     StorageError
         For everything else, saying what is safe and what to do.
     """
@@ -115,13 +116,13 @@ def storing(path: str | Path, what: str = "file") -> Iterator[None]:
     except MtjcharError:
         raise
     except OSError as error:
-        why = error.strerror or str(error)
-        if error.errno in _WRONG_PLACE:
-            remedy = f"{why}. {_WRONG_PLACE[error.errno]}".rstrip()
+        why, number = error.strerror or str(error), error.errno or 0
+        if number in _WRONG_PLACE or (what == "directory" and number in _WRONG_DIRECTORY):
+            remedy = f"{why}. {_WRONG_PLACE.get(number, '')}".rstrip()
             raise InputError(
                 what, value=str(path), allowed=f"a {what} that can be written", remedy=remedy
             ) from error
-        remedy = _REMEDIES.get(error.errno or 0, "Mend that")
+        remedy = _REMEDIES.get(number, "Mend that")
         raise StorageError(
             f"{path} cannot be written: {why}. Nothing half-written is left, and what is finished is kept. "
             f"{remedy}, and give the same command again."

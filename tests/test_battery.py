@@ -470,7 +470,7 @@ RUNS = [
         (b"lever\n" + b'"' * 1001, "tradeoff.csv"), (b"a,b\n1\n", "column"),
     ]),
     Case(REPORT, "pipe", spoil=pipe("run/tradeoff.csv")),
-    Case(TRADEOFF, "trainings", spoil=lambda place: (place / "out/tradeoff/trainings.jsonl").mkdir(parents=1)),
+    Case(TRADEOFF, "trainings", spoil=lambda one: (one / "out/tradeoff/trainings.jsonl").mkdir(parents=True)),
 ]  # fmt: skip
 
 
@@ -541,7 +541,7 @@ FAULTS = [
     *((TRADEOFF, step, errno.ENOSPC, at) for step, at in [
         ("make", 1), ("make", 3), ("write", 2), ("rename", 4), ("sync", 1), ("sync", 5), ("sync", 20)
     ]),
-    (SURFACE, "make", errno.ENOSPC, 1), (SURFACE, "write", errno.EIO, 6),
+    (SURFACE, "write", errno.EIO, 6),
 ]  # fmt: skip
 
 

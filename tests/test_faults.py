@@ -509,3 +509,69 @@ def test_retry_that_helps_is_noted(tmp_path, monkeypatch):
     assert set(table["note"]) == {"cut at first; solved with step over 10, gmin 1e-10, more iterations"}
     for column in ("write_error_rate", "energy_J"):
         np.testing.assert_allclose(table[column], table_of(tmp_path / "plain")[column], rtol=2e-3)
+
+
+# ---- errors of the machine and of the program -------------------------------------------------------
+
+
+class Breaking(Here):
+    """Lets the program meet an error in tasks of some devices."""
+
+    def __init__(self, devices):
+        self.devices = devices
+
+    def submit(self, fn, /, *args):
+        if self.devices & set(args[0].devices["device"]):
+            future = Future()
+            future.set_exception(OSError(28, "No space left on device"))
+            return future
+        return super().submit(fn, *args)
+
+
+def test_program_errors_in_all_first_tasks_end_the_sweep(undisturbed, tmp_path):
+    with pytest.raises(SimulationError, match=r"The first 4 tasks .*No space left on device.*same command"):
+        sweep(study(), tmp_path / "run", executor=Breaking(set(range(8))))
+    assert list((tmp_path / "run" / "samples").iterdir()) == []
+    assert go_on(tmp_path / "run")[0] == 8
+    assert parts_of(tmp_path / "run") == parts_of(undisturbed)
+
+
+def test_program_errors_of_one_device_are_rows_and_done_again(undisturbed, tmp_path):
+    sweep(study(), tmp_path / "run", executor=Breaking({5}))
+    table = table_of(tmp_path / "run")
+    assert set(table["device"][table["status"] == "error"]) == {5}
+    assert table["reason"][table["status"] == "error"].str.startswith("OSError: [Errno 28]").all()
+    assert set(table["status"][table["device"] != 5]) == {"ok"}
+    count, said = go_on(tmp_path / "run")
+    assert count == 2  # a part in each direction
+    assert all("the machine may have failed with; it is done again" in one for one in said)
+    assert parts_of(tmp_path / "run") == parts_of(undisturbed)
+
+
+def test_sweep_of_which_too_much_failed_ends_with_1(tmp_path, call):
+    one = with_transistor(tmp_path, RESISTOR + "B1 0 x i = 1m*exp(40*v(x))\nR3 x 0 1meg\n" + ENDS)
+    (tmp_path / "study.toml").write_text(one.to_toml())
+    code, _, said = call("sweep", tmp_path / "study.toml", "--out", tmp_path / "run", "--workers", 1)
+    assert code == 1
+    assert "6 of 6 samples failed (6 not_converged)" in said
+
+
+def test_run_whose_transistor_file_has_gone_is_read(tmp_path, call):
+    one = with_transistor(tmp_path, RESISTOR + ENDS)
+    run = sweep(one, tmp_path / "run", executor=Here())
+    (tmp_path / "nmos.lib").unlink()
+    assert (run / "transistor" / "nmos.lib").read_text() == RESISTOR + ENDS
+    surface = fit_surface(run)
+    surface.save(run / "surface.nc")
+    asked = ("--direction", "p_to_ap", "--amplitude", "0.7 V", "--duration", "2 ns")
+    for command in (("query", run, *asked), ("export", run, "--format", "csv", "--out", tmp_path / "t.csv")):
+        code, _, said = call(*command)
+        assert code == 0, said
+
+
+def test_study_that_would_not_be_read_back_is_not_swept(tmp_path):
+    one = study()
+    numbers = one.sweep.model_copy(update={"seed": 2**63})
+    with pytest.raises(InputError, match="seed"):
+        sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=Here())
+    assert not (tmp_path / "run" / "study.toml").exists()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mtjchar.errors import StartError, WorkerError
+from mtjchar.errors import SimulationError, StartError, WorkerError
 from mtjchar.study import load_study
 from mtjchar.sweep import limits
 from mtjchar.sweep.pool import LocalPool
@@ -244,10 +244,8 @@ def needs_too_much(_task):
 @pytest.mark.parametrize("limited", [True, False])
 def test_memory_that_is_limited_fails_no_samples(pool, tasks, monkeypatch, limited):
     monkeypatch.setattr(limits, "memory", lambda: 10**9 if limited else None)
+    error, words = SimulationError, r"The first 4 tasks ended .*MemoryError: Unable to allocate 1 GiB"
     if limited:
-        with pytest.raises(
-            StartError, match=r"too little memory: Unable to allocate 1 GiB.*limited to 1000 MB"
-        ):
-            done(pool, tasks, needs_too_much)
-    else:
-        assert set(done(pool, tasks[:1], needs_too_much)[0]["status"]) == {"failed"}
+        error, words = StartError, r"too little memory: Unable to allocate 1 GiB.*limited to 1000 MB"
+    with pytest.raises(error, match=words):
+        done(pool, tasks, needs_too_much)

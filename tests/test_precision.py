@@ -67,7 +67,7 @@ def reached(tmp_path_factory):
 
 def test_sweep_ends_when_the_interval_is_reached(reached):
     path, ran, said = reached
-    used = RunDirectory.open(path).record()["devices_used"]
+    used = RunDirectory.open(path).record().devices_used
     assert used in (128, 256, 512)
     assert len(RunDirectory.open(path).devices()) == used
     assert set(ran) == set(range(used))
@@ -75,7 +75,7 @@ def test_sweep_ends_when_the_interval_is_reached(reached):
     assert surface.dataset.attrs["devices"] == used
     assert widest(surface) <= 0.1
     assert said[-1].startswith(f"{used} devices: the widest interval is 0.")
-    assert RunDirectory.open(path).record()["interval_decades"] == pytest.approx(widest(surface), rel=1e-9)
+    assert RunDirectory.open(path).record().interval_decades == pytest.approx(widest(surface), rel=1e-9)
 
 
 def test_it_would_not_have_been_reached_with_fewer(reached):
@@ -98,7 +98,7 @@ def test_all_devices_are_taken_where_that_is_not_enough(tmp_path):
     one = study(precision=1e-4, devices=150)
     assert precision.rounds(one) == [128, 150]
     sweep(one, tmp_path / "run", executor=Here())
-    assert RunDirectory.open(tmp_path / "run").record()["devices_used"] == 150
+    assert RunDirectory.open(tmp_path / "run").record().devices_used == 150
     assert widest(fit_surface(tmp_path / "run")) > 1e-4
 
 

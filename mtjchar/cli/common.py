@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import IO, Annotated, Any, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -38,24 +38,34 @@ from mtjchar.units import parse_quantity
 class _Messages(io.TextIOBase):
     """Standard error; what cannot be shown is dropped: a terminal may close before a sweep has ended."""
 
+    @property
+    def _stream(self) -> TextIO | None:
+        # A progress bar puts something in the place of standard error that writes to this very console.
+        stream: TextIO | None = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+        return stream
+
     def write(self, text: str) -> int:
         """Show text if anybody is there."""
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
+            if self._stream is not None:
+                self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Show what was written if anybody is there."""
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
+            if self._stream is not None:
+                self._stream.flush()
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""
-        return sys.stderr is not None and sys.stderr.isatty()
+        return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
         """Descriptor of standard error."""
-        return sys.stderr.fileno()
+        if self._stream is None:
+            raise OSError("standard error is closed")
+        return self._stream.fileno()
 
 
 class PlainConsole(Console):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mtjchar.cli.common import error_console
 from mtjchar.cli.interrupts import interrupts
-from mtjchar.errors import InputError, MtjcharError
+from mtjchar.errors import InputError, MtjcharError, printable
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
 
@@ -43,7 +43,7 @@ def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -
         code = INTERRUPTED
     except BaseException as error:
         if debug:
-            error_console.print(traceback.format_exc(), markup=False, highlight=False)
+            error_console.print(traceback.format_exc(), highlight=False)
         # What an interrupt breaks is no error.
         code = INTERRUPTED if interrupts.asked else _said(error, shlex.join(["mtjchar", *arguments]))
     if code == INTERRUPTED:
@@ -84,7 +84,10 @@ def _said(error: BaseException, command: str) -> int:
             f"{command}: an error that mtjchar does not know: {said}. {_SAFE} With --debug the command shows "
             "where it happened; please report that."
         )
-    error_console.print(f"Error: {words}", style="red", markup=False, highlight=False)
+    try:
+        error_console.print(f"Error: {words}", style="red", highlight=False)
+    except MemoryError:  # colours take memory too
+        sys.stderr.write(f"Error: {printable(words)}\n")
     return 2 if isinstance(error, InputError) else 1
 
 

@@ -51,7 +51,8 @@ class Interrupts:
             yield
         finally:
             for one, handler in before.items():
-                signal.signal(one, handler)
+                # A process that has been told to end is ending: a third Ctrl-C would change its exit code.
+                signal.signal(one, signal.SIG_IGN if self.asked else handler)
 
 
 interrupts = Interrupts()
