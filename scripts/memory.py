@@ -40,11 +40,17 @@ def once(k):
 done = 0
 for k in range(2):
     once(8 * k)
-before = peak()
+def held():
+    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
+
+before, files_and_threads = peak(), held()
 while done < wanted:
     once(done // (12 * 64))
     done += 12 * 64
-print(json.dumps({"transients": done, "before_MB": before, "growth_MB": peak() - before}))
+print(json.dumps({
+    "transients": done, "before_MB": before, "growth_MB": peak() - before,
+    "more_files": held()[0] - files_and_threads[0], "more_threads": held()[1] - files_and_threads[1],
+}))
 """
 
 PARENT = r"""

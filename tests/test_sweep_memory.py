@@ -15,6 +15,7 @@ def test_worker_stays_flat():
     assert figures["transients"] >= 700
     # MB; own measurement of 20,000: see docs/sweeps.md. A circuit that is not removed costs 0.1 each.
     assert figures["growth_MB"] < 5.0
+    assert figures["more_files"] == figures["more_threads"] == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
