@@ -43,8 +43,8 @@ _WRONG_PLACE = {
     errno.ENXIO: "Nobody reads from this pipe.",
 }
 _WRONG_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL)
-# What file systems answer that do not sync folders, some of a network among them.
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
+# What file systems answer that cannot sync, or not folders; some of a network are among them.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -144,7 +144,7 @@ def _temporary(path: Path, content: bytes) -> Iterator[Path]:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file.fileno())
             part.chmod(0o666 & ~_umask())
         yield part
     finally:
@@ -160,10 +160,17 @@ def _sync_folder(folder: Path) -> None:
     """Make a renaming last through a loss of power, where the file system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except PermissionError:  # it may be written, and not be read
+        return
+    try:
+        _sync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    try:
+        os.fsync(handle)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise

@@ -570,3 +570,17 @@ def test_fault_of_the_disk_is_said_and_leaves_nothing(
         checked(call, command, place, 1, f"cannot be written: {os.strerror(number)}.*is kept")
     assert call(*filled(command, place))[0] == 0
     assert tree(place) == results[command]
+
+
+def test_file_system_that_cannot_sync_is_no_reason_to_give_up(place, call, monkeypatch):
+    assert call(*filled(EXPORT, place))[0] == 0
+    before = tree(place)
+    for file in (place / "out").iterdir():
+        file.unlink()
+
+    def refuse(_handle):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert call(*filled(EXPORT, place))[0] == 0
+    assert tree(place) == before
