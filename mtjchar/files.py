@@ -109,7 +109,7 @@ def storing(path: str | Path, what: str = "file") -> Iterator[None]:
         If it is where nothing can be written: in a directory that is missing, in place of a directory; of a
         directory also where it is not permitted, or its name is too long.
     StorageError
-        For everything else, saying what is safe and what to do.
+        For everything else; the message says what is safe and what to do.
     """
     try:
         yield

@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _call(arguments: list[str]) -> None:
-    from mtjchar.cli.app import app  # here, where libraries that do not load are said
+    from mtjchar.cli.app import app  # here, so that a library that does not load gives a message
 
     app(arguments, prog_name="mtjchar")
 

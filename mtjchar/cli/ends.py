@@ -23,7 +23,7 @@ _SAFE = "Nothing half-written is left, and what is finished is kept."
 
 
 def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -> int:
-    """Run a program and return its exit code; whatever ends it is said in words.
+    """Run a program and return its exit code; a message says what has ended it.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def cluster(address: str, tls: TlsFiles | None = None) -> Iterator[Executor]:
             tls_client_key=str(tls.key) if tls.key else None,
         )
     check(place, context)
-    # What dask says of a lost scheduler is said here in other words.
+    # The messages about a lost scheduler are ours; dask's would only repeat them.
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     client = _connected(place, security)
