@@ -6,6 +6,7 @@ to a user as it is.
 
 from __future__ import annotations
 
+import traceback
 import unicodedata
 
 
@@ -123,6 +124,12 @@ class WorkerError(MtjcharError):
     def __init__(self, message: str, *, status: str = "crashed", from_outside: bool = False) -> None:
         super().__init__(message)
         self.status, self.from_outside = status, from_outside
+
+    @classmethod
+    def unknown(cls, error: Exception) -> WorkerError:
+        """Make one of an error of the program: what it says in the first line, then its traceback."""
+        said = traceback.format_exception_only(error)[-1].strip()
+        return cls("\n".join([said, *traceback.format_exception(error)]).strip(), status="error")
 
 
 class StartError(MtjcharError):

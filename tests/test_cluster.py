@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import re
 import signal
 import socket
@@ -19,7 +20,7 @@ import pytest
 from mtjchar.errors import ClusterError, InputError
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import peer, tasks
-from mtjchar.sweep.cluster import TlsFiles, cluster
+from mtjchar.sweep.cluster import TlsFiles, _Call, cluster
 from mtjchar.sweep.run import sweep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -448,3 +449,14 @@ def test_threads_of_one_process_take_turns():
             thread.join()
     assert most == [1]
     assert re.fullmatch(r"\d+", tasks.versions()["ngspice"])
+
+
+def test_error_of_the_program_on_a_worker_is_one_that_is_done_again():
+    def meets_an_error():
+        raise OSError(28, "No space left on device")
+
+    value, error = _Call(meets_an_error, (), {})()
+    assert value is None
+    assert error.status == "error"  # as in processes of this machine: no final row of a device
+    assert str(error).startswith("OSError: [Errno 28] No space left on device\n")
+    assert pickle.loads(pickle.dumps(error)).status == "error"

@@ -32,7 +32,7 @@ def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -
     arguments : list of str
         Of the command, for messages.
     debug : bool
-        Whether to show the traceback of an error that is not one of the request.
+        Whether to show the traceback of an error as well.
     """
     _open_closed_streams()
     try:

@@ -83,7 +83,7 @@ class Trainings:
     def __enter__(self) -> Trainings:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 

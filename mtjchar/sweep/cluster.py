@@ -10,7 +10,6 @@ import platform
 import ssl
 import threading
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, InvalidStateError
@@ -278,7 +277,7 @@ def told(executor: Executor, tell: Callable[[int, str], None]) -> Iterator[None]
     Parameters
     ----------
     executor : Executor
-        Nothing is said of others than that of `cluster`.
+        That of `cluster`; with another one there is nothing to say.
     tell : callable
         Called in another thread with the number of workers, and with words.
     """
@@ -311,4 +310,4 @@ class _Call:
         except MtjcharError as error:
             return None, error
         except Exception as error:
-            return None, WorkerError("".join(traceback.format_exception(error)).strip(), status="failed")
+            return None, WorkerError.unknown(error)

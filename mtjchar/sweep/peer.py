@@ -30,7 +30,7 @@ _OTHER_VERSION = "It is dask.distributed of another version. Install the same ve
 
 
 class Address(NamedTuple):
-    """Where a scheduler is said to be."""
+    """Address that was given for a scheduler."""
 
     scheme: str
     host: str

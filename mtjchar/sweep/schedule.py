@@ -7,7 +7,6 @@ is lost.
 
 from __future__ import annotations
 
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
@@ -155,8 +154,7 @@ def _result(future: Future[Result]) -> Result | WorkerError:
         # Whatever it is, the night's other tasks are not to pay for it.
         if isinstance(error, MtjcharError):
             return WorkerError(str(error), status="failed")
-        said = traceback.format_exception_only(error)[-1].strip()
-        return WorkerError("\n".join([said, *traceback.format_exception(error)]).strip(), status="error")
+        return WorkerError.unknown(error)
 
 
 def _attempts(error: Exception) -> str:
