@@ -16,8 +16,9 @@ PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
-    ["errors", "units", "files"],
+    ["errors", "arrays", "units", "files", "fields", "statistics"],
     ["physics"],
+    ["cells"],
     ["study"],
     ["spice"],
     ["sweep"],
@@ -29,6 +30,8 @@ LAYERS = [
 WITHIN = {
     ("units", "errors"),
     ("files", "errors"),
+    ("fields", "errors"),
+    ("fields", "units"),
     ("report", "plotting"),
     ("cli", "plotting"),
     ("cli", "report"),
