@@ -24,7 +24,6 @@ from mtjchar.surfaces import WriteSurface, tails
 from mtjchar.surfaces.pulses import targets
 from mtjchar.surfaces.surface import RELIABLE
 from mtjchar.sweep.failures import Tally
-from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
@@ -158,7 +157,7 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
 
 def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
     """Tabulate what devices there were."""
-    devices, nominal = directory.devices(), nominal_device(study_of(surface)).iloc[0]
+    devices, nominal = directory.devices(), Population(study_of(surface)).nominal().iloc[0]
     weight = devices["weight"].to_numpy(dtype=np.float64)
     rows = []
     for column, (name, unit, factor) in _DEVICES.items():

@@ -10,7 +10,7 @@ from mtjchar.export.provenance import study_of
 from mtjchar.study import Direction, Study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import StatedRate
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 
 READ_VOLTAGE = 0.1
 """V, assumed: what the cell is read with; a read current well below the critical current."""
@@ -82,7 +82,7 @@ def cell(surface: WriteSurface, settings: Settings) -> Cell:
     """
     reset, set_ = (_write(surface, direction, settings) for direction in ("p_to_ap", "ap_to_p"))
     study = study_of(surface)
-    device = nominal_device(study).iloc[0]
+    device = Population(study).nominal().iloc[0]
     parallel = float(device["parallel_resistance_ohm"])
     access = _access_resistance(set_, study, parallel)
     loop = parallel + access + study.cell.bitline.resistance + study.cell.sourceline.resistance
@@ -124,5 +124,5 @@ def _access_resistance(set_: Write, study: Study, parallel: float) -> float:
     loop = set_.amplitude**2 * set_.duration / set_.redundant_energy
     lines = study.cell.bitline.resistance + study.cell.sourceline.resistance
     if study.cell.transistor.on_resistance is not None:
-        return study.cell.transistor.on_resistance
-    return max(loop - parallel - lines, 0.0)
+        return float(study.cell.transistor.on_resistance)
+    return max(float(loop - parallel - lines), 0.0)

@@ -19,7 +19,7 @@ from mtjchar.study.load import read_written
 from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
 from mtjchar.surfaces.surface import WriteSurface
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -294,7 +294,7 @@ def _junction(surface: WriteSurface, direction: Direction) -> Junction | None:
     study = read_written(text, "attribute study of the surface")
     if study.stack.torque == "current":
         return None
-    device = nominal_device(study).iloc[0]
+    device = Population(study).nominal().iloc[0]
     return Junction(
         float(device["parallel_resistance_ohm"]),
         float(device["tmr"]),
