@@ -1,6 +1,7 @@
 """A sweep on a dask cluster: real schedulers and workers, some of them killed, and who answers instead."""
 
 import contextlib
+import errno
 import os
 import pickle
 import re
@@ -311,6 +312,16 @@ def test_who_is_no_scheduler_is_told_apart(monkeypatch, converse, words):
     ):
         pass
     assert time.monotonic() - before < 3.0
+
+
+def test_peer_that_breaks_the_connection_while_it_is_made_is_told_as_later(monkeypatch):
+    def reset(*_, **__):
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    monkeypatch.setattr(peer.socket, "create_connection", reset)
+    words = "It broke the connection: Connection reset by peer: no dask scheduler does"
+    with pytest.raises(InputError, match=words), cluster("tcp://127.0.0.1:8786"):
+        pass
 
 
 def test_time_limits_are_what_is_promised():
