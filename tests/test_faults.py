@@ -151,17 +151,29 @@ def test_parent_that_is_killed_at_ten_moments(undisturbed, tmp_path):
     assert go_on(tmp_path / "run")[0] == 0
 
 
-def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path):
+def works_until_killed(task):
+    """Do a task; at the first attempt of three parts say so, and do not end but by a signal."""
+    victim = task.attempt == 0 and task.direction == "p_to_ap" and task.devices["device"].iloc[0] < 6
+    if victim:
+        (Path(os.environ["MTJCHAR_TEST_AT_WORK"]) / str(os.getpid())).touch()
+    result = tasks.run_task(task)
+    if victim:
+        time.sleep(600.0)
+    return result
+
+
+def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path, monkeypatch):
+    at_work = tmp_path / "at work"
+    at_work.mkdir()
+    monkeypatch.setenv("MTJCHAR_TEST_AT_WORK", str(at_work))
+    monkeypatch.setattr("mtjchar.sweep.run.run_task", works_until_killed)
     killed, stop = [], threading.Event()
 
     def kill():
         rng = np.random.default_rng(8)
-        # From the first finished part on: workers that never start are another case.
-        while not list((tmp_path / "run").glob("samples/[!.]*")):
-            if stop.wait(0.05):
-                return
-        while not stop.wait(rng.uniform(0.0, 0.3)) and len(killed) < 3:
-            for process in workers_of(os.getpid())[:1]:
+        while not stop.wait(0.02):
+            for process in {int(file.name) for file in at_work.iterdir()} - set(killed):
+                time.sleep(rng.uniform(0.0, 0.3))
                 os.kill(process, signal.SIGKILL)
                 killed.append(process)
 
@@ -173,7 +185,7 @@ def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path):
     finally:
         stop.set()
         killer.join()
-    assert killed
+    assert len(killed) == 3
     assert parts_of(tmp_path / "run") == parts_of(undisturbed)
 
 
