@@ -12,20 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future
-from pathlib import Path
 
 import msgpack
 import pytest
+from common import DEMO, ROOT, InPlace
 
 from mtjchar.errors import ClusterError, InputError
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.sweep import peer, tasks
 from mtjchar.sweep.cluster import TlsFiles, _Call, cluster
 from mtjchar.sweep.run import sweep
-
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +39,6 @@ def study():
             "devices": 24,
         },
     )  # fmt: skip
-
-
-class Here(Executor):
-    """Runs the tasks in this process, one after the other."""
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        future.set_result(fn(*args))
-        return future
 
 
 def parts_of(path):
@@ -121,7 +108,7 @@ def test_worker_that_is_killed_loses_nothing(tmp_path):
     with Rig() as rig:
         rig.start_worker()
         rig.start_worker()
-        expected = parts_of(sweep(study(), tmp_path / "here", executor=Here()))
+        expected = parts_of(sweep(study(), tmp_path / "here", executor=InPlace()))
         assert len(expected) == 24
         killed = []
 

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from common import ROOT
 from test_battery import EXPORT, FIT, QUERY, SURFACE, SWEEP, TRADEOFF, filled, good, left_over, tree  # noqa: F401
 
 from mtjchar.sweep.lock import locked
 
-ROOT = Path(__file__).resolve().parent.parent
 TRAININGS = TRADEOFF.replace("--workers 1", "--workers 2").replace("--epochs 1", "--epochs 4")
 
 

@@ -10,25 +10,23 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
+from common import DEMO, ROOT, InPlace
 
 from mtjchar.errors import InputError, SimulationError, StorageError
 from mtjchar.spice import measure
 from mtjchar.spice.netlist import batch_deck
-from mtjchar.study import Study, Transistor, load_study
+from mtjchar.study import Study, Transistor
 from mtjchar.surfaces import fit_surface
 from mtjchar.sweep import tasks
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import plan
-
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 
 
 def study(**changed):
@@ -45,18 +43,6 @@ def study(**changed):
     )  # fmt: skip
 
 
-class Here(Executor):
-    """Runs the tasks in this process, one after the other; counts them."""
-
-    count = 0
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        self.count += 1
-        future.set_result(fn(*args))
-        return future
-
-
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Two devices a part: eight parts."""
@@ -68,27 +54,23 @@ def small_parts(monkeypatch):
 _VICTIM = textwrap.dedent(
     """
     import json, os, signal, sys, time
-    from concurrent.futures import Executor, Future
     from pathlib import Path
     import numpy as np
     from mtjchar.study import Study
     from mtjchar.sweep import tasks
     from mtjchar.sweep.run import sweep
 
+    sys.path.insert(0, "tests")
+    from common import InPlace
+
     tasks.DEVICES_PER_TASK = 2
     out, seed = Path(sys.argv[1]), int(sys.argv[2])
     study = Study.model_validate_json(sys.argv[3])
 
-    class Here(Executor):
-        def submit(self, fn, /, *args):
-            future = Future()
-            future.set_result(fn(*args))
-            return future
-
     def begin(folder):
         child = os.fork()
         if child == 0:
-            sweep(study, folder, executor=Here())
+            sweep(study, folder, executor=InPlace())
             os._exit(0)
         return child
 
@@ -104,7 +86,7 @@ _VICTIM = textwrap.dedent(
         os.waitpid(child, 0)
         said.append(len(list((out / "samples").glob("[!.]*"))) if (out / "samples").exists() else 0)
     texts = []
-    sweep(study, out, executor=Here(), log=lambda what: texts.append(what.get("text", "")))
+    sweep(study, out, executor=InPlace(), log=lambda what: texts.append(what.get("text", "")))
     print(json.dumps({"parts": said, "texts": [text for text in texts if text]}))
     """
 )
@@ -119,7 +101,7 @@ def undisturbed(tmp_path_factory):
     """A run that nothing has happened to; not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "DEVICES_PER_TASK", 2)
-        return sweep(study(), tmp_path_factory.mktemp("undisturbed") / "run", executor=Here())
+        return sweep(study(), tmp_path_factory.mktemp("undisturbed") / "run", executor=InPlace())
 
 
 @pytest.fixture
@@ -130,9 +112,9 @@ def copy(undisturbed, tmp_path):
 
 def go_on(path, one=None):
     """Run the sweep again; returns the number of tasks it took and what it said."""
-    here, said = Here(), []
+    here, said = InPlace(), []
     sweep(one or study(), path, executor=here, log=lambda what: said.append(what.get("text", "")))
-    return here.count, [text for text in said if text]
+    return len(here.tasks), [text for text in said if text]
 
 
 # ---- killed -----------------------------------------------------------------------------------------
@@ -526,10 +508,11 @@ def test_retry_that_helps_is_noted(tmp_path, monkeypatch):
 # ---- errors of the machine and of the program -------------------------------------------------------
 
 
-class Breaking(Here):
+class Breaking(InPlace):
     """Lets the program meet an error in tasks of some devices."""
 
     def __init__(self, devices):
+        super().__init__()
         self.devices = devices
 
     def submit(self, fn, /, *args):
@@ -570,7 +553,7 @@ def test_sweep_of_which_too_much_failed_ends_with_1(tmp_path, call):
 
 def test_run_whose_transistor_file_has_gone_is_read(tmp_path, call):
     one = with_transistor(tmp_path, RESISTOR + ENDS)
-    run = sweep(one, tmp_path / "run", executor=Here())
+    run = sweep(one, tmp_path / "run", executor=InPlace())
     (tmp_path / "nmos.lib").unlink()
     assert (run / "transistor" / "nmos.lib").read_text() == RESISTOR + ENDS
     surface = fit_surface(run)
@@ -585,5 +568,5 @@ def test_study_that_would_not_be_read_back_is_not_swept(tmp_path):
     one = study()
     numbers = one.sweep.model_copy(update={"seed": 2**63})
     with pytest.raises(InputError, match="seed"):
-        sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=Here())
+        sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=InPlace())
     assert not (tmp_path / "run" / "study.toml").exists()

@@ -5,13 +5,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+from common import ROOT
 
 import mtjchar
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.

@@ -8,10 +8,11 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from common import ROOT
 from nbclient import NotebookClient
 from scipy import stats
 
-FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 FALSE_ALARM = 1e-9  # of every statistical check here
 TIMEOUT = 300  # s, of one cell: many times what it takes on a free core

@@ -14,17 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO, ROOT
 
 from mtjchar.errors import SimulationError, StartError, WorkerError
-from mtjchar.study import load_study
 from mtjchar.sweep import limits
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.schedule import complete
 from mtjchar.sweep.tasks import Result, lost, plan
 
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 BAD = 5
 
 
