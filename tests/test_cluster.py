@@ -103,6 +103,7 @@ def idle():
 dask_warns = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
+@pytest.mark.slow
 @dask_warns
 def test_worker_that_is_killed_loses_nothing(tmp_path):
     with Rig() as rig:
@@ -125,6 +126,7 @@ def test_worker_that_is_killed_loses_nothing(tmp_path):
     assert parts_of(tmp_path / "there") == expected
 
 
+@pytest.mark.slow
 @dask_warns
 def test_workers_are_waited_for_but_not_a_scheduler_that_is_gone(tmp_path):
     said = []
@@ -148,6 +150,7 @@ def test_workers_are_waited_for_but_not_a_scheduler_that_is_gone(tmp_path):
     assert 0 < len(parts_of(tmp_path / "run")) < 24
 
 
+@pytest.mark.slow
 @dask_warns
 def test_ctrl_c_ends_the_waiting_for_workers(idle, tmp_path):
     file = tmp_path / "study.toml"
@@ -175,6 +178,7 @@ def test_ctrl_c_ends_the_waiting_for_workers(idle, tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @dask_warns
 def test_worker_that_is_not_as_here_ends_the_sweep_with_words(idle, tmp_path):
     empty, other = tmp_path / "empty", tmp_path / "other"

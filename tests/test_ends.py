@@ -87,6 +87,7 @@ def undisturbed(finished):
     return tables(finished.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "to_group", "code"),
     [
@@ -116,6 +117,7 @@ def test_trade_off_that_is_ended_leaves_no_process_and_goes_on(place, undisturbe
     assert left_over(place) == []
 
 
+@pytest.mark.slow
 def test_killed_worker_of_a_trade_off_is_replaced(place, undisturbed):
     process = started(TRAININGS, place)
     wait_for(lambda: trained(place) > 1)

@@ -144,6 +144,7 @@ def works_until_killed(task):
     return result
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path, monkeypatch):
     at_work = tmp_path / "at work"
     at_work.mkdir()
@@ -171,6 +172,7 @@ def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path, monkeypa
     assert parts_of(tmp_path / "run") == parts_of(undisturbed)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_within_five_seconds_and_workers_go_with_a_killed_parent(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(study(devices=4000).to_toml())
@@ -384,6 +386,7 @@ exec(sys.argv.pop(1))
 """
 
 
+@pytest.mark.slow
 def test_locale_with_a_decimal_comma_changes_nothing(undisturbed, tmp_path):
     if shutil.which("localedef"):
         made = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")]
@@ -466,6 +469,7 @@ def test_deck_that_does_not_work_is_rows_and_a_deck_to_look_at(tmp_path, text, s
     assert go_on(tmp_path / "run", one)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "status", "words"),
     [

@@ -270,6 +270,7 @@ def test_few_devices_no_longer_carry_the_tail(run):
     assert effective_number(rate, np.ones(len(rate)))[-1] < 20
 
 
+@pytest.mark.slow
 def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
     # The goal is 2,000 devices at 1e-12; own measurement: 256 have widths below 0.27 on these pulses.
     numbers = {
@@ -300,6 +301,7 @@ def test_going_on_keeps_the_devices_that_are_there(run, tmp_path):
     assert part.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_number_of_workers_changes_nothing(tmp_path):
     one = study(64, directions=DIRECTIONS, duration={"start": 5e-9, "stop": 30e-9, "points": 2})
     here, there = sweep(one, tmp_path / "here", executor=InPlace()), sweep(one, tmp_path / "there", workers=2)

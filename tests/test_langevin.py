@@ -93,6 +93,7 @@ def test_rates_fall_with_duration_and_amplitude(broken):
     assert np.all(np.diff(redundant, axis=2) > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["p_to_ap", "ap_to_p"])
 def test_rates_with_field_tilt_and_ellipse_are_those_of_the_plain_ensemble(direction):
     # Without TMR, lines and edges the current is constant: `llgs.simulate`, all walkers through the pulse

@@ -222,6 +222,7 @@ CHECKS = {
 
 
 @pytest.mark.usefixtures("jupyter")
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_with_figures_and_right_numbers(path):
     # One test, so that no two workers of pytest-xdist run the same notebook.

@@ -135,6 +135,7 @@ def test_what_was_killed_is_done_again(pool, tasks):
     assert all("was ended by SIGKILL; trying again" in line for line in said)
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_at_any_moment_are_replaced():
     # Four times, at moments spread over start-up, work and idleness.
     rng = np.random.default_rng(3)

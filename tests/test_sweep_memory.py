@@ -9,6 +9,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import memory
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_worker_stays_flat():
     figures = memory.measured(memory.WORKER, 700)

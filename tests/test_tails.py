@@ -178,6 +178,7 @@ def test_figures_mark_the_region(thin, tmp_path):
         assert f"{word}: extrapolated" in (tmp_path / f"{figure}.svg").read_text()
 
 
+@pytest.mark.slow
 def test_model_says_that_few_devices_carry_its_points(thin):
     assert "too few effective devices carry" in fit_model(thin).report()
 

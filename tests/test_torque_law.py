@@ -228,6 +228,7 @@ def counts(film, *, current, seed=1, **values):
     return simulate_counts(film, pulses, rng, trials=10_000, values=values or None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("current", [False, True], ids=["volts", "amperes"])
 def test_a_fit_finds_the_film_that_made_the_counts(current):
     truth = {"stability": 48.0, "critical_current": 7.3e-5, "relaxation_time": 1.05e-9}
@@ -263,6 +264,7 @@ def test_in_amperes_the_law_is_that_of_the_load_line():
     np.testing.assert_allclose(rates[0] / 1e9, rates[1] / 1e9, atol=4e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "fitted", "current"), [("current", "voltage", True), ("voltage", "current", False)]
 )

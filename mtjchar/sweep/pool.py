@@ -64,7 +64,7 @@ class _Context(multiprocessing.context.SpawnContext):
 
     def exit_code(self) -> int | None:
         """Return how the last process has ended; none if that is not known."""
-        return self.last and self.last.exitcode
+        return None if self.last is None else self.last.exitcode
 
 
 class LocalPool(ThreadPoolExecutor):
