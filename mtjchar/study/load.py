@@ -10,8 +10,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from mtjchar.errors import InputError
+from mtjchar.fields import Description, InUnit
 from mtjchar.files import read_bytes
-from mtjchar.study.fields import Description, InUnit
 from mtjchar.study.models import Study, Variability
 from mtjchar.study.stack import ANISOTROPIES, Stack
 

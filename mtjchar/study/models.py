@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from mtjchar.errors import InputError
-from mtjchar.study.fields import (
+from mtjchar.fields import (
     Capacitance,
     Count,
     Description,

@@ -9,9 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from scipy import constants
 
-from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
-from mtjchar.physics.torque import TorqueLaw
-from mtjchar.study.fields import (
+from mtjchar.fields import (
     Angle,
     Description,
     FluxDensity,
@@ -23,6 +21,8 @@ from mtjchar.study.fields import (
     Voltage,
     inconsistent,
 )
+from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
+from mtjchar.physics.torque import TorqueLaw
 
 _LARGEST_ANISOTROPY = 10e-3  # J/m^2
 
