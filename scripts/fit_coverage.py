@@ -60,7 +60,10 @@ def fitted(tables: list[Table], truth: dict[str, float], of: Film | None = None,
     return {
         str(name): (
             truth[str(name)],
-            *(float(row[key]) for key in ("value", "standard_error", "lower", "upper")),
+            float(row["value"]),
+            float(row["standard_error"]),
+            float(row["lower"]),
+            float(row["upper"]),
         )
         for name, row in fit.table().iterrows()
     }

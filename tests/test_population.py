@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
 from scipy.stats import binomtest
 
 from mtjchar.errors import InputError, SimulationError, UnreachableError
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface, estimate, fit_surface, surface_from_counts
 from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 
-DEMO = load_study("data/studies/demo.toml")
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
 
 

@@ -1,13 +1,12 @@
 """Sampled devices: distributions, seeds, and what follows from the parameters."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
 
 from mtjchar.errors import InputError
-from mtjchar.study import ExternalField, Spread, Study, Transistor, Variability, load_study
+from mtjchar.study import ExternalField, Spread, Study, Transistor, Variability
 from mtjchar.sweep import sampling
 from mtjchar.sweep.sampling import (
     COLUMNS,
@@ -18,7 +17,6 @@ from mtjchar.sweep.sampling import (
     unstable,
 )
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 EVERYTHING = Variability.model_validate(
     {
         "diameter": 0.03,

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from common import DEMO
 from study_cases import changed as changed_data
 from study_cases import load, refusal
 
@@ -18,7 +19,6 @@ from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task
 
-DEMO = load_study("data/studies/demo.toml")
 NMOS = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w + dvth*1k}\nR2 g b {1meg*l/l}\n.ends\n"
 
 

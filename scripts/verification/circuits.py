@@ -211,7 +211,7 @@ def kittel(name: str) -> float:
         product = (axial_field - 1.58 * (nz - nx)) * (axial_field - 1.58 * (nz - ny))
     else:
         product = (field[0] + 1.58 * (ny - nx)) * (field[0] + 1.58 * (nz - nx) - 1.5912)
-    return GAMMA * np.sqrt(product) / (2 * np.pi)
+    return float(GAMMA * np.sqrt(product) / (2 * np.pi))
 
 
 def measured_frequency(name: str, program: str, periods: int = 8) -> float:

@@ -13,7 +13,7 @@ from mtjchar.sweep.sampling import nominal_device
 from verification.energies import reference, samples_of, study_of
 from verification.report import Row, at_most, between
 
-REVIEW = {
+REVIEW: dict[tuple[str, Direction], float] = {
     ("current", "p_to_ap"): 10.7,
     ("current", "ap_to_p"): 11.1,
     ("voltage", "p_to_ap"): 19.0,
