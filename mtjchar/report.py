@@ -24,6 +24,7 @@ from mtjchar.surfaces import WriteSurface, tails
 from mtjchar.surfaces.pulses import targets
 from mtjchar.surfaces.surface import RELIABLE
 from mtjchar.sweep.failures import Tally
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]

@@ -34,8 +34,8 @@ from mtjchar.stackfit import (
 )
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack, load_study
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 
 DURATIONS = np.geomspace(1e-9, 1e-6, 6)
@@ -190,7 +190,7 @@ def swept() -> Iterator[Callable[[np.random.Generator], Found]]:
         study = load_study(file)
         sweep(study, Path(folder) / "run", workers=1)
         samples = RunDirectory.open(Path(folder) / "run").samples()
-        device = nominal_device(study).iloc[0]
+        device = Population(study).nominal().iloc[0]
     truth = {
         "stability": device["thermal_stability"], "critical_current": device["critical_current_A"],
         "relaxation_time": device["relaxation_time_s"],

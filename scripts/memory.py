@@ -16,15 +16,16 @@ import json, re, sys
 from pathlib import Path
 import numpy as np
 from mtjchar.study import load_study
-from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.spice.measure import load_lines, write_waveforms
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.waveforms import write_waveforms
 
 wanted = int(sys.argv[1])
 study = load_study("data/studies/demo.toml")
-devices = sample_devices(study)[:64]
-cells, amplitudes = cell_parameters(study, devices), study.sweep.amplitude.values()
+devices = Population(study).draw()[:64]
+cells, amplitudes = cell_parameters(study.tables, devices), study.sweep.amplitude.values()
 
 def peak():
     # Not ru_maxrss, which begins with what the process that made this one held.
@@ -32,9 +33,9 @@ def peak():
 
 def once(k):
     # Edges in both states at six amplitudes, and now and then whole writes and a whole task.
-    load_lines(study, cells, study.sweep.directions[k % 2], amplitudes)
+    load_lines(study.tables, cells, study.sweep.directions[k % 2], study.pulses.at(amplitudes))
     if k % 8 == 0:
-        write_waveforms(study, cells.assign(u0=-2.5), "ap_to_p", 0.9, 5e-9)
+        write_waveforms(study.tables, cells.assign(u0=-2.5), "ap_to_p", study.pulses.at(0.9, 5e-9))
         characterize(Task(study, devices, study.sweep.directions[k // 8 % 2]))
 
 done = 0

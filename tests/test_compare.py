@@ -13,7 +13,7 @@ from mtjchar.errors import InputError
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.compare import compare, energy_curves
-from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 
@@ -23,7 +23,7 @@ def scenario(path, surface, temperature=300.0, **sweep):
     study["cell"]["temperature"] = f"{temperature} K"
     study["sweep"].update({"devices": 8, **sweep})
     study = type(DEMO).model_validate(study)
-    RunDirectory.create(path, study, sample_devices(study))
+    RunDirectory.create(path, study, Population(study).draw())
     surface.save(path / "surface.nc")
     return path
 

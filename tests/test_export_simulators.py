@@ -19,7 +19,7 @@ from mtjchar.export.grid import coarsest
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
 AT_1E6 = Settings(ber=1e-6)
@@ -208,7 +208,7 @@ def test_comments_hold_the_whole_study(characterized_surface, tmp_path, format_)
     assert "seed: 1" in comments
     study = Study.model_validate(tomllib.loads("\n".join(comments[comments.index("study:") + 1 :])))
     assert study.to_toml() == characterized_surface.dataset.attrs["study"]
-    assert float(nominal_device(study)["thermal_stability"].iloc[0]) > 5.0
+    assert float(Population(study).nominal()["thermal_stability"].iloc[0]) > 5.0
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from common import DEMO, ROOT, InPlace
 
+from mtjchar.cells.stt import measure
+from mtjchar.cells.stt.netlist import batch_deck
 from mtjchar.errors import InputError, SimulationError, StorageError
-from mtjchar.spice import measure
-from mtjchar.spice.netlist import batch_deck
 from mtjchar.study import Study, Transistor
 from mtjchar.surfaces import fit_surface
 from mtjchar.sweep import tasks

@@ -10,17 +10,19 @@ from scipy.integrate import quad
 from scipy.interpolate import RectBivariateSpline
 from scipy.stats import norm
 
+from mtjchar.cells.stt.device import COLUMNS
+from mtjchar.cells.stt.tables import DIRECTIONS, SttVariability
 from mtjchar.physics.fokker_planck import write_error_rate
-from mtjchar.study import DIRECTIONS, Line, Pulse, Spread, Study, Transistor, Variability
+from mtjchar.study import Line, Pulse, Spread, Study, Transistor
 from mtjchar.surfaces import fit_surface
 from mtjchar.surfaces.estimate import effective_number, replicate_interval, weighted_mean
 from mtjchar.sweep import importance
 from mtjchar.sweep.importance import Shift
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import COLUMNS, devices_at, nominal_device, sample_devices
 from mtjchar.sweep.store import RunDirectory
 
-TWO = Variability(
+TWO = SttVariability(
     damping=Spread(sigma=0.04, relative=True), resistance_area_product=Spread(sigma=0.05, relative=True)
 )
 DAMPING, PRODUCT = list(COLUMNS).index("damping"), list(COLUMNS).index("resistance_area_product")
@@ -54,7 +56,7 @@ def study(devices=256, seed=3, variability=TWO, **sweep_of):
 
 def device_rate(one, amplitude, damping, product):
     """Error rates (..., durations) of devices at standardized parameters, by the formulas of the design."""
-    alpha, nominal = one.stack.damping * (1 + 0.04 * damping), nominal_device(one).iloc[0]
+    alpha, nominal = one.stack.damping * (1 + 0.04 * damping), Population(one).nominal().iloc[0]
     resistance = nominal["parallel_resistance_ohm"] * (1 + 0.05 * product) + 1000.0 + 2 * 200.0
     overdrive = amplitude / resistance / (nominal["critical_current_A"] * alpha / one.stack.damping)
     t_d = (1 + alpha**2) / (alpha * 1.760859e11 * nominal["anisotropy_field_T"])
@@ -134,7 +136,7 @@ def test_table_has_the_parameters_of_the_draw():
     np.testing.assert_array_equal(table["weight"], weight)
     assert table["replicate"].tolist() == [k % 16 for k in range(100)]
     pd.testing.assert_frame_equal(
-        table.drop(columns=["weight", "replicate"]), devices_at(study(), normal), check_exact=True
+        table.drop(columns=["weight", "replicate"]), Population(study()).at(normal), check_exact=True
     )
 
 
@@ -146,7 +148,7 @@ def test_table_has_the_parameters_of_the_draw():
     [
         (study(64), True),
         (study(63), False),
-        (study(variability=Variability()), False),
+        (study(variability=SttVariability()), False),
         (
             study(1000).model_copy(update={"stack": DEMO.stack.model_copy(update={"reference_tilt": 0.1})}),
             False,
@@ -261,7 +263,7 @@ def test_few_devices_no_longer_carry_the_tail(run):
     assert float(width.where(tail).max()) < 0.6  # own measurement: 0.30
     assert "importance sampling" in surface.dataset.attrs["sampling"]
     assert "Student" in surface.dataset.attrs["interval"]
-    plain = sample_devices(study())
+    plain = Population(study()).draw()
     normal = (
         (plain["damping"] / DEMO.stack.damping - 1) / 0.04,
         (plain["resistance_area_product_ohm_m2"] / DEMO.stack.resistance_area_product - 1) / 0.05,

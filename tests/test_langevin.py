@@ -10,18 +10,24 @@ import pytest
 from common import DEMO
 from scipy import stats
 
+from mtjchar.cells.base import Counting
+from mtjchar.cells.stt import axial, langevin
+from mtjchar.cells.stt.langevin import count_failures
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.physics import llgs
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import ExternalField, Line, Pulse, Transistor
-from mtjchar.sweep import axial, langevin
-from mtjchar.sweep.langevin import count_failures
-from mtjchar.sweep.sampling import nominal_device, sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 
 ALARM = 1e-9
 AMPLITUDES = np.array([0.6, 0.8])
 DURATIONS = np.geomspace(1.8e-9, 6e-9, 5)
+
+
+def count(asked, devices, direction, lines, amplitudes, durations):
+    counting = Counting(asked.sweep.trials, asked.sweep.seed)
+    return count_failures(asked, devices, direction, lines, asked.pulses.at(amplitudes, durations), counting)
 
 
 def study(*, tilt=0.0, aspect=1.0, trials=1000, seed=1, stack=None, **field):
@@ -37,10 +43,12 @@ def study(*, tilt=0.0, aspect=1.0, trials=1000, seed=1, stack=None, **field):
     )
 
 
-def both(asked, direction, method=count_failures, devices=None, amplitudes=AMPLITUDES):
-    devices = nominal_device(asked) if devices is None else devices
-    lines = load_lines(asked, cell_parameters(asked, devices), direction, amplitudes)
-    return method(asked, devices, direction, lines, amplitudes, DURATIONS)
+def both(asked, direction, method=None, devices=None, amplitudes=AMPLITUDES):
+    devices = Population(asked).nominal() if devices is None else devices
+    lines = load_lines(asked, cell_parameters(asked, devices), direction, asked.pulses.at(amplitudes))
+    if method is None:
+        return count(asked, devices, direction, lines, amplitudes, DURATIONS)
+    return method(asked, devices, direction, lines, asked.pulses.at(amplitudes, DURATIONS))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +67,7 @@ def test_rates_and_energies_are_those_of_fokker_planck(direction, changes):
     # A tilt of 1e-6 rad breaks the symmetry and changes nothing. Binomial limits.
     asked = study(tilt=1e-6, trials=4000, **changes)
     assert not asked.axially_symmetric
-    counted, expected = (
-        both(asked, direction, method) for method in (count_failures, axial.average_over_noise)
-    )
+    counted, expected = (both(asked, direction, method) for method in (None, axial.average_over_noise))
     assert np.all(counted.failure == "")
     alarm = ALARM / (5 * counted.error_rate.size)
     low, high = stats.binom.ppf([[[[alarm / 2]]], [[[1 - alarm / 2]]]], 4000, expected.error_rate)
@@ -109,7 +115,7 @@ def test_rates_with_field_tilt_and_ellipse_are_those_of_the_plain_ensemble(direc
         update={"cell": asked.cell.model_copy(update=ideal), "pulse": Pulse(rise=1e-12, fall=1e-12)}
     )
     counted = both(asked, direction, amplitudes=np.array([0.6]))
-    device = nominal_device(asked).iloc[0]
+    device = Population(asked).nominal().iloc[0]
     spin, sign = langevin.macrospin(asked, device), -1.0 if direction == "p_to_ap" else 1.0
     # Ohm: drivers and lines 200 ohm, transistor 800 ohm.
     current = sign * 0.6 / (1000.0 + device["parallel_resistance_ohm"])
@@ -135,28 +141,28 @@ def test_rates_with_field_tilt_and_ellipse_are_those_of_the_plain_ensemble(direc
 
 def test_results_depend_on_neither_batch_nor_other_amplitudes_failing():
     asked = study(x=0.01, trials=50)
-    devices = sample_devices(
+    devices = Population(
         asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"devices": 3})})
-    )
+    ).draw()
     cells = cell_parameters(asked, devices)
-    lines = load_lines(asked, cells, "ap_to_p", AMPLITUDES)
-    together = count_failures(asked, devices, "ap_to_p", lines, AMPLITUDES, DURATIONS)
+    lines = load_lines(asked, cells, "ap_to_p", asked.pulses.at(AMPLITUDES))
+    together = count(asked, devices, "ap_to_p", lines, AMPLITUDES, DURATIONS)
     part = lines._replace(
         **{name: getattr(lines, name)[2:] for name in lines._fields if name != "m_z"},
     )
-    alone = count_failures(asked, devices.iloc[2:], "ap_to_p", part, AMPLITUDES, DURATIONS)
+    alone = count(asked, devices.iloc[2:], "ap_to_p", part, AMPLITUDES, DURATIONS)
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_array_equal(one[2:], other)
     # Another seed, other trials.
     reseeded = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"seed": 2})})
-    other = count_failures(reseeded, devices.iloc[2:], "ap_to_p", part, AMPLITUDES, DURATIONS)
+    other = count(reseeded, devices.iloc[2:], "ap_to_p", part, AMPLITUDES, DURATIONS)
     assert np.any(other.energy_J != alone.energy_J)
     # A cell that ngspice could not solve has no numbers, and leaves those of the others.
     failure = lines.failure.copy()
     failure[1] = "ngspice did not"
     current = lines.current_A.copy()
     current[1] = np.nan
-    some = count_failures(
+    some = count(
         asked, devices, "ap_to_p", lines._replace(failure=failure, current_A=current), AMPLITUDES, DURATIONS
     )
     assert np.all(np.isnan(some.error_rate[1]))
@@ -182,7 +188,7 @@ def test_a_sweep_counts_where_the_symmetry_is_broken(broken):
         "duration": asked.sweep.duration.model_copy(update={"points": 3, "stop": 5e-9}),
     }
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update=grid)})
-    samples = characterize(Task(asked, nominal_device(asked), "ap_to_p"))
+    samples = characterize(Task(asked, Population(asked).nominal(), "ap_to_p"))
     assert np.all(samples["status"] == "ok")
     twentieths = 20 * samples["write_error_rate"].to_numpy()
     assert np.all(np.abs(twentieths - np.rint(twentieths)) < 1e-9) != asked.axially_symmetric
@@ -190,7 +196,7 @@ def test_a_sweep_counts_where_the_symmetry_is_broken(broken):
 
 def test_macrospin_is_that_of_the_device():
     asked = study(tilt=0.1, aspect=1.4, x=0.01, z=-0.02)
-    device = nominal_device(asked).iloc[0]
+    device = Population(asked).nominal().iloc[0]
     spin = langevin.macrospin(asked, pd.Series(device))
     # The same quantities by another way: `derive`.
     assert spin.effective_field == pytest.approx(device["anisotropy_field_T"], rel=1e-9)

@@ -9,18 +9,24 @@ from scipy import constants
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
+from mtjchar.cells.stt import measure
+from mtjchar.cells.stt.measure import M_Z_POINTS, EdgeTimes, load_lines
+from mtjchar.cells.stt.netlist import batch_deck, cell_parameters, high_line, vector_step
+from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import SimulationError
 from mtjchar.physics.anisotropy import GAMMA
-from mtjchar.spice import measure
-from mtjchar.spice.measure import M_Z_POINTS, EdgeTimes, load_lines, write_waveforms
-from mtjchar.spice.netlist import batch_deck, cell_parameters, high_line, vector_step
 from mtjchar.spice.ngspice import simulator
-from mtjchar.study import DIRECTIONS, ExternalField, Line, Pulse, Transistor
-from mtjchar.sweep.sampling import nominal_device, sample_devices
+from mtjchar.study import ExternalField, Line, Pulse, Transistor
+from mtjchar.sweep.population import Population
 
 FREE_LAYER = ("bitline", "sourceline")
 NEAR = 0.9883  # |m_z| at a typical thermal angle: 1 - 1/(2 Delta) with Delta = 43
 WRITTEN = {"p_to_ap": -1.0, "ap_to_p": 1.0}  # m_z after the write
+
+
+def lines_of(study, cells, direction, amplitudes):
+    return load_lines(study, cells, direction, study.pulses.at(amplitudes))
 
 
 def changed(*, pulse=None, **cell):
@@ -36,12 +42,14 @@ def ideal(on_resistance=1000.0, line=200.0, capacitance=20e-15, **other):
 
 
 def nominal_cell(study, **columns):
-    return cell_parameters(study, nominal_device(study)).assign(**columns)
+    return cell_parameters(study, Population(study).nominal()).assign(**columns)
 
 
 @pytest.fixture(scope="module")
 def three_cells():
-    devices = sample_devices(DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update={"devices": 3})}))
+    devices = Population(
+        DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update={"devices": 3})})
+    ).draw()
     return cell_parameters(DEMO, devices)
 
 
@@ -51,7 +59,7 @@ def three_cells():
 @pytest.mark.parametrize("free_layer_to", FREE_LAYER)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_resistance_at_both_ends_is_parallel_and_antiparallel(direction, free_layer_to, three_cells):
-    lines = load_lines(changed(free_layer_to=free_layer_to), three_cells, direction, np.array([0.5, 1.1]))
+    lines = lines_of(changed(free_layer_to=free_layer_to), three_cells, direction, np.array([0.5, 1.1]))
     volt, current = lines.junction_voltage_V, WRITTEN[direction] * lines.current_A
     rp, tmr, vhalf = (three_cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
     # Analytic: R_P, and R_AP = R_P (1 + TMR/(1 + (V/Vh)^2)); the voltage from the free to the reference
@@ -69,7 +77,7 @@ def test_load_line_is_that_of_a_divider(direction, on_resistance):
     study = ideal(on_resistance, line=150.0)
     cell = nominal_cell(study)
     amplitudes = np.array([0.3, 0.8, 1.5])
-    lines = load_lines(study, cell, direction, amplitudes)
+    lines = lines_of(study, cell, direction, amplitudes)
     rp, tmr, vhalf = cell[["rp", "tmr", "vhalf"]].to_numpy()[0]
     series = on_resistance + 2 * 150.0
     for k, amplitude in enumerate(amplitudes):
@@ -89,7 +97,7 @@ def test_interpolation_between_the_points_of_a_load_line(direction, amplitude):
     # Another sweep of the same cell with steps 16 times finer; sweep/run.py puts a Chebyshev series through
     # the 9 points. Own measurement: 4e-6 and less, which is ngspice's tolerance, not the series'.
     cell = nominal_cell(DEMO)
-    lines = load_lines(DEMO, cell, direction, np.array([amplitude]))
+    lines = lines_of(DEMO, cell, direction, np.array([amplitude]))
     line = high_line(DEMO, direction)[0]
     with simulator().circuit(batch_deck(DEMO, cell, held=True)):
         simulator().exec_command(f"alter va{line}l dc = {amplitude}")
@@ -106,8 +114,8 @@ def test_interpolation_between_the_points_of_a_load_line(direction, amplitude):
 def test_plateau_of_the_transient_is_the_load_line(direction, free_layer_to):
     study = changed(free_layer_to=free_layer_to)
     cell = nominal_cell(study, u0=WRITTEN[direction] * 4.0)
-    write = write_waveforms(study, cell, direction, 0.9, 6e-9)
-    lines = load_lines(study, cell, direction, np.array([0.9]))
+    write = write_waveforms(study, cell, direction, study.pulses.at(0.9, 6e-9))
+    lines = lines_of(study, cell, direction, np.array([0.9]))
     at = int(np.argmin(np.abs(write.time_s - 5e-9)))
     series = chebyshev.chebfit(lines.m_z, lines.current_A[0, 0], M_Z_POINTS - 1)
     # The same circuit by another analysis.
@@ -122,7 +130,7 @@ def test_write_ends_in_the_state_of_its_name_and_holds_it(direction, free_layer_
     study = changed(free_layer_to=free_layer_to)
     for start in (1.0, -1.0):
         cell = nominal_cell(study, u0=start * np.arctanh(NEAR))
-        write = write_waveforms(study, cell, direction, 1.0, 10e-9)
+        write = write_waveforms(study, cell, direction, study.pulses.at(1.0, 10e-9))
         assert write.m_z[0, 0] == pytest.approx(start * NEAR, rel=1e-3, abs=0)
         assert WRITTEN[direction] * write.m_z[0, -1] > 0.98
         assert write.current_A[0, len(write.time_s) // 2] > 20e-6
@@ -130,9 +138,9 @@ def test_write_ends_in_the_state_of_its_name_and_holds_it(direction, free_layer_
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_batch_is_the_cells_one_by_one(direction, three_cells):
-    together = load_lines(DEMO, three_cells, direction, np.array([0.9]))
+    together = lines_of(DEMO, three_cells, direction, np.array([0.9]))
     for k in range(3):
-        alone = load_lines(DEMO, three_cells.iloc[k : k + 1], direction, np.array([0.9]))
+        alone = lines_of(DEMO, three_cells.iloc[k : k + 1], direction, np.array([0.9]))
         np.testing.assert_allclose(together.current_A[k], alone.current_A[0], rtol=1e-4)
     assert len(np.unique(together.current_A[:, 0, 0])) == 3
 
@@ -144,7 +152,7 @@ def test_batch_is_the_cells_one_by_one(direction, three_cells):
 def test_temperature_reaches_the_transistor_and_only_it(direction):
     cell = nominal_cell(DEMO)
     cold, hot = (
-        load_lines(changed(temperature=kelvin), cell, direction, np.array([1.0])).current_A
+        lines_of(changed(temperature=kelvin), cell, direction, np.array([1.0])).current_A
         for kelvin in (233.15, 398.15)
     )
     # Physics: far above threshold the falling mobility wins over the falling threshold. The junction limits
@@ -152,7 +160,7 @@ def test_temperature_reaches_the_transistor_and_only_it(direction):
     assert np.all(hot < 0.99 * cold)
     assert np.all(hot > 0.9 * cold)
     ideal_cold, ideal_hot = (
-        load_lines(ideal(temperature=kelvin), cell, direction, np.array([1.0])).current_A
+        lines_of(ideal(temperature=kelvin), cell, direction, np.array([1.0])).current_A
         for kelvin in (233.15, 398.15)
     )
     np.testing.assert_allclose(ideal_cold, ideal_hot, rtol=1e-9)
@@ -161,7 +169,7 @@ def test_temperature_reaches_the_transistor_and_only_it(direction):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_higher_threshold_or_lower_gate_or_narrower_channel_means_less_current(direction):
     def current(study=DEMO, **columns):
-        return load_lines(study, nominal_cell(study, **columns), direction, np.array([1.0])).current_A[0, 0]
+        return lines_of(study, nominal_cell(study, **columns), direction, np.array([1.0])).current_A[0, 0]
 
     assert np.all(current(dvth=0.05) < current())
     assert np.all(current() < current(dvth=-0.05))
@@ -174,7 +182,7 @@ def test_higher_threshold_or_lower_gate_or_narrower_channel_means_less_current(d
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_current_factor_is_that_of_a_wider_transistor(direction):
     def current(**columns):
-        return load_lines(DEMO, nominal_cell(DEMO, **columns), direction, np.array([1.0])).current_A[0, 0]
+        return lines_of(DEMO, nominal_cell(DEMO, **columns), direction, np.array([1.0])).current_A[0, 0]
 
     usual, more, less = current(), current(beta=1.1), current(beta=0.9)
     assert np.all((more > usual) & (usual > less))
@@ -192,7 +200,7 @@ def test_current_factor_is_that_of_a_wider_transistor(direction):
 def test_energy_of_a_constant_resistance(direction, free_layer_to):
     study = ideal(line=1.0, capacitance=0.0, free_layer_to=free_layer_to)
     cell = nominal_cell(study, tmr=1e-3, u0=-WRITTEN[direction] * 2.0)
-    write = write_waveforms(study, cell, direction, 0.8, 50e-9)
+    write = write_waveforms(study, cell, direction, study.pulses.at(0.8, 50e-9))
     resistance = cell["rp"].iloc[0] + 1000.0 + 2.0
     # Analytic: V^2/R over the plateau and a third of each edge; the TMR of 1e-3 is the tolerance.
     rise, fall = DEMO.pulse.rise, DEMO.pulse.fall
@@ -230,7 +238,7 @@ def test_edge_energy_is_the_charge_of_the_lines(capacitance, line, direction, fr
     study = ideal(line=line, capacitance=capacitance, free_layer_to=free_layer_to)
     cell = nominal_cell(study).assign(rp=1e12)  # nothing flows through the junction
     amplitudes = np.array([0.6, 1.2])
-    lines = load_lines(study, cell, direction, amplitudes)
+    lines = lines_of(study, cell, direction, amplitudes)
     expected = charge_energy(capacitance, line, amplitudes, DEMO.pulse.rise)
     np.testing.assert_allclose(edge_energy(lines)[0], np.stack([expected, expected], axis=1), rtol=3e-3)
     # The driven line is charged to the amplitude, the other one stays empty.
@@ -244,12 +252,12 @@ def test_edge_energy_completes_the_energy_of_a_write_that_holds(direction):
     wire = Line(resistance=200.0, capacitance=1e-12)
     study = changed(bitline=wire, sourceline=wire)
     cell = nominal_cell(study, u0=WRITTEN[direction] * 6.0, delta=1e9)
-    lines = load_lines(study, cell, direction, np.array([0.9]))
+    lines = lines_of(study, cell, direction, np.array([0.9]))
     end = 0 if direction == "p_to_ap" else -1
     edge = edge_energy(lines)[0, 0, 1 if direction == "p_to_ap" else 0]
     assert edge > 0.5 * 1e-12 * 0.9**2  # at least what stays on the capacitor: analytic
     for duration in (2e-9, 10e-9):
-        write = write_waveforms(study, cell, direction, 0.9, duration)
+        write = write_waveforms(study, cell, direction, study.pulses.at(0.9, duration))
         plateau = duration - EdgeTimes.of(study).outside
         assert write.energy_J[0] == pytest.approx(
             0.9 * lines.current_A[0, 0, end] * plateau + edge, rel=0.01, abs=0
@@ -263,7 +271,7 @@ def test_edges_of_a_linear_cell(direction, capacitance):
     # the charge through the junction is the static current times the duration.
     line = Line(resistance=200.0, capacitance=capacitance)
     study = changed(bitline=line, sourceline=line, transistor=Transistor(model="ideal", on_resistance=1000.0))
-    lines = load_lines(study, nominal_cell(study, tmr=1e-6), direction, np.array([0.5]))
+    lines = lines_of(study, nominal_cell(study, tmr=1e-6), direction, np.array([0.5]))
     times = EdgeTimes.of(study)
     charge = times.rise @ lines.rise + times.fall @ lines.fall
     np.testing.assert_allclose(charge, times.outside, rtol=2e-3)
@@ -285,8 +293,8 @@ def test_edges_leave_the_shortest_pulse_its_time():
 
 def test_numpy_numbers_reach_ngspice_as_numbers():
     cell = nominal_cell(DEMO, u0=2.5)
-    plain = write_waveforms(DEMO, cell, "p_to_ap", 0.9, 3e-9)
-    numpy = write_waveforms(DEMO, cell, "p_to_ap", np.float64(0.9), np.float64(3e-9))
+    plain = write_waveforms(DEMO, cell, "p_to_ap", DEMO.pulses.at(0.9, 3e-9))
+    numpy = write_waveforms(DEMO, cell, "p_to_ap", DEMO.pulses.at(np.float64(0.9), np.float64(3e-9)))
     np.testing.assert_array_equal(plain.m_z, numpy.m_z)
 
 
@@ -323,7 +331,7 @@ def test_model_follows_the_symmetry_of_the_study(changes, vector):
     assert ("Cu u 0" in free) != vector
     assert ".subckt mtj_llgs" not in held
     assert "v(x0.xj.mx)" in free or not vector
-    write = write_waveforms(study, cell, "p_to_ap", 0.9, 1e-9)
+    write = write_waveforms(study, cell, "p_to_ap", study.pulses.at(0.9, 1e-9))
     assert (write.m is not None) == vector
 
 
@@ -348,10 +356,10 @@ def test_write_with_field_tilt_and_ellipse_is_that_of_gilbert_s_equation(directi
     study = ideal(800.0, line=100.0, capacitance=0.0)
     study = asymmetric(study, law=law, tilt=0.15, aspect=1.5, x=0.01, y=-0.008, z=0.012)
     polar, azimuth = (0.2 if direction == "p_to_ap" else np.pi - 0.2), 0.7
-    row = nominal_device(study).iloc[0]
+    row = Population(study).nominal().iloc[0]
     cell = nominal_cell(study, u0=np.arctanh(np.cos(polar)), phi0=azimuth)
     amplitude, duration, sign = 0.9, 3e-9, WRITTEN[direction]
-    write = write_waveforms(study, cell, direction, amplitude, duration)
+    write = write_waveforms(study, cell, direction, study.pulses.at(amplitude, duration))
 
     damping, magnetization = row["damping"], row["saturation_magnetization_A_per_m"]
     volume = np.pi / 4 * row["diameter_m"] ** 2 * row["free_layer_thickness_m"]
@@ -396,9 +404,9 @@ def test_write_with_field_tilt_and_ellipse_is_that_of_gilbert_s_equation(directi
 def test_many_cells_of_the_vector_model_are_simulated_in_several_decks(monkeypatch, three_cells):
     study = asymmetric(DEMO, x=5e-3, tilt=0.02)
     cells = three_cells.assign(bx=5e-3, theta_p=0.02, u0=2.0, phi0=0.5)
-    together = write_waveforms(study, cells, "p_to_ap", 0.9, 1e-9)
+    together = write_waveforms(study, cells, "p_to_ap", study.pulses.at(0.9, 1e-9))
     monkeypatch.setattr(measure, "VECTOR_CELLS", 2)
-    apart = write_waveforms(study, cells, "p_to_ap", 0.9, 1e-9)
+    apart = write_waveforms(study, cells, "p_to_ap", study.pulses.at(0.9, 1e-9))
     assert apart.m.shape == (3, len(apart.time_s), 3)
     # Other decks, other steps: the tolerance of ngspice.
     for k in range(3):
@@ -432,10 +440,10 @@ def test_largest_step_of_the_vector_model_falls_with_the_field():
 def test_cell_that_ngspice_cannot_solve_fails_alone(column, value, words, three_cells):
     cells = pd.concat([three_cells, three_cells], ignore_index=True)
     amplitudes = np.array([0.7, 0.9])
-    good = load_lines(DEMO, cells, "p_to_ap", amplitudes)
+    good = lines_of(DEMO, cells, "p_to_ap", amplitudes)
     assert np.all(good.failure == "")
     cells.loc[4, column] = value
-    lines = load_lines(DEMO, cells, "p_to_ap", amplitudes)
+    lines = lines_of(DEMO, cells, "p_to_ap", amplitudes)
     bad = np.arange(6) == 4
     for one in lines.failure[4]:
         assert one.startswith("ngspice ")
@@ -453,7 +461,7 @@ def test_cell_that_ngspice_cannot_solve_fails_alone(column, value, words, three_
     assert np.all(lines.failure[~bad] == "")
     assert lines.failure.shape == (6, 2)
     # The next batch does not remember.
-    again = load_lines(DEMO, three_cells, "p_to_ap", amplitudes)
+    again = lines_of(DEMO, three_cells, "p_to_ap", amplitudes)
     np.testing.assert_array_equal(again.failure, np.full((3, 2), ""))
 
 
@@ -475,15 +483,15 @@ R1 D S {1k*300n/w + dvth*1k}
 )
 def test_users_transistor_is_used_with_its_parameters(tmp_path, name):
     study = user_transistor(tmp_path / name, RESISTOR)
-    lines = load_lines(study, nominal_cell(study), "p_to_ap", np.array([0.8]))
+    lines = lines_of(study, nominal_cell(study), "p_to_ap", np.array([0.8]))
     assert lines.failure[0, 0] == ""
     # Another netlist of the same resistor: the ideal transistor; width and shift reach the subcircuit.
     same = ideal(1000.0)
-    expected = load_lines(same, nominal_cell(same), "p_to_ap", np.array([0.8]))
+    expected = lines_of(same, nominal_cell(same), "p_to_ap", np.array([0.8]))
     np.testing.assert_allclose(lines.current_A, expected.current_A, rtol=1e-6)
-    wide = load_lines(study, nominal_cell(study, w=600e-9, dvth=0.1), "p_to_ap", np.array([0.8]))
+    wide = lines_of(study, nominal_cell(study, w=600e-9, dvth=0.1), "p_to_ap", np.array([0.8]))
     same = ideal(600.0)
-    expected = load_lines(same, nominal_cell(same), "p_to_ap", np.array([0.8]))
+    expected = lines_of(same, nominal_cell(same), "p_to_ap", np.array([0.8]))
     np.testing.assert_allclose(wide.current_A, expected.current_A, rtol=1e-6)
 
 
@@ -515,12 +523,12 @@ DIES_IN_THE_TRANSIENT = RESISTOR.replace(
 def test_users_transistor_that_does_not_work_gives_reasons(tmp_path, text, words):
     study = user_transistor(tmp_path / "nmos.lib", text)
     cells = pd.concat([nominal_cell(study)] * 2, ignore_index=True)
-    lines = load_lines(study, cells, "p_to_ap", np.array([0.8]))
+    lines = lines_of(study, cells, "p_to_ap", np.array([0.8]))
     assert np.all(np.isnan(lines.current_A))
     for reason in lines.failure.ravel():
         assert reason.startswith("ngspice ")
         assert words in reason.lower()
-    again = load_lines(DEMO, nominal_cell(DEMO), "p_to_ap", np.array([0.8]))
+    again = lines_of(DEMO, nominal_cell(DEMO), "p_to_ap", np.array([0.8]))
     assert again.failure[0, 0] == ""
     assert np.all(np.isfinite(again.current_A))
 
@@ -528,7 +536,7 @@ def test_users_transistor_that_does_not_work_gives_reasons(tmp_path, text, words
 def test_write_that_is_cut_is_an_error(tmp_path):
     study = user_transistor(tmp_path / "nmos.lib", DIES_IN_THE_TRANSIENT)
     with pytest.raises(SimulationError, match="ngspice ended 'tran ") as failure:
-        write_waveforms(study, nominal_cell(study, u0=2.5), "p_to_ap", 0.9, 5e-9)
+        write_waveforms(study, nominal_cell(study, u0=2.5), "p_to_ap", study.pulses.at(0.9, 5e-9))
     assert "timestep too small" in str(failure.value).lower()
 
 
@@ -542,9 +550,9 @@ def test_edges_between_the_simulated_amplitudes_are_those_of_a_simulation(direct
     assert len(chosen) == 6
     assert chosen[0] == 0
     assert chosen[-1] == 11
-    lines = load_lines(DEMO, three_cells, direction, amplitudes)
+    lines = lines_of(DEMO, three_cells, direction, amplitudes)
     between = np.setdiff1d(np.arange(12), chosen)
-    explicit = load_lines(DEMO, three_cells, direction, amplitudes[between])  # six: all are simulated
+    explicit = lines_of(DEMO, three_cells, direction, amplitudes[between])  # six: all are simulated
     for name in ("rise", "fall"):
         got, expected = getattr(lines, name)[:, between], getattr(explicit, name)
         # Of the plateau's current; own measurement on 16 devices: within 3e-3.

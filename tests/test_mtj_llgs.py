@@ -10,7 +10,7 @@ from scipy import constants, stats
 from scipy.integrate import quad, solve_ivp
 
 from mtjchar.physics import fokker_planck, tunneling
-from mtjchar.spice.netlist import netlist_folder
+from mtjchar.spice.libraries import netlist_folder
 from mtjchar.spice.ngspice import simulator
 
 GAMMA = 1.760859e11  # rad/(s T)

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad, solve_ivp
 
 from mtjchar.physics.anisotropy import GAMMA
-from mtjchar.spice.netlist import netlist_folder
+from mtjchar.spice.libraries import netlist_folder
 from mtjchar.spice.ngspice import simulator
 
 NGSPICE = shutil.which("ngspice")

@@ -19,7 +19,7 @@ from common import DEMO, ROOT
 from mtjchar.errors import SimulationError, StartError, WorkerError
 from mtjchar.sweep import limits
 from mtjchar.sweep.pool import LocalPool
-from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.schedule import complete
 from mtjchar.sweep.tasks import Result, lost, plan
 
@@ -39,7 +39,7 @@ def tasks(monkeypatch):
     monkeypatch.setattr("mtjchar.sweep.tasks.DEVICES_PER_TASK", 4)
     changed = {"devices": 8, "directions": ("p_to_ap",)}
     one = DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update=changed)})
-    return plan(one, sample_devices(one))
+    return plan(one, Population(one).draw())
 
 
 # Functions of this module reach the workers by name.

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from mtjchar.errors import InputError, SimulationError, UnreachableError
 from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface, estimate, fit_surface, surface_from_counts
-from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
@@ -113,7 +113,7 @@ def tilted(devices=20, trials=100):
 def counted_run(path):
     """A run directory of it with made-up counts: errors at the first two durations only."""
     one = tilted()
-    directory = RunDirectory.create(path, one, sample_devices(one))
+    directory = RunDirectory.create(path, one, Population(one).draw())
     rng = np.random.default_rng(4)
     for direction in one.sweep.directions:
         index = pd.MultiIndex.from_product(
@@ -183,7 +183,7 @@ def test_failures_of_devices_that_carry_the_tail_are_not_left_out(tmp_path):
     # Three of 200 devices failed, with 0.1 % of the weight: little of the population, maybe all of its tail.
     one = tilted(devices=200)
     weight = np.where(np.arange(200) < 3, 0.001 * 200 / 3, 1.0)
-    devices = sample_devices(one).assign(weight=weight, replicate=np.arange(200) % 16)
+    devices = Population(one).draw().assign(weight=weight, replicate=np.arange(200) % 16)
     directory = RunDirectory.create(tmp_path / "run", one, devices)
     for direction in one.sweep.directions:
         index = pd.MultiIndex.from_product(

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from common import DEMO, InPlace
 
+from mtjchar.cells.stt.device import COLUMNS
+from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
-from mtjchar.study import Spread, Study, Transistor, Variability
+from mtjchar.study import Spread, Study, Transistor
 from mtjchar.surfaces import fit_surface
 from mtjchar.surfaces.estimate import replicate_interval
 from mtjchar.sweep import importance, precision
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import COLUMNS
 from mtjchar.sweep.store import RunDirectory
 
 
@@ -28,7 +29,7 @@ def study(**changed):
     return Study(
         stack=DEMO.stack, junction=DEMO.junction,
         cell=DEMO.cell.model_copy(update={"transistor": transistor}),
-        variability=Variability(**spread), sweep={**numbers, **changed},
+        variability=SttVariability(**spread), sweep={**numbers, **changed},
     )  # fmt: skip
 
 

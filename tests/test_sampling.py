@@ -5,19 +5,14 @@ import pandas as pd
 import pytest
 from common import DEMO
 
+from mtjchar.cells.stt.device import COLUMNS, derive, refusal
+from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
-from mtjchar.study import ExternalField, Spread, Study, Transistor, Variability
-from mtjchar.sweep import sampling
-from mtjchar.sweep.sampling import (
-    COLUMNS,
-    derive,
-    devices_at,
-    nominal_device,
-    sample_devices,
-    unstable,
-)
+from mtjchar.study import ExternalField, Spread, Study, Transistor
+from mtjchar.sweep import population
+from mtjchar.sweep.population import Population
 
-EVERYTHING = Variability.model_validate(
+EVERYTHING = SttVariability.model_validate(
     {
         "diameter": 0.03,
         "free_layer_thickness": "0.005 nm",
@@ -52,24 +47,24 @@ def study(devices=256, seed=1, variability=EVERYTHING, *, stack=None, junction=N
 
 
 def test_same_seed_same_table():
-    pd.testing.assert_frame_equal(sample_devices(study()), sample_devices(study()), check_exact=True)
+    pd.testing.assert_frame_equal(Population(study()).draw(), Population(study()).draw(), check_exact=True)
 
 
 def test_other_seed_other_table():
-    one, other = sample_devices(study(seed=1)), sample_devices(study(seed=2))
+    one, other = Population(study(seed=1)).draw(), Population(study(seed=2)).draw()
     for column in COLUMNS.values():
         assert not np.any(one[column].to_numpy() == other[column].to_numpy())
 
 
 @pytest.mark.parametrize("devices", [1, 2, 3, 5, 100, 127, 128, 129, 1000])
 def test_any_number_of_devices(devices):
-    table = sample_devices(study(devices))
+    table = Population(study(devices)).draw()
     assert table["device"].tolist() == list(range(devices))
     assert np.all(np.isfinite(table.to_numpy()))
 
 
 def test_first_devices_do_not_depend_on_how_many_there_are():
-    few, many = sample_devices(study(100)), sample_devices(study(500))
+    few, many = Population(study(100)).draw(), Population(study(500)).draw()
     pd.testing.assert_frame_equal(few, many.head(100), check_exact=True)
 
 
@@ -82,7 +77,7 @@ def test_distribution_of_each_parameter(name, column):
         else spread.sigma
     )
     assert sigma > 0
-    standard = np.sort((sample_devices(study(1024))[column] - study().nominal(name)) / sigma)
+    standard = np.sort((Population(study(1024)).draw()[column] - study().nominal(name)) / sigma)
     # The study's own numbers. A scrambled Sobol sequence has one point in each 1024th of a dimension:
     # mean and deviation are within a few 1/1024; those of independent points would be within 0.1.
     assert np.mean(standard) == pytest.approx(0.0, abs=0.005)
@@ -93,14 +88,16 @@ def test_distribution_of_each_parameter(name, column):
 
 
 def test_parameters_do_not_depend_on_each_other():
-    table = sample_devices(study(1024))[list(COLUMNS.values())]
+    table = Population(study(1024)).draw()[list(COLUMNS.values())]
     correlation = np.corrcoef(table.to_numpy().T)
     # Independent points would scatter by 1/sqrt(1024) = 0.031.
     assert np.max(np.abs(correlation - np.eye(len(COLUMNS)))) < 0.1
 
 
 def test_what_has_no_spread_has_its_nominal_value():
-    table = sample_devices(study(50, variability=Variability(diameter=Spread(sigma=0.02, relative=True))))
+    table = Population(
+        study(50, variability=SttVariability(diameter=Spread(sigma=0.02, relative=True)))
+    ).draw()
     for name, column in COLUMNS.items():
         if name == "diameter":
             assert table[column].nunique() == 50
@@ -117,15 +114,15 @@ def test_distributions_end_at_five_sigma(monkeypatch):
         def random_base2(self, _):
             return np.repeat([[0.0], [1.0]], self.dimensions, axis=1)
 
-    monkeypatch.setattr(sampling.qmc, "Sobol", Ends)
-    variability = Variability(diameter=Spread(sigma=0.19, relative=True), threshold_voltage="10 mV")
-    table = sample_devices(study(2, variability=variability))
+    monkeypatch.setattr(population.qmc, "Sobol", Ends)
+    variability = SttVariability(diameter=Spread(sigma=0.19, relative=True), threshold_voltage="10 mV")
+    table = Population(study(2, variability=variability)).draw()
     np.testing.assert_allclose(table["diameter_m"], 40e-9 * (1 + 0.19 * np.array([-5, 5])), rtol=1e-12)
     np.testing.assert_allclose(table["threshold_voltage_V"], [-0.05, 0.05], rtol=1e-12)
 
 
 def test_nominal_device_is_that_of_the_stack():
-    device = nominal_device(study()).iloc[0]
+    device = Population(study()).nominal().iloc[0]
     for name, column in COLUMNS.items():
         assert device[column] == pytest.approx(study().nominal(name), rel=1e-14, abs=0)
     # Published: Delta about 40 (Ikeda 2010), which the stack gives; Ic0 = 4 alpha e kB T 40/(hbar eta) with
@@ -141,7 +138,7 @@ def test_nominal_device_is_that_of_the_stack():
 
 
 def test_delta_is_half_ms_hk_v_over_kt():
-    table = sample_devices(study(64, temperature=350.0))
+    table = Population(study(64, temperature=350.0)).draw()
     volume = np.pi / 4 * table["diameter_m"] ** 2 * table["free_layer_thickness_m"]
     # Analytic: Delta = mu0 Hk Ms V/(2 kB T), and Ic0 = 4 alpha e kB T Delta/(hbar eta), eta =
     # P/(1 + P^2); CODATA constants.
@@ -153,7 +150,7 @@ def test_delta_is_half_ms_hk_v_over_kt():
 
 
 def test_at_300_kelvin_nothing_is_scaled():
-    sampled = sample_devices(study(16))[list(COLUMNS.values())]
+    sampled = Population(study(16)).draw()[list(COLUMNS.values())]
     table = derive(study(16), sampled)
     for column in COLUMNS.values():
         if column == "tmr":  # through Julliere's formula and back: rounding
@@ -166,7 +163,7 @@ def test_at_300_kelvin_nothing_is_scaled():
 def test_temperature_scaling(kelvin):
     laws = {"curie_temperature": 1120.0, "magnetization_exponent": 1.5, "anisotropy_exponent": 2.18,
             "polarization_exponent": 1.2, "resistance_exponent": -0.05}  # fmt: skip
-    cold, hot = (nominal_device(study(stack=laws, temperature=k)).iloc[0] for k in (300.0, kelvin))
+    cold, hot = (Population(study(stack=laws, temperature=k)).nominal().iloc[0] for k in (300.0, kelvin))
     # Analytic: the laws of the docstring of Stack, written again.
     m = (1 - (kelvin / 1120) ** 1.5) / (1 - (300 / 1120) ** 1.5)
     expected = {
@@ -198,7 +195,7 @@ def test_temperature_scaling(kelvin):
 )
 def test_nominal_device_without_two_states_is_refused(change):
     with pytest.raises(InputError) as refusal:
-        nominal_device(study(**change))
+        Population(study(**change)).nominal()
     message = str(refusal.value)
     assert "thermal stability" in message
     assert f"got {refusal.value.value!r}" in message
@@ -209,11 +206,14 @@ def test_nominal_device_without_two_states_is_refused(change):
 
 
 def test_what_is_refused_hot_may_do_at_room_temperature():
-    assert nominal_device(study(stack={"interfacial_anisotropy": 1.15e-3}))["thermal_stability"].iloc[0] > 5
+    assert (
+        Population(study(stack={"interfacial_anisotropy": 1.15e-3})).nominal()["thermal_stability"].iloc[0]
+        > 5
+    )
 
 
 def test_field_along_the_axis_changes_the_barriers_and_nothing_else():
-    plain, shifted = nominal_device(study()), nominal_device(study(external_field=field(z=0.02)))
+    plain, shifted = Population(study()).nominal(), Population(study(external_field=field(z=0.02))).nominal()
     h = 0.02 / plain["anisotropy_field_T"]
     # Analytic: Delta (1 +- h)^2.
     np.testing.assert_allclose(shifted["barrier_p"], plain["thermal_stability"] * (1 + h) ** 2, rtol=1e-12)
@@ -223,7 +223,7 @@ def test_field_along_the_axis_changes_the_barriers_and_nothing_else():
 
 
 def test_stability_of_an_ellipse_is_the_barrier_over_its_long_axis():
-    table = sample_devices(study(16, junction={"aspect_ratio": 1.4}))
+    table = Population(study(16, junction={"aspect_ratio": 1.4})).draw()
     np.testing.assert_allclose(table["barrier_p"], table["thermal_stability"], rtol=1e-12)
     # Analytic: Delta = [Ki/t - mu0 (Nz - Nx) Ms^2/2] V/(kB T), V that of the circle of equal area.
     thickness = table["free_layer_thickness_m"]
@@ -242,7 +242,7 @@ def test_stability_of_an_ellipse_is_the_barrier_over_its_long_axis():
 )
 def test_field_that_leaves_no_two_states_is_refused(components):
     with pytest.raises(InputError) as refusal:
-        nominal_device(study(external_field=field(**components)))
+        Population(study(external_field=field(**components))).nominal()
     message = str(refusal.value)
     assert message.startswith(f"cell.external_field: got {components}; allowed: ")
     assert "interfacial_anisotropy" in message
@@ -252,18 +252,18 @@ def test_field_that_leaves_no_two_states_is_refused(components):
     for factor, accepted in ((0.999, True), (1.001, False)):
         inside = dict(zip(components, factor * largest * direction, strict=True))
         if accepted:
-            device = nominal_device(study(external_field=field(**inside)))
+            device = Population(study(external_field=field(**inside))).nominal()
             # What "at most" means: the smaller barrier is 5 kB T.
             assert device[["barrier_p", "barrier_ap"]].to_numpy().min() == pytest.approx(5.0, abs=0.1)
         else:
             with pytest.raises(InputError, match=r"cell\.external_field"):
-                nominal_device(study(external_field=field(**inside)))
+                Population(study(external_field=field(**inside))).nominal()
 
 
 def test_sampled_devices_without_two_states_say_why():
     weak = study(64, external_field=field(z=0.11))
-    devices = sample_devices(weak)
-    reasons = unstable(devices)
+    devices = Population(weak).draw()
+    reasons = refusal(devices)
     failed = devices[["barrier_p", "barrier_ap"]].to_numpy().min(axis=1) < 5
     assert 0 < failed.sum() < 64
     assert [reason != "" for reason in reasons] == failed.tolist()
@@ -276,7 +276,7 @@ def test_sampled_devices_without_two_states_say_why():
 def mismatch(width, length, **variability):
     """Make a study with another transistor and only this variability."""
     cell = DEMO.cell.model_copy(update={"transistor": Transistor(width=width, length=length)})
-    return DEMO.model_copy(update={"cell": cell, "variability": Variability(**variability)})
+    return DEMO.model_copy(update={"cell": cell, "variability": SttVariability(**variability)})
 
 
 def test_pelgroms_coefficients_over_the_root_of_the_area():
@@ -287,7 +287,7 @@ def test_pelgroms_coefficients_over_the_root_of_the_area():
     one[0, list(COLUMNS).index("threshold_voltage")] = 1.0
     one[0, list(COLUMNS).index("current_factor")] = -1.0
     for width, length, share in ((300e-9, 30e-9, 1.0), (600e-9, 60e-9, 0.5), (1.2e-6, 30e-9, 0.5)):
-        device = devices_at(mismatch(width, length, **given), one).iloc[0]
+        device = Population(mismatch(width, length, **given)).at(one).iloc[0]
         assert device["threshold_voltage_V"] == pytest.approx(21.082e-3 * share, rel=1e-4)
         assert device["current_factor"] == pytest.approx(1.0 - 0.10541 * share, rel=1e-4)
 
@@ -295,7 +295,7 @@ def test_pelgroms_coefficients_over_the_root_of_the_area():
 def test_spread_of_drawn_transistors_is_pelgroms():
     asked = mismatch(300e-9, 30e-9, threshold_voltage={"avt": "2 mV*um"}, current_factor={"abeta": "1 %*um"})
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"devices": 4096})})
-    devices = sample_devices(asked)
+    devices = Population(asked).draw()
     # By hand, as above; Sobol points: closer than the 1.1 % of 4096 independent draws.
     assert devices["threshold_voltage_V"].std() == pytest.approx(21.082e-3, rel=0.01)
     assert devices["current_factor"].std() == pytest.approx(0.10541, rel=0.01)

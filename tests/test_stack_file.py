@@ -8,9 +8,9 @@ import tomli_w
 from common import DEMO_FILE
 from study_cases import DATA, load, plain, refusal
 
+from mtjchar.cells.stt.stack import ANISOTROPIES
 from mtjchar.study import Junction, load_stack, load_study
-from mtjchar.study.stack import ANISOTROPIES
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 # ---- one of three ways to give the anisotropy ----
@@ -26,7 +26,7 @@ def test_measured_stability_is_that_of_the_junction(tmp_path):
     given = {"value": 52.5, "diameter": "40 nm"}
     for method in ("exact", "sato-ishii"):
         one = load(tmp_path, stack_with(stability=given, demagnetization=method))
-        assert nominal_device(one)["thermal_stability"].iloc[0] == pytest.approx(52.5, rel=1e-12)
+        assert Population(one).nominal()["thermal_stability"].iloc[0] == pytest.approx(52.5, rel=1e-12)
     assert one.stack.stability is None  # what follows is in interfacial_anisotropy
     # Written out it is the interfacial anisotropy, with which the study reads back equal.
     written = tomllib.loads(one.to_toml())["stack"]
@@ -36,7 +36,7 @@ def test_measured_stability_is_that_of_the_junction(tmp_path):
 
 def test_measured_field_is_that_of_the_junction_or_of_the_film(tmp_path):
     one = load(tmp_path, stack_with(anisotropy_field={"value": "0.21 T", "diameter": "40 nm"}))
-    assert nominal_device(one)["anisotropy_field_T"].iloc[0] == pytest.approx(0.21, rel=1e-12)
+    assert Population(one).nominal()["anisotropy_field_T"].iloc[0] == pytest.approx(0.21, rel=1e-12)
     film = load(tmp_path, stack_with(anisotropy_field={"value": "0.21 T"}))
     # By hand: Ki = t Ms (B + mu0 Ms)/2.
     magnetization = 1.257e6
@@ -71,10 +71,10 @@ def test_override_of_the_anisotropy_replaces_any(tmp_path):
     data = {**plain(), "stack_overrides": {"interfacial_anisotropy": "1.31 mJ/m^2"}}
     assert load(tmp_path, data).stack.interfacial_anisotropy == pytest.approx(1.31e-3)
     data = {**plain(), "stack_overrides": {"stability": {"value": 60, "diameter": "40 nm"}}}
-    assert nominal_device(load(tmp_path, data))["thermal_stability"].iloc[0] == pytest.approx(60.0)
+    assert Population(load(tmp_path, data)).nominal()["thermal_stability"].iloc[0] == pytest.approx(60.0)
     # What is measured stays where another number changes.
     data = {**plain(), "stack_overrides": {"free_layer_thickness": "1.4 nm"}}
-    assert nominal_device(load(tmp_path, data))["thermal_stability"].iloc[0] == pytest.approx(40.0)
+    assert Population(load(tmp_path, data)).nominal()["thermal_stability"].iloc[0] == pytest.approx(40.0)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_shipped_stacks_have_their_published_stability(file, diameter, stability
     # Published: Ikeda 2010, about 40 at 40 nm; abstract of Sato 2013, 58 at 20 nm.
     stack = load_stack(DATA / "stacks" / f"{file}.toml")
     one = load_study(DEMO_FILE).model_copy(update={"stack": stack, "junction": Junction(diameter=diameter)})
-    assert nominal_device(one)["thermal_stability"].iloc[0] == pytest.approx(stability, rel=1e-9)
+    assert Population(one).nominal()["thermal_stability"].iloc[0] == pytest.approx(stability, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from stackfit_cases import (
     study_of,
 )
 
+from mtjchar.cells.stt.device import draw_stacks
 from mtjchar.errors import InputError
 from mtjchar.physics import long_pulses
 from mtjchar.stackfit import (
@@ -40,8 +41,8 @@ from mtjchar.stackfit.likelihood import deviance_moments, deviance_residuals, ta
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_study
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import devices_at, draw_stacks, nominal_device, sample_devices
 from mtjchar.sweep.store import RunDirectory
 
 
@@ -76,7 +77,7 @@ def test_film_meets_the_sampled_device():
     # The other way round through the study: mtjchar.sweep.sampling.derive, at 85 degC.
     study = load_study("data/studies/demo.toml")
     hot = study.model_copy(update={"cell": study.cell.model_copy(update={"temperature": 358.15})})
-    device = nominal_device(hot).iloc[0]
+    device = Population(hot).nominal().iloc[0]
     found = Film(study.stack, 40e-9, 358.15).nominal()
     columns = ["thermal_stability", "critical_current_A", "relaxation_time_s"]
     assert [float(one) for one in found] == pytest.approx(device[columns].to_list(), rel=1e-12)
@@ -269,7 +270,7 @@ def test_a_sweep_through_ngspice_comes_back(tmp_path):
     study = load_study(file)
     sweep(study, tmp_path / "run", workers=1)
     samples = RunDirectory.open(tmp_path / "run").samples()
-    device = nominal_device(study).iloc[0]
+    device = Population(study).nominal().iloc[0]
     truth = dict(
         zip(TRUTH, device[["thermal_stability", "critical_current_A", "relaxation_time_s"]], strict=True)
     )
@@ -428,7 +429,7 @@ def test_stack_file_goes_into_a_study(fit, file, tmp_path):
     assert "damping = " in text.split("\n[fit]")[0]
     assert "# fitted, see [fit]" in text
     study = study_of(file.parent, 'diameter = 0.02\nfit = "fitted.toml"')
-    device = nominal_device(study).iloc[0]
+    device = Population(study).nominal().iloc[0]
     assert device["thermal_stability"] == pytest.approx(fit.values["stability"], rel=1e-9)
     assert device["critical_current_A"] == pytest.approx(fit.values["critical_current"], rel=1e-9)
     assert device["relaxation_time_s"] == pytest.approx(fit.values["relaxation_time"], rel=1e-9)
@@ -449,7 +450,7 @@ def test_stacks_are_drawn_from_the_covariance(file):
     square = np.einsum("dj,jk,dk->", deviation, np.linalg.inv(study.variability.fit.covariance), deviation)
     low, high = stats.chi2.ppf([5e-10, 1.0 - 5e-10], 48)
     assert low < square < high
-    devices = sample_devices(study)
+    devices = Population(study).draw()
     assert devices["replicate"].to_numpy().tolist() == [k % 16 for k in range(64)]
     for number, group in devices.groupby("replicate"):
         assert group["damping"].to_numpy() == pytest.approx(draws["damping"][number], rel=1e-12)
@@ -501,7 +502,7 @@ def test_fit_without_a_film_has_no_stack():
 def test_correlated_devices(file):
     study = study_of(file.parent, 'diameter = 0.02\ntmr = 0.04\ncorrelation = { "diameter tmr" = -0.6 }')
     normal = np.random.default_rng(29).normal(size=(20_000, 10))
-    devices = devices_at(study, normal)
+    devices = Population(study).at(normal)
     r = np.corrcoef(devices["diameter_m"], devices["tmr"])[0, 1]
     assert r == pytest.approx(-0.6, abs=FAR * 0.64 / np.sqrt(20_000))
     assert devices["tmr"].std() / devices["tmr"].mean() == pytest.approx(0.04, rel=0.04)

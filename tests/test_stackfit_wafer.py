@@ -9,11 +9,12 @@ import pytest
 from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, fit_stack_quietly, study_of
 
 import mtjchar
+from mtjchar.cells.stt.device import draw_stacks
+from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.errors import InputError
-from mtjchar.spice.netlist import cell_parameters
 from mtjchar.stackfit import fit_stack, fit_wafer, table_of, write_stack
 from mtjchar.study import load_study
-from mtjchar.sweep.sampling import draw_stacks, sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 MEAN, RELATIVE = np.array([40e-9, 6e-12, 1.2]), np.array([0.03, 0.05, 0.04])
@@ -131,7 +132,7 @@ def test_means_go_into_the_fit_of_pulses():
 
 
 def test_sampled_devices_are_those_of_the_wafer(fit, file):
-    devices = sample_devices(study_of(file.parent, 'wafer = "fitted.toml"', devices=4096))
+    devices = Population(study_of(file.parent, 'wafer = "fitted.toml"', devices=4096)).draw()
     stated = fit.wafer.variability()
     # Scrambled Sobol points scatter less than random ones: these bounds are those of random ones, 6.2 sigma.
     for name, column in zip(("diameter", "resistance_area_product", "tmr"), COLUMNS, strict=True):
@@ -197,7 +198,7 @@ def test_half_bias_and_asymmetry_are_drawn(tmp_path):
     study = study_of(tmp_path, 'fit = "fitted.toml"', devices=16)
     draws = draw_stacks(study)
     assert {"slonczewski_lambda", "tmr_half_bias"} <= set(draws)
-    cells = cell_parameters(study, sample_devices(study))
+    cells = cell_parameters(study, Population(study).draw())
     assert cells["lambda"].to_numpy() == pytest.approx(draws["slonczewski_lambda"], rel=1e-12)
     assert cells["vhalf"].to_numpy() == pytest.approx(draws["tmr_half_bias"], rel=1e-12)
 

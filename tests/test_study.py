@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from study_cases import DATA, REMOVED, STACKS, changed, load, plain, refusal
 
+from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
 from mtjchar.study import (
     AmplitudeRange,
@@ -23,7 +24,6 @@ from mtjchar.study import (
     Stack,
     Study,
     Transistor,
-    Variability,
     load_stack,
     load_study,
 )
@@ -153,7 +153,7 @@ def test_any_study_reads_back_equal(
     data = load_study(DEMO_FILE).model_dump()
     data["junction"]["diameter"] = diameter
     data["stack"].update(name=name, tmr=tmr)
-    data["variability"] = Variability(
+    data["variability"] = SttVariability(
         diameter=sigma,
         damping=Spread(sigma=0.001, relative=False),
         threshold_voltage=Spread(sigma=threshold, relative=False),
@@ -171,8 +171,8 @@ def test_any_study_reads_back_equal(
 
 def test_python_takes_plain_numbers_as_si_and_strings_with_units():
     assert Junction(diameter=40e-9) == Junction(diameter="40 nm") == Junction(diameter=np.float64(40e-9))
-    assert Variability(diameter=0.03).diameter == Spread(sigma=0.03, relative=True)
-    assert Variability(diameter="1 nm").diameter == Spread(sigma=1e-9, relative=False)
+    assert SttVariability(diameter=0.03).diameter == Spread(sigma=0.03, relative=True)
+    assert SttVariability(diameter="1 nm").diameter == Spread(sigma=1e-9, relative=False)
 
 
 def test_descriptions_are_frozen_and_compare_by_value():

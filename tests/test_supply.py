@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from common import DEMO
 
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
+from mtjchar.cells.stt import axial
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.study import Line, Study, Transistor
-from mtjchar.sweep import axial
-from mtjchar.sweep.sampling import nominal_device
-from mtjchar.sweep.supply import supply_energies
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
@@ -36,9 +36,11 @@ def study(*, wordline=None, supply="1.5 V", capacitance=0.0, generic=False, tmr=
 
 def energies(asked, direction, **columns):
     """Energies at the supply and at the drivers, (2, amplitudes, durations): switching, redundant."""
-    device = nominal_device(asked)
-    lines = load_lines(asked, cell_parameters(asked, device).assign(**columns), direction, AMPLITUDES)
-    found = axial.average_over_noise(asked, device, direction, lines, AMPLITUDES, DURATIONS)
+    device = Population(asked).nominal()
+    lines = load_lines(
+        asked, cell_parameters(asked, device).assign(**columns), direction, asked.pulses.at(AMPLITUDES)
+    )
+    found = axial.average_over_noise(asked, device, direction, lines, asked.pulses.at(AMPLITUDES, DURATIONS))
     supply = supply_energies(asked, direction, lines, AMPLITUDES, found)
     return np.stack(supply)[:, 0], np.stack([found.energy_J, found.redundant_energy_J])[:, 0]
 
@@ -47,7 +49,7 @@ def energies(asked, direction, **columns):
 def test_supply_gives_the_charge_of_a_constant_resistance(direction):
     asked = study()
     supply, _ = energies(asked, direction)
-    resistance = nominal_device(asked)["parallel_resistance_ohm"].iloc[0] + 1000.0 + 2.0
+    resistance = Population(asked).nominal()["parallel_resistance_ohm"].iloc[0] + 1000.0 + 2.0
     # By hand: I = V/R from half rise to half fall, times 1.5 V.
     expected = 1.5 * AMPLITUDES[:, None] / resistance * DURATIONS
     np.testing.assert_allclose(supply, np.stack([expected, expected]), rtol=1e-3)
@@ -61,7 +63,7 @@ def test_supply_gives_the_charge_of_the_line(direction, free_layer_to):
     without, _ = energies(study(line=10.0, free_layer_to=free_layer_to), direction)
     # By hand: C V of the driven line, at V (1 - R_line/R), times 1.5 V. The junction's current lags behind by
     # R_line C in the rise; while the line is emptied it comes from there: V/R times half a fall.
-    resistance = nominal_device(asked)["parallel_resistance_ohm"].iloc[0] + 1020.0
+    resistance = Population(asked).nominal()["parallel_resistance_ohm"].iloc[0] + 1020.0
     charge = 1e-12 * (1.0 - 2.0 * 10.0 / resistance) - 0.5 * asked.pulse.fall / resistance
     expected = 1.5 * AMPLITUDES * charge
     np.testing.assert_allclose(with_line - without, np.broadcast_to(expected[:, None], (2, 2, 2)), rtol=1e-3)
@@ -99,10 +101,10 @@ def test_samples_have_the_energy_at_the_supply_where_it_is_asked_for(field):
     data["sweep"] |= {"trials": 50}
     data["sweep"]["amplitude"] |= {"points": 2}
     asked = Study.model_validate(data)
-    samples = characterize(Task(asked, nominal_device(asked), "ap_to_p"))
+    samples = characterize(Task(asked, Population(asked).nominal(), "ap_to_p"))
     plain = samples["energy_J"] * 1.2 / samples["amplitude_V"]
     # E VDD/V, and what ramps and lines take in the drivers: up to a tenth in short pulses.
     ratio = samples["supply_energy_J"] / plain
     assert np.all((ratio > 1.0) & (ratio < 1.15))
     assert np.all(samples["redundant_supply_energy_J"] > samples["redundant_energy_J"])
-    assert "supply_energy_J" not in characterize(Task(DEMO, nominal_device(DEMO), "ap_to_p"))
+    assert "supply_energy_J" not in characterize(Task(DEMO, Population(DEMO).nominal(), "ap_to_p"))

@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 from common import DEMO
 
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import write_error_rate, write_statistics
 from mtjchar.physics.rate_table import log_error_rate, log_error_rate_on_load_line
-from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces import WriteSurface, fit_surface
 from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
 from mtjchar.surfaces.model import fit_model

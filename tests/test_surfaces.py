@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mtjchar.errors import InputError, OutsideGridError, SimulationError, UnreachableError
 from mtjchar.surfaces import WriteSurface, fit_surface
 from mtjchar.surfaces.estimate import bootstrap
-from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
@@ -184,7 +184,7 @@ def run_directory(tmp_path):
         duration={"start": "1 ns", "stop": "9 ns", "points": 3},
     )
     study = type(DEMO).model_validate(study)
-    directory = RunDirectory.create(tmp_path / "run", study, sample_devices(study))
+    directory = RunDirectory.create(tmp_path / "run", study, Population(study).draw())
     rng = np.random.default_rng(5)
     for direction in DIRECTIONS:
         index = pd.MultiIndex.from_product(

@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from common import DEMO, InPlace
 
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.tables import DIRECTIONS, SttVariability
+from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import InputError, SimulationError
-from mtjchar.spice.measure import write_waveforms
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import DIRECTIONS, Spread, Study, Transistor, Variability, load_study
+from mtjchar.study import Spread, Study, Transistor, load_study
 from mtjchar.sweep import tasks
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import SAMPLE_COLUMNS, RunDirectory
 
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
@@ -125,7 +126,7 @@ def test_every_device_and_pulse_has_a_row(samples):
 def test_run_directory_holds_study_and_devices(finished):
     assert load_study(finished / "study.toml") == quick()
     devices = pd.read_parquet(finished / "devices.parquet")
-    pd.testing.assert_frame_equal(devices, sample_devices(quick()), check_exact=True)
+    pd.testing.assert_frame_equal(devices, Population(quick()).draw(), check_exact=True)
 
 
 def cube(samples, column, direction):
@@ -172,7 +173,7 @@ def test_written_high_resistance_costs_less(samples):
 
 def waveform_energies(samples, direction, started_in):
     """Energy in ngspice of explicit pulses, magnetization at the typical thermal angle, beside the table."""
-    devices = sample_devices(study())
+    devices = Population(study()).draw()
     written = 1.0 if direction == "ap_to_p" else -1.0
     side = written if started_in == "written" else -written
     angle = np.arctanh(1.0 - 0.5 / devices["thermal_stability"])
@@ -182,7 +183,7 @@ def waveform_energies(samples, direction, started_in):
         for duration in study().sweep.duration.values():
             row = rows[(rows["amplitude_V"] == amplitude) & (rows["duration_s"] == duration)]
             assert row["device"].tolist() == [0, 1, 2, 3]
-            yield row, write_waveforms(study(), cells, direction, amplitude, duration)
+            yield row, write_waveforms(study(), cells, direction, study().pulses.at(amplitude, duration))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -299,7 +300,7 @@ def test_damaged_part_is_named_when_samples_are_read(copy):
         ({"seed": 8}, "sweep.seed", ("8", "7")),
         ({"devices": 5}, "sweep.devices", ("5", "4")),
         ({"cell": {"wordline_voltage": 1.3}}, "cell.wordline_voltage", ("1.3 V", "1.4 V")),
-        ({"variability": Variability(tmr=0.01)}, "variability.diameter", ("0.0", "0.03")),
+        ({"variability": SttVariability(tmr=0.01)}, "variability.diameter", ("0.0", "0.03")),
         ({"directions": ("p_to_ap",)}, "sweep.directions", ("['p_to_ap']", "'ap_to_p'")),
     ],
 )
@@ -322,7 +323,7 @@ def test_directory_without_a_run_is_refused(tmp_path):
 
 
 def test_directory_without_samples_is_refused(tmp_path):
-    directory = RunDirectory.create(tmp_path, study(), sample_devices(study()))
+    directory = RunDirectory.create(tmp_path, study(), Population(study()).draw())
     with pytest.raises(InputError, match=r"allowed: Parquet parts of a sweep.*Run `mtjchar sweep`"):
         directory.samples()
 
@@ -345,10 +346,10 @@ def test_study_without_two_states_is_refused_before_anything_is_written(tmp_path
 
 def test_devices_out_of_range_are_rows_with_a_reason(tmp_path):
     # Around a nominal Delta of 8 a deviation of 1 % in Ki leaves part of the devices below 5.
-    spread = Variability(interfacial_anisotropy=Spread(sigma=0.01, relative=True))
+    spread = SttVariability(interfacial_anisotropy=Spread(sigma=0.01, relative=True))
     one = quick(stack={"interfacial_anisotropy": 1.144e-3}, variability=spread, devices=8)
     run_here(one, tmp_path)
-    devices, table = sample_devices(one), RunDirectory.open(tmp_path).samples()
+    devices, table = Population(one).draw(), RunDirectory.open(tmp_path).samples()
     assert len(table) == 8 * 2 * 2 * 3
     low = devices["device"][devices["thermal_stability"] < 5]
     assert 0 < len(low) < 8

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from stackfit_cases import FILM
 from test_write_energy import DIRECTIONS, SLOW, samples, study
 
+from mtjchar.cells.stt import axial
+from mtjchar.cells.stt.langevin import count_failures
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import InputError
 from mtjchar.physics import torque, tunneling
-from mtjchar.spice.measure import load_lines, write_waveforms
-from mtjchar.spice.netlist import cell_parameters
 from mtjchar.stackfit import Film, FitWarning, fit_stack, fitted_stack, pulses_at, simulate_counts, table_of
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import Study
-from mtjchar.sweep import axial
-from mtjchar.sweep.langevin import count_failures
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 
 PER_VOLTAGE = {"torque": "voltage"}
 NO_BIAS = {"tmr_half_bias": 9.9, "tmr": 1.5}
@@ -76,9 +77,13 @@ def test_demo_with_constant_torkance(direction, expected):
     stack = DEMO.stack.model_dump()
     stack.update(torque="voltage", demagnetization="sato-ishii", interfacial_anisotropy=1.3e-3)
     asked = DEMO.model_copy(update={"stack": type(DEMO.stack).model_validate(stack)})
-    device, amplitudes, durations = nominal_device(asked), np.array([0.8]), np.linspace(8e-9, 24e-9, 161)
-    lines = load_lines(asked, cell_parameters(asked, device), direction, amplitudes)
-    found = axial.average_over_noise(asked, device, direction, lines, amplitudes, durations)
+    device, amplitudes, durations = (
+        Population(asked).nominal(),
+        np.array([0.8]),
+        np.linspace(8e-9, 24e-9, 161),
+    )
+    lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
+    found = axial.average_over_noise(asked, device, direction, lines, asked.pulses.at(amplitudes, durations))
     assert np.interp(9.0, -np.log10(found.error_rate[0, 0]), durations) == pytest.approx(expected, abs=6e-11)
 
 
@@ -109,7 +114,7 @@ def test_writes_are_those_of_trajectories_in_the_circuit(direction, line, edge):
     # Another method, with a bias dependence of the TMR: Langevin trajectories, the nodes integrated along.
     # Three and 3.5 standard errors.
     asked = study((2e-9, 4e-9), 0.8, line=line, rise=edge, fall=edge, stack=PER_VOLTAGE)
-    got, device = samples(asked, direction).iloc[0], nominal_device(asked).iloc[0]
+    got, device = samples(asked, direction).iloc[0], Population(asked).nominal().iloc[0]
     ensemble = simulate(asked, device, direction, 0.8, 2e-9, walkers=4000, seed=3)
     failed = ensemble.failed.mean()
     assert abs(got["write_error_rate"] - failed) < 0.02 * failed + 3.5 * np.sqrt(failed * (1 - failed) / 4000)
@@ -128,8 +133,8 @@ def test_counted_writes_are_computed_ones(direction):
     # 4000 writes: 5 standard errors, a false alarm in 1.5 million.
     asked = tilted(study((1.5e-9, 5e-9), 0.8, stack={**PER_VOLTAGE, "field_like_torque": 1.5}))
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 4000})})
-    device, amplitudes, durations = nominal_device(asked), np.array([0.8]), np.array([1.8e-9, 2.5e-9])
-    lines = load_lines(asked, cell_parameters(asked, device), direction, amplitudes)
+    device, amplitudes, durations = Population(asked).nominal(), np.array([0.8]), np.array([1.8e-9, 2.5e-9])
+    lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
     computed, counted = (
         method(asked, device, direction, lines, amplitudes, durations)
         for method in (axial.average_over_noise, count_failures)
@@ -143,7 +148,7 @@ def test_counted_writes_are_computed_ones(direction):
 def crossing(asked, device, direction):
     """Time at which m_z passes 0 in a write of 0.8 V without noise, s."""
     cells = cell_parameters(asked, device).assign(u0=2.0 if direction == "p_to_ap" else -2.0, delta=1e9)
-    write = write_waveforms(asked, cells, direction, 0.8, 8e-9)
+    write = write_waveforms(asked, cells, direction, asked.pulses.at(0.8, 8e-9))
     return float(np.interp(0.0, -np.sign(cells["u0"].iloc[0]) * write.m_z[0], write.time_s))
 
 
@@ -151,7 +156,7 @@ def crossing(asked, device, direction):
 def test_switching_time_of_both_netlists(direction):
     own = {**PER_VOLTAGE, "field_like_torque": 1.5, "vcma_coefficient": 2e-14}
     flat = study((1.5e-9, 5e-9), 0.8, stack=own)
-    device = nominal_device(flat)
+    device = Population(flat).nominal()
     times = [crossing(asked, device, direction) for asked in (flat, tilted(flat))]
     assert times[1] == pytest.approx(times[0], rel=1e-3)
     # Against equation of motion without noise: du/dt with the voltage of the divider, by hand.
@@ -192,14 +197,14 @@ def test_a_field_like_torque_favours_one_state_in_both_directions():
 
 
 def test_critical_currents_of_both_directions():
-    device = nominal_device(study((1.5e-9, 5e-9), 0.7, stack=PER_VOLTAGE)).iloc[0]
+    device = Population(study((1.5e-9, 5e-9), 0.7, stack=PER_VOLTAGE)).nominal().iloc[0]
     # By hand: 23.90 uA times 1 + 0.65^2, see the reference device; R_P = 5 ohm um^2/(pi/4 (35 nm)^2).
     critical = 23.90e-6 * (1 + 0.65**2)
     volt = critical * 5e-12 / (0.25 * np.pi * 35e-9**2)
     assert device["critical_current_A"] == pytest.approx(critical, rel=5e-4)
     tmr = 1.5 / (1 + (volt / 0.5) ** 2)
     assert device["critical_current_ap_to_p_A"] == pytest.approx(critical / (1 + tmr), rel=5e-4)
-    old = nominal_device(study((1.5e-9, 5e-9), 0.7, stack={"slonczewski_lambda": 1.5})).iloc[0]
+    old = Population(study((1.5e-9, 5e-9), 0.7, stack={"slonczewski_lambda": 1.5})).nominal().iloc[0]
     assert old["critical_current_ap_to_p_A"] == pytest.approx(old["critical_current_A"] / 2.25, rel=1e-12)
 
 

@@ -1,11 +1,9 @@
 """The experiment: cheaper pulses, trained networks, one line."""
 
-import gzip
-import struct
-
 import numpy as np
 import pandas as pd
 import pytest
+from bars import bars
 
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network import trainings
@@ -34,18 +32,7 @@ OPTIONS = {"plan": PLAN, "seeds": 3, "rates": (1e-2, 0.3), "search_steps": 1}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A data set of bars in the four IDX files: class k has row k bright."""
-    folder = tmp_path_factory.mktemp("bars")
-    rng = np.random.default_rng(11)
-    for name, count in (("train", 400), ("t10k", 200)):
-        labels = rng.integers(0, 10, count).astype(np.uint8)
-        images = rng.integers(0, 60, (count, 10, 10)).astype(np.uint8)
-        images[np.arange(count), labels] += 150
-        with gzip.open(folder / f"{name}-images-idx3-ubyte.gz", "wb") as file:
-            file.write(struct.pack(">IIII", 0x803, count, 10, 10) + images.tobytes())
-        with gzip.open(folder / f"{name}-labels-idx1-ubyte.gz", "wb") as file:
-            file.write(struct.pack(">II", 0x801, count) + labels.tobytes())
-    return str(folder)
+    return bars(tmp_path_factory.mktemp("bars"))
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from common import DEMO
 from study_cases import changed as changed_data
 from study_cases import load, refusal
 
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.netlist import batch_deck, cell_parameters
 from mtjchar.errors import InputError
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import batch_deck, cell_parameters
 from mtjchar.spice.ngspice import simulator
 from mtjchar.spice.transistor_file import clean
 from mtjchar.study import Study, Transistor, load_study
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task
 
@@ -34,8 +34,8 @@ def study(file, **changed):
 
 def failures_of(one):
     """Why ngspice gave no load line; empty where it did."""
-    cells = cell_parameters(one, nominal_device(one))
-    return load_lines(one, cells, "p_to_ap", np.array([0.8])).failure[0, 0]
+    cells = cell_parameters(one, Population(one).nominal())
+    return load_lines(one, cells, "p_to_ap", one.pulses.at(np.array([0.8]))).failure[0, 0]
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_settings_are_part_of_the_study(tmp_path):
     assert load_study(tmp_path / "again.toml") == one
     without = load(tmp_path, with_init())
     assert "init" not in without.to_toml()
-    assert len({Task(study, nominal_device(study), "p_to_ap").part for study in (one, without)}) == 2
+    assert len({Task(study, Population(study).nominal(), "p_to_ap").part for study in (one, without)}) == 2
 
 
 @pytest.mark.parametrize(
@@ -254,5 +254,5 @@ def test_variables_are_set_before_the_deck_and_do_not_outlive_the_study(tmp_path
     assert failures_of(plain) == ""
     assert "7" not in simulator().exec_command("echo $mtjchar_test")
     assert ".options scale=1\n" in batch_deck(
-        special, cell_parameters(special, nominal_device(special)), held=True
+        special, cell_parameters(special, Population(special).nominal()), held=True
     )

@@ -8,12 +8,12 @@ import pytest
 from circuit_ensemble import simulate
 from scipy.optimize import brentq
 
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
+from mtjchar.cells.stt import axial
+from mtjchar.cells.stt.langevin import count_failures
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.study import Study
-from mtjchar.sweep import axial
-from mtjchar.sweep.langevin import count_failures
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 
 REFERENCE = pd.read_csv(Path(__file__).parent / "reference/write_energy.csv", comment="#")
@@ -50,13 +50,13 @@ def study(durations, amplitude, *, line=FAST, rise=100e-12, fall=100e-12, stack=
 
 def samples(asked, direction):
     """Characterize the nominal device at the lower amplitude."""
-    table = characterize(Task(asked, nominal_device(asked), direction))
+    table = characterize(Task(asked, Population(asked).nominal(), direction))
     assert np.all(table["status"] == "ok")
     return table[table["amplitude_V"] == table["amplitude_V"].min()]
 
 
 def test_reference_device_is_that_of_the_study():
-    device = nominal_device(study((1.5e-9, 5e-9), 0.7)).iloc[0]
+    device = Population(study((1.5e-9, 5e-9), 0.7)).nominal().iloc[0]
     # The head of the table.
     assert device["thermal_stability"] == pytest.approx(61.72, rel=1e-4)
     assert device["critical_current_A"] == pytest.approx(23.90e-6, rel=5e-4)
@@ -95,7 +95,7 @@ def test_energy_of_edges_that_are_slower_than_the_switching(direction, amplitude
     # 1.7 % (fall) and 5.5 % (lines) off.
     asked = study((2e-9, 4e-9), amplitude, **changes)
     got = samples(asked, direction).iloc[0]
-    device = nominal_device(asked).iloc[0]
+    device = Population(asked).nominal().iloc[0]
     ensemble = simulate(asked, device, direction, amplitude, 2e-9, walkers=4000, seed=1)
     error = ensemble.energy.std() / np.sqrt(4000)
     mean = ensemble.energy.mean()
@@ -112,8 +112,8 @@ def test_counted_writes_have_the_energy_of_computed_ones(direction):
     # Slow lines and a slow fall: the parts of both edges count. 2000 trials: a standard error of 0.1 %.
     asked = study((2e-9, 3e-9), 0.8, line=SLOW, rise=200e-12, fall=600e-12)
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 2000})})
-    device, amplitudes = nominal_device(asked), np.array([0.8])
-    lines = load_lines(asked, cell_parameters(asked, device), direction, amplitudes)
+    device, amplitudes = Population(asked).nominal(), np.array([0.8])
+    lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
     computed, counted = (
         method(asked, device, direction, lines, amplitudes, np.array([2e-9, 3e-9]))
         for method in (axial.average_over_noise, count_failures)
@@ -126,9 +126,9 @@ def test_counted_writes_have_the_energy_of_computed_ones(direction):
 @pytest.mark.parametrize("lambda_", [1.0, 2.5, 3.0])
 def test_overdrive_over_the_angle_is_slonczewskis(lambda_, direction):
     asked = study((1.5e-9, 5e-9), 0.7, stack={"slonczewski_lambda": lambda_})
-    device = nominal_device(asked)
+    device = Population(asked).nominal()
     cell = cell_parameters(asked, device)
-    lines = load_lines(asked, cell, direction, np.array([0.7]))
+    lines = load_lines(asked, cell, direction, asked.pulses.at(np.array([0.7])))
     one = np.ones((1, 1), dtype=bool)
     overdrive = axial._Writes.of(asked, device, direction, lines, np.array([0.7]), one).overdrive
     start = 1.0 if direction == "p_to_ap" else -1.0

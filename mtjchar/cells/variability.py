@@ -36,7 +36,7 @@ NO_SPREAD = Spread(sigma=0.0, relative=True)
 
 
 class AreaCoefficient(NamedTuple):
-    """Pelgrom's coefficient of a parameter of the transistor: the key of a study file for it, and its unit."""
+    """Pelgrom's coefficient of a parameter of the transistor: its key in a study file, and its unit."""
 
     key: str
     unit: str
@@ -47,8 +47,8 @@ class AreaCoefficient(NamedTuple):
 class Variability(Description):
     """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
 
-    A kind of cell derives its own, with a `Spread` for each sampled parameter. `correlation` holds correlations
-    of two parameters, by their names with a blank between them.
+    A kind of cell derives its own, with a `Spread` for each sampled parameter. `correlation` holds
+    correlations of two parameters, by their names with a blank between them.
 
     Attributes
     ----------

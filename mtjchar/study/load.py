@@ -282,17 +282,12 @@ def _model(tables: type[CellTables], keys: list[str]) -> Any:
 def _known(tables: type[CellTables], keys: list[str]) -> list[str]:
     """List the keys of a table of the study."""
     if not keys:
-        own = list(tables.model_fields)
-        place = own.index("variability")
-        return [
-            *own[:place],
-            "pulse",
-            *own[place:],
-            "sweep",
-            *(["stack_overrides"] if "stack" in own else []),
-        ]
+        own = [name for name in tables.model_fields if name != "variability"]
+        overrides = ["stack_overrides"] if "stack" in own else []
+        return [*own, "pulse", "variability", "sweep", *overrides]
     model = _model(tables, keys)
-    return [*model.model_fields, *(["wafer"] if model is SttVariability else [])]
+    own = sorted(model.model_fields, key=lambda name: name == "correlation")  # a stable order
+    return [*own, *(["wafer"] if model is SttVariability else [])]
 
 
 def _shown(value: Any) -> Any:

@@ -14,7 +14,6 @@ import numpy as np
 import tomli_w
 from pydantic import (
     Field,
-    SerializeAsAny,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
@@ -126,11 +125,11 @@ class Sweep(Description):
 class Study(Description):
     """Everything that determines a characterization; two equal studies give the same table.
 
-    Beside ``[pulse]`` and ``[sweep]`` a study has the tables of its kind of cell (``[cell] kind``, STT where it
-    has no such key). They are attributes of the study too: `study.cell` is `study.tables.cell`.
+    Beside ``[pulse]`` and ``[sweep]`` a study has the tables of its kind of cell (``[cell] kind``, STT where
+    it has no such key). They are attributes of the study too: `study.cell` is `study.tables.cell`.
     """
 
-    tables: SerializeAsAny[CellTables]
+    tables: Any  # the `CellTables` of the kind: which class that is only the kind knows
     pulse: Pulse = Pulse()
     sweep: Sweep
 
@@ -175,7 +174,7 @@ class Study(Description):
     def _complete_directions(self) -> None:
         known, asked = self.kind.directions, self.sweep.directions
         if not set(asked) <= set(known) or len(set(asked)) != len(asked):
-            raise inconsistent("sweep.directions", f"{' and '.join(known)}, one or both, each once")
+            raise inconsistent("sweep.directions", f"each direction once: {' or '.join(known)}")
         if not asked:
             # The model is frozen, but not yet in anybody's hands.
             sweep = self.sweep.model_copy(update={"directions": known})
@@ -194,6 +193,14 @@ class Study(Description):
         if not name.startswith("_") and name != "tables" and hasattr(self.tables, name):
             return getattr(self.tables, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the study, with values replaced unchecked; `with_` checks them."""
+        update = dict(update or {})
+        own = {key: update.pop(key) for key in list(update) if key in type(self.tables).model_fields}
+        if own:
+            update["tables"] = self.tables.model_copy(update=own)
+        return super().model_copy(update=update, deep=deep)
 
     @property
     def kind(self) -> CellKind[Any]:

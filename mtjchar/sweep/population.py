@@ -67,9 +67,10 @@ class Population:
         Returns
         -------
         DataFrame
-            One row a device, in order: the sampled parameters, what follows from them (see `CellKind.derive`),
-            ``weight``, here 1, and ``replicate``, here 0 or, where nominal values are uncertain themselves, the
-            number of the drawn ones (see also `mtjchar.sweep.importance`, which draws more of the weak devices).
+            One row a device, in order: the sampled parameters, what follows from them (see
+            `CellKind.derive`), ``weight``, here 1, and ``replicate``, here 0 or, where nominal values are
+            uncertain themselves, the number of the drawn ones (see also `mtjchar.sweep.importance`, which
+            draws more of the weak devices).
 
         Notes
         -----
@@ -91,8 +92,8 @@ class Population:
             Distance from the nominal value over the standard deviation, in the order of `parameters`;
             independent: correlations of the study are put in here.
         replicate : ndarray of int, shape (devices,), optional
-            Number of the drawn nominal values that each device has, where they are uncertain; if not given all
-            have the study's own.
+            Number of the drawn nominal values that each device has, where they are uncertain; if not given
+            all have the study's own.
 
         Returns
         -------

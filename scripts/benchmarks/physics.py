@@ -10,11 +10,11 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import Candidates, timed
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.physics import fokker_planck, llgs
-from mtjchar.spice.measure import write_waveforms
-from mtjchar.spice.netlist import cell_parameters
 from mtjchar.study import load_study
-from mtjchar.sweep.sampling import sample_devices
+from mtjchar.sweep.population import Population
 
 WALKERS, STEP = 10_000, 1e-12
 
@@ -101,8 +101,14 @@ def cmtj_junction(spin: llgs.Macrospin, steps: int) -> Callable[[], object]:
 def axial_cells() -> Candidates:
     """Simulate a hundred cells in one netlist, and one cell in a netlist."""
     study = load_study("data/studies/demo.toml")
-    cells = cell_parameters(study, sample_devices(study)[:100]).assign(u0=-2.5)
+    cells = cell_parameters(study.tables, Population(study).draw()[:100]).assign(u0=-2.5)
     return {
-        "100 cells in one netlist": (lambda: write_waveforms(study, cells, "ap_to_p", 0.9, 12e-9), 100),
-        "one cell in a netlist": (lambda: write_waveforms(study, cells[:1], "ap_to_p", 0.9, 12e-9), 1),
+        "100 cells in one netlist": (
+            lambda: write_waveforms(study.tables, cells, "ap_to_p", study.pulses.at(0.9, 12e-9)),
+            100,
+        ),
+        "one cell in a netlist": (
+            lambda: write_waveforms(study.tables, cells[:1], "ap_to_p", study.pulses.at(0.9, 12e-9)),
+            1,
+        ),
     }

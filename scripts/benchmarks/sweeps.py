@@ -16,11 +16,12 @@ from rich.table import Table
 from scipy.integrate import trapezoid
 
 from benchmarks.timing import shown
-from mtjchar.spice.netlist import cell_parameters, high_line, netlist_folder
+from mtjchar.cells.stt.netlist import cell_parameters, high_line
+from mtjchar.spice.libraries import netlist_folder
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Direction, Study, load_study
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import sample_devices
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -70,7 +71,7 @@ def seconds(study: Study, workers: int) -> float:
 def plain_loop(study: Study) -> Callable[[int], list[float]]:
     """Return a call that simulates so many random writes, one by one, and gives the time of each, in s."""
     rng = np.random.default_rng(1)
-    cells = cell_parameters(study, sample_devices(study))
+    cells = cell_parameters(study.tables, Population(study).draw())
     amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
     first = cells.iloc[:1], study.sweep.directions[0], float(amplitudes[0]), float(durations[0])
     write(study, *first)  # warm up
@@ -98,7 +99,7 @@ def write(
     end = off + 2.0 * study.pulse.fall
     circuit = Circuit("one write")
     circuit.raw_spice = "\n".join((netlist_folder() / name).read_text() for name in names)
-    high = high_line(study, direction)
+    high = high_line(study.tables, direction)
     for line in ("bitline", "sourceline"):
         level = amplitude if line == high else 0.0
         circuit.PulseVoltageSource(line, line, circuit.gnd, 0, level, duration - rise, 1.0, rise, rise, rise)

@@ -9,14 +9,14 @@ import numpy.typing as npt
 from scipy import constants
 from scipy.interpolate import CubicSpline
 
+from mtjchar.cells.stt.netlist import AXIAL_TOLERANCES, cell_parameters
+from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.physics import llgs
 from mtjchar.physics.anisotropy import GAMMA
 from mtjchar.physics.llgs import Macrospin
-from mtjchar.spice.measure import write_waveforms
-from mtjchar.spice.netlist import AXIAL_TOLERANCES, cell_parameters
 from mtjchar.spice.ngspice import Simulator, simulator
 from mtjchar.study import load_study
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 from verification.decks import follow, library
 from verification.report import COLOURS, Row, at_most, between, figure, plain_ticks
 
@@ -271,7 +271,7 @@ def sweep_cell(step: float | None = None, finer: float = 1.0) -> tuple[float, in
         The error of one step that ngspice allows itself is divided by this.
     """
     study = load_study("data/studies/demo.toml")
-    cells = cell_parameters(study, nominal_device(study)).assign(u0=-2.5)
+    cells = cell_parameters(study.tables, Population(study).nominal()).assign(u0=-2.5)
     analyse = Simulator.analyse
 
     def replaced(self: Simulator, command: str, axis: str, stop: float) -> object:
@@ -282,7 +282,7 @@ def sweep_cell(step: float | None = None, finer: float = 1.0) -> tuple[float, in
         return analyse(self, " ".join(words), axis, stop)
 
     with mock.patch.object(Simulator, "analyse", replaced):
-        write = write_waveforms(study, cells, "ap_to_p", 0.8, 8e-9)
+        write = write_waveforms(study.tables, cells, "ap_to_p", study.pulses.at(0.8, 8e-9))
     half = 1.5 * study.pulse.rise
     return crossing(write.time_s, write.m_z[0]) - half, len(write.time_s)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import constants
 
 from mtjchar.physics.llgs import Macrospin
-from mtjchar.spice.netlist import netlist_folder
+from mtjchar.spice.libraries import netlist_folder
 from mtjchar.spice.ngspice import simulator
 
 FloatArray = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.study import Direction, Study
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 from verification.report import Row, at_most
 
@@ -70,7 +70,7 @@ def study_of(rows: pd.DataFrame) -> Study:
 
 def samples_of(study: Study, direction: Direction) -> pd.DataFrame:
     """Characterize the nominal device at the lower amplitude; a row for each duration."""
-    table = characterize(Task(study, nominal_device(study), direction))
+    table = characterize(Task(study, Population(study).nominal(), direction))
     lower: pd.DataFrame = table[table["amplitude_V"] == table["amplitude_V"].min()]
     return lower.reset_index(drop=True)
 

@@ -9,9 +9,10 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import j1
 
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.physics import anisotropy, fokker_planck, long_pulses
-from mtjchar.study import DIRECTIONS, Direction, Study, load_study
-from mtjchar.sweep.sampling import nominal_device, sample_devices
+from mtjchar.study import Direction, Study, load_study
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 from verification.energies import reference, study_of
 from verification.report import Row, at_most, between
@@ -35,7 +36,9 @@ def shape() -> list[Row]:
     integral, _ = quad(lambda x: (j1(x) / x) ** 2 * -np.expm1(-ratio * x), 0.0, 2e4, limit=20000)
     found = float(anisotropy.demagnetizing_factors(np.array(1.3e-9), np.array(40e-9))[1])
     study = load_study("data/studies/demo.toml")
-    stability = nominal_device(with_stack(study, interfacial_anisotropy=1.3e-3))["thermal_stability"].iloc[0]
+    stability = (
+        Population(with_stack(study, interfacial_anisotropy=1.3e-3)).nominal()["thermal_stability"].iloc[0]
+    )
     expected = 2.0 / ratio * integral
     return [
         at_most("Nz, difference", "1.3 nm, 40 nm", f"integral of J1: {expected:.5f}", found - expected, 2e-5),
@@ -81,7 +84,7 @@ def bare(direction: Direction, **stack: object) -> Study:
 def load_line(direction: Direction) -> Row:
     """Error rates with an asymmetry of 3 against the divider of junction and resistances, angle by angle."""
     study = bare(direction, slonczewski_lambda=3.0)
-    device, amplitude = nominal_device(study).iloc[0], float(study.sweep.amplitude.values()[0])
+    device, amplitude = Population(study).nominal().iloc[0], float(study.sweep.amplitude.values()[0])
     start = 1.0 if direction == "p_to_ap" else -1.0
 
     def current(m_z: float) -> float:
@@ -97,7 +100,7 @@ def load_line(direction: Direction) -> Row:
         found: FloatArray = through / device["critical_current_A"] * 18.0 / (10.0 + 8.0 * start * z)
         return found
 
-    samples = characterize(Task(study, nominal_device(study), direction))
+    samples = characterize(Task(study, Population(study).nominal(), direction))
     samples = samples[samples["amplitude_V"] == amplitude]
     tau = samples["duration_s"].to_numpy() / device["relaxation_time_s"]
     expected = fokker_planck.write_statistics(overdrive, [device["thermal_stability"]], [tau]).error_rate[0]
@@ -117,7 +120,7 @@ def supply() -> list[Row]:
     for direction in DIRECTIONS:
         study = bare(direction, tmr=1e-4)
         study = study.model_copy(update={"cell": study.cell.model_copy(update={"supply_voltage": 1.5})})
-        device = nominal_device(study)
+        device = Population(study).nominal()
         samples = characterize(Task(study, device, direction))
         resistance = float(device["parallel_resistance_ohm"].iloc[0]) + _SERIES
         by_hand = 1.5 * samples["amplitude_V"] / resistance * samples["duration_s"]
@@ -133,7 +136,7 @@ def mismatch() -> Row:
     study = load_study("data/studies/demo.toml").model_dump(mode="json")
     study["variability"]["threshold_voltage"] = {"avt": "2 mV*um"}
     study["sweep"]["devices"] = 4096
-    sigma = 1e3 * float(sample_devices(Study.model_validate(study))["threshold_voltage_V"].std())
+    sigma = 1e3 * float(Population(Study.model_validate(study)).draw()["threshold_voltage_V"].std())
     expected = 2.0 / np.sqrt(0.3 * 0.03)
     # A standard deviation of 4096 draws has a standard error of 1.1 %; Sobol points are closer.
     return between(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import DIRECTIONS, Direction, Study, load_study
-from mtjchar.sweep.axial import average_over_noise
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.cells.stt.axial import average_over_noise
+from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.study import Direction, Study, load_study
+from mtjchar.sweep.population import Population
 from verification.energies import reference, samples_of, study_of
 from verification.report import Row, at_most, between
 
@@ -32,9 +33,13 @@ def with_stack(study: Study, **changes: object) -> Study:
 
 def duration(study: Study, direction: Direction, error_rate: float = 1e-9) -> float:
     """Duration, ns, after which the nominal device has an error rate at 0.8 V."""
-    device, durations = nominal_device(study), np.linspace(6e-9, 26e-9, 201)
-    lines = load_lines(study, cell_parameters(study, device), direction, _AMPLITUDES)
-    rate = average_over_noise(study, device, direction, lines, _AMPLITUDES, durations).error_rate[0, 0]
+    device, durations = Population(study).nominal(), np.linspace(6e-9, 26e-9, 201)
+    lines = load_lines(
+        study.tables, cell_parameters(study.tables, device), direction, study.pulses.at(_AMPLITUDES)
+    )
+    rate = average_over_noise(
+        study.tables, device, direction, lines, study.pulses.at(_AMPLITUDES, durations)
+    ).error_rate[0, 0]
     return 1e9 * float(np.interp(-np.log10(error_rate), -np.log10(rate), durations))
 
 

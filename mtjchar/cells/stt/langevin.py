@@ -174,8 +174,10 @@ class _Drive(NamedTuple):
     field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, likewise
 
     @classmethod
-    def of(cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, some: IndexArray, vcma: float,
-           parallel: float) -> _Drive:  # fmt: skip
+    def of(
+        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, some: IndexArray,
+        vcma: float, parallel: float,
+    ) -> _Drive:  # fmt: skip
         """Take the plateaus of device `k` at `some` amplitudes from load lines."""
         volts, ratio = lines.junction_voltage_V[k, some], tables.stack.field_like_torque
         per_voltage = tables.stack.torque == "voltage"

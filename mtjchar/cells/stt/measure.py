@@ -1,4 +1,4 @@
-"""What ngspice tells of a batch of cells with held magnetizations: load lines, energies of the pulse edges."""
+"""Load lines and energies of the pulse edges of a batch of cells, measured in ngspice."""
 
 from __future__ import annotations
 
@@ -524,4 +524,5 @@ def _word_line(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, 
 
 
 def per_cell(vectors: Mapping[str, FloatArray], pattern: str, cells: int) -> FloatArray:
+    """Stack the vectors of all cells, (cells, times), from a pattern of their names."""
     return np.stack([vectors[pattern.format(k)] for k in range(cells)])

@@ -122,8 +122,8 @@ DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
 
 _OF_TRANSISTOR = ("threshold_voltage", "current_factor")
 _OF_STACK = (
-    "free_layer_thickness", "saturation_magnetization", "interfacial_anisotropy", "damping", "spin_polarization",
-    "resistance_area_product", "tmr", *DRAWN_ONLY,
+    "free_layer_thickness", "saturation_magnetization", "interfacial_anisotropy", "damping",
+    "spin_polarization", "resistance_area_product", "tmr", *DRAWN_ONLY,
 )  # fmt: skip
 
 

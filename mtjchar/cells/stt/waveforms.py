@@ -41,8 +41,8 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
         Choose the model: axial where they are axially symmetric, otherwise the vector model, which resolves
         the precession and takes some hundred times longer.
     cells : DataFrame
-        As `mtjchar.cells.stt.netlist.cell_parameters` returns them, with the columns of the start. More than 60
-        cells of the vector model are simulated in several decks.
+        As `mtjchar.cells.stt.netlist.cell_parameters` returns them, with the columns of the start. More than
+        60 cells of the vector model are simulated in several decks.
     direction : {"p_to_ap", "ap_to_p"}
     pulses : Pulses
         One amplitude and one duration.
