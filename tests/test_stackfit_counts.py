@@ -9,8 +9,8 @@ from stackfit_cases import DURATIONS, FAR, FILM, distances, fit_stack_quietly
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import pulses_at, simulate_counts, table_of
-from mtjchar.stackfit.checks import before
-from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
+from mtjchar.stackfit.checks.counts import rising_thresholds, shared_divisors
+from mtjchar.stackfit.checks.rates import check_data
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.stackfit.setup import set_up
@@ -42,7 +42,7 @@ def counted(durations, shares=(0.2, 0.8), **options):
 def check(*rows, vary=THREE, **options):
     """Messages before a fit of tables; what it refuses is raised."""
     problem, _, _ = set_up([table_of(one) for one in rows], FILM, vary, options.pop("split", ()), {})
-    return before(problem)
+    return check_data(problem)
 
 
 # ---- what pulses determine ----

@@ -23,12 +23,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from scipy import stats
 
+from mtjchar.arrays import FloatArray
 from mtjchar.plotting.surfaces import TITLES
 from mtjchar.stackfit import StackFit
 from mtjchar.stackfit.problem import READING_ERROR
 from mtjchar.study import DIRECTIONS
-
-FloatArray = npt.NDArray[np.float64]
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":")

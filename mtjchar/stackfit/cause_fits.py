@@ -8,16 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.causes import Cause, Rows, Setting
 from mtjchar.stackfit.likelihood import deviance_moments, deviance_residuals
 from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.patterns import Pattern
 from mtjchar.stackfit.problem import READING_ERROR, Problem, pulse_columns
-
-FloatArray = npt.NDArray[np.float64]
 
 _NEWTON = 6
 _ROUNDS = 30

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 
-FloatArray = npt.NDArray[np.float64]
 Values = Mapping[str, Any]  # a number, or an array with one value a row
 
 _LEAST = 1e-300  # error rate: its logarithm stays finite

@@ -7,16 +7,14 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.cause_fits import World, minimize
 from mtjchar.stackfit.causes import Rows
 from mtjchar.stackfit.model import suffixed
 from mtjchar.stackfit.problem import Data, Problem
 from mtjchar.stackfit.search import minimize_solved
 from mtjchar.study import DIRECTIONS
-
-FloatArray = npt.NDArray[np.float64]
 
 _AS_WELL = 4.0  # deviance
 _FALL, _BETTER = 25.0, 0.5  # of the deviance, from which on the labels look wrong

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import lmfit
 import numpy as np
-import numpy.typing as npt
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import checks, fit_checks
+from mtjchar.stackfit.checks.fit import check_fit
+from mtjchar.stackfit.checks.rates import check_data
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.diagnosis import diagnose
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
@@ -22,9 +23,6 @@ from mtjchar.stackfit.result import FitWarning, StackFit
 from mtjchar.stackfit.search import corrected, minimize_solved, scales, search
 from mtjchar.stackfit.setup import TOLD_BY, set_up
 from mtjchar.stackfit.stackfile import of_directions
-from mtjchar.stackfit.tables import Table
-
-FloatArray = npt.NDArray[np.float64]
 
 _SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
 _LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
@@ -88,13 +86,13 @@ def fit_stack(
         bounds or undetermined.
     """
     problem, first, wafer = set_up(tables, film, vary, per_direction, start or {})
-    warned = [*checks.before(problem), *(wafer.messages if wafer is not None else ())]
+    warned = [*check_data(problem), *(wafer.messages if wafer is not None else ())]
     _check_sensitive(problem, first)
     best = search(problem, first, starts)
     fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
     parameters = _parameters(fit, first)
     fit = dataclasses.replace(fit, params=parameters, tables=tuple(_sorted(tables)), wafer=wafer)
-    messages = (*warned, *fit_checks.after(fit), *of_directions(fit))
+    messages = (*warned, *check_fit(fit), *of_directions(fit))
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=2)
     return dataclasses.replace(fit, messages=messages)

@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special, stats
 
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray
 
 _LEAST = 1e-300  # probability of switching: below, its logarithm is not a number
 _FEW = 10.0  # expected counts from which a deviance is distributed like chi-square

@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.physics import rate_table, tunneling
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
+from mtjchar.stackfit.data.field_steps import FieldSteps
 from mtjchar.stackfit.film import Device, Film, FilmValues
-from mtjchar.stackfit.loops import FieldSteps, log_staying
+from mtjchar.stackfit.loops import log_staying
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Values = Mapping[str, Any]
 
 UNITS = {

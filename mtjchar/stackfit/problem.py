@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import least_squares
 
+from mtjchar.arrays import FloatArray
+from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
-from mtjchar.stackfit.loops import FieldSteps, steps_of
 from mtjchar.stackfit.model import Pulses, SwitchingModel
-from mtjchar.stackfit.tables import Table
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
 Values = Mapping[str, Any]
 
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error

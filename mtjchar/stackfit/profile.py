@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
+from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.minimize import Minimum, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction, derivatives
-
-FloatArray = npt.NDArray[np.float64]
 
 ROOT_RISE = 1.959964
 """Square root of the rise of the deviance at the ends of a 95 % interval."""

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.diagnosis import Diagnosis
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
@@ -22,11 +24,8 @@ from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.report import report
 from mtjchar.stackfit.setup import PHYSICAL_BOUNDS, root_of
-from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import DIRECTIONS, Stack
-
-FloatArray = npt.NDArray[np.float64]
 
 _OF_DEVICE = ("stability", "anisotropy_field")  # keys of a stack too, where they were measured
 _STATIONARY = 0.01  # distance to the minimum, over the inflation: a tenth of a standard error

@@ -10,13 +10,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobian, minimize
 from mtjchar.stackfit.problem import Correction, Problem, largest_current
 from mtjchar.stackfit.setup import field_scale, root_of
-
-FloatArray = npt.NDArray[np.float64]
 
 _SCALES = {
     "stability": 10.0,

@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import InputError
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, SwitchingModel, suffixed
 from mtjchar.stackfit.problem import FITTED_KINDS, Data, Problem, largest_current, nominal_values
-from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
 Values = Mapping[str, float]
 
 ALIASES = {

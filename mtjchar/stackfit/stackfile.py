@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tomli_w
 from pydantic import ValidationError
 from scipy.linalg import block_diag
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import ConvergenceError, InputError, printable
 from mtjchar.files import write_text
 from mtjchar.physics.torque import TorqueLaw
@@ -22,8 +22,6 @@ from mtjchar.stackfit.result import StackFit, device_of, parameter_names
 from mtjchar.stackfit.setup import ALIASES
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS, Stack
-
-FloatArray = npt.NDArray[np.float64]
 
 _KEY_OF = {device: key for key, device in ALIASES.items()}
 _FILM_KEYS = ("interfacial_anisotropy", "spin_polarization", "damping")

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.tables import Table
-
-FloatArray = npt.NDArray[np.float64]
 
 _COLUMNS = {
     "diameter": "diameter_m",

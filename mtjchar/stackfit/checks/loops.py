@@ -6,10 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from mtjchar.stackfit.loops import FieldSteps, scatter
+from mtjchar.arrays import FloatArray
+from mtjchar.stackfit.data.field_steps import FieldSteps
+from mtjchar.stackfit.loops import scatter
 from mtjchar.stackfit.minimize import inverse
 from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.search import minimize_solved
@@ -18,14 +19,13 @@ from mtjchar.stackfit.setup import TOLD_BY, root_of
 if TYPE_CHECKING:
     from mtjchar.stackfit.result import StackFit
 
-FloatArray = npt.NDArray[np.float64]
 
 _SCATTER = 0.3  # relative difference from the model's, from which on it is said
 _UNLIKELY = 1e-3  # chance below which it is said
 _FAR = 5.0  # standard errors
 
 
-def of_loops(fit: StackFit) -> list[str]:
+def check_loops(fit: StackFit) -> list[str]:
     """Messages about the loops of a fit; none where there are none."""
     if not len(fit.problem.data.loops):
         return []

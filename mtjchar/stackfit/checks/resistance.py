@@ -15,7 +15,7 @@ _FAR = 5.0  # factor between a fitted value and the stack's
 _TOLD = {"P": ("resistance_area_product",), "AP": ("resistance_area_product", "tmr")}
 
 
-def of_resistance(fit: StackFit) -> list[str]:
+def check_resistance(fit: StackFit) -> list[str]:
     """Messages about the R-V curves of a fit; none where there are none."""
     rows = fit.problem.data.resistance
     if not len(rows):

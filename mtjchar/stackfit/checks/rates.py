@@ -1,25 +1,22 @@
 """What can be wrong with tester data before they are fitted, and how to tell.
 
-What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.fit_checks` says
+What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.checks.fit` says
 what the numbers of a fit do not show.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
+from mtjchar.stackfit.checks.counts import rising_thresholds, shared_divisors
 from mtjchar.stackfit.loops import coercive_fields
 from mtjchar.stackfit.model import DIRECTIONAL, Pulses
 from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
 from mtjchar.stackfit.setup import root_of
 from mtjchar.study import DIRECTIONS
-
-FloatArray = npt.NDArray[np.float64]
 
 _OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
 _CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
@@ -32,7 +29,7 @@ _REPEATED = 0.25  # share of rows
 _DECADES = np.log(1e2)  # between error rates of one curve, from which on it shows its curvature
 
 
-def before(problem: Problem) -> list[str]:
+def check_data(problem: Problem) -> list[str]:
     """Refuse what no fit can answer; returns what is only suspicious."""
     _informative(problem)
     _enough(problem)

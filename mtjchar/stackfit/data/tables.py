@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import constants
 
+from mtjchar.arrays import BoolArray, FloatArray, WordArray
 from mtjchar.errors import InputError, printable
-from mtjchar.stackfit.cells import Cells, cells_of, read_cells
-from mtjchar.stackfit.limits import LONGEST_NAME
-from mtjchar.stackfit.mapping import LABELS, PLAIN, UNITS, Mapping, read_mapping
-from mtjchar.stackfit.outcomes import (
+from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
+from mtjchar.stackfit.data.columns import LABELS, PLAIN, UNITS, Mapping, read_mapping
+from mtjchar.stackfit.data.limits import LONGEST_NAME
+from mtjchar.stackfit.data.outcomes import (
     COUNTS,
     Share,
     plain_name,
@@ -31,10 +31,8 @@ from mtjchar.stackfit.outcomes import (
     refuse_unused,
     share_of,
 )
+from mtjchar.stackfit.data.text import Cells, cells_of, read_cells
 from mtjchar.units import parse_quantity
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 KINDS = {
     "switching": "duration, amplitude or current, trials, and switched, failures, probability or error_rate",
@@ -334,7 +332,7 @@ class _Reader:
         for row in np.flatnonzero(wrong):
             self.bad.append((int(self.lines[row]), header, values[row], allowed))
 
-    def label(self, key: str, words: dict[str, str], allowed: str) -> npt.NDArray[np.object_]:
+    def label(self, key: str, words: dict[str, str], allowed: str) -> WordArray:
         """Read a column of words."""
         if key in self.place:
             header = self.place[key][0]
@@ -493,10 +491,11 @@ class _Reader:
         """Temperature of each row, if it is told; NaN in rows without one."""
         if "temperature" not in self.known():
             return {}
+        coldest, hottest = TEMPERATURE_RANGE
         kelvin = self.number(
             "temperature",
-            "233.15 K to 398.15 K, or an empty cell",
-            lambda x: (x >= 233.15) & (x <= 398.15),
+            f"{coldest:g} K to {hottest:g} K, or an empty cell",
+            lambda x: (x >= coldest) & (x <= hottest),
             optional=True,
         )
         return {"temperature_K": kelvin}

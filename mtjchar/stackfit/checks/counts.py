@@ -6,13 +6,11 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError
 from mtjchar.stackfit.problem import READING_ERROR
-
-FloatArray = npt.NDArray[np.float64]
 
 _FALSE_ALARM = 1e-6  # of a file
 _CLEAR = 4.0  # standard errors
@@ -46,9 +44,7 @@ def shared_divisors(rows: pd.DataFrame) -> list[str]:
     return messages
 
 
-def _multiple_by_chance(
-    switched: npt.NDArray[np.int64], trials: npt.NDArray[np.int64], divisor: int
-) -> FloatArray:
+def _multiple_by_chance(switched: IntArray, trials: IntArray, divisor: int) -> FloatArray:
     """Return upper bounds of the probability that a count is a multiple of the divisor."""
     deviation = np.sqrt(switched * (1.0 - switched / trials))
     # Of a distribution with one maximum the multiples of g have at most 1/g and that maximum; a distribution

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mtjchar.stackfit.checks.loops import check_loops
+from mtjchar.stackfit.checks.resistance import check_resistance
 from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis, Finding
 from mtjchar.stackfit.exchange import Exchange, exchange
 from mtjchar.stackfit.likelihood import tail_probability
-from mtjchar.stackfit.loop_checks import of_loops
 from mtjchar.stackfit.model import DIRECTIONAL, UNITS, suffixed
-from mtjchar.stackfit.resistance_checks import of_resistance
 from mtjchar.stackfit.setup import root_of
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
@@ -26,12 +26,12 @@ _SPOKEN = 3  # causes of one place that are given with their size
 _PLACES = 2
 
 
-def after(fit: StackFit) -> list[str]:
+def check_fit(fit: StackFit) -> list[str]:
     """Say what the numbers of a fit do not show."""
     other = exchange(fit.problem, fit.vector)
     messages = [
-        *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *of_resistance(fit),
-        *of_loops(fit), *_wafer_resistance(fit),
+        *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *check_resistance(fit),
+        *check_loops(fit), *_wafer_resistance(fit),
     ]  # fmt: skip
     for name, remedy in fit.undetermined.items():
         messages.append(f"{name} is not determined by these data; measure {remedy}")

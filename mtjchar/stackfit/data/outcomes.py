@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 COUNTS = ("switched", "failures")
 _FAILED = ("wer", "ber", "error_rate", "write_error_rate", "bit_error_rate")
