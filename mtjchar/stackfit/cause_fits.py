@@ -43,7 +43,7 @@ class World:
         """Around the best fit of a problem."""
         residual = problem.residuals(vector)
         others = [kind for kind in problem.data.kinds if kind in ("resistance", "loops")]
-        rest = problem.only(others, problem.free, vector) if others else None
+        rest = problem.only(others, problem.parameters, vector) if others else None
         blocks = tuple(_blocks(problem, vector, residual))
         empty = np.empty((0, 0))
         world = cls(

@@ -42,7 +42,6 @@ from mtjchar.stackfit.causes import (
     with_stability,
 )
 from mtjchar.stackfit.problem import Problem
-from mtjchar.stackfit.setup import root_of
 
 _FILES = 6  # files or devices that are tried as being different
 _HOPPING = (8.0, 20.0)  # powers of the amplitude: failures at the very largest ones
@@ -176,7 +175,7 @@ def _of_outcomes(blocks: Sequence[Rows]) -> list[Cause]:
 
 
 def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
-    taken, film = {root_of(name) for name in problem.free}, problem.model.film
+    taken, film = {parameter.root for parameter in problem.parameters}, problem.model.film
     volts = any(rows.pulses.voltage.any() for rows in blocks)
     found = [
         Cause(

@@ -6,7 +6,7 @@ model itself. `mtjchar.stackfit.diagnosis` asks how much better the data are des
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,7 @@ import pandas as pd
 from mtjchar.arrays import FloatArray
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import Pulses, SwitchingModel
-
-Values = Mapping[str, Any]  # a number, or an array with one value a row
+from mtjchar.stackfit.parameters import Values, names_of
 
 _LEAST = 1e-300  # error rate: its logarithm stays finite
 
@@ -117,9 +116,10 @@ class Cause:
         return (size / self.unit) ** 2 if self.even else size / self.unit
 
 
-def scaled(values: Values, name: str, factor: FloatArray | float) -> dict[str, Any]:
+def scaled(values: Values, root: str, factor: FloatArray | float) -> dict[str, Any]:
     """Return values with one of the device's multiplied, in both directions."""
-    return {key: value * factor if key.startswith(name) else value for key, value in values.items()}
+    names = names_of(root)
+    return {name: value * factor if name in names else value for name, value in values.items()}
 
 
 def with_anisotropy(values: Values, factor: FloatArray) -> dict[str, Any]:

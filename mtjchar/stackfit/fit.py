@@ -17,12 +17,13 @@ from mtjchar.stackfit.diagnosis import diagnose
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.minimize import Minimum, inverse
-from mtjchar.stackfit.problem import FITTED_KINDS, Problem
+from mtjchar.stackfit.parameters import FITTED_KINDS
+from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.profile import Interval, profile_intervals
 from mtjchar.stackfit.result import FitWarning, StackFit
 from mtjchar.stackfit.search import corrected, minimize_solved, scales, search
-from mtjchar.stackfit.setup import TOLD_BY, set_up
-from mtjchar.stackfit.stackfile import of_directions
+from mtjchar.stackfit.setup import set_up
+from mtjchar.stackfit.stackfile import merged_current_message
 
 _SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
 _LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
@@ -92,7 +93,7 @@ def fit_stack(
     fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
     parameters = _parameters(fit, first)
     fit = dataclasses.replace(fit, params=parameters, tables=tuple(_sorted(tables)), wafer=wafer)
-    messages = (*warned, *check_fit(fit), *of_directions(fit))
+    messages = (*warned, *check_fit(fit), *merged_current_message(fit))
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=2)
     return dataclasses.replace(fit, messages=messages)
@@ -110,14 +111,14 @@ def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
     """Refuse parameters that change nothing in these data."""
     start = np.array([first[name] for name in problem.free])
     at_start = problem.residuals(start)
-    for k, name in enumerate(problem.free):
-        low, high = problem.bounds[name]
+    for k, parameter in enumerate(problem.parameters):
+        low, high = problem.bounds[parameter.name]
         moved = start.copy()
         moved[k] = start[k] + 0.05 * (high - start[k] if high - start[k] > start[k] - low else low - start[k])
         if np.array_equal(problem.residuals(moved), at_start):
             raise InputError(
-                "vary", value=name, allowed="parameters that these data depend on",
-                remedy=f"{' or '.join(TOLD_BY.get(name, ()))} tables would tell; but currents do not show "
+                "vary", value=parameter.name, allowed="parameters that these data depend on",
+                remedy=f"{' or '.join(parameter.tables)} tables would tell; but currents do not show "
                 "resistances where the torque goes with them, nor voltages the TMR where it goes with those, "
                 "and one direction does not show an asymmetry.",
             )  # fmt: skip

@@ -19,6 +19,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,23 @@ def coercive_fields(steps: pd.DataFrame) -> pd.DataFrame:
         polarity = float((own["towards_p"] * own["upwards"]).iloc[0])
         rows[str(file)] = {**row, "loops": min(counts), "polarity": polarity}
     return pd.DataFrame(rows).T
+
+
+class FieldScale(NamedTuple):
+    """Mean coercive field of loops, and the field that shifts them, positive towards P; T."""
+
+    coercive: float
+    offset: float
+
+
+def field_scale(loops: pd.DataFrame) -> FieldScale:
+    """Scale of the fields of loops, from rows of `mtjchar.stackfit.data.field_steps.steps_of`."""
+    fields = coercive_fields(loops)
+    # A loop is centred where the applied field cancels the other one.
+    offset = -fields["polarity"] * fields["center"]
+    return FieldScale(
+        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
+    )
 
 
 def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:

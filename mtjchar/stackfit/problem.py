@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,13 +18,10 @@ from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
 from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.parameters import FITTED_KINDS, OF_RESISTANCE, Parameter, Values, directional_name
 from mtjchar.study import DIRECTIONS
 
-Values = Mapping[str, Any]
-
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error
-FITTED_KINDS = ("switching", "thresholds", "resistance", "loops")
-_OF_RESISTANCE = ("resistance_area_product", "tmr", "tmr_half_bias")
 
 
 class Data(NamedTuple):
@@ -127,8 +124,8 @@ class Problem:
     ----------
     data : Data
     model : SwitchingModel
-    free : tuple of str
-        Names of the free parameters, in the order of `vector`.
+    parameters : tuple of Parameter
+        The free ones, in the order of `vector`.
     fixed : dict
         Values of the others that do not follow from the free ones.
     tied : frozenset of str
@@ -143,12 +140,22 @@ class Problem:
 
     data: Data
     model: SwitchingModel
-    free: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
     fixed: dict[str, float]
     tied: frozenset[str]
     bounds: dict[str, tuple[float, float]]
     temperature: float
     correction: Correction | Between | None = None
+
+    @functools.cached_property
+    def free(self) -> tuple[str, ...]:
+        """Names of the free parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def directions(self) -> tuple[str | None, ...]:
+        """Those in which a device has values of its own: both, or None for one device in both."""
+        return DIRECTIONS if any(parameter.direction for parameter in self.parameters) else (None,)
 
     def corrected(self, correction: Correction | Between | None) -> Problem:
         """Return the same problem with another correction of the table."""
@@ -192,22 +199,22 @@ class Problem:
         if film is None or not self.tied:
             return values
         nominal = film.nominal()
-        split = any(name.endswith(DIRECTIONS) for name in self.free)
-        for suffix in (f"_{one}" for one in DIRECTIONS) if split else ("",):
+        for direction in self.directions:
             stability, time = (
-                values.get(f"{name}{suffix}", values.get(name)) for name in ("stability", "relaxation_time")
+                values.get(directional_name(root, direction), values.get(root))
+                for root in ("stability", "relaxation_time")
             )
             if stability is None:
                 continue
             if "relaxation_time" in self.tied:
                 # The same damping: t_D falls as the anisotropy field rises.
                 time = nominal.relaxation_time * nominal.stability / stability
-                values[f"relaxation_time{suffix}"] = time
+                values[directional_name("relaxation_time", direction)] = time
             if "critical_current" in self.tied and time is not None:
                 # The same polarization: Ic0 ~ alpha Delta.
                 damping = np.nan_to_num(film.damping(stability, time), nan=film.stack.damping)
                 share = stability * damping / (nominal.stability * film.stack.damping)
-                values[f"critical_current{suffix}"] = nominal.critical_current * share
+                values[directional_name("critical_current", direction)] = nominal.critical_current * share
         return values
 
     def residuals(self, vector: FloatArray) -> FloatArray:
@@ -289,11 +296,19 @@ class Problem:
             return np.stack([self.log_staying(one) for one in vector])
         return self.model.log_staying(self.values(vector), self._steps)
 
-    def only(self, kinds: Sequence[str], free: Sequence[str], vector: FloatArray) -> Problem:
+    def only(self, kinds: Sequence[str], parameters: Sequence[Parameter], vector: FloatArray) -> Problem:
         """Return the problem of some kinds of tables and some parameters; the others are as in `vector`."""
-        kept = {name: float(value) for name, value in zip(self.free, vector, strict=True) if name not in free}
+        kept = {
+            parameter.name: float(value)
+            for parameter, value in zip(self.parameters, vector, strict=True)
+            if parameter not in parameters
+        }
         return dataclasses.replace(
-            self, data=self.data.only(*kinds), free=tuple(free), fixed={**self.fixed, **kept}, correction=None
+            self,
+            data=self.data.only(*kinds),
+            parameters=tuple(parameters),
+            fixed={**self.fixed, **kept},
+            correction=None,
         )
 
     @property
@@ -336,7 +351,7 @@ class Problem:
             return np.asarray(given)
         # Parameters of the curves' own, where there are rows enough: what the fit keeps fixed may not go with
         # them, and that is no scatter.
-        names = list(_OF_RESISTANCE if (rows["state"] == "ap").any() else _OF_RESISTANCE[:1])
+        names = list(OF_RESISTANCE if (rows["state"] == "ap").any() else OF_RESISTANCE[:1])
         if len(measured) <= len(names):
             names = [name for name in names if name in self.free]
         nominal = nominal_values(film)

@@ -16,7 +16,7 @@ _FALSE_ALARM = 1e-6  # of a file
 _CLEAR = 4.0  # standard errors
 
 
-def shared_divisors(rows: pd.DataFrame) -> list[str]:
+def divisor_messages(rows: pd.DataFrame) -> list[str]:
     """Warn of files whose counts are all multiples of one number: fewer trials than stated, or rounding.
 
     A count is a multiple of g by chance with the probability 1/g, if its distribution is wide over g. That of
@@ -59,7 +59,7 @@ def _divisors(number: int) -> int:
     return 2 * len(low) - (low[-1] ** 2 == number) - 1
 
 
-def rising_thresholds(rows: pd.DataFrame) -> None:
+def check_rising_thresholds(rows: pd.DataFrame) -> None:
     """Refuse thresholds that fall where more writes are to switch."""
     if not len(rows):
         return
