@@ -41,8 +41,8 @@ def counted(durations, shares=(0.2, 0.8), **options):
 
 def check(*rows, vary=THREE, **options):
     """Messages before a fit of tables; what it refuses is raised."""
-    problem, _, _ = set_up([table_of(one) for one in rows], FILM, vary, options.pop("split", ()), {})
-    return check_data(problem)
+    setup = set_up([table_of(one) for one in rows], FILM, vary, options.pop("split", ()), {})
+    return check_data(setup.problem)
 
 
 # ---- what pulses determine ----

@@ -43,6 +43,8 @@ from mtjchar.stackfit.causes import (
 )
 from mtjchar.stackfit.problem import Problem
 
+__all__ = ["causes_of"]
+
 _FILES = 6  # files or devices that are tried as being different
 _HOPPING = (8.0, 20.0)  # powers of the amplitude: failures at the very largest ones
 _JUMPS = (0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)  # places in the order of rows

@@ -18,6 +18,44 @@ from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.parameters import Values, names_of
 
+__all__ = [
+    "ARROWS",
+    "Cause",
+    "Effect",
+    "Rows",
+    "Setting",
+    "added",
+    "amplitude_factor",
+    "amplitude_offset",
+    "back_hopping",
+    "ceiling",
+    "clipping",
+    "dead_time",
+    "direction_time",
+    "duration_law",
+    "edges",
+    "floor",
+    "heating",
+    "in_proportion",
+    "labelled",
+    "late",
+    "mixed_populations",
+    "multiplied",
+    "other_law",
+    "polarity",
+    "power_law",
+    "read_errors",
+    "scaled",
+    "series_resistance",
+    "stuck",
+    "thermometer",
+    "voltage_anisotropy",
+    "warmer",
+    "with_anisotropy",
+    "with_current",
+    "with_stability",
+]
+
 _LEAST = 1e-300  # error rate: its logarithm stays finite
 
 ARROWS = {"p_to_ap": "P->AP", "ap_to_p": "AP->P"}

@@ -30,6 +30,8 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.patterns import Pattern, patterns_of, runs_chance
 from mtjchar.stackfit.problem import Data, Problem
 
+__all__ = ["FALSE_ALARMS", "SYSTEMATIC", "Diagnosis", "Finding", "diagnose"]
+
 FALSE_ALARMS = 1e-3
 """Largest false-alarm rate of all tests together, for a fit that describes its data."""
 

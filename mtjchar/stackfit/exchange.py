@@ -16,6 +16,8 @@ from mtjchar.stackfit.problem import Data, Problem
 from mtjchar.stackfit.search import minimize_solved
 from mtjchar.study import DIRECTIONS
 
+__all__ = ["Exchange", "exchange"]
+
 _AS_WELL = 4.0  # deviance
 _FALL, _BETTER = 25.0, 0.5  # of the deviance, from which on the labels look wrong
 _HOPELESS = 200.0  # deviance above that of the fit, from which on the table decides
@@ -110,7 +112,7 @@ def _exchanged(problem: Problem) -> Problem:
             for rows in problem.data
         )
     )
-    return dataclasses.replace(problem, data=data, correction=None)
+    return problem.with_data(data)
 
 
 def _plain(rows: Rows) -> Rows:

@@ -18,6 +18,8 @@ from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
 from mtjchar.study import Stack
 
+__all__ = ["Device", "Film", "FilmValues"]
+
 FloatArray = npt.NDArray[np.float64]
 
 

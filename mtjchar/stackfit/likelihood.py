@@ -16,6 +16,8 @@ from scipy import special, stats
 
 from mtjchar.arrays import FloatArray
 
+__all__ = ["Moments", "deviance_moments", "deviance_residuals", "tail_probability"]
+
 _LEAST = 1e-300  # probability of switching: below, its logarithm is not a number
 _FEW = 10.0  # expected counts from which a deviance is distributed like chi-square
 _COUNTED = 80

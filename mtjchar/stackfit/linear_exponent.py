@@ -22,6 +22,8 @@ import numpy as np
 from mtjchar.physics import rate_table
 from mtjchar.stackfit.film import Device
 
+__all__ = ["ATTEMPT_TIME", "SHORTEST", "LinearExponent", "linear_exponent"]
+
 ATTEMPT_TIME = 1e-9
 """tau_0, s."""
 

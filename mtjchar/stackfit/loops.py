@@ -29,6 +29,8 @@ from mtjchar.arrays import FloatArray
 from mtjchar.physics import rate_table
 from mtjchar.stackfit.data.field_steps import LEAST_EVENTS, FieldSteps
 
+__all__ = ["FieldScale", "LogRate", "coercive_fields", "field_scale", "log_staying", "scatter"]
+
 LogRate = Callable[[FloatArray, float], FloatArray]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(3)

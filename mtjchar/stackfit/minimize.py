@@ -17,6 +17,8 @@ from scipy.optimize import least_squares
 
 from mtjchar.arrays import BoolArray, FloatArray
 
+__all__ = ["Minimum", "Residuals", "distance_left", "inverse", "jacobian", "minimize"]
+
 Residuals = Callable[[FloatArray], FloatArray]
 
 _STEP = 1e-2  # of a derivative, in natural sizes; third differences are below 1e-4 of first ones

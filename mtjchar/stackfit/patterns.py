@@ -11,6 +11,8 @@ from scipy import stats
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.stackfit.causes import ARROWS, Rows, Setting
 
+__all__ = ["Pattern", "patterns_of", "runs_chance"]
+
 _CUTS = 6  # places at which a quantity is cut in two, at most
 _LEVELS = 8  # values of a quantity that are tested one by one, at most
 _LEAST = 3  # rows of a group

@@ -19,6 +19,8 @@ from mtjchar.errors import MissingToolError
 from mtjchar.files import write_bytes
 from mtjchar.stackfit.result import StackFit
 
+__all__ = ["corner_figure", "posterior"]
+
 _WALKERS_PER_PARAMETER = 8
 
 

@@ -23,6 +23,8 @@ from mtjchar.stackfit.minimize import Minimum, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction, derivatives
 
+__all__ = ["ROOT_RISE", "Interval", "Profiles", "profile_intervals"]
+
 ROOT_RISE = 1.959964
 """Square root of the rise of the deviance at the ends of a 95 % interval."""
 

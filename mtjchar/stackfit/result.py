@@ -28,6 +28,8 @@ from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import DIRECTIONS, Stack
 
+__all__ = ["FitWarning", "Quantity", "StackFit", "compare", "device_of", "parameter_names"]
+
 _OF_DEVICE = ("stability", "anisotropy_field")  # keys of a stack too, where they were measured
 _STATIONARY = 0.01  # distance to the minimum, over the inflation: a tenth of a standard error
 _WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
@@ -411,7 +413,7 @@ class StackFit:
             parts.append(data.switching.assign(kind="switching", observed=switched, expected=1.0 - rate))
         if len(data.thresholds):
             pulses = Pulses.of(data.thresholds, self.problem.temperature)
-            wanted = self.problem.threshold_log_exponent
+            wanted = self.problem.observations.threshold_log_exponent
             expected = self.problem.model.solved_threshold(values, pulses, wanted)
             parts.append(
                 data.thresholds.assign(kind="threshold", observed=pulses.amplitude, expected=expected)

@@ -17,6 +17,18 @@ from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobia
 from mtjchar.stackfit.parameters import PARAMETERS, steps_at
 from mtjchar.stackfit.problem import Correction, Problem, largest_current
 
+__all__ = [
+    "bounds_of",
+    "corrected",
+    "correction",
+    "derivatives",
+    "minimize_solved",
+    "minimize_table",
+    "scales",
+    "search",
+    "starts",
+]
+
 # Where a search looks, beside the values to start from.
 _CURRENTS = np.geomspace(0.1, 2.5, 16)  # over the largest current of the data
 _OFFSETS = (-0.25, 0.25)  # over the largest offset that is allowed, beside that of the loops or none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,28 @@ from mtjchar.stackfit.parameters import (
 from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
+__all__ = ["FitSetup", "set_up"]
+
+
+@dataclass(frozen=True)
+class FitSetup:
+    """All that a fit starts from.
+
+    Attributes
+    ----------
+    problem : Problem
+    start : dict
+        Values of the free parameters to start from.
+    wafer : WaferFit or None
+    tables : tuple of Table
+        Those that count, those of wafers last.
+    """
+
+    problem: Problem
+    start: dict[str, float]
+    wafer: WaferFit | None
+    tables: tuple[Table, ...]
+
 
 def set_up(
     tables: Sequence[Table],
@@ -32,8 +55,8 @@ def set_up(
     vary: Sequence[str] | None,
     per_direction: Sequence[str],
     start: Mapping[str, float],
-) -> tuple[Problem, dict[str, float], WaferFit | None]:
-    """Return the problem, the start values and the fit of the wafer; arguments as of `fit_stack`."""
+) -> FitSetup:
+    """Set up a fit; arguments as of `mtjchar.stackfit.fit_stack`."""
     used = [table for table in tables if table.kind in FITTED_KINDS]
     wafers = [table for table in tables if table.kind == "wafer"]
     if not (used or wafers):
@@ -43,11 +66,12 @@ def set_up(
         film = wafer.film(film, without=vary or ())
     data = Data.of(used)
     temperature = film.temperature if film is not None else _only_temperature(data)
-    problem, first = make_problem(data, film, vary, per_direction, start, temperature)
-    return problem, first, wafer
+    problem, first = _make_problem(data, film, vary, per_direction, start, temperature)
+    # Tables of wafers come last.
+    return FitSetup(problem, first, wafer, (*used, *wafers))
 
 
-def make_problem(
+def _make_problem(
     data: Data,
     film: Film | None,
     vary: Sequence[str] | None,
@@ -79,11 +103,8 @@ def make_problem(
     if driven and film is None and "critical_current" not in start:
         values["critical_current"] = 0.8 * largest_current(model, values, *groups)
     directions = {direction for group in groups if group is not None for direction in group.directions}
-    free: list[Parameter] = []
     split = {ALIASES.get(name, name) for name in per_direction}
-    for name in names:
-        own = [one for one in PARAMETERS[name].each_direction if one.direction in directions]
-        free += own if name in split else [PARAMETERS[name]]
+    free = _free(names, split, directions)
     largest = largest_current(model, values, *groups) if driven else 1.0
     begin = {**values, **_begin(film, scale), **start}
     bounds = {parameter.name: _bounds(parameter, largest, begin, scale) for parameter in free}
@@ -97,10 +118,21 @@ def make_problem(
     needed = set(PARAMETERS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
     # Not among the fixed ones the anisotropy field follows from stability and moment.
     needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
-    fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
-    problem = Problem(data, model, tuple(free), fixed, tied, bounds, temperature)
+    kept = (needed - roots - tied) & set(values)
+    fixed = {name: float(values[name]) for name in PARAMETERS if name in kept}
+    problem = Problem.of(data, model, free, fixed, tied, bounds, temperature)
     _check_direction(problem)
     return problem, first
+
+
+def _free(names: Sequence[str], split: set[str], directions: set[str]) -> list[Parameter]:
+    """Parameters that vary; those that are split have one value in each direction of the data."""
+    free: list[Parameter] = []
+    for name in names:
+        both = PARAMETERS[name]
+        own = [parameter for parameter in both.each_direction if parameter.direction in directions]
+        free += own if name in split else [both]
+    return free
 
 
 def _check_direction(problem: Problem) -> None:

@@ -17,6 +17,8 @@ from mtjchar.stackfit.model import Pulses, SwitchingModel, log_exponent_at
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import DIRECTIONS
 
+__all__ = ["pulses_at", "simulate_counts", "simulate_loops"]
+
 
 def simulate_counts(
     film: Film,

@@ -23,6 +23,17 @@ from mtjchar.stackfit.result import StackFit, device_of, parameter_names
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS, Stack
 
+__all__ = [
+    "check_names",
+    "fit_table",
+    "fitted_keys",
+    "fitted_stack",
+    "merged_current_message",
+    "stack_values",
+    "wafer_keys",
+    "write_stack",
+]
+
 _FILM_KEYS = ("interfacial_anisotropy", "spin_polarization", "damping")
 _NOISE = 3.09  # standard errors: more, to one side, is by chance in less than one of a thousand cases
 

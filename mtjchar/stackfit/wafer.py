@@ -20,6 +20,8 @@ from mtjchar.errors import InputError
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 
+__all__ = ["IN_STACK", "WaferFit", "fit_wafer"]
+
 _COLUMNS = {
     "diameter": "diameter_m",
     "resistance_area_product": "resistance_area_product_ohm_m2",

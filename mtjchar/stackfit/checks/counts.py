@@ -10,7 +10,9 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError
-from mtjchar.stackfit.problem import READING_ERROR
+from mtjchar.stackfit.problem import threshold_errors
+
+__all__ = ["check_rising_thresholds", "divisor_messages"]
 
 _FALSE_ALARM = 1e-6  # of a file
 _CLEAR = 4.0  # standard errors
@@ -65,8 +67,7 @@ def check_rising_thresholds(rows: pd.DataFrame) -> None:
         return
     empty = pd.Series(np.nan, index=rows.index)
     amplitude = rows.get("amplitude_V", empty).fillna(rows.get("current_A", empty))
-    error = rows.get("amplitude_error_V", empty).fillna(rows.get("current_error_A", empty))
-    rows = rows.assign(amplitude=amplitude, error=error.fillna(READING_ERROR * amplitude))
+    rows = rows.assign(amplitude=amplitude, error=threshold_errors(rows))
     keys = [name for name in ("direction", "duration_s", "temperature_K", "device") if name in rows]
     signs: list[float] = []
     for _, group in rows.groupby(keys, dropna=False):

@@ -15,6 +15,8 @@ from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
 
+__all__ = ["check_fit", "likely"]
+
 _FAR = 10.0  # factor between a fitted value and the film's
 _SMOOTH = 1e-6  # probability of so small a deviance
 _SPOKEN = 3  # causes of one place that are given with their size

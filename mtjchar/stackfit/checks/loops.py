@@ -16,6 +16,8 @@ from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.search import minimize_solved
 
+__all__ = ["check_loops", "check_plausible_fields"]
+
 _SCATTER = 0.3  # relative difference from the model's, from which on it is said
 _COERCIVE = (5e-4, 5.0)  # T, where there is no film
 _COERCIVE_OVER_FILM = (0.02, 5.0)  # over the film's anisotropy field

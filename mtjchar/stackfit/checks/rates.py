@@ -17,6 +17,8 @@ from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
 from mtjchar.study import DIRECTIONS
 
+__all__ = ["check_data"]
+
 _OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
 _CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
 _DURATIONS = (5e-11, 1e4)  # s

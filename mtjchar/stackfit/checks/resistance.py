@@ -7,6 +7,8 @@ import pandas as pd
 
 from mtjchar.stackfit.result import StackFit
 
+__all__ = ["check_resistance"]
+
 _OFF = 0.05  # relative difference of the resistances from the stack's, from which on it is said
 _FAR = 5.0  # factor between a fitted value and the stack's
 _SHOWN = {"P": ("resistance_area_product",), "AP": ("resistance_area_product", "tmr")}

@@ -15,6 +15,8 @@ from mtjchar.stackfit.data.limits import LONGEST_NAME, listed
 from mtjchar.stackfit.data.outcomes import COUNTS, plain_name, share_of
 from mtjchar.stackfit.data.text import Cells
 
+__all__ = ["LABELS", "PLAIN", "UNITS", "Mapping", "read_mapping"]
+
 UNITS = {
     "amplitude": "V",
     "current": "A",

@@ -17,6 +17,8 @@ import numpy as np
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 
+__all__ = ["COUNTS", "Share", "plain_name", "refuse_own", "refuse_trials", "refuse_unused", "share_of"]
+
 COUNTS = ("switched", "failures")
 _FAILED = ("wer", "ber", "error_rate", "write_error_rate", "bit_error_rate")
 _SWITCHED = ("probability",)

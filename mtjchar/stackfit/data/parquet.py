@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from mtjchar.errors import InputError
 from mtjchar.stackfit.data.limits import LONGEST_TEXT, check_count, check_names
 
+__all__ = ["cells_of_parquet"]
+
 
 def cells_of_parquet(path: Path, content: bytes) -> pd.DataFrame:
     """Read a Parquet file, if what it unfolds into is no larger than a table may be.

@@ -34,6 +34,8 @@ from mtjchar.stackfit.data.outcomes import (
 from mtjchar.stackfit.data.text import Cells, cells_of, read_cells
 from mtjchar.units import parse_quantity
 
+__all__ = ["KINDS", "Bad", "Table", "read_table", "read_tables", "table_of"]
+
 KINDS = {
     "switching": "duration, amplitude or current, trials, and switched, failures, probability or error_rate",
     "thresholds": "duration, amplitude or current, no trials; probability or error_rate unless one half",

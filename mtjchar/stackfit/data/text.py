@@ -14,6 +14,8 @@ from mtjchar.files import read_bytes
 from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, check_count, check_names, listed
 from mtjchar.stackfit.data.parquet import cells_of_parquet
 
+__all__ = ["Cells", "cells_of", "read_cells"]
+
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
