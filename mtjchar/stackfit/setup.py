@@ -257,7 +257,7 @@ def _bounds(
 
 def _only_temperature(data: Data) -> float:
     for rows in data:
-        told = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
-        if len(told):
-            return float(told.iloc[0])
+        given = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
+        if len(given):
+            return float(given.iloc[0])
     return 300.0

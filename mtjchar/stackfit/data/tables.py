@@ -148,20 +148,20 @@ def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
         refuse_trials(path, reader.unused())
     dropped = {line for line, *_ in bad}
     good = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
-    lost = _directions(rows) - _directions(good)
+    missing = _directions(rows) - _directions(good)
     if bad and not skip_bad:
         line, column, value, allowed = bad[0]
         remedy = "--skip-bad (skip_bad=True) drops their rows"
-        if lost:
+        if missing:
             # That is no bad row, but a file that means something else.
-            remedy = f"without their rows nothing is left of {' and '.join(sorted(lost))}"
+            remedy = f"without their rows nothing is left of {' and '.join(sorted(missing))}"
         raise InputError(
             f"{path}, line {line}, {column}", value=value, allowed=allowed,
             remedy=f"{len(bad)} values are bad; {remedy}.",
         )  # fmt: skip
     if good.empty:
         raise InputError(str(path), value=f"{len(dropped)} bad rows and no other", allowed="good rows")
-    for direction in sorted(lost):
+    for direction in sorted(missing):
         lines = set(rows["line"][rows["direction"] == direction])
         line, column, value, allowed = next(one for one in bad if one[0] in lines)
         raise InputError(
@@ -490,7 +490,7 @@ class _Reader:
         return self.frame(**columns, **self.temperature())
 
     def temperature(self) -> dict[str, FloatArray]:
-        """Temperature of each row, if it is told; NaN in rows without one."""
+        """Temperature of each row, if it is given; NaN in rows without one."""
         if "temperature" not in self.known():
             return {}
         coldest, hottest = TEMPERATURE_RANGE
