@@ -117,7 +117,7 @@ def test_what_is_wrong_whatever_the_fit_is_refused_before_it(data, fit, monkeypa
     def fitted(*_, **__):
         raise AssertionError("fitted before the check")
 
-    monkeypatch.setattr("mtjchar.stackfit.fit_stack", fitted)
+    monkeypatch.setattr("mtjchar.stackfit.fit.solve", fitted)
     code, _, error = fit(data, option, value)
     assert code == 2
     assert message in error

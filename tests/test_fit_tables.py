@@ -19,7 +19,7 @@ from mtjchar.stackfit import (
     simulate_loops,
     table_of,
 )
-from mtjchar.stackfit.loops import steps_of
+from mtjchar.stackfit.data.field_steps import steps_of
 
 
 def refusal(*arguments, **options):

@@ -16,7 +16,8 @@ from stackfit_cases import GOOD, HEADER, written
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import load_dataset
-from mtjchar.stackfit import limits, read_table, read_tables
+from mtjchar.stackfit import read_table, read_tables
+from mtjchar.stackfit.data import limits
 
 IMAGES = "train-images-idx3-ubyte"
 

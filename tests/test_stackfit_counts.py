@@ -9,8 +9,8 @@ from stackfit_cases import DURATIONS, FAR, FILM, distances, fit_stack_quietly
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import pulses_at, simulate_counts, table_of
-from mtjchar.stackfit.checks import before
-from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
+from mtjchar.stackfit.checks.counts import check_rising_thresholds, divisor_messages
+from mtjchar.stackfit.checks.rates import check_data
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.stackfit.setup import set_up
@@ -41,8 +41,8 @@ def counted(durations, shares=(0.2, 0.8), **options):
 
 def check(*rows, vary=THREE, **options):
     """Messages before a fit of tables; what it refuses is raised."""
-    problem, _, _ = set_up([table_of(one) for one in rows], FILM, vary, options.pop("split", ()), {})
-    return before(problem)
+    setup = set_up([table_of(one) for one in rows], FILM, vary, options.pop("split", ()), {})
+    return check_data(setup.problem)
 
 
 # ---- what pulses determine ----
@@ -133,7 +133,7 @@ def test_thresholds_that_fall_by_their_errors_are_good():
     rows = table_of(thresholds([1e-8, 1e-7], [0.55, 0.5, 0.45])).rows
     for _ in range(200):
         noise = 1.0 + 0.01 * rng.standard_normal(len(rows))
-        rising_thresholds(rows.assign(amplitude_V=rows["amplitude_V"] * noise))
+        check_rising_thresholds(rows.assign(amplitude_V=rows["amplitude_V"] * noise))
 
 
 # ---- trials that were not made ----
@@ -160,22 +160,22 @@ def test_shots_that_were_counted_often(made, factor, rows):
     pulses = pulses_at(FILM, DURATIONS[:1], np.linspace(0.2, 0.8, rows), directions=["p_to_ap"])
     few = simulate_counts(FILM, pulses, np.random.default_rng(12), trials=made)
     many = table_of(few.assign(trials=factor * made, switched=factor * few["switched"])).rows
-    (message,) = shared_divisors(many)
+    (message,) = divisor_messages(many)
     assert f"are multiples of {factor} (p-value" in message
     assert f"too small by a factor of {np.sqrt(factor):.3g}" in message
     # Rows without both outcomes say nothing of the divisor, and never spoil it.
     more = pd.concat([many, many.assign(switched=0), many.assign(switched=many["trials"])])
-    assert shared_divisors(more) == [message]
+    assert divisor_messages(more) == [message]
     # Another file in which it is otherwise does not hide it, nor is it accused.
     other = table_of(few, "other.csv").rows
-    assert shared_divisors(pd.concat([many, other])) == [message]
+    assert divisor_messages(pd.concat([many, other])) == [message]
 
 
 def test_rounded_probabilities_are_no_counts():
     rows = simulate_counts(FILM, pulses_at(FILM, DURATIONS, (0.1, 0.3, 0.7)), np.random.default_rng(13))
     share = rows.pop("switched") / rows["trials"]
-    assert not shared_divisors(table_of(rows.assign(probability=share)).rows)
-    (message,) = shared_divisors(table_of(rows.assign(probability=share.round(2))).rows)
+    assert not divisor_messages(table_of(rows.assign(probability=share)).rows)
+    (message,) = divisor_messages(table_of(rows.assign(probability=share.round(2))).rows)
     assert "multiples of 100 (p-value" in message
     assert "the counts come from rounded probabilities" in message
 
@@ -191,7 +191,7 @@ def test_counts_that_were_made_are_not_suspected(trials, rows):
     for _ in range(300):
         share = 10.0 ** rng.uniform(-np.log10(trials), -0.3, rows)
         table = pd.DataFrame({"file": "a.csv", "trials": trials, "switched": rng.binomial(trials, share)})
-        assert shared_divisors(table) == []
+        assert divisor_messages(table) == []
 
 
 def test_the_same_count_in_each_row_is_no_divisor():
@@ -199,4 +199,4 @@ def test_the_same_count_in_each_row_is_no_divisor():
     rng = np.random.default_rng(15)
     for _ in range(300):
         table = pd.DataFrame({"file": "a.csv", "trials": 20, "switched": rng.binomial(20, 0.5, 4)})
-        assert shared_divisors(table) == []
+        assert divisor_messages(table) == []

@@ -12,7 +12,8 @@ from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, distances, fit_stack
 from mtjchar.errors import InputError
 from mtjchar.physics import long_pulses
 from mtjchar.stackfit import Film, fit_stack, fitted_stack, simulate_loops, table_of
-from mtjchar.stackfit.loops import FieldSteps, coercive_fields, log_staying, steps_of
+from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
+from mtjchar.stackfit.loops import coercive_fields, log_staying
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 

@@ -8,8 +8,8 @@ from stackfit_cases import fit_stack_quietly, written
 from mtjchar.errors import InputError
 from mtjchar.export.tables import csv
 from mtjchar.stackfit import Film, pulses_at, read_table
+from mtjchar.stackfit.data.outcomes import share_of
 from mtjchar.stackfit.model import Pulses, SwitchingModel
-from mtjchar.stackfit.outcomes import share_of
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,8 +68,9 @@ def fit(
     wafer tables for the spread of devices; docs/fitting.md has the formats. FITTED goes into a study.
     """
     from mtjchar import plotting
-    from mtjchar.stackfit import Film, fit_stack, next_measurements, read_tables, write_stack
+    from mtjchar.stackfit import Film, next_measurements, read_tables, write_stack
     from mtjchar.stackfit.design import check_plan
+    from mtjchar.stackfit.fit import solve
     from mtjchar.stackfit.setup import set_up
     from mtjchar.stackfit.stackfile import check_names
     from mtjchar.study import load_stack
@@ -85,11 +85,10 @@ def fit(
         diameter = _mean_diameter(tables)
     film = Film(believed, diameter, 300.0 if temperature is None else temperature)
     varied, split = None if vary is None else _names(vary), _names(per_direction)
+    setup = set_up(tables, film, varied, split, {})
     if narrow is not None:
-        check_plan(set_up(tables, film, varied, split, {})[0], narrow)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are in the report
-        result = fit_stack(tables, film, vary=varied, per_direction=split)
+        check_plan(setup.problem, narrow)
+    result = solve(setup)
     # A terminal has them in the report, and need not have them twice.
     for message in result.messages if as_json or not console.is_terminal else ():
         error_console.print(f"Warning: {message}", style="yellow", highlight=False)

@@ -29,7 +29,6 @@ REFERENCE_TEMPERATURE = 300.0
 TEMPERATURE_RANGE = (233.15, 398.15)
 """Coldest and hottest a device may be, K: -40 and 125 degC."""
 
-
 Demagnetization = Literal["exact", "sato-ishii"]
 """Ways to demagnetizing factors: of the uniformly magnetized cylinder exactly [4]_, or approximately [1]_."""
 

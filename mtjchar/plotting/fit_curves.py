@@ -23,12 +23,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from scipy import stats
 
+from mtjchar.arrays import FloatArray
 from mtjchar.plotting.surfaces import TITLES
 from mtjchar.stackfit import StackFit
-from mtjchar.stackfit.problem import READING_ERROR
+from mtjchar.stackfit.problem import threshold_errors
 from mtjchar.study import DIRECTIONS
-
-FloatArray = npt.NDArray[np.float64]
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":")
@@ -155,11 +154,7 @@ def thresholds_figure(fit: StackFit) -> Figure:
         With thresholds.
     """
     points = points_of(fit, "threshold")
-    errors = points.get("amplitude_error_V", pd.Series(np.nan, index=points.index))
-    errors = errors.fillna(points.get("current_error_A", pd.Series(np.nan, index=points.index)))
-    points = points.assign(
-        error=errors.fillna(READING_ERROR * points["level"]), rate=np.exp(points["ln_error_rate"])
-    )
+    points = points.assign(error=threshold_errors(points), rate=np.exp(points["ln_error_rate"]))
     if points["duration_s"].nunique() < points["rate"].nunique():
         return _thresholds_over_amplitude(fit, points)
     styles = Styles.of(points["rate"], lambda rate: f"{rate:.3g}", "error rate")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,8 +22,6 @@ from mtjchar.plotting.fit_curves import (
 from mtjchar.plotting.surfaces import TITLES
 from mtjchar.stackfit import StackFit, information_map
 from mtjchar.study import DIRECTIONS
-
-FloatArray = npt.NDArray[np.float64]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")  # told apart by all eyes
 

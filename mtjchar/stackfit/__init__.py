@@ -1,14 +1,14 @@
 """Fit a junction and its film to tester data, with uncertainties."""
 
+from mtjchar.stackfit.data.tables import Table, read_table, read_tables, table_of
 from mtjchar.stackfit.design import information_map, next_measurements
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.fit import fit_stack
-from mtjchar.stackfit.model import UNITS as PARAMETERS
+from mtjchar.stackfit.parameters import DEFAULT as VARY
+from mtjchar.stackfit.parameters import UNITS as PARAMETERS
 from mtjchar.stackfit.result import FitWarning, StackFit, compare
-from mtjchar.stackfit.setup import VARY
 from mtjchar.stackfit.simulate import pulses_at, simulate_counts, simulate_loops
 from mtjchar.stackfit.stackfile import fitted_stack, write_stack
-from mtjchar.stackfit.tables import Table, read_table, read_tables, table_of
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 __all__ = [

@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.causes import Cause, Rows, Setting
 from mtjchar.stackfit.likelihood import deviance_moments, deviance_residuals
 from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.patterns import Pattern
-from mtjchar.stackfit.problem import READING_ERROR, Problem, pulse_columns
+from mtjchar.stackfit.problem import Problem, pulse_columns, threshold_errors
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["World", "fit_size", "look", "minimize"]
 
 _NEWTON = 6
 _ROUNDS = 30
@@ -45,7 +45,7 @@ class World:
         """Around the best fit of a problem."""
         residual = problem.residuals(vector)
         others = [kind for kind in problem.data.kinds if kind in ("resistance", "loops")]
-        rest = problem.only(others, problem.free, vector) if others else None
+        rest = problem.only(others, problem.parameters, vector) if others else None
         blocks = tuple(_blocks(problem, vector, residual))
         empty = np.empty((0, 0))
         world = cls(
@@ -54,12 +54,11 @@ class World:
         mean, variance = np.ones(len(residual)), np.full(len(residual), 2.0)
         if len(problem.data.switching):
             own = slice(0, len(problem.data.switching))
-            rows = problem.data.switching
-            trials = rows["trials"].to_numpy(dtype=np.float64)
+            trials = problem.observations.counts.trials
             mean[own], variance[own] = deviance_moments(trials, world._setting(vector, blocks[0]).rate())
         if len(problem.data.loops):
             own = slice(len(residual) - len(problem.data.loops), None)
-            trials = problem.data.loops["trials"].to_numpy(dtype=np.float64)
+            trials = problem.observations.loop_counts.trials
             mean[own], variance[own] = deviance_moments(trials, problem.log_staying(vector))
         slopes = world.slopes(vector, world.unit)
         error = np.sqrt(np.diag(np.linalg.pinv(slopes.T @ slopes, hermitian=True))) * world.unit
@@ -110,32 +109,16 @@ class World:
             return at.rate() if cause is None else cause.effect(size, at)
 
         parts, blocks = [np.empty(0)], iter(self.blocks)
-        if self._counts is not None:
+        known = self.problem.observations
+        if known.pulses is not None:
             log_rate = np.minimum(rate(next(blocks)), -1e-16)
-            parts.append(deviance_residuals(*self._counts, log_rate))
-        if self._measured is not None:
-            amplitude, error, wanted = self._measured
-            parts.append((amplitude - _threshold(next(blocks), wanted, rate)) / error)
+            parts.append(deviance_residuals(*known.counts, log_rate))
+        if known.thresholds is not None:
+            expected = _threshold(next(blocks), known.threshold_log_exponent, rate)
+            parts.append((known.thresholds.amplitude - expected) / known.threshold_errors)
         if self.rest is not None:
             parts.append(self.rest.residuals(vector))
         return np.concatenate(parts)
-
-    @functools.cached_property
-    def _counts(self) -> tuple[FloatArray, FloatArray] | None:
-        """Switched and tried writes of the rows of counts."""
-        rows = self.problem.data.switching
-        if not len(rows):
-            return None
-        return rows["switched"].to_numpy(dtype=np.float64), rows["trials"].to_numpy(dtype=np.float64)
-
-    @functools.cached_property
-    def _measured(self) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-        """Amplitude of the thresholds, its error, and ln(-ln WER)."""
-        rows = self.problem.data.thresholds
-        if not len(rows):
-            return None
-        amplitude = Pulses.of(rows, self.problem.temperature).amplitude
-        return amplitude, _reading(rows), self.problem.threshold_log_exponent
 
     def slopes(self, vector: FloatArray, unit: FloatArray) -> FloatArray:
         """Return derivatives of the residuals by the parameters in units."""
@@ -197,7 +180,7 @@ def _blocks(problem: Problem, vector: FloatArray, residual: FloatArray) -> list[
             solved = _log_rate_of(own, switched, trials)
         else:
             solved = rows["ln_error_rate"].to_numpy(dtype=np.float64)
-            pulses = pulses.at(pulses.amplitude - own * _reading(rows))
+            pulses = pulses.at(pulses.amplitude - own * threshold_errors(rows))
         table = model.log_error_rate(values, pulses)
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = solved / table
@@ -249,17 +232,6 @@ def _log_rate_of(residual: FloatArray, switched: FloatArray, trials: FloatArray)
         rises = deviance_residuals(switched, trials, rate) < residual
         low, high = np.where(rises, middle, low), np.where(rises, high, middle)
     return np.asarray(-np.logaddexp(0.0, -0.5 * (low + high)))
-
-
-def _reading(rows: pd.DataFrame) -> FloatArray:
-    """Errors of thresholds, as the fit takes them."""
-    error, amplitude = (
-        rows.get(f"{first}_V", pd.Series(np.nan, index=rows.index)).fillna(
-            rows.get(f"{second}_A", pd.Series(np.nan, index=rows.index))
-        )
-        for first, second in (("amplitude_error", "current_error"), ("amplitude", "current"))
-    )
-    return np.asarray(error.fillna(READING_ERROR * amplitude), dtype=np.float64)
 
 
 def _threshold(rows: Rows, wanted: FloatArray, rate: Callable[[Rows, Pulses], FloatArray]) -> FloatArray:

@@ -12,6 +12,7 @@ from mtjchar.stackfit.causes import (
     Effect,
     Rows,
     added,
+    after_place,
     amplitude_factor,
     amplitude_offset,
     back_hopping,
@@ -25,7 +26,6 @@ from mtjchar.stackfit.causes import (
     heating,
     in_proportion,
     labelled,
-    late,
     mixed_populations,
     multiplied,
     other_law,
@@ -42,7 +42,8 @@ from mtjchar.stackfit.causes import (
     with_stability,
 )
 from mtjchar.stackfit.problem import Problem
-from mtjchar.stackfit.setup import root_of
+
+__all__ = ["causes_of"]
 
 _FILES = 6  # files or devices that are tried as being different
 _HOPPING = (8.0, 20.0)  # powers of the amplitude: failures at the very largest ones
@@ -176,7 +177,7 @@ def _of_outcomes(blocks: Sequence[Rows]) -> list[Cause]:
 
 
 def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
-    taken, film = {root_of(name) for name in problem.free}, problem.model.film
+    taken, film = {parameter.root for parameter in problem.parameters}, problem.model.film
     volts = any(rows.pulses.voltage.any() for rows in blocks)
     found = [
         Cause(
@@ -322,7 +323,9 @@ def _warmer_part(place: float) -> Cause:
             "the rows on (a temperature left out)"
         )
 
-    return Cause("two parts", words, warmer(late(place)), 2.0, (-150.0, 300.0), (-30.0, -10.0, 10.0, 30.0))
+    return Cause(
+        "two parts", words, warmer(after_place(place)), 2.0, (-150.0, 300.0), (-30.0, -10.0, 10.0, 30.0)
+    )
 
 
 def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
@@ -347,7 +350,7 @@ def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
             Cause(
                 "two parts",
                 _percent(words.format(text, 100.0 * place)),
-                in_proportion(change, late(place)),
+                in_proportion(change, after_place(place)),
                 0.01,
                 (-0.8, 0.8),
             )

@@ -6,19 +6,55 @@ model itself. `mtjchar.stackfit.diagnosis` asks how much better the data are des
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.parameters import Values, names_of
 
-FloatArray = npt.NDArray[np.float64]
-Values = Mapping[str, Any]  # a number, or an array with one value a row
+__all__ = [
+    "ARROWS",
+    "Cause",
+    "Effect",
+    "Rows",
+    "Setting",
+    "added",
+    "after_place",
+    "amplitude_factor",
+    "amplitude_offset",
+    "back_hopping",
+    "ceiling",
+    "clipping",
+    "dead_time",
+    "direction_time",
+    "duration_law",
+    "edges",
+    "floor",
+    "heating",
+    "in_proportion",
+    "labelled",
+    "mixed_populations",
+    "multiplied",
+    "other_law",
+    "polarity",
+    "power_law",
+    "read_errors",
+    "scaled",
+    "series_resistance",
+    "stuck",
+    "thermometer",
+    "voltage_anisotropy",
+    "warmer",
+    "with_anisotropy",
+    "with_current",
+    "with_stability",
+]
 
 _LEAST = 1e-300  # error rate: its logarithm stays finite
 
@@ -118,9 +154,10 @@ class Cause:
         return (size / self.unit) ** 2 if self.even else size / self.unit
 
 
-def scaled(values: Values, name: str, factor: FloatArray | float) -> dict[str, Any]:
+def scaled(values: Values, root: str, factor: FloatArray | float) -> dict[str, Any]:
     """Return values with one of the device's multiplied, in both directions."""
-    return {key: value * factor if key.startswith(name) else value for key, value in values.items()}
+    names = names_of(root)
+    return {name: value * factor if name in names else value for name, value in values.items()}
 
 
 def with_anisotropy(values: Values, factor: FloatArray) -> dict[str, Any]:
@@ -168,8 +205,8 @@ def dead_time(size: float, at: Setting) -> FloatArray:
 
 def edges(size: float, at: Setting) -> FloatArray:
     """Take a time (s) off the area of each pulse, by its amplitude."""
-    lost = _factor(-size / at.pulses.duration)
-    return at.rate(pulses=at.pulses.at(at.pulses.amplitude * lost))
+    kept = _factor(-size / at.pulses.duration)
+    return at.rate(pulses=at.pulses.at(at.pulses.amplitude * kept))
 
 
 def series_resistance(size: float, at: Setting) -> FloatArray:
@@ -238,18 +275,18 @@ def direction_time(size: float, at: Setting) -> FloatArray:
 # ---- outcomes ----
 
 
-def _lost(chance: FloatArray | float, log_rate: FloatArray) -> FloatArray:
+def _with_missed_writes(chance: FloatArray | float, log_rate: FloatArray) -> FloatArray:
     """Let writes fail with that chance though they would have switched."""
     rate = np.exp(log_rate)
     return np.log(np.maximum(rate + chance * (1.0 - rate), _LEAST))
 
 
-def _gained(chance: FloatArray | float, log_rate: FloatArray) -> FloatArray:
+def _with_false_switches(chance: FloatArray | float, log_rate: FloatArray) -> FloatArray:
     """Count writes as switched with that chance though they failed."""
     return np.asarray(log_rate + np.log(np.maximum(1.0 - np.asarray(chance), 1e-12)))
 
 
-def _where(at: Setting, direction: str | None) -> FloatArray:
+def _in_direction(at: Setting, direction: str | None) -> FloatArray:
     if direction is None:
         return np.ones_like(at.pulses.amplitude)
     return np.where(at.pulses.reverse == (direction == "ap_to_p"), 1.0, 0.0)
@@ -257,12 +294,12 @@ def _where(at: Setting, direction: str | None) -> FloatArray:
 
 def ceiling(direction: str | None) -> Effect:
     """Return the effect of a share of writes that never switch."""
-    return lambda size, at: _lost(size * _where(at, direction), at.rate())
+    return lambda size, at: _with_missed_writes(size * _in_direction(at, direction), at.rate())
 
 
 def floor(direction: str | None) -> Effect:
     """Return the effect of a share of writes that have switched before the pulse."""
-    return lambda size, at: _gained(size * _where(at, direction), at.rate())
+    return lambda size, at: _with_false_switches(size * _in_direction(at, direction), at.rate())
 
 
 def read_errors(size: float, at: Setting) -> FloatArray:
@@ -276,7 +313,9 @@ def stuck(state: str) -> Effect:
     away, towards = ("p_to_ap", "ap_to_p") if state == "P" else ("ap_to_p", "p_to_ap")
 
     def effect(size: float, at: Setting) -> FloatArray:
-        return _gained(size * _where(at, towards), _lost(size * _where(at, away), at.rate()))
+        return _with_false_switches(
+            size * _in_direction(at, towards), _with_missed_writes(size * _in_direction(at, away), at.rate())
+        )
 
     return effect
 
@@ -285,8 +324,8 @@ def back_hopping(direction: str | None, power: float) -> Effect:
     """Return the effect of failures that rise with a power of the amplitude."""
 
     def effect(size: float, at: Setting) -> FloatArray:
-        chance = size * np.minimum(at.rows.share, 1.2) ** power * _where(at, direction)
-        return _lost(np.minimum(chance, 0.999), at.rate())
+        chance = size * np.minimum(at.rows.share, 1.2) ** power * _in_direction(at, direction)
+        return _with_missed_writes(np.minimum(chance, 0.999), at.rate())
 
     return effect
 
@@ -322,7 +361,7 @@ def in_proportion(
     return lambda size, at: at.rate(change(at.values, _factor(size * place(at))))
 
 
-def late(place: float) -> Callable[[Setting], FloatArray]:
+def after_place(place: float) -> Callable[[Setting], FloatArray]:
     """Return 1 for rows after a place in their file, 0 for those before."""
     return lambda setting: np.where(setting.rows.order > 2.0 * place - 1.0, 1.0, 0.0)
 

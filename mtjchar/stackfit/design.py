@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.stackfit.model import Pulses, log_exponent_at
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.result import StackFit
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements"]
 
 SHARES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
 """Shares of writes that succeed at the candidates that are tried where no amplitudes are given."""

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.stackfit.cause_fits import World, fit_size, look
 from mtjchar.stackfit.cause_list import causes_of
 from mtjchar.stackfit.causes import Cause, Setting
@@ -30,7 +30,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.patterns import Pattern, patterns_of, runs_chance
 from mtjchar.stackfit.problem import Data, Problem
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["FALSE_ALARMS", "SYSTEMATIC", "Diagnosis", "Finding", "diagnose"]
 
 FALSE_ALARMS = 1e-3
 """Largest false-alarm rate of all tests together, for a fit that describes its data."""
@@ -224,7 +224,7 @@ def _outliers(world: World) -> list[Finding]:
     return [Finding("outliers", words, penalized, _explained(world, penalized), 0.0)]
 
 
-def _row_names(data: Data, rows: Sequence[int] | npt.NDArray[np.intp]) -> list[str]:
+def _row_names(data: Data, rows: Sequence[int] | IndexArray) -> list[str]:
     names = [
         f"{row.get('file', 'data')}, line {row.get('line', k + 1)}"
         for table in data

@@ -7,16 +7,16 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.cause_fits import World, minimize
 from mtjchar.stackfit.causes import Rows
-from mtjchar.stackfit.model import suffixed
+from mtjchar.stackfit.parameters import directional_name
 from mtjchar.stackfit.problem import Data, Problem
 from mtjchar.stackfit.search import minimize_solved
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["Exchange", "exchange"]
 
 _AS_WELL = 4.0  # deviance
 _FALL, _BETTER = 25.0, 0.5  # of the deviance, from which on the labels look wrong
@@ -79,7 +79,7 @@ def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
     different = tuple(
         name for k, name in enumerate(problem.free) if abs(found[k] - vector[k]) > _DIFFERENT * error[k]
     )
-    forward, backward = (values.get(suffixed("critical_current", one)) for one in DIRECTIONS)
+    forward, backward = (values.get(directional_name("critical_current", one)) for one in DIRECTIONS)
     if forward is not None and backward is not None and forward < 0.98 * backward:
         # The torque is the weaker one in P: this is no better guess than the labels.
         different = ()
@@ -112,7 +112,7 @@ def _exchanged(problem: Problem) -> Problem:
             for rows in problem.data
         )
     )
-    return dataclasses.replace(problem, data=data, correction=None)
+    return problem.with_data(data)
 
 
 def _plain(rows: Rows) -> Rows:
@@ -129,11 +129,12 @@ def _starts(problem: Problem, vector: FloatArray) -> list[FloatArray]:
     """Places from which the exchanged data are fitted: values go from one direction to the other."""
     values = dict(zip(problem.free, vector, strict=True))
     turned = vector.copy()
-    for k, name in enumerate(problem.free):
-        for one, other in (DIRECTIONS, DIRECTIONS[::-1]):
-            if name.endswith(one):
-                turned[k] = values.get(name.removesuffix(one) + other, vector[k])
-        if name == "offset_field":
+    opposite: dict[str, str] = dict(zip(DIRECTIONS, reversed(DIRECTIONS), strict=True))
+    for k, parameter in enumerate(problem.parameters):
+        if parameter.direction is not None:
+            name = directional_name(parameter.root, opposite[parameter.direction])
+            turned[k] = values.get(name, vector[k])
+        if parameter.root == "offset_field":
             turned[k] = -vector[k]
     asymmetries = (None, 1.0, 1.3) if "slonczewski_lambda" in problem.free else (None,)
     volts = any(rows is not None and rows.voltage.any() for rows in (problem.pulses,))
@@ -142,10 +143,10 @@ def _starts(problem: Problem, vector: FloatArray) -> list[FloatArray]:
         _CURRENTS if volts else (1.0,), asymmetries, (turned, vector)
     ):
         start = base.copy()
-        for k, name in enumerate(problem.free):
-            if name.startswith("critical_current"):
+        for k, parameter in enumerate(problem.parameters):
+            if parameter.root == "critical_current":
                 start[k] *= factor
-            if name == "slonczewski_lambda" and asymmetry is not None:
+            if parameter.root == "slonczewski_lambda" and asymmetry is not None:
                 start[k] = asymmetry
         if not any(np.array_equal(start, one) for one in starts):
             starts.append(start)

@@ -19,6 +19,8 @@ from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
 
+__all__ = ["Device", "Film", "FilmValues"]
+
 FloatArray = npt.NDArray[np.float64]
 
 

@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 
 import lmfit
 import numpy as np
-import numpy.typing as npt
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import checks, fit_checks
+from mtjchar.stackfit.checks.fit import check_fit
+from mtjchar.stackfit.checks.rates import check_data
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.diagnosis import diagnose
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.minimize import Minimum, inverse
-from mtjchar.stackfit.problem import FITTED_KINDS, Problem
+from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.profile import Interval, profile_intervals
 from mtjchar.stackfit.result import FitWarning, StackFit
 from mtjchar.stackfit.search import corrected, minimize_solved, scales, search
-from mtjchar.stackfit.setup import TOLD_BY, set_up
-from mtjchar.stackfit.stackfile import of_directions
-from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.setup import FitSetup, set_up
+from mtjchar.stackfit.stackfile import merged_current_message
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["fit_stack", "solve"]
 
 _SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
 _LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
@@ -87,39 +87,49 @@ def fit_stack(
         other, directions that look swapped, loops and pulses that do not go together, parameters at their
         bounds or undetermined.
     """
-    problem, first, wafer = set_up(tables, film, vary, per_direction, start or {})
-    warned = [*checks.before(problem), *(wafer.messages if wafer is not None else ())]
-    _check_sensitive(problem, first)
-    best = search(problem, first, starts)
-    fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
-    parameters = _parameters(fit, first)
-    fit = dataclasses.replace(fit, params=parameters, tables=tuple(_sorted(tables)), wafer=wafer)
-    messages = (*warned, *fit_checks.after(fit), *of_directions(fit))
-    for message in messages:
+    fit = solve(set_up(tables, film, vary, per_direction, start or {}), starts=starts, intervals=intervals)
+    for message in fit.messages:
         warnings.warn(message, FitWarning, stacklevel=2)
-    return dataclasses.replace(fit, messages=messages)
+    return fit
 
 
-def _sorted(tables: Sequence[Table]) -> list[Table]:
-    """Tables that count, those of wafers last."""
-    return sorted(
-        (table for table in tables if table.kind in (*FITTED_KINDS, "wafer")),
-        key=lambda table: table.kind == "wafer",
-    )
+def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackFit:
+    """Fit what is set up; what `fit_stack` warns of is in the messages of the result.
+
+    Parameters
+    ----------
+    setup : FitSetup
+    starts : int, optional
+    intervals : bool, optional
+        As of `fit_stack`.
+
+    Raises
+    ------
+    InputError
+        For data that cannot tell what is asked.
+    """
+    problem, wafer = setup.problem, setup.wafer
+    warned = [*check_data(problem), *(wafer.messages if wafer is not None else ())]
+    _check_sensitive(problem, setup.start)
+    best = search(problem, setup.start, starts)
+    fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
+    parameters = _parameters(fit, setup.start)
+    fit = dataclasses.replace(fit, params=parameters, tables=setup.tables, wafer=wafer)
+    return dataclasses.replace(fit, messages=(*warned, *check_fit(fit), *merged_current_message(fit)))
 
 
 def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
     """Refuse parameters that change nothing in these data."""
     start = np.array([first[name] for name in problem.free])
     at_start = problem.residuals(start)
-    for k, name in enumerate(problem.free):
-        low, high = problem.bounds[name]
+    for k, parameter in enumerate(problem.parameters):
+        low, high = problem.bounds[parameter.name]
         moved = start.copy()
         moved[k] = start[k] + 0.05 * (high - start[k] if high - start[k] > start[k] - low else low - start[k])
         if np.array_equal(problem.residuals(moved), at_start):
             raise InputError(
-                "vary", value=name, allowed="parameters that these data depend on",
-                remedy=f"{' or '.join(TOLD_BY.get(name, ()))} tables would tell; but currents do not show "
+                "vary", value=parameter.name, allowed="parameters that these data depend on",
+                remedy=f"{' or '.join(parameter.tables)} tables would tell; but currents do not show "
                 "resistances where the torque goes with them, nor voltages the TMR where it goes with those, "
                 "and one direction does not show an asymmetry.",
             )  # fmt: skip

@@ -18,12 +18,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from mtjchar.physics import rate_table
 from mtjchar.stackfit.film import Device
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["ATTEMPT_TIME", "SHORTEST", "LinearExponent", "linear_exponent"]
 
 ATTEMPT_TIME = 1e-9
 """tau_0, s."""

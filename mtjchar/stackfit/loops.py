@@ -19,66 +19,22 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.interpolate import make_interp_spline
 
-from mtjchar.errors import InputError
+from mtjchar.arrays import FloatArray
 from mtjchar.physics import rate_table
-from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.data.field_steps import LEAST_EVENTS, FieldSteps
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+__all__ = ["FieldScale", "LogRate", "coercive_fields", "field_scale", "log_staying", "scatter"]
+
 LogRate = Callable[[FloatArray, float], FloatArray]
 
-_LEAST_EVENTS = 10  # in each branch, to see a distribution
-_ASTRAY = 0.1  # share of switches against the field, or while it stands still: noise between two states
-_OF_ROW = ("sweep_rate_T_per_s", "temperature_K", "device")
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(3)
 _CURVE = 129  # points of the rate over the field: a cubic through them is within 1e-3 of its logarithm
-
-
-@dataclass(frozen=True)
-class FieldSteps:
-    """Steps of the field in which a device could leave its state, arrays of one shape.
-
-    Attributes
-    ----------
-    start, stop : ndarray
-        Applied field at both ends, T: positive towards the state that is switched to.
-    towards_p : ndarray
-        1 where the switch is to P, -1 where it is to AP.
-    rate : ndarray
-        Sweep rate, T/s.
-    temperature : ndarray
-        K.
-    """
-
-    start: FloatArray
-    stop: FloatArray
-    towards_p: FloatArray
-    rate: FloatArray
-    temperature: FloatArray
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame, temperature: float) -> FieldSteps:
-        """From rows of `steps_of`; a row without temperature is at that one."""
-        kelvin = rows.get("temperature_K", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=np.float64)
-        return cls(
-            start=rows["start_T"].to_numpy(dtype=np.float64),
-            stop=rows["stop_T"].to_numpy(dtype=np.float64),
-            towards_p=rows["towards_p"].to_numpy(dtype=np.float64),
-            rate=rows["sweep_rate_T_per_s"].to_numpy(dtype=np.float64),
-            temperature=np.where(np.isfinite(kelvin), kelvin, temperature),
-        )
-
-    @property
-    def reverse(self) -> BoolArray:
-        """Where the switch is from AP to P."""
-        return self.towards_p > 0.0
 
 
 def log_staying(
@@ -111,90 +67,6 @@ def log_staying(
         own = stability == delta
         rate[own] = np.exp(make_interp_spline(places, log_rate(places, float(delta)))(h[own]))
     return np.asarray(-(rate @ _WEIGHTS) * 0.5 * width / steps.rate / relaxation_time)
-
-
-def steps_of(table: Table) -> pd.DataFrame:
-    """Cut loops into steps of the field.
-
-    Parameters
-    ----------
-    table : Table
-        Of the kind loops, rows in the order of the sweep; several loops one after the other. The field may be
-        counted either way: whether it makes the layers parallel when it rises shows in the switches.
-
-    Returns
-    -------
-    DataFrame
-        One row a step that was taken in the old state: ``start_T`` and ``stop_T``, positive towards the state
-        that is switched to; ``towards_p``, 1 or -1; ``sweep_rate_T_per_s``; ``trials`` and ``switched``, how
-        often the step was taken in the old state and how often that was left in it; ``upwards``, 1 where the
-        field of the table rises, else -1; ``file`` and the first ``line``.
-
-    Raises
-    ------
-    InputError
-        If the resistance does not change between two states, the sweep rate is missing, switches do not go
-        with the field, or there are fewer than ten in a branch.
-    """
-    rows = table.rows
-    if "sweep_rate_T_per_s" not in rows:
-        raise InputError(
-            f"{table.path}: sweep_rate", value="missing", allowed="a column such as sweep_rate_mT_per_s",
-            remedy='Or one for all rows in a file for --columns: [values] sweep_rate = "10 mT/s".',
-        )  # fmt: skip
-    field, antiparallel = rows["field_T"].to_numpy(dtype=np.float64), _antiparallel(table)
-    switches = antiparallel[1:] != antiparallel[:-1]
-    towards_p = np.where(antiparallel[:-1], 1.0, -1.0)
-    upwards = towards_p * _polarity(table, (towards_p * np.sign(np.diff(field)))[switches])
-    later = rows.iloc[1:].reset_index(drop=True)
-    taken = pd.DataFrame(
-        {
-            # Sums of rounding would keep equal steps apart.
-            "start_T": (upwards * field[:-1]).round(7), "stop_T": (upwards * field[1:]).round(7),
-            "towards_p": towards_p, "upwards": upwards,
-            **{name: later[name] for name in _OF_ROW if name in later},
-            "trials": 1.0, "switched": switches.astype(float), "file": later["file"], "line": later["line"],
-        }
-    )  # fmt: skip
-    taken = taken[taken["stop_T"] > taken["start_T"]]
-    counts = taken[taken["switched"] > 0.0].groupby("upwards").size()
-    for branch, way in (("upwards", 1.0), ("downwards", -1.0)):
-        if counts.get(way, 0) < _LEAST_EVENTS:
-            raise InputError(
-                f"{table.path}: switches {branch}", value=int(counts.get(way, 0)),
-                allowed=f"at least {_LEAST_EVENTS}, to see how they scatter", remedy="Repeat the loop.",
-            )  # fmt: skip
-    totals = {"trials": "sum", "switched": "sum", "line": "min"}
-    same = [name for name in taken if name not in totals]
-    return taken.groupby(same, as_index=False, dropna=False).agg(totals)
-
-
-def _antiparallel(table: Table) -> BoolArray:
-    """State of each row."""
-    resistance = table.rows["resistance_ohm"].to_numpy(dtype=np.float64)
-    low, high = np.quantile(resistance, [0.05, 0.95])
-    if high < 1.05 * low:
-        raise InputError(
-            f"{table.path}: resistance", value=f"{low:.4g} to {high:.4g} ohm", allowed="two states",
-            remedy="The field does not switch the device; sweep it further.",
-        )  # fmt: skip
-    return np.asarray(resistance > 0.5 * (low + high))
-
-
-def _polarity(table: Table, moved: FloatArray) -> float:
-    """Return 1 where a rising field makes the layers parallel, else -1.
-
-    Switches vote: 1 where the field rose before one to P or fell before one to AP, -1 the other way round.
-    """
-    polarity = float(np.sign(np.sum(moved)))
-    astray = np.count_nonzero(moved != polarity) if polarity else len(moved)
-    if astray > _ASTRAY * len(moved):
-        raise InputError(
-            f"{table.path}: switches that do not go with the field", value=f"{astray} of {len(moved)}",
-            allowed=f"at most {_ASTRAY:.0%}: to P while the field moves one way, to AP while the other",
-            remedy="Rows have to be in the order of the sweep, one row a field.",
-        )  # fmt: skip
-    return polarity
 
 
 def coercive_fields(steps: pd.DataFrame) -> pd.DataFrame:
@@ -232,6 +104,23 @@ def coercive_fields(steps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
+class FieldScale(NamedTuple):
+    """Mean coercive field of loops, and the field that shifts them, positive towards P; T."""
+
+    coercive: float
+    offset: float
+
+
+def field_scale(loops: pd.DataFrame) -> FieldScale:
+    """Scale of the fields of loops, from rows of `mtjchar.stackfit.data.field_steps.steps_of`."""
+    fields = coercive_fields(loops)
+    # A loop is centred where the applied field cancels the other one.
+    offset = -fields["polarity"] * fields["center"]
+    return FieldScale(
+        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
+    )
+
+
 def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
     """Compare how switching fields scatter with what the model says.
 
@@ -256,7 +145,7 @@ def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
         log, place, count = (
             ordered[name].to_numpy(dtype=np.float64) for name in ("log", "place", "switched")
         )
-        if count.sum() < _LEAST_EVENTS:
+        if count.sum() < LEAST_EVENTS:
             continue
         leaves = np.exp(np.cumsum(log) - log) * -np.expm1(log)
         observed, expected = (

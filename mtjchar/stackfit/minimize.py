@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from mtjchar.arrays import BoolArray, FloatArray
+
+__all__ = ["Minimum", "Residuals", "distance_left", "inverse", "jacobian", "minimize"]
+
 Residuals = Callable[[FloatArray], FloatArray]
 
 _STEP = 1e-2  # of a derivative, in natural sizes; third differences are below 1e-4 of first ones

@@ -7,50 +7,29 @@ voltage is constant under voltage drive and changes with the resistance under cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.physics import rate_table, tunneling
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
+from mtjchar.stackfit.data.field_steps import FieldSteps
 from mtjchar.stackfit.film import Device, Film, FilmValues
-from mtjchar.stackfit.loops import FieldSteps, log_staying
+from mtjchar.stackfit.loops import log_staying
+from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-Values = Mapping[str, Any]
-
-UNITS = {
-    "stability": "",
-    "critical_current": "A",
-    "relaxation_time": "s",
-    "slonczewski_lambda": "",
-    "offset_field": "T",
-    "anisotropy_field": "T",
-    "resistance_area_product": "ohm*m^2",
-    "tmr": "",
-    "tmr_half_bias": "V",
-}
-"""Parameters of the model, and their units."""
-
-DIRECTIONAL = ("stability", "critical_current", "relaxation_time")
-"""Those that can have a value of their own in each direction."""
+__all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
 
 _POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
-
-
-def suffixed(name: str, direction: str) -> str:
-    """Name of a parameter that has a value of its own in each direction."""
-    return f"{name}_{direction}"
 
 
 class Rows(Protocol):
@@ -374,5 +353,5 @@ def log_exponent_at(probability: npt.ArrayLike) -> FloatArray:
 
 
 def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
-    forward, backward = (values.get(suffixed(name, one), values.get(name, np.nan)) for one in DIRECTIONS)
+    forward, backward = (value_in(values, name, direction) for direction in DIRECTIONS)
     return np.asarray(np.where(reverse, backward, forward))

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.stackfit.causes import ARROWS, Rows, Setting
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+__all__ = ["Pattern", "patterns_of", "runs_chance"]
 
 _CUTS = 6  # places at which a quantity is cut in two, at most
 _LEVELS = 8  # values of a quantity that are tested one by one, at most

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import MissingToolError
 from mtjchar.files import write_bytes
 from mtjchar.stackfit.result import StackFit
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["corner_figure", "posterior"]
 
 _WALKERS_PER_PARAMETER = 8
 

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import least_squares
 
+from mtjchar.arrays import FloatArray
+from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
-from mtjchar.stackfit.loops import FieldSteps, steps_of
 from mtjchar.stackfit.model import Pulses, SwitchingModel
-from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.parameters import FITTED_KINDS, OF_RESISTANCE, Parameter, Values, directional_name
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
-Values = Mapping[str, Any]
+__all__ = [
+    "READING_ERROR",
+    "Between",
+    "Correction",
+    "Counts",
+    "Data",
+    "Observations",
+    "Problem",
+    "largest_current",
+    "nominal_values",
+    "pulse_columns",
+    "pulse_temperatures",
+    "resistance_errors",
+    "resistances_at",
+    "threshold_errors",
+]
 
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error
-FITTED_KINDS = ("switching", "thresholds", "resistance", "loops")
-_OF_RESISTANCE = ("resistance_area_product", "tmr", "tmr_half_bias")
 
 
 class Data(NamedTuple):
@@ -120,40 +133,31 @@ class Between(NamedTuple):
         return np.asarray((1.0 - share) * self.near.at(vector) + share * self.far.at(vector))
 
 
+class Counts(NamedTuple):
+    """Writes, or loops, that switched, and those that were tried; one value a row."""
+
+    switched: FloatArray
+    trials: FloatArray
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Counts:
+        """From the columns of rows."""
+        return cls(*(rows[name].to_numpy(dtype=np.float64) for name in ("switched", "trials")))
+
+
 @dataclass(frozen=True)
-class Problem:
-    """Residuals of data over free parameters.
+class Observations:
+    """Rows of all tables, and what a fit takes from them as arrays, which are made once.
 
     Attributes
     ----------
     data : Data
-    model : SwitchingModel
-    free : tuple of str
-        Names of the free parameters, in the order of `vector`.
-    fixed : dict
-        Values of the others that do not follow from the free ones.
-    tied : frozenset of str
-        Relaxation time and critical current where damping and polarization of the stack are kept.
-    bounds : dict
-        Of the free parameters.
     temperature : float
-        K, at which the device parameters are given.
-    correction : Correction, Between or None
-        Takes `residuals` from the table to the solver.
+        K, of rows without one.
     """
 
     data: Data
-    model: SwitchingModel
-    free: tuple[str, ...]
-    fixed: dict[str, float]
-    tied: frozenset[str]
-    bounds: dict[str, tuple[float, float]]
     temperature: float
-    correction: Correction | Between | None = None
-
-    def corrected(self, correction: Correction | Between | None) -> Problem:
-        """Return the same problem with another correction of the table."""
-        return dataclasses.replace(self, correction=correction)
 
     @functools.cached_property
     def pulses(self) -> Pulses | None:
@@ -161,13 +165,140 @@ class Problem:
         return Pulses.of(self.data.switching, self.temperature) if len(self.data.switching) else None
 
     @functools.cached_property
+    def counts(self) -> Counts:
+        """Of the switching rows."""
+        return Counts.of(self.data.switching)
+
+    @functools.cached_property
     def thresholds(self) -> Pulses | None:
         """Of the thresholds."""
         return Pulses.of(self.data.thresholds, self.temperature) if len(self.data.thresholds) else None
 
     @functools.cached_property
-    def _steps(self) -> FieldSteps | None:
+    def threshold_errors(self) -> FloatArray:
+        """Standard errors of the thresholds, V or A."""
+        return threshold_errors(self.data.thresholds)
+
+    @functools.cached_property
+    def threshold_log_exponent(self) -> FloatArray:
+        """ln(-ln WER) of the thresholds."""
+        return np.asarray(np.log(-self.data.thresholds["ln_error_rate"].to_numpy(dtype=np.float64)))
+
+    @functools.cached_property
+    def resistance(self) -> FloatArray:
+        """Measured resistances, ohm."""
+        return self.data.resistance["resistance_ohm"].to_numpy(dtype=np.float64)
+
+    @functools.cached_property
+    def reads(self) -> Pulses:
+        """Voltages at which resistances were measured, in AP where `reverse`."""
+        rows = self.data.resistance
+        count = len(rows)
+        return Pulses(
+            np.abs(rows["voltage_V"].to_numpy(dtype=np.float64)),
+            np.ones(count, dtype=bool),
+            np.ones(count),
+            (rows["state"] == "ap").to_numpy(),
+            np.full(count, self.temperature),
+        )
+
+    @functools.cached_property
+    def steps(self) -> FieldSteps | None:
+        """Of the loops."""
         return FieldSteps.of(self.data.loops, self.temperature) if len(self.data.loops) else None
+
+    @functools.cached_property
+    def loop_counts(self) -> Counts:
+        """Of the steps of the loops."""
+        return Counts.of(self.data.loops)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Residuals of data over free parameters.
+
+    Attributes
+    ----------
+    observations : Observations
+    model : SwitchingModel
+    parameters : tuple of Parameter
+        The free ones, in the order of `vector`.
+    fixed : dict
+        Values of the others that do not follow from the free ones.
+    tied : frozenset of str
+        Relaxation time and critical current where damping and polarization of the stack are kept.
+    bounds : dict
+        Of the free parameters.
+    resistance_errors : ndarray
+        Standard errors of the resistances, ohm; see `resistance_errors`.
+    correction : Correction, Between or None
+        Takes `residuals` from the table to the solver.
+    """
+
+    observations: Observations
+    model: SwitchingModel
+    parameters: tuple[Parameter, ...]
+    fixed: dict[str, float]
+    tied: frozenset[str]
+    bounds: dict[str, tuple[float, float]]
+    resistance_errors: FloatArray
+    correction: Correction | Between | None = None
+
+    @classmethod
+    def of(
+        cls,
+        data: Data,
+        model: SwitchingModel,
+        parameters: Sequence[Parameter],
+        fixed: dict[str, float],
+        tied: frozenset[str],
+        bounds: dict[str, tuple[float, float]],
+        temperature: float,
+    ) -> Problem:
+        """Make the problem of data; `temperature` (K) is that at which device parameters are given."""
+        observations = Observations(data, temperature)
+        errors = resistance_errors(observations, model, [one.name for one in parameters], fixed)
+        return cls(observations, model, tuple(parameters), fixed, tied, bounds, errors)
+
+    @property
+    def data(self) -> Data:
+        """Rows of all tables."""
+        return self.observations.data
+
+    @property
+    def temperature(self) -> float:
+        """At which the device parameters are given, K."""
+        return self.observations.temperature
+
+    @property
+    def pulses(self) -> Pulses | None:
+        """Of the switching rows."""
+        return self.observations.pulses
+
+    @property
+    def thresholds(self) -> Pulses | None:
+        """Of the thresholds."""
+        return self.observations.thresholds
+
+    @functools.cached_property
+    def free(self) -> tuple[str, ...]:
+        """Names of the free parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def directions(self) -> tuple[str | None, ...]:
+        """Those in which a device has values of its own: both, or None for one device in both."""
+        return DIRECTIONS if any(parameter.direction for parameter in self.parameters) else (None,)
+
+    def with_data(self, data: Data) -> Problem:
+        """Return the problem of other data, whose table is not corrected."""
+        return Problem.of(
+            data, self.model, self.parameters, self.fixed, self.tied, self.bounds, self.temperature
+        )
+
+    def corrected(self, correction: Correction | Between | None) -> Problem:
+        """Return the same problem with another correction of the table."""
+        return dataclasses.replace(self, correction=correction)
 
     @property
     def rows(self) -> int:
@@ -193,22 +324,22 @@ class Problem:
         if film is None or not self.tied:
             return values
         nominal = film.nominal()
-        split = any(name.endswith(DIRECTIONS) for name in self.free)
-        for suffix in (f"_{one}" for one in DIRECTIONS) if split else ("",):
+        for direction in self.directions:
             stability, time = (
-                values.get(f"{name}{suffix}", values.get(name)) for name in ("stability", "relaxation_time")
+                values.get(directional_name(root, direction), values.get(root))
+                for root in ("stability", "relaxation_time")
             )
             if stability is None:
                 continue
             if "relaxation_time" in self.tied:
                 # The same damping: t_D falls as the anisotropy field rises.
                 time = nominal.relaxation_time * nominal.stability / stability
-                values[f"relaxation_time{suffix}"] = time
+                values[directional_name("relaxation_time", direction)] = time
             if "critical_current" in self.tied and time is not None:
                 # The same polarization: Ic0 ~ alpha Delta.
                 damping = np.nan_to_num(film.damping(stability, time), nan=film.stack.damping)
                 share = stability * damping / (nominal.stability * film.stack.damping)
-                values[f"critical_current{suffix}"] = nominal.critical_current * share
+                values[directional_name("critical_current", direction)] = nominal.critical_current * share
         return values
 
     def residuals(self, vector: FloatArray) -> FloatArray:
@@ -223,8 +354,8 @@ class Problem:
         ndarray, shape (rows,) or (sets, rows)
             By the table of error rates, with `correction`.
         """
-        found = self._residuals(vector, solved=False)
-        return found if self.correction is None else found + self.correction.at(vector)
+        by_table = self._residuals(vector, solved=False)
+        return by_table if self.correction is None else by_table + self.correction.at(vector)
 
     def solved_residuals(self, vector: FloatArray) -> FloatArray:
         """Return what `residuals` does, by the Fokker-Planck equation itself.
@@ -234,32 +365,26 @@ class Problem:
         return self._residuals(vector, solved=True)
 
     def _residuals(self, vector: FloatArray, *, solved: bool) -> FloatArray:
-        values, parts = self.values(vector), []
+        values, rows, parts = self.values(vector), self.observations, []
         if self.pulses is not None:
             log_rate = (
                 -np.exp(self.model.solved_log_exponent(values, self.pulses))
                 if solved
                 else self.model.log_error_rate(values, self.pulses)
             )
-            parts.append(deviance_residuals(*self._counts(self.data.switching), log_rate))
+            parts.append(deviance_residuals(*rows.counts, log_rate))
         if self.thresholds is not None:
             find = self.model.solved_threshold if solved else self.model.threshold
-            found = find(values, self.thresholds, self.threshold_log_exponent)
-            parts.append((self.thresholds.amplitude - found) / self._reading)
+            expected = find(values, self.thresholds, rows.threshold_log_exponent)
+            parts.append((self.thresholds.amplitude - expected) / rows.threshold_errors)
         if len(self.data.resistance):
-            rows = self.data.resistance
-            parts.append((rows["resistance_ohm"].to_numpy() - self.resistance(values)) / self._noise)
-        if self._steps is not None:
-            parts.append(deviance_residuals(*self._counts(self.data.loops), self.log_staying(vector)))
+            parts.append((rows.resistance - self.resistance(values)) / self.resistance_errors)
+        if rows.steps is not None:
+            parts.append(deviance_residuals(*rows.loop_counts, self.log_staying(vector)))
         sets = np.shape(vector)[:-1]
         return np.concatenate(
             [np.zeros((*sets, 0)), *(np.broadcast_to(one, (*sets, one.shape[-1])) for one in parts)], axis=-1
         )
-
-    @staticmethod
-    def _counts(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-        switched, trials = (rows[name].to_numpy(dtype=np.float64) for name in ("switched", "trials"))
-        return switched, trials
 
     def log_error_rate(self, vector: FloatArray) -> FloatArray:
         """Natural logarithm of the error rate of each switching row, by the solver."""
@@ -276,86 +401,85 @@ class Problem:
                 if solved
                 else self.model.log_error_rate(self.values(vector), self.pulses)
             )
-            mean[own], variance[own] = deviance_moments(self._counts(self.data.switching)[1], log_rate)
-        if self._steps is not None:
+            mean[own], variance[own] = deviance_moments(self.observations.counts.trials, log_rate)
+        if self.observations.steps is not None:
             own = slice(self.rows - len(self.data.loops), None)
-            trials = self._counts(self.data.loops)[1]
+            trials = self.observations.loop_counts.trials
             mean[own], variance[own] = deviance_moments(trials, self.log_staying(vector))
         return Moments(mean, variance)
 
     def log_staying(self, vector: FloatArray) -> FloatArray:
         """Logarithm of the probability that the state outlasts each step of the loops."""
-        assert self._steps is not None
+        assert self.observations.steps is not None
         if np.ndim(vector) > 1:
             return np.stack([self.log_staying(one) for one in vector])
-        return self.model.log_staying(self.values(vector), self._steps)
+        return self.model.log_staying(self.values(vector), self.observations.steps)
 
-    def only(self, kinds: Sequence[str], free: Sequence[str], vector: FloatArray) -> Problem:
+    def only(self, kinds: Sequence[str], parameters: Sequence[Parameter], vector: FloatArray) -> Problem:
         """Return the problem of some kinds of tables and some parameters; the others are as in `vector`."""
-        kept = {name: float(value) for name, value in zip(self.free, vector, strict=True) if name not in free}
-        return dataclasses.replace(
-            self, data=self.data.only(*kinds), free=tuple(free), fixed={**self.fixed, **kept}, correction=None
-        )
-
-    @property
-    def threshold_log_exponent(self) -> FloatArray:
-        """ln(-ln WER) of the thresholds."""
-        return np.asarray(np.log(-self.data.thresholds["ln_error_rate"].to_numpy(dtype=np.float64)))
-
-    @property
-    def _reading(self) -> FloatArray:
-        assert self.thresholds is not None
-        rows, empty = self.data.thresholds, pd.Series(np.nan, index=self.data.thresholds.index)
-        volts = rows.get("amplitude_error_V", empty).to_numpy(dtype=np.float64)
-        amperes = rows.get("current_error_A", empty).to_numpy(dtype=np.float64)
-        error = np.where(self.thresholds.voltage, volts, amperes)
-        return np.where(np.isfinite(error), error, READING_ERROR * self.thresholds.amplitude)
+        kept = {
+            parameter.name: float(value)
+            for parameter, value in zip(self.parameters, vector, strict=True)
+            if parameter not in parameters
+        }
+        return Problem.of(
+            self.data.only(*kinds), self.model, parameters, {**self.fixed, **kept}, self.tied, self.bounds,
+            self.temperature,
+        )  # fmt: skip
 
     def resistance(self, values: Values) -> FloatArray:
         """Resistance of each row of R-V data, ohm."""
-        rows = self.data.resistance
-        count = len(rows)
-        pulses = Pulses(
-            np.abs(rows["voltage_V"].to_numpy(dtype=np.float64)),
-            np.ones(count, dtype=bool),
-            np.ones(count),
-            (rows["state"] == "ap").to_numpy(),
-            np.full(count, self.temperature),
-        )
-        parallel, excess = self.model.resistances(values, pulses)
-        return np.where(pulses.reverse, parallel * (1.0 + excess), parallel)
-
-    @functools.cached_property
-    def _noise(self) -> FloatArray:
-        """Return standard errors of resistances: those given, or the scatter around a fit of their own."""
-        rows, film = self.data.resistance, self.model.film
-        if not len(rows) or film is None:
-            return np.empty(0)
-        measured = rows["resistance_ohm"].to_numpy(dtype=np.float64)
-        given = rows.get("resistance_error_ohm", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=float)
-        if np.all(np.isfinite(given)):
-            return np.asarray(given)
-        # Parameters of the curves' own, where there are rows enough: what the fit keeps fixed may not go with
-        # them, and that is no scatter.
-        names = list(_OF_RESISTANCE if (rows["state"] == "ap").any() else _OF_RESISTANCE[:1])
-        if len(measured) <= len(names):
-            names = [name for name in names if name in self.free]
-        nominal = nominal_values(film)
-
-        def relative(factors: FloatArray) -> FloatArray:
-            own = {name: factor * nominal[name] for name, factor in zip(names, factors, strict=True)}
-            return np.asarray(self.resistance({**self.fixed, **own}) / measured - 1.0)
-
-        factors = np.ones(len(names))
-        if names:
-            factors = least_squares(relative, factors, bounds=(0.02, 50.0)).x
-        freedom = max(len(measured) - len(names), 1)
-        scatter = float(np.sqrt(np.sum(relative(factors) ** 2) / freedom))
-        return np.where(np.isfinite(given), given, max(scatter, 1e-6) * measured)
+        return resistances_at(self.model, values, self.observations.reads)
 
     def fixed_or_nominal(self) -> dict[str, float]:
         """Values that a resistance follows from before anything is fitted."""
         return {**nominal_values(self.model.film), **self.fixed}
+
+
+def threshold_errors(rows: pd.DataFrame) -> FloatArray:
+    """Return standard errors of thresholds, V or A: those given, else a share of the amplitude."""
+    empty = pd.Series(np.nan, index=rows.index)
+    error, amplitude = (
+        rows.get(f"{volts}_V", empty).fillna(rows.get(f"{amperes}_A", empty))
+        for volts, amperes in (("amplitude_error", "current_error"), ("amplitude", "current"))
+    )
+    return np.asarray(error.fillna(READING_ERROR * amplitude), dtype=np.float64)
+
+
+def resistances_at(model: SwitchingModel, values: Values, reads: Pulses) -> FloatArray:
+    """Resistance at each voltage, ohm; in AP where a row is `reverse`."""
+    parallel, excess = model.resistances(values, reads)
+    return np.where(reads.reverse, parallel * (1.0 + excess), parallel)
+
+
+def resistance_errors(
+    observations: Observations, model: SwitchingModel, free: Sequence[str], fixed: Values
+) -> FloatArray:
+    """Return standard errors of resistances: those given, or the scatter around a fit of their own."""
+    rows, film = observations.data.resistance, model.film
+    if not len(rows) or film is None:
+        return np.empty(0)
+    measured = observations.resistance
+    given = rows.get("resistance_error_ohm", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=float)
+    if np.all(np.isfinite(given)):
+        return np.asarray(given)
+    # Parameters of the curves' own, where there are rows enough: what the fit keeps fixed may not go with
+    # them, and that is no scatter.
+    names = list(OF_RESISTANCE if (rows["state"] == "ap").any() else OF_RESISTANCE[:1])
+    if len(measured) <= len(names):
+        names = [name for name in names if name in free]
+    nominal = nominal_values(film)
+
+    def relative(factors: FloatArray) -> FloatArray:
+        own = {name: factor * nominal[name] for name, factor in zip(names, factors, strict=True)}
+        return np.asarray(resistances_at(model, {**fixed, **own}, observations.reads) / measured - 1.0)
+
+    factors = np.ones(len(names))
+    if names:
+        factors = least_squares(relative, factors, bounds=(0.02, 50.0)).x
+    freedom = max(len(measured) - len(names), 1)
+    scatter = float(np.sqrt(np.sum(relative(factors) ** 2) / freedom))
+    return np.where(np.isfinite(given), given, max(scatter, 1e-6) * measured)
 
 
 def nominal_values(film: Film | None) -> dict[str, float]:

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
+from mtjchar.arrays import FloatArray
+from mtjchar.stackfit.likelihood import TWO_SIDED_95
 from mtjchar.stackfit.minimize import Minimum, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction, derivatives
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["ROOT_RISE", "Interval", "Profiles", "profile_intervals"]
 
-ROOT_RISE = 1.959964
+ROOT_RISE = TWO_SIDED_95
 """Square root of the rise of the deviance at the ends of a 95 % interval."""
 
 _CLOSE = 0.01  # of the root of the rise, that a walk ends with

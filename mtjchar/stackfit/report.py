@@ -1,62 +1,48 @@
-"""A fit in words."""
+"""Pieces of a report: a fit in words, as `lmfit.fit_report` has it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from mtjchar.stackfit.diagnosis import SYSTEMATIC
+from mtjchar.arrays import FloatArray
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.linear_exponent import ATTEMPT_TIME
-from mtjchar.stackfit.problem import pulse_temperatures
-from mtjchar.stackfit.setup import PHYSICAL_BOUNDS
+from mtjchar.stackfit.parameters import Parameter
 
-if TYPE_CHECKING:
-    from mtjchar.stackfit.result import StackFit
+__all__ = [
+    "correlation_lines",
+    "data_lines",
+    "derived_lines",
+    "loop_lines",
+    "parameter_lines",
+    "remark_lines",
+]
 
 _STRONG = 0.9  # correlation
 
 
-def report(fit: StackFit) -> str:
-    """Return everything about a fit in words, as `lmfit.fit_report` does it."""
+def data_lines(tables: Iterable[Table], temperatures: Callable[[Table], Sequence[float]]) -> list[str]:
+    """Say what each table is, and at which temperatures (K)."""
     lines = ["[[Data]]"]
-    for table in fit.tables:
+    for table in tables:
         skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
-        kelvin = fit.temperatures(table)
+        kelvin = temperatures(table)
         span = f"{kelvin[0]:g} K" if len(kelvin) == 1 else f"{kelvin[0]:g} to {kelvin[-1]:g} K"
         unused = f"; not used: {', '.join(table.unused)}" if table.unused else ""
         lines.append(
             f"    {table.path.name}: {table.kind}, {len(table.rows)} rows{skipped}, at {span}{unused}"
         )
-    if len(fit.vector):
-        lines += _fitted(fit)
-    if fit.wafer is not None:
-        lines += fit.wafer.report().splitlines()
-    lines += [f"[[Not determined]] {name}: measure {remedy}" for name, remedy in fit.undetermined.items()]
-    lines += [f"[[Warning]] {message}" for message in fit.messages]
-    return "\n".join(lines)
+    return lines
 
 
-def _fitted(fit: StackFit) -> list[str]:
-    """Likelihood, loops and parameters."""
-    lines = [
-        "[[Fit]]",
-        f"    rows {fit.problem.rows}, parameters {len(fit.vector)}",
-        f"    deviance {fit.deviance:.4g} by the Fokker-Planck solver, expected {fit.expected_deviance:.4g}: "
-        f"dispersion {fit.dispersion:.3g} (p-value {fit.probability:.2g})",
-        f"    {'converged' if fit.converged else 'NOT CONVERGED'}: gradient norm {fit.distance:.1g} in units "
-        f"of the deviance (allowed: {fit.allowed_distance:.2g})",
-        f"    AIC {fit.aic:.5g}, BIC {fit.bic:.5g}",
-    ]
-    if fit.problem.pulses is not None or fit.problem.thresholds is not None:
-        lines.append(f"    torque per {fit.problem.model.law}")
-    if fit.inflation > 1.0:
-        lines.append(f"    standard errors and intervals widened by {np.sqrt(fit.inflation):.3g}")
-    if fit.diagnosis.systematic:
-        lines.append(f"    {SYSTEMATIC}")
-    for file, row in fit.coercive.iterrows():
+def loop_lines(coercive: pd.DataFrame) -> list[str]:
+    """Say at which fields loops switched, see `mtjchar.stackfit.loops.coercive_fields`."""
+    lines = []
+    for file, row in coercive.iterrows():
         way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
         lines += [
             f"[[R-H loops]] {Path(str(file)).name}: a rising field makes the layers {way}",
@@ -67,42 +53,70 @@ def _fitted(fit: StackFit) -> list[str]:
             ),
             f"    coercive field {1e3 * row['coercive']:.4g} mT, center {1e3 * row['center']:+.3g} mT",
         ]
-    lines += _parameters(fit)
-    strong = _strong(fit)
-    if strong:
-        lines += ["[[Correlations]] (above 0.9)", *strong]
     return lines
 
 
-def _parameters(fit: StackFit) -> list[str]:
-    """Fitted and derived values, and the temperature at which they hold."""
-    kelvin = fit.problem.temperature
+def parameter_lines(
+    parameters: Iterable[Parameter],
+    table: pd.DataFrame,
+    temperature: float,
+    measured: FloatArray,
+    *,
+    systematic: bool,
+) -> list[str]:
+    """Say what was fitted.
 
-    def other(row: pd.Series) -> str:
-        return "" if row["temperature_K"] == kelvin else f"   at {row['temperature_K']:g} K"
-
-    share = "not 95 %" if fit.diagnosis.systematic else "95 %"
-    lines = [f"[[Parameters]] at {kelvin:g} K"]
-    measured = pulse_temperatures(fit.problem)
-    if len(measured) and kelvin not in measured:
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        Those of the table.
+    table : DataFrame
+        See `mtjchar.stackfit.StackFit.table`.
+    temperature : float
+        K, of the fit.
+    measured : ndarray
+        Temperatures of the pulses, K, that of most of them first.
+    systematic : bool
+        Whether the residuals have a pattern.
+    """
+    share = "not 95 %" if systematic else "95 %"
+    lines = [f"[[Parameters]] at {temperature:g} K"]
+    if len(measured) and temperature not in measured:
         lines.append(
             f"    no pulse is at this temperature: from {measured[0]:g} K by the exponents of the stack; "
             f'--temperature "{measured[0]:g} K" reports them there'
         )
-    for name, row in fit.table().iterrows():
+    for parameter, (_, row) in zip(parameters, table.iterrows(), strict=True):
         mark = "" if row["determined"] else "   NOT DETERMINED"
-        bound = ", its bound," if row["lower"] == PHYSICAL_BOUNDS.get(str(name)) else ""
+        bound = ", its bound," if row["lower"] == parameter.physical_minimum > -np.inf else ""
         lines.append(
-            f"    {name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']:9s} "
-            f"({share}: {_end(row['lower'])}{bound} to {_end(row['upper'])}){mark}{other(row)}"
+            f"    {parameter.name:27s} {row['value']:11.5g} +- {row['standard_error']:8.2g} "
+            f"{row['unit']:9s} ({share}: {_end(row['lower'])}{bound} to {_end(row['upper'])}){mark}"
+            f"{_elsewhere(row['temperature_K'], temperature)}"
         )
-    lines.append(f"[[Derived]] at {kelvin:g} K")
-    for name, row in fit.derived().iterrows():
+    return lines
+
+
+def derived_lines(
+    derived: pd.DataFrame, temperature: float, activated: tuple[float, float] | None
+) -> list[str]:
+    """Say what follows from the parameters.
+
+    Parameters
+    ----------
+    derived : DataFrame
+        See `mtjchar.stackfit.StackFit.derived`.
+    temperature : float
+        K, of the fit.
+    activated : tuple of float or None
+        Shortest and longest pulse with thermally activated switching, s.
+    """
+    lines = [f"[[Derived]] at {temperature:g} K"]
+    for name, row in derived.iterrows():
         number = f"{row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}"
-        lines.append(f"    {name:31s} {number.rstrip()}{other(row)}")
-    durations = fit.activated_durations
-    if durations is not None:
-        span = " to ".join(f"{1e9 * one:.4g} ns" for one in durations)
+        lines.append(f"    {name:31s} {number.rstrip()}{_elsewhere(row['temperature_K'], temperature)}")
+    if activated is not None:
+        span = " to ".join(f"{1e9 * duration:.4g} ns" for duration in activated)
         lines.append(
             "    (linear_exponent, as most papers quote: barrier linear in the current, attempt time "
             f"{1e9 * ATTEMPT_TIME:g} ns, pulses of {span})"
@@ -110,16 +124,30 @@ def _parameters(fit: StackFit) -> list[str]:
     return lines
 
 
-def _end(value: float) -> str:
-    return "open" if not np.isfinite(value) else f"{value:.4g}"
-
-
-def _strong(fit: StackFit) -> list[str]:
-    matrix = fit.correlation().to_numpy()
-    names = fit.problem.free
-    return [
+def correlation_lines(correlation: pd.DataFrame) -> list[str]:
+    """Say which parameters are strongly correlated."""
+    matrix, names = correlation.to_numpy(), list(correlation.index)
+    strong = [
         f"    {names[k]} and {names[j]}: {matrix[j, k]:+.3f}"
         for j in range(len(names))
         for k in range(j)
         if abs(matrix[j, k]) > _STRONG
     ]
+    return ["[[Correlations]] (above 0.9)", *strong] if strong else []
+
+
+def remark_lines(undetermined: Mapping[str, str], messages: Iterable[str]) -> list[str]:
+    """Say what the data do not determine, and what was warned of."""
+    return [
+        *(f"[[Not determined]] {name}: measure {remedy}" for name, remedy in undetermined.items()),
+        *(f"[[Warning]] {message}" for message in messages),
+    ]
+
+
+def _elsewhere(kelvin: float, temperature: float) -> str:
+    """Temperature of a value, if it is not that of the fit."""
+    return "" if kelvin == temperature else f"   at {kelvin:g} K"
+
+
+def _end(value: float) -> str:
+    return "open" if not np.isfinite(value) else f"{value:.4g}"

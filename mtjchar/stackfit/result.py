@@ -4,45 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import lmfit
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
-from mtjchar.stackfit.diagnosis import Diagnosis
+from mtjchar.stackfit import report
+from mtjchar.stackfit.data.tables import Table
+from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.linear_exponent import SHORTEST, linear_exponent
 from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, suffixed
-from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.model import Pulses
+from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of, value_in
+from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
-from mtjchar.stackfit.report import report
-from mtjchar.stackfit.setup import PHYSICAL_BOUNDS, root_of
-from mtjchar.stackfit.tables import Table
 from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import DIRECTIONS, Stack
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["FitWarning", "Quantity", "StackFit", "compare", "device_of", "parameter_names"]
 
 _OF_DEVICE = ("stability", "anisotropy_field")  # keys of a stack too, where they were measured
 _STATIONARY = 0.01  # distance to the minimum, over the inflation: a tenth of a standard error
 _WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
 
-_REMEDY = {
-    "stability": "pulses a hundred times as long, at amplitudes below the critical one; or R-H loops",
-    "critical_current": "pulses near the critical current, from both sides, at several durations",
-    "relaxation_time": "pulses of a few t_D, well above the critical current",
-    "slonczewski_lambda": "both directions, at the same durations",
-    "offset_field": "both directions, with long pulses; or R-H loops",
-    "anisotropy_field": "more R-H loops, at sweep rates that differ by decades; or pulses for the stability",
-    "resistance_area_product": "resistance in P",
-    "tmr": "resistance in P and AP near zero bias",
-    "tmr_half_bias": "resistance in AP at a higher bias",
-}
+
+class Quantity(NamedTuple):
+    """What follows from the parameters, in a direction or in both."""
+
+    root: str
+    direction: str | None
+    unit: str
 
 
 class FitWarning(UserWarning):
@@ -143,19 +141,18 @@ class StackFit:
     def undetermined(self) -> dict[str, str]:
         """Parameters that the data do not determine, and the measurement that would."""
         found = {}
-        for k, name in enumerate(self.problem.free):
+        for k, parameter in enumerate(self.problem.parameters):
             # A value at a bound that physics sets is a result, at one of the search it is none.
-            least = PHYSICAL_BOUNDS.get(name)
+            name, least = parameter.name, parameter.physical_minimum
             ends = [one for one in self.problem.bounds[name] if one != least]
             error, interval = float(np.sqrt(self.covariance[k, k])), self._interval(k)
             open_ended = not np.all(np.isfinite(interval))
             if interval.lower == least:
                 open_ended |= interval.upper - least > _WORTHLESS * least
-            # An offset of nothing is a result; nothing else is 0.
-            vague = name != "offset_field" and not error <= _WORTHLESS * abs(self.vector[k])
+            vague = not parameter.zero_is_result and not error <= _WORTHLESS * abs(self.vector[k])
             stuck = np.isclose(self.vector[k], ends, rtol=1e-3, atol=0.0).any()
             if open_ended or vague or stuck:
-                found[name] = _REMEDY[root_of(name)]
+                found[name] = parameter.remedy
         return found
 
     def _interval(self, k: int) -> Interval:
@@ -164,20 +161,21 @@ class StackFit:
         lower, upper = self.vector[k] - reach, self.vector[k] + reach
         if self.profiles is not None:
             lower, upper = self.profiles[k]
-        return Interval(max(lower, PHYSICAL_BOUNDS.get(self.problem.free[k], -np.inf)), upper)
+        return Interval(max(lower, self.problem.parameters[k].physical_minimum), upper)
 
     def table(self) -> pd.DataFrame:
         """Parameters with standard errors, 95 % intervals, whether the data determine them, and at what K."""
         error = np.sqrt(np.diag(self.covariance))
         undetermined = self.undetermined
         rows = []
-        for k, name in enumerate(self.problem.free):
+        for k, parameter in enumerate(self.problem.parameters):
+            name = parameter.name
             lower, upper = self._interval(k)
             rows.append(
                 {
                     "parameter": name, "value": self.vector[k], "standard_error": error[k], "lower": lower,
-                    "upper": upper, "unit": UNITS[root_of(name)], "determined": name not in undetermined,
-                    "temperature_K": self.temperature_of(name),
+                    "upper": upper, "unit": parameter.unit, "determined": name not in undetermined,
+                    "temperature_K": self._temperature_of(parameter.root),
                 }
             )  # fmt: skip
         columns = [
@@ -199,20 +197,20 @@ class StackFit:
 
     def derived(self) -> pd.DataFrame:
         """Return what follows from the parameters, with standard errors to first order."""
-        names, units, function = self._derived()
+        quantities, function = self._derived()
         value, covariance = self.propagate(function)
         return pd.DataFrame(
             {
-                "value": value, "standard_error": np.sqrt(np.diag(covariance)), "unit": units,
-                "temperature_K": [self.temperature_of(name) for name in names],
+                "value": value, "standard_error": np.sqrt(np.diag(covariance)),
+                "unit": [one.unit for one in quantities],
+                "temperature_K": [self._temperature_of(one.root) for one in quantities],
             },
-            index=names,
+            index=[directional_name(one.root, one.direction) for one in quantities],
         )  # fmt: skip
 
-    def temperature_of(self, name: str) -> float:
+    def _temperature_of(self, root: str) -> float:
         """Temperature (K) at which a fitted or derived value holds: a stack's are at 300 K."""
-        key = next((name.removesuffix(f"_{one}") for one in DIRECTIONS if name.endswith(f"_{one}")), name)
-        of_stack = self.film is not None and key in Stack.model_fields and key not in _OF_DEVICE
+        of_stack = self.film is not None and root in Stack.model_fields and root not in _OF_DEVICE
         return REFERENCE_TEMPERATURE if of_stack else self.problem.temperature
 
     def temperatures(self, table: Table) -> list[float]:
@@ -240,11 +238,10 @@ class StackFit:
         gradient = np.stack(columns, axis=-1) if columns else np.zeros((len(value), 0))
         return value, np.asarray(gradient @ self.covariance @ gradient.T)
 
-    def _derived(self) -> tuple[list[str], list[str], Callable[[Mapping[str, float]], list[float]]]:
+    def _derived(self) -> tuple[list[Quantity], Callable[[Mapping[str, float]], list[float]]]:
         film = self.film
-        suffixes = [""]
-        if any(name.endswith(DIRECTIONS) for name in self.problem.free):
-            suffixes = [f"_{one}" for one in DIRECTIONS if self._has(one)]
+        fitted = {parameter.direction for parameter in self.problem.parameters}
+        directions = [one for one in self.problem.directions if one is None or one in fitted]
         field_is_free = film is not None and "anisotropy_field" in self.problem.free
         of_device = {"switching_efficiency": "1/A"}
         if film is not None:
@@ -256,30 +253,33 @@ class StackFit:
         if durations is not None:
             of_device |= {"linear_exponent_stability": "", "linear_exponent_critical_current": "A"}
 
-        def of(values: Mapping[str, float], suffix: str) -> dict[str, float]:
-            device = device_of(values, suffix)
-            found = {"switching_efficiency": float(device.stability / device.critical_current)}
+        def of(values: Mapping[str, float], direction: str | None) -> dict[str, float]:
+            device = device_of(values, direction)
+            derived = {"switching_efficiency": float(device.stability / device.critical_current)}
             if durations is not None:
                 conventional = linear_exponent(device, durations)
-                found |= {f"linear_exponent_{name}": one for name, one in conventional._asdict().items()}
+                derived |= {
+                    f"linear_exponent_{name}": value for name, value in conventional._asdict().items()
+                }
             if film is not None:
-                found |= {name: float(one) for name, one in film.film(device)._asdict().items()}
-                found["anisotropy_field"] = float(film.anisotropy_field(device.stability))
-            return found
+                derived |= {name: float(value) for name, value in film.film(device)._asdict().items()}
+                derived["anisotropy_field"] = float(film.anisotropy_field(device.stability))
+            return derived
 
         def function(values: Mapping[str, float]) -> list[float]:
             out = []
-            for suffix in suffixes:
-                found = of(values, suffix)
-                out += [found[name] for name in of_device]
+            for direction in directions:
+                derived = of(values, direction)
+                out += [derived[name] for name in of_device]
             if film is not None and field_is_free:
                 ratio = float(film.moment_ratio(values["stability"], values["anisotropy_field"]))
                 out += [ratio * film.volume, ratio]
             return out
 
-        names = [f"{name}{suffix}" for suffix in suffixes for name in of_device]
-        units = [unit for _ in suffixes for unit in of_device.values()]
-        return [*names, *once], [*units, *once.values()], function
+        quantities = [
+            Quantity(name, direction, unit) for direction in directions for name, unit in of_device.items()
+        ]
+        return [*quantities, *(Quantity(name, None, unit) for name, unit in once.items())], function
 
     @property
     def activated_durations(self) -> tuple[float, float] | None:
@@ -290,16 +290,13 @@ class StackFit:
         every = [rows["duration_s"] for rows in self.problem.data[:2] if len(rows)]
         if not every:
             return None
-        names = ("relaxation_time", *(suffixed("relaxation_time", one) for one in DIRECTIONS))
-        slowest = max(float(self.values[name]) for name in names if name in self.values)
+        values = self.values
+        slowest = max(float(values[name]) for name in names_of("relaxation_time") if name in values)
         activated = pd.concat(every)
         activated = activated[activated > SHORTEST * slowest]
         if activated.nunique() < 2:
             return None
         return float(activated.min()), float(activated.max())
-
-    def _has(self, direction: str) -> bool:
-        return any(name.endswith(direction) for name in self.problem.free)
 
     def log_error_rate(self, values: Mapping[str, float], pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate, by the Fokker-Planck solver."""
@@ -416,7 +413,7 @@ class StackFit:
             parts.append(data.switching.assign(kind="switching", observed=switched, expected=1.0 - rate))
         if len(data.thresholds):
             pulses = Pulses.of(data.thresholds, self.problem.temperature)
-            wanted = self.problem.threshold_log_exponent
+            wanted = self.problem.observations.threshold_log_exponent
             expected = self.problem.model.solved_threshold(values, pulses, wanted)
             parts.append(
                 data.thresholds.assign(kind="threshold", observed=pulses.amplitude, expected=expected)
@@ -441,14 +438,47 @@ class StackFit:
 
     def report(self) -> str:
         """Everything in words, as `lmfit.fit_report` does it."""
-        return report(self)
+        lines = report.data_lines(self.tables, self.temperatures)
+        if len(self.vector):
+            kelvin, problem = self.problem.temperature, self.problem
+            lines += [
+                *self._quality_lines(),
+                *report.loop_lines(self.coercive),
+                *report.parameter_lines(
+                    problem.parameters, self.table(), kelvin, pulse_temperatures(problem),
+                    systematic=self.diagnosis.systematic,
+                ),
+                *report.derived_lines(self.derived(), kelvin, self.activated_durations),
+                *report.correlation_lines(self.correlation()),
+            ]  # fmt: skip
+        if self.wafer is not None:
+            lines += self.wafer.report().splitlines()
+        return "\n".join([*lines, *report.remark_lines(self.undetermined, self.messages)])
+
+    def _quality_lines(self) -> list[str]:
+        """Say how well the model describes the data, and whether the search is at an end."""
+        lines = [
+            "[[Fit]]",
+            f"    rows {self.problem.rows}, parameters {len(self.vector)}",
+            f"    deviance {self.deviance:.4g} by the Fokker-Planck solver, expected "
+            f"{self.expected_deviance:.4g}: dispersion {self.dispersion:.3g} (p-value "
+            f"{self.probability:.2g})",
+            f"    {'converged' if self.converged else 'NOT CONVERGED'}: gradient norm {self.distance:.1g} in "
+            f"units of the deviance (allowed: {self.allowed_distance:.2g})",
+            f"    AIC {self.aic:.5g}, BIC {self.bic:.5g}",
+        ]
+        if self.problem.pulses is not None or self.problem.thresholds is not None:
+            lines.append(f"    torque per {self.problem.model.law}")
+        if self.inflation > 1.0:
+            lines.append(f"    standard errors and intervals widened by {np.sqrt(self.inflation):.3g}")
+        if self.diagnosis.systematic:
+            lines.append(f"    {SYSTEMATIC}")
+        return lines
 
 
-def device_of(values: Mapping[str, float], suffix: str = "") -> Device:
-    """Device parameters from the values of a model."""
-    return Device(
-        *(np.asarray(values.get(f"{name}{suffix}", values.get(name, np.nan))) for name in DIRECTIONAL)
-    )
+def device_of(values: Mapping[str, float], direction: str | None = None) -> Device:
+    """Device parameters from the values of a model, in a direction or in both."""
+    return Device(*(np.asarray(value_in(values, root, direction)) for root in DIRECTIONAL))
 
 
 def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
@@ -486,5 +516,4 @@ def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
 
 def parameter_names(fit: StackFit, root: str) -> list[str]:
     """Free parameters that are one quantity: itself, or one for each direction."""
-    wanted = {root, *(suffixed(root, one) for one in DIRECTIONS)}
-    return [name for name in fit.problem.free if name in wanted]
+    return [parameter.name for parameter in fit.problem.parameters if parameter.root == root]

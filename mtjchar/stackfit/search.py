@@ -10,28 +10,27 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mtjchar.arrays import FloatArray
+from mtjchar.stackfit.loops import field_scale
 from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobian, minimize
+from mtjchar.stackfit.parameters import PARAMETERS, steps_at
 from mtjchar.stackfit.problem import Correction, Problem, largest_current
-from mtjchar.stackfit.setup import field_scale, root_of
 
-FloatArray = npt.NDArray[np.float64]
-
-_SCALES = {
-    "stability": 10.0,
-    "slonczewski_lambda": 0.1,
-    "offset_field": 5e-3,
-    "anisotropy_field": 0.02,
-    "tmr": 0.1,
-}
-_RELATIVE_SCALE = 0.1
+__all__ = [
+    "bounds_of",
+    "corrected",
+    "correction",
+    "derivatives",
+    "minimize_solved",
+    "minimize_table",
+    "scales",
+    "search",
+    "starts",
+]
 
 # Where a search looks, beside the values to start from.
-_STABILITIES = (15.0, 25.0, 40.0, 60.0, 90.0, 140.0)
-_TIMES = (2e-10, 5e-10, 1e-9, 2.5e-9)  # s
 _CURRENTS = np.geomspace(0.1, 2.5, 16)  # over the largest current of the data
-_LAMBDAS = (1.05, 1.5)
 _OFFSETS = (-0.25, 0.25)  # over the largest offset that is allowed, beside that of the loops or none
 _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 _CLIPPED = 1e3  # residuals, so that one row does not decide what is near
@@ -45,12 +44,7 @@ _RIVAL = (50.0, 1.5)  # deviance above the least, and over it, up to which a min
 
 def scales(problem: Problem, vector: FloatArray) -> FloatArray:
     """Natural sizes of steps of the free parameters."""
-    return np.array(
-        [
-            _SCALES.get(root_of(name), _RELATIVE_SCALE * abs(value))
-            for name, value in zip(problem.free, vector, strict=True)
-        ]
-    )
+    return steps_at(problem.parameters, vector)
 
 
 def bounds_of(problem: Problem) -> FloatArray:
@@ -120,11 +114,11 @@ def _nested(problem: Problem, first: Mapping[str, float], found: Sequence[Minimu
     """Minima of the models with one of the further parameters less: more parameters never fit worse."""
     best = min(found, key=lambda one: one.square).vector
     starts = []
-    for k, name in enumerate(problem.free):
-        if root_of(name) in ("stability", "critical_current", "relaxation_time"):
+    for k, parameter in enumerate(problem.parameters):
+        if parameter.default:
             continue
         vector = best.copy()
-        vector[k] = first[name]
+        vector[k] = first[parameter.name]
         less = minimize(problem.residuals, vector, scales(problem, vector), bounds_of(problem), held=k)
         starts.append(less.vector)
     return starts
@@ -136,13 +130,13 @@ def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[Flo
     if count < 1 or set(problem.data.kinds) <= {"resistance"}:
         return [base]
     # One value for both directions of a parameter.
-    roots = list(dict.fromkeys(map(root_of, problem.free)))
+    roots = list(dict.fromkeys(parameter.root for parameter in problem.parameters))
     scanned = [root for root in roots if root in ("critical_current", "anisotropy_field")]
     others = [root for root in roots if root not in scanned]
     points = np.array(
         list(itertools.product(*(_values(problem, first, root) for root in (*others, *scanned))))
     ).reshape(-1, len(roots))
-    columns = [(*others, *scanned).index(root_of(name)) for name in problem.free]
+    columns = [(*others, *scanned).index(parameter.root) for parameter in problem.parameters]
     lower, upper = bounds_of(problem).T
     vectors = np.clip(points[:, columns], lower, upper)
     # The best of each scan: what it runs over depends most on the others.
@@ -155,19 +149,16 @@ def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[Flo
 
 def _values(problem: Problem, first: Mapping[str, float], root: str) -> FloatArray:
     """Values of a parameter that a coarse look tries."""
-    name = next(one for one in problem.free if root_of(one) == root)
+    name = next(parameter.name for parameter in problem.parameters if parameter.root == root)
     low, high = problem.bounds[name]
     if root == "critical_current":
         groups = problem.pulses, problem.thresholds
         return _CURRENTS * largest_current(problem.model, problem.fixed_or_nominal(), *groups)
     if root == "anisotropy_field":
         return _FIELDS * field_scale(problem.data.loops).coercive
-    more = {
-        "stability": _STABILITIES,
-        "relaxation_time": _TIMES,
-        "slonczewski_lambda": _LAMBDAS,
-        "offset_field": tuple(share * high for share in _OFFSETS),
-    }.get(root, ())
+    more = PARAMETERS[root].search
+    if root == "offset_field":
+        more = tuple(share * high for share in _OFFSETS)
     return np.unique(np.clip([first[name], *more], low, high))
 
 

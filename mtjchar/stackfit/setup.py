@@ -3,73 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.errors import InputError
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.model import DIRECTIONAL, UNITS, Pulses, SwitchingModel, suffixed
-from mtjchar.stackfit.problem import FITTED_KINDS, Data, Problem, largest_current, nominal_values
-from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.loops import FieldScale, field_scale
+from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.parameters import (
+    ALIASES,
+    DEFAULT,
+    DIRECTIONAL,
+    FITTED_KINDS,
+    PARAMETERS,
+    PULSES,
+    TIED,
+    Parameter,
+)
+from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
-from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
-Values = Mapping[str, float]
-
-ALIASES = {
-    "interfacial_anisotropy": "stability",
-    "spin_polarization": "critical_current",
-    "damping": "relaxation_time",
-}
-"""Keys of a stack that stand for what pulses show of them."""
-
-TIED = {"relaxation_time", "critical_current"}
-VARY = ("stability", "critical_current", "relaxation_time")
-"""What is fitted if nothing else is asked for: of these, what the tables tell."""
-
-_PULSES = ("switching", "thresholds")
-TOLD_BY = {
-    **dict.fromkeys(("critical_current", "slonczewski_lambda"), _PULSES),
-    **dict.fromkeys(("stability", "relaxation_time", "offset_field"), (*_PULSES, "loops")),
-    "anisotropy_field": ("loops",),
-    **dict.fromkeys(("resistance_area_product", "tmr", "tmr_half_bias"), ("resistance", *_PULSES)),
-}
-"""Kinds of tables that a parameter shows in."""
-
-_BOUNDS = {
-    "stability": (10.0, 250.0),
-    "relaxation_time": (3e-11, 1e-7),
-    "slonczewski_lambda": (1.0, 3.0),
-    "resistance_area_product": (1e-14, 1e-9),
-    "tmr": (0.01, 20.0),
-    "tmr_half_bias": (0.05, 10.0),
-}
-PHYSICAL_BOUNDS = {"slonczewski_lambda": 1.0}
-"""Lower bounds that physics sets, not the search."""
-
-_START = {"stability": 60.0, "relaxation_time": 1e-9}
+__all__ = ["FitSetup", "set_up"]
 
 
-class FieldScale(NamedTuple):
-    """Mean coercive field of loops, and the field that shifts them, positive towards P; T."""
+@dataclass(frozen=True)
+class FitSetup:
+    """All that a fit starts from.
 
-    coercive: float
-    offset: float
+    Attributes
+    ----------
+    problem : Problem
+    start : dict
+        Values of the free parameters to start from.
+    wafer : WaferFit or None
+    tables : tuple of Table
+        Those that count, those of wafers last.
+    """
 
-
-def field_scale(loops: pd.DataFrame) -> FieldScale:
-    """Scale of the fields of loops, from rows of `mtjchar.stackfit.loops.steps_of`."""
-    fields = coercive_fields(loops)
-    # A loop is centred where the applied field cancels the other one.
-    offset = -fields["polarity"] * fields["center"]
-    return FieldScale(
-        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
-    )
+    problem: Problem
+    start: dict[str, float]
+    wafer: WaferFit | None
+    tables: tuple[Table, ...]
 
 
 def set_up(
@@ -78,8 +55,8 @@ def set_up(
     vary: Sequence[str] | None,
     per_direction: Sequence[str],
     start: Mapping[str, float],
-) -> tuple[Problem, dict[str, float], WaferFit | None]:
-    """Return the problem, the start values and the fit of the wafer; arguments as of `fit_stack`."""
+) -> FitSetup:
+    """Set up a fit; arguments as of `mtjchar.stackfit.fit_stack`."""
     used = [table for table in tables if table.kind in FITTED_KINDS]
     wafers = [table for table in tables if table.kind == "wafer"]
     if not (used or wafers):
@@ -89,23 +66,24 @@ def set_up(
         film = wafer.film(film, without=vary or ())
     data = Data.of(used)
     temperature = film.temperature if film is not None else _only_temperature(data)
-    problem, first = make_problem(data, film, vary, per_direction, start, temperature)
-    return problem, first, wafer
+    problem, first = _make_problem(data, film, vary, per_direction, start, temperature)
+    # Tables of wafers come last.
+    return FitSetup(problem, first, wafer, (*used, *wafers))
 
 
-def make_problem(
+def _make_problem(
     data: Data,
     film: Film | None,
     vary: Sequence[str] | None,
     per_direction: Sequence[str],
-    start: Values,
+    start: Mapping[str, float],
     temperature: float,
 ) -> tuple[Problem, dict[str, float]]:
     """Set up what is fitted; returns it with the values to start from."""
     if vary is not None and not vary:
         raise InputError("vary", value=list(vary), allowed="at least one parameter")
-    names = _names(_told(data) if vary is None else vary, per_direction)
-    _check_told(data, names, per_direction)
+    names = _roots(_default_names(data) if vary is None else vary, per_direction)
+    _check_determined(data, names, per_direction)
     model = SwitchingModel(film)
     if model.law == "voltage" and (
         "slonczewski_lambda" in names or start.get("slonczewski_lambda", 1.0) != 1.0
@@ -115,7 +93,8 @@ def make_problem(
             remedy="A torque per voltage has the asymmetry of the junction already.",
         )  # fmt: skip
     scale = field_scale(data.loops) if len(data.loops) else None
-    values = {**_START, **nominal_values(film), **start}
+    unknown = {name: parameter.start for name, parameter in PARAMETERS.items() if parameter.start is not None}
+    values = {**unknown, **nominal_values(film), **start}
     groups = [
         Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
     ]
@@ -123,28 +102,37 @@ def make_problem(
     driven = any(group is not None for group in groups)
     if driven and film is None and "critical_current" not in start:
         values["critical_current"] = 0.8 * largest_current(model, values, *groups)
-    directions = sorted({one for group in groups if group is not None for one in group.directions})
-    free: list[str] = []
-    for name in names:
-        split = name in {ALIASES.get(one, one) for one in per_direction}
-        free += [suffixed(name, one) for one in reversed(directions)] if split else [name]
+    directions = {direction for group in groups if group is not None for direction in group.directions}
+    split = {ALIASES.get(name, name) for name in per_direction}
+    free = _free(names, split, directions)
     largest = largest_current(model, values, *groups) if driven else 1.0
     begin = {**values, **_begin(film, scale), **start}
-    bounds = {name: _bounds(name, largest, begin, scale) for name in free}
+    bounds = {parameter.name: _bounds(parameter, largest, begin, scale) for parameter in free}
     first = {}
-    for name in free:
-        low, high = bounds[name]
-        place = begin.get(name, begin.get(root_of(name), 1.0))
-        first[name] = float(np.clip(place, low + 1e-3 * abs(low), high - 1e-3 * abs(high)))
-    roots = set(map(root_of, free))
+    for parameter in free:
+        low, high = bounds[parameter.name]
+        place = begin.get(parameter.name, begin.get(parameter.root, 1.0))
+        first[parameter.name] = float(np.clip(place, low + 1e-3 * abs(low), high - 1e-3 * abs(high)))
+    roots = {parameter.root for parameter in free}
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
-    needed = set(UNITS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
+    needed = set(PARAMETERS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
     # Not among the fixed ones the anisotropy field follows from stability and moment.
     needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
-    fixed = {name: float(values[name]) for name in (needed - roots - tied) & set(values)}
-    problem = Problem(data, model, tuple(free), fixed, tied, bounds, temperature)
+    kept = (needed - roots - tied) & set(values)
+    fixed = {name: float(values[name]) for name in PARAMETERS if name in kept}
+    problem = Problem.of(data, model, free, fixed, tied, bounds, temperature)
     _check_direction(problem)
     return problem, first
+
+
+def _free(names: Sequence[str], split: set[str], directions: set[str]) -> list[Parameter]:
+    """Parameters that vary; those that are split have one value in each direction of the data."""
+    free: list[Parameter] = []
+    for name in names:
+        both = PARAMETERS[name]
+        own = [parameter for parameter in both.each_direction if parameter.direction in directions]
+        free += own if name in split else [both]
+    return free
 
 
 def _check_direction(problem: Problem) -> None:
@@ -153,9 +141,9 @@ def _check_direction(problem: Problem) -> None:
     open_rows = rows[rows["direction"].isna()] if "direction" in rows else rows
     if not len(open_rows):
         return
-    split = [name for name in problem.free if name.endswith(DIRECTIONS)]
-    bent = {"slonczewski_lambda": 1.0, "offset_field": 0.0}
-    shown = [name for name, neutral in bent.items() if problem.fixed.get(name) != neutral]
+    split = [parameter.name for parameter in problem.parameters if parameter.direction]
+    symmetric = {name: one.symmetric for name, one in PARAMETERS.items() if one.symmetric is not None}
+    shown = [name for name, value in symmetric.items() if problem.fixed.get(name) != value]
     law = ['torque = "voltage"'] if problem.model.law == "voltage" else []
     if split or shown or law:
         first = open_rows.iloc[0]
@@ -165,11 +153,6 @@ def _check_direction(problem: Problem) -> None:
             remedy=f"{(split + shown + law)[0]} makes the directions differ in current too. One for all rows "
             'goes into a file for --columns: [values] direction = "p_to_ap".',
         )  # fmt: skip
-
-
-def root_of(name: str) -> str:
-    """Parameter that a name stands for, in both directions or in one."""
-    return next((one for one in DIRECTIONAL if name.startswith(one)), name)
 
 
 def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
@@ -182,10 +165,10 @@ def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
     return {"anisotropy_field": 2.0 * scale.coercive, **begin, "offset_field": scale.offset}
 
 
-def _told(data: Data) -> list[str]:
+def _default_names(data: Data) -> list[str]:
     """Return what is fitted if nothing else is asked for."""
-    if set(data.kinds) & set(_PULSES):
-        names = list(VARY)
+    if set(data.kinds) & set(PULSES):
+        names = list(DEFAULT)
     elif "loops" in data.kinds:
         names = ["stability"]
     else:
@@ -200,15 +183,15 @@ def _told(data: Data) -> list[str]:
     return names
 
 
-def _check_told(data: Data, names: Sequence[str], per_direction: Sequence[str]) -> None:
+def _check_determined(data: Data, names: Sequence[str], per_direction: Sequence[str]) -> None:
     for name in names:
-        if not set(data.kinds) & set(TOLD_BY[name]):
+        if not set(data.kinds) & set(PARAMETERS[name].tables):
             raise InputError(
                 "vary", value=name,
                 allowed=f"parameters that show in these tables ({', '.join(data.kinds) or 'none'})",
-                remedy=f"{name} shows in tables of {' or '.join(TOLD_BY[name])}.",
+                remedy=f"{name} shows in tables of {' or '.join(PARAMETERS[name].tables)}.",
             )  # fmt: skip
-    if per_direction and not set(data.kinds) & set(_PULSES):
+    if per_direction and not set(data.kinds) & set(PULSES):
         raise InputError("per_direction", value=list(per_direction), allowed="with pulses in both directions")
     if len(data.loops) and "stability" in {ALIASES.get(one, one) for one in per_direction}:
         raise InputError(
@@ -217,8 +200,8 @@ def _check_told(data: Data, names: Sequence[str], per_direction: Sequence[str]) 
         )  # fmt: skip
 
 
-def _names(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
-    allowed = (*UNITS, *ALIASES)
+def _roots(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
+    allowed = (*PARAMETERS, *ALIASES)
     for name in (*vary, *per_direction):
         if name not in allowed:
             raise InputError("vary", value=name, allowed=", ".join(allowed))
@@ -253,25 +236,28 @@ def _check_film(
             )  # fmt: skip
 
 
-def _bounds(name: str, largest: float, begin: Values, scale: FieldScale | None) -> tuple[float, float]:
-    root = root_of(name)
+def _bounds(
+    parameter: Parameter, largest: float, begin: Mapping[str, float], scale: FieldScale | None
+) -> tuple[float, float]:
+    root = parameter.root
+    if parameter.bounds is not None:
+        return parameter.bounds
     if root == "critical_current":
         # The table of error rates ends at 20 times the critical current.
         return largest / 20.0, 20.0 * largest
     if root == "anisotropy_field":
         assert scale is not None  # no other table tells it
         return 0.8 * scale.coercive, 20.0 * scale.coercive
-    if root == "offset_field":
-        reach = 0.5 * begin["anisotropy_field"]
-        if scale is not None:
-            reach = max(reach, abs(scale.offset) + scale.coercive)
-        return -reach, reach
-    return _BOUNDS[root]
+    assert root == "offset_field"  # the others have bounds in the table
+    reach = 0.5 * begin["anisotropy_field"]
+    if scale is not None:
+        reach = max(reach, abs(scale.offset) + scale.coercive)
+    return -reach, reach
 
 
 def _only_temperature(data: Data) -> float:
     for rows in data:
-        told = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
-        if len(told):
-            return float(told.iloc[0])
+        given = rows.get("temperature_K", pd.Series(dtype=float)).dropna()
+        if len(given):
+            return float(given.iloc[0])
     return 300.0

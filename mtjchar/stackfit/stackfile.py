@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tomli_w
 from pydantic import ValidationError
 from scipy.linalg import block_diag
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import ConvergenceError, InputError, printable
 from mtjchar.files import write_text
 from mtjchar.physics.torque import TorqueLaw
-from mtjchar.stackfit.model import suffixed
+from mtjchar.stackfit.film import Device
+from mtjchar.stackfit.parameters import ALIASES, directional_name
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
-from mtjchar.stackfit.setup import ALIASES
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS, Stack
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = [
+    "check_names",
+    "fit_table",
+    "fitted_keys",
+    "fitted_stack",
+    "merged_current_message",
+    "stack_values",
+    "wafer_keys",
+    "write_stack",
+]
 
-_KEY_OF = {device: key for key, device in ALIASES.items()}
 _FILM_KEYS = ("interfacial_anisotropy", "spin_polarization", "damping")
 _NOISE = 3.09  # standard errors: more, to one side, is by chance in less than one of a thousand cases
 
@@ -33,7 +41,7 @@ _NOISE = 3.09  # standard errors: more, to one side, is by chance in less than o
 def fitted_keys(fit: StackFit) -> list[str]:
     """Keys of the stack that a fit has values for, in the order of `stack_values`."""
     keys = [key for key in _FILM_KEYS if parameter_names(fit, ALIASES[key])]
-    both = all(suffixed("critical_current", one) in fit.problem.free for one in DIRECTIONS)
+    both = all(directional_name("critical_current", one) in fit.problem.free for one in DIRECTIONS)
     if both or "slonczewski_lambda" in fit.problem.free:
         keys.append("slonczewski_lambda")
     return [
@@ -75,7 +83,7 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     film, keys, means = fit.film, fitted_keys(fit), wafer_keys(fit)
 
     def function(values: Mapping[str, float]) -> list[float]:
-        device, asymmetry = _symmetric(values, film.stack.torque)
+        device, asymmetry = _symmetric(values, film.stack.torque, fit.problem.directions)
         found = film.film(device)._asdict()
         own = {**values, **found, "slonczewski_lambda": asymmetry}
         return [float(own[key]) for key in keys]
@@ -94,9 +102,9 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
     return [*keys, *means], np.r_[value, mean], block_diag(covariance, fit.wafer.mean_covariance(means))
 
 
-def of_directions(fit: StackFit) -> list[str]:
+def merged_current_message(fit: StackFit) -> list[str]:
     """Say so where the currents of both directions are written as one."""
-    current, back = (suffixed("critical_current", one) for one in DIRECTIONS)
+    current, back = (directional_name("critical_current", one) for one in DIRECTIONS)
     if fit.film is None or not {current, back} <= set(fit.problem.free):
         return []
     keys, values, _ = stack_values(fit)
@@ -113,17 +121,19 @@ def of_directions(fit: StackFit) -> list[str]:
     ]
 
 
-def _symmetric(values: Mapping[str, float], law: TorqueLaw) -> tuple[Any, float]:
+def _symmetric(
+    values: Mapping[str, float], law: TorqueLaw, directions: Sequence[str | None]
+) -> tuple[Device, float]:
     """One device for both directions, and the torque asymmetry."""
     asymmetry = float(values.get("slonczewski_lambda", 1.0))
-    if not any(name.endswith(DIRECTIONS) for name in values):
+    if len(directions) == 1:
         return device_of(values), asymmetry
-    there, back = (device_of(values, f"_{one}") for one in DIRECTIONS)
+    there, back = (device_of(values, direction) for direction in directions)
     known = [one for one in (there, back) if np.isfinite(one.stability) and np.isfinite(one.critical_current)]
     stability = np.asarray(np.mean([np.sqrt(one.stability) for one in known]) ** 2)
     time = np.asarray(np.mean([one.relaxation_time for one in known]))
     critical = known[0].critical_current
-    if len(known) == 2 and suffixed("critical_current", DIRECTIONS[1]) in values:
+    if len(known) == 2 and directional_name("critical_current", DIRECTIONS[1]) in values:
         asymmetry = float(np.sqrt(there.critical_current / back.critical_current))
         if asymmetry < 1.0 or law == "voltage":  # by noise: there is one current
             critical = np.sqrt(there.critical_current * back.critical_current)

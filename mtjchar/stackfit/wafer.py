@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
+from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.tables import Table
+from mtjchar.stackfit.likelihood import TWO_SIDED_95
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["IN_STACK", "WaferFit", "fit_wafer"]
 
 _COLUMNS = {
     "diameter": "diameter_m",
@@ -32,7 +33,6 @@ IN_STACK = ("resistance_area_product", "tmr")
 """Those whose means are numbers of a stack."""
 
 _LEAST_DEVICES = 10
-_TWO_SIDED = 1.959964
 _OUTLIER = 6.0  # robust standard deviations
 _LARGEST = 0.2  # relative standard deviation that a study takes
 
@@ -80,10 +80,10 @@ class WaferFit:
         table: dict[str, Any] = {
             str(name): round(float(row["relative"]), 6) for name, row in self.parameters.iterrows()
         }
-        told = self.correlation[(self.correlation["lower"] > 0) | (self.correlation["upper"] < 0)]
-        if len(told):
+        significant = self.correlation[(self.correlation["lower"] > 0) | (self.correlation["upper"] < 0)]
+        if len(significant):
             table["correlation"] = {
-                str(pair): round(float(row["correlation"]), 4) for pair, row in told.iterrows()
+                str(pair): round(float(row["correlation"]), 4) for pair, row in significant.iterrows()
             }
         return table
 
@@ -160,7 +160,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
     relative = deviation / mean
     # Of a normal distribution; in the logarithm, so that the interval stays above 0.
     error = relative / np.sqrt(2.0 * (count - 1))
-    factor = np.exp(_TWO_SIDED * error / relative)
+    factor = np.exp(TWO_SIDED_95 * error / relative)
     parameters = pd.DataFrame(
         {
             "mean": mean, "mean_error": deviation / np.sqrt(count), "relative": relative,
@@ -176,7 +176,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
 
 def _correlations(names: list[str], values: FloatArray) -> pd.DataFrame:
     rows = {}
-    reach = _TWO_SIDED / np.sqrt(len(values) - 3)
+    reach = TWO_SIDED_95 / np.sqrt(len(values) - 3)
     for j, second in enumerate(names):
         for k, first in enumerate(names[:j]):
             r = float(np.corrcoef(values[:, k], values[:, j])[0, 1])

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
+from mtjchar.stackfit.checks.loops import check_loops
+from mtjchar.stackfit.checks.resistance import check_resistance
 from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis, Finding
 from mtjchar.stackfit.exchange import Exchange, exchange
 from mtjchar.stackfit.likelihood import tail_probability
-from mtjchar.stackfit.loop_checks import of_loops
-from mtjchar.stackfit.model import DIRECTIONAL, UNITS, suffixed
-from mtjchar.stackfit.resistance_checks import of_resistance
-from mtjchar.stackfit.setup import root_of
+from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
+from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import DIRECTIONS
 
-if TYPE_CHECKING:
-    from mtjchar.stackfit.result import StackFit
+__all__ = ["check_fit", "likely"]
 
 _FAR = 10.0  # factor between a fitted value and the film's
 _SMOOTH = 1e-6  # probability of so small a deviance
@@ -26,12 +23,12 @@ _SPOKEN = 3  # causes of one place that are given with their size
 _PLACES = 2
 
 
-def after(fit: StackFit) -> list[str]:
+def check_fit(fit: StackFit) -> list[str]:
     """Say what the numbers of a fit do not show."""
     other = exchange(fit.problem, fit.vector)
     messages = [
-        *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *of_resistance(fit),
-        *of_loops(fit), *_wafer_resistance(fit),
+        *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *check_resistance(fit),
+        *check_loops(fit), *_wafer_resistance(fit),
     ]  # fmt: skip
     for name, remedy in fit.undetermined.items():
         messages.append(f"{name} is not determined by these data; measure {remedy}")
@@ -135,7 +132,9 @@ def _swapped(fit: StackFit, other: Exchange | None) -> list[str]:
     if not other.as_well:
         return []
     values = ", ".join(
-        f"{name} {other.values[name]:.4g} {UNITS[root_of(name)]}".rstrip() for name in other.different
+        f"{parameter.name} {other.values[parameter.name]:.4g} {parameter.unit}".rstrip()
+        for parameter in fit.problem.parameters
+        if parameter.name in other.different
     )
     return [
         "the directions may be swapped: with p_to_ap and ap_to_p exchanged the data fit as well, with "
@@ -147,37 +146,37 @@ def _swapped(fit: StackFit, other: Exchange | None) -> list[str]:
 def _film(fit: StackFit) -> list[str]:
     """Fitted values that the film makes implausible, or that no film has."""
     film, values, messages = fit.film, fit.values, []
-    ratios = [
-        (values[suffixed("critical_current", one)], one)
-        for one in DIRECTIONS
-        if suffixed("critical_current", one) in values
+    currents = [
+        values[name]
+        for name in (directional_name("critical_current", direction) for direction in DIRECTIONS)
+        if name in values
     ]
-    if len(ratios) == 2 and ratios[0][0] < 0.98 * ratios[1][0]:
+    if len(currents) == 2 and currents[0] < 0.98 * currents[1]:
         messages.append(
-            f"the critical current of p_to_ap, {ratios[0][0]:.4g} A, is below that of ap_to_p, "
-            f"{ratios[1][0]:.4g} A, though the torque is the weaker one in P: the directions may be "
+            f"the critical current of p_to_ap, {currents[0]:.4g} A, is below that of ap_to_p, "
+            f"{currents[1]:.4g} A, though the torque is the weaker one in P: the directions may be "
             "swapped, or a stray field acts"
         )
     if film is None:
         return messages
     nominal = film.nominal()
-    for name in DIRECTIONAL:
-        expected = float(getattr(nominal, name))
-        for own in fit.problem.free:
-            factor = fit.params[own].value / expected if own.startswith(name) else 1.0
+    for root in DIRECTIONAL:
+        expected = float(getattr(nominal, root))
+        for name in [parameter.name for parameter in fit.problem.parameters if parameter.root == root]:
+            factor = fit.params[name].value / expected
             if not 1.0 / _FAR < factor < _FAR:
                 messages.append(
-                    f"{own} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor "
+                    f"{name} comes out {factor:.3g} times that of the stack: is a unit wrong by a factor "
                     "(durations, amplitudes), or the diameter?"
                 )
     for derived, row in fit.derived().iterrows():
         name = str(derived)
-        if name.startswith("spin_polarization") and not row["value"] < 1.0:
+        if name in names_of("spin_polarization") and not row["value"] < 1.0:
             messages.append(
                 f"{name} would be {row['value']:.3g}, above 1: critical current, damping and diameter do not "
                 "go together"
             )
-        if name.startswith("damping") and not 1e-4 < row["value"] < 0.5:
+        if name in names_of("damping") and not 1e-4 < row["value"] < 0.5:
             messages.append(
                 f"{name} would be {row['value']:.3g}: relaxation time and stability do not go together"
             )

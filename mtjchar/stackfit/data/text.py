@@ -11,8 +11,10 @@ import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.files import read_bytes
-from mtjchar.stackfit.limits import LONGEST_LINE, MOST_BYTES, check_count, check_names, listed
-from mtjchar.stackfit.parquet import cells_of_parquet
+from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, check_count, check_names, listed
+from mtjchar.stackfit.data.parquet import cells_of_parquet
+
+__all__ = ["Cells", "cells_of", "read_cells"]
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")

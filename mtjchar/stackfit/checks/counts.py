@@ -6,19 +6,19 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError
-from mtjchar.stackfit.problem import READING_ERROR
+from mtjchar.stackfit.problem import threshold_errors
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["check_rising_thresholds", "divisor_messages"]
 
 _FALSE_ALARM = 1e-6  # of a file
 _CLEAR = 4.0  # standard errors
 
 
-def shared_divisors(rows: pd.DataFrame) -> list[str]:
+def divisor_messages(rows: pd.DataFrame) -> list[str]:
     """Warn of files whose counts are all multiples of one number: fewer trials than stated, or rounding.
 
     A count is a multiple of g by chance with the probability 1/g, if its distribution is wide over g. That of
@@ -46,9 +46,7 @@ def shared_divisors(rows: pd.DataFrame) -> list[str]:
     return messages
 
 
-def _multiple_by_chance(
-    switched: npt.NDArray[np.int64], trials: npt.NDArray[np.int64], divisor: int
-) -> FloatArray:
+def _multiple_by_chance(switched: IntArray, trials: IntArray, divisor: int) -> FloatArray:
     """Return upper bounds of the probability that a count is a multiple of the divisor."""
     deviation = np.sqrt(switched * (1.0 - switched / trials))
     # Of a distribution with one maximum the multiples of g have at most 1/g and that maximum; a distribution
@@ -63,14 +61,13 @@ def _divisors(number: int) -> int:
     return 2 * len(low) - (low[-1] ** 2 == number) - 1
 
 
-def rising_thresholds(rows: pd.DataFrame) -> None:
+def check_rising_thresholds(rows: pd.DataFrame) -> None:
     """Refuse thresholds that fall where more writes are to switch."""
     if not len(rows):
         return
     empty = pd.Series(np.nan, index=rows.index)
     amplitude = rows.get("amplitude_V", empty).fillna(rows.get("current_A", empty))
-    error = rows.get("amplitude_error_V", empty).fillna(rows.get("current_error_A", empty))
-    rows = rows.assign(amplitude=amplitude, error=error.fillna(READING_ERROR * amplitude))
+    rows = rows.assign(amplitude=amplitude, error=threshold_errors(rows))
     keys = [name for name in ("direction", "duration_s", "temperature_K", "device") if name in rows]
     signs: list[float] = []
     for _, group in rows.groupby(keys, dropna=False):

@@ -1,31 +1,48 @@
-"""What a fit says of loops that its numbers do not show: scatter, conflicts with pulses, a wrong moment."""
+"""Loops: fields that cannot be; and what a fit says of scatter, conflicts with pulses, and the moment."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from mtjchar.stackfit.loops import FieldSteps, scatter
+from mtjchar.arrays import FloatArray
+from mtjchar.errors import InputError
+from mtjchar.stackfit.data.field_steps import FieldSteps
+from mtjchar.stackfit.loops import coercive_fields, scatter
 from mtjchar.stackfit.minimize import inverse
 from mtjchar.stackfit.problem import Problem
+from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.search import minimize_solved
-from mtjchar.stackfit.setup import TOLD_BY, root_of
 
-if TYPE_CHECKING:
-    from mtjchar.stackfit.result import StackFit
-
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["check_loops", "check_plausible_fields"]
 
 _SCATTER = 0.3  # relative difference from the model's, from which on it is said
+_COERCIVE = (5e-4, 5.0)  # T, where there is no film
+_COERCIVE_OVER_FILM = (0.02, 5.0)  # over the film's anisotropy field
 _UNLIKELY = 1e-3  # chance below which it is said
 _FAR = 5.0  # standard errors
 
 
-def of_loops(fit: StackFit) -> list[str]:
+def check_plausible_fields(problem: Problem) -> None:
+    """Coercive fields within what the film, or any junction, could mean."""
+    film = problem.model.film
+    low, high = _COERCIVE
+    allowed = f"{low:g} to {high:g} T"
+    if film is not None:
+        field = float(film.anisotropy_field(film.nominal().stability))
+        low, high = (share * field for share in _COERCIVE_OVER_FILM)
+        allowed = f"{low:.3g} to {high:.3g} T, for an anisotropy field of {field:.3g} T of the film"
+    for file, row in coercive_fields(problem.data.loops).iterrows():
+        if not low <= row["coercive"] <= high:
+            raise InputError(
+                f"{file}: coercive field", value=f"{row['coercive']:.3g} T", allowed=allowed,
+                remedy="Is the unit of the column right, and is this the device of the stack?",
+            )  # fmt: skip
+
+
+def check_loops(fit: StackFit) -> list[str]:
     """Messages about the loops of a fit; none where there are none."""
     if not len(fit.problem.data.loops):
         return []
@@ -119,11 +136,14 @@ class _Part:
     @classmethod
     def of(cls, fit: StackFit, kinds: tuple[str, ...]) -> _Part:
         whole = fit.problem
-        told = {name for name, tables in TOLD_BY.items() if set(tables) & set(kinds)}
-        if kinds == ("loops",):
-            told -= {"relaxation_time"}  # of which they know the logarithm, if that
-        own = [k for k, name in enumerate(whole.free) if root_of(name) in told]
-        problem = whole.only(kinds, [whole.free[k] for k in own], fit.vector)
+        # Of the relaxation time loops know the logarithm, if that.
+        left_out = {"relaxation_time"} if kinds == ("loops",) else set()
+        own = [
+            k
+            for k, parameter in enumerate(whole.parameters)
+            if set(parameter.tables) & set(kinds) and parameter.root not in left_out
+        ]
+        problem = whole.only(kinds, [whole.parameters[k] for k in own], fit.vector)
         found = minimize_solved(problem, fit.vector[own])
         size = np.sqrt(np.diag(fit.covariance))[own] + 1e-12 * np.abs(fit.vector[own])
         error = size * np.sqrt(np.diag(inverse(found.jacobian * size)))

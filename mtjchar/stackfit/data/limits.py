@@ -7,6 +7,16 @@ from pathlib import Path
 
 from mtjchar.errors import InputError
 
+__all__ = [
+    "LONGEST_LINE",
+    "LONGEST_NAME",
+    "LONGEST_TEXT",
+    "MOST_BYTES",
+    "check_count",
+    "check_names",
+    "listed",
+]
+
 MOST_BYTES = 100_000_000
 _MOST = {
     "bytes unpacked": MOST_BYTES,

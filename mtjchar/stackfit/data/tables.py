@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import constants
 
+from mtjchar.arrays import BoolArray, FloatArray, WordArray
 from mtjchar.errors import InputError, printable
-from mtjchar.stackfit.cells import Cells, cells_of, read_cells
-from mtjchar.stackfit.limits import LONGEST_NAME
-from mtjchar.stackfit.mapping import LABELS, PLAIN, UNITS, Mapping, read_mapping
-from mtjchar.stackfit.outcomes import (
+from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
+from mtjchar.stackfit.data.columns import LABELS, PLAIN, UNITS, Mapping, read_mapping
+from mtjchar.stackfit.data.limits import LONGEST_NAME
+from mtjchar.stackfit.data.outcomes import (
     COUNTS,
     Share,
     plain_name,
@@ -31,10 +31,10 @@ from mtjchar.stackfit.outcomes import (
     refuse_unused,
     share_of,
 )
+from mtjchar.stackfit.data.text import Cells, cells_of, read_cells
 from mtjchar.units import parse_quantity
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+__all__ = ["KINDS", "Bad", "Table", "read_table", "read_tables", "table_of"]
 
 KINDS = {
     "switching": "duration, amplitude or current, trials, and switched, failures, probability or error_rate",
@@ -148,20 +148,20 @@ def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
         refuse_trials(path, reader.unused())
     dropped = {line for line, *_ in bad}
     good = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
-    lost = _directions(rows) - _directions(good)
+    missing = _directions(rows) - _directions(good)
     if bad and not skip_bad:
         line, column, value, allowed = bad[0]
         remedy = "--skip-bad (skip_bad=True) drops their rows"
-        if lost:
+        if missing:
             # That is no bad row, but a file that means something else.
-            remedy = f"without their rows nothing is left of {' and '.join(sorted(lost))}"
+            remedy = f"without their rows nothing is left of {' and '.join(sorted(missing))}"
         raise InputError(
             f"{path}, line {line}, {column}", value=value, allowed=allowed,
             remedy=f"{len(bad)} values are bad; {remedy}.",
         )  # fmt: skip
     if good.empty:
         raise InputError(str(path), value=f"{len(dropped)} bad rows and no other", allowed="good rows")
-    for direction in sorted(lost):
+    for direction in sorted(missing):
         lines = set(rows["line"][rows["direction"] == direction])
         line, column, value, allowed = next(one for one in bad if one[0] in lines)
         raise InputError(
@@ -334,7 +334,7 @@ class _Reader:
         for row in np.flatnonzero(wrong):
             self.bad.append((int(self.lines[row]), header, values[row], allowed))
 
-    def label(self, key: str, words: dict[str, str], allowed: str) -> npt.NDArray[np.object_]:
+    def label(self, key: str, words: dict[str, str], allowed: str) -> WordArray:
         """Read a column of words."""
         if key in self.place:
             header = self.place[key][0]
@@ -490,13 +490,14 @@ class _Reader:
         return self.frame(**columns, **self.temperature())
 
     def temperature(self) -> dict[str, FloatArray]:
-        """Temperature of each row, if it is told; NaN in rows without one."""
+        """Temperature of each row, if it is given; NaN in rows without one."""
         if "temperature" not in self.known():
             return {}
+        coldest, hottest = TEMPERATURE_RANGE
         kelvin = self.number(
             "temperature",
-            "233.15 K to 398.15 K, or an empty cell",
-            lambda x: (x >= 233.15) & (x <= 398.15),
+            f"{coldest:g} K to {hottest:g} K, or an empty cell",
+            lambda x: (x >= coldest) & (x <= hottest),
             optional=True,
         )
         return {"temperature_K": kelvin}

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit.limits import LONGEST_TEXT, check_count, check_names
+from mtjchar.stackfit.data.limits import LONGEST_TEXT, check_count, check_names
+
+__all__ = ["cells_of_parquet"]
 
 
 def cells_of_parquet(path: Path, content: bytes) -> pd.DataFrame:

@@ -1,62 +1,58 @@
 """What can be wrong with tester data before they are fitted, and how to tell.
 
-What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.fit_checks` says
+What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.checks.fit` says
 what the numbers of a fit do not show.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit.count_checks import rising_thresholds, shared_divisors
-from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.model import DIRECTIONAL, Pulses
+from mtjchar.stackfit.checks.counts import check_rising_thresholds, divisor_messages
+from mtjchar.stackfit.checks.loops import check_plausible_fields
+from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
-from mtjchar.stackfit.setup import root_of
 from mtjchar.study import DIRECTIONS
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["check_data"]
 
 _OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
 _CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
 _DURATIONS = (5e-11, 1e4)  # s
-_COERCIVE = (5e-4, 5.0)  # T, where there is no film
-_COERCIVE_OVER_FILM = (0.02, 5.0)  # over the film's anisotropy field
 _CONTRADICTION = 1e-6
 _SPREAD = 3.0  # standard deviation of a count
 _REPEATED = 0.25  # share of rows
 _DECADES = np.log(1e2)  # between error rates of one curve, from which on it shows its curvature
 
 
-def before(problem: Problem) -> list[str]:
+def check_data(problem: Problem) -> list[str]:
     """Refuse what no fit can answer; returns what is only suspicious."""
-    _informative(problem)
-    _enough(problem)
-    _plausible(problem)
+    _check_informative(problem)
+    _check_row_count(problem)
+    _check_plausible(problem)
     if len(problem.data.loops):
-        _plausible_fields(problem)
-    _rising(problem.data.switching)
-    rising_thresholds(problem.data.thresholds)
+        check_plausible_fields(problem)
+    _check_rising(problem.data.switching)
+    check_rising_thresholds(problem.data.thresholds)
     return [
-        *shared_divisors(problem.data.switching),
-        *_repeats(problem.data),
-        *_contradictions(problem.data.switching),
-        *_devices(problem.data),
+        *divisor_messages(problem.data.switching),
+        *_repeat_messages(problem.data),
+        *_contradiction_messages(problem.data.switching),
+        *_device_messages(problem.data),
     ]
 
 
-def _informative(problem: Problem) -> None:
+def _check_informative(problem: Problem) -> None:
     """Both never and always, or something between, in each direction that has a parameter of its own."""
     rows, thresholds = problem.data[:2]
     if not len(rows):
         return
     between = _between(rows)
     for direction, of_direction in rows.groupby("direction"):
-        own = any(name.endswith(str(direction)) for name in problem.free)
+        own = any(parameter.direction == direction for parameter in problem.parameters)
         inside = int(between[of_direction.index].sum()) + int(_of_direction(thresholds, direction).sum())
         if inside == 0 and (own or not (between.any() or len(thresholds))):
             share = of_direction["switched"].sum() / of_direction["trials"].sum()
@@ -81,7 +77,7 @@ def _between(rows: pd.DataFrame) -> pd.Series[bool]:
     return (total["switched"] > 0) & (total["switched"] < total["trials"])
 
 
-def _enough(problem: Problem) -> None:
+def _check_row_count(problem: Problem) -> None:
     """No more parameters than rows that tell something, and than their pulses show."""
     switching, thresholds, resistance, loops = problem.data
     telling = len(thresholds) + len(resistance)
@@ -97,10 +93,10 @@ def _enough(problem: Problem) -> None:
             value=telling, allowed=f"at least as many as the {len(problem.free)} parameters that vary",
             remedy="Vary fewer parameters, or measure more pulses.",
         )  # fmt: skip
-    _determined(problem)
+    _check_determined(problem)
 
 
-def _determined(problem: Problem) -> None:
+def _check_determined(problem: Problem) -> None:
     """No more parameters of the device than the switching curves of the pulses show numbers."""
     curves = _curves(problem)
     if not len(curves):
@@ -109,17 +105,20 @@ def _determined(problem: Problem) -> None:
     places = ["duration_s", "kelvin"]
     # At several durations the load lines of volts, which differ between the directions, count too.
     volts = "amplitude_V" in curves and len(curves[places].drop_duplicates()) > 1
-    names = [name for name in problem.free if root_of(name) in DIRECTIONAL]
-    groups = [(names, curves, True), (sorted({root_of(name) for name in names}), curves, volts)]
+    varied = [parameter for parameter in problem.parameters if parameter.by_direction]
+    groups = [
+        ([parameter.name for parameter in varied], curves, True),
+        (sorted({parameter.root for parameter in varied}), curves, volts),
+    ]
     for direction in DIRECTIONS:
-        own = [name for name in names if name.endswith(direction)]
+        own = [parameter.name for parameter in varied if parameter.direction == direction]
         groups.append((own, curves[curves["direction"].isin([direction, ""])], False))
-    for varied, rows, by_direction in groups:
-        shown = loops + _numbers(rows, [*places, "direction"] if by_direction else places)
-        if len(varied) > shown:
+    for names, rows, by_direction in groups:
+        shown = loops + _numbers_shown(rows, [*places, "direction"] if by_direction else places)
+        if len(names) > shown:
             raise InputError(
                 "durations of the data", value=[float(one) for one in curves["duration_s"].unique()],
-                allowed=f"enough to tell {', '.join(varied)} apart; with these, vary at most {shown}",
+                allowed=f"enough to tell {', '.join(names)} apart; with these, vary at most {shown}",
                 remedy="Measure at a duration ten times as long or as short, or vary fewer parameters. Each "
                 "duration and temperature shows one number; two if several amplitudes or error rates were "
                 "measured there; three if the error rates are a factor of a hundred apart.",
@@ -148,7 +147,7 @@ def _curves(problem: Problem) -> pd.DataFrame:
     )
 
 
-def _numbers(curves: pd.DataFrame, keys: list[str]) -> int:
+def _numbers_shown(curves: pd.DataFrame, keys: list[str]) -> int:
     """Count what curves show: a position each, with a second point a width, and over decades a curvature."""
     if not len(curves):
         return 0
@@ -158,7 +157,7 @@ def _numbers(curves: pd.DataFrame, keys: list[str]) -> int:
     return int(np.minimum(grouped["point"].nunique(), np.where(bent, 3, 2)).sum())
 
 
-def _plausible(problem: Problem) -> None:
+def _check_plausible(problem: Problem) -> None:
     """Currents and durations within what the film, or any junction, could mean."""
     for rows in (problem.data.switching, problem.data.thresholds):
         if not len(rows):
@@ -192,24 +191,7 @@ def _plausible(problem: Problem) -> None:
             )  # fmt: skip
 
 
-def _plausible_fields(problem: Problem) -> None:
-    """Coercive fields within what the film, or any junction, could mean."""
-    film = problem.model.film
-    low, high = _COERCIVE
-    allowed = f"{low:g} to {high:g} T"
-    if film is not None:
-        field = float(film.anisotropy_field(film.nominal().stability))
-        low, high = (share * field for share in _COERCIVE_OVER_FILM)
-        allowed = f"{low:.3g} to {high:.3g} T, for an anisotropy field of {field:.3g} T of the film"
-    for file, row in coercive_fields(problem.data.loops).iterrows():
-        if not low <= row["coercive"] <= high:
-            raise InputError(
-                f"{file}: coercive field", value=f"{row['coercive']:.3g} T", allowed=allowed,
-                remedy="Is the unit of the column right, and is this the device of the stack?",
-            )  # fmt: skip
-
-
-def _rising(rows: pd.DataFrame) -> None:
+def _check_rising(rows: pd.DataFrame) -> None:
     """More switches with a larger amplitude, at one duration and direction."""
     if not len(rows):
         return
@@ -235,7 +217,7 @@ def _rising(rows: pd.DataFrame) -> None:
         )
 
 
-def _repeats(data: Data) -> list[str]:
+def _repeat_messages(data: Data) -> list[str]:
     """Warn of a file that is given twice, and of counts that were copied."""
     again = sum(int(rows.duplicated().sum()) for rows in (data.thresholds, data.resistance))
     rows = data.switching
@@ -253,7 +235,7 @@ def _repeats(data: Data) -> list[str]:
     ]
 
 
-def _contradictions(rows: pd.DataFrame) -> list[str]:
+def _contradiction_messages(rows: pd.DataFrame) -> list[str]:
     """Rows of one pulse that cannot come from one device."""
     if not len(rows):
         return []
@@ -288,7 +270,7 @@ def _contradictions(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _devices(data: Data) -> list[str]:
+def _device_messages(data: Data) -> list[str]:
     found = {
         device
         for rows in data

@@ -11,9 +11,11 @@ from typing import Any
 
 from mtjchar.errors import InputError, clipped
 from mtjchar.files import read_text
-from mtjchar.stackfit.cells import Cells
-from mtjchar.stackfit.limits import LONGEST_NAME, listed
-from mtjchar.stackfit.outcomes import COUNTS, plain_name, share_of
+from mtjchar.stackfit.data.limits import LONGEST_NAME, listed
+from mtjchar.stackfit.data.outcomes import COUNTS, plain_name, share_of
+from mtjchar.stackfit.data.text import Cells
+
+__all__ = ["LABELS", "PLAIN", "UNITS", "Mapping", "read_mapping"]
 
 UNITS = {
     "amplitude": "V",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from mtjchar.stackfit.result import StackFit
+from mtjchar.stackfit.result import StackFit
+
+__all__ = ["check_resistance"]
 
 _OFF = 0.05  # relative difference of the resistances from the stack's, from which on it is said
 _FAR = 5.0  # factor between a fitted value and the stack's
-_TOLD = {"P": ("resistance_area_product",), "AP": ("resistance_area_product", "tmr")}
+_SHOWN = {"P": ("resistance_area_product",), "AP": ("resistance_area_product", "tmr")}
 
 
-def of_resistance(fit: StackFit) -> list[str]:
+def check_resistance(fit: StackFit) -> list[str]:
     """Messages about the R-V curves of a fit; none where there are none."""
     rows = fit.problem.data.resistance
     if not len(rows):
@@ -54,7 +53,7 @@ def _off(fit: StackFit, rows: pd.DataFrame) -> list[str]:
     """Curves that contradict what the fit holds fixed."""
     factors = rows["resistance_ohm"].to_numpy(dtype=float) / fit.problem.resistance(fit.values)
     messages = []
-    for state, names in _TOLD.items():
+    for state, names in _SHOWN.items():
         here = (rows["state"] == state.lower()).to_numpy()
         fixed = [name for name in names if name not in fit.problem.free]
         factor = float(np.median(factors[here])) if here.any() else 1.0

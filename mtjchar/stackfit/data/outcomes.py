@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+__all__ = ["COUNTS", "Share", "plain_name", "refuse_own", "refuse_trials", "refuse_unused", "share_of"]
 
 COUNTS = ("switched", "failures")
 _FAILED = ("wer", "ber", "error_rate", "write_error_rate", "bit_error_rate")

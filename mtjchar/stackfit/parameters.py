@@ -1,0 +1,213 @@
+"""What is known of each parameter of a fit, in one table.
+
+A parameter that has a value of its own in each direction is the entry of the table with a `direction`; its
+name, such as ``critical_current_p_to_ap``, is formed by `directional_name` and nowhere taken apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtjchar.arrays import FloatArray
+from mtjchar.study import DIRECTIONS
+
+__all__ = [
+    "ALIASES",
+    "DEFAULT",
+    "DIRECTIONAL",
+    "FITTED_KINDS",
+    "OF_RESISTANCE",
+    "PARAMETERS",
+    "PULSES",
+    "TIED",
+    "UNITS",
+    "Parameter",
+    "Values",
+    "directional_name",
+    "names_of",
+    "steps_at",
+    "value_in",
+]
+
+Values = Mapping[str, Any]
+"""Values of parameters by their names, SI: numbers, or arrays of many sets of parameters."""
+
+FITTED_KINDS = ("switching", "thresholds", "resistance", "loops")
+"""Kinds of tables that are fitted."""
+
+PULSES = ("switching", "thresholds")
+"""Those of them that are of pulses."""
+
+_RELATIVE_STEP = 0.1
+
+
+def directional_name(root: str, direction: str | None) -> str:
+    """Name of a quantity in a direction; without one, of what holds in both."""
+    return root if direction is None else f"{root}_{direction}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the model, as `lmfit.Parameter` is one of a fit.
+
+    Attributes
+    ----------
+    root : str
+        What it is, whatever the direction.
+    unit : str
+    tables : tuple of str
+        Kinds of tables that determine it.
+    remedy : str
+        Measurement that would determine it where the data do not.
+    bounds : tuple of float or None
+        Of the search; None: they follow from the data, see `mtjchar.stackfit.setup`.
+    start : float or None
+        Where the search starts without a film; None: from the film or the data.
+    step : float or None
+        Natural size of a step, if it is the same everywhere; None: a tenth of the value.
+    alias : str
+        Key of a stack that stands for it where the stack does not have it under its own name.
+    tied : bool
+        Whether it follows from others, by the stack, where it does not vary.
+    by_direction : bool
+        Whether it can have a value of its own in each direction.
+    default : bool
+        Whether it is fitted where nothing else is asked for.
+    of_resistance : bool
+        Whether resistances follow from it.
+    symmetric : float or None
+        Value at which it does not make the directions differ in current; None: no value does.
+    physical_minimum : float
+        Lower bound that physics sets, not the search: a value there is a result.
+    zero_is_result : bool
+        Whether 0 is a result like any other, so that no relative error says that it is undetermined.
+    search : tuple of float
+        Values that a coarse look tries beside the one to start from.
+    direction : str or None
+        The one in which it holds; None: in both.
+    """
+
+    root: str
+    unit: str
+    tables: tuple[str, ...]
+    remedy: str
+    bounds: tuple[float, float] | None = None
+    start: float | None = None
+    step: float | None = None
+    alias: str = ""
+    tied: bool = False
+    by_direction: bool = False
+    default: bool = False
+    of_resistance: bool = False
+    symmetric: float | None = None
+    physical_minimum: float = -np.inf
+    zero_is_result: bool = False
+    search: tuple[float, ...] = ()
+    direction: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in requests and results."""
+        return directional_name(self.root, self.direction)
+
+    @property
+    def each_direction(self) -> tuple[Parameter, Parameter]:
+        """The same parameter from P to AP, and from AP to P."""
+        there, back = (dataclasses.replace(self, direction=direction) for direction in DIRECTIONS)
+        return there, back
+
+    def step_at(self, value: float) -> float:
+        """Natural size of a step at a value."""
+        return _RELATIVE_STEP * abs(value) if self.step is None else self.step
+
+
+_TABLE = (
+    Parameter(
+        "stability", "", (*PULSES, "loops"),
+        "pulses a hundred times as long, at amplitudes below the critical one; or R-H loops",
+        bounds=(10.0, 250.0), start=60.0, step=10.0, alias="interfacial_anisotropy", by_direction=True,
+        default=True, search=(15.0, 25.0, 40.0, 60.0, 90.0, 140.0),
+    ),
+    Parameter(
+        "critical_current", "A", PULSES,
+        "pulses near the critical current, from both sides, at several durations",
+        alias="spin_polarization", tied=True, by_direction=True, default=True,
+    ),
+    Parameter(
+        "relaxation_time", "s", (*PULSES, "loops"),
+        "pulses of a few t_D, well above the critical current",
+        bounds=(3e-11, 1e-7), start=1e-9, alias="damping", tied=True, by_direction=True, default=True,
+        search=(2e-10, 5e-10, 1e-9, 2.5e-9),
+    ),
+    Parameter(
+        "slonczewski_lambda", "", PULSES,
+        "both directions, at the same durations",
+        bounds=(1.0, 3.0), step=0.1, symmetric=1.0, physical_minimum=1.0, search=(1.05, 1.5),
+    ),
+    Parameter(
+        "offset_field", "T", (*PULSES, "loops"),
+        "both directions, with long pulses; or R-H loops",
+        step=5e-3, symmetric=0.0, zero_is_result=True,
+    ),
+    Parameter(
+        "anisotropy_field", "T", ("loops",),
+        "more R-H loops, at sweep rates that differ by decades; or pulses for the stability",
+        step=0.02,
+    ),
+    Parameter(
+        "resistance_area_product", "ohm*m^2", ("resistance", *PULSES),
+        "resistance in P",
+        bounds=(1e-14, 1e-9), of_resistance=True,
+    ),
+    Parameter(
+        "tmr", "", ("resistance", *PULSES),
+        "resistance in P and AP near zero bias",
+        bounds=(0.01, 20.0), step=0.1, of_resistance=True,
+    ),
+    Parameter(
+        "tmr_half_bias", "V", ("resistance", *PULSES),
+        "resistance in AP at a higher bias",
+        bounds=(0.05, 10.0), of_resistance=True,
+    ),
+)  # fmt: skip
+
+PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _TABLE}
+"""Parameters of the model, by their names."""
+
+UNITS = {name: parameter.unit for name, parameter in PARAMETERS.items()}
+"""Their units."""
+
+ALIASES = {parameter.alias: name for name, parameter in PARAMETERS.items() if parameter.alias}
+"""Keys of a stack that stand for what pulses show of them."""
+
+DIRECTIONAL = tuple(name for name, parameter in PARAMETERS.items() if parameter.by_direction)
+"""Those that can have a value of their own in each direction."""
+
+DEFAULT = tuple(name for name, parameter in PARAMETERS.items() if parameter.default)
+"""What is fitted if nothing else is asked for: of these, what the tables tell."""
+
+TIED = frozenset(name for name, parameter in PARAMETERS.items() if parameter.tied)
+"""Those that follow from others where they do not vary."""
+
+OF_RESISTANCE = tuple(name for name, parameter in PARAMETERS.items() if parameter.of_resistance)
+"""Those that resistances follow from."""
+
+
+def names_of(root: str) -> tuple[str, ...]:
+    """Names that a quantity can have: its own, and those in each direction."""
+    return (root, *(directional_name(root, direction) for direction in DIRECTIONS))
+
+
+def value_in(values: Values, root: str, direction: str | None) -> Any:
+    """Value of a parameter in a direction, or that in both; NaN where there is none."""
+    return values.get(directional_name(root, direction), values.get(root, np.nan))
+
+
+def steps_at(parameters: Iterable[Parameter], vector: FloatArray) -> FloatArray:
+    """Natural sizes of steps of parameters that have these values."""
+    return np.array([parameter.step_at(value) for parameter, value in zip(parameters, vector, strict=True)])
