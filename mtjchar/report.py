@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import MtjcharError, printable
 from mtjchar.export.provenance import study_of
 from mtjchar.files import write_text
@@ -26,8 +26,6 @@ from mtjchar.surfaces.surface import RELIABLE
 from mtjchar.sweep.failures import Tally
 from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
-
-FloatArray = npt.NDArray[np.float64]
 
 _TARGETS = (1e-6, RELIABLE)
 _POINTS = 61

@@ -24,7 +24,7 @@ from rich.table import Table
 from scipy.optimize import brentq
 from scipy.stats import norm, truncnorm
 
-from mtjchar.surfaces.estimate import bootstrap, effective_number, replicate_interval
+from mtjchar.statistics import bootstrap, effective_number, replicate_interval
 from mtjchar.surfaces.tails import ENOUGH_DEVICES, enough_plain
 from mtjchar.sweep.importance import FARTHEST, LEAST_DEVICES, Shift, draw, replicate_points
 from mtjchar.sweep.sampling import COLUMNS, CUT, REPLICATES, sobol_points

@@ -12,9 +12,9 @@ from scipy.interpolate import RectBivariateSpline
 from scipy.stats import norm
 
 from mtjchar.physics.fokker_planck import write_error_rate
+from mtjchar.statistics import effective_number, replicate_interval, weighted_mean
 from mtjchar.study import DIRECTIONS, Line, Pulse, Spread, Study, Transistor, Variability, load_study
 from mtjchar.surfaces import fit_surface
-from mtjchar.surfaces.estimate import effective_number, replicate_interval, weighted_mean
 from mtjchar.sweep import importance
 from mtjchar.sweep.importance import Shift
 from mtjchar.sweep.run import sweep

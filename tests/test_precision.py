@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mtjchar.errors import InputError
+from mtjchar.statistics import replicate_interval
 from mtjchar.study import Spread, Study, Transistor, Variability, load_study
 from mtjchar.surfaces import fit_surface
-from mtjchar.surfaces.estimate import replicate_interval
 from mtjchar.sweep import importance, precision
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.sampling import COLUMNS

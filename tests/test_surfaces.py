@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtjchar.errors import InputError, OutsideGridError, SimulationError, UnreachableError
+from mtjchar.statistics import bootstrap
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface, fit_surface
-from mtjchar.surfaces.estimate import bootstrap
 from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import RegularGridInterpolator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.study import Direction
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import VERIFIED_RATE
-
-FloatArray = npt.NDArray[np.float64]
 
 QUANTITIES = ("log10_ber", "energy", "redundant_energy")
 """What is tabulated: log10 of the write error rate, and energies in pJ."""

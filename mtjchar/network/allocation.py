@@ -11,12 +11,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
-from mtjchar.network.ledger import FloatArray
 from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces.pulses import shortest_durations
 from mtjchar.surfaces.surface import WriteSurface, refined
@@ -176,10 +175,10 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
             remedy="Sweep a larger grid.",
         )
 
-    def chosen(log_price: float) -> NDArray[np.intp]:
+    def chosen(log_price: float) -> IndexArray:
         return np.asarray(np.argmin(cost + 10.0**log_price * error, axis=-1))
 
-    def within(choice: NDArray[np.intp]) -> bool:
+    def within(choice: IndexArray) -> bool:
         return bool(np.take_along_axis(error, choice[:, None], axis=-1).sum() <= limit)
 
     # Between a price at which errors do not matter and one at which energy does not.

@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError, MissingToolError
 from mtjchar.files import MOST_DATA, is_folder, read_bytes
 
@@ -54,9 +55,9 @@ class Dataset:
 
     name: str
     train_images: NDArray[np.float32]
-    train_labels: NDArray[np.int64]
+    train_labels: IntArray
     test_images: NDArray[np.float32]
-    test_labels: NDArray[np.int64]
+    test_labels: IntArray
     image_shape: tuple[int, int]
     classes: int
 

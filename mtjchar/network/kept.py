@@ -12,9 +12,10 @@ from typing import Annotated, NamedTuple, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes, storing, write_bytes
-from mtjchar.network.ledger import FloatArray, WriteLedger
+from mtjchar.network.ledger import WriteLedger
 
 
 class Outcome(NamedTuple):

@@ -19,10 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class PerDirection(NamedTuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mtjchar.arrays import IntArray
 
 DENSE = 0.15
 """Rate from which on a draw for each place is as fast as one for each place that is drawn."""
 
 
-def random_places(count: int, rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray:
     """Draw places out of `count`, each with the same probability and independently of all others.
 
     At low rates the gaps between the drawn places are drawn instead, which are geometric: the time goes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtjchar.arrays import IntArray
 from mtjchar.network.encoding import Words
-from mtjchar.network.ledger import IntArray
 
 
 class PlaneCounter:

@@ -15,15 +15,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.allocation import Demand, Pulses, PulseTable, allocate
 from mtjchar.network.encoding import Code
 from mtjchar.network.kept import Outcome
-from mtjchar.network.ledger import FloatArray, PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.ledger import PerDirection, WriteConditions, WriteLedger
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Trainings
+from mtjchar.statistics import mean_half_width
 from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces import DeviceRates, WriteSurface
 from mtjchar.surfaces.surface import RELIABLE
@@ -489,11 +490,11 @@ def _row(one: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
         "retry_energy_J": np.mean([part["retries"].sum() for part in parts]),
         "read_energy_J": np.mean([part["reads"].sum() for part in parts]),
         "energy_saved_fraction": 1.0 - energies.mean() / baseline.mean(),
-        "energy_saved_ci95": _half_width(saved),
+        "energy_saved_ci95": mean_half_width(saved),
         "accuracy_mean": accuracy.mean(),
-        "accuracy_ci95": _half_width(accuracy),
+        "accuracy_ci95": mean_half_width(accuracy),
         "accuracy_drop_points": one.drops.mean(),
-        "accuracy_drop_ci95": _half_width(one.drops),
+        "accuracy_drop_ci95": mean_half_width(one.drops),
         "seeds": len(one.outcomes),
         "confirmed": one.confirmed,
         "effective_devices": setting.effective_devices,
@@ -530,8 +531,3 @@ def _ledger_rows(one: _Measured, bits: int) -> list[dict[str, object]]:
 
 def _mean(ledgers: list[WriteLedger], name: str) -> FloatArray:
     return np.asarray(np.mean([getattr(ledger, name) for ledger in ledgers], axis=0))
-
-
-def _half_width(values: FloatArray) -> float:
-    """Half the width of the 95 % interval of a mean."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))

@@ -9,11 +9,12 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from mtjchar.arrays import FloatArray
 from mtjchar.plotting.files import plain, save
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.compare import Comparison, energy_curves
 from mtjchar.surfaces.pulses import knob_table, targets
-from mtjchar.surfaces.surface import RELIABLE, FloatArray
+from mtjchar.surfaces.surface import RELIABLE
 
 TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
 """Directions as figures and tables name them."""

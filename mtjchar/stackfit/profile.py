@@ -22,10 +22,11 @@ from scipy.optimize import brentq
 from mtjchar.stackfit.minimize import Minimum, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction, derivatives
+from mtjchar.statistics import NORMAL_QUANTILE
 
 FloatArray = npt.NDArray[np.float64]
 
-ROOT_RISE = 1.959964
+ROOT_RISE = NORMAL_QUANTILE
 """Square root of the rise of the deviance at the ends of a 95 % interval."""
 
 _CLOSE = 0.01  # of the root of the rise, that a walk ends with

@@ -19,6 +19,7 @@ import pandas as pd
 from mtjchar.errors import InputError
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.tables import Table
+from mtjchar.statistics import NORMAL_QUANTILE
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +33,6 @@ IN_STACK = ("resistance_area_product", "tmr")
 """Those whose means are numbers of a stack."""
 
 _LEAST_DEVICES = 10
-_TWO_SIDED = 1.959964
 _OUTLIER = 6.0  # robust standard deviations
 _LARGEST = 0.2  # relative standard deviation that a study takes
 
@@ -160,7 +160,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
     relative = deviation / mean
     # Of a normal distribution; in the logarithm, so that the interval stays above 0.
     error = relative / np.sqrt(2.0 * (count - 1))
-    factor = np.exp(_TWO_SIDED * error / relative)
+    factor = np.exp(NORMAL_QUANTILE * error / relative)
     parameters = pd.DataFrame(
         {
             "mean": mean, "mean_error": deviation / np.sqrt(count), "relative": relative,
@@ -176,7 +176,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
 
 def _correlations(names: list[str], values: FloatArray) -> pd.DataFrame:
     rows = {}
-    reach = _TWO_SIDED / np.sqrt(len(values) - 3)
+    reach = NORMAL_QUANTILE / np.sqrt(len(values) - 3)
     for j, second in enumerate(names):
         for k, first in enumerate(names[:j]):
             r = float(np.corrcoef(values[:, k], values[:, j])[0, 1])

@@ -9,7 +9,7 @@ import lmfit
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray
 
 _ITERATIONS = 20
 

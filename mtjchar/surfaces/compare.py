@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.errors import InputError, printable
+from mtjchar.statistics import weighted_quantiles
 from mtjchar.study import Direction
-from mtjchar.surfaces.estimate import weighted_quantiles
 from mtjchar.surfaces.pulses import OUT_OF_REACH, knobs, pulse_at, reached, targets
 from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, WriteSurface
 from mtjchar.sweep.store import RunDirectory

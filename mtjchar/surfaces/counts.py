@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar import statistics
+from mtjchar.arrays import BoolArray
 from mtjchar.errors import InputError
 from mtjchar.study import DIRECTIONS
-from mtjchar.surfaces import estimate
 from mtjchar.surfaces.population import COUNTED, QUANTILES, surface_dataset
 from mtjchar.surfaces.surface import WriteSurface
-
-FloatArray = npt.NDArray[np.float64]
 
 _REQUIRED = ("direction", "amplitude_V", "duration_s", "trials", "errors")
 _ENERGIES = {"energy": "energy_J", "redundant_energy": "redundant_energy_J"}
@@ -82,7 +81,7 @@ def surface_from_counts(
         "seed": seed,
         "nominal_amplitude_V": float(level),
         "interval": "95 %, Clopper-Pearson of the pooled counts, united with a percentile bootstrap over the "
-        f"rows, {estimate.RESAMPLES} resamples",
+        f"rows, {statistics.RESAMPLES} resamples",
         "counts": COUNTED,
     }
     return WriteSurface(surface_dataset(directions, amplitudes, durations, values, attributes))
@@ -105,19 +104,21 @@ def _pulse(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, npt.NDArra
     """Estimate everything about one pulse."""
     trials, errors = rows["trials"].to_numpy(dtype=np.float64), rows["errors"].to_numpy(dtype=np.float64)
     rate = errors / trials
-    pooled = estimate.clopper_pearson(errors.sum(), trials.sum())
-    lower, upper = estimate.bootstrap(rate, rng, trials) if len(rows) > 1 else (pooled.lower, pooled.upper)
+    pooled = statistics.clopper_pearson(errors.sum(), trials.sum())
+    lower, upper, effective = pooled.lower, pooled.upper, np.asarray(np.nan)
+    if len(rows) > 1:  # a single row may be one device or a whole array
+        lower, upper = statistics.bootstrap(rate, rng, trials)
+        effective = statistics.effective_number(rate, trials)
     energies = {
-        name: estimate.weighted_mean(rows[column].to_numpy(dtype=np.float64), trials)
+        name: statistics.weighted_mean(rows[column].to_numpy(dtype=np.float64), trials)
         for name, column in _ENERGIES.items()
     }
     return {
         "ber": pooled.rate,
         "ber_lower": np.minimum(lower, pooled.lower),
         "ber_upper": np.maximum(upper, pooled.upper),
-        "ber_quantile": estimate.weighted_quantiles(rate, trials, QUANTILES),
-        # A single row may be one device or a whole array.
-        "effective_devices": estimate.effective_number(rate, trials) if len(rows) > 1 else np.asarray(np.nan),
+        "ber_quantile": statistics.weighted_quantiles(rate, trials, QUANTILES),
+        "effective_devices": effective,
         "trials": np.asarray(trials.sum(), dtype=np.int64),
         "errors": np.asarray(errors.sum(), dtype=np.int64),
         **energies,
@@ -171,7 +172,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**numbers)
 
 
-def _refuse(table: pd.DataFrame, column: str, bad: npt.NDArray[np.bool_], allowed: str) -> None:
+def _refuse(table: pd.DataFrame, column: str, bad: BoolArray, allowed: str) -> None:
     """Refuse the first bad row by its number, counted from 0."""
     if not bad.any():
         return

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
+from mtjchar.statistics import weighted_mean
 from mtjchar.study import Direction
-from mtjchar.surfaces.estimate import weighted_mean
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.store import RunDirectory
-
-FloatArray = npt.NDArray[np.float64]
 
 _FLOOR = 1e-300  # log10 of an error rate that underflowed
 

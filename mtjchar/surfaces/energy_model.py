@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import cumulative_simpson
 from scipy.interpolate import PchipInterpolator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.surfaces.cell_current import fit_current
 from mtjchar.surfaces.rate_model import Load
 
-FloatArray = npt.NDArray[np.float64]
 LogRate = Callable[[FloatArray, FloatArray], FloatArray]
 
 _ENERGY_ERROR = 1e-3  # relative, of a mean time before the switching that is worked out on a grid

@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
+from mtjchar.statistics import NORMAL_QUANTILE
 from mtjchar.study import Direction
 from mtjchar.study.load import read_written
 from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.sampling import nominal_device
-
-FloatArray = npt.NDArray[np.float64]
 
 RANGE = (1e-15, 0.9999)
 """Error rates that are fitted."""
@@ -32,7 +32,6 @@ GOOD_ENOUGH = 0.1
 _GOOD_ENERGY = 0.01
 _LEAST_POINTS = 25
 _LEAST_AMPLITUDES = 4
-_TWO_SIDED = 1.959964  # standard errors of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class SurfaceModel:
         fit = self._of(direction)
         level, time = _pulses(amplitude, duration)
         log, error = fit.log10_ber(level, time)
-        reach = _TWO_SIDED * error
+        reach = NORMAL_QUANTILE * error
         return 10.0 ** (log - reach), np.minimum(10.0 ** (log + reach), 1.0)
 
     def energy(
@@ -173,7 +172,7 @@ class SurfaceModel:
         outside = residual.attrs["error_a_width_outside"] * _beyond(residual["amplitude"].to_numpy(), level)
         middle = energy(0.0)
         error = np.hypot(0.5 * (energy(1.0) - energy(-1.0)), outside * middle)
-        reach = np.hypot(_TWO_SIDED * error, float(np.abs(residual).max()) * middle)
+        reach = np.hypot(NORMAL_QUANTILE * error, float(np.abs(residual).max()) * middle)
         return np.maximum(middle - reach, 0.0), middle + reach
 
     def parameters(self, direction: Direction) -> xr.Dataset:
@@ -261,7 +260,7 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
 
     level, time = np.broadcast_arrays(amplitude[:, None], duration[None, :])
     log = np.log10(ber[used])
-    error = np.log10(upper[used] / lower[used]) / (2.0 * _TWO_SIDED)
+    error = np.log10(upper[used] / lower[used]) / (2.0 * NORMAL_QUANTILE)
     rate, chi_square = fit_rate(level[used], time[used], log, error, load, GOOD_ENOUGH)
     misfit, own_error = np.full((2, *ber.shape), np.nan)
     misfit[used] = rate.log10_ber(level[used], time[used]) - log
@@ -303,7 +302,7 @@ def _junction(surface: WriteSurface, direction: Direction) -> Junction | None:
     )
 
 
-def _check_points(direction: Direction, used: npt.NDArray[np.bool_]) -> None:
+def _check_points(direction: Direction, used: BoolArray) -> None:
     points, amplitudes = int(used.sum()), int(used.any(axis=1).sum())
     if points < _LEAST_POINTS or amplitudes < _LEAST_AMPLITUDES:
         raise InputError(
@@ -390,7 +389,7 @@ def _rate_statement(residuals: xr.Dataset) -> str:
     if count == 0:
         return f"  error rate: no point of {fitted} is {limit}; the worst by {worst}"
     rows, columns = np.nonzero(size > GOOD_ENOUGH)
-    reach = _TWO_SIDED * residuals["standard_error"].to_numpy()[rows, columns]
+    reach = NORMAL_QUANTILE * residuals["standard_error"].to_numpy()[rows, columns]
     beyond = int((size[rows, columns] > reach).sum())
     return (
         f"  error rate: NOT GOOD ENOUGH, {count} of {fitted} points are {limit}, "

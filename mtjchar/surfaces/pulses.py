@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.study import Direction
-from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, FloatArray, Vary, WriteSurface, refined
+from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, Vary, WriteSurface, refined
 
 KNOB_RATES: FloatArray = np.logspace(-12.0, -1.0, 23)
 """Error rates at which the knobs are compared."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import lmfit
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logsumexp
 
+from mtjchar.arrays import FloatArray
 from mtjchar.physics.rate_table import log_error_rate_on_load_line
 from mtjchar.physics.tunneling import voltage_at_current
 from mtjchar.surfaces.cell_current import (
@@ -19,8 +19,6 @@ from mtjchar.surfaces.cell_current import (
     add_shape,
     prior_residuals,
 )
-
-FloatArray = npt.NDArray[np.float64]
 
 DEVICE = {
     "stability": "",

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError, MtjcharError, OutsideGridError
 from mtjchar.files import MOST_DATA, read_bytes, write_bytes
 from mtjchar.study import Direction
@@ -22,7 +23,6 @@ from mtjchar.surfaces import schema, tails
 if TYPE_CHECKING:
     from mtjchar.surfaces.model import SurfaceModel
 
-FloatArray = npt.NDArray[np.float64]
 Vary = Literal["amplitude", "duration", "both"]
 
 RELIABLE = 1e-9
@@ -211,9 +211,7 @@ class WriteSurface:
         lower = np.where(self.is_bound(direction, amplitude, duration), 0.0, lower)
         return np.minimum(lower, ber), np.maximum(upper, ber)
 
-    def is_bound(
-        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
-    ) -> npt.NDArray[np.bool_]:
+    def is_bound(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> BoolArray:
         """Whether there is no more than an upper bound of the rate; same parameters and errors.
 
         It is so below 1e-18, and where writes were counted and one of the grid points around had no error:
@@ -251,7 +249,7 @@ class WriteSurface:
 
     def is_extrapolated(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
-    ) -> npt.NDArray[np.bool_]:
+    ) -> BoolArray:
         """Whether too few devices carry `ber`, or it is below 1e-18; same parameters and errors.
 
         Then `ber_interval` is not known to hold the truth as often as it should.

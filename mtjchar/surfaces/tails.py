@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mtjchar.arrays import BoolArray
+
 if TYPE_CHECKING:
     from mtjchar.surfaces.surface import WriteSurface
 
-FloatArray = npt.NDArray[np.float64]
 
 ENOUGH_DEVICES = 15.0
 """Effective devices from which on the interval of an error rate holds what it promises."""
@@ -91,12 +92,12 @@ def rule(enough: float = ENOUGH_DEVICES) -> str:
 
 def is_extrapolated(
     ber: npt.ArrayLike, effective_devices: npt.ArrayLike, enough: float = ENOUGH_DEVICES
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     """Whether error rates are extrapolated, see `rule`; an effective number of NaN counts as enough."""
     return (np.asarray(ber) < VERIFIED_RATE) | (np.asarray(effective_devices) < enough)
 
 
-def extrapolated_grid(surface: WriteSurface) -> npt.NDArray[np.bool_]:
+def extrapolated_grid(surface: WriteSurface) -> BoolArray:
     """Whether the error rates of the grid are extrapolated, shape (directions, amplitudes, durations)."""
     data = surface.dataset
     return is_extrapolated(data["ber"], data.get("effective_devices", np.nan), surface.enough_devices)
