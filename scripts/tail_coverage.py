@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm, truncnorm
 
 from mtjchar.statistics import bootstrap, effective_number, replicate_interval
-from mtjchar.surfaces.tails import ENOUGH_DEVICES, enough_plain
+from mtjchar.surfaces.tails import ENOUGH_DEVICES, enough_of_plain_sample
 from mtjchar.sweep.importance import FARTHEST, LEAST_DEVICES, Shift, draw, replicate_points
 from mtjchar.sweep.sampling import COLUMNS, CUT, REPLICATES, sobol_points
 
@@ -106,7 +106,7 @@ def interval(
     if shifted:
         return lower, upper, ENOUGH_DEVICES
     low, high = bootstrap(rate, np.random.default_rng(seed))
-    return np.minimum(lower, low), np.maximum(upper, high), enough_plain(devices)
+    return np.minimum(lower, low), np.maximum(upper, high), enough_of_plain_sample(devices)
 
 
 def coverage(

@@ -27,7 +27,7 @@ import pytest
 import xarray as xr
 
 from mtjchar.study import Study, load_study
-from mtjchar.surfaces import fit_surface
+from mtjchar.surfaces import average_devices
 from mtjchar.sweep.run import sweep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +84,7 @@ def good(tmp_path_factory):
         variability=DEMO.variability, sweep=numbers,
     )  # fmt: skip
     sweep(study, folder / "run", executor=Here())
-    fit_surface(folder / "run")
+    average_devices(folder / "run")
     shutil.copytree(folder / "run", folder / "other")
     (folder / "study.toml").write_text(study.to_toml())
     rows = "".join(f"{k},{40 + 0.1 * k:.1f},{1.2 + 0.01 * (k % 5):.2f}\n" for k in range(20))

@@ -30,6 +30,7 @@ LAYERS = [
 WITHIN = {
     ("units", "errors"),
     ("files", "errors"),
+    ("statistics", "arrays"),
     ("fields", "errors"),
     ("fields", "units"),
     ("report", "plotting"),

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from mtjchar import statistics
 from mtjchar.errors import InputError, SimulationError, UnreachableError
 from mtjchar.study import Study, load_study
-from mtjchar.surfaces import WriteSurface, fit_surface, surface_from_counts
+from mtjchar.surfaces import WriteSurface, average_devices, surface_from_counts
 from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 
@@ -132,7 +132,7 @@ def counted_run(path):
 
 def test_counted_errors_are_pooled(tmp_path):
     directory = counted_run(tmp_path / "run")
-    data = fit_surface(directory.path).dataset
+    data = average_devices(directory.path).dataset
     assert np.all(data["trials"] == 2000)
     table = directory.samples()
     for (direction, amplitude, duration), rows in table.groupby(KEYS[1:]):
@@ -154,7 +154,7 @@ def test_counted_errors_are_pooled(tmp_path):
 
 @pytest.mark.parametrize("vary", ["duration", "amplitude", "both"])
 def test_counts_claim_nothing_below_their_resolution(tmp_path, vary):
-    surface = fit_surface(counted_run(tmp_path / "run").path)
+    surface = average_devices(counted_run(tmp_path / "run").path)
     at = 8e-9 if vary == "amplitude" else None
     for ber in (1e-9, 1.4e-3):  # no error among 2000 writes: 1.5e-3 at 95 %
         with pytest.raises(UnreachableError, match=f"error rate of {ber:g}"):
@@ -177,7 +177,7 @@ def test_damaged_device_table_is_named(tmp_path, damage):
     else:
         pd.read_parquet(file).head(7).to_parquet(file, index=False)
     with pytest.raises(InputError, match=r"devices: got .*devices\.parquet.*Run `mtjchar sweep`"):
-        fit_surface(directory.path)
+        average_devices(directory.path)
 
 
 def test_failures_of_devices_that_carry_the_tail_are_not_left_out(tmp_path):
@@ -197,7 +197,7 @@ def test_failures_of_devices_that_carry_the_tail_are_not_left_out(tmp_path):
         table = table.assign(trials=0, status=np.where(failed, "failed", "ok"), reason="diverged")
         directory.write_part(direction, table)
     with pytest.raises(SimulationError, match=r"up to 1\.50% at one pulse"):
-        fit_surface(directory.path)
+        average_devices(directory.path)
 
 
 # ---- surfaces from a table of counts ----------------------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError
 from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import study_of
-from mtjchar.study import Direction, Study
+from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import StatedRate
 from mtjchar.sweep.sampling import nominal_device
@@ -17,6 +18,9 @@ READ_VOLTAGE = 0.1
 
 MIN_SENSE_VOLTAGE = 0.025
 """V, assumed: as in NVSim's sample cells."""
+
+
+_SET, _RESET = "ap_to_p", "p_to_ap"  # to the low resistance, to the high one
 
 
 @dataclass(frozen=True)
@@ -72,15 +76,18 @@ class Cell:
         ]
 
 
-def cell(surface: WriteSurface, settings: Settings) -> Cell:
+def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     """Gather a cell's values at the operating point, the cheapest pulse for each direction.
 
     Raises
     ------
+    InputError
+        If the cells are of a kind that the simulators' cell files are not for.
     InputError, OutsideGridError, UnreachableError
         See `mtjchar.export.operating_point.pulse` and `mtjchar.export.provenance.study_of`.
     """
-    reset, set_ = (_write(surface, direction, settings) for direction in ("p_to_ap", "ap_to_p"))
+    _check_kind(surface)
+    reset, set_ = (_write(surface, direction, settings) for direction in (_RESET, _SET))
     study = study_of(surface)
     device = nominal_device(study).iloc[0]
     parallel = float(device["parallel_resistance_ohm"])
@@ -103,6 +110,16 @@ def cell(surface: WriteSurface, settings: Settings) -> Cell:
         set=set_,
         reset=reset,
     )
+
+
+def _check_kind(surface: WriteSurface) -> None:
+    if not set(surface.directions) <= {_SET, _RESET}:
+        raise InputError(
+            "directions of the surface",
+            value=", ".join(surface.directions),
+            allowed=f"{_SET} and {_RESET}, of a junction between two states",
+            remedy="For cells of other kinds take a format that holds the whole surface, for example csv.",
+        )
 
 
 def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> Write:

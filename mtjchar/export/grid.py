@@ -11,7 +11,7 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from mtjchar.arrays import FloatArray
-from mtjchar.study import Direction
+from mtjchar.cells import Direction
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 
@@ -30,7 +30,7 @@ PINS = ("amplitude", "duration", *QUANTITIES)
 LOWEST_LOG = math.log10(VERIFIED_RATE)
 """Lowest log10 of an error rate that the modules give; it means "below 1e-18"."""
 
-UNITS_SAID = [
+_UNITS_IN_WORDS = [
     "amplitude: V; duration: 1 V is 1 ns; log10_ber: 1 V is one decade of the write error rate;",
     "energy, redundant_energy: 1 V is 1 pJ, of a switching and of a redundant write.",
     f"log10_ber is not lower than {LOWEST_LOG:g}, which then means 'below {VERIFIED_RATE:g}', "
@@ -103,10 +103,10 @@ def _close(coarse: Grid, fine: Grid) -> bool:
     return True
 
 
-def said_of(grid: Grid) -> list[str]:
+def limits_in_words(grid: Grid) -> list[str]:
     """Units of the pins and limits of the grid, in words."""
     limits = grid.amplitudes[0], grid.amplitudes[-1], grid.durations[0], grid.durations[-1]
-    return [line.format(*limits) for line in UNITS_SAID]
+    return [line.format(*limits) for line in _UNITS_IN_WORDS]
 
 
 def identifier(out: Path) -> str:

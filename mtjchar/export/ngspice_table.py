@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtjchar.export.files import Files, text
-from mtjchar.export.grid import FINEST, LOWEST_LOG, PINS, QUANTITIES, Grid, grids, identifier, said_of
+from mtjchar.export.grid import FINEST, LOWEST_LOG, PINS, QUANTITIES, Grid, grids, identifier, limits_in_words
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
-from mtjchar.surfaces import WriteSurface, tails
+from mtjchar.surfaces import WriteSurface
 
 
 def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
@@ -21,8 +21,8 @@ def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
     name = identifier(out)
     title = [
         "Write error rate and energy of an STT-MRAM cell for ngspice, by mtjchar",
-        *said_of(found[0]),
-        *tails.summary(surface),
+        *limits_in_words(found[0]),
+        *surface.extrapolation_in_words(),
         "ngspice looks for the tables in the directory it runs in, or in the one NGSPICE_INPUT_DIR names.",
     ]
     lines = comment(surface, title, "*")

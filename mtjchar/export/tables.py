@@ -43,7 +43,7 @@ def csv(surface: WriteSurface, out: Path, _: Settings) -> Files:
             "name": column,
             "titles": column,
             "datatype": _DATATYPES.get(table[column].dtype.kind, "string"),
-            "dc:description": _said_of(column, description),
+            "dc:description": _column_in_words(column, description),
         }
         for column in table.columns.astype(str)
     ]
@@ -198,7 +198,7 @@ def _metadata_file(path: Path) -> Path:
     return path.with_name(f"{path.name}-metadata.json")
 
 
-def _said_of(column: str, description: Description) -> str:
+def _column_in_words(column: str, description: Description) -> str:
     for variable in description["variables"].values():
         if column in variable.get("columns", ()):
             said = variable["attributes"].get("long_name", variable["name"])

@@ -20,11 +20,11 @@ from mtjchar.export.grid import (
     coarsest,
     grids,
     identifier,
-    said_of,
+    limits_in_words,
 )
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
-from mtjchar.surfaces import WriteSurface, tails
+from mtjchar.surfaces import WriteSurface
 
 _VARIABLES = {"log10_ber": "p", "energy": "e", "redundant_energy": "r"}
 
@@ -64,8 +64,8 @@ def _file(
 ) -> list[str]:
     title = [
         "Write error rate and energy of an STT-MRAM cell, by mtjchar",
-        *said_of(found[0]),
-        *tails.summary(surface),
+        *limits_in_words(found[0]),
+        *surface.extrapolation_in_words(),
     ]
     lines = [*comment(surface, title, "//"), "", '`include "disciplines.vams"']
     for grid in found:

@@ -17,17 +17,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.allocation import Demand, Pulses, PulseTable, allocate
 from mtjchar.network.encoding import Code
 from mtjchar.network.kept import Outcome
-from mtjchar.network.ledger import PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Trainings
 from mtjchar.statistics import mean_half_width
-from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces import DeviceRates, WriteSurface
-from mtjchar.surfaces.surface import RELIABLE
+from mtjchar.surfaces.grid import RELIABLE
 
 RATES = (3e-2, 0.1, 0.3)
 """Error rates that every lever is tried at, before the search between them."""
@@ -308,7 +308,7 @@ def _one_pulse(amplitude: float, duration: float) -> Pulses:
 def _carried(surface: WriteSurface, pulses: Pulses) -> tuple[float, bool]:
     """Fewest effective devices that carry an error rate, and whether any rate is extrapolated."""
     effective, extrapolated = [], []
-    for k, direction in enumerate(DIRECTIONS):
+    for k, direction in enumerate(surface.bit_directions):
         at = pulses.amplitude_V[:, k], pulses.duration_s[:, k]
         effective.append(surface.effective_devices(direction, *at))
         extrapolated.append(surface.is_extrapolated(direction, *at))
@@ -331,8 +331,8 @@ def write_conditions(
 
     def each(value: Callable[..., NDArray[Any]], **options: bool) -> FloatArray:
         columns = [
-            value(one, pulses.amplitude_V[:, k], pulses.duration_s[:, k], **options)
-            for k, one in enumerate(PerDirection._fields)
+            value(direction, pulses.amplitude_V[:, k], pulses.duration_s[:, k], **options)
+            for k, direction in enumerate(surface.bit_directions)
         ]
         return np.stack(columns, axis=-1)
 
@@ -436,7 +436,8 @@ class _Experiment:
         rows = [one for name in (BASELINE, *levers) for one in self._of(name, confirmed=None)]
         against = {one.confirmed: one.energies for one in rows if one.setting.lever == BASELINE}
         table = [_row(one, self._plan.bits, against[one.confirmed]) for one in rows]
-        ledger = [line for one in rows for line in _ledger_rows(one, self._plan.bits)]
+        directions = self._memory.surface.bit_directions
+        ledger = [line for one in rows for line in _ledger_rows(one, self._plan.bits, directions)]
         tables = Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
         if self._plan.binarized:
             for each in tables:
@@ -502,7 +503,7 @@ def _row(one: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
     }
 
 
-def _ledger_rows(one: _Measured, bits: int) -> list[dict[str, object]]:
+def _ledger_rows(one: _Measured, bits: int, directions: Sequence[Direction]) -> list[dict[str, object]]:
     """Mean account of a training by bit plane and direction."""
     setting, conditions = one.setting, one.setting.conditions
     ledgers = [outcome.ledger for outcome in one.outcomes]
@@ -525,7 +526,7 @@ def _ledger_rows(one: _Measured, bits: int) -> list[dict[str, object]]:
             **{name: values[plane, k] for name, values in columns.items()},
         }
         for plane in range(bits)
-        for k, direction in enumerate(PerDirection._fields)
+        for k, direction in enumerate(directions)
     ]  # fmt: skip
 
 

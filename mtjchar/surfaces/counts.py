@@ -11,10 +11,12 @@ import pandas as pd
 
 from mtjchar import statistics
 from mtjchar.arrays import BoolArray
+from mtjchar.cells import KINDS, Direction, kind_with
 from mtjchar.errors import InputError
-from mtjchar.study import DIRECTIONS
-from mtjchar.surfaces.population import COUNTED, QUANTILES, surface_dataset
+from mtjchar.surfaces.average import COUNTED, QUANTILES, surface_dataset
 from mtjchar.surfaces.surface import WriteSurface
+
+__all__ = ["surface_from_counts"]
 
 _REQUIRED = ("direction", "amplitude_V", "duration_s", "trials", "errors")
 _ENERGIES = {"energy": "energy_J", "redundant_energy": "redundant_energy_J"}
@@ -28,7 +30,7 @@ def surface_from_counts(
     Parameters
     ----------
     table : DataFrame
-        Columns ``direction`` (``p_to_ap`` or ``ap_to_p``), ``amplitude_V``, ``duration_s``, ``trials`` and
+        Columns ``direction`` (those of one kind of cell), ``amplitude_V``, ``duration_s``, ``trials`` and
         ``errors``; if known also ``energy_J`` and ``redundant_energy_J``, the mean energy of one write, NaN
         where it is not known. Several rows of one pulse, such as several devices, are pooled. Every pulse of
         the grid needs a row, in each direction that occurs.
@@ -61,7 +63,7 @@ def surface_from_counts(
     [0.009, 0.00299]
     """
     table = _checked(table)
-    directions = [one for one in DIRECTIONS if (table["direction"] == one).any()]
+    directions = _directions(table)
     amplitudes, durations = (np.unique(table[name]) for name in ("amplitude_V", "duration_s"))
     level = 0.5 * (amplitudes[0] + amplitudes[-1]) if nominal_amplitude is None else nominal_amplitude
     if not amplitudes[0] <= level <= amplitudes[-1]:
@@ -74,7 +76,7 @@ def surface_from_counts(
     estimates = [_pulse(_rows(groups, pulse), rng) for pulse in pulses]
     grid = (len(directions), len(amplitudes), len(durations))
     values = {
-        name: np.reshape([one[name] for one in estimates], (*grid, *np.shape(estimates[0][name])))
+        name: np.reshape([pulse[name] for pulse in estimates], (*grid, *np.shape(estimates[0][name])))
         for name in estimates[0]
     }
     attributes = {
@@ -85,6 +87,20 @@ def surface_from_counts(
         "counts": COUNTED,
     }
     return WriteSurface(surface_dataset(directions, amplitudes, durations, values, attributes))
+
+
+def _directions(table: pd.DataFrame) -> list[Direction]:
+    """Directions of the table, in the order of their kind of cell."""
+    counted = table["direction"].unique().tolist()
+    kind = kind_with(counted)
+    if kind is None:
+        raise InputError(
+            "table of counts: direction",
+            value=", ".join(counted),
+            allowed="directions of one kind of cell: "
+            + ", or ".join(" and ".join(kind.directions) for kind in KINDS.values()),
+        )
+    return [direction for direction in kind.directions if direction in counted]
 
 
 def _rows(
@@ -140,8 +156,9 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     )
     if not len(table):
         raise InputError("table of counts", value="no rows", allowed="a row for every pulse")
-    known = table["direction"].isin(DIRECTIONS).to_numpy()
-    _refuse(table, "direction", ~known, " or ".join(map(repr, DIRECTIONS)))
+    directions = [direction for kind in KINDS.values() for direction in kind.directions]
+    known = table["direction"].isin(directions).to_numpy()
+    _refuse(table, "direction", ~known, " or ".join(map(repr, directions)))
     numbers = {
         name: pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
         for name in (*_REQUIRED[1:], *_ENERGIES.values())

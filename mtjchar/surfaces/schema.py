@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from mtjchar.cells import KINDS, kind_with
 from mtjchar.errors import InputError
-from mtjchar.study import DIRECTIONS
+
+__all__ = ["check"]
 
 _PULSES = ("direction", "amplitude", "duration")
 _MOST_VALUES = 50_000_000
@@ -88,8 +90,9 @@ _Refuse = Callable[[str, object, str], InputError]
 def _check_coordinates(dataset: xr.Dataset, refuse: _Refuse) -> None:
     directions = dataset.get("direction")
     found = [] if directions is None else directions.to_numpy().tolist()
-    if not found or len(set(map(str, found))) != len(found) or not set(found) <= set(DIRECTIONS):
-        raise refuse("direction", found, f"{' and '.join(DIRECTIONS)}, one or both, each once")
+    if not found or len(set(map(str, found))) != len(found) or kind_with(found) is None:
+        known = ", or ".join(" and ".join(kind.directions) for kind in KINDS.values())
+        raise refuse("direction", found, f"{known}, one or both, each once")
     for name, most in (("amplitude", np.inf), ("duration", np.inf), ("quantile", 1.0)):
         if name not in dataset.dims:
             continue

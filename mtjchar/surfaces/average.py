@@ -21,6 +21,8 @@ from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, SUPPLY_COLUMNS, RunDirectory
 
+__all__ = ["COUNTED", "QUANTILES", "average_devices", "surface_dataset"]
+
 QUANTILES = (0.05, 0.5, 0.95, 0.999)
 COUNTED = (
     "error rates are counted: ber is errors/trials over all devices; where no error was seen it is the 95 % "
@@ -48,7 +50,7 @@ _VARIABLES = {
 }
 
 
-def fit_surface(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSurface:
+def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSurface:
     """Average the samples of a run over its devices and keep the surface as ``surface.nc``.
 
     Parameters
@@ -128,16 +130,16 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: floa
         / pd.Series(size).groupby([samples["direction"], samples["amplitude_V"]]).sum()
         for size in (of_sample, (of_sample > 0.0).astype(float))
     ]
-    share = max(one.max() for one in shares)
+    share = max(by_pulse.max() for by_pulse in shares)
     reason = samples["reason"].to_numpy()[failed][0].splitlines()[0]
     message = (
         f"{failed.sum()} of {len(failed)} samples failed, up to {share:.2%} at one pulse; the first: {reason}"
     )
     if share > most_failed:
-        enough = np.ceil(100.0 * share) / 100.0
+        allowed = np.ceil(100.0 * share) / 100.0
         remedy = "The sweep's failures/ and their reasons show what to mend."
-        if enough < 1.0:
-            remedy = f"`mtjchar surface DIR --allow-failed {enough:g}` makes one of what there is."
+        if allowed < 1.0:
+            remedy = f"`mtjchar surface DIR --allow-failed {allowed:g}` makes one of what there is."
         raise SimulationError(
             f"{message}. A surface needs {1.0 - most_failed:.0%} of the devices at every pulse. {remedy}"
         )
@@ -193,7 +195,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         "seed": study.sweep.seed,
         "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
-        tails.ENOUGH: tails.enough_plain(len(devices)) if plain else tails.ENOUGH_DEVICES,
+        tails.ENOUGH_ATTRIBUTE: tails.enough_of_plain_sample(len(devices)) if plain else tails.ENOUGH_DEVICES,
         **_in_words(counted, replicate, weight, drawn),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
@@ -283,8 +285,8 @@ def surface_dataset(
         Of the whole; the version and the rule for ``extrapolated`` are added.
     """
     dims = ("direction", "amplitude", "duration")
-    enough = float(str(attributes.get(tails.ENOUGH, tails.ENOUGH_DEVICES)))
-    extrapolated = tails.is_extrapolated(values["ber"], values["effective_devices"], enough)
+    enough_devices = float(str(attributes.get(tails.ENOUGH_ATTRIBUTE, tails.ENOUGH_DEVICES)))
+    extrapolated = tails.is_extrapolated(values["ber"], values["effective_devices"], enough_devices)
     values = {**values, "extrapolated": extrapolated}
     ordered = [name for name in _VARIABLES if name in values]
     return xr.Dataset(
@@ -302,5 +304,5 @@ def surface_dataset(
             "duration": ("duration", durations, {"units": "s", "long_name": "half rise to half fall"}),
             "quantile": ("quantile", list(QUANTILES)),
         },
-        attrs={**attributes, "tails": tails.rule(enough), "mtjchar_version": version("mtjchar")},
+        attrs={**attributes, "tails": tails.rule(enough_devices), "mtjchar_version": version("mtjchar")},
     )
