@@ -26,6 +26,16 @@ from mtjchar.sweep.failures import Tally
 from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 
+__all__ = [
+    "Section",
+    "cheapest_pulses",
+    "device_spread",
+    "figures",
+    "sample_counts",
+    "trade_offs",
+    "write_report",
+]
+
 _TARGETS = (1e-6, RELIABLE)
 _POINTS = 61
 _WEAKEST = 0.999
@@ -111,7 +121,7 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
         for direction in targets(surface):
             row = [f"{target:.0e}", surface.title(direction)]
             try:
-                found = surface.cheapest_pulse(direction, target)
+                pulse = surface.cheapest_pulse(direction, target)
             except MtjcharError as error:
                 rows.append([*row, "-", "-", "-", "-", "-"])
                 text.append(str(error))
@@ -119,11 +129,11 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
             rows.append(
                 [
                     *row,
-                    f"{found.amplitude_V:.3f} V",
-                    f"{1e9 * found.duration_s:.2f} ns",
-                    f"{1e12 * found.energy_J:.3f} pJ",
-                    found.rate.interval_in_words(),
-                    "-" if np.isnan(found.effective_devices) else f"{found.effective_devices:.3g}",
+                    f"{pulse.amplitude_V:.3f} V",
+                    f"{1e9 * pulse.duration_s:.2f} ns",
+                    f"{1e12 * pulse.energy_J:.3f} pJ",
+                    pulse.rate.interval_in_words(),
+                    "-" if np.isnan(pulse.effective_devices) else f"{pulse.effective_devices:.3g}",
                 ]
             )
     text += surface.extrapolation_in_words()

@@ -109,7 +109,7 @@ def pulse(
             )  # fmt: skip
     surface = load_surface(folder)
     check_direction(direction, targets(surface))
-    found = surface.cheapest_pulse(
+    cheapest = surface.cheapest_pulse(
         direction,
         ber,
         vary=vary.value,
@@ -119,22 +119,22 @@ def pulse(
         max_duration=max_duration,
     )
     if as_json:
-        print_json(found._asdict())
+        print_json(cheapest._asdict())
         return
     table = answer_table()
-    table.add_row("amplitude", f"{found.amplitude_V:.4g} V")
-    table.add_row("duration", f"{1e9 * found.duration_s:.4g} ns")
-    table.add_row("write error rate", found.rate.in_words())
-    table.add_row("effective devices", number_or_dash(found.effective_devices, ".3g"))
+    table.add_row("amplitude", f"{cheapest.amplitude_V:.4g} V")
+    table.add_row("duration", f"{1e9 * cheapest.duration_s:.4g} ns")
+    table.add_row("write error rate", cheapest.rate.in_words())
+    table.add_row("effective devices", number_or_dash(cheapest.effective_devices, ".3g"))
     table.add_row(
         "its slope",
-        f"{found.ber_slope_per_V:.3g} decades per V, {1e-9 * found.ber_slope_per_s:.3g} decades per ns",
+        f"{cheapest.ber_slope_per_V:.3g} decades per V, {1e-9 * cheapest.ber_slope_per_s:.3g} decades per ns",
     )
-    table.add_row("energy", f"{1e12 * found.energy_J:.4g} pJ")
+    table.add_row("energy", f"{1e12 * cheapest.energy_J:.4g} pJ")
     console.print(table)
     for lever, value, grid in (
-        (Vary.amplitude, found.amplitude_V, surface.amplitudes),
-        (Vary.duration, found.duration_s, surface.durations),
+        (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),
+        (Vary.duration, cheapest.duration_s, surface.durations),
     ):
         if vary in (lever, Vary.both) and np.isclose(value, grid[[0, -1]], rtol=1e-6, atol=0.0).any():
             console.print(f"The {lever.value} is at the edge of the sweep: a cheaper pulse may lie beyond.")

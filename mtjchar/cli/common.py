@@ -219,7 +219,7 @@ def writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     # A file that does not exist yet is made in the directory.
     if not os.access(path if is_file(path) else path.parent, os.W_OK):
         raise InputError("--out", value=str(path), allowed="a file that can be written")
-    if is_file(path) and any(is_file(one) and one.samefile(path) for one in inputs):
+    if is_file(path) and any(is_file(file) and file.samefile(path) for file in inputs):
         raise InputError(
             "--out", value=str(path), allowed="a file that is not read", remedy="It would be overwritten."
         )

@@ -231,11 +231,11 @@ def _surface(folder: Path, allow_failed: float) -> None:
     console.print(f"wrote {folder}/surface.nc, tables/ and figures/")
     for direction in surface.directions:
         with contextlib.suppress(MtjcharError):
-            found = surface.cheapest_pulse(direction, 1e-9)
+            cheapest = surface.cheapest_pulse(direction, 1e-9)
             console.print(
-                f"{direction}: cheapest pulse for a write error rate of 1e-9: {found.amplitude_V:.3f} V, "
-                f"{1e9 * found.duration_s:.2f} ns, {1e12 * found.energy_J:.3f} pJ"
-                f"{', extrapolated' if found.extrapolated else ''}",
+                f"{direction}: cheapest pulse for a write error rate of 1e-9: {cheapest.amplitude_V:.3f} V, "
+                f"{1e9 * cheapest.duration_s:.2f} ns, {1e12 * cheapest.energy_J:.3f} pJ"
+                f"{', extrapolated' if cheapest.extrapolated else ''}",
                 highlight=False,
             )
     for line in surface.extrapolation_in_words():

@@ -13,6 +13,8 @@ from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import StatedRate
 from mtjchar.sweep.sampling import nominal_device
 
+__all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "Write", "describe_cell"]
+
 READ_VOLTAGE = 0.1
 """V, assumed: what the cell is read with; a read current well below the critical current."""
 
@@ -123,8 +125,8 @@ def _check_kind(surface: WriteSurface) -> None:
 
 
 def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> Write:
-    found = pulse(surface, direction, settings)
-    amplitude, duration, energy = found.amplitude_V, found.duration_s, found.energy_J
+    point = pulse(surface, direction, settings)
+    amplitude, duration, energy = point.amplitude_V, point.duration_s, point.energy_J
     redundant = float(surface.energy(direction, amplitude, duration, switching=False))
     if not energy > 0.0:
         raise InputError(
@@ -133,7 +135,7 @@ def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> W
             allowed="a positive energy",
             remedy="Choose a longer pulse: the current follows from the energy.",
         )
-    return Write(amplitude, duration, found.rate, energy, redundant)
+    return Write(amplitude, duration, point.rate, energy, redundant)
 
 
 def _access_resistance(set_: Write, study: Study, parallel: float) -> float:

@@ -14,6 +14,8 @@ from mtjchar.export.provenance import check_version
 from mtjchar.files import write_together
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["FORMATS", "Format", "export_surface"]
+
 
 @dataclass(frozen=True)
 class Format:
@@ -77,7 +79,7 @@ def export_surface(
     chosen, settings, out = FORMATS[format_], settings or Settings(), Path(out)
     for name, value in settings.given().items():
         if name not in chosen.takes:
-            takers = ", ".join(other for other, one in FORMATS.items() if name in one.takes)
+            takers = ", ".join(other for other, candidate in FORMATS.items() if name in candidate.takes)
             raise InputError(
                 f"--{name.replace('_', '-')}", value=value, allowed=f"nothing with format {format_}",
                 remedy=f"It is for {takers}.",

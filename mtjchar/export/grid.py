@@ -15,6 +15,20 @@ from mtjchar.cells import Direction
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 
+__all__ = [
+    "DECADES",
+    "FINEST",
+    "LOWEST_LOG",
+    "PINS",
+    "QUANTITIES",
+    "RELATIVE",
+    "Grid",
+    "coarsest",
+    "grids",
+    "identifier",
+    "limits_in_words",
+]
+
 QUANTITIES = ("log10_ber", "energy", "redundant_energy")
 """What is tabulated: log10 of the write error rate, and energies in pJ."""
 
@@ -80,9 +94,9 @@ def coarsest(surface: WriteSurface) -> list[Grid]:
     """Sample the surface on the coarsest grid that keeps to `DECADES` and `RELATIVE`, for each direction."""
     finest = grids(surface, FINEST)
     for parts in (1, 2, 4):
-        found = grids(surface, parts)
-        if all(_close(coarse, fine) for coarse, fine in zip(found, finest, strict=True)):
-            return found
+        sampled = grids(surface, parts)
+        if all(_close(coarse, fine) for coarse, fine in zip(sampled, finest, strict=True)):
+            return sampled
     return finest
 
 

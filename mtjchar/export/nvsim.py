@@ -17,6 +17,8 @@ from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["nvmexplorer", "nvsim"]
+
 
 def nvsim(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Write a ``.cell`` file for NVSim at one operating point."""
@@ -58,8 +60,9 @@ def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 
 def _operating_point(cell: Cell) -> list[str]:
     return [
-        f"{name}: {one.amplitude:.6g} V, {1e9 * one.duration:.6g} ns, write error rate {one.rate.in_words()}"
-        for name, one in (("SET", cell.set), ("RESET", cell.reset))
+        f"{name}: {write.amplitude:.6g} V, {1e9 * write.duration:.6g} ns, "
+        f"write error rate {write.rate.in_words()}"
+        for name, write in (("SET", cell.set), ("RESET", cell.reset))
     ]
 
 
@@ -82,12 +85,12 @@ def _cell_lines(cell: Cell) -> list[str]:
     ]
 
 
-def _write_lines(name: str, one: Write) -> list[str]:
+def _write_lines(name: str, write: Write) -> list[str]:
     return [
         f"-{name}Mode: current",
-        f"-{name}Current (uA): {1e6 * one.current:.6g}",
-        f"-{name}Pulse (ns): {1e9 * one.duration:.6g}",
-        f"-{name}Energy (pJ): {1e12 * one.energy:.6g}",
+        f"-{name}Current (uA): {1e6 * write.current:.6g}",
+        f"-{name}Pulse (ns): {1e9 * write.duration:.6g}",
+        f"-{name}Energy (pJ): {1e12 * write.energy:.6g}",
     ]
 
 
@@ -104,11 +107,11 @@ def _custom_cell(cell: Cell, name: str) -> dict[str, Any]:
         "min_sense_voltage": 1e3 * MIN_SENSE_VOLTAGE,
         "read_power": 1e6 * cell.read_power,
     }
-    for prefix, one in (("reset", cell.reset), ("set", cell.set)):
+    for prefix, write in (("reset", cell.reset), ("set", cell.set)):
         custom |= {
             f"{prefix}_mode": "current",
-            f"{prefix}_current": 1e6 * one.current,
-            f"{prefix}_pulse": 1e9 * one.duration,
-            f"{prefix}_energy": 1e12 * one.energy,
+            f"{prefix}_current": 1e6 * write.current,
+            f"{prefix}_pulse": 1e9 * write.duration,
+            f"{prefix}_energy": 1e12 * write.energy,
         }
     return custom

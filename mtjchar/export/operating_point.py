@@ -8,6 +8,8 @@ from mtjchar.errors import InputError
 from mtjchar.surfaces import CheapestPulse, WriteSurface, pulse_at
 from mtjchar.surfaces.grid import Target
 
+__all__ = ["OPERATING_POINT", "Settings", "pulse"]
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -19,6 +19,8 @@ from mtjchar.network.encoding import FixedPoint, Words
 from mtjchar.surfaces.grid import SurfaceGrid, refined
 from mtjchar.surfaces.search import shortest_durations
 
+__all__ = ["HIGHEST_RATE", "Demand", "Pilot", "PulseTable", "Pulses", "allocate"]
+
 HIGHEST_RATE = 0.5
 """Highest error rate of a pulse that is chosen. A bit that fails more often than not remains what it was: its
 errors are no longer independent from write to write, which their squares adding up takes for granted."""

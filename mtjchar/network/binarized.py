@@ -21,6 +21,8 @@ from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.networks import FloatT, cross_entropy
 
+__all__ = ["BinarizedPerceptron", "Signs"]
+
 
 @dataclass(frozen=True)
 class Signs:

@@ -25,6 +25,8 @@ from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError, MissingToolError
 from mtjchar.files import MOST_DATA, is_folder, read_bytes
 
+__all__ = ["Dataset", "load_dataset"]
+
 _PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"  # no IDX file begins so

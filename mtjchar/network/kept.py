@@ -17,6 +17,8 @@ from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes, storing, write_bytes
 from mtjchar.network.ledger import WriteLedger
 
+__all__ = ["Outcome", "add", "load"]
+
 
 class Outcome(NamedTuple):
     """What is kept of a training; its energy follows from the ledger.
@@ -79,13 +81,13 @@ def load(path: Path) -> dict[str, Outcome]:
         path, "trainings", allowed=allowed, remedy="Remove it, or give another directory.", most=MOST_DATA
     )
     lines = content.splitlines(keepends=True)
-    found: dict[str, Outcome] = {}
+    outcomes: dict[str, Outcome] = {}
     whole = []
     for line in lines:
         # The last line may have been cut by a kill: what follows would become a part of it.
         with contextlib.suppress(ValidationError):
-            one = _Line.model_validate_json(line)
-            found[one.key] = one.outcome()
+            entry = _Line.model_validate_json(line)
+            outcomes[entry.key] = entry.outcome()
             whole.append(line.rstrip(b"\r\n") + b"\n")
     if len(lines) > 1 and not whole:
         raise InputError(
@@ -93,7 +95,7 @@ def load(path: Path) -> dict[str, Outcome]:
         )
     if b"".join(whole) != content:
         write_bytes(path, b"".join(whole))
-    return found
+    return outcomes
 
 
 def add(path: Path, key: str, outcome: Outcome) -> None:

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError
 
+__all__ = ["PerDirection", "WriteConditions", "WriteLedger"]
+
 
 class PerDirection(NamedTuple):
     """One number for each write direction.

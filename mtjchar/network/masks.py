@@ -8,6 +8,8 @@ import numpy as np
 
 from mtjchar.arrays import IntArray
 
+__all__ = ["DENSE", "random_places"]
+
 DENSE = 0.15
 """Rate from which on a draw for each place is as fast as one for each place that is drawn."""
 
@@ -60,5 +62,5 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray
         places.cumsum(out=places)
         last = int(places[-1])
         parts.append(places)
-    found = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return found[: found.searchsorted(count)]
+    drawn = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return drawn[: drawn.searchsorted(count)]

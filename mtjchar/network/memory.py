@@ -14,6 +14,8 @@ from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.masks import DENSE, random_places
 from mtjchar.network.planes import PlaneCounter, count_ones
 
+__all__ = ["ApproximateMemory", "draw_devices"]
+
 # From this error rate on it is faster to pick out the words that change first, where a quarter of all do.
 _FREQUENT = 0.015
 

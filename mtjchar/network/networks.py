@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
 
+__all__ = ["ConvolutionalNetwork", "FloatT", "Network", "Perceptron", "cross_entropy"]
+
 FloatT = TypeVar("FloatT", bound=np.floating[Any])
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from mtjchar.arrays import IntArray
 from mtjchar.network.encoding import Words
 
+__all__ = ["PlaneCounter", "count_ones"]
+
 
 class PlaneCounter:
     """Numbers of ones in each bit plane, over all arrays of words that were added.
@@ -48,8 +50,8 @@ class PlaneCounter:
     def counts(self) -> IntArray:
         """Give the numbers of ones, shape (bits,), lowest plane first."""
         total = np.zeros(self._bits, dtype=np.int64)
-        for level, (one, other) in enumerate(zip(self._sums, self._waiting, strict=True)):
-            for words in (one, other):
+        for level, (summed, waiting) in enumerate(zip(self._sums, self._waiting, strict=True)):
+            for words in (summed, waiting):
                 if words is not None:
                     total += count_ones(words, self._bits) << level
         return total

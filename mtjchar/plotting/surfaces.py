@@ -16,6 +16,8 @@ from mtjchar.surfaces.compare import Comparison, energy_curves
 from mtjchar.surfaces.grid import RELIABLE, directions_of, targets
 from mtjchar.surfaces.levers import lever_table
 
+__all__ = ["LOWEST_RATE", "comparison_figure", "surface_figures"]
+
 _LEVERS = {
     "duration": "duration, at the nominal amplitude",
     "amplitude": "amplitude, at the reliable duration",

@@ -89,11 +89,11 @@ class DeviceRates:
         population = self.surface.ber(direction, amplitude, duration)
         level, time = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
         by_duration = PchipInterpolator(np.log(self.surface.durations), self._logs[direction], axis=2)
-        found = [
+        logs_of_pulses = [
             PchipInterpolator(self.surface.amplitudes, by_duration(np.log(t)), axis=1)(v)
             for v, t in zip(level.ravel(), time.ravel(), strict=True)
         ]
-        logs = np.reshape(found, (*level.shape, len(self.weight)))
+        logs = np.reshape(logs_of_pulses, (*level.shape, len(self.weight)))
         rates = np.minimum(10.0 ** np.moveaxis(logs, -1, 0), 1.0)
         # Where rates are cut at 1 the others make up for it.
         for _ in range(20):

@@ -132,7 +132,7 @@ class SurfaceGrid:
             raise InputError(
                 "directions of the surface",
                 value=", ".join(map(str, self.directions)),
-                allowed=", or ".join(" and ".join(one.directions) for one in KINDS.values()),
+                allowed=", or ".join(" and ".join(known.directions) for known in KINDS.values()),
                 remedy="A kind of cell names its directions.",
             )
         return kind
@@ -316,7 +316,7 @@ class SurfaceGrid:
             raise InputError(
                 "quantile",
                 value=quantile,
-                allowed=" or ".join(f"{one:g}" for one in held)
+                allowed=" or ".join(f"{value:g}" for value in held)
                 or "none, the surface has no device quantiles",
             )
         return self._rate("ber_quantile", direction, amplitude, duration, False, quantile)

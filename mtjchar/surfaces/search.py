@@ -148,13 +148,13 @@ class Search:
 
     def _first(self, nodes: FloatArray, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
         # One direction at a time: the worse of two rates bends between the nodes, each by itself does not.
-        found = [
+        first = [
             _first_at_or_below(
                 nodes, np.log10(self.surface.ber(each, amplitude, duration)), np.log10(self.ber)
             )
             for each in directions_of(self.surface, self.direction)
         ]
-        return np.asarray(np.max(found, axis=0))
+        return np.asarray(np.max(first, axis=0))
 
     def _unreachable(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
         best = pulse_at(self.surface, self.direction, amplitude, duration)
@@ -305,5 +305,5 @@ def _first_at_or_below(nodes: FloatArray, values: FloatArray, level: float) -> F
     before = np.maximum(k - 1, 0)
     high, low = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (before, k))
     share = (high - level) / np.where(k > 0, high - low, 1.0)
-    found = np.where(k > 0, nodes[before] + share * (nodes[k] - nodes[before]), nodes[0])
-    return np.where(below.any(axis=-1), found, np.inf)
+    reached = np.where(k > 0, nodes[before] + share * (nodes[k] - nodes[before]), nodes[0])
+    return np.where(below.any(axis=-1), reached, np.inf)
