@@ -1,4 +1,4 @@
-"""The compact model of a surface: its table of error rates, its fit, its intervals, its statements."""
+"""The closed model of a surface: its table of error rates, its fit, its intervals, its statements."""
 
 import numpy as np
 import pytest

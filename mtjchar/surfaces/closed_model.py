@@ -71,7 +71,7 @@ class DirectionModel:
 
 @dataclass(frozen=True)
 class SurfaceModel:
-    """Error rates and energies of a compact physical model, inside and outside of the grid.
+    """Error rates and energies of a closed physical model, inside and outside of the grid.
 
     Attributes
     ----------
@@ -233,7 +233,7 @@ class SurfaceModel:
 
 
 def fit_model(surface: SurfaceGrid) -> SurfaceModel:
-    """Fit the compact model to a surface, each direction on its own.
+    """Fit the closed model to a surface, each direction on its own.
 
     Parameters
     ----------

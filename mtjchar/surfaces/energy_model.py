@@ -1,4 +1,4 @@
-"""Write energies of a compact model: the currents of the two states, and what the edges of the pulse take."""
+"""Write energies of a closed model: the currents of the two states, and what the edges of the pulse take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Population error rate of a compact model: a nominal device, a current over amplitude, and two spreads."""
+"""Population error rate of a closed model: a nominal device, a current over amplitude, and two spreads."""
 
 from __future__ import annotations
 
