@@ -119,11 +119,20 @@ class WorkerError(MtjcharError):
         ``error``: the program met an error that it does not know.
     from_outside : bool
         Whether somebody else has most likely ended it: a user, a batch system, the kernel for want of memory.
+    exit_code : int, optional
+        Of the process, if it has ended and that is known; negative: the signal that ended it.
     """
 
-    def __init__(self, message: str, *, status: str = "crashed", from_outside: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str = "crashed",
+        from_outside: bool = False,
+        exit_code: int | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.from_outside = status, from_outside
+        self.status, self.from_outside, self.exit_code = status, from_outside, exit_code
 
     @classmethod
     def unknown(cls, error: Exception) -> WorkerError:
@@ -133,7 +142,7 @@ class WorkerError(MtjcharError):
 
 
 class StartError(MtjcharError):
-    """No worker can work: its process ends while it starts, for the script that it imports or for a limit."""
+    """No worker can work: its process ends while it starts, for its script or a limit, or is killed."""
 
 
 class ClusterError(StartError):

@@ -23,7 +23,7 @@ from mtjchar.plotting.surfaces import LOWEST_RATE
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, targets
 from mtjchar.sweep.failures import Tally
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
 __all__ = [
@@ -151,7 +151,7 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
 
 def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
     """Tabulate what devices there were."""
-    devices, nominal = directory.devices(), nominal_device(study_of(surface)).iloc[0]
+    devices, nominal = directory.devices(), Population(study_of(surface)).nominal().iloc[0]
     weight = devices["weight"].to_numpy(dtype=np.float64)
     rows = []
     for column, (name, unit, factor) in surface.kind.columns.items():

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mtjchar.sweep.sampling import nominal_device
 from rich.console import Console
 from rich.table import Table as Shown
 from threadpoolctl import threadpool_limits
@@ -35,7 +36,6 @@ from mtjchar.stackfit import (
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack, load_study
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 
 DURATIONS = np.geomspace(1e-9, 1e-6, 6)
@@ -60,7 +60,10 @@ def fitted(tables: list[Table], truth: dict[str, float], of: Film | None = None,
     return {
         str(name): (
             truth[str(name)],
-            *(float(row[key]) for key in ("value", "standard_error", "lower", "upper")),
+            float(row["value"]),
+            float(row["standard_error"]),
+            float(row["lower"]),
+            float(row["upper"]),
         )
         for name, row in fit.table().iterrows()
     }

@@ -6,9 +6,9 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 import xarray as xr
+from common import DEMO
 
 from mtjchar.cli import main
-from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
 
 
@@ -62,7 +62,7 @@ def analytic_surface():
 def characterized_surface(analytic_surface):
     """The analytic surface with units and provenance, as `average_devices` has them, for the demo study."""
     dataset = analytic_surface.dataset.assign_attrs(
-        study=load_study("data/studies/demo.toml").to_toml(),
+        study=DEMO.to_toml(),
         devices=256,
         interval="95 %, made up",
         mtjchar_version=version("mtjchar"),

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from common import ROOT
 
 from mtjchar.stackfit import (
     Film,
@@ -13,7 +14,7 @@ from mtjchar.stackfit import (
 )
 from mtjchar.study import load_stack, load_study
 
-STACK = load_stack("data/stacks/ikeda2010.toml").model_copy(
+STACK = load_stack(ROOT / "data/stacks/ikeda2010.toml").model_copy(
     update={"resistance_area_product": 5e-12, "torque": "current"}
 )
 FILM = Film(STACK, 40e-9)

@@ -1,23 +1,22 @@
 """Studies as TOML data, and what happens when they are loaded; for the tests of study and stack files."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 import tomli_w
+from common import DEMO_FILE, ROOT
 
 from mtjchar.errors import InputError
 from mtjchar.study import load_study
 
-DATA = Path(__file__).resolve().parent.parent / "data"
-DEMO = DATA / "studies" / "demo.toml"
+DATA = ROOT / "data"
 STACKS = sorted((DATA / "stacks").glob("*.toml"))
 REMOVED = object()
 
 
 def plain():
     """A complete study as TOML data, the stack inline."""
-    data = tomllib.loads(DEMO.read_text(encoding="utf-8"))
+    data = tomllib.loads(DEMO_FILE.read_text(encoding="utf-8"))
     data["stack"] = tomllib.loads((DATA / "stacks" / "ikeda2010.toml").read_text(encoding="utf-8"))
     return data
 

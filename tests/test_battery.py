@@ -15,7 +15,6 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,14 +24,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xarray as xr
+from common import DEMO, ROOT, InPlace
 
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep.run import sweep
 
-ROOT = Path(__file__).resolve().parent.parent
 STACK = ROOT / "data/stacks/ikeda2010.toml"
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 
 QUERY = "query {run} --direction p_to_ap --amplitude '0.7 V' --duration '4 ns'"
 PULSE = "pulse {run} --direction both --ber 0.1"
@@ -61,15 +59,6 @@ class Case(NamedTuple):
 # ---- the place where everything is tried ------------------------------------------------------------
 
 
-class Here(Executor):
-    """Runs the tasks in this process."""
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        future.set_result(fn(*args))
-        return future
-
-
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     """A folder of good inputs; not to be changed."""
@@ -83,7 +72,7 @@ def good(tmp_path_factory):
         stack=DEMO.stack, junction=DEMO.junction, cell=DEMO.cell, pulse=DEMO.pulse,
         variability=DEMO.variability, sweep=numbers,
     )  # fmt: skip
-    sweep(study, folder / "run", executor=Here())
+    sweep(study, folder / "run", executor=InPlace())
     average_devices(folder / "run")
     shutil.copytree(folder / "run", folder / "other")
     (folder / "study.toml").write_text(study.to_toml())

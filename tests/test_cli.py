@@ -6,12 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib.image
 import pandas as pd
 import pytest
 import xarray as xr
+from common import ROOT
 
 from mtjchar.cli.common import console
 from mtjchar.network.tradeoff import best
@@ -38,7 +38,7 @@ devices = 8
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     path = tmp_path_factory.mktemp("study") / "small.toml"
-    path.write_text(STUDY.format(stacks=Path("data/stacks").resolve()))
+    path.write_text(STUDY.format(stacks=ROOT / "data/stacks"))
     return path
 
 

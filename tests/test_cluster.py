@@ -1,6 +1,7 @@
 """A sweep on a dask cluster: real schedulers and workers, some of them killed, and who answers instead."""
 
 import contextlib
+import errno
 import os
 import pickle
 import re
@@ -11,20 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future
-from pathlib import Path
 
 import msgpack
 import pytest
+from common import DEMO, ROOT, InPlace
 
 from mtjchar.errors import ClusterError, InputError
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.sweep import peer, tasks
 from mtjchar.sweep.cluster import TlsFiles, _Call, cluster
 from mtjchar.sweep.run import sweep
-
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 
 
 @pytest.fixture(autouse=True)
@@ -42,15 +39,6 @@ def study():
             "devices": 24,
         },
     )  # fmt: skip
-
-
-class Here(Executor):
-    """Runs the tasks in this process, one after the other."""
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        future.set_result(fn(*args))
-        return future
 
 
 def parts_of(path):
@@ -115,12 +103,13 @@ def idle():
 dask_warns = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
+@pytest.mark.slow
 @dask_warns
 def test_worker_that_is_killed_loses_nothing(tmp_path):
     with Rig() as rig:
         rig.start_worker()
         rig.start_worker()
-        expected = parts_of(sweep(study(), tmp_path / "here", executor=Here()))
+        expected = parts_of(sweep(study(), tmp_path / "here", executor=InPlace()))
         assert len(expected) == 24
         killed = []
 
@@ -137,6 +126,7 @@ def test_worker_that_is_killed_loses_nothing(tmp_path):
     assert parts_of(tmp_path / "there") == expected
 
 
+@pytest.mark.slow
 @dask_warns
 def test_workers_are_waited_for_but_not_a_scheduler_that_is_gone(tmp_path):
     said = []
@@ -160,6 +150,7 @@ def test_workers_are_waited_for_but_not_a_scheduler_that_is_gone(tmp_path):
     assert 0 < len(parts_of(tmp_path / "run")) < 24
 
 
+@pytest.mark.slow
 @dask_warns
 def test_ctrl_c_ends_the_waiting_for_workers(idle, tmp_path):
     file = tmp_path / "study.toml"
@@ -187,6 +178,7 @@ def test_ctrl_c_ends_the_waiting_for_workers(idle, tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @dask_warns
 def test_worker_that_is_not_as_here_ends_the_sweep_with_words(idle, tmp_path):
     empty, other = tmp_path / "empty", tmp_path / "other"
@@ -311,6 +303,16 @@ def test_who_is_no_scheduler_is_told_apart(monkeypatch, converse, words):
     ):
         pass
     assert time.monotonic() - before < 3.0
+
+
+def test_peer_that_breaks_the_connection_while_it_is_made_is_told_as_later(monkeypatch):
+    def reset(*_, **__):
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    monkeypatch.setattr(peer.socket, "create_connection", reset)
+    words = "It broke the connection: Connection reset by peer: no dask scheduler does"
+    with pytest.raises(InputError, match=words), cluster("tcp://127.0.0.1:8786"):
+        pass
 
 
 def test_time_limits_are_what_is_promised():

@@ -6,22 +6,23 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
+from mtjchar.sweep.sampling import sample_devices
 
 from mtjchar import plotting
 from mtjchar.errors import InputError
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.compare import compare, energy_curves
-from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 
 
 def scenario(path, surface, temperature=300.0, **sweep):
     """A run directory of the demo study with a made-up surface."""
-    study = load_study("data/studies/demo.toml").model_dump(mode="json")
+    study = DEMO.model_dump(mode="json")
     study["cell"]["temperature"] = f"{temperature} K"
     study["sweep"].update({"devices": 8, **sweep})
-    study = type(load_study("data/studies/demo.toml")).model_validate(study)
+    study = type(DEMO).model_validate(study)
     RunDirectory.create(path, study, sample_devices(study))
     surface.save(path / "surface.nc")
     return path

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from common import ROOT
 from test_battery import EXPORT, FIT, QUERY, SURFACE, SWEEP, TRADEOFF, filled, good, left_over, tree  # noqa: F401
 
 from mtjchar.sweep.lock import locked
 
-ROOT = Path(__file__).resolve().parent.parent
 TRAININGS = TRADEOFF.replace("--workers 1", "--workers 2").replace("--epochs 1", "--epochs 4")
 
 
@@ -87,6 +87,7 @@ def undisturbed(finished):
     return tables(finished.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "to_group", "code"),
     [
@@ -116,6 +117,7 @@ def test_trade_off_that_is_ended_leaves_no_process_and_goes_on(place, undisturbe
     assert left_over(place) == []
 
 
+@pytest.mark.slow
 def test_killed_worker_of_a_trade_off_is_replaced(place, undisturbed):
     process = started(TRAININGS, place)
     wait_for(lambda: trained(place) > 1)

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import xarray as xr
+from common import ROOT
 
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.export import FORMATS, Settings, export_surface, load_surface
@@ -428,7 +429,7 @@ def test_the_schema_is_in_the_wheel(tmp_path):
 @pytest.fixture
 def documented(characterized_surface, tmp_path, monkeypatch):
     """Variables of the Python in docs/export.md, run from its beginning with the files it names."""
-    code = re.findall(r"(?s)```python\n(.*?)```", Path("docs/export.md").read_text(encoding="utf-8"))
+    code = re.findall(r"(?s)```python\n(.*?)```", (ROOT / "docs/export.md").read_text(encoding="utf-8"))
     monkeypatch.chdir(tmp_path)
     Path("run").mkdir()
     characterized_surface.save("run/surface.nc")
@@ -461,5 +462,5 @@ def test_the_documented_injector(documented, characterized_surface):
 
 
 def test_the_documentation_names_every_format():
-    text = Path("docs/export.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/export.md").read_text(encoding="utf-8")
     assert set(FORMATS) <= set(re.findall(r"`([\w-]+)`", text))

@@ -11,14 +11,15 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from common import DEMO
+from mtjchar.sweep.sampling import nominal_device
 from scipy.interpolate import RegularGridInterpolator
 
 from mtjchar.export import Settings, export_surface
 from mtjchar.export.grid import coarsest
 from mtjchar.spice.ngspice import simulator
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
-from mtjchar.sweep.sampling import nominal_device
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
 AT_1E6 = Settings(ber=1e-6)
@@ -96,7 +97,7 @@ def test_nvsim(characterized_surface, tmp_path):
 
 
 def test_nvsim_with_an_ideal_transistor_and_chosen_sizes(characterized_surface, tmp_path):
-    study = load_study("data/studies/demo.toml").model_dump(mode="json", exclude_none=True)
+    study = DEMO.model_dump(mode="json", exclude_none=True)
     study["cell"]["transistor"] = {"model": "ideal", "on_resistance": "1 kohm", "width": "300 nm"}
     text = Study.model_validate(study).to_toml()
     surface = WriteSurface(characterized_surface.dataset.assign_attrs(study=text))

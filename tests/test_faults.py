@@ -10,25 +10,23 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
+from common import DEMO, ROOT, InPlace
+from mtjchar.spice.netlist import batch_deck
 
 from mtjchar.errors import InputError, SimulationError, StorageError
 from mtjchar.spice import measure
-from mtjchar.spice.netlist import batch_deck
-from mtjchar.study import Study, Transistor, load_study
+from mtjchar.study import Study, Transistor
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import tasks
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import plan
-
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 
 
 def study(**changed):
@@ -45,18 +43,6 @@ def study(**changed):
     )  # fmt: skip
 
 
-class Here(Executor):
-    """Runs the tasks in this process, one after the other; counts them."""
-
-    count = 0
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        self.count += 1
-        future.set_result(fn(*args))
-        return future
-
-
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Two devices a part: eight parts."""
@@ -68,27 +54,23 @@ def small_parts(monkeypatch):
 _VICTIM = textwrap.dedent(
     """
     import json, os, signal, sys, time
-    from concurrent.futures import Executor, Future
     from pathlib import Path
     import numpy as np
     from mtjchar.study import Study
     from mtjchar.sweep import tasks
     from mtjchar.sweep.run import sweep
 
+    sys.path.insert(0, "tests")
+    from common import InPlace
+
     tasks.DEVICES_PER_TASK = 2
     out, seed = Path(sys.argv[1]), int(sys.argv[2])
     study = Study.model_validate_json(sys.argv[3])
 
-    class Here(Executor):
-        def submit(self, fn, /, *args):
-            future = Future()
-            future.set_result(fn(*args))
-            return future
-
     def begin(folder):
         child = os.fork()
         if child == 0:
-            sweep(study, folder, executor=Here())
+            sweep(study, folder, executor=InPlace())
             os._exit(0)
         return child
 
@@ -104,7 +86,7 @@ _VICTIM = textwrap.dedent(
         os.waitpid(child, 0)
         said.append(len(list((out / "samples").glob("[!.]*"))) if (out / "samples").exists() else 0)
     texts = []
-    sweep(study, out, executor=Here(), log=lambda what: texts.append(what.get("text", "")))
+    sweep(study, out, executor=InPlace(), log=lambda what: texts.append(what.get("text", "")))
     print(json.dumps({"parts": said, "texts": [text for text in texts if text]}))
     """
 )
@@ -119,7 +101,7 @@ def undisturbed(tmp_path_factory):
     """A run that nothing has happened to; not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "DEVICES_PER_TASK", 2)
-        return sweep(study(), tmp_path_factory.mktemp("undisturbed") / "run", executor=Here())
+        return sweep(study(), tmp_path_factory.mktemp("undisturbed") / "run", executor=InPlace())
 
 
 @pytest.fixture
@@ -130,9 +112,9 @@ def copy(undisturbed, tmp_path):
 
 def go_on(path, one=None):
     """Run the sweep again; returns the number of tasks it took and what it said."""
-    here, said = Here(), []
+    here, said = InPlace(), []
     sweep(one or study(), path, executor=here, log=lambda what: said.append(what.get("text", "")))
-    return here.count, [text for text in said if text]
+    return len(here.tasks), [text for text in said if text]
 
 
 # ---- killed -----------------------------------------------------------------------------------------
@@ -151,17 +133,30 @@ def test_parent_that_is_killed_at_ten_moments(undisturbed, tmp_path):
     assert go_on(tmp_path / "run")[0] == 0
 
 
-def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path):
+def works_until_killed(task):
+    """Do a task; at the first attempt of three parts say so, and do not end but by a signal."""
+    victim = task.attempt == 0 and task.direction == "p_to_ap" and task.devices["device"].iloc[0] < 6
+    if victim:
+        (Path(os.environ["MTJCHAR_TEST_AT_WORK"]) / str(os.getpid())).touch()
+    result = tasks.run_task(task)
+    if victim:
+        time.sleep(600.0)
+    return result
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path, monkeypatch):
+    at_work = tmp_path / "at work"
+    at_work.mkdir()
+    monkeypatch.setenv("MTJCHAR_TEST_AT_WORK", str(at_work))
+    monkeypatch.setattr("mtjchar.sweep.run.run_task", works_until_killed)
     killed, stop = [], threading.Event()
 
     def kill():
         rng = np.random.default_rng(8)
-        # From the first finished part on: workers that never start are another case.
-        while not list((tmp_path / "run").glob("samples/[!.]*")):
-            if stop.wait(0.05):
-                return
-        while not stop.wait(rng.uniform(0.0, 0.3)) and len(killed) < 3:
-            for process in workers_of(os.getpid())[:1]:
+        while not stop.wait(0.02):
+            for process in {int(file.name) for file in at_work.iterdir()} - set(killed):
+                time.sleep(rng.uniform(0.0, 0.3))
                 os.kill(process, signal.SIGKILL)
                 killed.append(process)
 
@@ -173,10 +168,11 @@ def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path):
     finally:
         stop.set()
         killer.join()
-    assert killed
+    assert len(killed) == 3
     assert parts_of(tmp_path / "run") == parts_of(undisturbed)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_within_five_seconds_and_workers_go_with_a_killed_parent(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(study(devices=4000).to_toml())
@@ -390,6 +386,7 @@ exec(sys.argv.pop(1))
 """
 
 
+@pytest.mark.slow
 def test_locale_with_a_decimal_comma_changes_nothing(undisturbed, tmp_path):
     if shutil.which("localedef"):
         made = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")]
@@ -472,6 +469,7 @@ def test_deck_that_does_not_work_is_rows_and_a_deck_to_look_at(tmp_path, text, s
     assert go_on(tmp_path / "run", one)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "status", "words"),
     [
@@ -514,10 +512,11 @@ def test_retry_that_helps_is_noted(tmp_path, monkeypatch):
 # ---- errors of the machine and of the program -------------------------------------------------------
 
 
-class Breaking(Here):
+class Breaking(InPlace):
     """Lets the program meet an error in tasks of some devices."""
 
     def __init__(self, devices):
+        super().__init__()
         self.devices = devices
 
     def submit(self, fn, /, *args):
@@ -558,7 +557,7 @@ def test_sweep_of_which_too_much_failed_ends_with_1(tmp_path, call):
 
 def test_run_whose_transistor_file_has_gone_is_read(tmp_path, call):
     one = with_transistor(tmp_path, RESISTOR + ENDS)
-    run = sweep(one, tmp_path / "run", executor=Here())
+    run = sweep(one, tmp_path / "run", executor=InPlace())
     (tmp_path / "nmos.lib").unlink()
     assert (run / "transistor" / "nmos.lib").read_text() == RESISTOR + ENDS
     surface = average_devices(run)
@@ -573,5 +572,5 @@ def test_study_that_would_not_be_read_back_is_not_swept(tmp_path):
     one = study()
     numbers = one.sweep.model_copy(update={"seed": 2**63})
     with pytest.raises(InputError, match="seed"):
-        sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=Here())
+        sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=InPlace())
     assert not (tmp_path / "run" / "study.toml").exists()

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
+from common import DEMO
 
-from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.sweep.run import sweep
-
-DEMO = load_study("data/studies/demo.toml")
 
 
 @pytest.fixture(scope="module")

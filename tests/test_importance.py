@@ -1,40 +1,29 @@
 """Importance sampling: weights, the pilot, and populations whose error rate is known exactly."""
 
 import shutil
-from concurrent.futures import Executor, Future
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO, InPlace
+from mtjchar.sweep.sampling import COLUMNS, devices_at, nominal_device, sample_devices
 from scipy.integrate import quad
 from scipy.interpolate import RectBivariateSpline
 from scipy.stats import norm
 
 from mtjchar.physics.fokker_planck import write_error_rate
 from mtjchar.statistics import effective_number, replicate_interval, weighted_mean
-from mtjchar.study import DIRECTIONS, Line, Pulse, Spread, Study, Transistor, Variability, load_study
+from mtjchar.study import DIRECTIONS, Line, Pulse, Spread, Study, Transistor, Variability
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance
 from mtjchar.sweep.importance import Shift
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import COLUMNS, devices_at, nominal_device, sample_devices
 from mtjchar.sweep.store import RunDirectory
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 TWO = Variability(
     damping=Spread(sigma=0.04, relative=True), resistance_area_product=Spread(sigma=0.05, relative=True)
 )
 DAMPING, PRODUCT = list(COLUMNS).index("damping"), list(COLUMNS).index("resistance_area_product")
-
-
-class Here(Executor):
-    """Runs the tasks in this process, one after the other."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
 
 
 def study(devices=256, seed=3, variability=TWO, **sweep_of):
@@ -238,7 +227,7 @@ def test_amplitude_that_failed_is_left_out():
 def run(tmp_path_factory):
     """A run with importance sampling; not to be changed."""
     path = tmp_path_factory.mktemp("importance") / "run"
-    return sweep(study(), path, executor=Here())
+    return sweep(study(), path, executor=InPlace())
 
 
 def test_sweep_draws_weighted_devices(run):
@@ -281,6 +270,7 @@ def test_few_devices_no_longer_carry_the_tail(run):
     assert effective_number(rate, np.ones(len(rate)))[-1] < 20
 
 
+@pytest.mark.slow
 def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
     # The goal is 2,000 devices at 1e-12; own measurement: 256 have widths below 0.27 on these pulses.
     numbers = {
@@ -289,7 +279,7 @@ def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
         "devices": 256,
     }
     one = DEMO.model_copy(update={"sweep": type(DEMO.sweep)(**numbers)})
-    data = average_devices(sweep(one, tmp_path / "run", executor=Here())).dataset
+    data = average_devices(sweep(one, tmp_path / "run", executor=InPlace())).dataset
     near = (data["ber"] > 1e-14) & (data["ber"] < 1e-10)
     assert set(np.nonzero(near.to_numpy())[0]) == {0, 1}  # in both directions
     width = ((data["ber_upper"] - data["ber_lower"]) / data["ber"]).where(near)
@@ -306,14 +296,15 @@ def test_going_on_keeps_the_devices_that_are_there(run, tmp_path):
     part = next((copy / "samples").iterdir())
     content = part.read_bytes()
     part.unlink()
-    sweep(study(), copy, executor=Here())
+    sweep(study(), copy, executor=InPlace())
     pd.testing.assert_frame_equal(pd.read_parquet(copy / "devices.parquet"), marked, check_exact=True)
     assert part.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_number_of_workers_changes_nothing(tmp_path):
     one = study(64, directions=DIRECTIONS, duration={"start": 5e-9, "stop": 30e-9, "points": 2})
-    here, there = sweep(one, tmp_path / "here", executor=Here()), sweep(one, tmp_path / "there", workers=2)
+    here, there = sweep(one, tmp_path / "here", executor=InPlace()), sweep(one, tmp_path / "there", workers=2)
     devices = [RunDirectory.open(path).devices() for path in (here, there)]
     pd.testing.assert_frame_equal(*devices, check_exact=True)
     assert devices[0]["weight"].nunique() > 32

@@ -1,9 +1,9 @@
 import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from common import ROOT
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import load_dataset
@@ -140,7 +140,7 @@ def test_same_seed_same_result(digits, trained):
 
 
 def test_the_example_of_the_page_runs(capsys):
-    page = Path("docs/networks.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
     exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], {})
     trained, programmed, energy = map(float, capsys.readouterr().out.split())
     assert trained > 0.75

@@ -4,23 +4,21 @@ Seeds are fixed; all comparisons of a statistical test together would fail for a
 seed with a probability of 1e-9.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
+from mtjchar.spice.measure import load_lines
+from mtjchar.spice.netlist import cell_parameters
+from mtjchar.sweep.langevin import count_failures
+from mtjchar.sweep.sampling import nominal_device, sample_devices
 from scipy import stats
 
 from mtjchar.physics import llgs
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import ExternalField, Line, Pulse, Transistor, load_study
+from mtjchar.study import ExternalField, Line, Pulse, Transistor
 from mtjchar.sweep import axial, langevin
-from mtjchar.sweep.langevin import count_failures
-from mtjchar.sweep.sampling import nominal_device, sample_devices
 from mtjchar.sweep.tasks import Task, characterize
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 ALARM = 1e-9
 AMPLITUDES = np.array([0.6, 0.8])
 DURATIONS = np.geomspace(1.8e-9, 6e-9, 5)
@@ -95,6 +93,7 @@ def test_rates_fall_with_duration_and_amplitude(broken):
     assert np.all(np.diff(redundant, axis=2) > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["p_to_ap", "ap_to_p"])
 def test_rates_with_field_tilt_and_ellipse_are_those_of_the_plain_ensemble(direction):
     # Without TMR, lines and edges the current is constant: `llgs.simulate`, all walkers through the pulse

@@ -1,10 +1,12 @@
 """Load lines, edges and whole writes of the cell, in ngspice."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
+from mtjchar.spice.measure import M_Z_POINTS, EdgeTimes, load_lines, write_waveforms
+from mtjchar.spice.netlist import batch_deck, cell_parameters, high_line, vector_step
+from mtjchar.sweep.sampling import nominal_device, sample_devices
 from numpy.polynomial import chebyshev
 from scipy import constants
 from scipy.integrate import solve_ivp
@@ -13,13 +15,9 @@ from scipy.optimize import brentq
 from mtjchar.errors import SimulationError
 from mtjchar.physics.anisotropy import GAMMA
 from mtjchar.spice import measure
-from mtjchar.spice.measure import M_Z_POINTS, EdgeTimes, load_lines, write_waveforms
-from mtjchar.spice.netlist import batch_deck, cell_parameters, high_line, vector_step
 from mtjchar.spice.ngspice import simulator
-from mtjchar.study import DIRECTIONS, ExternalField, Line, Pulse, Transistor, load_study
-from mtjchar.sweep.sampling import nominal_device, sample_devices
+from mtjchar.study import DIRECTIONS, ExternalField, Line, Pulse, Transistor
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 FREE_LAYER = ("bitline", "sourceline")
 NEAR = 0.9883  # |m_z| at a typical thermal angle: 1 - 1/(2 Delta) with Delta = 43
 WRITTEN = {"p_to_ap": -1.0, "ap_to_p": 1.0}  # m_z after the write

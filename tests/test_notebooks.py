@@ -8,10 +8,11 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from common import ROOT
 from nbclient import NotebookClient
 from scipy import stats
 
-FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 FALSE_ALARM = 1e-9  # of every statistical check here
 TIMEOUT = 300  # s, of one cell: many times what it takes on a free core
@@ -221,6 +222,7 @@ CHECKS = {
 
 
 @pytest.mark.usefixtures("jupyter")
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_with_figures_and_right_numbers(path):
     # One test, so that no two workers of pytest-xdist run the same notebook.

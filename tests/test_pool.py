@@ -1,10 +1,12 @@
 """Workers that crash, hang and are killed, for real: their work is done again, and no other is lost."""
 
+import contextlib
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import wait
 from pathlib import Path
@@ -12,17 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO, ROOT
+from mtjchar.sweep.sampling import sample_devices
 
 from mtjchar.errors import SimulationError, StartError, WorkerError
-from mtjchar.study import load_study
 from mtjchar.sweep import limits
 from mtjchar.sweep.pool import LocalPool
-from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.schedule import complete
 from mtjchar.sweep.tasks import Result, lost, plan
 
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = load_study(ROOT / "data/studies/demo.toml")
 BAD = 5
 
 
@@ -135,6 +135,7 @@ def test_what_was_killed_is_done_again(pool, tasks):
     assert all("was ended by SIGKILL; trying again" in line for line in said)
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_at_any_moment_are_replaced():
     # Four times, at moments spread over start-up, work and idleness.
     rng = np.random.default_rng(3)
@@ -191,8 +192,51 @@ def test_workers_that_end_while_they_start_are_not_tried_for_ever(tasks, monkeyp
     monkeypatch.setattr("mtjchar.sweep.pool._MOST_FAILED_STARTS", 2)
     words = r"No worker process starts: the worker process ended by itself \(exit code 1\)\. What it wrote"
     with LocalPool(1) as pool, pytest.raises(StartError, match=words) as failure:
-        list(complete(pool, tasks, works, say=print))
+        list(complete(pool, tasks[:1], works, say=print))
     assert "__main__" not in str(failure.value)
+
+
+@contextlib.contextmanager
+def killer(most):
+    """Kill workers of this process as they appear, at most so many; gives a list of them."""
+    killed, stop, others = [], threading.Event(), set(children())
+    rng = np.random.default_rng(5)
+
+    def kill():
+        while len(killed) < most and not stop.wait(0.02):
+            for process in set(children()) - others - set(killed):
+                time.sleep(rng.uniform(0.0, 0.3))
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        thread.join()
+
+
+def takes_long():
+    time.sleep(600.0)
+
+
+def test_workers_that_are_killed_while_they_start_are_said_to_be(monkeypatch):
+    monkeypatch.setattr("mtjchar.sweep.pool._ready", takes_long)
+    words = r"No worker process starts: the worker process was ended by SIGKILL\. .* memory runs out"
+    with killer(100) as killed, LocalPool(1) as pool, pytest.raises(StartError, match=words) as failure:
+        pool.submit_within(60, waits, 0.0).result()
+    assert len(killed) == 6
+    assert "__main__" not in str(failure.value)
+    assert "standard error" not in str(failure.value)
+
+
+def test_worker_that_is_killed_five_times_while_it_starts_works_then():
+    with killer(5) as killed, LocalPool(1) as pool:
+        # Wherever a kill falls: a start has six attempts, and so has a call.
+        assert dict(pool.call_each(waits, {0: (0.0,)}))[0] not in killed
+    assert killed
 
 
 SCRIPT = """

@@ -5,16 +5,16 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
+from mtjchar.sweep.sampling import sample_devices
 from scipy.stats import binomtest
 
 from mtjchar import statistics
 from mtjchar.errors import InputError, SimulationError, UnreachableError
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface, average_devices, surface_from_counts
-from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 
-DEMO = load_study("data/studies/demo.toml")
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
 
 

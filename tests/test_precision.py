@@ -1,34 +1,17 @@
 """As many devices as the wanted interval takes, and no more."""
 
-from concurrent.futures import Executor, Future
-from pathlib import Path
-
 import numpy as np
 import pytest
+from common import DEMO, InPlace
+from mtjchar.sweep.sampling import COLUMNS
 
 from mtjchar.errors import InputError
 from mtjchar.statistics import replicate_interval
-from mtjchar.study import Spread, Study, Transistor, Variability, load_study
+from mtjchar.study import Spread, Study, Transistor, Variability
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance, precision
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import COLUMNS
 from mtjchar.sweep.store import RunDirectory
-
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
-
-
-class Here(Executor):
-    """Runs the tasks in this process, one after the other; notes their devices."""
-
-    def __init__(self):
-        self.devices = []
-
-    def submit(self, fn, /, *args):
-        self.devices += args[0].devices["device"].tolist()
-        future = Future()
-        future.set_result(fn(*args))
-        return future
 
 
 def study(**changed):
@@ -59,10 +42,14 @@ def widest(surface):
 @pytest.fixture(scope="module")
 def reached(tmp_path_factory):
     """A sweep that ends early, and what it took."""
-    here, said = Here(), []
+    here, said = InPlace(), []
     path = tmp_path_factory.mktemp("precision") / "run"
     sweep(study(precision=0.1), path, executor=here, log=lambda what: said.append(what.get("text", "")))
-    return path, here.devices, [text for text in said if text]
+    return (
+        path,
+        [device for task in here.tasks for device in task.devices["device"]],
+        [text for text in said if text],
+    )
 
 
 def test_sweep_ends_when_the_interval_is_reached(reached):
@@ -88,16 +75,16 @@ def test_it_would_not_have_been_reached_with_fewer(reached):
 def test_going_on_does_nothing_more(reached):
     path, _, _ = reached
     before = {file.name for file in (path / "samples").iterdir()}
-    here = Here()
+    here = InPlace()
     sweep(study(precision=0.1), path, executor=here)
-    assert here.devices == []
+    assert here.tasks == []
     assert {file.name for file in (path / "samples").iterdir()} == before
 
 
 def test_all_devices_are_taken_where_that_is_not_enough(tmp_path):
     one = study(precision=1e-4, devices=150)
     assert precision.rounds(one) == [128, 150]
-    sweep(one, tmp_path / "run", executor=Here())
+    sweep(one, tmp_path / "run", executor=InPlace())
     assert RunDirectory.open(tmp_path / "run").record().devices_used == 150
     assert widest(average_devices(tmp_path / "run")) > 1e-4
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from common import DEMO
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from mtjchar.sweep import refinement
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.tasks import Task, characterize
 
-DEMO = load_study("data/studies/demo.toml")
 AMPLITUDES, DURATIONS = 8, 17
 
 

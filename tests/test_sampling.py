@@ -1,14 +1,9 @@
 """Sampled devices: distributions, seeds, and what follows from the parameters."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-
-from mtjchar.errors import InputError
-from mtjchar.study import ExternalField, Spread, Study, Transistor, Variability, load_study
-from mtjchar.sweep import sampling
+from common import DEMO
 from mtjchar.sweep.sampling import (
     COLUMNS,
     derive,
@@ -18,7 +13,10 @@ from mtjchar.sweep.sampling import (
     unstable,
 )
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
+from mtjchar.errors import InputError
+from mtjchar.study import ExternalField, Spread, Study, Transistor, Variability
+from mtjchar.sweep import sampling
+
 EVERYTHING = Variability.model_validate(
     {
         "diameter": 0.03,

@@ -5,11 +5,12 @@ import tomllib
 import numpy as np
 import pytest
 import tomli_w
-from study_cases import DATA, DEMO, load, plain, refusal
-
-from mtjchar.study import Junction, load_stack, load_study
+from common import DEMO_FILE
 from mtjchar.study.stack import ANISOTROPIES
 from mtjchar.sweep.sampling import nominal_device
+from study_cases import DATA, load, plain, refusal
+
+from mtjchar.study import Junction, load_stack, load_study
 from mtjchar.sweep.store import RunDirectory
 
 # ---- one of three ways to give the anisotropy ----
@@ -82,7 +83,7 @@ def test_override_of_the_anisotropy_replaces_any(tmp_path):
 def test_shipped_stacks_have_their_published_stability(file, diameter, stability):
     # Published: Ikeda 2010, about 40 at 40 nm; abstract of Sato 2013, 58 at 20 nm.
     stack = load_stack(DATA / "stacks" / f"{file}.toml")
-    one = load_study(DEMO).model_copy(update={"stack": stack, "junction": Junction(diameter=diameter)})
+    one = load_study(DEMO_FILE).model_copy(update={"stack": stack, "junction": Junction(diameter=diameter)})
     assert nominal_device(one)["thermal_stability"].iloc[0] == pytest.approx(stability, rel=1e-9)
 
 
@@ -91,7 +92,7 @@ def test_shipped_stacks_have_their_published_stability(file, diameter, stability
 )
 def test_files_that_older_versions_wrote_keep_their_meaning(tmp_path, key, today, before):
     # They had no such key: Sato and Ishii's factors, a torque per current.
-    data = tomllib.loads(load_study(DEMO).to_toml())
+    data = tomllib.loads(load_study(DEMO_FILE).to_toml())
     del data["stack"][key]
     load(tmp_path, data)
     assert getattr(load_study(tmp_path / "study.toml").stack, key) == today

@@ -2,17 +2,17 @@ import copy
 import re
 import tomllib
 import warnings
-from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
 import study_cases
 import tomli_w
+from common import DEMO_FILE, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
-from study_cases import DATA, DEMO, REMOVED, STACKS, changed, load, plain, refusal
+from study_cases import DATA, REMOVED, STACKS, changed, load, plain, refusal
 
 from mtjchar.errors import InputError
 from mtjchar.study import (
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 
 def test_demo_study():
-    study = load_study(DEMO)
+    study = load_study(DEMO_FILE)
     # Read off the two files, in SI: the override replaces the 18 ohm um^2 of the stack.
     assert study.stack.resistance_area_product == pytest.approx(5e-12, rel=1e-15)
     assert study.stack.tmr == 1.24
@@ -85,7 +85,7 @@ def test_what_breaks_the_axial_symmetry(folder, key, value, words):
     study = load(folder, changed(key, value))
     assert study.axially_symmetric == (words is None)
     assert study.asymmetries == ((words,) if words else ())
-    assert load_study(DEMO).axially_symmetric
+    assert load_study(DEMO_FILE).axially_symmetric
 
 
 @pytest.mark.parametrize("file", STACKS, ids=lambda file: file.stem)
@@ -124,7 +124,7 @@ def test_warnings_of_a_fit_are_said_again(tmp_path, fit):
 
 
 def test_written_out_study_reads_back_equal(tmp_path):
-    study = load_study(DEMO)
+    study = load_study(DEMO_FILE)
     file = tmp_path / "study.toml"
     file.write_text(study.to_toml(), encoding="utf-8")
     assert load_study(file) == study
@@ -150,7 +150,7 @@ def test_written_out_study_reads_back_equal(tmp_path):
 def test_any_study_reads_back_equal(
     folder, diameter, name, tmr, sigma, threshold, amplitudes, points, seed, resistance
 ):
-    data = load_study(DEMO).model_dump()
+    data = load_study(DEMO_FILE).model_dump()
     data["junction"]["diameter"] = diameter
     data["stack"].update(name=name, tmr=tmr)
     data["variability"] = Variability(
@@ -179,7 +179,7 @@ def test_descriptions_are_frozen_and_compare_by_value():
     junction = Junction(diameter=40e-9)
     with pytest.raises(ValidationError):
         junction.diameter = 50e-9
-    assert load_study(DEMO) == load_study(DEMO)
+    assert load_study(DEMO_FILE) == load_study(DEMO_FILE)
 
 
 def test_grids():
@@ -514,7 +514,7 @@ def test_stack_states_every_number_with_a_range():
 
 # ---- the reference in docs ----
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "study.md"
+REFERENCE = ROOT / "docs/study.md"
 
 
 def described(model):
@@ -544,4 +544,4 @@ def test_example_of_the_reference_loads(tmp_path):
     # The example is the demo with more devices and the default amplitude written out.
     sweep = study.sweep.model_copy(update={"devices": 256})
     pulse = study.pulse.model_copy(update={"amplitude": None})
-    assert study.model_copy(update={"sweep": sweep, "pulse": pulse}) == load_study(DEMO)
+    assert study.model_copy(update={"sweep": sweep, "pulse": pulse}) == load_study(DEMO_FILE)

@@ -1,19 +1,17 @@
 """Energy of writes at the supply: charge times voltage, by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-
+from common import DEMO
 from mtjchar.spice.measure import load_lines
 from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import Line, Study, Transistor, load_study
-from mtjchar.sweep import axial
 from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.supply import supply_energies
+
+from mtjchar.study import Line, Study, Transistor
+from mtjchar.sweep import axial
 from mtjchar.sweep.tasks import Task, characterize
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 DIRECTIONS = ("p_to_ap", "ap_to_p")
 AMPLITUDES, DURATIONS = np.array([0.6, 1.2]), np.array([2e-9, 5e-9])
 

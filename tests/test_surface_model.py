@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
+from common import DEMO
 
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import write_error_rate, write_statistics
 from mtjchar.physics.rate_table import log_error_rate, log_error_rate_on_load_line
-from mtjchar.study import DIRECTIONS, load_study
+from mtjchar.study import DIRECTIONS
 from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
 from mtjchar.surfaces.closed_model import fit_model
@@ -165,6 +166,7 @@ def two_states(amplitude, durations):
     return np.log10(rate), energy * RELAXATION + 1e-15
 
 
+@pytest.mark.slow
 def test_interval_of_the_energy_holds_the_exact_one_and_grows_with_distance():
     # Exact: Fokker-Planck for each device with its own load line, mean power over the density.
     log, energy = np.moveaxis([two_states(one, DURATIONS) for one in AMPLITUDES], 1, 0)
@@ -260,10 +262,11 @@ def test_a_torque_per_voltage_changes_with_the_voltage_of_the_junction(start, si
     assert np.all(np.sign(load._replace(junction=None).feedback(volt)) == -np.sign(expected))
 
 
+@pytest.mark.slow
 def test_model_of_the_demo_has_its_stability_and_relaxation_time(tmp_path):
     # Another way: the nominal device, Delta 40.0 and t_D 1.30 ns, of which the model sees error rates and
     # energies alone. Without the voltage of the junction the stabilities are 34 and 56.
-    study = load_study("data/studies/demo.toml")
+    study = DEMO
     grid = {
         "amplitude": study.sweep.amplitude.model_copy(update={"points": 8}),
         "duration": study.sweep.duration.model_copy(update={"points": 17}),

@@ -5,15 +5,15 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from common import DEMO
 from conftest import analytic_energy, analytic_log_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mtjchar.sweep.sampling import sample_devices
 
 from mtjchar.errors import InputError, OutsideGridError, SimulationError, UnreachableError
 from mtjchar.statistics import bootstrap
-from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface, average_devices
-from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import RunDirectory
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
@@ -177,13 +177,13 @@ def test_bootstrap_interval_covers_the_mean():
 @pytest.fixture
 def run_directory(tmp_path):
     """A run directory with samples that are made up: 200 devices, 2 amplitudes, 3 durations."""
-    study = load_study("data/studies/demo.toml").model_dump(mode="json")
+    study = DEMO.model_dump(mode="json")
     study["sweep"].update(
         devices=200,
         amplitude={"start": "0.5 V", "stop": "1 V", "points": 2},
         duration={"start": "1 ns", "stop": "9 ns", "points": 3},
     )
-    study = type(load_study("data/studies/demo.toml")).model_validate(study)
+    study = type(DEMO).model_validate(study)
     directory = RunDirectory.create(tmp_path / "run", study, sample_devices(study))
     rng = np.random.default_rng(5)
     for direction in DIRECTIONS:

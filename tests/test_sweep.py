@@ -4,41 +4,24 @@ import multiprocessing
 import os
 import re
 import shutil
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
-
-from mtjchar.errors import InputError, SimulationError
+from common import DEMO, InPlace
 from mtjchar.spice.measure import write_waveforms
 from mtjchar.spice.netlist import cell_parameters
+from mtjchar.sweep.sampling import sample_devices
+
+from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import DIRECTIONS, Spread, Study, Transistor, Variability, load_study
 from mtjchar.sweep import tasks
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import sample_devices
 from mtjchar.sweep.store import SAMPLE_COLUMNS, RunDirectory
 
-DEMO = load_study(Path(__file__).parent.parent / "data/studies/demo.toml")
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
 NUMBERS = ["write_error_rate", "energy_J", "redundant_energy_J"]
-
-
-class Here(Executor):
-    """Runs the tasks in this process, one after the other; notes what it ran."""
-
-    def __init__(self):
-        self.parts = []
-
-    def submit(self, fn, /, *args, **kwargs):
-        self.parts.append(args[0].part)  # the task
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def study(*, base=DEMO, cell=None, stack=None, variability=None, **changed):
@@ -60,9 +43,9 @@ def study(*, base=DEMO, cell=None, stack=None, variability=None, **changed):
 
 
 def run_here(one, out):
-    here = Here()
+    here = InPlace()
     sweep(one, out, executor=here)
-    return here.parts
+    return [task.part for task in here.tasks]
 
 
 def parts_of(path):
@@ -273,9 +256,9 @@ def test_interrupted_sweep_goes_on_with_what_is_missing(finished, copy):
         os.utime(part, ns=(time, time))
 
     said = []
-    here = Here()
+    here = InPlace()
     sweep(quick(), copy, executor=here, progress=lambda *now: said.append(now))
-    assert sorted(here.parts) == names
+    assert sorted(task.part for task in here.tasks) == names
     assert [part.stat().st_mtime_ns for part in kept] == past
     assert parts_of(copy) == parts_of(finished)
     assert said == [(24, 48), (36, 48), (48, 48)]
@@ -433,7 +416,7 @@ def test_a_study_of_the_users_own_is_not_overwritten(tmp_path):
 
 def test_a_study_that_was_changed_after_its_sweep_is_refused(tmp_path):
     asked = study(devices=1)
-    run = sweep(asked, tmp_path / "run", executor=Here())
+    run = sweep(asked, tmp_path / "run", executor=InPlace())
     file = run / "study.toml"
     written = file.read_text(encoding="utf-8")
     file.write_text("# a comment changes nothing\n" + written, encoding="utf-8")
@@ -441,6 +424,6 @@ def test_a_study_that_was_changed_after_its_sweep_is_refused(tmp_path):
     file.write_text(re.sub("(?m)^diameter = .*$", 'diameter = "45 nm"', written, count=1), encoding="utf-8")
     changed = load_study(file, written=True)
     assert changed != asked
-    for refused in (lambda: RunDirectory.open(run), lambda: sweep(changed, run, executor=Here())):
+    for refused in (lambda: RunDirectory.open(run), lambda: sweep(changed, run, executor=InPlace())):
         with pytest.raises(InputError, match=r"changed after its sweep.*another directory"):
             refused()

@@ -1,14 +1,15 @@
 """Memory of a sweep; `scripts/memory.py` measures the same on more work (docs/sweeps.md)."""
 
 import sys
-from pathlib import Path
 
 import pytest
+from common import ROOT
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+sys.path.insert(0, str(ROOT / "scripts"))
 import memory
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_worker_stays_flat():
     figures = memory.measured(memory.WORKER, 700)

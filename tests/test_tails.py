@@ -3,11 +3,11 @@
 import importlib.util
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from common import ROOT
 from scipy.special import ndtr
 from scipy.stats import binom
 
@@ -17,8 +17,6 @@ from mtjchar.report import cheapest_pulses, figures
 from mtjchar.surfaces import WriteSurface, fit_model, surface_from_counts, tails
 from mtjchar.surfaces.levers import compare_levers
 from mtjchar.surfaces.search import pulse_at
-
-ROOT = Path(__file__).parent.parent
 
 
 def script():
@@ -181,6 +179,7 @@ def test_figures_mark_the_region(thin, tmp_path):
         assert f"{word}: extrapolated" in (tmp_path / f"{figure}.svg").read_text()
 
 
+@pytest.mark.slow
 def test_model_says_that_few_devices_carry_its_points(thin):
     assert "too few effective devices carry" in fit_model(thin).report()
 

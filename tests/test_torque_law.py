@@ -5,21 +5,22 @@ import warnings
 import numpy as np
 import pytest
 from circuit_ensemble import simulate
+from common import DEMO
 from hypothesis import given
 from hypothesis import strategies as st
+from mtjchar.spice.measure import load_lines, write_waveforms
+from mtjchar.spice.netlist import cell_parameters
+from mtjchar.sweep.langevin import count_failures
+from mtjchar.sweep.sampling import nominal_device
 from stackfit_cases import FILM
 from test_write_energy import DIRECTIONS, SLOW, samples, study
 
 from mtjchar.errors import InputError
 from mtjchar.physics import torque, tunneling
-from mtjchar.spice.measure import load_lines, write_waveforms
-from mtjchar.spice.netlist import cell_parameters
 from mtjchar.stackfit import Film, FitWarning, fit_stack, fitted_stack, pulses_at, simulate_counts, table_of
 from mtjchar.stackfit.problem import nominal_values
-from mtjchar.study import Study, load_study
+from mtjchar.study import Study
 from mtjchar.sweep import axial
-from mtjchar.sweep.langevin import count_failures
-from mtjchar.sweep.sampling import nominal_device
 
 PER_VOLTAGE = {"torque": "voltage"}
 NO_BIAS = {"tmr_half_bias": 9.9, "tmr": 1.5}
@@ -72,10 +73,9 @@ def test_voltage_at_a_current_carries_it(current, m_z, tmr, half_bias):
 def test_demo_with_constant_torkance(direction, expected):
     # Another program, an independent review: the demo's nominal device at 0.8 V reaches 1e-9 after 19.0 and
     # 10.2 ns, with Sato and Ishii's factors. Three figures are given.
-    demo = load_study("data/studies/demo.toml")
-    stack = demo.stack.model_dump()
+    stack = DEMO.stack.model_dump()
     stack.update(torque="voltage", demagnetization="sato-ishii", interfacial_anisotropy=1.3e-3)
-    asked = demo.model_copy(update={"stack": type(demo.stack).model_validate(stack)})
+    asked = DEMO.model_copy(update={"stack": type(DEMO.stack).model_validate(stack)})
     device, amplitudes, durations = nominal_device(asked), np.array([0.8]), np.linspace(8e-9, 24e-9, 161)
     lines = load_lines(asked, cell_parameters(asked, device), direction, amplitudes)
     found = axial.average_over_noise(asked, device, direction, lines, amplitudes, durations)
@@ -228,6 +228,7 @@ def counts(film, *, current, seed=1, **values):
     return simulate_counts(film, pulses, rng, trials=10_000, values=values or None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("current", [False, True], ids=["volts", "amperes"])
 def test_a_fit_finds_the_film_that_made_the_counts(current):
     truth = {"stability": 48.0, "critical_current": 7.3e-5, "relaxation_time": 1.05e-9}
@@ -263,6 +264,7 @@ def test_in_amperes_the_law_is_that_of_the_load_line():
     np.testing.assert_allclose(rates[0] / 1e9, rates[1] / 1e9, atol=4e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "fitted", "current"), [("current", "voltage", True), ("voltage", "current", False)]
 )

@@ -4,21 +4,21 @@ import re
 
 import numpy as np
 import pytest
+from common import DEMO
+from mtjchar.spice.measure import load_lines
+from mtjchar.spice.netlist import batch_deck, cell_parameters
+from mtjchar.sweep.sampling import nominal_device
 from study_cases import changed as changed_data
 from study_cases import load, refusal
 
 from mtjchar.errors import InputError
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import batch_deck, cell_parameters
 from mtjchar.spice.ngspice import simulator
 from mtjchar.spice.transistor_file import clean
 from mtjchar.study import Study, Transistor, load_study
 from mtjchar.sweep.run import sweep
-from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task
 
-DEMO = load_study("data/studies/demo.toml")
 NMOS = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w + dvth*1k}\nR2 g b {1meg*l/l}\n.ends\n"
 
 

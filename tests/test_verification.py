@@ -6,18 +6,17 @@ false-alarm rate of 1e-9 per comparison.
 
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from common import ROOT
 from scipy.interpolate import CubicSpline
 
 from mtjchar.physics import fokker_planck
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
-import verify  # noqa: E402
-from verification import circuits, ensembles, langevin, solver  # noqa: E402
+import verify
+from verification import circuits, ensembles, langevin, solver
 
 FALSE_ALARM = ensembles.ALARM
 

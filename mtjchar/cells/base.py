@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["CellKind", "ColumnLabel", "Direction"]
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.transistor import Transistor
+from mtjchar.cells.variability import Spread, Variability
+from mtjchar.fields import Description
+
+__all__ = [
+    "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Driven", "Grid",
+    "Pulses", "TablesT",
+]  # fmt: skip
 
 Direction = str
 """Name of a direction of writing, one of `CellKind.directions`."""
@@ -29,8 +41,128 @@ class ColumnLabel(NamedTuple):
     factor: float
 
 
-class CellKind(ABC):
-    """A kind of cell.
+class CellTables(Description):
+    """Tables of a study that belong to the kind of cell: all but ``[pulse]`` and ``[sweep]``.
+
+    A kind derives its own from this class. Among them is ``[cell]`` with the key ``kind``.
+    """
+
+    variability: Variability
+
+
+class Pulses(NamedTuple):
+    """Write pulses: all amplitudes with all durations, of one shape.
+
+    Attributes
+    ----------
+    rise, fall : float
+        Of the ramps, s.
+    shortest : float
+        Shortest duration of the sweep that they belong to, s; the lines have to settle within it.
+    amplitude_V : ndarray, shape (amplitudes,)
+    duration_s : ndarray, shape (durations,)
+        Ascending, from half rise to half fall.
+    """
+
+    rise: float
+    fall: float
+    shortest: float
+    amplitude_V: FloatArray
+    duration_s: FloatArray
+
+    def at(self, amplitude: npt.ArrayLike, duration: npt.ArrayLike | None = None) -> Pulses:
+        """Return pulses of the same shape with other amplitudes (V) and, where given, durations (s)."""
+        durations = self.duration_s if duration is None else np.atleast_1d(np.asarray(duration, np.float64))
+        return self._replace(
+            amplitude_V=np.atleast_1d(np.asarray(amplitude, np.float64)), duration_s=durations
+        )
+
+
+class Grid(NamedTuple):
+    """What a study sweeps, as far as a kind has to know it to check its tables.
+
+    Attributes
+    ----------
+    lowest, highest : float
+        Amplitudes, V.
+    computed_only : tuple of str
+        Keys of the study that need error rates which are computed, not counted.
+    """
+
+    lowest: float
+    highest: float
+    computed_only: tuple[str, ...]
+
+
+class Counting(NamedTuple):
+    """How errors are counted where they are not computed.
+
+    Attributes
+    ----------
+    trials : int
+        Simulated writes of each device and pulse.
+    seed : int
+    """
+
+    trials: int
+    seed: int
+
+
+class Driven(Protocol):
+    """What a simulator tells of devices at each amplitude; a kind adds what its averages need.
+
+    Attributes
+    ----------
+    failure : ndarray of str, shape (devices, amplitudes)
+        Why there are no numbers; empty where there are.
+    status : ndarray of str, shape (devices, amplitudes)
+        ``ok``, or how it failed.
+    note : ndarray of str, shape (devices, amplitudes)
+        What it took; may be empty.
+    """
+
+    @property
+    def failure(self) -> WordArray:
+        """Why there are no numbers."""
+
+    @property
+    def status(self) -> WordArray:
+        """How it ended."""
+
+    @property
+    def note(self) -> WordArray:
+        """What it took."""
+
+
+class Averages(NamedTuple):
+    """What devices do on average over noise; shape (devices, amplitudes, durations).
+
+    Attributes
+    ----------
+    error_rate : ndarray
+        Probability that a bit that has to switch has not.
+    energy_J : ndarray
+        Of a write that has to switch.
+    redundant_energy_J : ndarray
+        Of a write of what is there already.
+    failure : ndarray of str, shape (devices, amplitudes)
+        Why there are no numbers; empty where there are.
+    further : tuple of ndarray
+        What `CellKind.further_columns` names.
+    """
+
+    error_rate: FloatArray
+    energy_J: FloatArray
+    redundant_energy_J: FloatArray
+    failure: WordArray
+    further: tuple[FloatArray, ...] = ()
+
+
+TablesT = TypeVar("TablesT", bound=CellTables)
+
+
+class CellKind(ABC, Generic[TablesT]):
+    """A kind of cell. It is handed its tables, devices and pulses, never a whole study.
 
     Attributes
     ----------
@@ -40,6 +172,12 @@ class CellKind(ABC):
         Names of the two directions of writing. The first writes a 1 over a 0, the second a 0 over a 1.
     titles : mapping
         What figures call each direction.
+    tables : type
+        Its tables of a study.
+    sampled : mapping
+        Columns of the table of devices that are sampled, by the parameters' names in ``[variability]``.
+    device_columns : tuple of str
+        Columns of that table which have to hold numbers when it is read again.
     columns : mapping
         Columns of the table of devices that a report shows, in its order.
     compared : tuple of str
@@ -51,6 +189,77 @@ class CellKind(ABC):
     name: ClassVar[str]
     directions: ClassVar[tuple[Direction, Direction]]
     titles: ClassVar[Mapping[Direction, str]]
+    tables: ClassVar[type[CellTables]]
+    sampled: ClassVar[Mapping[str, str]]
+    device_columns: ClassVar[tuple[str, ...]]
     columns: ClassVar[Mapping[str, ColumnLabel]] = {}
     compared: ClassVar[tuple[str, ...]] = ()
     headlines: ClassVar[Mapping[str, ColumnLabel]] = {}
+
+    @abstractmethod
+    def nominal(self, tables: TablesT, name: str) -> float:
+        """Nominal value of a sampled parameter, SI."""
+
+    @abstractmethod
+    def derive(self, tables: TablesT, sampled: pd.DataFrame) -> pd.DataFrame:
+        """Add to sampled parameters what follows from them, and the column ``device``."""
+
+    @abstractmethod
+    def drive(self, tables: TablesT, devices: pd.DataFrame, direction: Direction, pulses: Pulses) -> Any:
+        """Simulate what the circuit does to each device at each amplitude: a `Driven`."""
+
+    @abstractmethod
+    def average(
+        self,
+        tables: TablesT,
+        devices: pd.DataFrame,
+        direction: Direction,
+        driven: Any,
+        pulses: Pulses,
+        counting: Counting,
+    ) -> Averages:
+        """Average error rate and energies over the noise of each device, from what `drive` returned."""
+
+    @abstractmethod
+    def describe(self, tables: TablesT) -> Mapping[str, str]:
+        """Say in a few words what the cell is, for the head of a report: by what it is called."""
+
+    def check(self, tables: TablesT, grid: Grid) -> None:
+        """Refuse tables that contradict each other, or the pulses that are swept; see `inconsistent`."""
+
+    def spreads(self, tables: TablesT) -> list[tuple[str, Spread]]:
+        """Names and spreads of the sampled parameters, in the order of `sampled`."""
+        return tables.variability.items()
+
+    def draws_nominal(self, tables: TablesT) -> bool:
+        """Whether nominal values are themselves uncertain, and drawn by `draw_nominal`."""
+        return False
+
+    def draw_nominal(self, tables: TablesT, seed: int, count: int) -> dict[str, FloatArray]:
+        """Draw nominal values that are themselves uncertain: `count` of each, by column; empty if none is."""
+        return {}
+
+    def check_nominal(self, tables: TablesT, device: pd.DataFrame) -> None:
+        """Raise an `InputError` where the device without variability is no memory."""
+
+    def refusal(self, tables: TablesT, devices: pd.DataFrame) -> WordArray:
+        """Why devices cannot be characterized, shape (devices,); empty where they can."""
+        return np.full(len(devices), "", dtype=object)
+
+    def counted(self, tables: TablesT) -> str:
+        """Say why error rates have to be counted; empty where they are computed."""
+        return ""
+
+    def further_columns(self, tables: TablesT) -> tuple[str, ...]:
+        """Columns of the samples beside error rate and energies; names of energies end in ``energy_J``."""
+        return ()
+
+    def transistor(self, tables: TablesT) -> Transistor | None:
+        """Access transistor of the cell, where it has one that a netlist describes."""
+        return None
+
+    def deck(
+        self, tables: TablesT, device: pd.DataFrame, direction: Direction, pulses: Pulses
+    ) -> tuple[list[str], list[str]] | None:
+        """Lines of a deck for one device, and the commands of its analyses; None where there is no deck."""
+        return None

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mtjchar.cells.base import CellKind, Direction
 from mtjchar.cells.stt.kind import SttCell
+from mtjchar.fields import inconsistent
 
-__all__ = ["KINDS", "kind_with"]
+__all__ = ["KINDS", "kind_of", "kind_with"]
 
-KINDS: dict[str, CellKind] = {kind.name: kind for kind in (SttCell(),)}
+KINDS: dict[str, CellKind[Any]] = {kind.name: kind for kind in (SttCell(),)}
 """Kinds by their name in ``[cell] kind``."""
 
 
-def kind_with(directions: Iterable[Direction]) -> CellKind | None:
+def kind_with(directions: Iterable[Direction]) -> CellKind[Any] | None:
     """Return the kind that is written in all of these directions; None where there is none."""
     wanted = set(directions)
     return next((kind for kind in KINDS.values() if wanted <= set(kind.directions)), None)
+
+
+def kind_of(study: Mapping[str, Any]) -> CellKind[Any]:
+    """Return the kind that a study, as data, names in ``[cell] kind``; STT where it names none.
+
+    Raises
+    ------
+    pydantic_core.PydanticCustomError
+        For a kind that is not in the registry.
+    """
+    cell = study.get("cell")
+    name = (
+        cell.get("kind", SttCell.name) if isinstance(cell, Mapping) else getattr(cell, "kind", SttCell.name)
+    )
+    if name not in KINDS:
+        raise inconsistent("cell.kind", f"one of {', '.join(KINDS)}")
+    return KINDS[name]

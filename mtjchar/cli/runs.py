@@ -126,11 +126,11 @@ def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
 
 
 def _study(path: Path, devices: int | None, seed: int | None) -> Study:
-    from mtjchar.sweep.sampling import nominal_device
+    from mtjchar.sweep.population import Population
 
     study = load_study(path)
     try:
-        nominal_device(study)
+        Population(study).nominal()
     except InputError as error:
         raise InputError(
             f"{path}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy

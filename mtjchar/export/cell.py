@@ -11,7 +11,7 @@ from mtjchar.export.provenance import study_of
 from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import StatedRate
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 
 __all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "Write", "describe_cell"]
 
@@ -91,7 +91,7 @@ def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     _check_kind(surface)
     reset, set_ = (_write(surface, direction, settings) for direction in (_RESET, _SET))
     study = study_of(surface)
-    device = nominal_device(study).iloc[0]
+    device = Population(study).nominal().iloc[0]
     parallel = float(device["parallel_resistance_ohm"])
     access = _access_resistance(set_, study, parallel)
     loop = parallel + access + study.cell.bitline.resistance + study.cell.sourceline.resistance
@@ -143,5 +143,5 @@ def _access_resistance(set_: Write, study: Study, parallel: float) -> float:
     loop = set_.amplitude**2 * set_.duration / set_.redundant_energy
     lines = study.cell.bitline.resistance + study.cell.sourceline.resistance
     if study.cell.transistor.on_resistance is not None:
-        return study.cell.transistor.on_resistance
-    return max(loop - parallel - lines, 0.0)
+        return float(study.cell.transistor.on_resistance)
+    return max(float(loop - parallel - lines), 0.0)

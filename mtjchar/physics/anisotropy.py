@@ -25,6 +25,9 @@ GAMMA = 1.760859e11
 REFERENCE_TEMPERATURE = 300.0
 """Temperature at which the numbers of a stack hold, K."""
 
+TEMPERATURE_RANGE = (233.15, 398.15)
+"""Coldest and hottest a device may be, K: -40 and 125 degC."""
+
 
 Demagnetization = Literal["exact", "sato-ishii"]
 """Ways to demagnetizing factors: of the uniformly magnetized cylinder exactly [4]_, or approximately [1]_."""

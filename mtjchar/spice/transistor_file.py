@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes
-from mtjchar.study.models import PLAIN_PATH
 
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
+"""Paths that can stand in a netlist: nothing in them starts another line, a comment or a command."""
 _BLOCK = "a .control block, which holds commands for ngspice"
 _COMMAND = "a line that ngspice executes as a command"
 _PROGRAM = "a code model that starts a program or loads a library"

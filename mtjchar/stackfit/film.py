@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import constants
 
+from mtjchar.cells.stt.device import FilmLaws, volume
+from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
-from mtjchar.study import Stack
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,8 +58,8 @@ class Film:
 
     def __post_init__(self) -> None:
         for thing, value, low, high, unit in (
-            ("diameter", self.diameter, 5e-9, 500e-9, "m"),
-            ("temperature", self.temperature, 233.15, 398.15, "K"),
+            ("diameter", self.diameter, *DIAMETER_RANGE, "m"),
+            ("temperature", self.temperature, *anisotropy.TEMPERATURE_RANGE, "K"),
         ):
             if not low <= value <= high:
                 raise InputError(thing, value=value, allowed=f"{low:g} to {high:g} {unit}")
@@ -74,23 +75,20 @@ class Film:
     @property
     def volume(self) -> float:
         """Of the free layer, m^3."""
-        return 0.25 * np.pi * self.diameter**2 * self.stack.free_layer_thickness
+        return float(volume(self.diameter, self.stack.free_layer_thickness))
 
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""
-        return self.stack.saturation_magnetization * self._ratio(temperature)
+        return FilmLaws(self.stack, temperature).magnetization(self.stack.saturation_magnetization)
 
-    def parallel_resistance(self, temperature: npt.ArrayLike, product: float) -> FloatArray:
+    def parallel_resistance(self, temperature: npt.ArrayLike, product: npt.ArrayLike) -> FloatArray:
         """Resistance in P, ohm, for a resistance-area product (ohm m^2) at 300 K."""
-        warming = np.asarray(temperature) / anisotropy.REFERENCE_TEMPERATURE
-        return tunneling.parallel_resistance(
-            product * warming**self.stack.resistance_exponent, np.asarray(self.diameter)
-        )
+        product = FilmLaws(self.stack, temperature).resistance_area_product(product)
+        return tunneling.parallel_resistance(product, np.asarray(self.diameter))
 
     def tmr(self, temperature: npt.ArrayLike, tmr: float) -> FloatArray:
-        """TMR at zero bias at temperatures in K, from that at 300 K; by Julliere's formula."""
-        square = tmr / (2.0 + tmr) * self._ratio(temperature) ** (2.0 * self.stack.polarization_exponent)
-        return np.asarray(2.0 * square / (1.0 - square))
+        """TMR at zero bias at temperatures in K, from that at 300 K."""
+        return FilmLaws(self.stack, temperature).tmr(tmr)
 
     def nominal(self) -> Device:
         """Device parameters that follow from the stack as it is."""
@@ -102,28 +100,16 @@ class Film:
 
     def device(self, film: FilmValues, temperature: npt.ArrayLike) -> Device:
         """Device parameters at temperatures in K."""
-        kelvin, m = np.asarray(temperature, dtype=np.float64), self._ratio(temperature)
-        magnetization = self.magnetization(kelvin)
-        energy = anisotropy.effective_anisotropy(
-            film.interfacial_anisotropy * m**self.stack.anisotropy_exponent,
-            np.asarray(self.stack.free_layer_thickness),
-            magnetization,
-            np.asarray(self.diameter),
-            method=self.stack.demagnetization,
+        laws = FilmLaws(self.stack, temperature)
+        free = laws.free_layer(
+            self.stack.free_layer_thickness,
+            self.diameter,
+            self.magnetization(temperature),
+            laws.interfacial_anisotropy(film.interfacial_anisotropy),
+            laws.polarization(film.spin_polarization),
+            film.damping,
         )
-        stability = anisotropy.thermal_stability(energy, np.asarray(self.volume), kelvin)
-        polarization = film.spin_polarization * m**self.stack.polarization_exponent
-        field = anisotropy.anisotropy_field(energy, magnetization)
-        return Device(
-            stability,
-            torque.critical_current(
-                film.damping,
-                stability,
-                kelvin,
-                torque.symmetric_efficiency(polarization, self.stack.torque),
-            ),
-            anisotropy.relaxation_time(film.damping, field),
-        )
+        return Device(free.stability, free.critical_current, free.relaxation_time)
 
     def film(self, device: Device) -> FilmValues:
         """Parameters of the stack from those of the device at `temperature`.
@@ -131,14 +117,14 @@ class Film:
         The damping is NaN where no damping gives so short a relaxation time. The polarization is above 1
         where no film has so small a critical current.
         """
-        m = self._ratio(self.temperature)
+        laws = FilmLaws(self.stack, self.temperature)
         magnetization = self.magnetization(self.temperature)
         energy = device.stability * constants.k * self.temperature / self.volume
         thickness = np.asarray(self.stack.free_layer_thickness)
         interfacial = anisotropy.interfacial_anisotropy(
             energy, thickness, magnetization, np.asarray(self.diameter), self.stack.demagnetization
         )
-        interfacial = interfacial / m**self.stack.anisotropy_exponent
+        interfacial = interfacial / laws.interfacial_anisotropy(1.0)
         damping = self.damping(device.stability, device.relaxation_time)
         # critical_current is 4 alpha e kB T Delta/(hbar eta): here solved for eta.
         efficiency = (
@@ -146,7 +132,7 @@ class Film:
             / device.critical_current
         )
         polarization = torque.polarization_of(np.asarray(efficiency), self.stack.torque)
-        return FilmValues(interfacial, polarization / m**self.stack.polarization_exponent, damping)
+        return FilmValues(interfacial, polarization / laws.polarization(1.0), damping)
 
     def anisotropy_field(
         self, stability: npt.ArrayLike, temperature: npt.ArrayLike | None = None
@@ -166,10 +152,3 @@ class Film:
         c = np.asarray(relaxation_time) * anisotropy.GAMMA * self.anisotropy_field(stability)
         with np.errstate(invalid="ignore"):
             return np.asarray(2.0 / (c + np.sqrt(c**2 - 4.0)))
-
-    def _ratio(self, temperature: npt.ArrayLike) -> FloatArray:
-        return anisotropy.magnetization_ratio(
-            np.asarray(temperature, dtype=np.float64),
-            np.asarray(self.stack.curie_temperature),
-            np.asarray(self.stack.magnetization_exponent),
-        )

@@ -9,11 +9,14 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from mtjchar.cells.base import CellTables
+from mtjchar.cells.kinds import kind_of
+from mtjchar.cells.stt.stack import ANISOTROPIES, Stack
+from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
 from mtjchar.fields import Description, InUnit
 from mtjchar.files import read_bytes
-from mtjchar.study.models import Study, Variability
-from mtjchar.study.stack import ANISOTROPIES, Stack
+from mtjchar.study.models import Study
 
 BEFORE = {"demagnetization": "sato-ishii", "torque": "current"}
 """What keys of a stack meant in files that mtjchar wrote before it wrote the keys."""
@@ -137,7 +140,7 @@ def _wafer(path: Path, name: Any) -> dict[str, Any]:
     found = _fitted(path, "wafer", name).get("variability")
     if not isinstance(found, dict):
         raise _no_table(path, "wafer", name, "[fit.variability], which a wafer table leaves there")
-    return {key: value for key, value in found.items() if key in Variability.model_fields and key != "fit"}
+    return {key: value for key, value in found.items() if key in SttVariability.model_fields and key != "fit"}
 
 
 def _fitted(path: Path, key: str, name: str) -> dict[str, Any]:
@@ -202,7 +205,10 @@ def _as_input_error(
 ) -> InputError:
     """Turn pydantic's first complaint into ours and count the others."""
     first, *others = error.errors(include_url=False)
+    tables = kind_of(data).tables if _names_kind(data) else kind_of({}).tables
     keys = [str(key) for key in first["loc"]]
+    if keys[:1] == ["tables"]:
+        keys = keys[1:]
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
     if first["type"] == "inconsistent":
         keys += first["ctx"]["key"].split(".")
@@ -210,9 +216,9 @@ def _as_input_error(
     elif first["type"] == "missing":
         allowed = "this key is required"
     elif first["type"] == "extra_forbidden":
-        allowed = f"one of {', '.join(_known(keys[:-1]))}"
+        allowed = f"one of {', '.join(_known(tables, keys[:-1]))}"
     elif first["type"] in _LIMITS:
-        allowed = _range(keys) or allowed
+        allowed = _range(tables, keys) or allowed
     elif first["type"] == "model_type":
         allowed = "a table, or the path of a stack file" if keys == ["stack"] else "a table"
     value: Any = data
@@ -240,9 +246,18 @@ _LIMITS = {
 }
 
 
-def _range(keys: list[str]) -> str:
+def _names_kind(data: dict[str, Any]) -> bool:
+    """Whether a study names a kind of cell that there is, or none."""
+    try:
+        kind_of(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _range(tables: type[CellTables], keys: list[str]) -> str:
     """Put the limits of a number of the study into words."""
-    field = _model(keys[:-1]).model_fields[keys[-1]]
+    field = _model(tables, keys[:-1]).model_fields[keys[-1]]
     inner = [part for kind in get_args(field.annotation) for part in getattr(kind, "__metadata__", ())]
     unit = next((part.unit for part in [*field.metadata, *inner] if isinstance(part, InUnit)), "")
     limits = [
@@ -254,9 +269,9 @@ def _range(keys: list[str]) -> str:
     return " and ".join(limits)
 
 
-def _model(keys: list[str]) -> Any:
+def _model(tables: type[CellTables], keys: list[str]) -> Any:
     """Find the description of a table of the study."""
-    model: Any = Study
+    model: Any = Study if keys[0] in Study.model_fields else tables
     for key in keys:
         model = model.model_fields[key].annotation
         # A table that may be left out.
@@ -264,11 +279,20 @@ def _model(keys: list[str]) -> Any:
     return model
 
 
-def _known(keys: list[str]) -> list[str]:
+def _known(tables: type[CellTables], keys: list[str]) -> list[str]:
     """List the keys of a table of the study."""
-    model = _model(keys)
-    only_in_files = {Study: ["stack_overrides"], Variability: ["wafer"]}
-    return [*model.model_fields, *only_in_files.get(model, [])]
+    if not keys:
+        own = list(tables.model_fields)
+        place = own.index("variability")
+        return [
+            *own[:place],
+            "pulse",
+            *own[place:],
+            "sweep",
+            *(["stack_overrides"] if "stack" in own else []),
+        ]
+    model = _model(tables, keys)
+    return [*model.model_fields, *(["wafer"] if model is SttVariability else [])]
 
 
 def _shown(value: Any) -> Any:

@@ -19,7 +19,7 @@ from mtjchar.study import Study
 from mtjchar.surfaces import tails
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.schemas import AGAIN
-from mtjchar.sweep.store import MOST_FAILED, SUPPLY_COLUMNS, RunDirectory
+from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
 __all__ = ["COUNTED", "QUANTILES", "average_devices", "surface_dataset"]
 
@@ -153,9 +153,9 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     directions = list(study.sweep.directions)
     weight, replicate = devices["weight"].to_numpy(), devices["replicate"].to_numpy()
     counted = bool((samples["trials"] > 0).any())
-    drawn = bool(study.variability.fit.parameters)
+    drawn = study.kind.draws_nominal(study.tables)
     plain = bool(replicate.max() > 0 and np.all(weight == 1.0)) and not (drawn or counted)
-    varied = drawn or any(spread.sigma > 0.0 for _, spread in study.variability.items())
+    varied = drawn or any(spread.sigma > 0.0 for _, spread in study.spreads())
     parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]
@@ -185,8 +185,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
                     name.removesuffix("_J"): statistics.weighted_mean(
                         rows[name].to_numpy().reshape(cube), weight
                     )
-                    for name in SUPPLY_COLUMNS
-                    if name in rows
+                    for name in study.kind.further_columns(study.tables)
                 },
             }
         )

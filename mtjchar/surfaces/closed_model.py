@@ -23,7 +23,7 @@ from mtjchar.study.load import read_written
 from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
 from mtjchar.surfaces.grid import SurfaceGrid
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 
 __all__ = ["GOOD_ENOUGH", "RANGE", "DirectionModel", "SurfaceModel", "fit_model"]
 
@@ -310,7 +310,7 @@ def _junction(surface: SurfaceGrid, direction: Direction) -> Junction | None:
     study = read_written(text, "attribute study of the surface")
     if study.stack.torque == "current":
         return None
-    device = nominal_device(study).iloc[0]
+    device = Population(study).nominal().iloc[0]
     return Junction(
         float(device["parallel_resistance_ohm"]),
         float(device["tmr"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +119,7 @@ class SurfaceGrid:
         return np.asarray(self.dataset["duration"].to_numpy(), dtype=np.float64)
 
     @property
-    def kind(self) -> CellKind:
+    def kind(self) -> CellKind[Any]:
         """Kind of the cell, which the directions tell.
 
         Raises

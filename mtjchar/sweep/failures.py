@@ -7,11 +7,10 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from mtjchar.cells.base import Direction
 from mtjchar.errors import printable
 from mtjchar.files import make_folder, write_text
-from mtjchar.spice.measure import commands_by_hand
-from mtjchar.spice.netlist import batch_deck, cell_parameters
-from mtjchar.study import Direction, Study
+from mtjchar.study import Study
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
 _MOST_DECKS = 100
@@ -93,24 +92,29 @@ def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataF
         kept = len(list(folder.glob("*.cir"))) if folder.is_dir() else 0
         if kept >= _MOST_DECKS:
             return
-        make_folder(folder)
         rows = failed[failed["device"] == device]
         text = deck(directory.study, devices.iloc[[int(device)]], direction, rows)
+        if text is None:
+            return
+        make_folder(folder)
         write_text(folder / f"{direction}-{device:07d}.cir", text)
 
 
-def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.DataFrame) -> str:
+def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.DataFrame) -> str | None:
     """Write a deck with the cell of one device and the analyses that failed, for ``ngspice -b``."""
     amplitudes = np.unique(failed["amplitude_V"])
+    made = study.kind.deck(study.tables, device, direction, study.pulses.at(amplitudes))
+    if made is None:
+        return None
+    (title, *lines), commands = made
     first = int(device["device"].iloc[0])
     head = [
         f"* {direction}, device {first}, amplitudes in V: {', '.join(f'{one:.6g}' for one in amplitudes)}"
     ]
     for (status, reason), _ in failed.groupby(["status", "reason"], sort=False):
         head += [f"* {status}: {printable(line)}" for line in str(reason).splitlines()]
-    for variable in study.cell.transistor.variables:
+    transistor = study.kind.transistor(study.tables)
+    for variable in () if transistor is None else transistor.variables:
         head.append(f"* needs this line in .spiceinit: {variable}")
-    title, *lines = batch_deck(study, cell_parameters(study, device), held=True).splitlines()
-    commands = commands_by_hand(study, direction, amplitudes)
     control = [".control", "set num_threads=1", *commands, "quit", ".endc"]
     return "\n".join([title, *head, *lines[:-1], *control, lines[-1], ""])

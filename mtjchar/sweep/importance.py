@@ -17,15 +17,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import log_ndtr, logsumexp
 from scipy.stats import truncnorm
 
+from mtjchar.arrays import FloatArray
+from mtjchar.cells.variability import CUT
 from mtjchar.study import Study
-from mtjchar.sweep.sampling import COLUMNS, CUT, REPLICATES, devices_at, sample_devices, sobol_points
-
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.sweep.population import REPLICATES, Population, sobol_points
 
 LEAST_DEVICES = 64
 """Fewest devices of a study that is worth a pilot, and of a sample in replicates."""
@@ -46,7 +45,7 @@ class Shift(NamedTuple):
     Attributes
     ----------
     directions : ndarray, shape (components, parameters)
-        Unit vectors in standardized parameters, in the order of `mtjchar.sweep.sampling.COLUMNS`.
+        Unit vectors in standardized parameters, in the order of `Population.parameters`.
     reach : ndarray, shape (components,)
         Largest shift along each, in standard deviations.
     """
@@ -60,16 +59,17 @@ def worth_a_pilot(study: Study) -> bool:
 
     It has to have variability, at least 64 devices, and error rates that are computed, not counted.
     """
-    return study.axially_symmetric and study.sweep.devices >= LEAST_DEVICES and bool(_varied(study))
+    return not study.counted and study.sweep.devices >= LEAST_DEVICES and bool(Population(study).varied)
 
 
 def pilot_devices(study: Study) -> pd.DataFrame:
     """Nominal device, and those one standard deviation above and below in each varied parameter, in turn."""
-    varied = _varied(study)
-    normal = np.zeros((2 * len(varied) + 1, len(COLUMNS)))
+    population = Population(study)
+    varied = population.varied
+    normal = np.zeros((2 * len(varied) + 1, len(population.parameters)))
     for row, parameter in enumerate(varied):
         normal[1 + 2 * row : 3 + 2 * row, parameter] = 1.0, -1.0
-    return devices_at(study, normal)
+    return population.at(normal)
 
 
 def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
@@ -79,7 +79,7 @@ def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
     ----------
     study : Study
     samples : DataFrame
-        Of the devices of `pilot_devices`, as `mtjchar.sweep.run.characterize` returns them, all directions.
+        Of the devices of `pilot_devices`, as `mtjchar.sweep.tasks.characterize` returns them, all directions.
 
     Returns
     -------
@@ -93,7 +93,8 @@ def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
     direction at the duration that brings the nominal device nearest to 1e-15. They are rounded, so that the
     devices of a study do not depend on a machine's last digits.
     """
-    sweep, varied = study.sweep, _varied(study)
+    sweep, population = study.sweep, Population(study)
+    varied = population.varied
     chosen = np.unique(np.linspace(0, sweep.amplitude.points - 1, _MOST_AMPLITUDES).round().astype(int))
     directions, reach, lowest = [], [], 1.0
     for direction in sweep.directions:
@@ -105,7 +106,7 @@ def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
         for log_rate in np.moveaxis(np.log(np.maximum(rate, _UNDERFLOW)), 1, 0):
             lowest = min(lowest, float(np.exp(log_rate[0].min())))
             at = log_rate[:, np.argmin(np.abs(log_rate[0] - np.log(_AIM)))]
-            gradient = np.zeros(len(COLUMNS))
+            gradient = np.zeros(len(population.parameters))
             gradient[varied] = 0.5 * (at[1::2] - at[2::2])
             size = float(np.linalg.norm(gradient))
             if size > _LEAST_GRADIENT:
@@ -123,11 +124,12 @@ def sample_shifted(study: Study, shift: Shift) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `mtjchar.sweep.sampling.sample_devices`; ``weight``, mean about 1, and ``replicate``, from 0 to 15.
+        As `Population.draw`; ``weight``, mean about 1, and ``replicate``, from 0 to 15.
     """
-    normal, weight = draw(shift, _varied(study), study.sweep.devices, study.sweep.seed)
+    population = Population(study)
+    normal, weight = draw(shift, population.varied, study.sweep.devices, study.sweep.seed)
     replicate = np.arange(len(normal)) % REPLICATES
-    return devices_at(study, normal, replicate).assign(weight=weight, replicate=replicate)
+    return population.at(normal, replicate).assign(weight=weight, replicate=replicate)
 
 
 def sample_replicates(study: Study) -> pd.DataFrame:
@@ -136,16 +138,17 @@ def sample_replicates(study: Study) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `mtjchar.sweep.sampling.sample_devices`; ``weight``, here 1, and ``replicate``, from 0 to 15. Where
-        there are fewer than 64 devices, or nothing varies, it is that of `sample_devices`.
+        As `Population.draw`; ``weight``, here 1, and ``replicate``, from 0 to 15. Where
+        there are fewer than 64 devices, or nothing varies, it is that of `Population.draw`.
     """
-    varied, devices = _varied(study), study.sweep.devices
+    population, devices = Population(study), study.sweep.devices
+    varied = population.varied
     if not varied or devices < LEAST_DEVICES:
-        return sample_devices(study)
-    normal = np.zeros((devices, len(COLUMNS)))
+        return population.draw()
+    normal = np.zeros((devices, len(population.parameters)))
     normal[:, varied] = truncnorm(-CUT, CUT).ppf(replicate_points(len(varied), devices, study.sweep.seed))
     replicate = np.arange(devices) % REPLICATES
-    return devices_at(study, normal, replicate).assign(weight=1.0, replicate=replicate)
+    return population.at(normal, replicate).assign(weight=1.0, replicate=replicate)
 
 
 def replicate_points(dimensions: int, devices: int, seed: int) -> FloatArray:
@@ -215,8 +218,3 @@ def log_weight(shift: Shift, normal: FloatArray) -> FloatArray:
     between = log_ndtr(high) + np.log(-np.expm1(log_ndtr(low) - log_ndtr(high)))
     ratio = 0.5 * (np.log(2.0 * np.pi) + t**2) + between - np.log(reach)
     return np.asarray(np.log(len(reach)) - logsumexp(ratio, axis=1))
-
-
-def _varied(study: Study) -> list[int]:
-    """Places, in the order of `COLUMNS`, of the parameters that vary."""
-    return [k for k, (_, spread) in enumerate(study.spreads()) if spread.sigma > 0.0]

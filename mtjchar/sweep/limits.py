@@ -26,6 +26,14 @@ def advice() -> str:
     )
 
 
+def advice_on_kills() -> str:
+    """Say what to do where worker processes are killed while they start."""
+    return (
+        "The system does that where memory runs out, and so do batch systems and people. See what the system "
+        "says of it (`dmesg`), and give the sweep more memory, or fewer workers: --workers 1."
+    )
+
+
 def _scarce() -> list[str]:
     words = []
     space, files, processes = memory(), _limit(resource.RLIMIT_NOFILE), _limit(resource.RLIMIT_NPROC)

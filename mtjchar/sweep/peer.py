@@ -106,6 +106,8 @@ class _Conversation:
         except TimeoutError:
             words = f"Nobody answers within {_CONNECT:g} s: a wrong address, or a firewall between."
             raise address.refusal(words) from None
+        except ConnectionResetError as error:  # some systems tell of it here, others with the first word
+            raise self._broken(error) from None
         except (OSError, UnicodeError) as error:
             raise address.refusal(f"{_reason(error)}: does the scheduler run, at this address?") from None
         self._end = time.monotonic() + _TALK

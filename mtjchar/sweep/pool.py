@@ -44,7 +44,8 @@ _GUARD = (
     "A worker process was about to begin a sweep of its own. Workers import the script that calls sweep: it "
     "has to call it under `if __name__ == '__main__':`."
 )
-_MOST_FAILED_STARTS = 3  # one after the other
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit codes: nothing that a worker does ends it so
+_MOST_FAILED_STARTS = 3  # that end by themselves, for one task
 _START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
 
 
@@ -60,6 +61,10 @@ class _Context(multiprocessing.context.SpawnContext):
         """Make a process."""
         self.last = super().Process(*args, **kwargs)
         return self.last
+
+    def exit_code(self) -> int | None:
+        """Return how the last process has ended; none if that is not known."""
+        return None if self.last is None else self.last.exitcode
 
 
 class LocalPool(ThreadPoolExecutor):
@@ -136,8 +141,8 @@ class LocalPool(ThreadPoolExecutor):
 
     def _start(self) -> None:
         """Start a process: if none starts that is no task's fault, and none is to fail for it."""
-        failure: Exception | None = None
-        for _ in range(_MOST_FAILED_STARTS):
+        ends: Counter[bool] = Counter()  # of starts, by whether the process was killed
+        while True:
             try:
                 self._own.context = _Context()
                 self._own.pool = ProcessPool(1, initializer=_begin, context=self._own.context)
@@ -147,17 +152,23 @@ class LocalPool(ThreadPoolExecutor):
             except (WorkerError, OSError, MemoryError) as error:
                 if self._giving_up:
                     raise
-                failure = error
-        raise StartError(f"No worker process starts: {failure}. {limits.advice()}") from failure
+                killed = getattr(error, "exit_code", None) in _KILLED
+                ends[killed] += 1
+                if ends[killed] < (ATTEMPTS_FROM_OUTSIDE if killed else _MOST_FAILED_STARTS):
+                    continue
+                advice = limits.advice_on_kills() if killed else limits.advice()
+                raise StartError(f"No worker process starts: {error}. {advice}") from error
 
     def _wait(self, pool: ProcessPool, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:
             future: Future[T] = pool.schedule(function, args=args)
         except (RuntimeError, OSError) as error:  # its process was just killed, or cannot be made
+            code = self._own.context.exit_code()
             self._discard(pool)
             why = error.__cause__ or error
-            words = f"{_LOST} ({why})" if isinstance(why, OSError) or "thread" in str(why) else _LOST
-            raise WorkerError(words, from_outside=True) from None
+            if isinstance(why, OSError) or "thread" in str(why):
+                raise WorkerError(f"{_LOST} ({why})", from_outside=True) from None
+            raise _death(code, True) from None
         self._running.add(future)
         if self._giving_up:
             future.cancel()
@@ -171,12 +182,11 @@ class LocalPool(ThreadPoolExecutor):
             words = f"took longer than {limit:.3g} s and was stopped"
             if pool.active:
                 raise WorkerError(words, status="timed_out") from None
-            raise WorkerError(_LOST, from_outside=True) from None
+            raise _death(self._own.context.exit_code(), True) from None
         except ProcessExpired as error:
-            raise _death(error.exitcode, error.exitcode in (-signal.SIGKILL, -signal.SIGTERM)) from None
+            raise _death(error.exitcode, error.exitcode in _KILLED) from None
         except BrokenProcessPool:
-            process = self._own.context.last
-            raise _death(process and process.exitcode, True) from None
+            raise _death(self._own.context.exit_code(), True) from None
         finally:
             self._running.discard(future)
             if future.cancelled() or not future.done() or isinstance(future.exception(), _DEATHS):
@@ -244,7 +254,7 @@ def _death(code: int | None, from_outside: bool) -> WorkerError | StartError:
     if code == _UNGUARDED:
         return StartError(_GUARD)
     words = _LOST if code is None else f"the worker process {_ending(code)}"
-    return WorkerError(words, from_outside=from_outside)
+    return WorkerError(words, from_outside=from_outside, exit_code=code)
 
 
 def _ending(code: int) -> str:

@@ -9,13 +9,11 @@ doi:10.1007/BFb0069121). The grid stays rectangular.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.study import AmplitudeRange, DurationRange, Study
-from mtjchar.sweep.sampling import COLUMNS, devices_at
-
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.sweep.population import Population
 
 _FINER = 4
 _MOST_POINTS = 1000  # of a range
@@ -51,7 +49,12 @@ def pilot(study: Study) -> tuple[Study, pd.DataFrame]:
         )
         for one, axis in ((study.sweep.amplitude, "linear"), (study.sweep.duration, "log"))
     )
-    return _with_ranges(study, amplitude, duration), devices_at(study, np.zeros((1, len(COLUMNS))))
+    return _with_ranges(study, amplitude, duration), _nominal(study)
+
+
+def _nominal(study: Study) -> pd.DataFrame:
+    population = Population(study)
+    return population.at(np.zeros((1, len(population.parameters))))
 
 
 def place(study: Study, samples: pd.DataFrame) -> Study:

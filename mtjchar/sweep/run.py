@@ -20,7 +20,7 @@ from mtjchar.sweep import failures, importance, precision, refinement
 from mtjchar.sweep.cluster import told
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
-from mtjchar.sweep.sampling import nominal_device
+from mtjchar.sweep.population import Population
 from mtjchar.sweep.schedule import Done, complete
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task, plan, run_task
@@ -82,7 +82,7 @@ def sweep(
         a pool of the standard library died. A cell that ngspice cannot solve, and one that takes its worker
         with it, is no error but a row with a status.
     """
-    nominal_device(study)
+    Population(study).nominal()
     if limit is not None and not 0.0 < limit < math.inf:
         raise InputError("limit", value=limit, allowed="a finite number of seconds above 0")
     path = Path(out)
@@ -212,8 +212,10 @@ def _draw_devices(study: Study, pool: Executor, limit: float | None, report: _Re
 
 def _tell_left_out(directory: RunDirectory, report: _Report) -> None:
     """Say and note what decks do not have of the user's transistor file."""
-    model = directory.study.cell.transistor.model
-    left_out = [] if model in ("ideal", "generic") else list(transistor_file.clean(model).left_out)
+    transistor = directory.study.kind.transistor(directory.study.tables)
+    if transistor is None or transistor.file is None:
+        return
+    left_out = list(transistor_file.clean(transistor.model).left_out)
     for words in left_out:
         report.warn(words)
     if left_out and directory.record().left_out != left_out:

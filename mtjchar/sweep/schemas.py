@@ -11,26 +11,17 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed", "error")
 """What a sample may say of itself; only ``ok`` comes with numbers."""
 
 AGAIN = "Run `mtjchar sweep` with this directory again."
-
-_DEVICE_NUMBERS = (
-    "diameter_m", "damping", "tmr", "resistance_area_product_ohm_m2", "threshold_voltage_V", "current_factor",
-    "anisotropy_field_T", "thermal_stability", "relaxation_time_s", "critical_current_A",
-    "parallel_resistance_ohm", "antiparallel_resistance_ohm",
-)  # fmt: skip
 
 
 class Record(BaseModel):
@@ -117,7 +108,7 @@ def read_parquet(
     return table
 
 
-def check_devices(devices: pd.DataFrame, file: Path, count: int) -> None:
+def check_devices(devices: pd.DataFrame, file: Path, count: int, columns: Collection[str]) -> None:
     """Refuse a table of devices that is none.
 
     Parameters
@@ -127,6 +118,8 @@ def check_devices(devices: pd.DataFrame, file: Path, count: int) -> None:
         It was read from, for messages.
     count : int
         Devices of the study.
+    columns : collection of str
+        Columns that have to hold numbers.
 
     Raises
     ------
@@ -141,7 +134,7 @@ def check_devices(devices: pd.DataFrame, file: Path, count: int) -> None:
             allowed=f"one row for each of the study's {count} devices",
             remedy=AGAIN,
         )
-    for name in _DEVICE_NUMBERS:
+    for name in columns:
         numbers.of(name)
     numbers.check("weight", "finite numbers, 0 or more", lambda x: np.isfinite(x) & (x >= 0.0))
     if not numbers.of("weight").sum() > 0.0:

@@ -49,9 +49,6 @@ SAMPLE_COLUMNS = (
     "reason",
     "note",
 )
-SUPPLY_COLUMNS = ("supply_energy_J", "redundant_supply_energy_J")
-"""Further columns of the samples of a study with `supply_voltage`."""
-
 MOST_FAILED = 0.01
 """Share of the devices that may fail at one pulse before a surface is refused."""
 
@@ -100,12 +97,11 @@ class RunDirectory:
         record = {
             "study_sha256": _digest(text.encode()),
             "devices_sha256": _digest(table),
-            "transistor_sha256": _transistor(study),
+            "transistor_sha256": _transistor_digest(study),
         }
-        if _transistor(study):
-            model = Path(study.cell.transistor.model)
+        if (model := _transistor(study)) is not None:
             make_folder(path / "transistor")
-            write_bytes(path / "transistor" / model.name, _transistor_file(study))
+            write_bytes(path / "transistor" / model.name, _transistor_text(model))
         # The study last: where it is, the others are.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -130,9 +126,9 @@ class RunDirectory:
             devices, before = directory._all_devices(), directory.record().transistor_sha256
         except InputError:
             return None
-        if before not in (None, _transistor(study)):
+        if before not in (None, _transistor_digest(study)):
             raise InputError(
-                f"{study.cell.transistor.model}",
+                str(_transistor(study)),
                 value="a file that was changed since this sweep began",
                 allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
@@ -229,7 +225,7 @@ class RunDirectory:
                 remedy=f"Its checksum is wrong. {AGAIN}",
             )
         devices = read_parquet(content, file)
-        check_devices(devices, file, self.study.sweep.devices)
+        check_devices(devices, file, self.study.sweep.devices, self.study.kind.device_columns)
         return devices
 
     def take_stock(self, expected: Collection[str]) -> Stock:
@@ -279,7 +275,7 @@ class RunDirectory:
         """
         if "note" not in samples:
             samples = samples.assign(note="")
-        known = (*SAMPLE_COLUMNS, *SUPPLY_COLUMNS)
+        known = (*SAMPLE_COLUMNS, *self.study.kind.further_columns(self.study.tables))
         content = _parquet(samples[[name for name in known if name in samples]], versions or {})
         file = self.path / "samples" / f"{name}.{_digest(content)}.parquet"
         write_bytes(file, content)
@@ -334,16 +330,20 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _transistor(study: Study) -> str:
+def _transistor(study: Study) -> Path | None:
+    """File with the user's transistor; None where there is none."""
+    transistor = study.kind.transistor(study.tables)
+    return None if transistor is None else transistor.file
+
+
+def _transistor_digest(study: Study) -> str:
     """Digest of the file with the user's transistor; empty where there is none."""
-    model = study.cell.transistor.model
-    return "" if model in ("ideal", "generic") else _digest(_transistor_file(study))
+    file = _transistor(study)
+    return "" if file is None else _digest(_transistor_text(file))
 
 
-def _transistor_file(study: Study) -> bytes:
-    return read_bytes(
-        study.cell.transistor.model, "cell.transistor.model", allowed="a SPICE file", most=MOST_DATA
-    )
+def _transistor_text(file: Path) -> bytes:
+    return read_bytes(file, "cell.transistor.model", allowed="a SPICE file", most=MOST_DATA)
 
 
 def _parquet(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:

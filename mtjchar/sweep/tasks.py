@@ -13,21 +13,12 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from mtjchar.physics import fokker_planck
-from mtjchar.spice.measure import load_lines
-from mtjchar.spice.netlist import cell_parameters
+from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.base import Counting, Direction
 from mtjchar.spice.ngspice import simulator
-from mtjchar.study import Direction, Study
-from mtjchar.sweep import axial, langevin
-from mtjchar.sweep.sampling import unstable
-from mtjchar.sweep.store import SUPPLY_COLUMNS
-from mtjchar.sweep.supply import supply_energies
-
-FloatArray = npt.NDArray[np.float64]
-Words = npt.NDArray[np.object_]
+from mtjchar.study import Study
 
 DEVICES_PER_TASK = 64
 _COUNTED_LIMIT = 0.6  # s a device and trial: some 75 times what the demo's grid takes
@@ -71,9 +62,9 @@ class Samples(NamedTuple):
     """What a task gives, in the form in which it travels: a quarter of the table's size."""
 
     numbers: FloatArray  # (columns, devices, amplitudes, durations), as `number_columns` names them
-    status: Words  # (devices, amplitudes), as `reason` and `note`
-    reason: Words
-    note: Words
+    status: WordArray  # (devices, amplitudes), as `reason` and `note`
+    reason: WordArray
+    note: WordArray
 
     def table(self, task: Task) -> pd.DataFrame:
         """Return the table that `characterize` describes."""
@@ -88,7 +79,7 @@ class Samples(NamedTuple):
         table = pd.DataFrame(
             {
                 **dict(zip(columns, self.numbers.reshape(len(columns), -1), strict=True)),
-                "trials": 0 if task.study.axially_symmetric else sweep.trials,
+                "trials": sweep.trials if task.study.counted else 0,
                 "status": status,
                 "reason": reason,
                 "note": note,
@@ -101,7 +92,7 @@ class Samples(NamedTuple):
 def number_columns(study: Study) -> tuple[str, ...]:
     """Columns of the samples with what was computed, in order."""
     always = ("write_error_rate", "energy_J", "redundant_energy_J")
-    return always if study.cell.supply_voltage is None else (*always, *SUPPLY_COLUMNS)
+    return (*always, *study.kind.further_columns(study.tables))
 
 
 class Result(NamedTuple):
@@ -135,7 +126,7 @@ def time_limit(task: Task, per_device: float | None) -> float:
     if per_device is None:
         sweep = task.study.sweep
         counted = _COUNTED_LIMIT * sweep.trials * max(1.0, sweep.duration.stop / 60e-9)
-        per_device = _COMPUTED_LIMIT if task.study.axially_symmetric else counted
+        per_device = counted if task.study.counted else _COMPUTED_LIMIT
         return max(per_device * count, _LEAST_LIMIT)
     return per_device * count
 
@@ -162,7 +153,7 @@ def characterize(task: Task) -> pd.DataFrame:
     -------
     DataFrame
         Columns device, direction, amplitude_V, duration_s, write_error_rate, energy_J, redundant_energy_J,
-        with a supply voltage `SUPPLY_COLUMNS`, trials (simulated writes behind a counted error rate, 0 where
+        those of `CellKind.further_columns`, trials (simulated writes behind a counted error rate, 0 where
         it is exact), status (``ok``, ``not_converged``, ``cut`` or ``failed``), reason, and note (which retry
         helped); a row for every device and pulse, whatever happens.
     """
@@ -171,28 +162,25 @@ def characterize(task: Task) -> pd.DataFrame:
 
 def compute(task: Task) -> Samples:
     """Compute what `characterize` returns as a table."""
-    study, devices = task.study, task.devices
-    amplitudes, durations = study.sweep.amplitude.values(), study.sweep.duration.values()
-    shape = (len(devices), len(amplitudes), len(durations))
+    study, devices, direction = task.study, task.devices, task.direction
+    kind, tables, pulses = study.kind, study.tables, study.pulses
+    shape = (len(devices), len(pulses.amplitude_V), len(pulses.duration_s))
     numbers = np.full((len(number_columns(study)), *shape), np.nan)
-    reason = np.repeat(_unusable(devices)[:, None], len(amplitudes), axis=1)
+    reason = np.repeat(kind.refusal(tables, devices)[:, None], shape[1], axis=1)
     status = np.where(reason == "", "ok", "failed").astype(object)
     note = np.full_like(reason, "")
     usable = reason[:, 0] == ""
     if usable.any():
-        cells = cell_parameters(study, devices[usable])
-        lines = load_lines(study, cells, task.direction, amplitudes)
-        average = axial.average_over_noise if study.axially_symmetric else langevin.count_failures
-        results = average(study, devices[usable], task.direction, lines, amplitudes, durations)
-        reason[usable] = results.failure
-        found = [results.error_rate, results.energy_J, results.redundant_energy_J]
-        if study.cell.supply_voltage is not None:
-            found += supply_energies(study, task.direction, lines, amplitudes, results)
-        for array, result in zip(numbers, found, strict=True):
+        driven = kind.drive(tables, devices[usable], direction, pulses)
+        counting = Counting(study.sweep.trials, study.sweep.seed)
+        averages = kind.average(tables, devices[usable], direction, driven, pulses, counting)
+        reason[usable] = averages.failure
+        computed = (averages.error_rate, averages.energy_J, averages.redundant_energy_J, *averages.further)
+        for array, result in zip(numbers, computed, strict=True):
             array[usable] = result
-        later = np.where(results.failure == "", "ok", "failed")
-        status[usable] = np.where(lines.status == "ok", later, lines.status)
-        note[usable] = lines.note
+        after_driving = np.where(averages.failure == "", "ok", "failed")
+        status[usable] = np.where(driven.status == "ok", after_driving, driven.status)
+        note[usable] = driven.note
     return Samples(numbers, status, reason, note)
 
 
@@ -202,11 +190,3 @@ def lost(task: Task, status: str, reason: str) -> Samples:
     shape = (len(task.devices), sweep.amplitude.points)
     words = (np.full(shape, one, dtype=object) for one in (status, reason, ""))
     return Samples(np.full((len(number_columns(task.study)), *shape, sweep.duration.points), np.nan), *words)
-
-
-def _unusable(devices: pd.DataFrame) -> Words:
-    """Why devices cannot be characterized, shape (devices,); empty where they can."""
-    stability = devices["thermal_stability"].to_numpy()
-    low, high = fokker_planck.STABILITY_RANGE
-    outside = [f"thermal stability {value:.3g} is outside {low:g} to {high:g}" for value in stability]
-    return np.where((stability >= low) & (stability <= high), unstable(devices), outside)

@@ -6,17 +6,17 @@ from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
+from mtjchar.spice.measure import write_waveforms
+from mtjchar.spice.netlist import AXIAL_TOLERANCES, cell_parameters
+from mtjchar.sweep.sampling import nominal_device
 from scipy import constants
 from scipy.interpolate import CubicSpline
 
 from mtjchar.physics import llgs
 from mtjchar.physics.anisotropy import GAMMA
 from mtjchar.physics.llgs import Macrospin
-from mtjchar.spice.measure import write_waveforms
-from mtjchar.spice.netlist import AXIAL_TOLERANCES, cell_parameters
 from mtjchar.spice.ngspice import Simulator, simulator
 from mtjchar.study import load_study
-from mtjchar.sweep.sampling import nominal_device
 from verification.decks import follow, library
 from verification.report import COLOURS, Row, at_most, between, figure, plain_ticks
 
@@ -211,7 +211,7 @@ def kittel(name: str) -> float:
         product = (axial_field - 1.58 * (nz - nx)) * (axial_field - 1.58 * (nz - ny))
     else:
         product = (field[0] + 1.58 * (ny - nx)) * (field[0] + 1.58 * (nz - nx) - 1.5912)
-    return GAMMA * np.sqrt(product) / (2 * np.pi)
+    return float(GAMMA * np.sqrt(product) / (2 * np.pi))
 
 
 def measured_frequency(name: str, program: str, periods: int = 8) -> float:

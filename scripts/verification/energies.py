@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
+from mtjchar.sweep.sampling import nominal_device
 
 from mtjchar.study import Direction, Study
-from mtjchar.sweep.sampling import nominal_device
 from mtjchar.sweep.tasks import Task, characterize
 from verification.report import Row, at_most
 
@@ -70,14 +71,15 @@ def study_of(rows: pd.DataFrame) -> Study:
 def samples_of(study: Study, direction: Direction) -> pd.DataFrame:
     """Characterize the nominal device at the lower amplitude; a row for each duration."""
     table = characterize(Task(study, nominal_device(study), direction))
-    return table[table["amplitude_V"] == table["amplitude_V"].min()].reset_index(drop=True)
+    lower: pd.DataFrame = table[table["amplitude_V"] == table["amplitude_V"].min()]
+    return lower.reset_index(drop=True)
 
 
 def energies() -> list[Row]:
     """Compare energies and error rates with the table."""
     rows = []
-    for (_, direction), expected in reference().groupby(["lines", "direction"], sort=False):
-        expected = expected.reset_index(drop=True)
+    for (_, key), expected in reference().groupby(["lines", "direction"], sort=False):
+        expected, direction = expected.reset_index(drop=True), cast(Direction, key)
         got = samples_of(study_of(expected), direction)
         first = expected.iloc[0]
         how = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ TEMPERATURE = 300.0
 AFTER = 2.0  # t_D of relaxation after a pulse
 
 
-def layer(stability: float, damping: float, field: float = FIELD, **more: object) -> Macrospin:
+def layer(stability: float, damping: float, field: float = FIELD, **more: Any) -> Macrospin:
     """Return a perpendicular layer of this stability."""
     volume = 2.0 * stability * constants.k * TEMPERATURE / (1e6 * field)
     return Macrospin(1e6, volume, damping, field, TEMPERATURE, **more)
@@ -93,7 +93,7 @@ def interval(errors: int, walkers: int) -> tuple[float, float]:
 
 def within_chance(errors: int, walkers: int, rate: float, alarm: float = ALARM) -> bool:
     """Whether so many errors, or fewer or more, are as likely as `alarm`."""
-    low, high = stats.binom.ppf([alarm / 2, 1 - alarm / 2], walkers, rate)
+    low, high = (stats.binom.ppf(share, walkers, rate) for share in (alarm / 2, 1 - alarm / 2))
     return bool(low <= errors <= high)
 
 
@@ -197,7 +197,7 @@ def distances(spin: Macrospin, m: FloatArray) -> list[float]:
     """Kolmogorov and Smirnov's distance of m_x, m_y and |m_z| from Boltzmann's distribution."""
     x, y, z = (boltzmann(spin, component) for component in range(3))
     return [
-        float(stats.kstest(sample, expected).statistic)
+        float(stats.kstest(sample, expected).statistic)  # type: ignore[arg-type]  # arrays, which it takes
         for sample, expected in ((m[0], x), (m[1], y), (np.abs(m[2]), folded(z)))
     ]
 
@@ -257,7 +257,7 @@ def halved_steps(ensemble: str, blocks: int, seed: int = 51) -> Orders:
         ends = []
         for coarser in halvings:
             summed = noise.reshape(fine // coarser, coarser, *noise.shape[1:]).sum(axis=1) / np.sqrt(coarser)
-            arguments = {
+            arguments: dict[str, Any] = {
                 "duration": duration,
                 "step": duration * coarser / fine,
                 "rng": _Repeated(summed),

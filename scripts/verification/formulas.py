@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import tail_coverage
+from mtjchar.sweep.sampling import nominal_device, sample_devices
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import j1
 
 from mtjchar.physics import anisotropy, fokker_planck, long_pulses
 from mtjchar.study import DIRECTIONS, Direction, Study, load_study
-from mtjchar.sweep.sampling import nominal_device, sample_devices
 from mtjchar.sweep.tasks import Task, characterize
 from verification.energies import reference, study_of
 from verification.report import Row, at_most, between
@@ -33,7 +33,7 @@ def shape() -> list[Row]:
     ratio = 1.3 / 20.0  # thickness over radius
     # Uniform magnetization along the axis of a cylinder, its surface charges in cylindrical waves.
     integral, _ = quad(lambda x: (j1(x) / x) ** 2 * -np.expm1(-ratio * x), 0.0, 2e4, limit=20000)
-    found = anisotropy.demagnetizing_factors(1.3e-9, 40e-9)[1]
+    found = float(anisotropy.demagnetizing_factors(np.array(1.3e-9), np.array(40e-9))[1])
     study = load_study("data/studies/demo.toml")
     stability = nominal_device(with_stack(study, interfacial_anisotropy=1.3e-3))["thermal_stability"].iloc[0]
     expected = 2.0 / ratio * integral
@@ -90,11 +90,12 @@ def load_line(direction: Direction) -> Row:
             conductance = (2.0 + tmr + tmr * m_z) / (2.0 * (1.0 + tmr)) / device["parallel_resistance_ohm"]
             return float(volt * conductance - (amplitude - volt) / _SERIES)
 
-        return (amplitude - brentq(excess, 0.0, amplitude)) / _SERIES
+        return float(amplitude - brentq(excess, 0.0, amplitude)) / _SERIES
 
     def overdrive(z: FloatArray) -> FloatArray:
         through = np.array([current(start * float(one)) for one in z.ravel()]).reshape(z.shape)
-        return through / device["critical_current_A"] * 18.0 / (10.0 + 8.0 * start * z)
+        found: FloatArray = through / device["critical_current_A"] * 18.0 / (10.0 + 8.0 * start * z)
+        return found
 
     samples = characterize(Task(study, nominal_device(study), direction))
     samples = samples[samples["amplitude_V"] == amplitude]

@@ -115,7 +115,9 @@ def draw() -> list[tuple[float, ...]]:
     """Choose devices and pulses: constant overdrive, load lines, fields."""
     rng = np.random.default_rng(13)
     # First a junction of 20 nm, read by currents that hardly ever switch it.
-    rows = [(58.03, overdrive, 0.0, 1.0, 0.0, 20.6) for overdrive in (0.13, 0.2, 0.26, 0.33)]
+    rows: list[tuple[float, ...]] = [
+        (58.03, overdrive, 0.0, 1.0, 0.0, 20.6) for overdrive in (0.13, 0.2, 0.26, 0.33)
+    ]
     for kind, count in (("constant", 36), ("load line", 14), ("field", 14)):
         while count:
             delta, tau = np.exp(rng.uniform(np.log([25.0, 1.0]), np.log([120.0, 1000.0])))

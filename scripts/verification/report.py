@@ -48,7 +48,7 @@ def plain_ticks(ax: Axes, values: list[float]) -> None:
 
 
 @contextlib.contextmanager
-def figure(name: str, columns: int = 1, rows: int = 1, height: float = 3.4) -> Iterator[list]:
+def figure(name: str, columns: int = 1, rows: int = 1, height: float = 3.4) -> Iterator[list[Axes]]:
     """Yield axes of a figure and write it as PNG."""
     drawn = Figure(figsize=(min(4.6 * columns + 1.2 * (columns == 1), 10.0), height * rows), dpi=90)
     FigureCanvasAgg(drawn)

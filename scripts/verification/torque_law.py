@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-
 from mtjchar.spice.measure import load_lines
 from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import DIRECTIONS, Direction, Study, load_study
 from mtjchar.sweep.axial import average_over_noise
 from mtjchar.sweep.sampling import nominal_device
+
+from mtjchar.study import DIRECTIONS, Direction, Study, load_study
 from verification.energies import reference, samples_of, study_of
 from verification.report import Row, at_most, between
 
-REVIEW = {
+REVIEW: dict[tuple[str, Direction], float] = {
     ("current", "p_to_ap"): 10.7,
     ("current", "ap_to_p"): 11.1,
     ("voltage", "p_to_ap"): 19.0,

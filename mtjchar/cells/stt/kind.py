@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from mtjchar.cells.base import CellKind, ColumnLabel
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pandas as pd
+
+from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.base import Averages, CellKind, ColumnLabel, Counting, Direction, Grid, Pulses
+from mtjchar.cells.stt import axial, device, langevin, measure, netlist
+from mtjchar.cells.stt.supply import supply_energies
+from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
+from mtjchar.cells.transistor import Transistor
+from mtjchar.cells.variability import Spread
 
 __all__ = ["SttCell"]
 
 
-class SttCell(CellKind):
+class SttCell(CellKind[SttTables]):
     """A junction that is written by a spin-polarized current through it, with an access transistor."""
 
     name = "stt"
-    directions = ("p_to_ap", "ap_to_p")
-    titles = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}  # noqa: RUF012, of the class
-    columns = {  # noqa: RUF012
+    directions = DIRECTIONS
+    titles: ClassVar[Mapping[Direction, str]] = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}
+    tables = SttTables
+    sampled: ClassVar[Mapping[str, str]] = device.COLUMNS
+    device_columns = (
+        "diameter_m", "damping", "tmr", "resistance_area_product_ohm_m2", "threshold_voltage_V",
+        "current_factor", "anisotropy_field_T", "thermal_stability", "relaxation_time_s",
+        "critical_current_A", "parallel_resistance_ohm", "antiparallel_resistance_ohm",
+    )  # fmt: skip
+    columns: ClassVar[Mapping[str, ColumnLabel]] = {
         "diameter_m": ColumnLabel("diameter", "nm", 1e9),
         "resistance_area_product_ohm_m2": ColumnLabel("resistance-area product", "Ω µm²", 1e12),
         "tmr": ColumnLabel("TMR", "", 1.0),
@@ -28,7 +46,93 @@ class SttCell(CellKind):
         "current_factor": ColumnLabel("current factor of the transistor, over the nominal one", "", 1.0),
     }
     compared = ("thermal_stability", "critical_current_A", "parallel_resistance_ohm")
-    headlines = {  # noqa: RUF012
+    headlines: ClassVar[Mapping[str, ColumnLabel]] = {
         "thermal_stability": ColumnLabel("Δ", "", 1.0),
         "critical_current_A": ColumnLabel("Ic0", "µA", 1e6),
     }
+
+    def nominal(self, tables: SttTables, name: str) -> float:
+        """Nominal value of a sampled parameter, SI."""
+        return tables.nominal(name)
+
+    def spreads(self, tables: SttTables) -> list[tuple[str, Spread]]:
+        """Names and spreads of the sampled parameters, in the order of `sampled`."""
+        return tables.spreads()
+
+    def check(self, tables: SttTables, grid: Grid) -> None:
+        """Refuse tables that contradict each other, or the pulses that are swept."""
+        tables.check(grid)
+
+    def describe(self, tables: SttTables) -> Mapping[str, str]:
+        """Say in a few words what the cell is, for the head of a report."""
+        return {
+            "title": tables.stack.name,
+            "reference": tables.stack.reference,
+            "diameter": f"{1e9 * tables.junction.diameter:g} nm",
+            "temperature": f"{tables.cell.temperature:g} K",
+        }
+
+    def draws_nominal(self, tables: SttTables) -> bool:
+        """Whether the study names a fit whose uncertainty counts."""
+        return bool(tables.variability.fit.parameters)
+
+    def draw_nominal(self, tables: SttTables, seed: int, count: int) -> dict[str, FloatArray]:
+        """Draw stacks from the covariance of the study's fit."""
+        return device.draw_stacks(tables, seed, count)
+
+    def derive(self, tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
+        """Add what follows from the sampled parameters at the temperature of the cell."""
+        return device.derive(tables, sampled)
+
+    def check_nominal(self, tables: SttTables, device_: pd.DataFrame) -> None:
+        """Refuse a nominal device without two states to write."""
+        device.check_nominal(tables, device_)
+
+    def refusal(self, tables: SttTables, devices: pd.DataFrame) -> WordArray:
+        """Why devices cannot be characterized, shape (devices,); empty where they can."""
+        return device.refusal(devices)
+
+    def counted(self, tables: SttTables) -> str:
+        """Say what breaks the symmetry around z: without it errors are counted."""
+        return next(iter(tables.asymmetries), "")
+
+    def further_columns(self, tables: SttTables) -> tuple[str, ...]:
+        """Energies at the supply, where there is one."""
+        return () if tables.cell.supply_voltage is None else ("supply_energy_J", "redundant_supply_energy_J")
+
+    def transistor(self, tables: SttTables) -> Transistor:
+        """Access transistor."""
+        return tables.cell.transistor
+
+    def drive(
+        self, tables: SttTables, devices: pd.DataFrame, direction: Direction, pulses: Pulses
+    ) -> measure.LoadLine:
+        """Measure load lines and energies of the edges in ngspice."""
+        return measure.load_lines(tables, netlist.cell_parameters(tables, devices), direction, pulses)
+
+    def average(
+        self,
+        tables: SttTables,
+        devices: pd.DataFrame,
+        direction: Direction,
+        driven: measure.LoadLine,
+        pulses: Pulses,
+        counting: Counting,
+    ) -> Averages:
+        """Solve the Fokker-Planck equation, or count where nothing is symmetric around z."""
+        if tables.axially_symmetric:
+            averages = axial.average_over_noise(tables, devices, direction, driven, pulses)
+        else:
+            averages = langevin.count_failures(tables, devices, direction, driven, pulses, counting)
+        if tables.cell.supply_voltage is None:
+            return averages
+        return averages._replace(
+            further=supply_energies(tables, direction, driven, pulses.amplitude_V, averages)
+        )
+
+    def deck(
+        self, tables: SttTables, device_: pd.DataFrame, direction: Direction, pulses: Pulses
+    ) -> tuple[list[str], list[str]]:
+        """Lines of a deck for one device, and the commands that measure its load lines and edges."""
+        lines = netlist.batch_deck(tables, netlist.cell_parameters(tables, device_), held=True).splitlines()
+        return lines, measure.commands_by_hand(tables, direction, pulses)

@@ -6,19 +6,16 @@ can add a line of SPICE. The file at that path is looked through by `mtjchar.spi
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PySpice.Spice.Netlist import Circuit
 
+from mtjchar.cells.base import Direction
+from mtjchar.cells.stt.device import volume
+from mtjchar.cells.stt.tables import SttTables
+from mtjchar.cells.transistor_netlist import transistor_text
 from mtjchar.physics import anisotropy, torque
-from mtjchar.spice import transistor_file
-from mtjchar.study import Direction, Study, Transistor
-
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.spice.libraries import library
 
 VECTOR_CELLS = 60
 """Cells of the vector model in one deck; more slow each other down, for their steps are common."""
@@ -30,24 +27,17 @@ AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
 """Options by which ngspice chooses the steps of the axial model, see the head of mtj_axial.lib."""
 
 
-def netlist_folder() -> Path:
-    """Folder with the netlists: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(str(resources.files("mtjchar")))
-    inside = package / "_netlists"
-    return inside if inside.is_dir() else package.parent / "netlists"
-
-
-def high_line(study: Study, direction: Direction) -> str:
+def high_line(tables: SttTables, direction: Direction) -> str:
     """Return the line, bitline or sourceline, that is driven to the amplitude; the other stays at 0 V.
 
     A current from the free to the reference layer favours P.
     """
     if direction == "ap_to_p":
-        return study.cell.free_layer_to
-    return "sourceline" if study.cell.free_layer_to == "bitline" else "bitline"
+        return tables.cell.free_layer_to
+    return "sourceline" if tables.cell.free_layer_to == "bitline" else "bitline"
 
 
-def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
+def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     """Parameters of the cell's subcircuit, one row a device, from a table of sampled devices.
 
     They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each leaves
@@ -55,10 +45,10 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
     """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
-    volume = 0.25 * np.pi * column["diameter_m"] ** 2 * thickness
-    efficiency = torque.symmetric_efficiency(column["spin_polarization"], study.stack.torque)
+    free_volume = volume(column["diameter_m"], thickness)
+    efficiency = torque.symmetric_efficiency(column["spin_polarization"], tables.stack.torque)
     shape = anisotropy.in_plane_field(magnetization, column["demagnetizing_x"], column["demagnetizing_y"])
-    cell, stack, field = study.cell, study.stack, study.cell.external_field
+    cell, stack, field = tables.cell, tables.stack, tables.cell.external_field
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
     barrier = stack.barrier_thickness
     vcma = -2.0 * stack.vcma_coefficient / (barrier * thickness * magnetization)
@@ -77,7 +67,7 @@ def cell_parameters(study: Study, devices: pd.DataFrame) -> pd.DataFrame:
             "vhalf": devices.get("tmr_half_bias_V", stack.tmr_half_bias),
             "alpha": devices["damping"],
             "bk": devices["anisotropy_field_T"],
-            "torque": torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, volume),
+            "torque": torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, free_volume),
             "lambda": devices.get("slonczewski_lambda", stack.slonczewski_lambda),
             "fieldlike": stack.field_like_torque,
             "vcma": vcma,
@@ -117,18 +107,18 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
-def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
+def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
     Parameters
     ----------
-    study : Study
+    tables : SttTables
     cells : DataFrame
         As `cell_parameters` returns them; further columns set where free magnetizations start: ``u0``,
         artanh(m_z), and for the vector model ``phi0``, azimuth in rad (0 if left out).
     held : bool
         Whether the cosine between the layers is held by the source ``vmz`` (load lines, edges), or the
-        magnetization is free to move: by the axial model where `study` is axially symmetric, by the vector
+        magnetization is free to move: by the axial model where they are axially symmetric, by the vector
         model where it is not.
     options : str, optional
         Further options of ngspice, such as ``gmin=1e-10``; a ``method`` takes the place of ``trap``.
@@ -142,7 +132,7 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = 
         is node ``mk``; in the vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the
         vector model should not have more than `VECTOR_CELLS` cells.
     """
-    vector = not held and not study.axially_symmetric
+    vector = not held and not tables.axially_symmetric
     if held:
         junction = ["mtj_held.lib"]
     else:
@@ -150,25 +140,25 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = 
     circuit = Circuit("mtjchar batch")
     circuit.raw_spice = "\n".join(
         [
-            *(_library(name) for name in junction),
-            _transistor(study.cell.transistor),
-            _library("cell_1t1mtj.lib"),
+            *(library(name) for name in junction),
+            transistor_text(tables.cell.transistor),
+            library("cell_1t1mtj.lib"),
         ]
     )
     for source, node in (("abl", "abl"), ("asl", "asl"), ("w", "w")):
         circuit.V(source, node, circuit.gnd, "dc 0 pulse(0 0 0 1p 1p 1p)")
     if held:
         circuit.V("mz", "mz", circuit.gnd, 0)
-    kind = f"cell_free_layer_to_{study.cell.free_layer_to}"
+    kind = f"cell_free_layer_to_{tables.cell.free_layer_to}"
     saved = ["v(abl)", "v(asl)", "v(w)"]
     for k, parameters in enumerate(cells.to_dict("records")):
         for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
             circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
             saved.append(f"i(e{line}{k})")
         gate = f"w{k}"
-        if study.cell.wordline is not None:
+        if tables.cell.wordline is not None:
             gate = f"g{k}"
-            resistance, capacitance = study.cell.wordline.share
+            resistance, capacitance = tables.cell.wordline.share
             circuit.R(f"w{k}", f"w{k}", gate, resistance)
             circuit.C(f"w{k}", gate, circuit.gnd, capacitance)
         magnetization = "mz" if held else f"m{k}"
@@ -178,32 +168,12 @@ def batch_deck(study: Study, cells: pd.DataFrame, *, held: bool, options: str = 
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]
         saved += [f"v(x{k}.xj.m{axis})" for axis in "xy" if vector]
-    celsius = study.cell.temperature - 273.15
+    celsius = tables.cell.temperature - 273.15
     free_and_axial = " ".join(f"{name}={value!r}" for name, value in AXIAL_TOLERANCES.items())
     tolerances = "reltol=1e-5" if held or vector else free_and_axial
     method = "" if "method=" in options else " method=trap"
     settings = [f".options temp={celsius!r}{method} {tolerances} {options}".rstrip()]
-    if study.cell.transistor.options:
-        settings.append(f".options {study.cell.transistor.options}")
+    if tables.cell.transistor.options:
+        settings.append(f".options {tables.cell.transistor.options}")
     settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])
-
-
-def _library(name: str) -> str:
-    return (netlist_folder() / name).read_text(encoding="utf-8")
-
-
-def _transistor(transistor: Transistor) -> str:
-    if transistor.model == "generic":
-        return _library("nmos_generic.lib")
-    if transistor.model == "ideal":
-        # The subcircuit's default is the one place where the resistance can be set for the whole deck.
-        return _library("nmos_ideal.lib").replace("ron=1k", f"ron={transistor.on_resistance!r}")
-    return "\n".join(
-        [
-            transistor_file.clean(transistor.model).text,
-            ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
-            f"Xu d g s b {transistor.subcircuit} w={{w}} l={{l}} dvth={{dvth}}",
-            ".ends access_transistor",
-        ]
-    )

@@ -1,4 +1,4 @@
-"""What ngspice tells of a batch of cells: load lines, energies of the pulse edges, whole writes."""
+"""What ngspice tells of a batch of cells with held magnetizations: load lines, energies of the pulse edges."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from numpy.polynomial import chebyshev
 from scipy.integrate import trapezoid
 from scipy.interpolate import BSpline, make_interp_spline
 
+from mtjchar.arrays import FloatArray, IndexArray, WordArray
+from mtjchar.cells.base import Direction, Pulses
+from mtjchar.cells.stt.netlist import batch_deck, high_line
+from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
-from mtjchar.spice.netlist import AXIAL_STEP, VECTOR_CELLS, batch_deck, high_line, vector_step
 from mtjchar.spice.ngspice import Simulator, simulator
-from mtjchar.study import Direction, Study
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 M_Z_POINTS = 9
 EDGE_PARTS = 4
@@ -82,9 +80,9 @@ class LoadLine(NamedTuple):
     line_energy_J: FloatArray
     ramp_loss_J: FloatArray
     word_line_J: FloatArray
-    failure: npt.NDArray[np.object_]
-    status: npt.NDArray[np.object_]
-    note: npt.NDArray[np.object_]
+    failure: WordArray
+    status: WordArray
+    note: WordArray
 
 
 class Rung(NamedTuple):
@@ -122,12 +120,12 @@ class EdgeTimes(NamedTuple):
     outside: float
 
     @classmethod
-    def of(cls, study: Study) -> EdgeTimes:
-        """Divide the pulses of a study."""
-        ramps = 0.5 * (study.pulse.rise + study.pulse.fall)
-        line_time = _line_time(study)
+    def of(cls, tables: SttTables, pulses: Pulses) -> EdgeTimes:
+        """Divide the pulses of a sweep."""
+        ramps = 0.5 * (pulses.rise + pulses.fall)
+        line_time = _line_time(tables)
         settled = _SETTLED * line_time
-        lag = min(settled, study.sweep.duration.start - ramps)
+        lag = min(settled, pulses.shortest - ramps)
 
         def parts(ramp: float, lag: float) -> FloatArray:
             # The current follows the ramp, then approaches its end exponentially: shorter parts at first.
@@ -135,22 +133,10 @@ class EdgeTimes(NamedTuple):
             first = min(0.5 * whole, ramp + _BENT * line_time)
             return 0.5 * np.array([first, first, whole - first, whole - first])
 
-        return cls(parts(study.pulse.rise, lag), parts(study.pulse.fall, settled), ramps + lag)
+        return cls(parts(pulses.rise, lag), parts(pulses.fall, settled), ramps + lag)
 
 
-class Write(NamedTuple):
-    """Waveforms of one pulse on a batch of cells whose magnetizations are free to move, no noise."""
-
-    time_s: FloatArray  # (times,)
-    # (devices, times), from the driver of the high line, positive towards the state written: the junction's
-    # current and, at the edges, the charge of the line.
-    current_A: FloatArray
-    m_z: FloatArray  # (devices, times)
-    energy_J: FloatArray  # (devices,), delivered by bit-line, source-line and word-line drivers
-    m: FloatArray | None  # (devices, times, 3), in the vector model; None in the axial one
-
-
-def load_lines(study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray) -> LoadLine:
+def load_lines(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> LoadLine:
     """Measure load lines and edge energies of a batch of cells in ngspice.
 
     A cell that ngspice cannot solve does not take the others with it: the batch is halved until the cell
@@ -161,33 +147,35 @@ def load_lines(study: Study, cells: pd.DataFrame, direction: Direction, amplitud
 
     Parameters
     ----------
-    study : Study
+    tables : SttTables
     cells : DataFrame
-        As `mtjchar.spice.netlist.cell_parameters` returns them.
+        As `mtjchar.cells.stt.netlist.cell_parameters` returns them.
     direction : {"p_to_ap", "ap_to_p"}
-    amplitudes : ndarray
-        V, positive.
+    pulses : Pulses
+        Their durations have no effect, but the shortest of the sweep.
     """
     try:
-        return _measure_batch(study, cells, direction, amplitudes)
+        return _measure_batch(tables, cells, direction, pulses)
     except SimulationError as error:
         if len(cells) > 1:
             half = len(cells) // 2
-            parts = [load_lines(study, part, direction, amplitudes) for part in (cells[:half], cells[half:])]
+            parts = [load_lines(tables, part, direction, pulses) for part in (cells[:half], cells[half:])]
             return _joined(parts, axis=0)
-        if len(amplitudes) > 1:
-            parts = [load_lines(study, cells, direction, amplitude) for amplitude in amplitudes[:, None]]
+        if len(pulses.amplitude_V) > 1:
+            parts = [
+                load_lines(tables, cells, direction, pulses.at(amplitude)) for amplitude in pulses.amplitude_V
+            ]
             return _joined(parts, axis=1)
-        return _insist(study, cells, direction, amplitudes, error)
+        return _insist(tables, cells, direction, pulses, error)
 
 
 def _insist(
-    study: Study, cell: pd.DataFrame, direction: Direction, amplitude: FloatArray, error: SimulationError
+    tables: SttTables, cell: pd.DataFrame, direction: Direction, pulses: Pulses, error: SimulationError
 ) -> LoadLine:
     """Climb the ladder with one cell at one amplitude; the first error is what is reported."""
     for rung in LADDER if error.status != "failed" else ():
         try:
-            lines = _measure_batch(study, cell, direction, amplitude, rung)
+            lines = _measure_batch(tables, cell, direction, pulses, rung)
         except SimulationError:
             continue
         return lines._replace(note=np.array([[f"{error.status} at first; solved with {rung.name}"]], object))
@@ -209,28 +197,36 @@ def _failed(reason: str, status: str) -> LoadLine:
 
 
 def _measure_batch(
-    study: Study, cells: pd.DataFrame, direction: Direction, amplitudes: FloatArray, rung: Rung = _AS_USUAL
+    tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses, rung: Rung = _AS_USUAL
 ) -> LoadLine:
+    amplitudes = pulses.amplitude_V
     m_z = np.linspace(-1.0, 1.0, M_Z_POINTS)
-    high = driven_node(study, direction)
+    high = driven_node(tables, direction)
     shape = (len(cells), len(amplitudes))
     current, voltage = np.empty((2, *shape, M_Z_POINTS))
     chosen = _edge_amplitudes(amplitudes)
     ngspice = simulator()
-    deck = batch_deck(study, cells, held=True, options=rung.options)
-    with ngspice.circuit(deck, study.cell.transistor.variables):
+    deck = batch_deck(tables, cells, held=True, options=rung.options)
+    with ngspice.circuit(deck, tables.cell.transistor.variables):
         for k, amplitude in enumerate(amplitudes):
             ngspice.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
-            ngspice.exec_command(f"alter vw dc = {study.cell.wordline_voltage!r}")
+            ngspice.exec_command(f"alter vw dc = {tables.cell.wordline_voltage!r}")
             vectors = ngspice.analyse(load_line_command(), "v-sweep", 1.0)
-            current[:, k] = -_per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
-            voltage[:, k] = _junction_voltage(study, vectors, len(cells))
+            current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
+            voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
 
-        def measured(some: IntArray) -> FloatArray:
+        def measured(some: IndexArray) -> FloatArray:
             plateau = voltage[:, :, [-1, 0]], current[:, :, [-1, 0]]
             edges = [
                 _edges(
-                    ngspice, study, cells, high, float(amplitudes[k]), [one[:, k] for one in plateau], rung
+                    ngspice,
+                    tables,
+                    pulses,
+                    cells,
+                    high,
+                    float(amplitudes[k]),
+                    [one[:, k] for one in plateau],
+                    rung,
                 )
                 for k in some
             ]
@@ -253,7 +249,7 @@ def _measure_batch(
         shapes[:, :, _FALL_VOLTAGE],
         energy[:, :, :EDGE_PARTS],
         energy[:, :, EDGE_PARTS:],
-        _line_energy(study, high, current[:, :, [-1, 0]], amplitudes[:, None]),
+        _line_energy(tables, high, current[:, :, [-1, 0]], amplitudes[:, None]),
         shapes[:, :, _LOSS] * amplitudes[:, None, None] ** 2,
         shapes[:, :, _WORD].mean(axis=-1),
         nothing,
@@ -262,9 +258,9 @@ def _measure_batch(
     )
 
 
-def _line_energy(study: Study, high: str, current: FloatArray, amplitude: FloatArray) -> FloatArray:
+def _line_energy(tables: SttTables, high: str, current: FloatArray, amplitude: FloatArray) -> FloatArray:
     """Energy stored on the capacitances of the lines at constant current, J."""
-    driven, other = study.cell.bitline, study.cell.sourceline
+    driven, other = tables.cell.bitline, tables.cell.sourceline
     if high == "asl":
         driven, other = other, driven
     on_driven, on_other = amplitude - driven.resistance * current, other.resistance * current
@@ -279,7 +275,8 @@ _LOSS, _WORD = slice(_ENERGY.stop, _ENERGY.stop + 2), slice(_ENERGY.stop + 2, _E
 
 def _edges(
     ngspice: Simulator,
-    study: Study,
+    tables: SttTables,
+    pulses: Pulses,
     cells: pd.DataFrame,
     high: str,
     amplitude: float,
@@ -293,28 +290,28 @@ def _edges(
     loses in rise and fall; both energies of the word line. `plateau` holds voltage and current in these
     states, (cells, 2).
     """
-    times, length = EdgeTimes.of(study), edge_plateau(study)
+    times, length = EdgeTimes.of(tables, pulses), edge_plateau(tables)
     rise, fall = (
         start + np.concatenate([[0.0], np.cumsum(parts)])
         for start, parts in (
-            (_start(study), times.rise),
-            (_start(study) + study.pulse.rise + length, times.fall),
+            (_start(tables, pulses), times.rise),
+            (_start(tables, pulses) + pulses.rise + length, times.fall),
         )
     )
-    step = rung.step * _edge_step(study)
+    step = rung.step * _edge_step(tables, pulses)
     result = np.empty((len(cells), 2, _WORD.stop))
     voltage, current = plateau
     for state, held in enumerate(HELD):
         ngspice.exec_command(f"alter vmz dc = {held!r}")
-        time, vectors = _pulse(ngspice, study, high, amplitude, length, step)
+        time, vectors = run_pulse(ngspice, tables, pulses, high, amplitude, length, step)
         result[:, state, : _ENERGY.start] = _edge_shapes(
-            cells, held, voltage[:, state], time, _junction_voltage(study, vectors, len(cells)), rise, fall
+            cells, held, voltage[:, state], time, _junction_voltage(tables, vectors, len(cells)), rise, fall
         )
         # The word line goes up before the rise and down after the fall: with the first part and the last.
-        energy = _delivered(time, vectors, len(cells), np.concatenate([rise[1:], fall[:-1]]))
+        energy = delivered(time, vectors, len(cells), np.concatenate([rise[1:], fall[:-1]]))
         loss = _lost_in_driver(time, vectors, len(cells), high, amplitude)
         result[:, state, _LOSS] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
-        result[:, state, _WORD] = _word_line(time, vectors, len(cells), study.cell.wordline_voltage)
+        result[:, state, _WORD] = _word_line(time, vectors, len(cells), tables.cell.wordline_voltage)
         # Lines that have not settled when the rise ends do so on the plateau.
         static = amplitude * current[:, state] * (fall[0] - rise[-1])
         energy[:, EDGE_PARTS - 1] += energy[:, EDGE_PARTS] - static
@@ -322,19 +319,19 @@ def _edges(
     return result
 
 
-def _edge_step(study: Study) -> float:
+def _edge_step(tables: SttTables, pulses: Pulses) -> float:
     """Largest step with which edges are measured, s."""
     # Edges that are short against everything else are resolved by ngspice's own choice of steps.
-    times = EdgeTimes.of(study)
-    whole = edge_plateau(study) + float(times.rise.sum() + times.fall.sum())
-    return max(_EDGE_STEP * min(study.pulse.rise, study.pulse.fall), _EDGE_SHARE * whole)
+    times = EdgeTimes.of(tables, pulses)
+    whole = edge_plateau(tables) + float(times.rise.sum() + times.fall.sum())
+    return max(_EDGE_STEP * min(pulses.rise, pulses.fall), _EDGE_SHARE * whole)
 
 
 HELD = (1.0, -1.0)
 """Cosines between the layers with which the edges are measured: P, AP."""
 
 
-def _edge_amplitudes(amplitudes: FloatArray) -> IntArray:
+def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
     """Places of the amplitudes at which edges are simulated: near Chebyshev's points, the ends among them."""
     count = len(amplitudes)
     if count <= _EDGE_AMPLITUDES + 1:
@@ -344,7 +341,7 @@ def _edge_amplitudes(amplitudes: FloatArray) -> IntArray:
     return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - wanted).argmin(axis=0))
 
 
-def _over_amplitude(amplitudes: FloatArray, chosen: IntArray, edges: FloatArray) -> FloatArray | None:
+def _over_amplitude(amplitudes: FloatArray, chosen: IndexArray, edges: FloatArray) -> FloatArray | None:
     """Interpolate along axis 1, from the chosen amplitudes to all of them; None if that is not accurate."""
     x, degree = _from_minus_one_to_one(amplitudes), len(chosen) - 1
     values = np.moveaxis(edges, 1, 0)
@@ -367,9 +364,9 @@ def _from_minus_one_to_one(values: FloatArray) -> FloatArray:
     return np.asarray(2.0 * (values - values[0]) / (values[-1] - values[0]) - 1.0)
 
 
-def driven_node(study: Study, direction: Direction) -> str:
+def driven_node(tables: SttTables, direction: Direction) -> str:
     """Node of `batch_deck` that is driven to the amplitude."""
-    return "abl" if high_line(study, direction) == "bitline" else "asl"
+    return "abl" if high_line(tables, direction) == "bitline" else "asl"
 
 
 def load_line_command() -> str:
@@ -391,28 +388,36 @@ class _Recorder:
         return {axis: np.empty(0)}
 
 
-def commands_by_hand(study: Study, direction: Direction, amplitudes: FloatArray) -> list[str]:
+def commands_by_hand(tables: SttTables, direction: Direction, pulses: Pulses) -> list[str]:
     """Commands for ngspice that measure load line and edges with a deck of held magnetizations."""
-    recorder, high = _Recorder(), driven_node(study, direction)
-    for amplitude in amplitudes:
+    recorder, high = _Recorder(), driven_node(tables, direction)
+    for amplitude in pulses.amplitude_V:
         recorder.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
-        recorder.exec_command(f"alter vw dc = {study.cell.wordline_voltage!r}")
+        recorder.exec_command(f"alter vw dc = {tables.cell.wordline_voltage!r}")
         recorder.exec_command(load_line_command())
         for held in HELD:
             recorder.exec_command(f"alter vmz dc = {held!r}")
-            _pulse(recorder, study, high, float(amplitude), edge_plateau(study), _edge_step(study))
+            run_pulse(
+                recorder,
+                tables,
+                pulses,
+                high,
+                float(amplitude),
+                edge_plateau(tables),
+                _edge_step(tables, pulses),
+            )
     return recorder.commands
 
 
-def edge_plateau(study: Study) -> float:
+def edge_plateau(tables: SttTables) -> float:
     """Length of the plateau of the pulse on which edges are measured, s."""
-    return 1e-10 + _SETTLED * _line_time(study)
+    return 1e-10 + _SETTLED * _line_time(tables)
 
 
-def _junction_voltage(study: Study, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
+def _junction_voltage(tables: SttTables, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
     """From the free to the reference layer, V."""
-    sign = 1.0 if study.cell.free_layer_to == "bitline" else -1.0
-    return sign * (_per_cell(vectors, "t{}", cells) - _per_cell(vectors, "d{}", cells))
+    sign = 1.0 if tables.cell.free_layer_to == "bitline" else -1.0
+    return sign * (per_cell(vectors, "t{}", cells) - per_cell(vectors, "d{}", cells))
 
 
 def _edge_shapes(
@@ -443,101 +448,25 @@ def _edge_shapes(
     return np.concatenate(means, axis=1)
 
 
-def write_waveforms(
-    study: Study, cells: pd.DataFrame, direction: Direction, amplitude: float, duration: float
-) -> Write:
-    """Simulate one write with free magnetizations and no noise.
-
-    The magnetizations start at the column ``u0`` of `cells`, artanh(m_z), and where the study is not axially
-    symmetric at the azimuth ``phi0``, rad (0 if there is no such column).
-
-    Parameters
-    ----------
-    study : Study
-        Chooses the model: axial where it is axially symmetric, otherwise the vector model, which resolves
-        the precession and takes some hundred times longer.
-    cells : DataFrame
-        As `mtjchar.spice.netlist.cell_parameters` returns them, with the columns of the start. More than 60
-        cells of the vector model are simulated in several decks.
-    direction : {"p_to_ap", "ap_to_p"}
-    amplitude, duration : float
-        V and s, positive.
-
-    Raises
-    ------
-    SimulationError
-        If ngspice does not reach the end of the pulse.
-    """
-    amplitude, duration = float(amplitude), float(duration)  # a numpy float does not print as a number
-    if study.axially_symmetric:
-        return _write(study, cells, direction, amplitude, duration)
-    starts = range(0, len(cells), VECTOR_CELLS)
-    first, *others = (
-        _write(study, cells[start : start + VECTOR_CELLS], direction, amplitude, duration) for start in starts
-    )
-    return _merged(first, others)
-
-
-def _write(
-    study: Study, cells: pd.DataFrame, direction: Direction, amplitude: float, duration: float
-) -> Write:
-    high = "abl" if high_line(study, direction) == "bitline" else "asl"
-    count = len(cells)
-    largest = AXIAL_STEP if study.axially_symmetric else vector_step(cells, amplitude)
-    ngspice = simulator()
-    with ngspice.circuit(batch_deck(study, cells, held=False), study.cell.transistor.variables):
-        plateau = duration - 0.5 * (study.pulse.rise + study.pulse.fall)
-        time, vectors = _pulse(ngspice, study, high, amplitude, plateau, largest, "uic")
-        current = -_per_cell(vectors, "e" + high[1] + "{}#branch", count)
-        m_z = _per_cell(vectors, "m{}", count)
-        m = None
-        if not study.axially_symmetric:
-            m_x, m_y = (_per_cell(vectors, "x{}.xj.m" + axis, count) for axis in "xy")
-            m = np.stack([m_x, m_y, m_z], axis=-1)
-        return Write(time, current, m_z, _delivered(time, vectors, count)[:, 0], m)
-
-
-def _merged(first: Write, others: list[Write]) -> Write:
-    """Bring the waveforms of several decks to the times of the first one."""
-
-    def at_times(write: Write, waveforms: FloatArray) -> FloatArray:
-        return np.stack([np.interp(first.time_s, write.time_s, waveform) for waveform in waveforms])
-
-    current, m_z, energy = [first.current_A], [first.m_z], [first.energy_J]
-    m = [] if first.m is None else [first.m]
-    for write in others:
-        current.append(at_times(write, write.current_A))
-        m_z.append(at_times(write, write.m_z))
-        energy.append(write.energy_J)
-        if write.m is not None:
-            m.append(np.stack([at_times(write, write.m[..., axis]) for axis in range(3)], axis=-1))
-    return Write(
-        first.time_s,
-        np.concatenate(current),
-        np.concatenate(m_z),
-        np.concatenate(energy),
-        np.concatenate(m) if m else None,
-    )
-
-
-def _line_time(study: Study) -> float:
+def _line_time(tables: SttTables) -> float:
     """Longest time constant of the lines, s: what connects them only shortens it."""
-    return max(line.resistance * line.capacitance for line in (study.cell.bitline, study.cell.sourceline))
+    return max(line.resistance * line.capacitance for line in (tables.cell.bitline, tables.cell.sourceline))
 
 
-def _word_line_time(study: Study) -> float:
+def _word_line_time(tables: SttTables) -> float:
     """Time constant of the word line's wire, s."""
-    return math.prod(study.cell.wordline.share) if study.cell.wordline else 0.0
+    return math.prod(tables.cell.wordline.share) if tables.cell.wordline else 0.0
 
 
-def _start(study: Study) -> float:
+def _start(tables: SttTables, pulses: Pulses) -> float:
     """Time at which the pulse begins to rise, s: the word line is up by then."""
-    return study.pulse.rise + _SETTLED * _word_line_time(study)
+    return pulses.rise + _SETTLED * _word_line_time(tables)
 
 
-def _pulse(
+def run_pulse(
     ngspice: Simulator | _Recorder,
-    study: Study,
+    tables: SttTables,
+    pulses: Pulses,
     high: str,
     amplitude: float,
     plateau: float,
@@ -545,26 +474,26 @@ def _pulse(
     options: str = "",
 ) -> tuple[FloatArray, Mapping[str, FloatArray]]:
     """Run one write pulse; the word line is up before the pulse rises and until the lines are empty."""
-    rise, fall = study.pulse.rise, study.pulse.fall
-    settle = _SETTLED * _line_time(study)
-    start = _start(study)
+    rise, fall = pulses.rise, pulses.fall
+    settle = _SETTLED * _line_time(tables)
+    start = _start(tables, pulses)
     off = start + rise + plateau + fall + settle
     shapes = {
         high: (amplitude, start, rise, fall, plateau),
-        "w": (study.cell.wordline_voltage, 0.0, rise, fall, off - rise),
+        "w": (tables.cell.wordline_voltage, 0.0, rise, fall, off - rise),
     }
     for node, (level, delay, up, down, width) in shapes.items():
         numbers = " ".join(repr(float(number)) for number in (0.0, level, delay, up, down, width))
         ngspice.exec_command(f"alter v{node} dc = 0")
         ngspice.exec_command(f"alter @v{node}[pulse] = [ {numbers} ]")
-    stop = off + fall + settle + _SETTLED * _word_line_time(study)
+    stop = off + fall + settle + _SETTLED * _word_line_time(tables)
     step = min(rise, fall) / 5.0
     largest_step = largest_step or 5.0 * step
     vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {largest_step!r} {options}", "time", stop)
     return vectors["time"], vectors
 
 
-def _delivered(
+def delivered(
     time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, ends: FloatArray | None = None
 ) -> FloatArray:
     """Energy that each cell's drivers deliver, J; what flows back into a driver is lost, not regained.
@@ -573,26 +502,26 @@ def _delivered(
     """
     power = np.zeros((cells, len(time)))
     for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
-        power += np.maximum(-vectors[node] * _per_cell(vectors, "e" + line + "{}#branch", cells), 0.0)
-    delivered = make_interp_spline(time, power, k=1, axis=1).antiderivative()
+        power += np.maximum(-vectors[node] * per_cell(vectors, "e" + line + "{}#branch", cells), 0.0)
+    energy = make_interp_spline(time, power, k=1, axis=1).antiderivative()
     limits = np.concatenate([time[:1], np.empty(0) if ends is None else ends, time[-1:]])
-    return np.diff(delivered(limits), axis=1)
+    return np.diff(energy(limits), axis=1)
 
 
 def _lost_in_driver(
     time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, high: str, amplitude: float
 ) -> BSpline:
     """Energy, over time, that a supply of the amplitude would deliver and the driver keeps, J."""
-    current = np.maximum(-_per_cell(vectors, "e" + high[1] + "{}#branch", cells), 0.0)
+    current = np.maximum(-per_cell(vectors, "e" + high[1] + "{}#branch", cells), 0.0)
     return make_interp_spline(time, (amplitude - vectors[high]) * current, k=1, axis=1).antiderivative()
 
 
 def _word_line(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, level: float) -> FloatArray:
     """Energy that each word-line driver delivers, and its charge times the word line's voltage, J."""
-    current = np.maximum(-_per_cell(vectors, "ew{}#branch", cells), 0.0)
+    current = np.maximum(-per_cell(vectors, "ew{}#branch", cells), 0.0)
     powers = (vectors["w"] * current, level * current)
     return np.stack([trapezoid(power, time, axis=1) for power in powers], axis=1)
 
 
-def _per_cell(vectors: Mapping[str, FloatArray], pattern: str, cells: int) -> FloatArray:
+def per_cell(vectors: Mapping[str, FloatArray], pattern: str, cells: int) -> FloatArray:
     return np.stack([vectors[pattern.format(k)] for k in range(cells)])

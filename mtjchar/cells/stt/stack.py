@@ -24,6 +24,11 @@ from mtjchar.fields import (
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
 from mtjchar.physics.torque import TorqueLaw
 
+__all__ = ["ANISOTROPIES", "DIAMETER_RANGE", "MeasuredField", "MeasuredStability", "Stack"]
+
+DIAMETER_RANGE = (5e-9, 500e-9)
+"""Diameters of junctions lie between these, m."""
+
 _LARGEST_ANISOTROPY = 10e-3  # J/m^2
 
 
@@ -31,14 +36,14 @@ class MeasuredStability(Description):
     """Thermal stability of a circular junction at 300 K."""
 
     value: Number = Field(ge=5, le=1000)
-    diameter: Length = Field(gt=5e-9, lt=500e-9)
+    diameter: Length = Field(gt=DIAMETER_RANGE[0], lt=DIAMETER_RANGE[1])
 
 
 class MeasuredField(Description):
     """Effective anisotropy field mu0 Hk at 300 K of a circular junction, without `diameter` of the film."""
 
     value: FluxDensity = Field(gt=0, le=5)
-    diameter: Length | None = Field(default=None, gt=5e-9, lt=500e-9)
+    diameter: Length | None = Field(default=None, gt=DIAMETER_RANGE[0], lt=DIAMETER_RANGE[1])
 
 
 ANISOTROPIES = ("interfacial_anisotropy", "stability", "anisotropy_field")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from mtjchar.spice.measure import LoadLine
-from mtjchar.study import Direction, Study
-from mtjchar.sweep.axial import Averages
-
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray
+from mtjchar.cells.base import Averages, Direction
+from mtjchar.cells.stt.measure import LoadLine
+from mtjchar.cells.stt.tables import SttTables
 
 
 def supply_energies(
-    study: Study, direction: Direction, lines: LoadLine, amplitudes: FloatArray, averages: Averages
+    tables: SttTables, direction: Direction, lines: LoadLine, amplitudes: FloatArray, averages: Averages
 ) -> tuple[FloatArray, FloatArray]:
     """Energy that the supplies deliver in a switching and in a redundant write, J.
 
     Parameters
     ----------
-    study : Study
+    tables : SttTables
         With `Cell.supply_voltage`.
     direction : {"p_to_ap", "ap_to_p"}
     lines : LoadLine
@@ -43,7 +41,7 @@ def supply_energies(
     the gate and an n-th of the wire's capacitance C. The n cells that are written together share the gates
     of h half-selected cells.
     """
-    cell, states = study.cell, slice(None, None, 1 if direction == "p_to_ap" else -1)
+    cell, states = tables.cell, slice(None, None, 1 if direction == "p_to_ap" else -1)
     assert cell.supply_voltage is not None
     # (devices, amplitudes, 2, 1): rise, fall
     before, after = np.moveaxis(lines.ramp_loss_J[..., states], -1, 0)[..., None]

@@ -1,7 +1,7 @@
 """Error rates and energies of writes without axial symmetry, counted from thermal ensembles.
 
 Where a field in the plane, a tilted reference layer or an elliptic junction breaks the symmetry, there is no
-equation in m_z alone. Then `study.sweep.trials` macrospins are taken through the pulse of each device and
+equation in m_z alone. Then `[sweep] trials` macrospins are taken through the pulse of each device and
 amplitude, with the current of its load line, and those are counted that end in the wrong well.
 """
 
@@ -12,22 +12,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from numpy.polynomial import chebyshev
 from numpy.polynomial.polynomial import polyval
 
+from mtjchar.arrays import BoolArray, FloatArray, IndexArray
+from mtjchar.cells.base import Averages, Counting, Direction, Pulses
+from mtjchar.cells.stt.axial import between_states, fourth_order, share_of_p
+from mtjchar.cells.stt.device import volume, wells_of
+from mtjchar.cells.stt.measure import EDGE_PARTS, EdgeTimes, LoadLine
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.physics import llgs, torque
 from mtjchar.physics.wells import Wells
-from mtjchar.spice.measure import EDGE_PARTS, EdgeTimes, LoadLine
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import DIRECTIONS, Direction, Study
-from mtjchar.sweep.axial import Averages, between_states, fourth_order, share_of_p
-from mtjchar.sweep.sampling import wells_of
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 _STEP = 0.5  # of the longest that llgs takes: the damping is then off by 0.13 %
 _FIT = 1e-4  # of the largest value: how far a series may be from the points of a load line
@@ -38,26 +35,26 @@ _LOOKS = 20  # at the relaxing magnetizations, half a relaxation time apart
 
 
 def count_failures(
-    study: Study,
+    tables: SttTables,
     devices: pd.DataFrame,
     direction: Direction,
     lines: LoadLine,
-    amplitudes: FloatArray,
-    durations: FloatArray,
+    pulses: Pulses,
+    counting: Counting,
 ) -> Averages:
-    """Count the failures of `study.sweep.trials` simulated writes of each device and pulse.
+    """Count the failures of `counting.trials` simulated writes of each device and pulse.
 
     Parameters
     ----------
-    study : Study
+    tables : SttTables
         Axial symmetry is not needed.
     devices : DataFrame
-        As `mtjchar.sweep.sampling.derive` returns them, each with two stable states.
+        As `mtjchar.cells.stt.device.derive` returns them, each with two stable states.
     direction : {"p_to_ap", "ap_to_p"}
     lines : LoadLine
         Of these devices and amplitudes.
-    amplitudes, durations : ndarray
-        V and s, durations ascending.
+    pulses : Pulses
+    counting : Counting
 
     Returns
     -------
@@ -75,25 +72,26 @@ def count_failures(
     sqrt(p (1 - p)/trials). Durations of one amplitude share their ensemble, so that the rates of neighbours
     are correlated. The energies scatter by less than 1/sqrt(trials) of what switching changes in them.
 
-    The random numbers follow from `study.sweep.seed`, the device's number and the direction alone, so that
+    The random numbers follow from `counting.seed`, the device's number and the direction alone, so that
     results do not depend on batches or workers. The amplitudes of a device advance together.
     """
+    amplitudes, durations = pulses.amplitude_V, pulses.duration_s
     rate, energy, redundant = np.full((3, len(devices), len(amplitudes), len(durations)), np.nan)
-    field, trials = study.cell.external_field, study.sweep.trials
+    field, trials = tables.cell.external_field, counting.trials
     target = -1.0 if direction == "p_to_ap" else 1.0
     wells = wells_of(devices, (field.x, field.y, field.z))
-    vcma = cell_parameters(study, devices)["vcma"].to_numpy()
-    edges = EdgeTimes.of(study)
+    vcma = cell_parameters(tables, devices)["vcma"].to_numpy()
+    edges = EdgeTimes.of(tables, pulses)
     plateaus = np.maximum(durations - edges.outside, 0.0)
     together = max(_WALKERS // trials, 1)
     for k, device in enumerate(devices.to_dict("records")):
-        spin = macrospin(study, pd.Series(device))
+        spin = macrospin(tables, pd.Series(device))
         well = _Well.of(wells, k, target)
-        rng = _generator(study, int(device["device"]), direction)
+        rng = _generator(counting.seed, int(device["device"]), direction)
         solved = np.flatnonzero(lines.failure[k] == "")
         for some in (solved[start : start + together] for start in range(0, len(solved), together)):
             plateau = _Drive.of(
-                study, spin, lines, k, some, float(vcma[k]), device["parallel_resistance_ohm"]
+                tables, spin, lines, k, some, float(vcma[k]), device["parallel_resistance_ohm"]
             )
             pulse = _Pulse.of(spin, plateau, lines, k, some, target, edges)
             held = _held_current(spin, well, pulse.plateau, trials, rng)
@@ -106,35 +104,35 @@ def count_failures(
     return Averages(rate, energy, redundant, lines.failure)
 
 
-def macrospin(study: Study, device: pd.Series) -> llgs.Macrospin:
-    """Macrospin of a device, a row of `mtjchar.sweep.sampling.derive`, in the study's external field.
+def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
+    """Macrospin of a device, a row of `mtjchar.cells.stt.device.derive`, in the study's external field.
 
     Where the torque goes with the voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
     whose torque acts is V/R_P.
     """
-    per_voltage = study.stack.torque == "voltage"
+    per_voltage = tables.stack.torque == "voltage"
     thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
-    tilt, field = study.stack.reference_tilt, study.cell.external_field
+    tilt, field = tables.stack.reference_tilt, tables.cell.external_field
     return llgs.Macrospin(
         magnetization=magnetization,
-        volume=0.25 * np.pi * device["diameter_m"] ** 2 * thickness,
+        volume=float(volume(device["diameter_m"], thickness)),
         damping=device["damping"],
         anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
-        temperature=study.cell.temperature,
+        temperature=tables.cell.temperature,
         polarization=float(
-            torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), study.stack.torque)
+            torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
         ),
-        lambda_=device.get("slonczewski_lambda", study.stack.slonczewski_lambda),
-        field_like=0.0 if per_voltage else study.stack.field_like_torque,
+        lambda_=device.get("slonczewski_lambda", tables.stack.slonczewski_lambda),
+        field_like=0.0 if per_voltage else tables.stack.field_like_torque,
         demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),
         reference=(float(np.sin(tilt)), 0.0, float(np.cos(tilt))),
         field=(field.x, field.y, field.z),
     )
 
 
-def _generator(study: Study, device: int, direction: Direction) -> np.random.Generator:
+def _generator(seed: int, device: int, direction: Direction) -> np.random.Generator:
     key = (device, DIRECTIONS.index(direction))
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(study.sweep.seed, spawn_key=key)))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 class _Well(NamedTuple):
@@ -176,11 +174,11 @@ class _Drive(NamedTuple):
     field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, likewise
 
     @classmethod
-    def of(cls, study: Study, spin: llgs.Macrospin, lines: LoadLine, k: int, some: IntArray, vcma: float,
+    def of(cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, some: IndexArray, vcma: float,
            parallel: float) -> _Drive:  # fmt: skip
         """Take the plateaus of device `k` at `some` amplitudes from load lines."""
-        volts, ratio = lines.junction_voltage_V[k, some], study.stack.field_like_torque
-        per_voltage = study.stack.torque == "voltage"
+        volts, ratio = lines.junction_voltage_V[k, some], tables.stack.field_like_torque
+        per_voltage = tables.stack.torque == "voltage"
         target = np.sign(volts)
         return cls(
             _series(lines.m_z, target * lines.current_A[k, some]),
@@ -236,7 +234,7 @@ class _Pulse(NamedTuple):
         plateau: _Drive,
         lines: LoadLine,
         k: int,
-        some: IntArray,
+        some: IndexArray,
         target: float,
         edges: EdgeTimes,
     ) -> _Pulse:
@@ -275,7 +273,7 @@ class _EdgeEnergy(NamedTuple):
     before: int  # place of the state before the write: 0 for P, 1 for AP
 
     @classmethod
-    def of(cls, lines: LoadLine, k: int, some: IntArray, target: float) -> _EdgeEnergy:
+    def of(cls, lines: LoadLine, k: int, some: IndexArray, target: float) -> _EdgeEnergy:
         """Take device `k` at `some` amplitudes from load lines."""
         current = lines.current_A[k, some][:, [-1, 0]]
         rise, fall, rise_current, fall_current = (
@@ -369,7 +367,7 @@ def _write(
     charge, end = np.zeros((2, count, len(plateaus)))
     total, at_rest = np.zeros(count), np.zeros((count, len(plateaus)))
     falling: list[FloatArray] = []
-    origin: list[IntArray] = []  # place of each falling magnetization in the result
+    origin: list[IndexArray] = []  # place of each falling magnetization in the result
     for k, (before, after) in enumerate(itertools.pairwise([0.0, *plateaus.tolist()])):
         total += held * (after - before) * (trials - np.bincount(amplitude, minlength=count))
         m, flown = _advance(spin, pulse.plateau, m, amplitude, after - before, pulse.step, rng)
@@ -397,7 +395,7 @@ def _advance(
     spin: llgs.Macrospin,
     drive: _Drive,
     m: FloatArray,
-    amplitude: IntArray,
+    amplitude: IndexArray,
     duration: float,
     step: float,
     rng: np.random.Generator,

@@ -10,49 +10,40 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.polynomial import chebyshev
 
+from mtjchar.arrays import FloatArray
+from mtjchar.cells.base import Averages, Direction, Pulses
+from mtjchar.cells.stt.measure import EdgeTimes, LoadLine
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import fokker_planck, long_pulses, torque
-from mtjchar.spice.measure import EdgeTimes, LoadLine
-from mtjchar.spice.netlist import cell_parameters
-from mtjchar.study import Direction, Study
 
-FloatArray = npt.NDArray[np.float64]
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 _SYSTEMS = 384  # solved together: large enough for numpy, small enough for the processor's cache
 
 
-class Averages(NamedTuple):
-    """What devices do on average over thermal noise; shape (devices, amplitudes, durations)."""
-
-    error_rate: FloatArray
-    energy_J: FloatArray  # of a write that has to switch
-    redundant_energy_J: FloatArray  # of a write of what is there already
-    failure: npt.NDArray[np.object_]  # (devices, amplitudes): why there are no numbers, empty where there are
-
-
 def average_over_noise(
-    study: Study,
+    tables: SttTables,
     devices: pd.DataFrame,
     direction: Direction,
     lines: LoadLine,
-    amplitudes: FloatArray,
-    durations: FloatArray,
+    pulses: Pulses,
 ) -> Averages:
     """Solve the Fokker-Planck equation for all devices and pulses.
 
     Parameters
     ----------
-    study : Study
+    tables : SttTables
         Axially symmetric.
     devices : DataFrame
-        As `mtjchar.sweep.sampling.derive` returns them, each with two stable states.
+        As `mtjchar.cells.stt.device.derive` returns them, each with two stable states.
     direction : {"p_to_ap", "ap_to_p"}
     lines : LoadLine
         Of these devices and amplitudes.
-    amplitudes, durations : ndarray
-        V and s.
+    pulses : Pulses
     """
-    highest = _highest_overdrive(study, devices, direction, lines, amplitudes)
+    amplitudes, durations = pulses.amplitude_V, pulses.duration_s
+    highest = _highest_overdrive(tables, devices, direction, lines, amplitudes)
     limit = fokker_planck.OVERDRIVE_LIMIT
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
@@ -61,8 +52,10 @@ def average_over_noise(
         part = np.zeros_like(solved)
         part[:, some] = solved[:, some]
         if part.any():
-            writes = _Writes.of(study, devices, direction, lines, amplitudes, part)
-            rate[part], energy[part], redundant[part] = writes.average(durations)
+            writes = _Writes.of(tables, devices, direction, lines, amplitudes, part)
+            rate[part], energy[part], redundant[part] = writes.average(
+                durations, EdgeTimes.of(tables, pulses)
+            )
     return Averages(rate, energy, redundant, failure)
 
 
@@ -73,11 +66,11 @@ def _groups(devices: int, amplitudes: int) -> list[slice]:
 
 
 def _highest_overdrive(
-    study: Study, devices: pd.DataFrame, direction: Direction, lines: LoadLine, amplitudes: FloatArray
+    tables: SttTables, devices: pd.DataFrame, direction: Direction, lines: LoadLine, amplitudes: FloatArray
 ) -> FloatArray:
     """Largest magnitude of the overdrive in any part of a pulse, shape (devices, amplitudes)."""
     writes = _Writes.of(
-        study, devices, direction, lines, amplitudes, np.ones_like(lines.failure, dtype=np.bool_)
+        tables, devices, direction, lines, amplitudes, np.ones_like(lines.failure, dtype=np.bool_)
     )
     drive = np.abs(writes.overdrive(np.linspace(-1.0, 1.0, 33)[:, None])).max(axis=0)
     parts = np.concatenate([writes.rise, writes.fall], axis=1)
@@ -85,12 +78,12 @@ def _highest_overdrive(
     return np.asarray(highest.reshape(lines.failure.shape))
 
 
-def torque_drive(study: Study, lines: LoadLine) -> tuple[FloatArray, FloatArray, FloatArray]:
+def torque_drive(tables: SttTables, lines: LoadLine) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return what the torque goes with, positive towards the state written, and its shape in rise and fall.
 
     The first, (devices, amplitudes, points), is a current (A) or a voltage (V).
     """
-    if study.stack.torque == "voltage":
+    if tables.stack.torque == "voltage":
         return np.abs(lines.junction_voltage_V), lines.rise_voltage, lines.fall_voltage
     return lines.current_A, lines.rise, lines.fall
 
@@ -122,7 +115,6 @@ def _remembering(function: FunctionOfZ) -> FunctionOfZ:
 class _Writes(NamedTuple):
     """One system of equations for each device and amplitude; functions of z, +1 being the start."""
 
-    study: Study
     start: float  # m_z of the state before the write
     stability: FloatArray  # (systems,)
     relaxation_time: FloatArray  # (systems,), s
@@ -139,7 +131,7 @@ class _Writes(NamedTuple):
     @classmethod
     def of(
         cls,
-        study: Study,
+        tables: SttTables,
         devices: pd.DataFrame,
         direction: Direction,
         lines: LoadLine,
@@ -155,10 +147,10 @@ class _Writes(NamedTuple):
             coefficients = to_coefficients @ values.T
             return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
 
-        drive, rise, fall = torque_drive(study, lines)
+        drive, rise, fall = torque_drive(tables, lines)
         critical = column["critical_current_A"][:, None]
-        field_like = study.stack.field_like_torque * column["damping"][:, None]
-        if study.stack.torque == "voltage":
+        field_like = tables.stack.field_like_torque * column["damping"][:, None]
+        if tables.stack.torque == "voltage":
             # Over R_P Ic0; b_J grows as V^2 and favours one state, whatever the direction.
             parallel = column["parallel_resistance_ohm"][:, None]
             field_like = field_like * lines.junction_voltage_V[solved]
@@ -167,9 +159,9 @@ class _Writes(NamedTuple):
             driven = series(drive[solved] * (1.0 + field_like) / critical)
         # The angular dependence of a torque per current enters here, once. It is not part of the series: near
         # the antiparallel state it is too steep for the points.
-        lambda_ = np.asarray(column.get("slonczewski_lambda", study.stack.slonczewski_lambda))
+        lambda_ = np.asarray(column.get("slonczewski_lambda", tables.stack.slonczewski_lambda))
         # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, with z = 1 before the write.
-        vcma = cell_parameters(study, devices)["vcma"].to_numpy()[device]
+        vcma = cell_parameters(tables, devices)["vcma"].to_numpy()[device]
         softening = lines.junction_voltage_V[solved] * (vcma / column["anisotropy_field_T"])[:, None]
         softened = series(softening * start * lines.m_z) if np.any(vcma) else None
 
@@ -181,11 +173,10 @@ class _Writes(NamedTuple):
         power = _remembering(series(lines.current_A[solved] * amplitudes[amplitude, None]))
         in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
         return cls(
-            study,
             start,
             column["thermal_stability"],
             column["relaxation_time_s"],
-            start * study.cell.external_field.z / column["anisotropy_field_T"],
+            start * tables.cell.external_field.z / column["anisotropy_field_T"],
             _remembering(overdrive),
             power,
             _remembering(lambda z: share_of_p(power(z), in_p, in_ap)),
@@ -196,9 +187,8 @@ class _Writes(NamedTuple):
             lines.line_energy_J[solved],
         )
 
-    def average(self, durations: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def average(self, durations: FloatArray, edges: EdgeTimes) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Error rate, energy of a switching and of a redundant write, each (systems, durations)."""
-        edges = EdgeTimes.of(self.study)
         plateau = np.maximum(durations - edges.outside, 0.0)
         t_d = self.relaxation_time[:, None]
         in_joule = 1.0 / self.relaxation_time[:, None]

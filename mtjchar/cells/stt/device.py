@@ -1,0 +1,354 @@
+"""The laws of a junction: what follows from its film, its diameter and its temperature, once for all uses."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+
+from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.stt.stack import Stack
+from mtjchar.cells.stt.tables import SttTables
+from mtjchar.errors import InputError
+from mtjchar.physics import anisotropy, fokker_planck, torque, tunneling
+from mtjchar.physics.wells import Wells, wells
+
+__all__ = [
+    "COLUMNS",
+    "DRAWN_COLUMNS",
+    "FilmLaws",
+    "FreeLayer",
+    "check_nominal",
+    "derive",
+    "draw_stacks",
+    "refusal",
+    "volume",
+    "wells_of",
+]
+
+COLUMNS = {
+    "diameter": "diameter_m",
+    "free_layer_thickness": "free_layer_thickness_m",
+    "saturation_magnetization": "saturation_magnetization_A_per_m",
+    "interfacial_anisotropy": "interfacial_anisotropy_J_per_m2",
+    "damping": "damping",
+    "spin_polarization": "spin_polarization",
+    "resistance_area_product": "resistance_area_product_ohm_m2",
+    "tmr": "tmr",
+    "threshold_voltage": "threshold_voltage_V",
+    "current_factor": "current_factor",
+}
+"""Columns of the device table that are sampled, by their names in a study."""
+
+DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slonczewski_lambda"}
+"""Columns of the device table where `draw_stacks` draws them; otherwise all devices have the stack's."""
+
+_LEAST_STABILITY = 5.0
+
+
+class FreeLayer(NamedTuple):
+    """What switching depends on; arrays of one shape.
+
+    Attributes
+    ----------
+    anisotropy_field : ndarray
+        mu0 Hk, T; negative where the easy direction lies in the plane.
+    stability : ndarray
+        Thermal stability Delta, likewise.
+    critical_current : ndarray
+        Ic0 of the parallel state, A.
+    relaxation_time : ndarray
+        t_D, s.
+    """
+
+    anisotropy_field: FloatArray
+    stability: FloatArray
+    critical_current: FloatArray
+    relaxation_time: FloatArray
+
+
+def volume(diameter: npt.ArrayLike, thickness: npt.ArrayLike) -> FloatArray:
+    """Volume of a free layer, m^3, from its diameter (of the circle of equal area) and thickness, m."""
+    return np.asarray(0.25 * np.pi * np.asarray(diameter) ** 2 * np.asarray(thickness))
+
+
+@dataclass(frozen=True)
+class FilmLaws:
+    """How the film of a stack changes with temperature, and what its free layer does.
+
+    The methods take values at 300 K, of one device or of many, and give those at `temperature`; the laws are
+    those of `Stack`.
+
+    Parameters
+    ----------
+    stack : Stack
+        Has the exponents, the Curie temperature, the torque law and the kind of demagnetizing factors.
+    temperature : array_like
+        K.
+    """
+
+    stack: Stack
+    temperature: npt.ArrayLike
+
+    @property
+    def _ratio(self) -> FloatArray:
+        """Ms at the temperature over Ms at 300 K."""
+        return anisotropy.magnetization_ratio(
+            np.asarray(self.temperature, dtype=np.float64),
+            np.asarray(self.stack.curie_temperature),
+            np.asarray(self.stack.magnetization_exponent),
+        )
+
+    def magnetization(self, at_300k: npt.ArrayLike) -> FloatArray:
+        """Saturation magnetization, A/m."""
+        return np.asarray(np.asarray(at_300k) * self._ratio)
+
+    def interfacial_anisotropy(self, at_300k: npt.ArrayLike) -> FloatArray:
+        """Interfacial anisotropy, J/m^2."""
+        return np.asarray(np.asarray(at_300k) * self._ratio**self.stack.anisotropy_exponent)
+
+    def polarization(self, at_300k: npt.ArrayLike) -> FloatArray:
+        """Spin polarization."""
+        return np.asarray(np.asarray(at_300k) * self._ratio**self.stack.polarization_exponent)
+
+    def tmr(self, at_300k: npt.ArrayLike) -> FloatArray:
+        """TMR at zero bias, with the polarization of both layers: Julliere's TMR = 2 P^2/(1 - P^2)."""
+        tmr, ratio = np.asarray(at_300k), self._ratio**self.stack.polarization_exponent
+        square = tmr / (2.0 + tmr) * ratio**2
+        return np.asarray(2.0 * square / (1.0 - square))
+
+    def resistance_area_product(self, at_300k: npt.ArrayLike) -> FloatArray:
+        """Resistance-area product, ohm m^2."""
+        warming = np.asarray(self.temperature) / anisotropy.REFERENCE_TEMPERATURE
+        return np.asarray(np.asarray(at_300k) * warming**self.stack.resistance_exponent)
+
+    def free_layer(
+        self,
+        thickness: npt.ArrayLike,
+        diameter: npt.ArrayLike,
+        magnetization: FloatArray,
+        interfacial_anisotropy: FloatArray,
+        polarization: FloatArray,
+        damping: npt.ArrayLike,
+        *,
+        aspect_ratio: float = 1.0,
+    ) -> FreeLayer:
+        """Free layer of a junction, from what its film is at the temperature; SI."""
+        kelvin = np.asarray(self.temperature, dtype=np.float64)
+        energy = anisotropy.effective_anisotropy(
+            interfacial_anisotropy,
+            np.asarray(thickness),
+            magnetization,
+            np.asarray(diameter),
+            aspect_ratio,
+            self.stack.demagnetization,
+        )
+        field = anisotropy.anisotropy_field(energy, magnetization)
+        stability = anisotropy.thermal_stability(energy, volume(diameter, thickness), kelvin)
+        efficiency = torque.symmetric_efficiency(polarization, self.stack.torque)
+        return FreeLayer(
+            field,
+            stability,
+            torque.critical_current(np.asarray(damping), stability, kelvin, efficiency),
+            anisotropy.relaxation_time(np.asarray(damping), field),
+        )
+
+
+def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
+    """Add what follows from the sampled parameters at the temperature of the cell.
+
+    The columns of temperature-dependent parameters are overwritten by their values at that temperature.
+
+    Parameters
+    ----------
+    tables : SttTables
+    sampled : DataFrame
+        With the columns `COLUMNS`, values at 300 K.
+
+    Returns
+    -------
+    DataFrame
+        With ``device`` and the derived columns ``anisotropy_field_T``, ``thermal_stability``,
+        ``relaxation_time_s``, ``critical_current_A`` (of P to AP), ``critical_current_ap_to_p_A``,
+        ``parallel_resistance_ohm``,
+        ``antiparallel_resistance_ohm`` (at zero bias), ``demagnetizing_x``, ``demagnetizing_y``,
+        ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
+        kB T) added. The first two are negative, and those that follow are not meaningful, where the easy
+        direction lies in the plane.
+
+    Notes
+    -----
+    Anisotropy field, stability, relaxation time and critical current are those of the way over the long
+    axis, without external field.
+    """
+    stack = tables.stack
+    column = {name: sampled[name].to_numpy(dtype=np.float64) for name in sampled.columns}
+    laws = FilmLaws(stack, tables.cell.temperature)
+    thickness, diameter, damping = column["free_layer_thickness_m"], column["diameter_m"], column["damping"]
+    magnetization = laws.magnetization(column["saturation_magnetization_A_per_m"])
+    interfacial = laws.interfacial_anisotropy(column["interfacial_anisotropy_J_per_m2"])
+    tmr = laws.tmr(column["tmr"])
+    polarization = laws.polarization(column["spin_polarization"])
+    product = laws.resistance_area_product(column["resistance_area_product_ohm_m2"])
+    aspect = tables.junction.aspect_ratio
+    nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect, stack.demagnetization)
+    free = laws.free_layer(
+        thickness, diameter, magnetization, interfacial, polarization, damping, aspect_ratio=aspect
+    )
+    parallel = tunneling.parallel_resistance(product, diameter)
+    lambda_, half_bias = (
+        column.get(DRAWN_COLUMNS[key], np.asarray(getattr(stack, key)))
+        for key in ("slonczewski_lambda", "tmr_half_bias")
+    )
+    table = sampled.assign(
+        saturation_magnetization_A_per_m=magnetization,
+        interfacial_anisotropy_J_per_m2=interfacial,
+        spin_polarization=polarization,
+        resistance_area_product_ohm_m2=product,
+        tmr=tmr,
+        anisotropy_field_T=free.anisotropy_field,
+        thermal_stability=free.stability,
+        relaxation_time_s=free.relaxation_time,
+        critical_current_A=free.critical_current,
+        critical_current_ap_to_p_A=torque.reverse_critical_current(
+            free.critical_current, stack.torque, lambda_, parallel, tmr, half_bias
+        ),
+        parallel_resistance_ohm=parallel,
+        antiparallel_resistance_ohm=parallel * (1.0 + tmr),
+        demagnetizing_x=nx,
+        demagnetizing_y=ny,
+        demagnetizing_z=nz,
+    )
+    found = wells_of(table, _field(tables))
+    table = table.assign(barrier_p=found.barrier_p, barrier_ap=found.barrier_ap)
+    table.insert(0, "device", np.arange(len(table)))
+    return table
+
+
+def check_nominal(tables: SttTables, device: pd.DataFrame) -> None:
+    """Refuse a nominal device without two states to write.
+
+    Parameters
+    ----------
+    tables : SttTables
+    device : DataFrame
+        One row, as `derive` returns it.
+
+    Raises
+    ------
+    InputError
+        If its thermal stability, or in an external field the barrier out of P or AP, is below 5 kB T.
+    """
+    stability = float(device["thermal_stability"].iloc[0])
+    if not stability >= _LEAST_STABILITY:
+        raise InputError(
+            "thermal stability that follows from stack, junction.diameter and cell.temperature",
+            value=round(stability, 3),
+            allowed=f"at least {_LEAST_STABILITY:g}",
+            remedy="Raise interfacial_anisotropy (or the stability or anisotropy_field in its place) or the "
+            "diameter, or lower saturation_magnetization, free_layer_thickness or the temperature.",
+        )
+    if not _least_barrier(tables, device, 1.0) >= _LEAST_STABILITY:
+        _refuse_field(tables, device)
+
+
+def _field(tables: SttTables, fraction: float = 1.0) -> tuple[float, float, float]:
+    field = tables.cell.external_field
+    return fraction * field.x, fraction * field.y, fraction * field.z
+
+
+def _least_barrier(tables: SttTables, device: pd.DataFrame, fraction: float) -> float:
+    """Smaller barrier of one device in a fraction of its field, over kB T."""
+    found = wells_of(device, _field(tables, fraction))
+    return float(min(found.barrier_p[0], found.barrier_ap[0]))
+
+
+def _refuse_field(tables: SttTables, device: pd.DataFrame) -> NoReturn:
+    # The barriers fall with the field: halve the interval to the largest one that leaves two states.
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        stable = _least_barrier(tables, device, middle) >= _LEAST_STABILITY
+        low, high = (middle, high) if stable else (low, middle)
+    field = tables.cell.external_field
+    raise InputError(
+        "cell.external_field",
+        value={axis: value for axis, value in zip("xyz", _field(tables), strict=True) if value},
+        allowed=f"a field that leaves barriers of at least {_LEAST_STABILITY:g} kB T out of P and AP, in "
+        f"this direction at most {low * math.hypot(field.x, field.y, field.z):.4g} T",
+        remedy="Lower the field, or raise the thermal stability by interfacial_anisotropy or the diameter.",
+    )
+
+
+def _unstable(devices: pd.DataFrame) -> WordArray:
+    """Why devices have no two states to write, shape (devices,); empty where they have.
+
+    Parameters
+    ----------
+    devices : DataFrame
+        As `derive` returns it. Barriers out of P and AP of at least 5 kB T are asked for.
+    """
+    barriers = devices[["barrier_p", "barrier_ap"]].to_numpy()
+    reasons = [
+        f"no stable state: barriers of {p:.3g} (P) and {ap:.3g} kB T (AP), below {_LEAST_STABILITY:g}"
+        if min(p, ap) < _LEAST_STABILITY
+        else ""
+        for p, ap in barriers
+    ]
+    return np.array(reasons, dtype=object)
+
+
+def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
+    """Energy wells of devices, from their derived columns, in a field (T); see `mtjchar.physics.wells`."""
+    column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
+    in_plane = anisotropy.in_plane_field(
+        column["saturation_magnetization_A_per_m"], column["demagnetizing_x"], column["demagnetizing_y"]
+    )
+    return wells(column["thermal_stability"], column["anisotropy_field_T"], in_plane, field)
+
+
+def refusal(devices: pd.DataFrame) -> WordArray:
+    """Why devices cannot be characterized, shape (devices,); empty where they can."""
+    stability = devices["thermal_stability"].to_numpy()
+    low, high = fokker_planck.STABILITY_RANGE
+    outside = [f"thermal stability {value:.3g} is outside {low:g} to {high:g}" for value in stability]
+    return np.where((stability >= low) & (stability <= high), _unstable(devices), outside)
+
+
+def draw_stacks(tables: SttTables, seed: int, count: int) -> dict[str, FloatArray]:
+    """Draw stacks from the covariance of the study's fit: `count` values of each parameter by column, SI.
+
+    Notes
+    -----
+    Normal around the study's values; what leaves the limits that a stack file has is drawn again.
+    """
+    fit = tables.variability.fit
+    if not fit.parameters:
+        return {}
+    rng = np.random.default_rng([seed, count])
+    values, covariance = np.array(fit.values), np.array(fit.covariance)
+    scale = np.sqrt(np.diag(covariance)) + 1e-300
+    spread, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    root = axes * np.sqrt(np.maximum(spread, 0.0))
+    kept: list[FloatArray] = []
+    for _ in range(100 * count):
+        drawn = values + scale * (root @ rng.normal(size=len(values)))
+        data = {**tables.stack.model_dump(), **dict(zip(fit.parameters, map(float, drawn), strict=True))}
+        with contextlib.suppress(ValidationError):
+            Stack.model_validate(data)
+            kept.append(drawn)
+        if len(kept) == count:
+            columns = ({**COLUMNS, **DRAWN_COLUMNS}[name] for name in fit.parameters)
+            return dict(zip(columns, np.array(kept).T, strict=True))
+    raise InputError(
+        "variability.fit",
+        value=dict(zip(fit.parameters, scale.tolist(), strict=True)),
+        allowed="standard errors with which a stack stays within its limits",
+        remedy="The data of the fit do not determine it: measure what its report names.",
+    )

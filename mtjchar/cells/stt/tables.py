@@ -1,0 +1,282 @@
+"""The tables of a study of an STT cell: stack, junction, cell and variability.
+
+The models are frozen, refuse unknown keys, and hold SI numbers. In files every dimensioned value is a
+string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from mtjchar.cells.base import CellTables, Grid
+from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
+from mtjchar.cells.transistor import Transistor
+from mtjchar.cells.variability import CUT, NO_SPREAD, AreaCoefficient, Spread, Variability
+from mtjchar.fields import (
+    Capacitance,
+    Count,
+    Description,
+    FluxDensity,
+    Length,
+    Number,
+    Resistance,
+    Temperature,
+    Voltage,
+    inconsistent,
+)
+from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
+from mtjchar.units import format_quantity
+
+__all__ = [
+    "DIRECTIONS",
+    "DRAWN_ONLY",
+    "Cell",
+    "ExternalField",
+    "FitCovariance",
+    "Junction",
+    "Line",
+    "SttTables",
+    "SttVariability",
+    "WordLine",
+]
+
+
+class Junction(Description):
+    """A stack patterned to a circle or an ellipse.
+
+    `diameter` is that of the circle of equal area, `aspect_ratio` the long axis (along x) over the short
+    one (along y).
+    """
+
+    diameter: Length = Field(gt=DIAMETER_RANGE[0], lt=DIAMETER_RANGE[1])
+    aspect_ratio: Number = Field(default=1.0, ge=1, le=5)
+
+
+class Line(Description):
+    """A bit or source line: driver and wire together, as one resistance and one capacitance."""
+
+    resistance: Resistance = Field(default=200.0, gt=0, lt=1e6)
+    capacitance: Capacitance = Field(default=20e-15, ge=0, lt=1e-11)
+
+
+class WordLine(Description):
+    """The wire of a word line: `cells` on it are written together and share it.
+
+    It turns on the transistors of `half_selected` further cells, with nothing on their bit lines.
+    """
+
+    resistance: Resistance = Field(gt=0, lt=1e6)
+    capacitance: Capacitance = Field(ge=0, lt=1e-9)
+    cells: Count = Field(ge=1, le=100_000)
+    half_selected: Count = Field(default=0, ge=0, le=1_000_000)
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """Resistance (ohm) and capacitance (F) of one written cell, in lumps with the delay of the wire."""
+        # The voltage at the end of a wire follows as behind half its resistance (Elmore); cells in parallel.
+        return 0.5 * self.resistance * self.cells, self.capacitance / self.cells
+
+
+class ExternalField(Description):
+    """Uniform external field, B in T: z along the junction's axis, x along its long axis."""
+
+    x: FluxDensity = Field(default=0.0, ge=-2, le=2)
+    y: FluxDensity = Field(default=0.0, ge=-2, le=2)
+    z: FluxDensity = Field(default=0.0, ge=-2, le=2)
+
+
+class Cell(Description):
+    """A junction with its access transistor, lines and drivers (1T-1MTJ).
+
+    With `supply_voltage`, from which the drivers of bit and source lines take their charge, samples have the
+    energy at the supply too.
+    """
+
+    kind: Literal["stt"] = "stt"
+    temperature: Temperature = Field(default=300.0, ge=TEMPERATURE_RANGE[0], le=TEMPERATURE_RANGE[1])
+    external_field: ExternalField = ExternalField()
+    wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
+    supply_voltage: Voltage | None = Field(default=None, gt=0, le=10)
+    wordline: WordLine | None = None
+    free_layer_to: Literal["bitline", "sourceline"] = "bitline"
+    bitline: Line = Line()
+    sourceline: Line = Line()
+    transistor: Transistor = Transistor()
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        table.pop("kind", None)  # a study without it is one of STT cells; parts of runs keep their names
+        return table
+
+
+DIRECTIONS = ("p_to_ap", "ap_to_p")
+"""Directions of writing: to AP, which is bit 1, and to P."""
+
+DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
+"""Keys of the stack that have no spread of their own, but an uncertainty where a fit says so."""
+
+_OF_TRANSISTOR = ("threshold_voltage", "current_factor")
+_OF_STACK = (
+    "free_layer_thickness", "saturation_magnetization", "interfacial_anisotropy", "damping", "spin_polarization",
+    "resistance_area_product", "tmr", *DRAWN_ONLY,
+)  # fmt: skip
+
+
+class FitCovariance(Description):
+    """What a fit does not know of the stack: a normal distribution around the stack of the study.
+
+    `parameters` are keys of the stack that devices sample, or of `DRAWN_ONLY`, `values` the fitted ones (SI),
+    `covariance` theirs. A study file names the fitted stack file instead.
+    """
+
+    parameters: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
+    covariance: tuple[tuple[float, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        count = len(self.parameters)
+        allowed = sorted(_OF_STACK)
+        if not set(self.parameters) <= set(allowed):
+            raise inconsistent("parameters", f"some of {', '.join(allowed)}")
+        if len(self.values) != count or [len(row) for row in self.covariance] != [count] * count:
+            raise inconsistent("covariance", "one value and one row and column for each parameter")
+        matrix = np.array(self.covariance).reshape(count, count)
+        scale = np.sqrt(np.abs(np.diag(matrix))) + 1e-300
+        normed = matrix / np.outer(scale, scale)
+        if count and (np.abs(normed - normed.T).max() > 1e-6 or np.linalg.eigvalsh(normed).min() < -1e-6):
+            raise inconsistent("covariance", "a symmetric matrix without negative eigenvalues")
+        return self
+
+
+class SttVariability(Variability):
+    """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
+
+    `threshold_voltage` is the access transistor's and has to be absolute; `current_factor` multiplies its
+    current. Both may be given by Pelgrom's coefficients ``avt`` and ``abeta``.
+    `correlation` holds correlations of two parameters, by their names with a blank between them. With `fit`,
+    stacks are drawn from its covariance.
+    """
+
+    units: ClassVar[dict[str, str]] = {
+        "diameter": "m",
+        "free_layer_thickness": "m",
+        "saturation_magnetization": "A/m",
+        "interfacial_anisotropy": "J/m^2",
+        "damping": "",
+        "spin_polarization": "",
+        "resistance_area_product": "ohm*m^2",
+        "tmr": "",
+        "threshold_voltage": "V",
+        "current_factor": "",
+    }
+    area_coefficients: ClassVar[dict[str, AreaCoefficient]] = {
+        "threshold_voltage": AreaCoefficient("avt", "V*m", "2 mV*um", relative=False),
+        "current_factor": AreaCoefficient("abeta", "m", "1 %*um", relative=True),
+    }
+    absolute: ClassVar[dict[str, str]] = {
+        "threshold_voltage": 'a voltage, such as "15 mV", or { avt = "2 mV*um" }'
+    }
+
+    diameter: Spread = NO_SPREAD
+    free_layer_thickness: Spread = NO_SPREAD
+    saturation_magnetization: Spread = NO_SPREAD
+    interfacial_anisotropy: Spread = NO_SPREAD
+    damping: Spread = NO_SPREAD
+    spin_polarization: Spread = NO_SPREAD
+    resistance_area_product: Spread = NO_SPREAD
+    tmr: Spread = NO_SPREAD
+    threshold_voltage: Spread = Spread(sigma=0.0, relative=False)
+    current_factor: Spread = NO_SPREAD
+    fit: FitCovariance = FitCovariance()
+
+    @model_serializer
+    def write(self) -> dict[str, Any]:
+        """Give the table as a study file has it."""
+        fit = {"fit": self.fit.model_dump(mode="json")} if self.fit.parameters else {}
+        return {**super().write(), **fit}
+
+
+class SttTables(CellTables):
+    """Stack, junction, cell and variability."""
+
+    stack: Stack
+    junction: Junction
+    cell: Cell = Cell()
+    variability: SttVariability = SttVariability()
+
+    @property
+    def asymmetries(self) -> tuple[str, ...]:
+        """What breaks the symmetry around z, in words, key and value each; empty where nothing does."""
+        field, tilt, aspect = self.cell.external_field, self.stack.reference_tilt, self.junction.aspect_ratio
+        broken = {
+            f"cell.external_field.x = {field.x:g} T": field.x != 0.0,
+            f"cell.external_field.y = {field.y:g} T": field.y != 0.0,
+            f"stack.reference_tilt = {tilt:g} rad": tilt != 0.0,
+            f"junction.aspect_ratio = {aspect:g}": aspect != 1.0,
+        }
+        return tuple(words for words, applies in broken.items() if applies)
+
+    @property
+    def axially_symmetric(self) -> bool:
+        """Whether m_z alone describes the magnetization: no field in the plane, no tilt, a circle."""
+        return not self.asymmetries
+
+    def nominal(self, name: str) -> float:
+        """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1."""
+        if name in _OF_TRANSISTOR:
+            return {"threshold_voltage": 0.0, "current_factor": 1.0}[name]
+        return float(getattr(self.junction if name == "diameter" else self.stack, name))
+
+    def spreads(self) -> list[tuple[str, Spread]]:
+        """Names and spreads of the sampled parameters, Pelgrom's coefficients over the root of the area."""
+        transistor = self.cell.transistor
+        root = math.sqrt(transistor.width * transistor.length)
+        return [
+            (
+                name,
+                Spread(sigma=spread.sigma / root, relative=spread.relative)
+                if spread.per_root_area
+                else spread,
+            )
+            for name, spread in self.variability.items()
+        ]
+
+    def check(self, grid: Grid) -> None:
+        """Refuse what contradicts itself or the pulses that are swept; see `mtjchar.cells.CellKind.check`."""
+        supply = self.cell.supply_voltage
+        if supply is not None and supply < grid.highest:
+            raise inconsistent(
+                "cell.supply_voltage", f"at least the largest amplitude of the sweep, {grid.highest!r} V"
+            )
+        if grid.computed_only and not self.axially_symmetric:
+            raise inconsistent(
+                grid.computed_only[0],
+                f"only where error rates are computed; here they are counted ({self.asymmetries[0]})",
+            )
+        for name, spread in self.spreads():
+            nominal = self.nominal(name)
+            sigma = spread.sigma * nominal if spread.relative else spread.sigma
+            if name != "threshold_voltage" and CUT * sigma >= nominal:
+                largest = format_quantity(nominal / CUT, self.variability.units[name])
+                raise inconsistent(
+                    f"variability.{name}",
+                    f"below {largest}, a fifth of the nominal value, so that every sample is physical",
+                )
+        if self.variability.current_factor.sigma and self.cell.transistor.model != "generic":
+            raise inconsistent(
+                "variability.current_factor",
+                'no spread, or cell.transistor.model = "generic": other models have no parameter for it',
+            )
+        fit = self.variability.fit
+        for name, fitted in zip(fit.parameters, fit.values, strict=True):
+            if not math.isclose(fitted, self.nominal(name), rel_tol=1e-6):
+                raise inconsistent(
+                    "variability.fit",
+                    f"the fit of this study's stack, with {name} = {self.nominal(name)!r}, not {fitted!r}",
+                )

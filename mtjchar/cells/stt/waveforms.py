@@ -1,0 +1,102 @@
+"""Whole writes in ngspice, with magnetizations that are free to move and no noise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mtjchar.arrays import FloatArray
+from mtjchar.cells.base import Direction, Pulses
+from mtjchar.cells.stt.measure import delivered, driven_node, per_cell, run_pulse
+from mtjchar.cells.stt.netlist import AXIAL_STEP, VECTOR_CELLS, batch_deck, vector_step
+from mtjchar.cells.stt.tables import SttTables
+from mtjchar.spice.ngspice import simulator
+
+__all__ = ["Write", "write_waveforms"]
+
+
+class Write(NamedTuple):
+    """Waveforms of one pulse on a batch of cells whose magnetizations are free to move, no noise."""
+
+    time_s: FloatArray  # (times,)
+    # (devices, times), from the driver of the high line, positive towards the state written: the junction's
+    # current and, at the edges, the charge of the line.
+    current_A: FloatArray
+    m_z: FloatArray  # (devices, times)
+    energy_J: FloatArray  # (devices,), delivered by bit-line, source-line and word-line drivers
+    m: FloatArray | None  # (devices, times, 3), in the vector model; None in the axial one
+
+
+def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
+    """Simulate one write with free magnetizations and no noise.
+
+    The magnetizations start at the column ``u0`` of `cells`, artanh(m_z), and where the study is not axially
+    symmetric at the azimuth ``phi0``, rad (0 if there is no such column).
+
+    Parameters
+    ----------
+    tables : SttTables
+        Choose the model: axial where they are axially symmetric, otherwise the vector model, which resolves
+        the precession and takes some hundred times longer.
+    cells : DataFrame
+        As `mtjchar.cells.stt.netlist.cell_parameters` returns them, with the columns of the start. More than 60
+        cells of the vector model are simulated in several decks.
+    direction : {"p_to_ap", "ap_to_p"}
+    pulses : Pulses
+        One amplitude and one duration.
+
+    Raises
+    ------
+    SimulationError
+        If ngspice does not reach the end of the pulse.
+    """
+    if tables.axially_symmetric:
+        return _write(tables, cells, direction, pulses)
+    starts = range(0, len(cells), VECTOR_CELLS)
+    first, *others = (
+        _write(tables, cells[start : start + VECTOR_CELLS], direction, pulses) for start in starts
+    )
+    return _merged(first, others)
+
+
+def _write(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
+    # Plain floats: those of numpy do not print as numbers.
+    amplitude, duration = float(pulses.amplitude_V[0]), float(pulses.duration_s[0])
+    high, count = driven_node(tables, direction), len(cells)
+    largest = AXIAL_STEP if tables.axially_symmetric else vector_step(cells, amplitude)
+    ngspice = simulator()
+    with ngspice.circuit(batch_deck(tables, cells, held=False), tables.cell.transistor.variables):
+        plateau = duration - 0.5 * (pulses.rise + pulses.fall)
+        time, vectors = run_pulse(ngspice, tables, pulses, high, amplitude, plateau, largest, "uic")
+        current = -per_cell(vectors, "e" + high[1] + "{}#branch", count)
+        m_z = per_cell(vectors, "m{}", count)
+        m = None
+        if not tables.axially_symmetric:
+            m_x, m_y = (per_cell(vectors, "x{}.xj.m" + axis, count) for axis in "xy")
+            m = np.stack([m_x, m_y, m_z], axis=-1)
+        return Write(time, current, m_z, delivered(time, vectors, count)[:, 0], m)
+
+
+def _merged(first: Write, others: list[Write]) -> Write:
+    """Bring the waveforms of several decks to the times of the first one."""
+
+    def at_times(write: Write, waveforms: FloatArray) -> FloatArray:
+        return np.stack([np.interp(first.time_s, write.time_s, waveform) for waveform in waveforms])
+
+    current, m_z, energy = [first.current_A], [first.m_z], [first.energy_J]
+    m = [] if first.m is None else [first.m]
+    for write in others:
+        current.append(at_times(write, write.current_A))
+        m_z.append(at_times(write, write.m_z))
+        energy.append(write.energy_J)
+        if write.m is not None:
+            m.append(np.stack([at_times(write, write.m[..., axis]) for axis in range(3)], axis=-1))
+    return Write(
+        first.time_s,
+        np.concatenate(current),
+        np.concatenate(m_z),
+        np.concatenate(energy),
+        np.concatenate(m) if m else None,
+    )
