@@ -1,27 +1,28 @@
 """Characterize write errors and write energy of STT-MRAM cells.
 
 The way of the data: `load_study` reads what to characterize, `sweep` runs it through ngspice and
-Fokker-Planck, `fit_surface` averages over the devices, and a `WriteSurface` answers.
+Fokker-Planck, `average_devices` averages them, and a `WriteSurface` answers.
 """
 
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtjchar import errors, physics
     from mtjchar.study import Study, load_study
-    from mtjchar.surfaces import WriteSurface, fit_surface
+    from mtjchar.surfaces import WriteSurface, average_devices
     from mtjchar.sweep.run import sweep
 
-__all__ = ["Study", "WriteSurface", "errors", "fit_surface", "load_study", "physics", "sweep"]
+__all__ = ["Study", "WriteSurface", "average_devices", "errors", "load_study", "physics", "sweep"]
 
 # Loaded when first used: `import mtjchar` shall not load PySpice and what it draws in.
 _HOME = {
     "Study": "mtjchar.study",
     "WriteSurface": "mtjchar.surfaces",
-    "fit_surface": "mtjchar.surfaces",
+    "average_devices": "mtjchar.surfaces",
     "load_study": "mtjchar.study",
 }
 
@@ -29,6 +30,13 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("mtjchar")
+    if name == "fit_surface":  # the name before; kept for one release
+        warnings.warn(
+            "mtjchar.fit_surface is now average_devices; the old name goes with the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return importlib.import_module("mtjchar.surfaces").average_devices
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     if name in __all__:

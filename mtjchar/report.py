@@ -8,45 +8,38 @@ from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from mtjchar.arrays import FloatArray
+from mtjchar.cells import Direction
 from mtjchar.errors import MtjcharError, printable
 from mtjchar.export.provenance import study_of
 from mtjchar.files import write_text
 from mtjchar.network.results import read_tradeoff
 from mtjchar.network.tradeoff import BASELINE, best, one_line
-from mtjchar.plotting.surfaces import LOWEST_RATE, TITLES
-from mtjchar.study import Direction
-from mtjchar.surfaces import WriteSurface, tails
-from mtjchar.surfaces.pulses import targets
-from mtjchar.surfaces.surface import RELIABLE
+from mtjchar.plotting.surfaces import LOWEST_RATE
+from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces.grid import RELIABLE, targets
 from mtjchar.sweep.failures import Tally
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = [
+    "Section",
+    "cheapest_pulses",
+    "device_spread",
+    "figures",
+    "sample_counts",
+    "trade_offs",
+    "write_report",
+]
 
 _TARGETS = (1e-6, RELIABLE)
 _POINTS = 61
 _WEAKEST = 0.999
 _LAYOUT = {"height": 460, "margin": {"t": 40, "b": 50}, "template": "plotly_white"}
-_DEVICES = {
-    "diameter_m": ("diameter", "nm", 1e9),
-    "resistance_area_product_ohm_m2": ("resistance-area product", "Ω µm²", 1e12),
-    "tmr": ("TMR", "", 1.0),
-    "anisotropy_field_T": ("μ0 Hk", "mT", 1e3),
-    "thermal_stability": ("Δ", "", 1.0),
-    "critical_current_A": ("Ic0, P → AP", "µA", 1e6),
-    "critical_current_ap_to_p_A": ("Ic0, AP → P", "µA", 1e6),
-    "relaxation_time_s": ("t_D", "ns", 1e9),
-    "parallel_resistance_ohm": ("R_P", "kΩ", 1e-3),
-    "antiparallel_resistance_ohm": ("R_AP", "kΩ", 1e-3),
-    "threshold_voltage_V": ("threshold voltage, shift", "mV", 1e3),
-    "current_factor": ("current factor of the transistor, over the nominal one", "", 1.0),
-}
 
 
 class Section(NamedTuple):
@@ -126,9 +119,9 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
     rows, text = [], ["Energy is that of a switching write; of one pulse for both, the mean of all writes."]
     for target in _TARGETS:
         for direction in targets(surface):
-            row = [f"{target:.0e}", TITLES[direction]]
+            row = [f"{target:.0e}", surface.title(direction)]
             try:
-                found = surface.cheapest_pulse(direction, target)
+                pulse = surface.cheapest_pulse(direction, target)
             except MtjcharError as error:
                 rows.append([*row, "-", "-", "-", "-", "-"])
                 text.append(str(error))
@@ -136,14 +129,14 @@ def cheapest_pulses(surface: WriteSurface) -> Section:
             rows.append(
                 [
                     *row,
-                    f"{found.amplitude_V:.3f} V",
-                    f"{1e9 * found.duration_s:.2f} ns",
-                    f"{1e12 * found.energy_J:.3f} pJ",
-                    found.rate.interval_in_words(),
-                    "-" if np.isnan(found.effective_devices) else f"{found.effective_devices:.3g}",
+                    f"{pulse.amplitude_V:.3f} V",
+                    f"{1e9 * pulse.duration_s:.2f} ns",
+                    f"{1e12 * pulse.energy_J:.3f} pJ",
+                    pulse.rate.interval_in_words(),
+                    "-" if np.isnan(pulse.effective_devices) else f"{pulse.effective_devices:.3g}",
                 ]
             )
-    text += tails.summary(surface)
+    text += surface.extrapolation_in_words()
     columns = [
         "write error rate",
         "direction",
@@ -161,7 +154,7 @@ def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
     devices, nominal = directory.devices(), Population(study_of(surface)).nominal().iloc[0]
     weight = devices["weight"].to_numpy(dtype=np.float64)
     rows = []
-    for column, (name, unit, factor) in _DEVICES.items():
+    for column, (name, unit, factor) in surface.kind.columns.items():
         if column not in devices:  # of a run of an earlier version
             continue
         values = factor * devices[column].to_numpy(dtype=np.float64)
@@ -248,7 +241,7 @@ def _maps(surface: WriteSurface, value: Callable[..., Any], colours: str, hover:
         1,
         len(surface.directions),
         shared_yaxes=True,
-        subplot_titles=[TITLES[one] for one in surface.directions],
+        subplot_titles=[surface.title(direction) for direction in surface.directions],
     )
     for column, direction in enumerate(surface.directions, start=1):
         at = amplitude[None, :], duration[:, None]
@@ -286,7 +279,7 @@ def _curves(surface: WriteSurface) -> go.Figure:
         weak = np.where(surface.is_bound(direction, amplitude, duration), np.nan, weak)
         extrapolated = surface.is_extrapolated(direction, amplitude, duration)
         shared = {"x": 1e9 * duration, "line": {"color": f"rgb({colour})"}}
-        name = TITLES[direction]
+        name = surface.title(direction)
         hover = "%{x:.3g} ns: %{y:.2e}"
         known = np.where(extrapolated, np.nan, rate)
         figure.add_trace(go.Scatter(**shared, y=known, name=name, hovertemplate=hover))

@@ -26,8 +26,8 @@ from scipy.stats import norm, truncnorm
 
 from mtjchar.cells.stt.device import COLUMNS
 from mtjchar.cells.variability import CUT
-from mtjchar.surfaces.estimate import bootstrap, effective_number, replicate_interval
-from mtjchar.surfaces.tails import ENOUGH_DEVICES, enough_plain
+from mtjchar.statistics import bootstrap, effective_number, replicate_interval
+from mtjchar.surfaces.tails import ENOUGH_DEVICES, enough_of_plain_sample
 from mtjchar.sweep.importance import FARTHEST, LEAST_DEVICES, Shift, draw, replicate_points
 from mtjchar.sweep.population import REPLICATES, sobol_points
 
@@ -108,7 +108,7 @@ def interval(
     if shifted:
         return lower, upper, ENOUGH_DEVICES
     low, high = bootstrap(rate, np.random.default_rng(seed))
-    return np.minimum(lower, low), np.maximum(upper, high), enough_plain(devices)
+    return np.minimum(lower, low), np.maximum(upper, high), enough_of_plain_sample(devices)
 
 
 def coverage(

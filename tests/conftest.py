@@ -60,7 +60,7 @@ def analytic_surface():
 
 @pytest.fixture(scope="session")
 def characterized_surface(analytic_surface):
-    """The analytic surface with units and provenance, as `fit_surface` has them, for the demo study."""
+    """The analytic surface with units and provenance, as `average_devices` has them, for the demo study."""
     dataset = analytic_surface.dataset.assign_attrs(
         study=DEMO.to_toml(),
         devices=256,

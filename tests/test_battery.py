@@ -27,7 +27,7 @@ import xarray as xr
 from common import DEMO, ROOT, InPlace
 
 from mtjchar.study import Study
-from mtjchar.surfaces import fit_surface
+from mtjchar.surfaces import average_devices
 from mtjchar.sweep.run import sweep
 
 STACK = ROOT / "data/stacks/ikeda2010.toml"
@@ -73,7 +73,7 @@ def good(tmp_path_factory):
         variability=DEMO.variability, sweep=numbers,
     )  # fmt: skip
     sweep(study, folder / "run", executor=InPlace())
-    fit_surface(folder / "run")
+    average_devices(folder / "run")
     shutil.copytree(folder / "run", folder / "other")
     (folder / "study.toml").write_text(study.to_toml())
     rows = "".join(f"{k},{40 + 0.1 * k:.1f},{1.2 + 0.01 * (k % 5):.2f}\n" for k in range(20))

@@ -275,7 +275,12 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
             r"amplitude: got '3ns'.*nanosecond",
         ),
         ("query {run} --direction p_to_ap --amplitude 0.8 --duration 8ns", r"amplitude: got '0.8'"),
-        ("query {run} --direction up --amplitude 0.8V --duration 8ns", "up"),
+        (
+            "query {run} --direction up --amplitude 0.8V --duration 8ns",
+            r"--direction: got 'up'; allowed: 'p_to_ap' or 'ap_to_p'\.",
+        ),
+        ("query {run} --direction both --amplitude 0.8V --duration 8ns", r"--direction: got 'both'; allowed"),
+        ("pulse {run} --direction up --ber 1e-3", r"--direction: got 'up'; allowed: .* or 'both'"),
         (
             "query {run} --direction p_to_ap --amplitude 9V --duration 8ns",
             r"amplitude: got '9 V'; allowed: 0.6 to 1 V",

@@ -110,7 +110,7 @@ def test_nvsim_with_an_ideal_transistor_and_chosen_sizes(characterized_surface, 
     assert cell["VoltageDropAccessDevice"] == pytest.approx(0.1 * 1000.0 / loop, rel=1e-5)
 
 
-def test_operating_points_where_one_knob_is_fixed(characterized_surface, tmp_path):
+def test_operating_points_where_one_lever_is_fixed(characterized_surface, tmp_path):
     for fixed, vary in (({"amplitude": 0.8}, "duration"), ({"duration": 15e-9}, "amplitude")):
         export_surface(characterized_surface, "nvsim", tmp_path / "t.cell", Settings(ber=1e-6, **fixed))
         best = characterized_surface.cheapest_pulse("ap_to_p", 1e-6, vary=vary, **fixed)

@@ -21,7 +21,7 @@ from mtjchar.cells.stt import measure
 from mtjchar.cells.stt.netlist import batch_deck
 from mtjchar.errors import InputError, SimulationError, StorageError
 from mtjchar.study import Study, Transistor
-from mtjchar.surfaces import fit_surface
+from mtjchar.surfaces import average_devices
 from mtjchar.sweep import tasks
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.run import sweep
@@ -456,7 +456,7 @@ def test_deck_that_does_not_work_is_rows_and_a_deck_to_look_at(tmp_path, text, s
     assert table["reason"].str.lower().str.contains(words).all()
     assert np.all(np.isnan(table[["write_error_rate", "energy_J", "redundant_energy_J"]]))
     with pytest.raises(SimulationError, match=r"A surface needs 99% of the devices.*failures/"):
-        fit_surface(tmp_path / "run")
+        average_devices(tmp_path / "run")
     # The deck runs by hand, and does by hand what it did in the sweep.
     deck = tmp_path / "run" / "failures" / "p_to_ap-0000000.cir"
     assert f"* {status}: ngspice" in deck.read_text()
@@ -560,7 +560,7 @@ def test_run_whose_transistor_file_has_gone_is_read(tmp_path, call):
     run = sweep(one, tmp_path / "run", executor=InPlace())
     (tmp_path / "nmos.lib").unlink()
     assert (run / "transistor" / "nmos.lib").read_text() == RESISTOR + ENDS
-    surface = fit_surface(run)
+    surface = average_devices(run)
     surface.save(run / "surface.nc")
     asked = ("--direction", "p_to_ap", "--amplitude", "0.7 V", "--duration", "2 ns")
     for command in (("query", run, *asked), ("export", run, "--format", "csv", "--out", tmp_path / "t.csv")):

@@ -13,9 +13,9 @@ from scipy.stats import norm
 from mtjchar.cells.stt.device import COLUMNS
 from mtjchar.cells.stt.tables import DIRECTIONS, SttVariability
 from mtjchar.physics.fokker_planck import write_error_rate
+from mtjchar.statistics import effective_number, replicate_interval, weighted_mean
 from mtjchar.study import Line, Pulse, Spread, Study, Transistor
-from mtjchar.surfaces import fit_surface
-from mtjchar.surfaces.estimate import effective_number, replicate_interval, weighted_mean
+from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance
 from mtjchar.sweep.importance import Shift
 from mtjchar.sweep.population import Population
@@ -243,7 +243,7 @@ def test_sweep_draws_weighted_devices(run):
 @pytest.mark.parametrize("amplitude", [0.4, 0.6])
 def test_population_error_rate_is_exact_to_a_tenth_of_a_decade(run, amplitude):
     # Fokker-Planck over the two normal distributions, by quadrature: nothing of sampling or circuit in it.
-    surface = fit_surface(run)
+    surface = average_devices(run)
     exact = exact_population(study(), amplitude)
     shown = (exact > 1e-15) & (exact < 0.5)
     assert shown.sum() >= 5
@@ -254,7 +254,7 @@ def test_population_error_rate_is_exact_to_a_tenth_of_a_decade(run, amplitude):
 
 
 def test_few_devices_no_longer_carry_the_tail(run):
-    surface = fit_surface(run)
+    surface = average_devices(run)
     data = surface.dataset.sel(direction="p_to_ap")
     tail = (data["ber"] > 1e-15) & (data["ber"] < 1e-9)
     assert int(tail.sum()) >= 2
@@ -281,7 +281,7 @@ def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
         "devices": 256,
     }
     one = DEMO.model_copy(update={"sweep": type(DEMO.sweep)(**numbers)})
-    data = fit_surface(sweep(one, tmp_path / "run", executor=InPlace())).dataset
+    data = average_devices(sweep(one, tmp_path / "run", executor=InPlace())).dataset
     near = (data["ber"] > 1e-14) & (data["ber"] < 1e-10)
     assert set(np.nonzero(near.to_numpy())[0]) == {0, 1}  # in both directions
     width = ((data["ber_upper"] - data["ber_lower"]) / data["ber"]).where(near)

@@ -86,7 +86,7 @@ def test_rates_and_energies_are_those_of_fokker_planck(direction, changes):
     [{"x": 0.01}, {"y": -0.01}, {"tilt": 0.1}, {"aspect": 1.3}, {"x": 5e-3, "z": -0.01, "tilt": 0.05}],
 )
 def test_rates_fall_with_duration_and_amplitude(broken):
-    rate, energy, redundant, _ = both(
+    rate, energy, redundant, *_ = both(
         study(**broken, trials=500), "p_to_ap", amplitudes=np.array([0.5, 0.7, 0.9])
     )
     # The same walkers at every duration: only those on their way back can make it rise.

@@ -9,7 +9,7 @@ from scipy import constants
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from mtjchar.cells.stt import measure
+from mtjchar.cells.stt import measure, waveforms
 from mtjchar.cells.stt.measure import M_Z_POINTS, EdgeTimes, load_lines
 from mtjchar.cells.stt.netlist import batch_deck, cell_parameters, high_line, vector_step
 from mtjchar.cells.stt.tables import DIRECTIONS
@@ -258,7 +258,7 @@ def test_edge_energy_completes_the_energy_of_a_write_that_holds(direction):
     assert edge > 0.5 * 1e-12 * 0.9**2  # at least what stays on the capacitor: analytic
     for duration in (2e-9, 10e-9):
         write = write_waveforms(study, cell, direction, study.pulses.at(0.9, duration))
-        plateau = duration - EdgeTimes.of(study).outside
+        plateau = duration - EdgeTimes.of(study, study.pulses).outside
         assert write.energy_J[0] == pytest.approx(
             0.9 * lines.current_A[0, 0, end] * plateau + edge, rel=0.01, abs=0
         )
@@ -272,7 +272,7 @@ def test_edges_of_a_linear_cell(direction, capacitance):
     line = Line(resistance=200.0, capacitance=capacitance)
     study = changed(bitline=line, sourceline=line, transistor=Transistor(model="ideal", on_resistance=1000.0))
     lines = lines_of(study, nominal_cell(study, tmr=1e-6), direction, np.array([0.5]))
-    times = EdgeTimes.of(study)
+    times = EdgeTimes.of(study, study.pulses)
     charge = times.rise @ lines.rise + times.fall @ lines.fall
     np.testing.assert_allclose(charge, times.outside, rtol=2e-3)
     if capacitance < 1e-15:
@@ -285,7 +285,8 @@ def test_edges_leave_the_shortest_pulse_its_time():
     # Analytic: lines of 0.2 ns would need 2 ns to follow; the shortest pulse of the demo has 1 ns. Parts are
     # short until two time constants after a ramp, if that is less than half of the edge.
     wire = Line(resistance=200.0, capacitance=1e-12)
-    times = EdgeTimes.of(changed(bitline=wire, sourceline=wire))
+    study = changed(bitline=wire, sourceline=wire)
+    times = EdgeTimes.of(study, study.pulses)
     assert times.outside == pytest.approx(DEMO.sweep.duration.start, rel=1e-12, abs=0)
     assert times.rise == pytest.approx([0.25e-9] * 4, rel=1e-12, abs=0)
     assert times.fall == pytest.approx([0.25e-9, 0.25e-9, 0.8e-9, 0.8e-9], rel=1e-12, abs=0)
@@ -405,7 +406,7 @@ def test_many_cells_of_the_vector_model_are_simulated_in_several_decks(monkeypat
     study = asymmetric(DEMO, x=5e-3, tilt=0.02)
     cells = three_cells.assign(bx=5e-3, theta_p=0.02, u0=2.0, phi0=0.5)
     together = write_waveforms(study, cells, "p_to_ap", study.pulses.at(0.9, 1e-9))
-    monkeypatch.setattr(measure, "VECTOR_CELLS", 2)
+    monkeypatch.setattr(waveforms, "VECTOR_CELLS", 2)
     apart = write_waveforms(study, cells, "p_to_ap", study.pulses.at(0.9, 1e-9))
     assert apart.m.shape == (3, len(apart.time_s), 3)
     # Other decks, other steps: the tolerance of ngspice.

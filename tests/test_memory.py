@@ -216,14 +216,14 @@ def test_any_memory_layout():
 
 @pytest.mark.parametrize("rate", [-1e-9, 1.0000001, float("nan")])
 def test_error_rate_out_of_range(rate):
-    with pytest.raises(InputError, match=r"error_rate of ap_to_p: got .*; allowed: 0 to 1"):
+    with pytest.raises(InputError, match=r"error_rate of to_zero: got .*; allowed: 0 to 1"):
         conditions(0.0, rate)
 
 
 @pytest.mark.parametrize("name", list(ENERGIES))
 @pytest.mark.parametrize("energy", [-1e-15, float("nan"), float("inf")])
 def test_energy_out_of_range(name, energy):
-    with pytest.raises(InputError, match=rf"{name} of p_to_ap: got .*; allowed: finite, 0 J or more"):
+    with pytest.raises(InputError, match=rf"{name} of to_one: got .*; allowed: finite, 0 J or more"):
         WriteConditions(error_rate=PerDirection(0.0, 0.0), **{**ENERGIES, name: PerDirection(energy, 0.0)})
 
 

@@ -8,9 +8,10 @@ import pytest
 from common import DEMO
 from scipy.stats import binomtest
 
+from mtjchar import statistics
 from mtjchar.errors import InputError, SimulationError, UnreachableError
 from mtjchar.study import Study
-from mtjchar.surfaces import WriteSurface, estimate, fit_surface, surface_from_counts
+from mtjchar.surfaces import WriteSurface, average_devices, surface_from_counts
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
@@ -23,20 +24,20 @@ KEYS = ["device", "direction", "amplitude_V", "duration_s"]
 def test_weighted_mean_and_effective_number_by_hand():
     values = np.array([[1.0, 4.0], [3.0, np.nan], [5.0, 8.0]])
     weight = np.array([1.0, 2.0, 1.0])
-    np.testing.assert_allclose(estimate.weighted_mean(values, weight), [3.0, 6.0])
+    np.testing.assert_allclose(statistics.weighted_mean(values, weight), [3.0, 6.0])
     # (1 + 6 + 5)^2/(1 + 36 + 25) and (4 + 8)^2/(16 + 64).
-    np.testing.assert_allclose(estimate.effective_number(values, weight), [144 / 62, 144 / 80])
+    np.testing.assert_allclose(statistics.effective_number(values, weight), [144 / 62, 144 / 80])
 
 
 def test_effective_number_of_rates_whose_squares_underflow():
     rate = np.array([[1e-250], [1e-250], [1e-290]])
-    np.testing.assert_allclose(estimate.effective_number(rate, np.ones(3)), [2.0])
-    assert np.isnan(estimate.effective_number(0.0 * rate, np.ones(3)))
+    np.testing.assert_allclose(statistics.effective_number(rate, np.ones(3)), [2.0])
+    assert np.isnan(statistics.effective_number(0.0 * rate, np.ones(3)))
 
 
 def test_quantiles_of_equal_weights_are_those_of_numpy():
     values = np.random.default_rng(1).normal(size=(101, 3))
-    found = estimate.weighted_quantiles(values, np.full(101, 0.3), (0.0, 0.05, 0.5, 0.777, 1.0))
+    found = statistics.weighted_quantiles(values, np.full(101, 0.3), (0.0, 0.05, 0.5, 0.777, 1.0))
     np.testing.assert_allclose(found.T, np.quantile(values, (0.0, 0.05, 0.5, 0.777, 1.0), axis=0), atol=1e-12)
 
 
@@ -44,33 +45,33 @@ def test_weights_are_as_good_as_copies():
     # Devices with weights 1 to 9 against as many copies of each.
     rng = np.random.default_rng(2)
     values, copies = rng.normal(size=400), rng.integers(1, 10, 400)
-    found = estimate.weighted_quantiles(values[:, None], copies.astype(float), (0.05, 0.5, 0.95))
+    found = statistics.weighted_quantiles(values[:, None], copies.astype(float), (0.05, 0.5, 0.95))
     np.testing.assert_allclose(found[0], np.quantile(np.repeat(values, copies), (0.05, 0.5, 0.95)), atol=0.05)
 
 
 def test_devices_without_weight_or_result_count_for_nothing():
     values, weight = np.array([[9.0], [1.0], [np.nan], [2.0]]), np.array([0.0, 1.0, 1.0, 1.0])
-    np.testing.assert_allclose(estimate.weighted_quantiles(values, weight, (0.0, 1.0)), [[1.0, 2.0]])
-    np.testing.assert_allclose(estimate.weighted_mean(values, weight), [1.5])
-    assert np.isnan(estimate.weighted_quantiles(np.full((2, 1), np.nan), np.ones(2), (0.5,)))
+    np.testing.assert_allclose(statistics.weighted_quantiles(values, weight, (0.0, 1.0)), [[1.0, 2.0]])
+    np.testing.assert_allclose(statistics.weighted_mean(values, weight), [1.5])
+    assert np.isnan(statistics.weighted_quantiles(np.full((2, 1), np.nan), np.ones(2), (0.5,)))
 
 
 def test_replicate_interval_by_hand():
     # Two replicates with means 1 and 3, overall 2: the mean's error is 1, Student's t with 1 degree 12.706.
     values, replicate = np.array([[0.5], [2.0], [1.5], [4.0]]), np.array([0, 1, 0, 1])
-    lower, upper = estimate.replicate_interval(values, np.ones(4), replicate)
+    lower, upper = statistics.replicate_interval(values, np.ones(4), replicate)
     factor = np.exp(12.7062 * 1.0 / 2.0)
     np.testing.assert_allclose([lower[0], upper[0]], [2.0 / factor, 2.0 * factor], rtol=1e-4)
 
 
 def test_replicates_that_agree_leave_no_interval():
-    lower, upper = estimate.replicate_interval(np.full((8, 1), 0.3), np.ones(8), np.arange(8) % 4)
+    lower, upper = statistics.replicate_interval(np.full((8, 1), 0.3), np.ones(8), np.arange(8) % 4)
     np.testing.assert_allclose([lower[0], upper[0]], [0.3, 0.3], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("errors", "trials"), [(0, 10), (1, 1000), (7, 1000), (999, 1000), (10, 10)])
 def test_counted_interval_is_that_of_scipy(errors, trials):
-    found = estimate.clopper_pearson(errors, trials)
+    found = statistics.clopper_pearson(errors, trials)
     if errors:
         exact = binomtest(errors, trials).proportion_ci(0.95, method="exact")
         assert found.rate == pytest.approx(errors / trials, rel=1e-14)
@@ -87,7 +88,7 @@ def test_counted_intervals_cover():
     # Exact binomial: Clopper and Pearson cover at least 95 %. Below 92 % of 2000 by chance: 2e-9.
     rng = np.random.default_rng(3)
     for rate in (3e-4, 2e-3, 0.05, 0.5):
-        found = estimate.clopper_pearson(rng.binomial(2000, rate, 2000), 2000)
+        found = statistics.clopper_pearson(rng.binomial(2000, rate, 2000), 2000)
         assert np.mean((found.lower <= rate) & (rate <= found.upper)) > 0.92
 
 
@@ -131,7 +132,7 @@ def counted_run(path):
 
 def test_counted_errors_are_pooled(tmp_path):
     directory = counted_run(tmp_path / "run")
-    data = fit_surface(directory.path).dataset
+    data = average_devices(directory.path).dataset
     assert np.all(data["trials"] == 2000)
     table = directory.samples()
     for (direction, amplitude, duration), rows in table.groupby(KEYS[1:]):
@@ -153,7 +154,7 @@ def test_counted_errors_are_pooled(tmp_path):
 
 @pytest.mark.parametrize("vary", ["duration", "amplitude", "both"])
 def test_counts_claim_nothing_below_their_resolution(tmp_path, vary):
-    surface = fit_surface(counted_run(tmp_path / "run").path)
+    surface = average_devices(counted_run(tmp_path / "run").path)
     at = 8e-9 if vary == "amplitude" else None
     for ber in (1e-9, 1.4e-3):  # no error among 2000 writes: 1.5e-3 at 95 %
         with pytest.raises(UnreachableError, match=f"error rate of {ber:g}"):
@@ -176,7 +177,7 @@ def test_damaged_device_table_is_named(tmp_path, damage):
     else:
         pd.read_parquet(file).head(7).to_parquet(file, index=False)
     with pytest.raises(InputError, match=r"devices: got .*devices\.parquet.*Run `mtjchar sweep`"):
-        fit_surface(directory.path)
+        average_devices(directory.path)
 
 
 def test_failures_of_devices_that_carry_the_tail_are_not_left_out(tmp_path):
@@ -196,7 +197,7 @@ def test_failures_of_devices_that_carry_the_tail_are_not_left_out(tmp_path):
         table = table.assign(trials=0, status=np.where(failed, "failed", "ok"), reason="diverged")
         directory.write_part(direction, table)
     with pytest.raises(SimulationError, match=r"up to 1\.50% at one pulse"):
-        fit_surface(directory.path)
+        average_devices(directory.path)
 
 
 # ---- surfaces from a table of counts ----------------------------------------------------------------

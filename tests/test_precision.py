@@ -7,9 +7,9 @@ from common import DEMO, InPlace
 from mtjchar.cells.stt.device import COLUMNS
 from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
+from mtjchar.statistics import replicate_interval
 from mtjchar.study import Spread, Study, Transistor
-from mtjchar.surfaces import fit_surface
-from mtjchar.surfaces.estimate import replicate_interval
+from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance, precision
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.store import RunDirectory
@@ -59,7 +59,7 @@ def test_sweep_ends_when_the_interval_is_reached(reached):
     assert used in (128, 256, 512)
     assert len(RunDirectory.open(path).devices()) == used
     assert set(ran) == set(range(used))
-    surface = fit_surface(path)
+    surface = average_devices(path)
     assert surface.dataset.attrs["devices"] == used
     assert widest(surface) <= 0.1
     assert said[-1].startswith(f"{used} devices: the widest interval is 0.")
@@ -87,7 +87,7 @@ def test_all_devices_are_taken_where_that_is_not_enough(tmp_path):
     assert precision.rounds(one) == [128, 150]
     sweep(one, tmp_path / "run", executor=InPlace())
     assert RunDirectory.open(tmp_path / "run").record().devices_used == 150
-    assert widest(fit_surface(tmp_path / "run")) > 1e-4
+    assert widest(average_devices(tmp_path / "run")) > 1e-4
 
 
 def test_counted_error_rates_have_no_precision():

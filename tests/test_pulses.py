@@ -1,4 +1,4 @@
-"""The search for the cheapest pulse, what it says of a pulse, and the comparison of the knobs."""
+"""The search for the cheapest pulse, what it says of a pulse, and the comparison of the levers."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.plotting import surface_figures
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.pulses import KNOB_RATES, knob_table, knobs, pulse_at, targets
+from mtjchar.surfaces.grid import targets
+from mtjchar.surfaces.levers import LEVER_RATES, compare_levers, lever_table
+from mtjchar.surfaces.search import pulse_at
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
 TARGETS = (*DIRECTIONS, "both")
@@ -170,8 +172,8 @@ def test_limits_beyond_the_grid_change_nothing(analytic_surface):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_knobs(analytic_surface, target):
-    table = knobs(analytic_surface, target, [1e-9, 1e-6, 1e-2])
+def test_levers(analytic_surface, target):
+    table = compare_levers(analytic_surface, target, [1e-9, 1e-6, 1e-2])
     assert len(table) == 9
     energy = table.pivot(index="ber", columns="lever", values="energy_J")
     # By definition: the best of both is no dearer, and at 1e-9 shortening and lowering are the same pulse.
@@ -182,26 +184,26 @@ def test_knobs(analytic_surface, target):
     np.testing.assert_allclose(table["pulse_ber"], table["ber"], rtol=1e-9)
 
 
-def test_knobs_out_of_reach_are_nan(analytic_surface):
+def test_levers_out_of_reach_are_nan(analytic_surface):
     # To 12 ns the made-up rate at 0.8 V ends at exp(2 - 2.5 x 0.5 x 11.6) = 4e-6: no reliable pulse.
     short = WriteSurface(analytic_surface.dataset.sel(duration=slice(None, 12e-9)))
-    table = knobs(short, "p_to_ap", [1e-9, 1e-2]).set_index(["lever", "ber"])["energy_J"]
+    table = compare_levers(short, "p_to_ap", [1e-9, 1e-2]).set_index(["lever", "ber"])["energy_J"]
     assert np.isnan(table[[("duration", 1e-9), ("amplitude", 1e-9), ("amplitude", 1e-2)]]).all()
     assert table[("duration", 1e-2)] > 0.0
     assert table[("both", 1e-9)] > 0.0
 
 
-def test_knobs_refuse_what_is_no_rate_or_direction(analytic_surface):
+def test_levers_refuse_what_is_no_rate_or_direction(analytic_surface):
     with pytest.raises(InputError, match=r"ber: got 2.0"):
-        knobs(analytic_surface, "p_to_ap", [1e-3, 2.0])
+        compare_levers(analytic_surface, "p_to_ap", [1e-3, 2.0])
     with pytest.raises(InputError, match="direction: got 'up'"):
-        knobs(analytic_surface, "up", [1e-3])
+        compare_levers(analytic_surface, "up", [1e-3])
 
 
-def test_knob_table_has_every_direction_there_is(analytic_surface):
-    table = knob_table(analytic_surface)
+def test_lever_table_has_every_direction_there_is(analytic_surface):
+    table = lever_table(analytic_surface)
     assert table["direction"].unique().tolist() == list(targets(analytic_surface)) == list(TARGETS)
-    assert len(table) == 3 * 3 * len(KNOB_RATES)
+    assert len(table) == 3 * 3 * len(LEVER_RATES)
     one = WriteSurface(analytic_surface.dataset.sel(direction=["ap_to_p"]))
     assert targets(one) == ("ap_to_p",)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mtjchar.errors import InputError
 from mtjchar.study import Study, load_study
-from mtjchar.surfaces import WriteSurface, fit_surface
+from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.sweep import refinement
 from mtjchar.sweep.run import sweep
 from mtjchar.sweep.tasks import Task, characterize
@@ -75,7 +75,7 @@ def test_the_run_keeps_its_grid_and_goes_on_with_it(run):
     before = {part.name: part.stat().st_mtime_ns for part in (run / "samples").iterdir()}
     assert sweep(study(), run, workers=1) == run
     assert {part.name: part.stat().st_mtime_ns for part in (run / "samples").iterdir()} == before
-    surface = fit_surface(run)
+    surface = average_devices(run)
     np.testing.assert_array_equal(surface.amplitudes, placed.amplitude.grid)
     with pytest.raises(InputError, match=r"sweep\.seed"):
         sweep(study(seed=9), run, workers=1)

@@ -469,7 +469,7 @@ def test_interval_of_a_surface_holds_what_the_fit_does_not_know(file):
     for name, own in (("known", fit), ("vague", wide)):
         variability = study.variability.model_copy(update={"fit": own})
         sweep(study.model_copy(update={"variability": variability}), file.parent / name, workers=1)
-        surface = mtjchar.fit_surface(file.parent / name)
+        surface = mtjchar.average_devices(file.parent / name)
         assert "stacks drawn" in surface.dataset.attrs["interval"]
         lower, upper = surface.ber_interval("p_to_ap", 0.65, 4e-9)
         assert lower <= surface.ber("p_to_ap", 0.65, 4e-9) <= upper

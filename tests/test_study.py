@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from study_cases import DATA, REMOVED, STACKS, changed, load, plain, refusal
 
-from mtjchar.cells.stt.tables import SttVariability
+from mtjchar.cells.stt.tables import SttTables, SttVariability
 from mtjchar.errors import InputError
 from mtjchar.study import (
     AmplitudeRange,
@@ -534,7 +534,8 @@ def test_reference_describes_every_key():
     }
     # Spread's attributes are of Python, no keys of a file; Pelgrom's coefficients stand in for one.
     only_in_files = {"stack_overrides", "wafer", "avt", "abeta"}
-    assert in_tables == {*described(Study), *only_in_files} - {"sigma", "relative", "per_root_area"}
+    of_python = {"tables", "sigma", "relative", "per_root_area"}
+    assert in_tables == {*described(Study), *described(SttTables), *only_in_files} - of_python
 
 
 def test_example_of_the_reference_loads(tmp_path):

@@ -1,4 +1,4 @@
-"""The compact model of a surface: its table of error rates, its fit, its intervals, its statements."""
+"""The closed model of a surface: its table of error rates, its fit, its intervals, its statements."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import write_error_rate, write_statistics
 from mtjchar.physics.rate_table import log_error_rate, log_error_rate_on_load_line
-from mtjchar.surfaces import WriteSurface, fit_surface
+from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
-from mtjchar.surfaces.model import fit_model
+from mtjchar.surfaces.closed_model import fit_model
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit
 from mtjchar.sweep.run import sweep
 
@@ -273,7 +273,7 @@ def test_model_of_the_demo_has_its_stability_and_relaxation_time(tmp_path):
         "devices": 64,
     }
     study = study.model_copy(update={"sweep": study.sweep.model_copy(update=grid)})
-    model = fit_model(fit_surface(sweep(study, tmp_path / "run", workers=2)))
+    model = fit_model(average_devices(sweep(study, tmp_path / "run", workers=2)))
     for direction in DIRECTIONS:
         found = model.parameters(direction)
         assert found.sel(parameter="stability")["value"] == pytest.approx(40.0, rel=0.15)

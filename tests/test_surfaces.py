@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtjchar.errors import InputError, OutsideGridError, SimulationError, UnreachableError
-from mtjchar.surfaces import WriteSurface, fit_surface
-from mtjchar.surfaces.estimate import bootstrap
+from mtjchar.statistics import bootstrap
+from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
@@ -127,7 +127,7 @@ def test_cheapest_pulse_refuses_what_is_no_rate(analytic_surface, ber):
         analytic_surface.cheapest_pulse("p_to_ap", ber)
 
 
-def test_cheapest_pulse_refuses_an_unknown_knob(analytic_surface):
+def test_cheapest_pulse_refuses_an_unknown_lever(analytic_surface):
     with pytest.raises(InputError, match="vary: got 'phase'"):
         analytic_surface.cheapest_pulse("p_to_ap", 1e-3, vary="phase")
 
@@ -213,7 +213,7 @@ def _fail(directory, devices):
 
 
 def test_estimate_is_the_mean_over_devices(run_directory):
-    surface = fit_surface(run_directory.path)
+    surface = average_devices(run_directory.path)
     table = run_directory.samples()
     means = table.groupby(["direction", "amplitude_V", "duration_s"])["write_error_rate"].mean()
     for (direction, amplitude, duration), mean in means.items():
@@ -231,7 +231,7 @@ def test_few_failures_are_left_out_with_a_warning(run_directory):
     with pytest.warns(
         UserWarning, match="6 of 2400 samples failed, up to 0.50% at one pulse; the first: diverged"
     ):
-        surface = fit_surface(run_directory.path)
+        surface = average_devices(run_directory.path)
     mean = table.groupby("duration_s")["write_error_rate"].mean().iloc[0]
     assert float(surface.dataset["ber"].sel(direction="p_to_ap").isel(duration=0).mean()) == pytest.approx(
         mean
@@ -241,14 +241,14 @@ def test_few_failures_are_left_out_with_a_warning(run_directory):
 def test_many_failures_refuse_a_surface(run_directory):
     _fail(run_directory, range(10))
     with pytest.raises(SimulationError, match=r"60 of 2400 samples failed, up to 5.00% .* diverged"):
-        fit_surface(run_directory.path)
+        average_devices(run_directory.path)
     assert not (run_directory.path / "surface.nc").exists()
 
 
 def test_missing_samples_refuse_a_surface(run_directory):
     next((run_directory.path / "samples").glob("p_to_ap.*")).unlink()
     with pytest.raises(SimulationError, match="holds 1200 of 2400 samples"):
-        fit_surface(run_directory.path)
+        average_devices(run_directory.path)
     shutil.rmtree(run_directory.path / "samples")
     with pytest.raises(InputError, match="mtjchar sweep"):
-        fit_surface(run_directory.path)
+        average_devices(run_directory.path)

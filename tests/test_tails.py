@@ -15,7 +15,8 @@ from mtjchar.export import export_surface, load_surface
 from mtjchar.plotting import surface_figures
 from mtjchar.report import cheapest_pulses, figures
 from mtjchar.surfaces import WriteSurface, fit_model, surface_from_counts, tails
-from mtjchar.surfaces.pulses import knobs, pulse_at
+from mtjchar.surfaces.levers import compare_levers
+from mtjchar.surfaces.search import pulse_at
 
 
 def script():
@@ -156,8 +157,8 @@ def test_rows_of_counts_are_devices_where_there_are_several():
     assert three.is_extrapolated("p_to_ap", 0.5, 5e-9)
 
 
-def test_knobs_and_report_say_it(thin):
-    table = knobs(thin, "p_to_ap", [1e-3, 1e-9])
+def test_levers_and_report_say_it(thin):
+    table = compare_levers(thin, "p_to_ap", [1e-3, 1e-9])
     assert table["effective_devices"].notna().all()
     assert table["extrapolated"].tolist() == (table["effective_devices"] < 15.0).tolist()
     assert table["extrapolated"].any()
@@ -167,12 +168,12 @@ def test_knobs_and_report_say_it(thin):
     assert "p_to_ap:" in section.text
     assert any("extrapolated" in str(trace.name) for one in figures(thin).values() for trace in one.data)
     plain = WriteSurface(thin.dataset.isel(duration=slice(0, 8)))
-    assert tails.summary(plain) == []
+    assert plain.extrapolation_in_words() == []
     assert not any("extrapolated" in str(trace.name) for one in figures(plain).values() for trace in one.data)
 
 
 def test_figures_mark_the_region(thin, tmp_path):
-    surface_figures(thin, tmp_path, knobs(thin, "p_to_ap", [1e-3, 1e-9]))
+    surface_figures(thin, tmp_path, compare_levers(thin, "p_to_ap", [1e-3, 1e-9]))
     for figure, word in (("ber_map", "hatched"), ("ber_against_duration", "dotted")):
         # matplotlib leaves the text of an SVG in a comment.
         assert f"{word}: extrapolated" in (tmp_path / f"{figure}.svg").read_text()
@@ -188,9 +189,9 @@ def test_model_says_that_few_devices_carry_its_points(thin):
 
 @pytest.fixture(scope="module")
 def characterized(characterized_surface, thin):
-    """With units and provenance, and the variables that `fit_surface` writes."""
+    """With units and provenance, and the variables that `average_devices` writes."""
     data = characterized_surface.dataset.assign(effective_devices=thin.dataset["effective_devices"])
-    data["extrapolated"] = (data["ber"].dims, tails.extrapolated_grid(WriteSurface(data)))
+    data["extrapolated"] = (data["ber"].dims, WriteSurface(data).extrapolated_points())
     return WriteSurface(data)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stackfit_cases import FILM
 from test_write_energy import DIRECTIONS, SLOW, samples, study
 
+from mtjchar.cells.base import Counting
 from mtjchar.cells.stt import axial
 from mtjchar.cells.stt.langevin import count_failures
 from mtjchar.cells.stt.measure import load_lines
@@ -135,10 +136,10 @@ def test_counted_writes_are_computed_ones(direction):
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 4000})})
     device, amplitudes, durations = Population(asked).nominal(), np.array([0.8]), np.array([1.8e-9, 2.5e-9])
     lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
-    computed, counted = (
-        method(asked, device, direction, lines, amplitudes, durations)
-        for method in (axial.average_over_noise, count_failures)
-    )
+    pulses = asked.pulses.at(amplitudes, durations)
+    counting = Counting(asked.sweep.trials, asked.sweep.seed)
+    computed = axial.average_over_noise(asked, device, direction, lines, pulses)
+    counted = count_failures(asked, device, direction, lines, pulses, counting)
     rate = computed.error_rate
     assert np.all(np.abs(counted.error_rate - rate) < 5 * np.sqrt(rate * (1 - rate) / 4000))
     assert np.all((rate > 0.002) & (rate < 0.9))

@@ -8,6 +8,7 @@ import pytest
 from circuit_ensemble import simulate
 from scipy.optimize import brentq
 
+from mtjchar.cells.base import Counting
 from mtjchar.cells.stt import axial
 from mtjchar.cells.stt.langevin import count_failures
 from mtjchar.cells.stt.measure import load_lines
@@ -114,10 +115,10 @@ def test_counted_writes_have_the_energy_of_computed_ones(direction):
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 2000})})
     device, amplitudes = Population(asked).nominal(), np.array([0.8])
     lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
-    computed, counted = (
-        method(asked, device, direction, lines, amplitudes, np.array([2e-9, 3e-9]))
-        for method in (axial.average_over_noise, count_failures)
-    )
+    pulses = asked.pulses.at(amplitudes, np.array([2e-9, 3e-9]))
+    counting = Counting(asked.sweep.trials, asked.sweep.seed)
+    computed = axial.average_over_noise(asked, device, direction, lines, pulses)
+    counted = count_failures(asked, device, direction, lines, pulses, counting)
     np.testing.assert_allclose(counted.energy_J, computed.energy_J, rtol=4e-3)
     np.testing.assert_allclose(counted.redundant_energy_J, computed.redundant_energy_J, rtol=1e-3)
 

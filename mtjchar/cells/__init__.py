@@ -1,8 +1,9 @@
 """Kinds of cells: what each is made of, how it is written, and what is simulated of it."""
 
-from mtjchar.cells.base import Averages, CellKind, CellTables, Counting, Direction, Grid, Pulses
+from mtjchar.cells.base import Averages, CellKind, CellTables, ColumnLabel, Counting, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_with
 
 __all__ = [
-    "KINDS", "Averages", "CellKind", "CellTables", "Counting", "Direction", "Grid", "Pulses", "kind_with",
+    "KINDS", "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Grid",
+    "Pulses", "kind_with",
 ]  # fmt: skip

@@ -16,11 +16,29 @@ from mtjchar.cells.variability import Spread, Variability
 from mtjchar.fields import Description
 
 __all__ = [
-    "Averages", "CellKind", "CellTables", "Counting", "Direction", "Driven", "Grid", "Pulses", "TablesT",
+    "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Driven", "Grid",
+    "Pulses", "TablesT",
 ]  # fmt: skip
 
 Direction = str
 """Name of a direction of writing, one of `CellKind.directions`."""
+
+
+class ColumnLabel(NamedTuple):
+    """How people read a column of the table of devices.
+
+    Attributes
+    ----------
+    label : str
+    unit : str
+        Empty for a pure number.
+    factor : float
+        From the column's SI unit to this one.
+    """
+
+    label: str
+    unit: str
+    factor: float
 
 
 class CellTables(Description):
@@ -160,6 +178,12 @@ class CellKind(ABC, Generic[TablesT]):
         Columns of the table of devices that are sampled, by the parameters' names in ``[variability]``.
     device_columns : tuple of str
         Columns of that table which have to hold numbers when it is read again.
+    columns : mapping
+        Columns of the table of devices that a report shows, in its order.
+    compared : tuple of str
+        Columns of the table of devices whose medians a comparison of runs holds.
+    headlines : mapping
+        Those of `compared` that stand in its table on the terminal, with short labels.
     """
 
     name: ClassVar[str]
@@ -168,6 +192,9 @@ class CellKind(ABC, Generic[TablesT]):
     tables: ClassVar[type[CellTables]]
     sampled: ClassVar[Mapping[str, str]]
     device_columns: ClassVar[tuple[str, ...]]
+    columns: ClassVar[Mapping[str, ColumnLabel]] = {}
+    compared: ClassVar[tuple[str, ...]] = ()
+    headlines: ClassVar[Mapping[str, ColumnLabel]] = {}
 
     @abstractmethod
     def nominal(self, tables: TablesT, name: str) -> float:

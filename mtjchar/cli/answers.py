@@ -17,12 +17,13 @@ from mtjchar.cli.common import (
     MAX_AMPLITUDE,
     MAX_DURATION,
     AsJson,
-    Direction,
-    DirectionOrBoth,
+    DirectionName,
     Out,
     RunFolder,
+    TargetName,
     Vary,
     answer_table,
+    check_direction,
     console,
     load_surface,
     number_or_dash,
@@ -39,14 +40,15 @@ _MARK = "*"
 
 def query(
     folder: RunFolder,
-    direction: Annotated[Direction, typer.Option()],
+    direction: DirectionName,
     amplitude: Annotated[float, AMPLITUDE],
     duration: Annotated[float, DURATION],
     as_json: AsJson = False,
 ) -> None:
     """Tell the error rate and the energy of a pulse."""
     surface = load_surface(folder)
-    rate = surface.stated_rate(direction.value, amplitude, duration)
+    check_direction(direction, surface.directions)
+    rate = surface.stated_rate(direction, amplitude, duration)
     answer = {
         "ber": rate.ber,
         "ber_lower": rate.lower,
@@ -54,12 +56,12 @@ def query(
         "bound": rate.bound,
         "effective_devices": rate.effective_devices,
         "extrapolated": rate.extrapolated,
-        "energy_J": float(surface.energy(direction.value, amplitude, duration)),
-        "redundant_energy_J": float(surface.energy(direction.value, amplitude, duration, switching=False)),
+        "energy_J": float(surface.energy(direction, amplitude, duration)),
+        "redundant_energy_J": float(surface.energy(direction, amplitude, duration, switching=False)),
     }
     if surface.knows_supply_energy:
         for name, switching in (("supply_energy_J", True), ("redundant_supply_energy_J", False)):
-            energy = surface.energy(direction.value, amplitude, duration, switching=switching, at_supply=True)
+            energy = surface.energy(direction, amplitude, duration, switching=switching, at_supply=True)
             answer[name] = float(energy)
     if as_json:
         print_json(answer)
@@ -79,7 +81,7 @@ def query(
 
 def pulse(
     folder: RunFolder,
-    direction: Annotated[DirectionOrBoth, typer.Option()],
+    direction: TargetName,
     ber: Annotated[float, typer.Option(help="Error rate to reach, above 0 and below 1.")],
     vary: Annotated[Vary, typer.Option(help="What of the pulse may be chosen.")] = Vary.both,
     amplitude: Annotated[float | None, AMPLITUDE] = None,
@@ -94,6 +96,8 @@ def pulse(
     given); where only the amplitude varies the duration at --duration (if not given, the one that reaches
     1e-9 at the nominal amplitude). --max-amplitude and --max-duration limit what may be chosen.
     """
+    from mtjchar.surfaces.grid import targets
+
     for name, value, other in (
         ("amplitude", amplitude, Vary.duration),
         ("duration", duration, Vary.amplitude),
@@ -104,8 +108,9 @@ def pulse(
                 remedy=f"--max-{name} limits it.",
             )  # fmt: skip
     surface = load_surface(folder)
-    found = surface.cheapest_pulse(
-        direction.value,
+    check_direction(direction, targets(surface))
+    cheapest = surface.cheapest_pulse(
+        direction,
         ber,
         vary=vary.value,
         amplitude=amplitude,
@@ -114,25 +119,25 @@ def pulse(
         max_duration=max_duration,
     )
     if as_json:
-        print_json(found._asdict())
+        print_json(cheapest._asdict())
         return
     table = answer_table()
-    table.add_row("amplitude", f"{found.amplitude_V:.4g} V")
-    table.add_row("duration", f"{1e9 * found.duration_s:.4g} ns")
-    table.add_row("write error rate", found.rate.in_words())
-    table.add_row("effective devices", number_or_dash(found.effective_devices, ".3g"))
+    table.add_row("amplitude", f"{cheapest.amplitude_V:.4g} V")
+    table.add_row("duration", f"{1e9 * cheapest.duration_s:.4g} ns")
+    table.add_row("write error rate", cheapest.rate.in_words())
+    table.add_row("effective devices", number_or_dash(cheapest.effective_devices, ".3g"))
     table.add_row(
         "its slope",
-        f"{found.ber_slope_per_V:.3g} decades per V, {1e-9 * found.ber_slope_per_s:.3g} decades per ns",
+        f"{cheapest.ber_slope_per_V:.3g} decades per V, {1e-9 * cheapest.ber_slope_per_s:.3g} decades per ns",
     )
-    table.add_row("energy", f"{1e12 * found.energy_J:.4g} pJ")
+    table.add_row("energy", f"{1e12 * cheapest.energy_J:.4g} pJ")
     console.print(table)
-    for knob, value, grid in (
-        (Vary.amplitude, found.amplitude_V, surface.amplitudes),
-        (Vary.duration, found.duration_s, surface.durations),
+    for lever, value, grid in (
+        (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),
+        (Vary.duration, cheapest.duration_s, surface.durations),
     ):
-        if vary in (knob, Vary.both) and np.isclose(value, grid[[0, -1]], rtol=1e-6, atol=0.0).any():
-            console.print(f"The {knob.value} is at the edge of the sweep: a cheaper pulse may lie beyond.")
+        if vary in (lever, Vary.both) and np.isclose(value, grid[[0, -1]], rtol=1e-6, atol=0.0).any():
+            console.print(f"The {lever.value} is at the edge of the sweep: a cheaper pulse may lie beyond.")
 
 
 def compare(
@@ -209,6 +214,7 @@ def _print_comparison(comparison: Any) -> None:
         shown.add_row(*row)
     console.print(shown if len(differences) else "The studies do not differ.", highlight=False)
     rate = comparison.results["ber"].iloc[0]
+    headlines = next(iter(comparison.surfaces.values())).kind.headlines
     shown = Table(title=f"cheapest pulse for a BER of {rate:g}", **plain)
     # Headers and names of scenarios break, so that no number is cut.
     shown.add_column("direction", min_width=7)
@@ -219,8 +225,7 @@ def _print_comparison(comparison: Any) -> None:
         "pJ": 5,
         "BER at ref.": 7,
         "median device": 7,
-        "median Δ": 6,
-        "median Ic0 (µA)": 6,
+        **{f"median {label}{f' ({unit})' if unit else ''}": 6 for label, unit, _ in headlines.values()},
     }
     for name, width in widths.items():
         shown.add_column(name, justify="right", min_width=width)
@@ -233,8 +238,10 @@ def _print_comparison(comparison: Any) -> None:
             number_or_dash(1e12 * row.energy_J, ".3f") + _MARK * row.extrapolated,
             number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
             number_or_dash(row.reference_median_device_ber, ".2g"),
-            number_or_dash(row.median_thermal_stability, ".1f"),
-            number_or_dash(1e6 * row.median_critical_current_A, ".1f"),
+            *(
+                number_or_dash(label.factor * getattr(row, f"median_{column}"), ".1f")
+                for column, label in headlines.items()
+            ),
         )
     console.print("")
     console.print(shown, highlight=False)

@@ -83,21 +83,6 @@ console = PlainConsole()
 error_console = PlainConsole(file=cast(IO[str], _Messages()))
 
 
-class Direction(StrEnum):
-    """Direction of a write."""
-
-    p_to_ap = "p_to_ap"
-    ap_to_p = "ap_to_p"
-
-
-class DirectionOrBoth(StrEnum):
-    """Direction of a write, or one pulse for both."""
-
-    p_to_ap = "p_to_ap"
-    ap_to_p = "ap_to_p"
-    both = "both"
-
-
 class Vary(StrEnum):
     """What of a pulse may be chosen."""
 
@@ -154,6 +139,15 @@ AllowFailed = Annotated[
     float,
     typer.Option(min=0.0, max=0.99, help="Share of the devices that may have failed at a pulse."),
 ]
+DirectionName = Annotated[
+    str, typer.Option("--direction", metavar="NAME", help="Direction of the write, one of those swept.")
+]
+TargetName = Annotated[
+    str,
+    typer.Option(
+        "--direction", metavar="NAME", help='Direction of the write, one of those swept, or "both" at once.'
+    ),
+]
 LIMIT = typer.Option(
     parser=quantity("s", "limit"),
     metavar="T",
@@ -197,6 +191,12 @@ def load_surface(folder: Path) -> Any:
     return surface
 
 
+def check_direction(direction: str, allowed: Iterable[str]) -> None:
+    """Refuse a --direction that the surface does not have."""
+    if direction not in (names := list(allowed)):
+        raise InputError("--direction", value=direction, allowed=" or ".join(map(repr, names)))
+
+
 def writable(folder: Path, option: str = "--out") -> None:
     """Make a directory for results, or refuse one that cannot be written."""
     try:
@@ -219,7 +219,7 @@ def writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     # A file that does not exist yet is made in the directory.
     if not os.access(path if is_file(path) else path.parent, os.W_OK):
         raise InputError("--out", value=str(path), allowed="a file that can be written")
-    if is_file(path) and any(is_file(one) and one.samefile(path) for one in inputs):
+    if is_file(path) and any(is_file(file) and file.samefile(path) for file in inputs):
         raise InputError(
             "--out", value=str(path), allowed="a file that is not read", remedy="It would be overwritten."
         )

@@ -79,10 +79,10 @@ def _said(error: BaseException, command: str) -> int:
     elif isinstance(error, MemoryError):
         words = f"{command}: not enough memory. {_SAFE} Give it more memory, fewer workers or fewer devices."
     else:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        description = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         words = (
-            f"{command}: an error that mtjchar does not know: {said}. {_SAFE} With --debug the command shows "
-            "where it happened; please report that."
+            f"{command}: an error that mtjchar does not know: {description}. {_SAFE} With --debug the "
+            "command shows where it happened; please report that."
         )
     try:
         error_console.print(f"Error: {words}", style="red", highlight=False)

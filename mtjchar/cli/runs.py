@@ -220,39 +220,39 @@ def _check_log(path: Path) -> None:
 
 
 def _surface(folder: Path, allow_failed: float) -> None:
-    from mtjchar.surfaces import fit_surface, tails
+    from mtjchar.surfaces import average_devices
     from mtjchar.sweep.lock import locked
     from mtjchar.sweep.store import RunDirectory
 
     RunDirectory.open(folder)
     with locked(folder, say=warn):
-        surface = fit_surface(folder, most_failed=allow_failed)
+        surface = average_devices(folder, most_failed=allow_failed)
         _tables_and_figures(surface, folder)
     console.print(f"wrote {folder}/surface.nc, tables/ and figures/")
     for direction in surface.directions:
         with contextlib.suppress(MtjcharError):
-            found = surface.cheapest_pulse(direction, 1e-9)
+            cheapest = surface.cheapest_pulse(direction, 1e-9)
             console.print(
-                f"{direction}: cheapest pulse for a write error rate of 1e-9: {found.amplitude_V:.3f} V, "
-                f"{1e9 * found.duration_s:.2f} ns, {1e12 * found.energy_J:.3f} pJ"
-                f"{', extrapolated' if found.extrapolated else ''}",
+                f"{direction}: cheapest pulse for a write error rate of 1e-9: {cheapest.amplitude_V:.3f} V, "
+                f"{1e9 * cheapest.duration_s:.2f} ns, {1e12 * cheapest.energy_J:.3f} pJ"
+                f"{', extrapolated' if cheapest.extrapolated else ''}",
                 highlight=False,
             )
-    for line in tails.summary(surface):
+    for line in surface.extrapolation_in_words():
         warn(line)
 
 
 def _tables_and_figures(surface: WriteSurface, folder: Path) -> None:
     from mtjchar import plotting
     from mtjchar.export import export_surface
-    from mtjchar.surfaces.pulses import knob_table
+    from mtjchar.surfaces.levers import lever_table
 
     make_folder(folder / "tables")
     export_surface(surface, "csv", folder / "tables" / "surface.csv")
-    knobs = knob_table(surface) if surface.knows_energy else None
-    if knobs is not None:
-        write_table(knobs, folder / "tables" / "knobs.csv")
-    plotting.surface_figures(surface, folder / "figures", knobs)
+    levers = lever_table(surface) if surface.knows_energy else None
+    if levers is not None:
+        write_table(levers, folder / "tables" / "knobs.csv")
+    plotting.surface_figures(surface, folder / "figures", levers)
 
 
 def _ngspice_command() -> str:

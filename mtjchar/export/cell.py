@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError
 from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import study_of
-from mtjchar.study import Direction, Study
+from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import StatedRate
 from mtjchar.sweep.population import Population
+
+__all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "Write", "describe_cell"]
 
 READ_VOLTAGE = 0.1
 """V, assumed: what the cell is read with; a read current well below the critical current."""
 
 MIN_SENSE_VOLTAGE = 0.025
 """V, assumed: as in NVSim's sample cells."""
+
+
+_SET, _RESET = "ap_to_p", "p_to_ap"  # to the low resistance, to the high one
 
 
 @dataclass(frozen=True)
@@ -72,15 +78,18 @@ class Cell:
         ]
 
 
-def cell(surface: WriteSurface, settings: Settings) -> Cell:
+def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     """Gather a cell's values at the operating point, the cheapest pulse for each direction.
 
     Raises
     ------
+    InputError
+        If the cells are of a kind that the simulators' cell files are not for.
     InputError, OutsideGridError, UnreachableError
         See `mtjchar.export.operating_point.pulse` and `mtjchar.export.provenance.study_of`.
     """
-    reset, set_ = (_write(surface, direction, settings) for direction in ("p_to_ap", "ap_to_p"))
+    _check_kind(surface)
+    reset, set_ = (_write(surface, direction, settings) for direction in (_RESET, _SET))
     study = study_of(surface)
     device = Population(study).nominal().iloc[0]
     parallel = float(device["parallel_resistance_ohm"])
@@ -105,9 +114,19 @@ def cell(surface: WriteSurface, settings: Settings) -> Cell:
     )
 
 
+def _check_kind(surface: WriteSurface) -> None:
+    if not set(surface.directions) <= {_SET, _RESET}:
+        raise InputError(
+            "directions of the surface",
+            value=", ".join(surface.directions),
+            allowed=f"{_SET} and {_RESET}, of a junction between two states",
+            remedy="For cells of other kinds take a format that holds the whole surface, for example csv.",
+        )
+
+
 def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> Write:
-    found = pulse(surface, direction, settings)
-    amplitude, duration, energy = found.amplitude_V, found.duration_s, found.energy_J
+    point = pulse(surface, direction, settings)
+    amplitude, duration, energy = point.amplitude_V, point.duration_s, point.energy_J
     redundant = float(surface.energy(direction, amplitude, duration, switching=False))
     if not energy > 0.0:
         raise InputError(
@@ -116,7 +135,7 @@ def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> W
             allowed="a positive energy",
             remedy="Choose a longer pulse: the current follows from the energy.",
         )
-    return Write(amplitude, duration, found.rate, energy, redundant)
+    return Write(amplitude, duration, point.rate, energy, redundant)
 
 
 def _access_resistance(set_: Write, study: Study, parallel: float) -> float:

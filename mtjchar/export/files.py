@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+__all__ = ["Files", "text"]
+
 Files = dict[Path, bytes]
 """Contents by their files, the main one last."""
 

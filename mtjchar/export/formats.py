@@ -14,12 +14,13 @@ from mtjchar.export.provenance import check_version
 from mtjchar.files import write_together
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["FORMATS", "Format", "export_surface"]
+
 
 @dataclass(frozen=True)
 class Format:
-    """A format: what it is for, how its files are written, and which settings it takes."""
+    """A format: how its files are written, and which settings it takes."""
 
-    summary: str
     files: Callable[[WriteSurface, Path, Settings], Files]
     takes: frozenset[str] = frozenset()
 
@@ -27,18 +28,18 @@ class Format:
 _CELL = OPERATING_POINT | {"feature_size", "cell_area"}
 
 FORMATS: dict[str, Format] = {
-    "csv": Format("table for pandas and spreadsheets", tables.csv),
-    "parquet": Format("the same table, typed", tables.parquet),
-    "json": Format("everything, with a JSON schema", tables.json_),
-    "netcdf": Format("NetCDF-4 for xarray", tables.netcdf),
-    "npz": Format("NumPy arrays", tables.npz),
-    "ber-matrix": Format("another name of npz, for fault injectors", tables.npz),
-    "nvsim": Format(".cell file at an operating point", nvsim.nvsim, _CELL),
-    "nvmexplorer": Format("configuration with a custom cell at an operating point", nvsim.nvmexplorer, _CELL),
-    "nvmain": Format("configuration lines at an operating point", nvmain.nvmain, OPERATING_POINT | {"clock"}),
-    "verilog-a": Format("self-contained modules", verilog_a.self_contained),
-    "verilog-a-table": Format("modules with files for $table_model", verilog_a.with_tables),
-    "ngspice-table": Format("subcircuits with files for XSPICE table2d", ngspice_table.ngspice_table),
+    "csv": Format(tables.csv),
+    "parquet": Format(tables.parquet),
+    "json": Format(tables.json_),
+    "netcdf": Format(tables.netcdf),
+    "npz": Format(tables.npz),
+    "ber-matrix": Format(tables.npz),
+    "nvsim": Format(nvsim.nvsim, _CELL),
+    "nvmexplorer": Format(nvsim.nvmexplorer, _CELL),
+    "nvmain": Format(nvmain.nvmain, OPERATING_POINT | {"clock"}),
+    "verilog-a": Format(verilog_a.self_contained),
+    "verilog-a-table": Format(verilog_a.with_tables),
+    "ngspice-table": Format(ngspice_table.ngspice_table),
 }
 """Formats by the names that the command line takes."""
 
@@ -78,7 +79,7 @@ def export_surface(
     chosen, settings, out = FORMATS[format_], settings or Settings(), Path(out)
     for name, value in settings.given().items():
         if name not in chosen.takes:
-            takers = ", ".join(other for other, one in FORMATS.items() if name in one.takes)
+            takers = ", ".join(other for other, candidate in FORMATS.items() if name in candidate.takes)
             raise InputError(
                 f"--{name.replace('_', '-')}", value=value, allowed=f"nothing with format {format_}",
                 remedy=f"It is for {takers}.",

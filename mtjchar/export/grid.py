@@ -8,14 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import RegularGridInterpolator
 
-from mtjchar.study import Direction
+from mtjchar.arrays import FloatArray
+from mtjchar.cells import Direction
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = [
+    "DECADES",
+    "FINEST",
+    "LOWEST_LOG",
+    "PINS",
+    "QUANTITIES",
+    "RELATIVE",
+    "Grid",
+    "coarsest",
+    "grids",
+    "identifier",
+    "limits_in_words",
+]
 
 QUANTITIES = ("log10_ber", "energy", "redundant_energy")
 """What is tabulated: log10 of the write error rate, and energies in pJ."""
@@ -32,7 +44,7 @@ PINS = ("amplitude", "duration", *QUANTITIES)
 LOWEST_LOG = math.log10(VERIFIED_RATE)
 """Lowest log10 of an error rate that the modules give; it means "below 1e-18"."""
 
-UNITS_SAID = [
+_UNITS_IN_WORDS = [
     "amplitude: V; duration: 1 V is 1 ns; log10_ber: 1 V is one decade of the write error rate;",
     "energy, redundant_energy: 1 V is 1 pJ, of a switching and of a redundant write.",
     f"log10_ber is not lower than {LOWEST_LOG:g}, which then means 'below {VERIFIED_RATE:g}', "
@@ -82,9 +94,9 @@ def coarsest(surface: WriteSurface) -> list[Grid]:
     """Sample the surface on the coarsest grid that keeps to `DECADES` and `RELATIVE`, for each direction."""
     finest = grids(surface, FINEST)
     for parts in (1, 2, 4):
-        found = grids(surface, parts)
-        if all(_close(coarse, fine) for coarse, fine in zip(found, finest, strict=True)):
-            return found
+        sampled = grids(surface, parts)
+        if all(_close(coarse, fine) for coarse, fine in zip(sampled, finest, strict=True)):
+            return sampled
     return finest
 
 
@@ -105,10 +117,10 @@ def _close(coarse: Grid, fine: Grid) -> bool:
     return True
 
 
-def said_of(grid: Grid) -> list[str]:
+def limits_in_words(grid: Grid) -> list[str]:
     """Units of the pins and limits of the grid, in words."""
     limits = grid.amplitudes[0], grid.amplitudes[-1], grid.durations[0], grid.durations[-1]
-    return [line.format(*limits) for line in UNITS_SAID]
+    return [line.format(*limits) for line in _UNITS_IN_WORDS]
 
 
 def identifier(out: Path) -> str:

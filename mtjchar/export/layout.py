@@ -21,6 +21,21 @@ import xarray as xr
 from mtjchar.errors import InputError
 from mtjchar.surfaces import WriteSurface, schema
 
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "Description",
+    "check_description",
+    "decode",
+    "describe",
+    "encode",
+    "from_table",
+    "rebuild",
+    "to_table",
+    "unit_of",
+    "with_unit",
+]
+
 FORMAT = "mtjchar surface"
 FORMAT_VERSION = 1
 
@@ -72,7 +87,7 @@ def describe(dataset: xr.Dataset) -> Description:
     }
 
 
-def check_description(found: Any, thing: str) -> Description:
+def check_description(description: Any, thing: str) -> Description:
     """Return a description that `rebuild` can work with.
 
     Raises
@@ -80,12 +95,12 @@ def check_description(found: Any, thing: str) -> Description:
     InputError
         If it is none, or of another version of the layout.
     """
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise InputError(thing, value=found, allowed=f"a description with format {FORMAT!r}")
-    if found.get("format_version") != FORMAT_VERSION:
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise InputError(thing, value=description, allowed=f"a description with format {FORMAT!r}")
+    if description.get("format_version") != FORMAT_VERSION:
         raise InputError(
             f"{thing}: format_version",
-            value=found.get("format_version"),
+            value=description.get("format_version"),
             allowed=str(FORMAT_VERSION),
             remedy="Read it with the version of mtjchar that wrote it, or export the surface again.",
         )
@@ -100,19 +115,19 @@ def check_description(found: Any, thing: str) -> Description:
         ),
     }
     for key, kind in keys[""]:
-        _expect(found, key, kind, thing)
-    for name, variable in found["variables"].items():
-        _expect(found["variables"], name, dict, f"{thing}: variables")
+        _expect(description, key, kind, thing)
+    for name, variable in description["variables"].items():
+        _expect(description["variables"], name, dict, f"{thing}: variables")
         for key, kind in keys["variables."]:
             _expect(variable, key, kind, f"{thing}: variables.{name}")
-        unknown = set(variable["dims"]) - set(found["dimensions"])
+        unknown = set(variable["dims"]) - set(description["dimensions"])
         if unknown:
             raise InputError(
                 f"{thing}: variables.{name}.dims",
                 value=variable["dims"],
                 allowed="dimensions that are listed",
             )
-    return found
+    return description
 
 
 def rebuild(description: Description, values: Callable[[str], npt.NDArray[Any]], thing: str) -> WriteSurface:
@@ -194,7 +209,9 @@ def from_table(table: pd.DataFrame, description: Description, thing: str) -> Wri
     """
     sizes = description["dimensions"]
     variables = description["variables"]
-    rows: list[str] = next((one["dims"] for one in variables.values() if one["name"] == "ber"), [])
+    rows: list[str] = next(
+        (variable["dims"] for variable in variables.values() if variable["name"] == "ber"), []
+    )
     shape = tuple(sizes[dim] for dim in rows)
     if len(table) != math.prod(shape):
         raise InputError(f"{thing}: rows", value=len(table), allowed=f"{math.prod(shape)}, one a pulse")

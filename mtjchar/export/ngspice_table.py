@@ -9,25 +9,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtjchar.export.files import Files, text
-from mtjchar.export.grid import FINEST, LOWEST_LOG, PINS, QUANTITIES, Grid, grids, identifier, said_of
+from mtjchar.export.grid import FINEST, LOWEST_LOG, PINS, QUANTITIES, Grid, grids, identifier, limits_in_words
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
-from mtjchar.surfaces import WriteSurface, tails
+from mtjchar.surfaces import WriteSurface
+
+__all__ = ["ngspice_table"]
 
 
 def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
     """Write a file with one subcircuit for each direction and, beside it, their tables."""
-    found = grids(surface, FINEST)
+    sampled = grids(surface, FINEST)
     name = identifier(out)
     title = [
         "Write error rate and energy of an STT-MRAM cell for ngspice, by mtjchar",
-        *said_of(found[0]),
-        *tails.summary(surface),
+        *limits_in_words(sampled[0]),
+        *surface.extrapolation_in_words(),
         "ngspice looks for the tables in the directory it runs in, or in the one NGSPICE_INPUT_DIR names.",
     ]
     lines = comment(surface, title, "*")
     files: Files = {}
-    for grid in found:
+    for grid in sampled:
         stem = f"{name}_{grid.direction}"
         lines += ["", *_subcircuit(stem, grid)]
         for quantity in QUANTITIES:

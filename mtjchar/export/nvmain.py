@@ -14,6 +14,8 @@ from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import comment
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["CLOCK", "nvmain"]
+
 CLOCK = 400e6
 """Hz, assumed: as in NVMain's STT-RAM example."""
 
@@ -23,15 +25,15 @@ _ROUNDING = 1e-9  # of a cycle: 5 ns at 400 MHz are two cycles, not three
 
 def nvmain(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Write configuration lines for NVMain: one pulse for both directions, as its write pulse is one."""
-    found = pulse(surface, "both", settings)
+    point = pulse(surface, "both", settings)
     # NVMain reads the clock as a whole number of MHz and the cycles must be of the clock it reads.
     megahertz = max(round(1e-6 * (settings.clock or CLOCK)), 1)
-    cycles = math.ceil(1e6 * megahertz * found.duration_s - _ROUNDING)
+    cycles = math.ceil(1e6 * megahertz * point.duration_s - _ROUNDING)
     bits = _BUS_WIDTH * _BURST * _RATE
     title = [
         "STT-MRAM writes for NVMain, by mtjchar; put these lines into a configuration of NVMain",
-        f"one pulse for both directions: {found.amplitude_V:.6g} V, {1e9 * found.duration_s:.6g} ns, "
-        f"write error rate of the worse direction {found.rate.in_words()}",
+        f"one pulse for both directions: {point.amplitude_V:.6g} V, {1e9 * point.duration_s:.6g} ns, "
+        f"write error rate of the worse direction {point.rate.in_words()}",
         "tWP: cycles of CLK (MHz), rounded up. Ewrpb: nJ a bit, mean of the switching and the redundant",
         f"writes of both directions. Ewr: nJ, the {bits} bits of a burst (BusWidth x tBURST x RATE).",
         "Eset and Ereset would be added to Ewr, hence 0. Energies are those at the cell's lines, drivers",
@@ -44,8 +46,8 @@ def nvmain(surface: WriteSurface, out: Path, settings: Settings) -> Files:
         "tBURST": _BURST,
         "tWP": cycles,
         "EnergyModel": "energy",
-        "Ewr": f"{1e9 * bits * found.energy_J:.6g}",
-        "Ewrpb": f"{1e9 * found.energy_J:.6g}",
+        "Ewr": f"{1e9 * bits * point.energy_J:.6g}",
+        "Ewrpb": f"{1e9 * point.energy_J:.6g}",
         "Eset": 0,
         "Ereset": 0,
     }

@@ -11,32 +11,34 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mtjchar.export.cell import MIN_SENSE_VOLTAGE, READ_VOLTAGE, Cell, Write, cell
+from mtjchar.export.cell import MIN_SENSE_VOLTAGE, READ_VOLTAGE, Cell, Write, describe_cell
 from mtjchar.export.files import Files, text
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["nvmexplorer", "nvsim"]
+
 
 def nvsim(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Write a ``.cell`` file for NVSim at one operating point."""
-    found = cell(surface, settings)
-    title = ["STT-MRAM cell for NVSim, by mtjchar", *_operating_point(found), *found.assumptions]
+    cell = describe_cell(surface, settings)
+    title = ["STT-MRAM cell for NVSim, by mtjchar", *_operating_point(cell), *cell.assumptions]
     # NVSim skips lines that do not start with one of its keys, but hangs on an empty first line.
-    lines = [*comment(surface, title, "//"), *_cell_lines(found)]
+    lines = [*comment(surface, title, "//"), *_cell_lines(cell)]
     return {out: text(lines)}
 
 
 def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Write a configuration for NVMExplorer with one custom STT cell at one operating point."""
-    found = cell(surface, settings)
+    cell = describe_cell(surface, settings)
     # NVMExplorer makes names of files and of commands from it.
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", out.stem).lstrip("-.") or "cell"
     document = {
         "experiment": {
             "exp_name": name,
             "cell_type": ["STT"],
-            "process_node": round(1e9 * found.feature_size),
+            "process_node": round(1e9 * cell.feature_size),
             "opt_target": ["ReadEDP"],
             "capacity": [1],
             "bits_per_cell": [1],
@@ -46,69 +48,70 @@ def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
             "output_path": "./output",
             "custom_cells": "True",
         },
-        "custom_cells": [_custom_cell(found, name)],
+        "custom_cells": [_custom_cell(cell, name)],
         "provenance": {
-            "operating_point": _operating_point(found),
-            "assumptions": found.assumptions,
+            "operating_point": _operating_point(cell),
+            "assumptions": cell.assumptions,
             **{str(name): str(value) for name, value in surface.dataset.attrs.items()},
         },
     }
     return {out: text([json.dumps(document, indent=2)])}
 
 
-def _operating_point(found: Cell) -> list[str]:
+def _operating_point(cell: Cell) -> list[str]:
     return [
-        f"{name}: {one.amplitude:.6g} V, {1e9 * one.duration:.6g} ns, write error rate {one.rate.in_words()}"
-        for name, one in (("SET", found.set), ("RESET", found.reset))
+        f"{name}: {write.amplitude:.6g} V, {1e9 * write.duration:.6g} ns, "
+        f"write error rate {write.rate.in_words()}"
+        for name, write in (("SET", cell.set), ("RESET", cell.reset))
     ]
 
 
-def _cell_lines(found: Cell) -> list[str]:
+def _cell_lines(cell: Cell) -> list[str]:
     return [
         "-MemCellType: MRAM",
-        f"-CellArea (F^2): {found.area:.6g}",
-        f"-CellAspectRatio: {found.aspect_ratio:.6g}",
-        f"-ResistanceOn (ohm): {found.resistance_on:.6g}",
-        f"-ResistanceOff (ohm): {found.resistance_off:.6g}",
+        f"-CellArea (F^2): {cell.area:.6g}",
+        f"-CellAspectRatio: {cell.aspect_ratio:.6g}",
+        f"-ResistanceOn (ohm): {cell.resistance_on:.6g}",
+        f"-ResistanceOff (ohm): {cell.resistance_off:.6g}",
         "-ReadMode: current",
         f"-ReadVoltage (V): {READ_VOLTAGE:.6g}",
         f"-MinSenseVoltage (mV): {1e3 * MIN_SENSE_VOLTAGE:.6g}",
-        f"-ReadPower (uW): {1e6 * found.read_power:.6g}",
-        *_write_lines("Reset", found.reset),
-        *_write_lines("Set", found.set),
+        f"-ReadPower (uW): {1e6 * cell.read_power:.6g}",
+        *_write_lines("Reset", cell.reset),
+        *_write_lines("Set", cell.set),
         "-AccessType: CMOS",  # before the width, which NVSim takes only from a CMOS cell
-        f"-AccessCMOSWidth (F): {found.access_width:.6g}",
-        f"-VoltageDropAccessDevice (V): {found.access_drop:.6g}",
+        f"-AccessCMOSWidth (F): {cell.access_width:.6g}",
+        f"-VoltageDropAccessDevice (V): {cell.access_drop:.6g}",
     ]
 
 
-def _write_lines(name: str, one: Write) -> list[str]:
+def _write_lines(name: str, write: Write) -> list[str]:
     return [
         f"-{name}Mode: current",
-        f"-{name}Current (uA): {1e6 * one.current:.6g}",
-        f"-{name}Pulse (ns): {1e9 * one.duration:.6g}",
-        f"-{name}Energy (pJ): {1e12 * one.energy:.6g}",
+        f"-{name}Current (uA): {1e6 * write.current:.6g}",
+        f"-{name}Pulse (ns): {1e9 * write.duration:.6g}",
+        f"-{name}Energy (pJ): {1e12 * write.energy:.6g}",
     ]
 
 
-def _custom_cell(found: Cell, name: str) -> dict[str, Any]:
+def _custom_cell(cell: Cell, name: str) -> dict[str, Any]:
     custom: dict[str, Any] = {
         "cell_type": "STT",
         "name": name,
-        "cell_size_F2": found.area,
-        "access_CMOS_width": found.access_width,
-        "r_on": found.resistance_on,
-        "r_off": found.resistance_off,
+        "cell_size_F2": cell.area,
+        "access_CMOS_width": cell.access_width,
+        "r_on": cell.resistance_on,
+        "r_off": cell.resistance_off,
         "read_mode": "current",
         "read_voltage": READ_VOLTAGE,
         "min_sense_voltage": 1e3 * MIN_SENSE_VOLTAGE,
-        "read_power": 1e6 * found.read_power,
+        "read_power": 1e6 * cell.read_power,
     }
-    for prefix, one in (("reset", found.reset), ("set", found.set)):
+    for prefix, write in (("reset", cell.reset), ("set", cell.set)):
         custom |= {
             f"{prefix}_mode": "current",
-            f"{prefix}_current": 1e6 * one.current,
-            f"{prefix}_pulse": 1e9 * one.duration,
-            f"{prefix}_energy": 1e12 * one.energy,
+            f"{prefix}_current": 1e6 * write.current,
+            f"{prefix}_pulse": 1e9 * write.duration,
+            f"{prefix}_energy": 1e12 * write.energy,
         }
     return custom

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
 
 from mtjchar.errors import InputError
-from mtjchar.study import DIRECTIONS, Direction
 from mtjchar.surfaces import CheapestPulse, WriteSurface, pulse_at
+from mtjchar.surfaces.grid import Target
+
+__all__ = ["OPERATING_POINT", "Settings", "pulse"]
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,16 @@ OPERATING_POINT = frozenset({"ber", "amplitude", "duration"})
 """Settings that choose an operating point."""
 
 
-def pulse(surface: WriteSurface, direction: Direction | Literal["both"], settings: Settings) -> CheapestPulse:
+def pulse(surface: WriteSurface, direction: Target, settings: Settings) -> CheapestPulse:
     """Find the pulse of the operating point: the cheapest for an error rate, or the one that was given.
 
     Parameters
     ----------
     surface : WriteSurface
         With both directions.
-    direction : {"p_to_ap", "ap_to_p", "both"}
-        With ``both`` one pulse for both directions, see `WriteSurface.cheapest_pulse`.
+    direction : str
+        One of `surface.directions`, or ``both``: one pulse for both directions, see
+        `WriteSurface.cheapest_pulse`.
     settings : Settings
         ``ber``, with ``amplitude`` or ``duration`` where that one is fixed; or ``amplitude`` and
         ``duration`` without ``ber``.
@@ -75,11 +77,12 @@ def pulse(surface: WriteSurface, direction: Direction | Literal["both"], setting
     UnreachableError
         If no pulse of the surface reaches the error rate.
     """
-    if set(surface.directions) != set(DIRECTIONS):
+    directions = surface.kind.directions
+    if set(surface.directions) != set(directions):
         raise InputError(
             "directions of the surface",
             value=", ".join(surface.directions),
-            allowed="p_to_ap and ap_to_p",
+            allowed=" and ".join(directions),
             remedy="Sweep both directions: the format has a value for each.",
         )
     ber, amplitude, duration = settings.ber, settings.amplitude, settings.duration

@@ -10,6 +10,8 @@ from mtjchar.study import Study
 from mtjchar.study.load import read_written
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["check_version", "comment", "study_of"]
+
 _LONGEST = 1000  # characters of a comment; NVSim holds a line in 5000 bytes
 _SERIES = re.compile(r"(\d+)\.(\d+)")
 
@@ -27,10 +29,10 @@ def comment(surface: WriteSurface, title: list[str], mark: str) -> list[str]:
     """
     attributes = dict(surface.dataset.attrs)
     study = str(attributes.pop("study", ""))
-    said = [*title, "", *(f"{name}: {value}" for name, value in attributes.items())]
+    texts = [*title, "", *(f"{name}: {value}" for name, value in attributes.items())]
     if study:
-        said += ["", "study:", *study.splitlines()]
-    return [f"{mark} {line}".rstrip() for text in said for line in _lines(text)]
+        texts += ["", "study:", *study.splitlines()]
+    return [f"{mark} {line}".rstrip() for text in texts for line in _lines(text)]
 
 
 def _lines(text: str) -> list[str]:
@@ -39,7 +41,7 @@ def _lines(text: str) -> list[str]:
     for line in text.splitlines() or [""]:
         shown = printable(line)
         pieces = [shown[start : start + _LONGEST] for start in range(0, len(shown), _LONGEST)] or [""]
-        lines += [f"{one[:-1]}\\x5c" if one.endswith("\\") else one for one in pieces]
+        lines += [f"{piece[:-1]}\\x5c" if piece.endswith("\\") else piece for piece in pieces]
     return lines
 
 
@@ -83,7 +85,7 @@ def check_version(surface: WriteSurface) -> None:
 
 
 def _series(text: str) -> tuple[str, ...]:
-    found = _SERIES.match(text)
-    if found is None:
+    series = _SERIES.match(text)
+    if series is None:
         return (text,)
-    return found.groups() if found[1] == "0" else (found[1],)
+    return series.groups() if series[1] == "0" else (series[1],)

@@ -30,6 +30,8 @@ from mtjchar.export.layout import (
 from mtjchar.export.operating_point import Settings
 from mtjchar.surfaces import WriteSurface
 
+__all__ = ["csv", "json_", "load_surface", "netcdf", "npz", "parquet"]
+
 _PARQUET_KEY = b"mtjchar"
 _NPZ_KEY = "description"
 _DATATYPES = {"f": "double", "i": "integer", "u": "integer", "b": "boolean"}
@@ -43,7 +45,7 @@ def csv(surface: WriteSurface, out: Path, _: Settings) -> Files:
             "name": column,
             "titles": column,
             "datatype": _DATATYPES.get(table[column].dtype.kind, "string"),
-            "dc:description": _said_of(column, description),
+            "dc:description": _column_in_words(column, description),
         }
         for column in table.columns.astype(str)
     ]
@@ -143,7 +145,9 @@ def _read_csv(path: Path) -> WriteSurface:
     notes = metadata.get("notes") if isinstance(metadata, dict) else None
     description = check_description(notes[0] if isinstance(notes, list) and notes else None, str(beside))
     types = {
-        column: one["dtype"] for one in description["variables"].values() for column in one.get("columns", ())
+        column: variable["dtype"]
+        for variable in description["variables"].values()
+        for column in variable.get("columns", ())
     }
     # NumPy reads every number back exactly; pandas' fast way is off by a rounding.
     cells = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -198,11 +202,11 @@ def _metadata_file(path: Path) -> Path:
     return path.with_name(f"{path.name}-metadata.json")
 
 
-def _said_of(column: str, description: Description) -> str:
+def _column_in_words(column: str, description: Description) -> str:
     for variable in description["variables"].values():
         if column in variable.get("columns", ()):
-            said = variable["attributes"].get("long_name", variable["name"])
-            return str(said) if variable["unit"] == "1" else f"{said}, {variable['unit']}"
+            name = variable["attributes"].get("long_name", variable["name"])
+            return str(name) if variable["unit"] == "1" else f"{name}, {variable['unit']}"
     return column
 
 

@@ -20,28 +20,30 @@ from mtjchar.export.grid import (
     coarsest,
     grids,
     identifier,
-    said_of,
+    limits_in_words,
 )
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
-from mtjchar.surfaces import WriteSurface, tails
+from mtjchar.surfaces import WriteSurface
+
+__all__ = ["self_contained", "with_tables"]
 
 _VARIABLES = {"log10_ber": "p", "energy": "e", "redundant_energy": "r"}
 
 
 def self_contained(surface: WriteSurface, out: Path, _: Settings) -> Files:
     """Write one file, with bilinear interpolation in the analog block."""
-    found = coarsest(surface)  # compilers take seconds for a thousand cells
-    return {out: text(_file(surface, found, identifier(out), _search))}
+    sampled = coarsest(surface)  # compilers take seconds for a thousand cells
+    return {out: text(_file(surface, sampled, identifier(out), _search))}
 
 
 def with_tables(surface: WriteSurface, out: Path, _: Settings) -> Files:
     """Write the module and, beside it, one table for each direction and quantity."""
-    found = grids(surface, FINEST)
+    sampled = grids(surface, FINEST)
     name = identifier(out)
     tables = {
         (grid.direction, quantity): f"{name}_{grid.direction}_{quantity}.tbl"
-        for grid in found
+        for grid in sampled
         for quantity in QUANTITIES
     }
 
@@ -53,22 +55,22 @@ def with_tables(surface: WriteSurface, out: Path, _: Settings) -> Files:
 
     files: Files = {
         out.with_name(tables[grid.direction, quantity]): text(_table(grid, quantity))
-        for grid in found
+        for grid in sampled
         for quantity in QUANTITIES
     }
-    return {**files, out: text(_file(surface, found, name, look_up))}
+    return {**files, out: text(_file(surface, sampled, name, look_up))}
 
 
 def _file(
-    surface: WriteSurface, found: list[Grid], name: str, analog: Callable[[Grid], list[str]]
+    surface: WriteSurface, sampled: list[Grid], name: str, analog: Callable[[Grid], list[str]]
 ) -> list[str]:
     title = [
         "Write error rate and energy of an STT-MRAM cell, by mtjchar",
-        *said_of(found[0]),
-        *tails.summary(surface),
+        *limits_in_words(sampled[0]),
+        *surface.extrapolation_in_words(),
     ]
     lines = [*comment(surface, title, "//"), "", '`include "disciplines.vams"']
-    for grid in found:
+    for grid in sampled:
         lines += ["", *_module(f"{name}_{grid.direction}", grid, analog(grid))]
     return lines
 

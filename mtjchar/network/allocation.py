@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
-from mtjchar.network.ledger import FloatArray
-from mtjchar.study import DIRECTIONS
-from mtjchar.surfaces.pulses import shortest_durations
-from mtjchar.surfaces.surface import WriteSurface, refined
+from mtjchar.surfaces.grid import SurfaceGrid, refined
+from mtjchar.surfaces.search import shortest_durations
+
+__all__ = ["HIGHEST_RATE", "Demand", "Pilot", "PulseTable", "Pulses", "allocate"]
 
 HIGHEST_RATE = 0.5
 """Highest error rate of a pulse that is chosen. A bit that fails more often than not remains what it was: its
@@ -106,13 +106,13 @@ class PulseTable(NamedTuple):
     redundant_energy_J: FloatArray
 
     @classmethod
-    def of(cls, surface: WriteSurface) -> PulseTable:
+    def of(cls, surface: SurfaceGrid) -> PulseTable:
         """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`."""
         rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
         levels = refined(surface.amplitudes)
         shape = (2, _RATES, len(levels))
         duration, switching, redundant = (np.full(shape, np.inf) for _ in range(3))
-        for d, direction in enumerate(DIRECTIONS):
+        for d, direction in enumerate(surface.bit_directions):
             duration[d] = shortest_durations(surface, direction, levels, rates)
             there = np.isfinite(duration[d])
             pulses = direction, np.broadcast_to(levels, there.shape)[there], duration[d][there]
@@ -176,10 +176,10 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
             remedy="Sweep a larger grid.",
         )
 
-    def chosen(log_price: float) -> NDArray[np.intp]:
+    def chosen(log_price: float) -> IndexArray:
         return np.asarray(np.argmin(cost + 10.0**log_price * error, axis=-1))
 
-    def within(choice: NDArray[np.intp]) -> bool:
+    def within(choice: IndexArray) -> bool:
         return bool(np.take_along_axis(error, choice[:, None], axis=-1).sum() <= limit)
 
     # Between a price at which errors do not matter and one at which energy does not.

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.networks import FloatT, cross_entropy
+
+__all__ = ["BinarizedPerceptron", "Signs"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class BinarizedPerceptron:
         return self._sums(parameters, images)[-1]
 
     def loss_and_gradient(
-        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: NDArray[np.int64]
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
     ) -> tuple[float, NDArray[FloatT]]:
         """Compute the mean softmax cross-entropy and an estimate of its gradient, see `Network`.
 

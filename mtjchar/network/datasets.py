@@ -21,8 +21,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError, MissingToolError
 from mtjchar.files import MOST_DATA, is_folder, read_bytes
+
+__all__ = ["Dataset", "load_dataset"]
 
 _PACKAGE_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 _UNSIGNED_BYTE = 0x08
@@ -54,9 +57,9 @@ class Dataset:
 
     name: str
     train_images: NDArray[np.float32]
-    train_labels: NDArray[np.int64]
+    train_labels: IntArray
     test_images: NDArray[np.float32]
-    test_labels: NDArray[np.int64]
+    test_labels: IntArray
     image_shape: tuple[int, int]
     classes: int
 

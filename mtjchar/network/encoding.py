@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 
 from mtjchar.errors import InputError
 
+__all__ = ["CODES", "Code", "FixedPoint", "Words", "check_words"]
+
 Words = NDArray[np.unsignedinteger[Any]]
 """Words of up to 8 or up to 16 bits, one in each element, in the low bits."""
 

@@ -14,6 +14,8 @@ from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.trainer import TrainingPlan
 
+__all__ = ["InferenceResult", "program"]
+
 
 @dataclass(frozen=True)
 class InferenceResult:

@@ -12,9 +12,12 @@ from typing import Annotated, NamedTuple, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes, storing, write_bytes
-from mtjchar.network.ledger import FloatArray, WriteLedger
+from mtjchar.network.ledger import WriteLedger
+
+__all__ = ["Outcome", "add", "load"]
 
 
 class Outcome(NamedTuple):
@@ -78,13 +81,13 @@ def load(path: Path) -> dict[str, Outcome]:
         path, "trainings", allowed=allowed, remedy="Remove it, or give another directory.", most=MOST_DATA
     )
     lines = content.splitlines(keepends=True)
-    found: dict[str, Outcome] = {}
+    outcomes: dict[str, Outcome] = {}
     whole = []
     for line in lines:
         # The last line may have been cut by a kill: what follows would become a part of it.
         with contextlib.suppress(ValidationError):
-            one = _Line.model_validate_json(line)
-            found[one.key] = one.outcome()
+            entry = _Line.model_validate_json(line)
+            outcomes[entry.key] = entry.outcome()
             whole.append(line.rstrip(b"\r\n") + b"\n")
     if len(lines) > 1 and not whole:
         raise InputError(
@@ -92,7 +95,7 @@ def load(path: Path) -> dict[str, Outcome]:
         )
     if b"".join(whole) != content:
         write_bytes(path, b"".join(whole))
-    return found
+    return outcomes
 
 
 def add(path: Path, key: str, outcome: Outcome) -> None:

@@ -1,12 +1,12 @@
 """What writes do to bits and what they cost: conditions of a write, and the account of many.
 
-A bit 0 is a junction in P, a bit 1 one in AP. Writing 1 over 0 switches in direction ``p_to_ap``,
-writing 0 over 1 in direction ``ap_to_p``. A bit that already is what is written cannot fail; where it is
-driven it costs the redundant energy of the direction it is driven in: 1 over 1 counts as ``p_to_ap``,
-0 over 0 as ``ap_to_p``.
+A cell is written in two directions, those of its kind in `mtjchar.cells.CellKind.directions`: the first
+writes 1 over 0, the second 0 over 1. A bit that already is what is written cannot fail; where it is driven it
+costs the redundant energy of the direction it is driven in: 1 over 1 counts as the first, 0 over 0 as the
+second.
 
 Arrays here have the bit planes along the last axis but one, plane k being the bit of value 2**k in a word,
-and the directions along the last, ``p_to_ap`` first.
+and the directions along the last, the one that writes 1 first.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+__all__ = ["PerDirection", "WriteConditions", "WriteLedger"]
 
 
 class PerDirection(NamedTuple):
@@ -30,14 +30,14 @@ class PerDirection(NamedTuple):
 
     Attributes
     ----------
-    p_to_ap : float
-        For writing AP, bit 1.
-    ap_to_p : float
-        For writing P, bit 0.
+    to_one : float
+        For writing bit 1.
+    to_zero : float
+        For writing bit 0.
     """
 
-    p_to_ap: float
-    ap_to_p: float
+    to_one: float
+    to_zero: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mtjchar.arrays import IntArray
+
+__all__ = ["DENSE", "random_places"]
 
 DENSE = 0.15
 """Rate from which on a draw for each place is as fast as one for each place that is drawn."""
 
 
-def random_places(count: int, rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray:
     """Draw places out of `count`, each with the same probability and independently of all others.
 
     At low rates the gaps between the drawn places are drawn instead, which are geometric: the time goes
@@ -59,5 +62,5 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> NDArray[
         places.cumsum(out=places)
         last = int(places[-1])
         parts.append(places)
-    found = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return found[: found.searchsorted(count)]
+    drawn = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return drawn[: drawn.searchsorted(count)]

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtjchar.arrays import BoolArray, FloatArray, IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
-from mtjchar.network.ledger import FloatArray, IntArray, WriteConditions, WriteLedger
+from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.masks import DENSE, random_places
 from mtjchar.network.planes import PlaneCounter, count_ones
+
+__all__ = ["ApproximateMemory", "draw_devices"]
 
 # From this error rate on it is faster to pick out the words that change first, where a quarter of all do.
 _FREQUENT = 0.015
@@ -175,7 +178,7 @@ class _Failures:
     def __init__(self, place: IntArray, kind: NDArray[np.uint8], rate: FloatArray) -> None:
         self.place, self.kind, self.rate = place, kind, rate
 
-    def chosen(self, which: NDArray[np.bool_]) -> _Failures:
+    def chosen(self, which: BoolArray) -> _Failures:
         index = np.flatnonzero(which)
         return _Failures(self.place.take(index), self.kind.take(index), self.rate.take(index))
 

@@ -11,7 +11,10 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
+
+__all__ = ["ConvolutionalNetwork", "FloatT", "Network", "Perceptron", "cross_entropy"]
 
 FloatT = TypeVar("FloatT", bound=np.floating[Any])
 
@@ -37,7 +40,7 @@ class Network(Protocol):
         """
 
     def loss_and_gradient(
-        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: NDArray[np.int64]
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
     ) -> tuple[float, NDArray[FloatT]]:
         """Compute the mean softmax cross-entropy and its gradient, by backpropagation.
 
@@ -123,7 +126,7 @@ class Perceptron:
         return self._activations(parameters, images)[-1]
 
     def loss_and_gradient(
-        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: NDArray[np.int64]
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
     ) -> tuple[float, NDArray[FloatT]]:
         """Compute the mean softmax cross-entropy and its gradient, see `Network`."""
         activations = self._activations(parameters, images)
@@ -222,7 +225,7 @@ class ConvolutionalNetwork:
         return np.concatenate(parts)
 
     def loss_and_gradient(
-        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: NDArray[np.int64]
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
     ) -> tuple[float, NDArray[FloatT]]:
         """Compute the mean softmax cross-entropy and its gradient, see `Network`."""
         convolved, features, scores = self._forward(parameters, images)
@@ -334,7 +337,7 @@ def _unpooled(delta: NDArray[FloatT], before: NDArray[FloatT], pooled: NDArray[F
     return derivative
 
 
-def cross_entropy(scores: NDArray[FloatT], labels: NDArray[np.int64]) -> tuple[float, NDArray[FloatT]]:
+def cross_entropy(scores: NDArray[FloatT], labels: IntArray) -> tuple[float, NDArray[FloatT]]:
     """Compute the mean softmax cross-entropy and its derivative with respect to the scores.
 
     Parameters

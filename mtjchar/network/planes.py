@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtjchar.arrays import IntArray
 from mtjchar.network.encoding import Words
-from mtjchar.network.ledger import IntArray
+
+__all__ = ["PlaneCounter", "count_ones"]
 
 
 class PlaneCounter:
@@ -48,8 +50,8 @@ class PlaneCounter:
     def counts(self) -> IntArray:
         """Give the numbers of ones, shape (bits,), lowest plane first."""
         total = np.zeros(self._bits, dtype=np.int64)
-        for level, (one, other) in enumerate(zip(self._sums, self._waiting, strict=True)):
-            for words in (one, other):
+        for level, (summed, waiting) in enumerate(zip(self._sums, self._waiting, strict=True)):
+            for words in (summed, waiting):
                 if words is not None:
                     total += count_ones(words, self._bits) << level
         return total

@@ -12,6 +12,8 @@ from mtjchar.errors import InputError
 from mtjchar.files import read_text
 from mtjchar.network.tradeoff import BASELINE
 
+__all__ = ["read_tradeoff"]
+
 _WORDS = ("lever", "code")
 _NUMBERS = {
     "bits": (1.0, np.inf), "ber": (0.0, 1.0), "amplitude_V": (0.0, np.inf), "duration_s": (0.0, np.inf),

@@ -15,18 +15,37 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from mtjchar.arrays import FloatArray
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.allocation import Demand, Pulses, PulseTable, allocate
 from mtjchar.network.encoding import Code
 from mtjchar.network.kept import Outcome
-from mtjchar.network.ledger import FloatArray, PerDirection, WriteConditions, WriteLedger
+from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Trainings
-from mtjchar.study import DIRECTIONS
+from mtjchar.statistics import mean_half_width
 from mtjchar.surfaces import DeviceRates, WriteSurface
-from mtjchar.surfaces.surface import RELIABLE
+from mtjchar.surfaces.grid import RELIABLE
+
+__all__ = [
+    "BASELINE",
+    "LARGEST_LOSS",
+    "LEVERS",
+    "MAIN_LEVERS",
+    "RATES",
+    "READ_ENERGY",
+    "SEARCH_STEPS",
+    "Lever",
+    "PulseChoice",
+    "Tradeoff",
+    "baseline_in_words",
+    "best",
+    "one_line",
+    "tradeoff",
+    "write_conditions",
+]
 
 RATES = (3e-2, 0.1, 0.3)
 """Error rates that every lever is tried at, before the search between them."""
@@ -307,7 +326,7 @@ def _one_pulse(amplitude: float, duration: float) -> Pulses:
 def _carried(surface: WriteSurface, pulses: Pulses) -> tuple[float, bool]:
     """Fewest effective devices that carry an error rate, and whether any rate is extrapolated."""
     effective, extrapolated = [], []
-    for k, direction in enumerate(DIRECTIONS):
+    for k, direction in enumerate(surface.bit_directions):
         at = pulses.amplitude_V[:, k], pulses.duration_s[:, k]
         effective.append(surface.effective_devices(direction, *at))
         extrapolated.append(surface.is_extrapolated(direction, *at))
@@ -330,8 +349,8 @@ def write_conditions(
 
     def each(value: Callable[..., NDArray[Any]], **options: bool) -> FloatArray:
         columns = [
-            value(one, pulses.amplitude_V[:, k], pulses.duration_s[:, k], **options)
-            for k, one in enumerate(PerDirection._fields)
+            value(direction, pulses.amplitude_V[:, k], pulses.duration_s[:, k], **options)
+            for k, direction in enumerate(surface.bit_directions)
         ]
         return np.stack(columns, axis=-1)
 
@@ -355,12 +374,12 @@ class _Measured(NamedTuple):
     def drops(self) -> FloatArray:
         """Loss of each seed, points."""
         pairs = zip(self.error_free, self.outcomes, strict=True)
-        return np.array([100.0 * (free.test_accuracy - one.test_accuracy) for free, one in pairs])
+        return np.array([100.0 * (free.test_accuracy - outcome.test_accuracy) for free, outcome in pairs])
 
     @property
     def energies(self) -> FloatArray:
         """Programming energy of each seed, J."""
-        return np.array([one.ledger.energy_J(self.setting.conditions) for one in self.outcomes])
+        return np.array([outcome.ledger.energy_J(self.setting.conditions) for outcome in self.outcomes])
 
     @property
     def holds(self) -> bool:
@@ -379,8 +398,8 @@ class _Experiment:
     def settings(self, name: str, rates: Iterable[float]) -> list[_Setting]:
         """Give the lever's settings at these rates, without those that are known already or out of reach."""
         demand = self._demand(LEVERS[name].code)
-        known = {one.setting.ber for one in self._of(name)}
-        found = []
+        known = {measured.setting.ber for measured in self._of(name)}
+        settings = []
         for rate in rates:
             try:
                 setting = self._memory.setting(name, rate, demand, self._table)
@@ -388,15 +407,15 @@ class _Experiment:
                 continue
             if setting.ber not in known:
                 known.add(setting.ber)
-                found.append(setting)
-        return found
+                settings.append(setting)
+        return settings
 
     def between(self, name: str) -> list[_Setting]:
         """Give the lever's setting in the middle between the last that holds and the first that does not."""
         rows = self._of(name)
         if not rows:
             return []
-        first_bad = next((k for k, one in enumerate(rows) if not one.holds), len(rows))
+        first_bad = next((k for k, measured in enumerate(rows) if not measured.holds), len(rows))
         low = rows[first_bad - 1].setting.ber if first_bad else 0.1 * rows[0].setting.ber
         high = rows[first_bad].setting.ber if first_bad < len(rows) else 1.0
         return self.settings(name, [float(np.sqrt(low * high))])
@@ -406,7 +425,7 @@ class _Experiment:
         seeds = range(first_seed, first_seed + self._seeds)
         wanted: list[tuple[Code, WriteConditions]] = [
             ("twos_complement", _error_free()),
-            *((one.code, one.conditions) for one in settings),
+            *((setting.code, setting.conditions) for setting in settings),
         ]
         jobs = [self._job(code, conditions, seed) for code, conditions in wanted for seed in seeds]
         done = self._trainings.outcomes(jobs)
@@ -418,24 +437,29 @@ class _Experiment:
 
     def confirm(self, levers: Sequence[str], baseline: _Setting) -> None:
         """Train the best setting of each lever with fresh seeds; where it does not hold, a lower one."""
-        candidates = {name: [one.setting for one in self._of(name) if one.holds] for name in levers}
+        candidates = {
+            name: [measured.setting for measured in self._of(name) if measured.holds] for name in levers
+        }
         candidates[BASELINE] = [baseline]
         while any(candidates.values()):
             tried = [settings.pop() for settings in candidates.values() if settings]
             self.measure(tried, self._seeds)
-            for one in self._measured[-len(tried) :]:
-                name = one.setting.lever
-                if one.holds:
+            for measured in self._measured[-len(tried) :]:
+                name = measured.setting.lever
+                if measured.holds:
                     candidates[name] = []
                 elif not candidates[name] and name != BASELINE:
-                    candidates[name] = self.settings(name, [float(np.sqrt(0.1) * one.setting.ber)])
+                    candidates[name] = self.settings(name, [float(np.sqrt(0.1) * measured.setting.ber)])
 
     def results(self, levers: Sequence[str]) -> Tradeoff:
         """Put the tables together."""
-        rows = [one for name in (BASELINE, *levers) for one in self._of(name, confirmed=None)]
-        against = {one.confirmed: one.energies for one in rows if one.setting.lever == BASELINE}
-        table = [_row(one, self._plan.bits, against[one.confirmed]) for one in rows]
-        ledger = [line for one in rows for line in _ledger_rows(one, self._plan.bits)]
+        rows = [measured for name in (BASELINE, *levers) for measured in self._of(name, confirmed=None)]
+        against = {
+            measured.confirmed: measured.energies for measured in rows if measured.setting.lever == BASELINE
+        }
+        table = [_row(measured, self._plan.bits, against[measured.confirmed]) for measured in rows]
+        directions = self._memory.surface.bit_directions
+        ledger = [line for measured in rows for line in _ledger_rows(measured, self._plan.bits, directions)]
         tables = Tradeoff(pd.DataFrame(table), pd.DataFrame(ledger))
         if self._plan.binarized:
             for each in tables:
@@ -444,9 +468,9 @@ class _Experiment:
 
     def _of(self, name: str, confirmed: bool | None = False) -> list[_Measured]:
         """Give what was measured of a lever, in the order of the rates."""
-        rows = [one for one in self._measured if one.setting.lever == name]
-        rows = [one for one in rows if confirmed is None or one.confirmed == confirmed]
-        return sorted(rows, key=lambda one: (one.confirmed, one.setting.ber))
+        rows = [measured for measured in self._measured if measured.setting.lever == name]
+        rows = [measured for measured in rows if confirmed is None or measured.confirmed == confirmed]
+        return sorted(rows, key=lambda measured: (measured.confirmed, measured.setting.ber))
 
     def _demand(self, code: Code) -> Demand:
         """Observe an error-free training, with a seed that no other has."""
@@ -471,11 +495,11 @@ def _error_free() -> WriteConditions:
     return WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 
-def _row(one: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
-    setting, energies = one.setting, one.energies
-    accuracy = np.array([outcome.test_accuracy for outcome in one.outcomes])
+def _row(measured: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
+    setting, energies = measured.setting, measured.energies
+    accuracy = np.array([outcome.test_accuracy for outcome in measured.outcomes])
     saved = 1.0 - energies / baseline
-    parts = [outcome.ledger.energy_by_cause_J(setting.conditions) for outcome in one.outcomes]
+    parts = [outcome.ledger.energy_by_cause_J(setting.conditions) for outcome in measured.outcomes]
     return {
         "lever": setting.lever,
         "code": setting.code,
@@ -489,22 +513,22 @@ def _row(one: _Measured, bits: int, baseline: FloatArray) -> dict[str, object]:
         "retry_energy_J": np.mean([part["retries"].sum() for part in parts]),
         "read_energy_J": np.mean([part["reads"].sum() for part in parts]),
         "energy_saved_fraction": 1.0 - energies.mean() / baseline.mean(),
-        "energy_saved_ci95": _half_width(saved),
+        "energy_saved_ci95": mean_half_width(saved),
         "accuracy_mean": accuracy.mean(),
-        "accuracy_ci95": _half_width(accuracy),
-        "accuracy_drop_points": one.drops.mean(),
-        "accuracy_drop_ci95": _half_width(one.drops),
-        "seeds": len(one.outcomes),
-        "confirmed": one.confirmed,
+        "accuracy_ci95": mean_half_width(accuracy),
+        "accuracy_drop_points": measured.drops.mean(),
+        "accuracy_drop_ci95": mean_half_width(measured.drops),
+        "seeds": len(measured.outcomes),
+        "confirmed": measured.confirmed,
         "effective_devices": setting.effective_devices,
         "extrapolated": setting.extrapolated,
     }
 
 
-def _ledger_rows(one: _Measured, bits: int) -> list[dict[str, object]]:
+def _ledger_rows(measured: _Measured, bits: int, directions: Sequence[Direction]) -> list[dict[str, object]]:
     """Mean account of a training by bit plane and direction."""
-    setting, conditions = one.setting, one.setting.conditions
-    ledgers = [outcome.ledger for outcome in one.outcomes]
+    setting, conditions = measured.setting, measured.setting.conditions
+    ledgers = [outcome.ledger for outcome in measured.outcomes]
     counts = {name: _mean(ledgers, name) for name in ("switching", "redundant", "retried", "failed")}
     counts["driven_redundant"] = counts["redundant"] * (not conditions.read_before_write)
     counts["reads"] = np.mean([ledger.reads(conditions) for ledger in ledgers], axis=0)
@@ -519,19 +543,14 @@ def _ledger_rows(one: _Measured, bits: int) -> list[dict[str, object]]:
     }
     return [
         {
-            "lever": setting.lever, "code": setting.code, "row_ber": setting.ber, "confirmed": one.confirmed,
-            "bit": plane, "direction": direction,
+            "lever": setting.lever, "code": setting.code, "row_ber": setting.ber,
+            "confirmed": measured.confirmed, "bit": plane, "direction": direction,
             **{name: values[plane, k] for name, values in columns.items()},
         }
         for plane in range(bits)
-        for k, direction in enumerate(PerDirection._fields)
+        for k, direction in enumerate(directions)
     ]  # fmt: skip
 
 
 def _mean(ledgers: list[WriteLedger], name: str) -> FloatArray:
     return np.asarray(np.mean([getattr(ledger, name) for ledger in ledgers], axis=0))
-
-
-def _half_width(values: FloatArray) -> float:
-    """Half the width of the 95 % interval of a mean."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))

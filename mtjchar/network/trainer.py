@@ -18,6 +18,8 @@ from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.networks import ConvolutionalNetwork, Network, Perceptron
 
+__all__ = ["NETWORKS", "PLANS", "ROUNDINGS", "Rounding", "TrainingPlan", "TrainingResult", "train"]
+
 NETWORKS = ("perceptron", "convolutional", "binarized")
 
 Rounding = Literal["stochastic", "nearest"]

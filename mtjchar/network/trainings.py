@@ -21,6 +21,8 @@ from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.trainer import TrainingPlan, train
 from mtjchar.sweep.pool import LocalPool
 
+__all__ = ["Job", "Trainings"]
+
 # Higher by 1 whenever the same seed comes to draw something else: older trainings are no pairs of newer ones.
 _DRAWS = 2
 

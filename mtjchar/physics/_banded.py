@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from mtjchar.arrays import BoolArray, FloatArray
 
 # The elimination in blocks costs nearly the same for any few systems; measured on 170 points LAPACK is faster
 # up to some 180.

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics._macrospin import Macrospin, field_diagonal, thermal_diffusion
 from mtjchar.physics.anisotropy import GAMMA
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 Waveform = float | Callable[[float], float]
 
 # Heun's scheme amplifies a precession by phi per step by 1 + phi^4/8: as if the damping were smaller by
@@ -49,7 +48,7 @@ class Plan(NamedTuple):
     asked: float
     current: FloatArray
     anisotropy: FloatArray
-    recorded: IntArray
+    recorded: IndexArray
 
     @classmethod
     def make(

@@ -11,13 +11,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import constants
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import GAMMA
 
-FloatArray = npt.NDArray[np.float64]
 Vector = tuple[float, float, float]
 
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import constants, special
 
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray
 
 GAMMA = 1.760859e11
 """Gyromagnetic ratio of the electron, rad/(s T)."""

@@ -19,10 +19,8 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _LOWEST_STABILITY = 20.0
 _LOWEST_BARRIER = 6.0

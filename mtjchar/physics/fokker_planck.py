@@ -32,12 +32,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import comb, roots_laguerre
 
+from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics._banded import Factors, factorize, transposed
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 STABILITY_RANGE = (5.0, 250.0)
@@ -179,7 +177,7 @@ def at_constant_overdrive(
     return result[row, column].reshape(shape)
 
 
-def of_some(function: FunctionOfZ, chosen: BoolArray | IntArray, devices: int) -> FunctionOfZ:
+def of_some(function: FunctionOfZ, chosen: BoolArray | IndexArray, devices: int) -> FunctionOfZ:
     """Restrict a function of z of all devices to those chosen."""
 
     def own(z: FloatArray) -> FloatArray:
@@ -518,7 +516,7 @@ class _March(NamedTuple):
 
     moments: FloatArray  # (steps, stages, fields, devices), means over the density after the rise
     logarithms: FloatArray  # (steps + 1, devices), of the error rate at the ends of the steps
-    last: IntArray  # (devices,), the last step
+    last: IndexArray  # (devices,), the last step
 
 
 def _march(

@@ -49,6 +49,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial.polynomial import polyval
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics._ensembles import (
     Ensemble,
@@ -59,8 +60,6 @@ from mtjchar.physics._ensembles import (
     step_limit,
 )
 from mtjchar.physics._macrospin import Macrospin, energy, equilibrium
-
-FloatArray = npt.NDArray[np.float64]
 
 __all__ = [
     "LoadedTrajectory",

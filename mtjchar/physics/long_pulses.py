@@ -30,12 +30,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.integrate import cumulative_simpson
 
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics import fokker_planck, rare_switching
 from mtjchar.physics.fokker_planck import Decay, FunctionOfZ, Stage, WriteStatistics, of_some
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 

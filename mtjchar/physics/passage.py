@@ -18,10 +18,9 @@ import numpy.typing as npt
 from scipy.integrate import trapezoid
 from scipy.interpolate import PchipInterpolator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import LONGEST, OVERDRIVE_LIMIT, STABILITY_RANGE, write_error_rate
-
-FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 6001
 _DURATIONS = 1200  # over six decades

@@ -28,10 +28,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.physics.fokker_planck import FunctionOfZ, of_some
 
-IntArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 Array = TypeVar("Array", FloatArray, ComplexArray)
 
@@ -50,7 +49,7 @@ def switching_probability(
     overdrive: FunctionOfZ,
     stability: FloatArray,
     field: FloatArray,
-    device: IntArray,
+    device: IndexArray,
     reduced_time: FloatArray,
 ) -> FloatArray:
     """Probability that a pulse switches, 1 - write error rate.
@@ -110,8 +109,8 @@ def _extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
 
 
 def _batches(
-    overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray, used: IntArray
-) -> Iterator[tuple[IntArray, tuple[_Chain, _Chain]]]:
+    overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray, used: IndexArray
+) -> Iterator[tuple[IndexArray, tuple[_Chain, _Chain]]]:
     """Devices that need about as many cells, and their chains of coarse and of fine cells."""
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
     drive = overdrive(probe) - field
@@ -162,7 +161,7 @@ class _Chain(NamedTuple):
         weight = volume * above * np.exp(-delta * (1.0 - middle) * (1.0 + middle + 2.0 * field))
         return cls(up, down, _switched(z[::2], sine[::2], delta, field), weight / weight.sum(axis=0))
 
-    def switching(self, tau: FloatArray, device: IntArray) -> FloatArray:
+    def switching(self, tau: FloatArray, device: IndexArray) -> FloatArray:
         """Probability that each of some pulses switches, with cells of this size."""
         path, share, estimate = self._path(tau, device)
         with np.errstate(over="ignore", invalid="ignore"):  # see below
@@ -177,7 +176,7 @@ class _Chain(NamedTuple):
         # the sum has terms far larger than it.
         return np.where((chance > 0.01 * estimate) & (chance < 1.5 * estimate), chance, estimate)
 
-    def _path(self, tau: FloatArray, device: IntArray) -> tuple[ComplexArray, ComplexArray, FloatArray]:
+    def _path(self, tau: FloatArray, device: IndexArray) -> tuple[ComplexArray, ComplexArray, FloatArray]:
         """Points s of the contour of each pulse, what p counts for there, and the saddle's estimate."""
         # Steepest descent [3] from the saddle, the least value of exp(s tau) p for s on the real axis: there
         # the sum has no cancellation. Along ln s, first in wide steps, then in narrow ones.
@@ -204,7 +203,7 @@ class _Chain(NamedTuple):
         estimate = np.exp(scaled + values[:, 2]) * width / np.sqrt(2.0 * np.pi)
         return path, along * np.exp(path * tau[:, None]), estimate
 
-    def _log_transform(self, x: FloatArray, device: IntArray) -> FloatArray:
+    def _log_transform(self, x: FloatArray, device: IndexArray) -> FloatArray:
         return np.log(np.maximum(self.transform(np.exp(x), np.exp(-x), device), LEAST))
 
     def escape(self) -> FloatArray:
@@ -214,7 +213,7 @@ class _Chain(NamedTuple):
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # where it never leaves
             return np.asarray(unit.transform(zero, zero, np.arange(len(zero)))[:, 0])
 
-    def transform(self, s: Array, edge: Array, device: IntArray) -> Array:
+    def transform(self, s: Array, edge: Array, device: IndexArray) -> Array:
         """Mean over the density before the pulse of p in (1), with p = edge at the far side.
 
         `s` and `edge` have the shape (pulses, points of the contour); `device` is that of each pulse.

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import NdBSpline, make_interp_spline
 
+from mtjchar.arrays import FloatArray
 from mtjchar.physics.fokker_planck import at_constant_overdrive, write_error_rate
 from mtjchar.physics.long_pulses import decay_rate, log_exponent
-
-FloatArray = npt.NDArray[np.float64]
 
 OVERDRIVE = (-0.5, 20.0)
 STABILITY = (10.0, 250.0)

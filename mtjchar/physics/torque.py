@@ -26,12 +26,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import constants
 
+from mtjchar.arrays import FloatArray
 from mtjchar.physics import tunneling
-
-FloatArray = npt.NDArray[np.float64]
 
 TorqueLaw = Literal["voltage", "current"]
 """What the spin-transfer torque goes with."""

@@ -11,9 +11,8 @@ References
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray
 
 _ROUNDS = 6  # of Newton's iteration: the voltage is then exact to rounding
 

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray, IndexArray
+
 Vector = tuple[float, float, float]
 
 _ANGLES = 361  # of the polar angle: barriers are good to 2e-5 of the stability
@@ -132,7 +133,7 @@ def _azimuth(along: FloatArray, across: FloatArray, shape: FloatArray) -> tuple[
     return np.asarray(np.sin(high), np.float64), np.asarray(np.cos(high), np.float64)
 
 
-def _vertex(energy: FloatArray, row: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+def _vertex(energy: FloatArray, row: IndexArray) -> tuple[FloatArray, FloatArray]:
     """Polar angle and energy at the vertex of the parabola through a row and its neighbours."""
     step, device = np.pi / (_ANGLES - 1), np.arange(energy.shape[1])
     # Beyond a pole the energy goes on at another azimuth; there the extremum is the pole itself.

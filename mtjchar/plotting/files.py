@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from mtjchar.errors import printable
 from mtjchar.files import make_folder, write_bytes
 
+__all__ = ["plain", "save"]
+
 _DPI = 150
 # The same figure is the same file: no date, and names of the parts that do not change.
 _METADATA: dict[str, dict[str, str | None]] = {".png": {}, ".svg": {"Date": None}}

@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from scipy import stats
 
 from mtjchar.arrays import FloatArray
-from mtjchar.plotting.surfaces import TITLES
+from mtjchar.cells.stt.kind import SttCell
 from mtjchar.stackfit import StackFit
 from mtjchar.stackfit.problem import threshold_errors
 from mtjchar.study import DIRECTIONS
@@ -255,7 +255,7 @@ def _panels(points: pd.DataFrame) -> tuple[Figure, dict[tuple[str, float, str], 
                 continue
             lower.sharex(upper)
             upper.tick_params(labelbottom=False)
-            title = TITLES[direction] if own["stated"].any() else "direction not stated"
+            title = SttCell.titles[direction] if own["stated"].any() else "direction not stated"
             upper.set_title(f"{title}, {kelvin:g} K" if len(settings) > 1 else title)
             panels[drive, kelvin, str(direction)] = (upper, lower)
     return figure, panels

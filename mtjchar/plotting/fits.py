@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mtjchar.cells.stt.kind import SttCell
 from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.fit_curves import (
     LINES,
@@ -19,7 +20,6 @@ from mtjchar.plotting.fit_curves import (
     switching_figure,
     thresholds_figure,
 )
-from mtjchar.plotting.surfaces import TITLES
 from mtjchar.stackfit import StackFit, information_map
 from mtjchar.study import DIRECTIONS
 
@@ -147,7 +147,7 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
         )  # fmt: skip
         own = points[points["direction"] == direction] if "direction" in points else points
         axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
-        axes.set(xscale="log", yscale="log", xlabel="duration (ns)", title=TITLES[direction])
+        axes.set(xscale="log", yscale="log", xlabel="duration (ns)", title=SttCell.titles[direction])
     row[0].set_ylabel(label)
     kelvin = table["temperature_K"].iloc[0]
     figure.colorbar(

@@ -9,16 +9,16 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from mtjchar.arrays import FloatArray
 from mtjchar.plotting.files import plain, save
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.compare import Comparison, energy_curves
-from mtjchar.surfaces.pulses import knob_table, targets
-from mtjchar.surfaces.surface import RELIABLE, FloatArray
+from mtjchar.surfaces.grid import RELIABLE, directions_of, targets
+from mtjchar.surfaces.levers import lever_table
 
-TITLES = {"p_to_ap": "P → AP", "ap_to_p": "AP → P", "both": "one pulse for both"}
-"""Directions as figures and tables name them."""
+__all__ = ["LOWEST_RATE", "comparison_figure", "surface_figures"]
 
-_KNOBS = {
+_LEVERS = {
     "duration": "duration, at the nominal amplitude",
     "amplitude": "amplitude, at the reliable duration",
     "both": "best of both",
@@ -31,17 +31,17 @@ LOWEST_RATE = 1e-15
 
 
 def surface_figures(
-    surface: WriteSurface, folder: str | Path, knobs: pd.DataFrame | None = None
+    surface: WriteSurface, folder: str | Path, levers: pd.DataFrame | None = None
 ) -> list[Path]:
-    """Draw maps of error rate and energy, the error rate along each axis, and the comparison of the knobs.
+    """Draw maps of error rate and energy, the error rate along each axis, and the comparison of the levers.
 
     Parameters
     ----------
     surface : WriteSurface
     folder : str or Path
         Where the figures go; made if missing.
-    knobs : DataFrame, optional
-        As `mtjchar.surfaces.pulses.knob_table` returns it; worked out if not given.
+    levers : DataFrame, optional
+        As `mtjchar.surfaces.levers.lever_table` returns it; worked out if not given.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def surface_figures(
     }
     if surface.knows_energy:
         figures["energy_map"] = _maps(surface, "energy")
-        figures["knobs"] = _knobs(surface, knob_table(surface) if knobs is None else knobs)
+        figures["knobs"] = _levers(surface, lever_table(surface) if levers is None else levers)
     return [path for name, figure in figures.items() for path in save(figure, Path(folder), name)]
 
 
@@ -74,8 +74,8 @@ def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
         A PNG and an SVG.
     """
     surfaces, curves = comparison.surfaces, energy_curves(comparison)
-    columns = targets(next(iter(surfaces.values())))
-    amplitude = next(iter(surfaces.values())).nominal_amplitude
+    first = next(iter(surfaces.values()))
+    columns, amplitude = targets(first), first.nominal_amplitude
     figure = Figure(figsize=(4.2 * len(columns), 7.4), layout="constrained")
     grid = figure.subplots(2, len(columns), sharex="row", sharey="row", squeeze=False)
     for (upper, lower), target in zip(grid.T, columns, strict=True):
@@ -88,7 +88,7 @@ def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
             xscale="log",
             yscale="log",
             ylim=(LOWEST_RATE, 2.0),
-            title=TITLES[target],
+            title=first.title(target),
             xlabel="duration (ns)",
         )
         upper.xaxis.set_major_formatter("{x:g}")
@@ -137,7 +137,7 @@ def _maps(surface: WriteSurface, quantity: str) -> Figure:
                 hatches=["////"],
             )
             figure.supxlabel(_EXTRAPOLATED.format("hatched"), fontsize=8)
-        axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=TITLES[direction])
+        axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=surface.title(direction))
         figure.colorbar(mesh, ax=axes, label=label)
     return figure
 
@@ -171,7 +171,7 @@ def _curves(surface: WriteSurface, against: str) -> Figure:
             ylim=(LOWEST_RATE, 2.0),
             xscale="log" if by_duration else "linear",
             xlabel="duration (ns)" if by_duration else "amplitude (V)",
-            title=TITLES[direction],
+            title=surface.title(direction),
         )
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
@@ -179,13 +179,13 @@ def _curves(surface: WriteSurface, against: str) -> Figure:
     return figure
 
 
-def _knobs(surface: WriteSurface, table: pd.DataFrame) -> Figure:
+def _levers(surface: WriteSurface, table: pd.DataFrame) -> Figure:
     columns = targets(surface)
     figure = Figure(figsize=(4.2 * len(columns), 3.9), layout="constrained")
     row = figure.subplots(1, len(columns), squeeze=False)[0]
     for axes, target in zip(row, columns, strict=True):
         of_target = table[table["direction"] == target]
-        for (lever, label), style in zip(_KNOBS.items(), ("-", "-", "--"), strict=True):
+        for (lever, label), style in zip(_LEVERS.items(), ("-", "-", "--"), strict=True):
             rows = of_target[of_target["lever"] == lever]
             # Against the pulse's own rate: where the grid ends a line ends too.
             axes.plot(rows["pulse_ber"], 1e12 * rows["energy_J"], style, label=label)
@@ -195,7 +195,7 @@ def _knobs(surface: WriteSurface, table: pd.DataFrame) -> Figure:
         axes.plot(
             reliable["pulse_ber"], 1e12 * reliable["energy_J"], "ko", markersize=4, label="reliable pulse"
         )
-        axes.set(xscale="log", xlabel="write error rate of the pulse", title=TITLES[target])
+        axes.set(xscale="log", xlabel="write error rate of the pulse", title=surface.title(target))
         axes.set(ylim=(0.0, None), ylabel=_ENERGIES.get(target, _ENERGY))
         axes.grid(alpha=0.3)
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
@@ -207,6 +207,5 @@ def _rate_curve(surface: WriteSurface, target: str, amplitude: float) -> tuple[F
     if not surface.amplitudes[0] <= amplitude <= surface.amplitudes[-1]:
         return np.empty(0), np.empty(0)
     duration = np.geomspace(surface.durations[0], surface.durations[-1], 300)
-    directions = [one for one in surface.directions if target in (one, "both")]
-    rates = np.stack([surface.ber(one, amplitude, duration) for one in directions])
+    rates = np.stack([surface.ber(each, amplitude, duration) for each in directions_of(surface, target)])
     return 1e9 * duration, rates.max(axis=0)

@@ -12,6 +12,8 @@ from matplotlib.ticker import PercentFormatter
 from mtjchar.network.tradeoff import BASELINE, baseline_in_words
 from mtjchar.plotting.files import save
 
+__all__ = ["tradeoff_figure"]
+
 _LARGEST_SHOWN = 5.0  # points lost; what lies below, and intervals that reach beyond, are in the table
 _TICKS = np.array([2, 3, 5, 10, 20, 30, 50, 100]) / 100.0
 

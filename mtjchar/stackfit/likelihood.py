@@ -16,10 +16,8 @@ from scipy import special, stats
 
 from mtjchar.arrays import FloatArray
 
-__all__ = ["TWO_SIDED_95", "Moments", "deviance_moments", "deviance_residuals", "tail_probability"]
+__all__ = ["Moments", "deviance_moments", "deviance_residuals", "tail_probability"]
 
-TWO_SIDED_95 = 1.959964
-"""Standard errors from a normal value to the ends of its 95 % interval."""
 
 _LEAST = 1e-300  # probability of switching: below, its logarithm is not a number
 _FEW = 10.0  # expected counts from which a deviance is distributed like chi-square

@@ -19,14 +19,14 @@ import numpy as np
 from scipy.optimize import brentq
 
 from mtjchar.arrays import FloatArray
-from mtjchar.stackfit.likelihood import TWO_SIDED_95
 from mtjchar.stackfit.minimize import Minimum, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction, derivatives
+from mtjchar.statistics import NORMAL_QUANTILE
 
 __all__ = ["ROOT_RISE", "Interval", "Profiles", "profile_intervals"]
 
-ROOT_RISE = TWO_SIDED_95
+ROOT_RISE = NORMAL_QUANTILE
 """Square root of the rise of the deviance at the ends of a 95 % interval."""
 
 _CLOSE = 0.01  # of the root of the rise, that a walk ends with

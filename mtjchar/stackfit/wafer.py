@@ -19,7 +19,7 @@ from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
-from mtjchar.stackfit.likelihood import TWO_SIDED_95
+from mtjchar.statistics import NORMAL_QUANTILE
 
 __all__ = ["IN_STACK", "WaferFit", "fit_wafer"]
 
@@ -160,7 +160,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
     relative = deviation / mean
     # Of a normal distribution; in the logarithm, so that the interval stays above 0.
     error = relative / np.sqrt(2.0 * (count - 1))
-    factor = np.exp(TWO_SIDED_95 * error / relative)
+    factor = np.exp(NORMAL_QUANTILE * error / relative)
     parameters = pd.DataFrame(
         {
             "mean": mean, "mean_error": deviation / np.sqrt(count), "relative": relative,
@@ -176,7 +176,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
 
 def _correlations(names: list[str], values: FloatArray) -> pd.DataFrame:
     rows = {}
-    reach = TWO_SIDED_95 / np.sqrt(len(values) - 3)
+    reach = NORMAL_QUANTILE / np.sqrt(len(values) - 3)
     for j, second in enumerate(names):
         for k, first in enumerate(names[:j]):
             r = float(np.corrcoef(values[:, k], values[:, j])[0, 1])

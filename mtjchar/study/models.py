@@ -173,11 +173,15 @@ class Study(Description):
 
     def _complete_directions(self) -> None:
         known, asked = self.kind.directions, self.sweep.directions
-        if not set(asked) <= set(known) or len(set(asked)) != len(asked):
+        none = not asked and "directions" in self.sweep.model_fields_set
+        if none or not set(asked) <= set(known) or len(set(asked)) != len(asked):
             raise inconsistent("sweep.directions", f"each direction once: {' or '.join(known)}")
-        if not asked:
+        self._fill_directions()
+
+    def _fill_directions(self) -> None:
+        if not self.sweep.directions:
             # The model is frozen, but not yet in anybody's hands.
-            sweep = self.sweep.model_copy(update={"directions": known})
+            sweep = self.sweep.model_copy(update={"directions": self.kind.directions})
             object.__setattr__(self, "sweep", sweep)
 
     @model_serializer(mode="wrap")
@@ -200,7 +204,9 @@ class Study(Description):
         own = {key: update.pop(key) for key in list(update) if key in type(self.tables).model_fields}
         if own:
             update["tables"] = self.tables.model_copy(update=own)
-        return super().model_copy(update=update, deep=deep)
+        copied = super().model_copy(update=update, deep=deep)
+        copied._fill_directions()
+        return copied
 
     @property
     def kind(self) -> CellKind[Any]:

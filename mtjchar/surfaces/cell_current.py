@@ -9,7 +9,22 @@ import lmfit
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from mtjchar.arrays import FloatArray
+
+__all__ = [
+    "ALL_FORMS",
+    "SATURATING",
+    "SATURATING_TUNNELLING",
+    "SIMPLE_FORMS",
+    "TUNNELLING",
+    "CurrentForm",
+    "FittedCurrent",
+    "ShapeParameter",
+    "add_shape",
+    "fit_current",
+    "prior_residuals",
+    "shape_of",
+]
 
 _ITERATIONS = 20
 
@@ -123,19 +138,22 @@ class FittedCurrent(NamedTuple):
 
 def add_shape(parameters: lmfit.Parameters, form: CurrentForm) -> None:
     """Append the parameters of a form to those of a fit."""
-    for one in form.parameters:
-        parameters.add(one.name, value=one.guess, min=one.least, max=one.most)
+    for parameter in form.parameters:
+        parameters.add(parameter.name, value=parameter.guess, min=parameter.least, max=parameter.most)
 
 
 def shape_of(parameters: lmfit.Parameters, form: CurrentForm) -> FloatArray:
     """Read the parameters of a form back."""
-    return np.array([parameters[one.name].value for one in form.parameters])
+    return np.array([parameters[parameter.name].value for parameter in form.parameters])
 
 
 def prior_residuals(shape: FloatArray, form: CurrentForm) -> FloatArray:
     """Distance from the guesses over their widths."""
     return np.array(
-        [(value - one.guess) / one.width for value, one in zip(shape, form.parameters, strict=True)]
+        [
+            (value - parameter.guess) / parameter.width
+            for value, parameter in zip(shape, form.parameters, strict=True)
+        ]
     )
 
 
@@ -166,8 +184,8 @@ def _fit_form(
 
     start = lmfit.Parameters()
     add_shape(start, form)
-    found = lmfit.minimize(residual, start, method="least_squares", calc_covar=False)
-    shape = shape_of(found.params, form)
+    fitted = lmfit.minimize(residual, start, method="least_squares", calc_covar=False)
+    shape = shape_of(fitted.params, form)
     left, factor = deviation(shape)
     count, free = len(current), len(shape) + 1
     penalty = 2.0 * free * count / (count - free - 1) if count > free + 1 else np.inf

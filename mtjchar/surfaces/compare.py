@@ -6,24 +6,20 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mtjchar.errors import InputError, printable
-from mtjchar.study import Direction
-from mtjchar.surfaces.estimate import weighted_quantiles
-from mtjchar.surfaces.pulses import OUT_OF_REACH, knobs, pulse_at, reached, targets
-from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, WriteSurface
+from mtjchar.statistics import weighted_quantiles
+from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, Target, directions_of, targets
+from mtjchar.surfaces.levers import OUT_OF_REACH, compare_levers, reached
+from mtjchar.surfaces.search import pulse_at
+from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
-_MEDIANS = {
-    "thermal_stability": "median_thermal_stability",
-    "critical_current_A": "median_critical_current_A",
-    "parallel_resistance_ohm": "median_parallel_resistance_ohm",
-}
-"""Columns of the device table whose medians are shown."""
+__all__ = ["Comparison", "compare", "energy_curves"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +41,8 @@ class Comparison:
         pulse for `ber` as `amplitude_V`, `duration_s`, `energy_J`, with its `effective_devices` and whether
         its rate is `extrapolated`; `reference_ber` (with `reference_effective_devices` and
         `reference_extrapolated`) and `reference_median_device_ber`, those of the population and of the median
-        device at the reference pulse; medians over the devices. NaN where out of reach or outside the
-        scenario's grid.
+        device at the reference pulse; medians over the devices of the columns that the kind of cell names
+        in `compared`. NaN where out of reach or outside the scenario's grid.
     """
 
     surfaces: dict[str, WriteSurface]
@@ -81,7 +77,7 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     rows = [
         {"direction": target, "scenario": name, "ber": ber}
         | _answers(surface, target, ber, reference)
-        | _medians(directories[name])
+        | _medians(directories[name], surface)
         for target in targets(first)
         for name, surface in surfaces.items()
     ]
@@ -104,10 +100,10 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `scenario`, and the columns of `mtjchar.surfaces.pulses.knobs` of its lever ``both``.
+        `scenario`, and the columns of `mtjchar.surfaces.compare_levers` of its lever ``both``.
     """
     tables = [
-        knobs(surface, target, levers=("both",)).assign(scenario=name)
+        compare_levers(surface, target, levers=("both",)).assign(scenario=name)
         for name, surface in comparison.surfaces.items()
         for target in targets(surface)
     ]
@@ -116,7 +112,7 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
 
 def _answers(
     surface: WriteSurface,
-    target: Direction | Literal["both"],
+    target: Target,
     ber: float,
     reference: CheapestPulse | None,
 ) -> dict[str, float | bool]:
@@ -133,8 +129,9 @@ def _answers(
         pulse = reference.amplitude_V, reference.duration_s
         try:
             there = pulse_at(surface, target, *pulse)
-            directions = surface.directions if target == "both" else (target,)
-            median = max(float(surface.device_ber(one, *pulse)) for one in directions)
+            median = max(
+                float(surface.device_ber(direction, *pulse)) for direction in directions_of(surface, target)
+            )
         except InputError:
             pass  # it was swept over other pulses, or counted without quantiles of devices
     return answers | {
@@ -145,12 +142,12 @@ def _answers(
     }
 
 
-def _medians(run: RunDirectory) -> dict[str, float]:
+def _medians(run: RunDirectory, surface: WriteSurface) -> dict[str, float]:
     devices = run.devices()
     weight = devices["weight"].to_numpy()
     return {
-        shown: float(weighted_quantiles(devices[name].to_numpy(), weight, (0.5,))[0])
-        for name, shown in _MEDIANS.items()
+        f"median_{name}": float(weighted_quantiles(devices[name].to_numpy(), weight, (0.5,))[0])
+        for name in surface.kind.compared
     }
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar import statistics
+from mtjchar.arrays import BoolArray
+from mtjchar.cells import KINDS, Direction, kind_with
 from mtjchar.errors import InputError
-from mtjchar.study import DIRECTIONS
-from mtjchar.surfaces import estimate
-from mtjchar.surfaces.population import COUNTED, QUANTILES, surface_dataset
+from mtjchar.surfaces.average import COUNTED, QUANTILES, surface_dataset
 from mtjchar.surfaces.surface import WriteSurface
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["surface_from_counts"]
 
 _REQUIRED = ("direction", "amplitude_V", "duration_s", "trials", "errors")
 _ENERGIES = {"energy": "energy_J", "redundant_energy": "redundant_energy_J"}
@@ -29,7 +30,7 @@ def surface_from_counts(
     Parameters
     ----------
     table : DataFrame
-        Columns ``direction`` (``p_to_ap`` or ``ap_to_p``), ``amplitude_V``, ``duration_s``, ``trials`` and
+        Columns ``direction`` (those of one kind of cell), ``amplitude_V``, ``duration_s``, ``trials`` and
         ``errors``; if known also ``energy_J`` and ``redundant_energy_J``, the mean energy of one write, NaN
         where it is not known. Several rows of one pulse, such as several devices, are pooled. Every pulse of
         the grid needs a row, in each direction that occurs.
@@ -62,7 +63,7 @@ def surface_from_counts(
     [0.009, 0.00299]
     """
     table = _checked(table)
-    directions = [one for one in DIRECTIONS if (table["direction"] == one).any()]
+    directions = _directions(table)
     amplitudes, durations = (np.unique(table[name]) for name in ("amplitude_V", "duration_s"))
     level = 0.5 * (amplitudes[0] + amplitudes[-1]) if nominal_amplitude is None else nominal_amplitude
     if not amplitudes[0] <= level <= amplitudes[-1]:
@@ -75,17 +76,31 @@ def surface_from_counts(
     estimates = [_pulse(_rows(groups, pulse), rng) for pulse in pulses]
     grid = (len(directions), len(amplitudes), len(durations))
     values = {
-        name: np.reshape([one[name] for one in estimates], (*grid, *np.shape(estimates[0][name])))
+        name: np.reshape([pulse[name] for pulse in estimates], (*grid, *np.shape(estimates[0][name])))
         for name in estimates[0]
     }
     attributes = {
         "seed": seed,
         "nominal_amplitude_V": float(level),
         "interval": "95 %, Clopper-Pearson of the pooled counts, united with a percentile bootstrap over the "
-        f"rows, {estimate.RESAMPLES} resamples",
+        f"rows, {statistics.RESAMPLES} resamples",
         "counts": COUNTED,
     }
     return WriteSurface(surface_dataset(directions, amplitudes, durations, values, attributes))
+
+
+def _directions(table: pd.DataFrame) -> list[Direction]:
+    """Directions of the table, in the order of their kind of cell."""
+    counted = table["direction"].unique().tolist()
+    kind = kind_with(counted)
+    if kind is None:
+        raise InputError(
+            "table of counts: direction",
+            value=", ".join(counted),
+            allowed="directions of one kind of cell: "
+            + ", or ".join(" and ".join(kind.directions) for kind in KINDS.values()),
+        )
+    return [direction for direction in kind.directions if direction in counted]
 
 
 def _rows(
@@ -105,19 +120,21 @@ def _pulse(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, npt.NDArra
     """Estimate everything about one pulse."""
     trials, errors = rows["trials"].to_numpy(dtype=np.float64), rows["errors"].to_numpy(dtype=np.float64)
     rate = errors / trials
-    pooled = estimate.clopper_pearson(errors.sum(), trials.sum())
-    lower, upper = estimate.bootstrap(rate, rng, trials) if len(rows) > 1 else (pooled.lower, pooled.upper)
+    pooled = statistics.clopper_pearson(errors.sum(), trials.sum())
+    lower, upper, effective = pooled.lower, pooled.upper, np.asarray(np.nan)
+    if len(rows) > 1:  # a single row may be one device or a whole array
+        lower, upper = statistics.bootstrap(rate, rng, trials)
+        effective = statistics.effective_number(rate, trials)
     energies = {
-        name: estimate.weighted_mean(rows[column].to_numpy(dtype=np.float64), trials)
+        name: statistics.weighted_mean(rows[column].to_numpy(dtype=np.float64), trials)
         for name, column in _ENERGIES.items()
     }
     return {
         "ber": pooled.rate,
         "ber_lower": np.minimum(lower, pooled.lower),
         "ber_upper": np.maximum(upper, pooled.upper),
-        "ber_quantile": estimate.weighted_quantiles(rate, trials, QUANTILES),
-        # A single row may be one device or a whole array.
-        "effective_devices": estimate.effective_number(rate, trials) if len(rows) > 1 else np.asarray(np.nan),
+        "ber_quantile": statistics.weighted_quantiles(rate, trials, QUANTILES),
+        "effective_devices": effective,
         "trials": np.asarray(trials.sum(), dtype=np.int64),
         "errors": np.asarray(errors.sum(), dtype=np.int64),
         **energies,
@@ -139,8 +156,9 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     )
     if not len(table):
         raise InputError("table of counts", value="no rows", allowed="a row for every pulse")
-    known = table["direction"].isin(DIRECTIONS).to_numpy()
-    _refuse(table, "direction", ~known, " or ".join(map(repr, DIRECTIONS)))
+    directions = [direction for kind in KINDS.values() for direction in kind.directions]
+    known = table["direction"].isin(directions).to_numpy()
+    _refuse(table, "direction", ~known, " or ".join(map(repr, directions)))
     numbers = {
         name: pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
         for name in (*_REQUIRED[1:], *_ENERGIES.values())
@@ -171,7 +189,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**numbers)
 
 
-def _refuse(table: pd.DataFrame, column: str, bad: npt.NDArray[np.bool_], allowed: str) -> None:
+def _refuse(table: pd.DataFrame, column: str, bad: BoolArray, allowed: str) -> None:
     """Refuse the first bad row by its number, counted from 0."""
     if not bad.any():
         return

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
+from mtjchar.arrays import FloatArray
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError
-from mtjchar.study import Direction
-from mtjchar.surfaces.estimate import weighted_mean
+from mtjchar.statistics import weighted_mean
+from mtjchar.surfaces.grid import SMALLEST_RATE
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
-FloatArray = npt.NDArray[np.float64]
-
-_FLOOR = 1e-300  # log10 of an error rate that underflowed
+__all__ = ["DeviceRates"]
 
 
 class DeviceRates:
@@ -34,7 +34,9 @@ class DeviceRates:
 
     def __init__(self, surface: WriteSurface, weight: FloatArray, rates: dict[Direction, FloatArray]) -> None:
         self.surface, self.weight = surface, weight
-        self._logs = {one: np.log10(np.maximum(values, _FLOOR)) for one, values in rates.items()}
+        self._logs = {
+            direction: np.log10(np.maximum(values, SMALLEST_RATE)) for direction, values in rates.items()
+        }
 
     @classmethod
     def load(cls, run: str | Path, surface: WriteSurface) -> DeviceRates:
@@ -49,18 +51,18 @@ class DeviceRates:
         samples, weight = directory.samples(), directory.devices()["weight"].to_numpy()
         grid = len(surface.amplitudes), len(surface.durations)
         rates = {}
-        for one in surface.directions:
-            values = samples.loc[samples["direction"] == one, "write_error_rate"].to_numpy()
+        for direction in surface.directions:
+            values = samples.loc[samples["direction"] == direction, "write_error_rate"].to_numpy()
             if len(values) != len(weight) * grid[0] * grid[1]:
                 raise InputError(
-                    f"samples of {one} in {directory.path}",
+                    f"samples of {direction} in {directory.path}",
                     value=len(values),
                     allowed=f"{len(weight) * grid[0] * grid[1]}, {len(weight)} devices on the surface's grid",
                     remedy="Run `mtjchar sweep` and `mtjchar surface` with this directory again.",
                 )
-            rates[one] = values.reshape(len(weight), *grid)
+            rates[direction] = values.reshape(len(weight), *grid)
         whole = np.all([np.isfinite(values).all(axis=(1, 2)) for values in rates.values()], axis=0)
-        return cls(surface, weight[whole], {one: values[whole] for one, values in rates.items()})
+        return cls(surface, weight[whole], {name: values[whole] for name, values in rates.items()})
 
     def rates(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> FloatArray:
         """Write error rate of each device.
@@ -70,7 +72,8 @@ class DeviceRates:
 
         Parameters
         ----------
-        direction : {"p_to_ap", "ap_to_p"}
+        direction : str
+            One of `surface.directions`.
         amplitude, duration : array_like
             V and s; they broadcast.
 
@@ -86,11 +89,11 @@ class DeviceRates:
         population = self.surface.ber(direction, amplitude, duration)
         level, time = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
         by_duration = PchipInterpolator(np.log(self.surface.durations), self._logs[direction], axis=2)
-        found = [
+        logs_of_pulses = [
             PchipInterpolator(self.surface.amplitudes, by_duration(np.log(t)), axis=1)(v)
             for v, t in zip(level.ravel(), time.ravel(), strict=True)
         ]
-        logs = np.reshape(found, (*level.shape, len(self.weight)))
+        logs = np.reshape(logs_of_pulses, (*level.shape, len(self.weight)))
         rates = np.minimum(10.0 ** np.moveaxis(logs, -1, 0), 1.0)
         # Where rates are cut at 1 the others make up for it.
         for _ in range(20):

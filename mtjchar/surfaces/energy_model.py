@@ -1,4 +1,4 @@
-"""Write energies of a compact model: the currents of the two states, and what the edges of the pulse take."""
+"""Write energies of a closed model: the currents of the two states, and what the edges of the pulse take."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import cumulative_simpson
 from scipy.interpolate import PchipInterpolator
 
+from mtjchar.arrays import FloatArray
 from mtjchar.surfaces.cell_current import fit_current
 from mtjchar.surfaces.rate_model import Load
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["EnergyFit", "LogRate", "extrapolation_error", "fit_energy", "fit_load"]
+
 LogRate = Callable[[FloatArray, FloatArray], FloatArray]
 
 _ENERGY_ERROR = 1e-3  # relative, of a mean time before the switching that is worked out on a grid
@@ -49,10 +50,12 @@ def fit_load(
     """Find the currents of the two states from energies over a grid, shape (amplitudes, durations)."""
     waiting = _waiting_on_grid(duration, ber)
     currents = np.empty((4, len(amplitude)))
-    for k, (level, mean, one, other) in enumerate(zip(amplitude, waiting, switching, redundant, strict=True)):
+    for k, (level, mean, of_switching, of_redundant) in enumerate(
+        zip(amplitude, waiting, switching, redundant, strict=True)
+    ):
         terms = np.stack([mean, duration - mean, np.ones_like(duration)], axis=1)
-        before, before_error = _slope(terms, one)
-        after, after_error = _slope(np.stack([duration, np.ones_like(duration)], axis=1), other)
+        before, before_error = _slope(terms, of_switching)
+        after, after_error = _slope(np.stack([duration, np.ones_like(duration)], axis=1), of_redundant)
         currents[:, k] = before / level, before_error / before, after / level, after_error / after
     currents[1::2] = np.hypot(currents[1::2], _FORM_ERROR)
     return Load(fit_current(amplitude, *currents[:2]), fit_current(amplitude, *currents[2:]))

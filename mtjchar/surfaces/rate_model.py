@@ -1,4 +1,4 @@
-"""Population error rate of a compact model: a nominal device, a current over amplitude, and two spreads."""
+"""Population error rate of a closed model: a nominal device, a current over amplitude, and two spreads."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import lmfit
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logsumexp
 
+from mtjchar.arrays import FloatArray
 from mtjchar.physics.rate_table import log_error_rate_on_load_line
 from mtjchar.physics.tunneling import voltage_at_current
 from mtjchar.surfaces.cell_current import (
@@ -20,7 +20,7 @@ from mtjchar.surfaces.cell_current import (
     prior_residuals,
 )
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["DEVICE", "SE_FLOOR", "Junction", "Load", "RateFit", "fit_rate", "log10_ber"]
 
 DEVICE = {
     "stability": "",
@@ -83,12 +83,12 @@ class RateFit(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the values."""
-        return (*DEVICE, *(one.name for one in self.form.parameters))
+        return (*DEVICE, *(parameter.name for parameter in self.form.parameters))
 
     @property
     def units(self) -> tuple[str, ...]:
         """Units of the values."""
-        return (*DEVICE.values(), *(one.unit for one in self.form.parameters))
+        return (*DEVICE.values(), *(parameter.unit for parameter in self.form.parameters))
 
     def log10_ber(self, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
         """Decimal logarithm of the error rate; amplitude (V) and duration (s) of one shape."""
@@ -204,7 +204,7 @@ def _fit_form(
     unit = np.array([1.0, 1.0, _NS, _NS, 1.0, 1.0] + [1.0] * len(form.parameters))
 
     def as_fit(parameters: lmfit.Parameters) -> RateFit:
-        values = np.array([one.value for one in parameters.values()]) * unit
+        values = np.array([parameter.value for parameter in parameters.values()]) * unit
         return RateFit(form, values, np.zeros((len(values), len(values))), load)
 
     def residual(parameters: lmfit.Parameters) -> FloatArray:
@@ -214,11 +214,11 @@ def _fit_form(
 
     start = _start(form, amplitude, duration)
     # Steps of the search in the natural size of each parameter.
-    scale = [10.0, 0.1, 0.3, 0.1, 0.02, 0.05] + [0.3 * one.width for one in form.parameters]
-    found = lmfit.minimize(
+    scale = [10.0, 0.1, 0.3, 0.1, 0.02, 0.05] + [0.3 * parameter.width for parameter in form.parameters]
+    fitted = lmfit.minimize(
         residual, start, method="least_squares", calc_covar=False, max_nfev=120, x_scale=scale
     )
-    return as_fit(found.params)
+    return as_fit(fitted.params)
 
 
 def _start(form: CurrentForm, amplitude: FloatArray, duration: FloatArray) -> lmfit.Parameters:
@@ -252,7 +252,7 @@ def _covariance(
     )
     jacobian = fit.gradient(amplitude, duration, 1e-4 * scale) * scale / total[:, None]
     prior = np.zeros(len(scale))
-    prior[len(DEVICE) :] = scale[len(DEVICE) :] / [one.width for one in fit.form.parameters]
+    prior[len(DEVICE) :] = scale[len(DEVICE) :] / [parameter.width for parameter in fit.form.parameters]
     inverse = np.linalg.pinv(jacobian.T @ jacobian + np.diag(prior**2), hermitian=True)
     common = inverse @ (jacobian.T @ (error / total))
     covariance = max(reduced, 1.0) * inverse + np.outer(common, common)

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from mtjchar.cells import KINDS, kind_with
 from mtjchar.errors import InputError
-from mtjchar.study import DIRECTIONS
+
+__all__ = ["check"]
 
 _PULSES = ("direction", "amplitude", "duration")
 _MOST_VALUES = 50_000_000
@@ -70,8 +72,8 @@ def check(dataset: xr.Dataset, thing: str, remedy: str = "") -> None:
                 raise refuse(name, "no such variable", f"a surface, with {name}")
             continue
         if dataset[name].dims != values.dims:
-            found = ", ".join(map(str, dataset[name].dims)) or "none"
-            raise refuse(f"dimensions of {name}", found, ", ".join(values.dims))
+            dims = ", ".join(map(str, dataset[name].dims)) or "none"
+            raise refuse(f"dimensions of {name}", dims, ", ".join(values.dims))
         if dataset[name].size > _MOST_VALUES:
             raise refuse(f"size of {name}", dataset[name].size, f"at most {_MOST_VALUES:,} values")
     _check_coordinates(dataset, refuse)
@@ -87,9 +89,10 @@ _Refuse = Callable[[str, object, str], InputError]
 
 def _check_coordinates(dataset: xr.Dataset, refuse: _Refuse) -> None:
     directions = dataset.get("direction")
-    found = [] if directions is None else directions.to_numpy().tolist()
-    if not found or len(set(map(str, found))) != len(found) or not set(found) <= set(DIRECTIONS):
-        raise refuse("direction", found, f"{' and '.join(DIRECTIONS)}, one or both, each once")
+    names = [] if directions is None else directions.to_numpy().tolist()
+    if not names or len(set(map(str, names))) != len(names) or kind_with(names) is None:
+        known = ", or ".join(" and ".join(kind.directions) for kind in KINDS.values())
+        raise refuse("direction", names, f"{known}, one or both, each once")
     for name, most in (("amplitude", np.inf), ("duration", np.inf), ("quantile", 1.0)):
         if name not in dataset.dims:
             continue

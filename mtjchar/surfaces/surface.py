@@ -4,83 +4,24 @@ from __future__ import annotations
 
 import functools
 import io
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
-from mtjchar.errors import InputError, MtjcharError, OutsideGridError
+from mtjchar.errors import InputError, MtjcharError
 from mtjchar.files import MOST_DATA, read_bytes, write_bytes
-from mtjchar.study import Direction
-from mtjchar.surfaces import schema, tails
+from mtjchar.surfaces import schema, search
+from mtjchar.surfaces.closed_model import SurfaceModel, fit_model
+from mtjchar.surfaces.grid import CheapestPulse, SurfaceGrid, Target, Vary
 
-if TYPE_CHECKING:
-    from mtjchar.surfaces.model import SurfaceModel
-
-FloatArray = npt.NDArray[np.float64]
-Vary = Literal["amplitude", "duration", "both"]
-
-RELIABLE = 1e-9
-"""Error rate of the pulse that others are compared with."""
-
-_REFINEMENT = 8
-_FLOOR = 1e-300  # log10 of an error rate that underflowed
+__all__ = ["WriteSurface"]
 
 
-class CheapestPulse(NamedTuple):
-    """A pulse, and what it does.
-
-    Parameters
-    ----------
-    amplitude_V, duration_s : float
-        The pulse.
-    ber : float
-        Error rate; for both directions the worse one.
-    energy_J : float
-        Mean energy of a write; for both directions over the switching and the redundant writes of both.
-    ber_lower, ber_upper : float
-        95 % interval of `ber`.
-    ber_slope_per_V, ber_slope_per_s : float
-        Slope of log10(`ber`), decades per V and decades per s.
-    bound : bool
-        Whether `ber_upper` is all that is known, see `WriteSurface.is_bound`.
-    effective_devices : float
-        Effective number of devices that carry `ber`, see `WriteSurface.effective_devices`.
-    extrapolated : bool
-        Whether too few devices carry `ber`, or it is below 1e-18.
-    """
-
-    amplitude_V: float
-    duration_s: float
-    ber: float
-    energy_J: float
-    ber_lower: float = math.nan
-    ber_upper: float = math.nan
-    ber_slope_per_V: float = math.nan
-    ber_slope_per_s: float = math.nan
-    bound: bool = False
-    effective_devices: float = math.nan
-    extrapolated: bool = False
-
-    @property
-    def rate(self) -> tails.StatedRate:
-        """The error rate with everything that has to be said of it."""
-        return tails.StatedRate(
-            self.ber, self.ber_lower, self.ber_upper, self.bound, self.effective_devices, self.extrapolated
-        )
-
-
-class WriteSurface:
+class WriteSurface(SurfaceGrid):
     """Write error rate and write energy over amplitude and duration, for each direction.
 
-    Between the grid points log10(BER) is interpolated by monotone cubics, along the duration and then
-    along the amplitude, onto a grid eight times finer, made monotone there, and linearly in between: the
-    error rate never rises with amplitude or duration. Energies likewise in log10, without the last step.
+    How it interpolates: `mtjchar.surfaces.grid.SurfaceGrid`.
 
     Parameters
     ----------
@@ -88,9 +29,6 @@ class WriteSurface:
         As ``surface.nc`` holds it: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``, ``energy`` (J)
         and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
     """
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self.dataset = dataset
 
     @classmethod
     def load(cls, path: str | Path) -> WriteSurface:
@@ -133,241 +71,19 @@ class WriteSurface:
         return bytes(self.dataset.to_netcdf(engine="h5netcdf"))
 
     @functools.cached_property
-    def directions(self) -> tuple[Direction, ...]:
-        """The directions that were swept."""
-        return tuple(self.dataset["direction"].to_numpy().tolist())
-
-    @functools.cached_property
-    def amplitudes(self) -> FloatArray:
-        """Amplitudes of the grid, V."""
-        return np.asarray(self.dataset["amplitude"].to_numpy(), dtype=np.float64)
-
-    @functools.cached_property
-    def durations(self) -> FloatArray:
-        """Durations of the grid, s."""
-        return np.asarray(self.dataset["duration"].to_numpy(), dtype=np.float64)
-
-    @property
-    def nominal_amplitude(self) -> float:
-        """Amplitude that comparisons start from, V."""
-        return float(self.dataset.attrs["nominal_amplitude_V"])
-
-    @property
-    def enough_devices(self) -> float:
-        """Effective devices that an interval needs; with fewer the error rate is extrapolated."""
-        return float(self.dataset.attrs.get(tails.ENOUGH, tails.ENOUGH_DEVICES))
-
-    @functools.cached_property
     def model(self) -> SurfaceModel:
-        """Compact physical model of the surface, which extrapolates; fitted on first use."""
-        from mtjchar.surfaces.model import fit_model  # that module needs this one
+        """Closed model of the surface, which extrapolates; fitted on first use.
 
+        Raises
+        ------
+        InputError
+            As `mtjchar.surfaces.closed_model.fit_model`.
+        """
         return fit_model(self)
-
-    def ber(
-        self,
-        direction: Direction,
-        amplitude: npt.ArrayLike,
-        duration: npt.ArrayLike,
-        *,
-        extrapolate: bool = False,
-    ) -> FloatArray:
-        """Write error rate: mean over devices of the probability that a bit that has to switch has not.
-
-        Parameters
-        ----------
-        direction : {"p_to_ap", "ap_to_p"}
-        amplitude, duration : array_like
-            V and s; they broadcast.
-        extrapolate : bool, optional
-            Go on beyond the grid, linearly in log10(BER), instead of refusing.
-
-        Returns
-        -------
-        ndarray
-            Error rate, at most 1: the estimate, also where it is extrapolated; see `stated_rate`.
-
-        Raises
-        ------
-        OutsideGridError
-            For a pulse outside the grid, unless extrapolation is asked for.
-        InputError
-            For a direction that was not swept.
-        """
-        return self._rate("ber", direction, amplitude, duration, extrapolate)
-
-    def ber_interval(
-        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
-    ) -> tuple[FloatArray, FloatArray]:
-        """Bounds of the 95 % interval of `ber`; same parameters and errors.
-
-        Of a rate below 1e-18 they are 0 and at least 1e-18. Where `is_extrapolated` they promise nothing.
-        """
-        ber = self.ber(direction, amplitude, duration)
-        lower = self._rate("ber_lower", direction, amplitude, duration, False)
-        upper = self._rate("ber_upper", direction, amplitude, duration, False)
-        upper = np.where(ber < tails.VERIFIED_RATE, np.maximum(upper, tails.VERIFIED_RATE), upper)
-        # Between a rate and a bound the interpolated lower end would be a number that means nothing.
-        lower = np.where(self.is_bound(direction, amplitude, duration), 0.0, lower)
-        return np.minimum(lower, ber), np.maximum(upper, ber)
-
-    def is_bound(
-        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
-    ) -> npt.NDArray[np.bool_]:
-        """Whether there is no more than an upper bound of the rate; same parameters and errors.
-
-        It is so below 1e-18, and where writes were counted and one of the grid points around had no error:
-        there the bound holds at 95 %. It is the upper end of `ber_interval`; the lower one is 0.
-        """
-        level, time = self._pulses(direction, amplitude, duration, False)
-        below = self.ber(direction, level, time) < tails.VERIFIED_RATE
-        if "errors" not in self.dataset:
-            return np.asarray(below)
-        without = self.dataset["errors"].sel(direction=direction) == 0
-        share = RegularGridInterpolator((self.amplitudes, self.durations), without.to_numpy().astype(float))
-        near = np.asarray(share(np.stack([level, time], axis=-1)) > 0.0).reshape(level.shape)
-        return np.asarray(below | near)
-
-    def effective_devices(
-        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
-    ) -> FloatArray:
-        """Effective number of devices that carry `ber`; same parameters and errors.
-
-        Returns
-        -------
-        ndarray
-            Between grid points interpolated in its logarithm. NaN where nothing varies from device to
-            device, where no error was counted, and where the surface does not say it.
-        """
-        level, time = self._pulses(direction, amplitude, duration, False)
-        if "effective_devices" not in self.dataset:
-            return np.full(level.shape, np.nan)
-        values = self.dataset["effective_devices"].sel(direction=direction).to_numpy()
-        unknown = np.isnan(values)
-        stacked = np.stack([np.log(np.where(unknown, 1.0, values)), unknown], axis=-1)
-        grid = RegularGridInterpolator((self.amplitudes, self.durations), stacked)
-        logs, share = np.moveaxis(grid(np.stack([level, time], axis=-1)), -1, 0)
-        return np.asarray(np.where(share > 0.0, np.nan, np.exp(logs))).reshape(level.shape)
-
-    def is_extrapolated(
-        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
-    ) -> npt.NDArray[np.bool_]:
-        """Whether too few devices carry `ber`, or it is below 1e-18; same parameters and errors.
-
-        Then `ber_interval` is not known to hold the truth as often as it should.
-        """
-        return tails.is_extrapolated(
-            self.ber(direction, amplitude, duration),
-            self.effective_devices(direction, amplitude, duration),
-            self.enough_devices,
-        )
-
-    def stated_rate(self, direction: Direction, amplitude: float, duration: float) -> tails.StatedRate:
-        """Error rate of one pulse with everything that has to be said of it; errors as for `ber`.
-
-        A rate below 1e-18, which nothing is verified at, is given as the bound 1e-18.
-        """
-        lower, upper = self.ber_interval(direction, amplitude, duration)
-        return tails.StatedRate(
-            max(float(self.ber(direction, amplitude, duration)), tails.VERIFIED_RATE),
-            float(lower),
-            float(upper),
-            bool(self.is_bound(direction, amplitude, duration)),
-            float(self.effective_devices(direction, amplitude, duration)),
-            bool(self.is_extrapolated(direction, amplitude, duration)),
-        )
-
-    def device_ber(
-        self,
-        direction: Direction,
-        amplitude: npt.ArrayLike,
-        duration: npt.ArrayLike,
-        *,
-        quantile: float = 0.5,
-    ) -> FloatArray:
-        """Quantile over devices of the device's own write error rate, of the median device if not given.
-
-        Parameters
-        ----------
-        direction : {"p_to_ap", "ap_to_p"}
-        amplitude, duration : array_like
-            V and s; they broadcast.
-        quantile : float, optional
-            One of those in the surface; 0.999 is a weak device.
-
-        Raises
-        ------
-        InputError
-            If the surface does not hold the quantile.
-        OutsideGridError
-            For a pulse outside the grid.
-        """
-        held = self.dataset["quantile"].to_numpy().tolist() if "ber_quantile" in self.dataset else []
-        if quantile not in held:
-            raise InputError(
-                "quantile",
-                value=quantile,
-                allowed=" or ".join(f"{one:g}" for one in held)
-                or "none, the surface has no device quantiles",
-            )
-        return self._rate("ber_quantile", direction, amplitude, duration, False, quantile)
-
-    def energy(
-        self,
-        direction: Direction,
-        amplitude: npt.ArrayLike,
-        duration: npt.ArrayLike,
-        *,
-        switching: bool = True,
-        at_supply: bool = False,
-        extrapolate: bool = False,
-    ) -> FloatArray:
-        """Mean energy of one write, J.
-
-        Parameters
-        ----------
-        direction : {"p_to_ap", "ap_to_p"}
-        amplitude, duration : array_like
-            V and s; they broadcast.
-        switching : bool, optional
-            Whether the bit has to switch; otherwise the energy of a redundant write in that direction.
-        at_supply : bool, optional
-            What the supplies deliver, not the drivers; see `knows_supply_energy`.
-        extrapolate : bool, optional
-            Go on beyond the grid instead of refusing.
-
-        Returns
-        -------
-        ndarray
-            J; NaN where the writes of a direction were counted without their energies, see `knows_energy`.
-
-        Raises
-        ------
-        OutsideGridError, InputError
-            As for `ber`, and at the supply for a surface that does not know it.
-        """
-        name = ("" if switching else "redundant_") + ("supply_" if at_supply else "") + "energy"
-        if at_supply and not self.knows_supply_energy:
-            raise InputError(
-                "energy", value="at the supply", allowed="energies that the surface has",
-                remedy="Give supply_voltage in [cell] of the study and run the sweep again.",
-            )  # fmt: skip
-        return 10.0 ** self._evaluate(name, direction, amplitude, duration, extrapolate)
-
-    @property
-    def knows_energy(self) -> bool:
-        """Whether there are energies; writes can be counted without."""
-        energies = self.dataset[["energy", "redundant_energy"]]
-        return bool(energies.notnull().all().to_array().all())
-
-    @property
-    def knows_supply_energy(self) -> bool:
-        """Whether there are energies at the supply: those of a study with `supply_voltage`."""
-        return "supply_energy" in self.dataset
 
     def cheapest_pulse(
         self,
-        direction: Direction | Literal["both"],
+        direction: Target,
         ber: float,
         *,
         vary: Vary = "both",
@@ -380,9 +96,9 @@ class WriteSurface:
 
         Parameters
         ----------
-        direction : {"p_to_ap", "ap_to_p", "both"}
-            With ``both`` one pulse serves both directions: the worse error rate counts, and the energy is
-            the mean of the switching and the redundant writes of both.
+        direction : str
+            One of `directions`, or ``both``: one pulse serves both directions, the worse error rate counts,
+            and the energy is the mean of the switching and the redundant writes of both.
         ber : float
             Error rate, between 0 and 1.
         vary : {"amplitude", "duration", "both"}, optional
@@ -406,20 +122,16 @@ class WriteSurface:
         OutsideGridError, InputError
             For arguments out of range, or where both may be chosen but the energies are not known.
         """
-        from mtjchar.surfaces.pulses import Search  # it is made of surfaces
-
-        if not 0.0 < ber < 1.0:
-            raise InputError("ber", value=ber, allowed="an error rate above 0 and below 1")
-        if vary == "amplitude" and duration is None:
-            duration = self.cheapest_pulse(direction, RELIABLE, vary="duration").duration_s
-        search = Search.within(self, direction, ber, max_amplitude, max_duration)
-        if vary == "duration":
-            return search.by_duration(self.nominal_amplitude if amplitude is None else amplitude)
-        if vary == "amplitude" and duration is not None:
-            return search.by_amplitude(duration)
-        if vary == "both":
-            return search.by_both()
-        raise InputError("vary", value=vary, allowed="'amplitude', 'duration' or 'both'")
+        return search.cheapest_pulse(
+            self,
+            direction,
+            ber,
+            vary=vary,
+            amplitude=amplitude,
+            duration=duration,
+            max_amplitude=max_amplitude,
+            max_duration=max_duration,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return the grid as a table, one row a direction, amplitude and duration, units in the names."""
@@ -441,86 +153,6 @@ class WriteSurface:
             }
         )
 
-    def _rate(
-        self,
-        name: str,
-        direction: Direction,
-        amplitude: npt.ArrayLike,
-        duration: npt.ArrayLike,
-        extrapolate: bool,
-        quantile: float | None = None,
-    ) -> FloatArray:
-        log_rate = self._evaluate(name, direction, amplitude, duration, extrapolate, quantile)
-        return np.minimum(10.0**log_rate, 1.0)
-
-    def _evaluate(
-        self,
-        name: str,
-        direction: Direction,
-        amplitude: npt.ArrayLike,
-        duration: npt.ArrayLike,
-        extrapolate: bool,
-        quantile: float | None = None,
-    ) -> FloatArray:
-        level, time = self._pulses(direction, amplitude, duration, extrapolate)
-        points = np.stack([level, time], axis=-1)
-        return np.asarray(self._interpolator(name, direction, quantile)(points)).reshape(level.shape)
-
-    def _pulses(
-        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike, extrapolate: bool
-    ) -> tuple[FloatArray, FloatArray]:
-        """Amplitudes and durations, checked and of one shape."""
-        if direction not in self.directions:
-            raise InputError("direction", value=direction, allowed=" or ".join(map(repr, self.directions)))
-        level, time = np.broadcast_arrays(
-            np.asarray(amplitude, dtype=np.float64), np.asarray(duration, dtype=np.float64)
-        )
-        if extrapolate:
-            return level, time
-        return _inside("amplitude", level, self.amplitudes, "V"), _inside(
-            "duration", time, self.durations, "s"
-        )
-
-    @functools.cache  # noqa: B019 (a surface holds a dozen small tables as long as it lives)
-    def _interpolator(
-        self, name: str, direction: Direction, quantile: float | None
-    ) -> RegularGridInterpolator:
-        table = self.dataset[name].sel(direction=direction)
-        values = (table if quantile is None else table.sel(quantile=quantile)).to_numpy()
-        amplitudes, durations = refined(self.amplitudes), refined(self.durations)
-        if np.isnan(values).any():
-            unknown = np.full((len(amplitudes), len(durations)), np.nan)
-            return RegularGridInterpolator((amplitudes, durations), unknown, bounds_error=False)
-        log = np.log10(np.maximum(values, _FLOOR))
-        fine = PchipInterpolator(np.log(self.durations), log, axis=1)(np.log(durations))
-        fine = PchipInterpolator(self.amplitudes, fine, axis=0)(amplitudes)
-        if name.startswith("ber"):
-            for axis in (0, 1):
-                fine = np.minimum.accumulate(fine, axis=axis)
-        return RegularGridInterpolator((amplitudes, durations), fine, bounds_error=False, fill_value=None)
-
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def refined(grid: FloatArray) -> FloatArray:
-    """Grid with seven points in each interval, keeping those there are exactly."""
-    position = np.arange(len(grid), dtype=np.float64)
-    fine = np.interp(np.linspace(0.0, len(grid) - 1.0, _REFINEMENT * (len(grid) - 1) + 1), position, grid)
-    fine[::_REFINEMENT] = grid
-    return fine
-
-
-def _inside(thing: str, values: FloatArray, grid: FloatArray, unit: str) -> FloatArray:
-    # Unit conversions round: what is outside by a rounding error is on the edge.
-    slack = 1e-9 * grid[-1]
-    outside = ~((values >= grid[0] - slack) & (values <= grid[-1] + slack))
-    if outside.any():
-        raise OutsideGridError(
-            thing,
-            value=f"{float(values[outside].flat[0]):g} {unit}",
-            allowed=f"{grid[0]:g} to {grid[-1]:g} {unit}, the grid of the surface",
-            remedy="Sweep a larger grid, or ask for extrapolation in Python.",
-        )
-    return np.clip(values, grid[0], grid[-1])

@@ -6,15 +6,23 @@ and the sampling were verified at. How often intervals hold the truth: docs/surf
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.arrays import BoolArray
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = [
+    "ENOUGH_ATTRIBUTE",
+    "ENOUGH_DEVICES",
+    "VERIFIED_RATE",
+    "StatedRate",
+    "enough_of_plain_sample",
+    "is_extrapolated",
+    "rule",
+]
+
 
 ENOUGH_DEVICES = 15.0
 """Effective devices from which on the interval of an error rate holds what it promises."""
@@ -24,7 +32,7 @@ _ENOUGH_PLAIN, _SHARE_PLAIN = 25.0, 0.2  # in replicates of devices without weig
 VERIFIED_RATE = 1e-18
 """Lowest error rate that the solver and the sampling are verified at."""
 
-ENOUGH = "enough_devices"
+ENOUGH_ATTRIBUTE = "enough_devices"
 """Attribute of a surface: the effective devices it needs; `ENOUGH_DEVICES` where it is missing."""
 
 
@@ -72,7 +80,7 @@ class StatedRate(NamedTuple):
         return f"below {self.upper:.3g} (95 %)"
 
 
-def enough_plain(devices: int) -> float:
+def enough_of_plain_sample(devices: int) -> float:
     """Effective devices that an interval needs of a plain sample in replicates.
 
     The effective number is itself too high where the devices that carry the tail were never drawn; then it
@@ -81,36 +89,16 @@ def enough_plain(devices: int) -> float:
     return max(_ENOUGH_PLAIN, _SHARE_PLAIN * devices)
 
 
-def rule(enough: float = ENOUGH_DEVICES) -> str:
+def rule(enough_devices: float = ENOUGH_DEVICES) -> str:
     """Say when error rates are extrapolated, for files and footnotes."""
     return (
-        f"extrapolated: fewer than {enough:g} effective devices carry the error rate, or it is below "
+        f"extrapolated: fewer than {enough_devices:g} effective devices carry the error rate, or it is below "
         f"{VERIFIED_RATE:g}, the lowest rate that is verified; lower rates read 'below {VERIFIED_RATE:g}'"
     )
 
 
 def is_extrapolated(
-    ber: npt.ArrayLike, effective_devices: npt.ArrayLike, enough: float = ENOUGH_DEVICES
-) -> npt.NDArray[np.bool_]:
+    ber: npt.ArrayLike, effective_devices: npt.ArrayLike, enough_devices: float = ENOUGH_DEVICES
+) -> BoolArray:
     """Whether error rates are extrapolated, see `rule`; an effective number of NaN counts as enough."""
-    return (np.asarray(ber) < VERIFIED_RATE) | (np.asarray(effective_devices) < enough)
-
-
-def extrapolated_grid(surface: WriteSurface) -> npt.NDArray[np.bool_]:
-    """Whether the error rates of the grid are extrapolated, shape (directions, amplitudes, durations)."""
-    data = surface.dataset
-    return is_extrapolated(data["ber"], data.get("effective_devices", np.nan), surface.enough_devices)
-
-
-def summary(surface: WriteSurface) -> list[str]:
-    """Say how much of the grid is extrapolated, a line a direction that has such pulses."""
-    lines = []
-    for k, (direction, flags) in enumerate(zip(surface.directions, extrapolated_grid(surface), strict=True)):
-        if flags.any():
-            highest = float(surface.dataset["ber"].to_numpy()[k][flags].max())
-            lines.append(
-                f"{direction}: {flags.sum()} of the {flags.size} error rates of the grid are extrapolated "
-                f"(fewer than {surface.enough_devices:g} effective devices, or below {VERIFIED_RATE:g}); "
-                f"the highest of them is {highest:.2g}."
-            )
-    return lines
+    return (np.asarray(ber) < VERIFIED_RATE) | (np.asarray(effective_devices) < enough_devices)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mtjchar.statistics import replicate_interval, weighted_mean
 from mtjchar.study import Study
-from mtjchar.sweep.replicates import replicate_interval, weighted_mean
 from mtjchar.sweep.store import RunDirectory
 
 _FIRST_ROUND = 128

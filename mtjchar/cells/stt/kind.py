@@ -8,7 +8,7 @@ from typing import ClassVar
 import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
-from mtjchar.cells.base import Averages, CellKind, Counting, Direction, Grid, Pulses
+from mtjchar.cells.base import Averages, CellKind, ColumnLabel, Counting, Direction, Grid, Pulses
 from mtjchar.cells.stt import axial, device, langevin, measure, netlist
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
@@ -31,6 +31,25 @@ class SttCell(CellKind[SttTables]):
         "current_factor", "anisotropy_field_T", "thermal_stability", "relaxation_time_s",
         "critical_current_A", "parallel_resistance_ohm", "antiparallel_resistance_ohm",
     )  # fmt: skip
+    columns: ClassVar[Mapping[str, ColumnLabel]] = {
+        "diameter_m": ColumnLabel("diameter", "nm", 1e9),
+        "resistance_area_product_ohm_m2": ColumnLabel("resistance-area product", "Ω µm²", 1e12),
+        "tmr": ColumnLabel("TMR", "", 1.0),
+        "anisotropy_field_T": ColumnLabel("μ0 Hk", "mT", 1e3),
+        "thermal_stability": ColumnLabel("Δ", "", 1.0),
+        "critical_current_A": ColumnLabel("Ic0, P → AP", "µA", 1e6),
+        "critical_current_ap_to_p_A": ColumnLabel("Ic0, AP → P", "µA", 1e6),
+        "relaxation_time_s": ColumnLabel("t_D", "ns", 1e9),
+        "parallel_resistance_ohm": ColumnLabel("R_P", "kΩ", 1e-3),
+        "antiparallel_resistance_ohm": ColumnLabel("R_AP", "kΩ", 1e-3),
+        "threshold_voltage_V": ColumnLabel("threshold voltage, shift", "mV", 1e3),
+        "current_factor": ColumnLabel("current factor of the transistor, over the nominal one", "", 1.0),
+    }
+    compared = ("thermal_stability", "critical_current_A", "parallel_resistance_ohm")
+    headlines: ClassVar[Mapping[str, ColumnLabel]] = {
+        "thermal_stability": ColumnLabel("Δ", "", 1.0),
+        "critical_current_A": ColumnLabel("Ic0", "µA", 1e6),
+    }
 
     def nominal(self, tables: SttTables, name: str) -> float:
         """Nominal value of a sampled parameter, SI."""

@@ -1,4 +1,6 @@
-"""A compact physical model of a write surface: few parameters with uncertainties, which extrapolate.
+"""A closed physical model of a write surface: few parameters with uncertainties, which extrapolate.
+
+Of cells with a junction that a current through it switches; those of other kinds have the table alone.
 
 Beside the table (`mtjchar.surfaces.WriteSurface`), which interpolates and refuses outside of its grid. What
 is fitted, and how well it does: docs/surface_model.md.
@@ -13,18 +15,23 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from mtjchar.arrays import BoolArray, FloatArray
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError
-from mtjchar.study import Direction
+from mtjchar.statistics import NORMAL_QUANTILE
 from mtjchar.study.load import read_written
 from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_energy, fit_load
+from mtjchar.surfaces.grid import SurfaceGrid
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
-from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.population import Population
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["GOOD_ENOUGH", "RANGE", "DirectionModel", "SurfaceModel", "fit_model"]
 
 RANGE = (1e-15, 0.9999)
 """Error rates that are fitted."""
+
+_START = {"p_to_ap": 1.0, "ap_to_p": -1.0}
+"""m_z of the junction before a write."""
 
 GOOD_ENOUGH = 0.1
 """Decades. A model that is farther off at any point says so."""
@@ -32,7 +39,6 @@ GOOD_ENOUGH = 0.1
 _GOOD_ENERGY = 0.01
 _LEAST_POINTS = 25
 _LEAST_AMPLITUDES = 4
-_TWO_SIDED = 1.959964  # standard errors of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class DirectionModel:
 
 @dataclass(frozen=True)
 class SurfaceModel:
-    """Error rates and energies of a compact physical model, inside and outside of the grid.
+    """Error rates and energies of a closed physical model, inside and outside of the grid.
 
     Attributes
     ----------
@@ -79,7 +85,8 @@ class SurfaceModel:
 
         Parameters
         ----------
-        direction : {"p_to_ap", "ap_to_p"}
+        direction : str
+            One of `fits`.
         amplitude, duration : array_like
             V and s, above 0; they broadcast.
 
@@ -111,7 +118,7 @@ class SurfaceModel:
         fit = self._of(direction)
         level, time = _pulses(amplitude, duration)
         log, error = fit.log10_ber(level, time)
-        reach = _TWO_SIDED * error
+        reach = NORMAL_QUANTILE * error
         return 10.0 ** (log - reach), np.minimum(10.0 ** (log + reach), 1.0)
 
     def energy(
@@ -126,7 +133,8 @@ class SurfaceModel:
 
         Parameters
         ----------
-        direction : {"p_to_ap", "ap_to_p"}
+        direction : str
+            One of `fits`.
         amplitude, duration : array_like
             V and s, above 0; they broadcast.
         switching : bool, optional
@@ -173,7 +181,7 @@ class SurfaceModel:
         outside = residual.attrs["error_a_width_outside"] * _beyond(residual["amplitude"].to_numpy(), level)
         middle = energy(0.0)
         error = np.hypot(0.5 * (energy(1.0) - energy(-1.0)), outside * middle)
-        reach = np.hypot(_TWO_SIDED * error, float(np.abs(residual).max()) * middle)
+        reach = np.hypot(NORMAL_QUANTILE * error, float(np.abs(residual).max()) * middle)
         return np.maximum(middle - reach, 0.0), middle + reach
 
     def parameters(self, direction: Direction) -> xr.Dataset:
@@ -224,12 +232,12 @@ class SurfaceModel:
         return self.fits[direction]
 
 
-def fit_model(surface: WriteSurface) -> SurfaceModel:
-    """Fit the compact model to a surface, each direction on its own.
+def fit_model(surface: SurfaceGrid) -> SurfaceModel:
+    """Fit the closed model to a surface, each direction on its own.
 
     Parameters
     ----------
-    surface : WriteSurface
+    surface : SurfaceGrid
 
     Returns
     -------
@@ -238,13 +246,21 @@ def fit_model(surface: WriteSurface) -> SurfaceModel:
     Raises
     ------
     InputError
-        If a direction has fewer than 25 points between error rates of 1e-15 and 0.9999 with a lower bound
-        above 0, or has them at fewer than 4 amplitudes.
+        If the cells are of a kind without such a model; if a direction has fewer than 25 points between
+        error rates of 1e-15 and 0.9999 with a lower bound above 0, or has them at fewer than 4 amplitudes.
     """
+    for direction in surface.directions:
+        if direction not in _START:
+            raise InputError(
+                "directions of the surface",
+                value=", ".join(surface.directions),
+                allowed=" or ".join(_START),
+                remedy="The closed model is that of a junction; the table of the surface has no such limit.",
+            )
     return SurfaceModel({direction: _fit_direction(surface, direction) for direction in surface.directions})
 
 
-def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionModel:
+def _fit_direction(surface: SurfaceGrid, direction: Direction) -> DirectionModel:
     data = surface.dataset.sel(direction=direction)
     ber, lower, upper, switching, redundant = (
         np.asarray(data[name].transpose("amplitude", "duration").to_numpy(), dtype=np.float64)
@@ -261,7 +277,7 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
 
     level, time = np.broadcast_arrays(amplitude[:, None], duration[None, :])
     log = np.log10(ber[used])
-    error = np.log10(upper[used] / lower[used]) / (2.0 * _TWO_SIDED)
+    error = np.log10(upper[used] / lower[used]) / (2.0 * NORMAL_QUANTILE)
     rate, chi_square = fit_rate(level[used], time[used], log, error, load, GOOD_ENOUGH)
     misfit, own_error = np.full((2, *ber.shape), np.nan)
     misfit[used] = rate.log10_ber(level[used], time[used]) - log
@@ -286,7 +302,7 @@ def _fit_direction(surface: WriteSurface, direction: Direction) -> DirectionMode
     return DirectionModel(rate, energy, residuals, chi_square)
 
 
-def _junction(surface: WriteSurface, direction: Direction) -> Junction | None:
+def _junction(surface: SurfaceGrid, direction: Direction) -> Junction | None:
     """Junction of the surface's study; None without one, and where the torque goes with the current."""
     text = str(surface.dataset.attrs.get("study", ""))
     if not text:
@@ -299,11 +315,11 @@ def _junction(surface: WriteSurface, direction: Direction) -> Junction | None:
         float(device["parallel_resistance_ohm"]),
         float(device["tmr"]),
         study.stack.tmr_half_bias,
-        1.0 if direction == "p_to_ap" else -1.0,
+        _START[direction],
     )
 
 
-def _check_points(direction: Direction, used: npt.NDArray[np.bool_]) -> None:
+def _check_points(direction: Direction, used: BoolArray) -> None:
     points, amplitudes = int(used.sum()), int(used.any(axis=1).sum())
     if points < _LEAST_POINTS or amplitudes < _LEAST_AMPLITUDES:
         raise InputError(
@@ -357,9 +373,9 @@ def _report(direction: Direction, fit: DirectionModel, model: SurfaceModel) -> s
         f"{fit.reduced_chi_square:.3g}"
     ]
     for name in table["parameter"].to_numpy():
-        one = table.sel(parameter=name)
-        value, error = float(one["value"]), float(one["standard_error"])
-        lines.append(f"  {name:17s} {value:11.4g} +- {error:8.2g} {one['unit'].item()}".rstrip())
+        row = table.sel(parameter=name)
+        value, error = float(row["value"]), float(row["standard_error"])
+        lines.append(f"  {name:17s} {value:11.4g} +- {error:8.2g} {row['unit'].item()}".rstrip())
     lines += _strongest_correlations(table)
     lines += [
         _rate_statement(fit.residuals),
@@ -390,7 +406,7 @@ def _rate_statement(residuals: xr.Dataset) -> str:
     if count == 0:
         return f"  error rate: no point of {fitted} is {limit}; the worst by {worst}"
     rows, columns = np.nonzero(size > GOOD_ENOUGH)
-    reach = _TWO_SIDED * residuals["standard_error"].to_numpy()[rows, columns]
+    reach = NORMAL_QUANTILE * residuals["standard_error"].to_numpy()[rows, columns]
     beyond = int((size[rows, columns] > reach).sum())
     return (
         f"  error rate: NOT GOOD ENOUGH, {count} of {fitted} points are {limit}, "

@@ -1,4 +1,4 @@
-"""Estimates over devices: weighted means, quantiles, effective numbers, intervals; counts.
+"""Estimates over devices and from counts: weighted means, quantiles, effective numbers, intervals.
 
 Arrays have the devices along axis 0 and the pulses along the others; NaN is a device without a result, which
 is left out.
@@ -16,27 +16,33 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, t
+from scipy.stats import beta, sem, t
 
-from mtjchar.sweep.replicates import along, replicate_interval, weighted_mean, zero_for_nan
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from mtjchar.arrays import FloatArray, IntArray
 
 __all__ = [
+    "NORMAL_QUANTILE",
+    "OUTSIDE",
     "RESAMPLES",
     "CountedRate",
     "bootstrap",
     "clopper_pearson",
     "draw_interval",
     "effective_number",
+    "mean_half_width",
     "replicate_interval",
     "weighted_mean",
     "weighted_quantiles",
 ]
 
+OUTSIDE = 0.05
+"""Probability outside of a 95 % interval, both sides together; of a bound, on its one side."""
+
+NORMAL_QUANTILE = 1.959964
+"""Standard errors from the middle of a normal 95 % interval to either end."""
+
 RESAMPLES = 1000
-_OUTSIDE = 0.05  # of an interval, both sides together; of a bound, on its one side
+"""Samples of a bootstrap."""
 
 
 class CountedRate(NamedTuple):
@@ -45,6 +51,50 @@ class CountedRate(NamedTuple):
     rate: FloatArray
     lower: FloatArray
     upper: FloatArray
+
+
+def weighted_mean(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """Self-normalized mean, sum(w x)/sum(w), over axis 0 (Owen, equation 9.3).
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    weight : ndarray, shape (devices,)
+        Zero or positive; NaN where all values are.
+    """
+    used = np.where(np.isfinite(values), _along(weight, values), 0.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((used * _zero_for_nan(values)).sum(axis=0) / used.sum(axis=0))
+
+
+def replicate_interval(
+    values: FloatArray, weight: FloatArray, replicate: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """95 % interval of the weighted mean of positive values, from independent replicates of the sample.
+
+    Parameters
+    ----------
+    values : ndarray, shape (devices, ...)
+    weight : ndarray, shape (devices,)
+    replicate : ndarray of int, shape (devices,)
+        Randomization that a device belongs to, from 0; at least two.
+
+    Notes
+    -----
+    The mean over all is linear, to first order, in what each replicate adds, so that their scatter is its
+    standard error: inside a replicate devices may depend on each other, as Sobol points do, which a bootstrap
+    over devices could not see. Student's t with the number of replicates less one, on the logarithm of the
+    mean, as the mean is positive and in the tail its error is a factor.
+    """
+    count = int(replicate.max()) + 1
+    mean = weighted_mean(values, weight)
+    used = np.where(np.isfinite(values), _along(weight, values), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = used * _zero_for_nan(values / mean - 1.0)
+        sums = np.stack([excess[replicate == group].sum(axis=0) for group in range(count)])
+        error = np.sqrt((sums**2).sum(axis=0) * count / (count - 1)) / used.sum(axis=0)
+    factor = np.exp(t.ppf(1.0 - 0.5 * OUTSIDE, count - 1) * error)
+    return mean / factor, mean * factor
 
 
 def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
@@ -61,7 +111,7 @@ def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
     ndarray
         NaN where the mean is 0.
     """
-    carried = zero_for_nan(values * along(weight, values))
+    carried = _zero_for_nan(values * _along(weight, values))
     # Scaled first: the square of a small error rate underflows.
     largest = carried.max(axis=0)
     with np.errstate(invalid="ignore"):
@@ -118,8 +168,8 @@ def bootstrap(
     counts = rng.multinomial(devices, np.full(devices, 1.0 / devices), size=RESAMPLES).astype(float)
     used = np.isfinite(flat) * (1.0 if weight is None else weight[:, None])
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = counts @ (used * zero_for_nan(flat)) / (counts @ used)
-    lower, upper = np.nanquantile(means, [0.5 * _OUTSIDE, 1.0 - 0.5 * _OUTSIDE], axis=0)
+        means = counts @ (used * _zero_for_nan(flat)) / (counts @ used)
+    lower, upper = np.nanquantile(means, [0.5 * OUTSIDE, 1.0 - 0.5 * OUTSIDE], axis=0)
     return lower.reshape(shape), upper.reshape(shape)
 
 
@@ -141,11 +191,11 @@ def draw_interval(
     one stack is the true one.
     """
     count = int(replicate.max()) + 1
-    means = [weighted_mean(values[replicate == one], weight[replicate == one]) for one in range(count)]
+    means = [weighted_mean(values[replicate == group], weight[replicate == group]) for group in range(count)]
     with np.errstate(invalid="ignore"):
         logarithm = np.log(np.maximum(np.stack(means), np.finfo(float).tiny))
     center, scatter = logarithm.mean(axis=0), logarithm.std(axis=0, ddof=1)
-    reach = t.ppf(1.0 - 0.5 * _OUTSIDE, count - 1) * np.sqrt(1.0 + 1.0 / count) * scatter
+    reach = t.ppf(1.0 - 0.5 * OUTSIDE, count - 1) * np.sqrt(1.0 + 1.0 / count) * scatter
     return np.exp(center - reach), np.exp(np.minimum(center + reach, 0.0))
 
 
@@ -168,12 +218,33 @@ def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate
         np.asarray(errors, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     )
     none, all_ = failed == 0.0, failed == written
-    bound = -np.expm1(np.log(_OUTSIDE) / written)
+    bound = -np.expm1(np.log(OUTSIDE) / written)
     # The beta distribution has no parameter 0; the limits are known.
-    lower = beta.ppf(0.5 * _OUTSIDE, np.maximum(failed, 1.0), written - failed + 1.0)
-    upper = beta.ppf(1.0 - 0.5 * _OUTSIDE, failed + 1.0, np.maximum(written - failed, 1.0))
+    lower = beta.ppf(0.5 * OUTSIDE, np.maximum(failed, 1.0), written - failed + 1.0)
+    upper = beta.ppf(1.0 - 0.5 * OUTSIDE, failed + 1.0, np.maximum(written - failed, 1.0))
     return CountedRate(
         np.where(none, bound, failed / written),
         np.where(none, 0.0, lower),
         np.where(none, bound, np.where(all_, 1.0, upper)),
     )
+
+
+def mean_half_width(values: FloatArray) -> float:
+    """Half the width of the 95 % interval of a mean, by Student's t.
+
+    Parameters
+    ----------
+    values : ndarray, shape (repetitions,)
+        Independent; at least two.
+    """
+    return float(t.ppf(1.0 - 0.5 * OUTSIDE, len(values) - 1) * sem(values))
+
+
+def _along(weight: FloatArray, values: FloatArray) -> FloatArray:
+    """Give weights of devices the dimensions of their values."""
+    return weight.reshape(-1, *(1,) * (values.ndim - 1))
+
+
+def _zero_for_nan(values: FloatArray) -> FloatArray:
+    """Put 0 in the place of what is not known."""
+    return np.where(np.isfinite(values), values, 0.0)

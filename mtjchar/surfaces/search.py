@@ -1,27 +1,51 @@
-"""The search for the cheapest pulse, and the comparison of the two knobs a pulse has."""
+"""The search for the cheapest pulse."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from mtjchar.arrays import FloatArray
+from mtjchar.cells import Direction
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
-from mtjchar.study import Direction
-from mtjchar.surfaces.surface import RELIABLE, CheapestPulse, FloatArray, Vary, WriteSurface, refined
+from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, SurfaceGrid, Target, Vary, directions_of, refined
 
-KNOB_RATES: FloatArray = np.logspace(-12.0, -1.0, 23)
-"""Error rates at which the knobs are compared."""
-
-OUT_OF_REACH = CheapestPulse(np.nan, np.nan, np.nan, np.nan)
-"""What tables hold where no pulse reaches a rate."""
+__all__ = ["Search", "cheapest_pulse", "pulse_at", "shortest_durations"]
 
 _ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the range of the one before
 _ROUND_POINTS = 33
+
+
+def cheapest_pulse(
+    surface: SurfaceGrid,
+    direction: Target,
+    ber: float,
+    *,
+    vary: Vary = "both",
+    amplitude: float | None = None,
+    duration: float | None = None,
+    max_amplitude: float | None = None,
+    max_duration: float | None = None,
+) -> CheapestPulse:
+    """Find the pulse of least energy whose error rate is at most `ber`.
+
+    Parameters, result and errors are those of `mtjchar.surfaces.WriteSurface.cheapest_pulse`, after the
+    surface.
+    """
+    if not 0.0 < ber < 1.0:
+        raise InputError("ber", value=ber, allowed="an error rate above 0 and below 1")
+    if vary == "amplitude" and duration is None:
+        duration = cheapest_pulse(surface, direction, RELIABLE, vary="duration").duration_s
+    search = Search.within(surface, direction, ber, max_amplitude, max_duration)
+    if vary == "duration":
+        return search.by_duration(surface.nominal_amplitude if amplitude is None else amplitude)
+    if vary == "amplitude" and duration is not None:
+        return search.by_amplitude(duration)
+    if vary == "both":
+        return search.by_both()
+    raise InputError("vary", value=vary, allowed="'amplitude', 'duration' or 'both'")
 
 
 @dataclass(frozen=True)
@@ -30,17 +54,17 @@ class Search:
 
     Parameters
     ----------
-    surface : WriteSurface
-    direction : {"p_to_ap", "ap_to_p", "both"}
-        With ``both`` one pulse for all directions of the surface.
+    surface : SurfaceGrid
+    direction : str
+        One of `surface.directions`, or ``both``: one pulse for all directions of the surface.
     ber : float
         Error rate to reach.
     highest, longest : float
         V and s: what the pulse may have, at most the end of the grid.
     """
 
-    surface: WriteSurface
-    direction: Direction | Literal["both"]
+    surface: SurfaceGrid
+    direction: Target
     ber: float
     highest: float
     longest: float
@@ -48,8 +72,8 @@ class Search:
     @classmethod
     def within(
         cls,
-        surface: WriteSurface,
-        direction: Direction | Literal["both"],
+        surface: SurfaceGrid,
+        direction: Target,
         ber: float,
         max_amplitude: float | None = None,
         max_duration: float | None = None,
@@ -66,7 +90,7 @@ class Search:
         return cls(surface, direction, ber, highest, longest)
 
     def by_duration(self, amplitude: float) -> CheapestPulse:
-        """Shortest pulse of an amplitude, V; errors as `WriteSurface.cheapest_pulse`."""
+        """Shortest pulse of an amplitude, V; errors as `cheapest_pulse`."""
         _check_kept("amplitude", amplitude, self.highest, self.surface.amplitudes, "V")
         duration = float(self._shortest(amplitude))
         if duration > self.longest:
@@ -74,7 +98,7 @@ class Search:
         return pulse_at(self.surface, self.direction, amplitude, duration)
 
     def by_amplitude(self, duration: float) -> CheapestPulse:
-        """Lowest pulse of a duration, s; errors as `WriteSurface.cheapest_pulse`."""
+        """Lowest pulse of a duration, s; errors as `cheapest_pulse`."""
         _check_kept("duration", duration, self.longest, self.surface.durations, "s")
         amplitude = float(self._lowest(duration))
         if amplitude > self.highest:
@@ -82,7 +106,7 @@ class Search:
         return pulse_at(self.surface, self.direction, amplitude, duration)
 
     def by_both(self) -> CheapestPulse:
-        """Cheapest pulse of all; errors as `WriteSurface.cheapest_pulse`."""
+        """Cheapest pulse of all; errors as `cheapest_pulse`."""
         lowest = float(self._lowest(self.longest))
         if lowest > self.highest:
             raise self._unreachable("both", self.highest, self.longest)
@@ -124,13 +148,13 @@ class Search:
 
     def _first(self, nodes: FloatArray, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
         # One direction at a time: the worse of two rates bends between the nodes, each by itself does not.
-        found = [
+        first = [
             _first_at_or_below(
-                nodes, np.log10(self.surface.ber(one, amplitude, duration)), np.log10(self.ber)
+                nodes, np.log10(self.surface.ber(each, amplitude, duration)), np.log10(self.ber)
             )
-            for one in _directions(self.surface, self.direction)
+            for each in directions_of(self.surface, self.direction)
         ]
-        return np.asarray(np.max(found, axis=0))
+        return np.asarray(np.max(first, axis=0))
 
     def _unreachable(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
         best = pulse_at(self.surface, self.direction, amplitude, duration)
@@ -147,14 +171,15 @@ class Search:
 
 
 def shortest_durations(
-    surface: WriteSurface, direction: Direction, amplitude: FloatArray, ber: FloatArray
+    surface: SurfaceGrid, direction: Direction, amplitude: FloatArray, ber: FloatArray
 ) -> FloatArray:
     """Give the shortest pulses of each amplitude that reach each error rate.
 
     Parameters
     ----------
-    surface : WriteSurface
-    direction : {"p_to_ap", "ap_to_p"}
+    surface : SurfaceGrid
+    direction : str
+        One of `surface.directions`.
     amplitude : ndarray, shape (amplitudes,)
         V, within the grid.
     ber : ndarray, shape (rates,)
@@ -170,27 +195,27 @@ def shortest_durations(
     return np.stack([_first_at_or_below(nodes, rates, level) for level in np.log10(ber)])
 
 
-def pulse_at(
-    surface: WriteSurface, direction: Direction | Literal["both"], amplitude: float, duration: float
-) -> CheapestPulse:
+def pulse_at(surface: SurfaceGrid, direction: Target, amplitude: float, duration: float) -> CheapestPulse:
     """Say what a pulse does: error rate with interval and slopes, and energy.
 
-    A rate below 1e-18 is given as that bound, see `WriteSurface.stated_rate`.
+    A rate below 1e-18 is given as that bound, see `SurfaceGrid.stated_rate`.
 
     Parameters
     ----------
-    surface : WriteSurface
-    direction : {"p_to_ap", "ap_to_p", "both"}
-        With ``both`` the worse error rate, and the mean energy of all writes.
+    surface : SurfaceGrid
+    direction : str
+        One of `surface.directions`, or ``both``: the worse error rate, and the mean energy of all writes.
     amplitude, duration : float
         V and s.
 
     Raises
     ------
     OutsideGridError, InputError
-        As `WriteSurface.ber`.
+        As `SurfaceGrid.ber`.
     """
-    rates = {one: float(surface.ber(one, amplitude, duration)) for one in _directions(surface, direction)}
+    rates = {
+        each: float(surface.ber(each, amplitude, duration)) for each in directions_of(surface, direction)
+    }
     worst = max(rates, key=rates.__getitem__)
     stated = surface.stated_rate(worst, amplitude, duration)
     below, above = _around(amplitude, surface.amplitudes)
@@ -210,118 +235,32 @@ def pulse_at(
     )
 
 
-def knobs(
-    surface: WriteSurface,
-    direction: Direction | Literal["both"],
-    ber: npt.ArrayLike = KNOB_RATES,
-    levers: Sequence[Vary] = get_args(Vary),
-) -> pd.DataFrame:
-    """Compare what shortening, lowering, and both together cost at each error rate.
-
-    Parameters
-    ----------
-    surface : WriteSurface
-    direction : {"p_to_ap", "ap_to_p", "both"}
-    ber : array_like, optional
-        Error rates, each above 0 and below 1.
-    levers : sequence of str, optional
-        Those wanted; all three if not given.
-
-    Returns
-    -------
-    DataFrame
-        One row a lever and error rate: `direction`, `lever`, `ber` (what was asked for), `amplitude_V`,
-        `duration_s`, `pulse_ber` (what the pulse has: less than asked for where the grid ends),
-        `energy_J`, `effective_devices` and `extrapolated` (of `pulse_ber`; False where out of reach). Lever
-        ``duration`` keeps the nominal amplitude, ``amplitude`` the duration that reaches 1e-9 there,
-        ``both`` is free. NaN where the rate is out of reach.
-
-    Raises
-    ------
-    InputError
-        For a direction or an error rate that is none.
-    """
-    try:
-        reliable: float | None = surface.cheapest_pulse(direction, RELIABLE, vary="duration").duration_s
-    except UnreachableError:
-        reliable = None
-    rows = []
-    for lever in levers:
-        for rate in np.atleast_1d(np.asarray(ber, dtype=np.float64)).tolist():
-            pulse = None
-            if lever != "amplitude" or reliable is not None:
-                pulse = reached(surface, direction, rate, lever, reliable)
-            pulse = pulse or OUT_OF_REACH
-            rows.append(
-                {
-                    "direction": direction,
-                    "lever": lever,
-                    "ber": rate,
-                    "amplitude_V": pulse.amplitude_V,
-                    "duration_s": pulse.duration_s,
-                    "pulse_ber": pulse.ber,
-                    "energy_J": pulse.energy_J,
-                    "effective_devices": pulse.effective_devices,
-                    "extrapolated": pulse.extrapolated,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def knob_table(surface: WriteSurface) -> pd.DataFrame:
-    """`knobs` of every direction and of one pulse for both, at two rates a decade."""
-    return pd.concat([knobs(surface, target) for target in targets(surface)], ignore_index=True)
-
-
-def targets(surface: WriteSurface) -> tuple[Direction | Literal["both"], ...]:
-    """List what a pulse can be for: each direction of a surface and, where it has two, both."""
-    return (*surface.directions, "both") if len(surface.directions) > 1 else surface.directions
-
-
-def reached(
-    surface: WriteSurface,
-    direction: Direction | Literal["both"],
-    ber: float,
-    vary: Vary = "both",
-    duration: float | None = None,
-) -> CheapestPulse | None:
-    """Cheapest pulse as `WriteSurface.cheapest_pulse` finds it, or None if the rate is out of reach."""
-    try:
-        return surface.cheapest_pulse(direction, ber, vary=vary, duration=duration)
-    except UnreachableError:
-        return None
-
-
-def _directions(surface: WriteSurface, direction: Direction | Literal["both"]) -> tuple[Direction, ...]:
-    return surface.directions if direction == "both" else (direction,)
-
-
 def _mean_energy(
-    surface: WriteSurface,
-    direction: Direction | Literal["both"],
+    surface: SurfaceGrid,
+    direction: Target,
     amplitude: npt.ArrayLike,
     duration: npt.ArrayLike,
 ) -> FloatArray:
     """Energy of a switching write, or with both directions the mean of all kinds of writes, J."""
     kinds = (True, False) if direction == "both" else (True,)
     energies = [
-        surface.energy(one, amplitude, duration, switching=kind)
-        for one in _directions(surface, direction)
-        for kind in kinds
+        surface.energy(each, amplitude, duration, switching=switching)
+        for each in directions_of(surface, direction)
+        for switching in kinds
     ]
     return np.asarray(np.mean(energies, axis=0))
 
 
 def _decades(
-    surface: WriteSurface,
-    direction: Direction | Literal["both"],
+    surface: SurfaceGrid,
+    direction: Target,
     weak: tuple[float, float],
     strong: tuple[float, float],
 ) -> float:
     """How far log10 of the error rate falls from one pulse to another; negative where it does."""
     rates = [
-        [np.log10(surface.ber(one, *pulse)) for pulse in (weak, strong)]
-        for one in _directions(surface, direction)
+        [np.log10(surface.ber(each, *pulse)) for pulse in (weak, strong)]
+        for each in directions_of(surface, direction)
     ]
     first, last = np.max(rates, axis=0)
     return float(last - first)
@@ -366,5 +305,5 @@ def _first_at_or_below(nodes: FloatArray, values: FloatArray, level: float) -> F
     before = np.maximum(k - 1, 0)
     high, low = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (before, k))
     share = (high - level) / np.where(k > 0, high - low, 1.0)
-    found = np.where(k > 0, nodes[before] + share * (nodes[k] - nodes[before]), nodes[0])
-    return np.where(below.any(axis=-1), found, np.inf)
+    reached = np.where(k > 0, nodes[before] + share * (nodes[k] - nodes[before]), nodes[0])
+    return np.where(below.any(axis=-1), reached, np.inf)

@@ -12,15 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from mtjchar import statistics
+from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Study
-from mtjchar.surfaces import estimate, tails
+from mtjchar.surfaces import tails
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+__all__ = ["COUNTED", "QUANTILES", "average_devices", "surface_dataset"]
 
 QUANTILES = (0.05, 0.5, 0.95, 0.999)
 COUNTED = (
@@ -49,7 +50,7 @@ _VARIABLES = {
 }
 
 
-def fit_surface(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSurface:
+def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSurface:
     """Average the samples of a run over its devices and keep the surface as ``surface.nc``.
 
     Parameters
@@ -129,16 +130,16 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: floa
         / pd.Series(size).groupby([samples["direction"], samples["amplitude_V"]]).sum()
         for size in (of_sample, (of_sample > 0.0).astype(float))
     ]
-    share = max(one.max() for one in shares)
+    share = max(by_pulse.max() for by_pulse in shares)
     reason = samples["reason"].to_numpy()[failed][0].splitlines()[0]
     message = (
         f"{failed.sum()} of {len(failed)} samples failed, up to {share:.2%} at one pulse; the first: {reason}"
     )
     if share > most_failed:
-        enough = np.ceil(100.0 * share) / 100.0
+        allowed = np.ceil(100.0 * share) / 100.0
         remedy = "The sweep's failures/ and their reasons show what to mend."
-        if enough < 1.0:
-            remedy = f"`mtjchar surface DIR --allow-failed {enough:g}` makes one of what there is."
+        if allowed < 1.0:
+            remedy = f"`mtjchar surface DIR --allow-failed {allowed:g}` makes one of what there is."
         raise SimulationError(
             f"{message}. A surface needs {1.0 - most_failed:.0%} of the devices at every pulse. {remedy}"
         )
@@ -164,24 +165,24 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
             for name in ("write_error_rate", "energy_J", "redundant_energy_J", "trials")
         )
         rng = np.random.default_rng([study.sweep.seed, directions.index(direction)])
-        interval = estimate.draw_interval if drawn else estimate.replicate_interval
+        interval = statistics.draw_interval if drawn else statistics.replicate_interval
         rates = (
             _counted(rate, trials, rng)
             if counted
             else _averaged(rate, weight, replicate, rng, interval, plain)
         )
-        effective = estimate.effective_number(rate, weight)
+        effective = statistics.effective_number(rate, weight)
         if not varied:  # devices that are all alike are the whole population, however few they are
             effective = np.full_like(effective, np.nan)
         parts.append(
             {
                 **rates,
-                "ber_quantile": estimate.weighted_quantiles(rate, weight, QUANTILES),
+                "ber_quantile": statistics.weighted_quantiles(rate, weight, QUANTILES),
                 "effective_devices": effective,
-                "energy": estimate.weighted_mean(energy, weight),
-                "redundant_energy": estimate.weighted_mean(redundant, weight),
+                "energy": statistics.weighted_mean(energy, weight),
+                "redundant_energy": statistics.weighted_mean(redundant, weight),
                 **{
-                    name.removesuffix("_J"): estimate.weighted_mean(
+                    name.removesuffix("_J"): statistics.weighted_mean(
                         rows[name].to_numpy().reshape(cube), weight
                     )
                     for name in study.kind.further_columns(study.tables)
@@ -193,7 +194,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         "seed": study.sweep.seed,
         "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
-        tails.ENOUGH: tails.enough_plain(len(devices)) if plain else tails.ENOUGH_DEVICES,
+        tails.ENOUGH_ATTRIBUTE: tails.enough_of_plain_sample(len(devices)) if plain else tails.ENOUGH_DEVICES,
         **_in_words(counted, replicate, weight, drawn),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
@@ -209,14 +210,14 @@ def _averaged(
     plain: bool,
 ) -> dict[str, FloatArray]:
     """Average exact error rates over devices, with the interval."""
-    mean = estimate.weighted_mean(rate, weight)
+    mean = statistics.weighted_mean(rate, weight)
     if replicate.max() > 0:
         lower, upper = interval(rate, weight, replicate)
         if plain:  # the distribution of such means is skewed, which the scatter of replicates does not show
-            low, high = estimate.bootstrap(rate, rng)
+            low, high = statistics.bootstrap(rate, rng)
             lower, upper = np.minimum(lower, low), np.maximum(upper, high)
     else:
-        lower, upper = estimate.bootstrap(rate, rng)
+        lower, upper = statistics.bootstrap(rate, rng)
     return {
         "ber": mean,
         "ber_lower": np.minimum(lower, mean),
@@ -229,8 +230,8 @@ def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> di
     written = np.where(np.isfinite(rate), trials, 0)
     errors = np.rint(np.where(written > 0, rate, 0.0) * written).sum(axis=0)
     written = written.sum(axis=0)
-    pooled = estimate.clopper_pearson(errors, written)
-    lower, upper = estimate.bootstrap(rate, rng)
+    pooled = statistics.clopper_pearson(errors, written)
+    lower, upper = statistics.bootstrap(rate, rng)
     return {
         "ber": pooled.rate,
         "ber_lower": np.minimum(lower, pooled.lower),
@@ -243,20 +244,20 @@ def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> di
 def _in_words(counted: bool, replicate: IntArray, weight: FloatArray, drawn: bool) -> dict[str, str]:
     """Attributes that say where estimate and interval come from."""
     sampling = "devices as they are distributed, weight 1"
-    interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
+    interval = f"95 %, percentile bootstrap over devices, {statistics.RESAMPLES} resamples"
     if np.any(weight != 1.0):
         sampling = "importance sampling over the variability, self-normalized weights"
     if replicate.max() > 0:
         interval = f"95 %, Student's t over {replicate.max() + 1} independent Sobol replicates, in ln(ber)"
         if not np.any(weight != 1.0):
-            interval += f", united with a percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
+            interval += f", united with a percentile bootstrap over devices, {statistics.RESAMPLES} resamples"
     if drawn:
         sampling += f"; {replicate.max() + 1} stacks drawn from the covariance of the study's fit"
         interval = (
             f"95 %, prediction over {replicate.max() + 1} stacks drawn from a fit, Student's t in ln(ber)"
         )
     if counted:
-        interval = f"95 %, percentile bootstrap over devices, {estimate.RESAMPLES} resamples"
+        interval = f"95 %, percentile bootstrap over devices, {statistics.RESAMPLES} resamples"
         interval += ", united with the Clopper-Pearson interval of the pooled counts"
         return {"sampling": sampling, "interval": interval, "counts": COUNTED}
     return {"sampling": sampling, "interval": interval}
@@ -283,8 +284,8 @@ def surface_dataset(
         Of the whole; the version and the rule for ``extrapolated`` are added.
     """
     dims = ("direction", "amplitude", "duration")
-    enough = float(str(attributes.get(tails.ENOUGH, tails.ENOUGH_DEVICES)))
-    extrapolated = tails.is_extrapolated(values["ber"], values["effective_devices"], enough)
+    enough_devices = float(str(attributes.get(tails.ENOUGH_ATTRIBUTE, tails.ENOUGH_DEVICES)))
+    extrapolated = tails.is_extrapolated(values["ber"], values["effective_devices"], enough_devices)
     values = {**values, "extrapolated": extrapolated}
     ordered = [name for name in _VARIABLES if name in values]
     return xr.Dataset(
@@ -302,5 +303,5 @@ def surface_dataset(
             "duration": ("duration", durations, {"units": "s", "long_name": "half rise to half fall"}),
             "quantile": ("quantile", list(QUANTILES)),
         },
-        attrs={**attributes, "tails": tails.rule(enough), "mtjchar_version": version("mtjchar")},
+        attrs={**attributes, "tails": tails.rule(enough_devices), "mtjchar_version": version("mtjchar")},
     )

@@ -1,0 +1,101 @@
+"""The levers of a pulse: what shortening, lowering, and both together cost at each error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.arrays import FloatArray
+from mtjchar.errors import UnreachableError
+from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, SurfaceGrid, Target, Vary, targets
+from mtjchar.surfaces.search import cheapest_pulse
+
+__all__ = ["LEVER_RATES", "OUT_OF_REACH", "compare_levers", "lever_table", "reached"]
+
+LEVER_RATES: FloatArray = np.logspace(-12.0, -1.0, 23)
+"""Error rates at which the levers are compared."""
+
+OUT_OF_REACH = CheapestPulse(np.nan, np.nan, np.nan, np.nan)
+"""What tables hold where no pulse reaches a rate."""
+
+
+def compare_levers(
+    surface: SurfaceGrid,
+    direction: Target,
+    ber: npt.ArrayLike = LEVER_RATES,
+    levers: Sequence[Vary] = get_args(Vary),
+) -> pd.DataFrame:
+    """Compare what shortening, lowering, and both together cost at each error rate.
+
+    Parameters
+    ----------
+    surface : SurfaceGrid
+    direction : str
+        One of `surface.directions`, or ``both``.
+    ber : array_like, optional
+        Error rates, each above 0 and below 1.
+    levers : sequence of str, optional
+        Those wanted; all three if not given.
+
+    Returns
+    -------
+    DataFrame
+        One row a lever and error rate: `direction`, `lever`, `ber` (what was asked for), `amplitude_V`,
+        `duration_s`, `pulse_ber` (what the pulse has: less than asked for where the grid ends),
+        `energy_J`, `effective_devices` and `extrapolated` (of `pulse_ber`; False where out of reach). Lever
+        ``duration`` keeps the nominal amplitude, ``amplitude`` the duration that reaches 1e-9 there,
+        ``both`` is free. NaN where the rate is out of reach.
+
+    Raises
+    ------
+    InputError
+        For a direction or an error rate that is none.
+    """
+    try:
+        reliable: float | None = cheapest_pulse(surface, direction, RELIABLE, vary="duration").duration_s
+    except UnreachableError:
+        reliable = None
+    rows = []
+    for lever in levers:
+        for rate in np.atleast_1d(np.asarray(ber, dtype=np.float64)).tolist():
+            pulse = None
+            if lever != "amplitude" or reliable is not None:
+                pulse = reached(surface, direction, rate, lever, reliable)
+            pulse = pulse or OUT_OF_REACH
+            rows.append(
+                {
+                    "direction": direction,
+                    "lever": lever,
+                    "ber": rate,
+                    "amplitude_V": pulse.amplitude_V,
+                    "duration_s": pulse.duration_s,
+                    "pulse_ber": pulse.ber,
+                    "energy_J": pulse.energy_J,
+                    "effective_devices": pulse.effective_devices,
+                    "extrapolated": pulse.extrapolated,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def lever_table(surface: SurfaceGrid) -> pd.DataFrame:
+    """`compare_levers` of every direction and of one pulse for both, at two rates a decade."""
+    return pd.concat([compare_levers(surface, target) for target in targets(surface)], ignore_index=True)
+
+
+def reached(
+    surface: SurfaceGrid,
+    direction: Target,
+    ber: float,
+    vary: Vary = "both",
+    duration: float | None = None,
+) -> CheapestPulse | None:
+    """Cheapest pulse as `cheapest_pulse` finds it, or None if the rate is out of reach."""
+    try:
+        return cheapest_pulse(surface, direction, ber, vary=vary, duration=duration)
+    except UnreachableError:
+        return None
