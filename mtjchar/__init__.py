@@ -1,7 +1,15 @@
-"""Characterize write errors and write energy of STT-MRAM cells.
+"""Characterize write errors and write energy of MRAM cells.
 
-The way of the data: `load_study` reads what to characterize, `sweep` runs it through ngspice and
-Fokker-Planck, `average_devices` averages them, and a `WriteSurface` answers.
+The way of the data: `load_study` reads what to characterize, `run_sweep` runs it through ngspice and
+Fokker-Planck, `average_devices` averages over the devices, and a `WriteSurface` answers. A `Run` opens what
+is in a run directory.
+
+Examples
+--------
+>>> import mtjchar
+>>> study = mtjchar.load_study("data/studies/demo.toml")
+>>> study.sweep.devices
+256
 """
 
 from __future__ import annotations
@@ -11,19 +19,40 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtjchar import errors, physics
-    from mtjchar.study import Study, load_study
+    from mtjchar import (
+        cells,
+        errors,
+        export,
+        network,
+        physics,
+        plotting,
+        report,
+        stackfit,
+        study,
+        surfaces,
+        sweep,
+        units,
+    )
+    from mtjchar.run import Run
+    from mtjchar.study import Study, load_stack, load_study
     from mtjchar.surfaces import WriteSurface, average_devices
-    from mtjchar.sweep.run import sweep
+    from mtjchar.sweep.run import run_sweep
 
-__all__ = ["Study", "WriteSurface", "average_devices", "errors", "load_study", "physics", "sweep"]
+__all__ = [
+    "Run", "Study", "WriteSurface", "average_devices", "cells", "errors", "export", "load_stack",
+    "load_study", "network", "physics", "plotting", "report", "run_sweep", "stackfit", "study", "surfaces",
+    "sweep", "units",
+]  # fmt: skip
 
 # Loaded when first used: `import mtjchar` shall not load PySpice and what it draws in.
 _HOME = {
+    "Run": "mtjchar.run",
     "Study": "mtjchar.study",
     "WriteSurface": "mtjchar.surfaces",
     "average_devices": "mtjchar.surfaces",
+    "load_stack": "mtjchar.study",
     "load_study": "mtjchar.study",
+    "run_sweep": "mtjchar.sweep.run",
 }
 
 

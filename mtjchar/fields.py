@@ -12,6 +12,23 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from mtjchar.errors import InputError
 from mtjchar.units import format_quantity, parse_quantity
 
+__all__ = [
+    "Angle",
+    "Capacitance",
+    "Count",
+    "Description",
+    "Duration",
+    "FluxDensity",
+    "InUnit",
+    "Label",
+    "Length",
+    "Number",
+    "Resistance",
+    "Temperature",
+    "Voltage",
+    "inconsistent",
+]
+
 
 @dataclass(frozen=True)
 class InUnit:

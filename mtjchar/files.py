@@ -17,6 +17,20 @@ from pathlib import Path
 
 from mtjchar.errors import InputError, MtjcharError, StorageError
 
+__all__ = [
+    "MOST_DATA",
+    "MOST_TEXT",
+    "is_file",
+    "is_folder",
+    "make_folder",
+    "read_bytes",
+    "read_text",
+    "storing",
+    "write_bytes",
+    "write_text",
+    "write_together",
+]
+
 MOST_TEXT = 10_000_000
 """Bytes that a study, a stack or another file of keys may have."""
 

@@ -35,7 +35,7 @@ from mtjchar.stackfit import (
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_stack, load_study
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 
 DURATIONS = np.geomspace(1e-9, 1e-6, 6)
@@ -188,7 +188,7 @@ def swept() -> Iterator[Callable[[np.random.Generator], Found]]:
         file = Path(folder) / "study.toml"
         file.write_text(STUDY.format(stack=Path("data/stacks/ikeda2010.toml").resolve()))
         study = load_study(file)
-        sweep(study, Path(folder) / "run", workers=1)
+        run_sweep(study, Path(folder) / "run", workers=1)
         samples = RunDirectory.open(Path(folder) / "run").samples()
         device = Population(study).nominal().iloc[0]
     truth = {

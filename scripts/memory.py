@@ -61,7 +61,7 @@ from pathlib import Path
 import numpy as np
 from mtjchar.study import load_study
 from mtjchar.sweep import importance
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.tasks import Result, lost
 
 class Instantly(Executor):
@@ -77,7 +77,7 @@ importance.worth_a_pilot = lambda study: False
 study = load_study("data/studies/demo.toml")
 changed = study.sweep.model_copy(update={"devices": int(sys.argv[1])})
 with tempfile.TemporaryDirectory() as folder:
-    sweep(study.model_copy(update={"sweep": changed}), Path(folder) / "run", executor=Instantly())
+    run_sweep(study.model_copy(update={"sweep": changed}), Path(folder) / "run", executor=Instantly())
 peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]
 print(json.dumps({"devices": changed.devices, "peak_MB": int(peak) / 1024}))
 """

@@ -28,7 +28,7 @@ from common import DEMO, ROOT, InPlace
 
 from mtjchar.study import Study
 from mtjchar.surfaces import average_devices
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 
 STACK = ROOT / "data/stacks/ikeda2010.toml"
 
@@ -72,7 +72,7 @@ def good(tmp_path_factory):
         stack=DEMO.stack, junction=DEMO.junction, cell=DEMO.cell, pulse=DEMO.pulse,
         variability=DEMO.variability, sweep=numbers,
     )  # fmt: skip
-    sweep(study, folder / "run", executor=InPlace())
+    run_sweep(study, folder / "run", executor=InPlace())
     average_devices(folder / "run")
     shutil.copytree(folder / "run", folder / "other")
     (folder / "study.toml").write_text(study.to_toml())

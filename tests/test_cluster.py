@@ -21,7 +21,7 @@ from mtjchar.errors import ClusterError, InputError
 from mtjchar.study import Study
 from mtjchar.sweep import peer, tasks
 from mtjchar.sweep.cluster import TlsFiles, _Call, cluster
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_worker_that_is_killed_loses_nothing(tmp_path):
     with Rig() as rig:
         rig.start_worker()
         rig.start_worker()
-        expected = parts_of(sweep(study(), tmp_path / "here", executor=InPlace()))
+        expected = parts_of(run_sweep(study(), tmp_path / "here", executor=InPlace()))
         assert len(expected) == 24
         killed = []
 
@@ -119,7 +119,7 @@ def test_worker_that_is_killed_loses_nothing(tmp_path):
                 os.kill(rig.workers[0].pid, signal.SIGKILL)
 
         with cluster(rig.address) as executor:
-            sweep(study(), tmp_path / "there", executor=executor, log=kill)
+            run_sweep(study(), tmp_path / "there", executor=executor, log=kill)
         assert killed
         assert rig.workers[0].wait(10) == -signal.SIGKILL
         assert rig.workers[1].poll() is None
@@ -143,7 +143,7 @@ def test_workers_are_waited_for_but_not_a_scheduler_that_is_gone(tmp_path):
 
         words = rf"The dask scheduler {rig.address} is lost: .* Finished samples are kept"
         with cluster(rig.address) as executor, pytest.raises(ClusterError, match=words):
-            sweep(study(), tmp_path / "run", executor=executor, log=watch)
+            run_sweep(study(), tmp_path / "run", executor=executor, log=watch)
         before = time.monotonic()
     assert time.monotonic() - before < 5.0
     assert said == [(0, "waiting for workers (0)"), (1, "workers: 1")]
@@ -193,7 +193,7 @@ def test_worker_that_is_not_as_here_ends_the_sweep_with_words(idle, tmp_path):
     for where, options, words in cases:
         idle.start_worker(*options, **where)
         with cluster(idle.address) as executor, pytest.raises(ClusterError, match=words):
-            sweep(study(), tmp_path / "run", executor=executor)
+            run_sweep(study(), tmp_path / "run", executor=executor)
         idle.end(idle.workers.pop())
     assert parts_of(tmp_path / "run") == {}
 

@@ -24,7 +24,7 @@ from mtjchar.study import Study, Transistor
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import tasks
 from mtjchar.sweep.lock import locked
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import plan
 
@@ -58,7 +58,7 @@ _VICTIM = textwrap.dedent(
     import numpy as np
     from mtjchar.study import Study
     from mtjchar.sweep import tasks
-    from mtjchar.sweep.run import sweep
+    from mtjchar.sweep.run import run_sweep
 
     sys.path.insert(0, "tests")
     from common import InPlace
@@ -70,7 +70,7 @@ _VICTIM = textwrap.dedent(
     def begin(folder):
         child = os.fork()
         if child == 0:
-            sweep(study, folder, executor=InPlace())
+            run_sweep(study, folder, executor=InPlace())
             os._exit(0)
         return child
 
@@ -86,7 +86,7 @@ _VICTIM = textwrap.dedent(
         os.waitpid(child, 0)
         said.append(len(list((out / "samples").glob("[!.]*"))) if (out / "samples").exists() else 0)
     texts = []
-    sweep(study, out, executor=InPlace(), log=lambda what: texts.append(what.get("text", "")))
+    run_sweep(study, out, executor=InPlace(), log=lambda what: texts.append(what.get("text", "")))
     print(json.dumps({"parts": said, "texts": [text for text in texts if text]}))
     """
 )
@@ -101,7 +101,7 @@ def undisturbed(tmp_path_factory):
     """A run that nothing has happened to; not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "DEVICES_PER_TASK", 2)
-        return sweep(study(), tmp_path_factory.mktemp("undisturbed") / "run", executor=InPlace())
+        return run_sweep(study(), tmp_path_factory.mktemp("undisturbed") / "run", executor=InPlace())
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def copy(undisturbed, tmp_path):
 def go_on(path, one=None):
     """Run the sweep again; returns the number of tasks it took and what it said."""
     here, said = InPlace(), []
-    sweep(one or study(), path, executor=here, log=lambda what: said.append(what.get("text", "")))
+    run_sweep(one or study(), path, executor=here, log=lambda what: said.append(what.get("text", "")))
     return len(here.tasks), [text for text in said if text]
 
 
@@ -164,7 +164,7 @@ def test_workers_that_are_killed_while_they_work(undisturbed, tmp_path, monkeypa
     killer.start()
     try:
         # Spawned workers do not see the size of parts that this test has set, nor need they.
-        sweep(study(), tmp_path / "run", workers=2)
+        run_sweep(study(), tmp_path / "run", workers=2)
     finally:
         stop.set()
         killer.join()
@@ -371,7 +371,7 @@ def test_clock_that_is_set_changes_nothing(undisturbed, tmp_path, monkeypatch):
     # An hour forward at every look: whoever believed it would think every worker hangs.
     hours = iter(range(10**6))
     monkeypatch.setattr(time, "time", lambda: 1.7e9 + 3600.0 * next(hours))
-    sweep(study(), tmp_path / "run", workers=1)
+    run_sweep(study(), tmp_path / "run", workers=1)
     monkeypatch.undo()
     assert parts_of(tmp_path / "run") == parts_of(undisturbed)
 
@@ -482,7 +482,7 @@ def test_deck_that_takes_its_process_with_it(tmp_path, line, status, words):
     # ngspice waits for somebody to write into the pipe, and follows the function until its stack is full.
     os.mkfifo(tmp_path / "pipe")
     one = with_transistor(tmp_path, f"{RESISTOR}{ENDS}{line}\n")
-    sweep(one, tmp_path / "run", workers=1, limit=2.0)
+    run_sweep(one, tmp_path / "run", workers=1, limit=2.0)
     table = table_of(tmp_path / "run")
     assert set(table["status"]) == {status}
     assert table["reason"].str.contains(words).all()
@@ -529,14 +529,14 @@ class Breaking(InPlace):
 
 def test_program_errors_in_all_first_tasks_end_the_sweep(undisturbed, tmp_path):
     with pytest.raises(SimulationError, match=r"The first 4 tasks .*No space left on device.*same command"):
-        sweep(study(), tmp_path / "run", executor=Breaking(set(range(8))))
+        run_sweep(study(), tmp_path / "run", executor=Breaking(set(range(8))))
     assert list((tmp_path / "run" / "samples").iterdir()) == []
     assert go_on(tmp_path / "run")[0] == 8
     assert parts_of(tmp_path / "run") == parts_of(undisturbed)
 
 
 def test_program_errors_of_one_device_are_rows_and_done_again(undisturbed, tmp_path):
-    sweep(study(), tmp_path / "run", executor=Breaking({5}))
+    run_sweep(study(), tmp_path / "run", executor=Breaking({5}))
     table = table_of(tmp_path / "run")
     assert set(table["device"][table["status"] == "error"]) == {5}
     assert table["reason"][table["status"] == "error"].str.startswith("OSError: [Errno 28]").all()
@@ -557,7 +557,7 @@ def test_sweep_of_which_too_much_failed_ends_with_1(tmp_path, call):
 
 def test_run_whose_transistor_file_has_gone_is_read(tmp_path, call):
     one = with_transistor(tmp_path, RESISTOR + ENDS)
-    run = sweep(one, tmp_path / "run", executor=InPlace())
+    run = run_sweep(one, tmp_path / "run", executor=InPlace())
     (tmp_path / "nmos.lib").unlink()
     assert (run / "transistor" / "nmos.lib").read_text() == RESISTOR + ENDS
     surface = average_devices(run)
@@ -572,5 +572,5 @@ def test_study_that_would_not_be_read_back_is_not_swept(tmp_path):
     one = study()
     numbers = one.sweep.model_copy(update={"seed": 2**63})
     with pytest.raises(InputError, match="seed"):
-        sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=InPlace())
+        run_sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=InPlace())
     assert not (tmp_path / "run" / "study.toml").exists()

@@ -5,7 +5,7 @@ import pytest
 from common import DEMO
 
 from mtjchar.surfaces import WriteSurface, average_devices
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def surfaces(tmp_path_factory):
         "devices": 20,
     }
     study = DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update=finer)})
-    whole = average_devices(sweep(study, tmp_path_factory.mktemp("held_out"), workers=2))
+    whole = average_devices(run_sweep(study, tmp_path_factory.mktemp("held_out"), workers=2))
     every_second = slice(0, None, 2)
     kept = WriteSurface(whole.dataset.isel(amplitude=every_second, duration=every_second))
     np.testing.assert_allclose(kept.amplitudes, DEMO.sweep.amplitude.values())

@@ -19,7 +19,7 @@ from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance
 from mtjchar.sweep.importance import Shift
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 
 TWO = SttVariability(
@@ -229,7 +229,7 @@ def test_amplitude_that_failed_is_left_out():
 def run(tmp_path_factory):
     """A run with importance sampling; not to be changed."""
     path = tmp_path_factory.mktemp("importance") / "run"
-    return sweep(study(), path, executor=InPlace())
+    return run_sweep(study(), path, executor=InPlace())
 
 
 def test_sweep_draws_weighted_devices(run):
@@ -281,7 +281,7 @@ def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
         "devices": 256,
     }
     one = DEMO.model_copy(update={"sweep": type(DEMO.sweep)(**numbers)})
-    data = average_devices(sweep(one, tmp_path / "run", executor=InPlace())).dataset
+    data = average_devices(run_sweep(one, tmp_path / "run", executor=InPlace())).dataset
     near = (data["ber"] > 1e-14) & (data["ber"] < 1e-10)
     assert set(np.nonzero(near.to_numpy())[0]) == {0, 1}  # in both directions
     width = ((data["ber_upper"] - data["ber_lower"]) / data["ber"]).where(near)
@@ -298,7 +298,7 @@ def test_going_on_keeps_the_devices_that_are_there(run, tmp_path):
     part = next((copy / "samples").iterdir())
     content = part.read_bytes()
     part.unlink()
-    sweep(study(), copy, executor=InPlace())
+    run_sweep(study(), copy, executor=InPlace())
     pd.testing.assert_frame_equal(pd.read_parquet(copy / "devices.parquet"), marked, check_exact=True)
     assert part.read_bytes() == content
 
@@ -306,7 +306,10 @@ def test_going_on_keeps_the_devices_that_are_there(run, tmp_path):
 @pytest.mark.slow
 def test_number_of_workers_changes_nothing(tmp_path):
     one = study(64, directions=DIRECTIONS, duration={"start": 5e-9, "stop": 30e-9, "points": 2})
-    here, there = sweep(one, tmp_path / "here", executor=InPlace()), sweep(one, tmp_path / "there", workers=2)
+    here, there = (
+        run_sweep(one, tmp_path / "here", executor=InPlace()),
+        run_sweep(one, tmp_path / "there", workers=2),
+    )
     devices = [RunDirectory.open(path).devices() for path in (here, there)]
     pd.testing.assert_frame_equal(*devices, check_exact=True)
     assert devices[0]["weight"].nunique() > 32

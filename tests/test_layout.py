@@ -22,7 +22,7 @@ LAYERS = [
     ["sweep"],
     ["surfaces", "stackfit"],
     ["export", "array", "network"],
-    ["plotting", "report", "cli"],
+    ["plotting", "report", "run", "cli"],
 ]
 # Inside a row: the ground raises errors and works on arrays, keys have units; cli shows what the others of
 # its row make.

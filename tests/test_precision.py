@@ -11,7 +11,7 @@ from mtjchar.statistics import replicate_interval
 from mtjchar.study import Spread, Study, Transistor
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance, precision
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 
 
@@ -45,7 +45,7 @@ def reached(tmp_path_factory):
     """A sweep that ends early, and what it took."""
     here, said = InPlace(), []
     path = tmp_path_factory.mktemp("precision") / "run"
-    sweep(study(precision=0.1), path, executor=here, log=lambda what: said.append(what.get("text", "")))
+    run_sweep(study(precision=0.1), path, executor=here, log=lambda what: said.append(what.get("text", "")))
     return (
         path,
         [device for task in here.tasks for device in task.devices["device"]],
@@ -77,7 +77,7 @@ def test_going_on_does_nothing_more(reached):
     path, _, _ = reached
     before = {file.name for file in (path / "samples").iterdir()}
     here = InPlace()
-    sweep(study(precision=0.1), path, executor=here)
+    run_sweep(study(precision=0.1), path, executor=here)
     assert here.tasks == []
     assert {file.name for file in (path / "samples").iterdir()} == before
 
@@ -85,7 +85,7 @@ def test_going_on_does_nothing_more(reached):
 def test_all_devices_are_taken_where_that_is_not_enough(tmp_path):
     one = study(precision=1e-4, devices=150)
     assert precision.rounds(one) == [128, 150]
-    sweep(one, tmp_path / "run", executor=InPlace())
+    run_sweep(one, tmp_path / "run", executor=InPlace())
     assert RunDirectory.open(tmp_path / "run").record().devices_used == 150
     assert widest(average_devices(tmp_path / "run")) > 1e-4
 

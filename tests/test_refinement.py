@@ -11,7 +11,7 @@ from mtjchar.errors import InputError
 from mtjchar.study import Study, load_study
 from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.sweep import refinement
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.tasks import Task, characterize
 
 AMPLITUDES, DURATIONS = 8, 17
@@ -64,7 +64,7 @@ def test_points_ascend_from_end_to_end(change, points):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two devices; not to be changed."""
-    return sweep(study(), tmp_path_factory.mktemp("refined") / "run", workers=1)
+    return run_sweep(study(), tmp_path_factory.mktemp("refined") / "run", workers=1)
 
 
 def test_the_run_keeps_its_grid_and_goes_on_with_it(run):
@@ -73,12 +73,12 @@ def test_the_run_keeps_its_grid_and_goes_on_with_it(run):
     assert len(placed.duration.grid) == DURATIONS
     assert placed.duration.grid[:: DURATIONS - 1] == (DEMO.sweep.duration.start, DEMO.sweep.duration.stop)
     before = {part.name: part.stat().st_mtime_ns for part in (run / "samples").iterdir()}
-    assert sweep(study(), run, workers=1) == run
+    assert run_sweep(study(), run, workers=1) == run
     assert {part.name: part.stat().st_mtime_ns for part in (run / "samples").iterdir()} == before
     surface = average_devices(run)
     np.testing.assert_array_equal(surface.amplitudes, placed.amplitude.grid)
     with pytest.raises(InputError, match=r"sweep\.seed"):
-        sweep(study(seed=9), run, workers=1)
+        run_sweep(study(seed=9), run, workers=1)
 
 
 def test_fewer_points_are_closer_to_the_truth(run):

@@ -42,7 +42,7 @@ from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 from mtjchar.study import load_study
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 
 
@@ -268,7 +268,7 @@ def test_a_sweep_through_ngspice_comes_back(tmp_path):
 
     file.write_text(STUDY.format(stack=Path("data/stacks/ikeda2010.toml").resolve()))
     study = load_study(file)
-    sweep(study, tmp_path / "run", workers=1)
+    run_sweep(study, tmp_path / "run", workers=1)
     samples = RunDirectory.open(tmp_path / "run").samples()
     device = Population(study).nominal().iloc[0]
     truth = dict(
@@ -468,7 +468,7 @@ def test_interval_of_a_surface_holds_what_the_fit_does_not_know(file):
     widths = {}
     for name, own in (("known", fit), ("vague", wide)):
         variability = study.variability.model_copy(update={"fit": own})
-        sweep(study.model_copy(update={"variability": variability}), file.parent / name, workers=1)
+        run_sweep(study.model_copy(update={"variability": variability}), file.parent / name, workers=1)
         surface = mtjchar.average_devices(file.parent / name)
         assert "stacks drawn" in surface.dataset.attrs["interval"]
         lower, upper = surface.ber_interval("p_to_ap", 0.65, 4e-9)

@@ -203,7 +203,7 @@ def test_half_bias_and_asymmetry_are_drawn(tmp_path):
     assert cells["vhalf"].to_numpy() == pytest.approx(draws["tmr_half_bias"], rel=1e-12)
 
     # A device with a drawn stack is the device of that stack: the whole way through ngspice.
-    mtjchar.sweep(study, tmp_path / "run", workers=1)
+    mtjchar.run_sweep(study, tmp_path / "run", workers=1)
     samples = RunDirectory.open(tmp_path / "run").samples()
     keys = ["direction", "amplitude_V", "duration_s"]
     own = {name: float(values[5]) for name, values in draws.items()}
@@ -214,7 +214,7 @@ def test_half_bias_and_asymmetry_are_drawn(tmp_path):
             "sweep": study.sweep.model_copy(update={"devices": 1}),
         }
     )
-    mtjchar.sweep(alone, tmp_path / "alone", workers=1)
+    mtjchar.run_sweep(alone, tmp_path / "alone", workers=1)
     one = RunDirectory.open(tmp_path / "alone").samples().set_index(keys)
     rows = samples[samples["device"] == 5].set_index(keys).loc[one.index]
     for name in ("write_error_rate", "energy_J"):

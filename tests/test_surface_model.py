@@ -13,7 +13,7 @@ from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.surfaces.cell_current import SATURATING, SATURATING_TUNNELLING, TUNNELLING, fit_current
 from mtjchar.surfaces.closed_model import fit_model
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 
 AMPLITUDES, DURATIONS = np.linspace(0.4, 1.2, 9), np.geomspace(1e-9, 60e-9, 21)
 GRID = AMPLITUDES[:, None], DURATIONS[None, :]
@@ -273,7 +273,7 @@ def test_model_of_the_demo_has_its_stability_and_relaxation_time(tmp_path):
         "devices": 64,
     }
     study = study.model_copy(update={"sweep": study.sweep.model_copy(update=grid)})
-    model = fit_model(average_devices(sweep(study, tmp_path / "run", workers=2)))
+    model = fit_model(average_devices(run_sweep(study, tmp_path / "run", workers=2)))
     for direction in DIRECTIONS:
         found = model.parameters(direction)
         assert found.sel(parameter="stability")["value"] == pytest.approx(40.0, rel=0.15)

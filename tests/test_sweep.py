@@ -18,7 +18,7 @@ from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Spread, Study, Transistor, load_study
 from mtjchar.sweep import tasks
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import SAMPLE_COLUMNS, RunDirectory
 
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
@@ -45,7 +45,7 @@ def study(*, base=DEMO, cell=None, stack=None, variability=None, **changed):
 
 def run_here(one, out):
     here = InPlace()
-    sweep(one, out, executor=here)
+    run_sweep(one, out, executor=here)
     return [task.part for task in here.tasks]
 
 
@@ -214,7 +214,7 @@ def test_switching_energy_is_near_that_of_a_typical_write(samples, direction):
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_samples_do_not_depend_on_the_number_of_workers(finished, tmp_path, workers):
-    sweep(quick(), tmp_path / "run", workers=workers)
+    run_sweep(quick(), tmp_path / "run", workers=workers)
     assert parts_of(tmp_path / "run") == parts_of(finished)
 
 
@@ -222,7 +222,7 @@ def test_samples_do_not_depend_on_the_number_of_workers(finished, tmp_path, work
 def test_any_executor_runs_the_sweep(finished, tmp_path):
     said = []
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        sweep(quick(), tmp_path / "run", executor=pool, progress=lambda *now: said.append(now))
+        run_sweep(quick(), tmp_path / "run", executor=pool, progress=lambda *now: said.append(now))
         assert pool.submit(int, "7").result() == 7  # it is the caller's, and still open
     assert parts_of(tmp_path / "run") == parts_of(finished)
     assert said == [(done, 48) for done in (0, 12, 24, 36, 48)]
@@ -258,7 +258,7 @@ def test_interrupted_sweep_goes_on_with_what_is_missing(finished, copy):
 
     said = []
     here = InPlace()
-    sweep(quick(), copy, executor=here, progress=lambda *now: said.append(now))
+    run_sweep(quick(), copy, executor=here, progress=lambda *now: said.append(now))
     assert sorted(task.part for task in here.tasks) == names
     assert [part.stat().st_mtime_ns for part in kept] == past
     assert parts_of(copy) == parts_of(finished)
@@ -400,7 +400,7 @@ def test_worker_that_dies_is_an_error_that_says_how_to_go_on(finished, tmp_path)
         ProcessPoolExecutor(1, mp_context=spawn, initializer=os._exit, initargs=(3,)) as pool,
         pytest.raises(SimulationError, match=r"A worker process died.*the same command goes on"),
     ):
-        sweep(quick(), tmp_path, executor=pool)
+        run_sweep(quick(), tmp_path, executor=pool)
     run_here(quick(), tmp_path)
     assert parts_of(tmp_path) == parts_of(finished)
 
@@ -410,14 +410,14 @@ def test_a_study_of_the_users_own_is_not_overwritten(tmp_path):
     own.write_text("# my study\n" + DEMO.to_toml(), encoding="utf-8")
     before = own.read_bytes()
     with pytest.raises(InputError, match="is a study of your own and would be overwritten"):
-        sweep(load_study(own), tmp_path, workers=1)
+        run_sweep(load_study(own), tmp_path, workers=1)
     assert own.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir() if not one.name.startswith(".")] == ["study.toml"]
 
 
 def test_a_study_that_was_changed_after_its_sweep_is_refused(tmp_path):
     asked = study(devices=1)
-    run = sweep(asked, tmp_path / "run", executor=InPlace())
+    run = run_sweep(asked, tmp_path / "run", executor=InPlace())
     file = run / "study.toml"
     written = file.read_text(encoding="utf-8")
     file.write_text("# a comment changes nothing\n" + written, encoding="utf-8")
@@ -425,6 +425,6 @@ def test_a_study_that_was_changed_after_its_sweep_is_refused(tmp_path):
     file.write_text(re.sub("(?m)^diameter = .*$", 'diameter = "45 nm"', written, count=1), encoding="utf-8")
     changed = load_study(file, written=True)
     assert changed != asked
-    for refused in (lambda: RunDirectory.open(run), lambda: sweep(changed, run, executor=InPlace())):
+    for refused in (lambda: RunDirectory.open(run), lambda: run_sweep(changed, run, executor=InPlace())):
         with pytest.raises(InputError, match=r"changed after its sweep.*another directory"):
             refused()

@@ -20,7 +20,7 @@ from mtjchar.network.trainer import TrainingPlan
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 
 STUDY = """
 [cell]
@@ -103,7 +103,7 @@ def study_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(study_file):
-    return sweep(load_study(study_file), study_file.parent / "run", executor=InPlace())
+    return run_sweep(load_study(study_file), study_file.parent / "run", executor=InPlace())
 
 
 @pytest.fixture

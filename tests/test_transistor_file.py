@@ -15,7 +15,7 @@ from mtjchar.spice.ngspice import simulator
 from mtjchar.spice.transistor_file import clean
 from mtjchar.study import Study, Transistor, load_study
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task
 
@@ -182,11 +182,11 @@ def test_sweep_says_and_notes_what_it_leaves_out_and_keeps_decks_without_it(fold
     )
     one, said = study(file, init=("set ngbehavior=hsa",)), []
     words = f"{file}, line 7: a .control block, which holds commands for ngspice, is left out"
-    sweep(one, folder / "run", workers=1, log=lambda what: said.append(what.get("text")))
+    run_sweep(one, folder / "run", workers=1, log=lambda what: said.append(what.get("text")))
     assert said.count(words) == 1
     assert RunDirectory.open(folder / "run").record().left_out == [words]
     with pytest.warns(UserWarning, match="line 7: a .control block"):
-        sweep(one, folder / "run", workers=1)
+        run_sweep(one, folder / "run", workers=1)
     kept = (folder / "run" / "failures" / "p_to_ap-0000000.cir").read_text()
     assert "shell" not in kept
     assert "* needs this line in .spiceinit: set ngbehavior=hsa\n" in kept

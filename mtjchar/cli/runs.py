@@ -149,7 +149,7 @@ def _sweep(
 ) -> float:
     """Sweep; returns the largest share of failed samples at one direction and amplitude."""
     from mtjchar.sweep.cluster import TlsFiles, cluster
-    from mtjchar.sweep.run import sweep
+    from mtjchar.sweep.run import run_sweep
 
     address, *tls = place
     if address is None and any(tls):
@@ -171,7 +171,7 @@ def _sweep(
         write(what)
 
     with where as executor, progress_bar("sweep", "samples") as bar, _log_file(json_log) as write:
-        sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
+        run_sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
     console.print(f"samples in {out}")
     return worst
 

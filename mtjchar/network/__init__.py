@@ -1,1 +1,22 @@
 """Networks that are trained in approximate memory."""
+
+from mtjchar.network import (
+    allocation,
+    binarized,
+    datasets,
+    encoding,
+    inference,
+    ledger,
+    masks,
+    memory,
+    networks,
+    planes,
+    results,
+    tradeoff,
+    trainer,
+)
+
+__all__ = [
+    "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
+    "planes", "results", "tradeoff", "trainer",
+]  # fmt: skip

@@ -29,6 +29,18 @@ from mtjchar.stackfit import StackFit
 from mtjchar.stackfit.problem import threshold_errors
 from mtjchar.study import DIRECTIONS
 
+__all__ = [
+    "LINES",
+    "MARKERS",
+    "Styles",
+    "logarithmic_axis",
+    "points_of",
+    "residual_axis",
+    "switching_figure",
+    "thresholds_figure",
+    "time_words",
+]
+
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":")
 _MOST_IN_LEGEND = 8

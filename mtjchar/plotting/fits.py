@@ -23,6 +23,8 @@ from mtjchar.plotting.fit_curves import (
 from mtjchar.stackfit import StackFit, information_map
 from mtjchar.study import DIRECTIONS
 
+__all__ = ["fit_figures", "next_figure"]
+
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")  # told apart by all eyes
 
 

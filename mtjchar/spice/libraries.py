@@ -1,11 +1,14 @@
-"""The netlists that come with mtjchar."""
+"""The netlists that come with mtjchar, and circuits that begin with them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-__all__ = ["library", "netlist_folder"]
+from PySpice.Spice.Netlist import Circuit
+
+__all__ = ["circuit_with", "library", "netlist_folder"]
 
 
 def netlist_folder() -> Path:
@@ -18,3 +21,10 @@ def netlist_folder() -> Path:
 def library(name: str) -> str:
     """Text of one of the netlists."""
     return (netlist_folder() / name).read_text(encoding="utf-8")
+
+
+def circuit_with(title: str, definitions: Iterable[str]) -> Circuit:
+    """Begin a circuit with the text of definitions that it needs."""
+    circuit = Circuit(title)
+    circuit.raw_spice = "\n".join(definitions)
+    return circuit

@@ -19,6 +19,8 @@ from PySpice.Spice.NgSpice.Shared import NgSpiceCircuitError, NgSpiceCommandErro
 
 from mtjchar.errors import MissingToolError, SimulationError
 
+__all__ = ["FloatArray", "Simulator", "find_library", "simulator"]
+
 FloatArray = npt.NDArray[np.float64]
 
 _OLDEST = 39

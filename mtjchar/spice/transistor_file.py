@@ -15,6 +15,8 @@ from typing import NamedTuple
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes
 
+__all__ = ["PLAIN_PATH", "Cleaned", "clean"]
+
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
 """Paths that can stand in a netlist: nothing in them starts another line, a comment or a command."""
 _BLOCK = "a .control block, which holds commands for ngspice"

@@ -18,6 +18,8 @@ from mtjchar.fields import Description, InUnit
 from mtjchar.files import read_bytes
 from mtjchar.study.models import Study
 
+__all__ = ["BEFORE", "complete", "load_stack", "load_study", "read_written"]
+
 BEFORE = {"demagnetization": "sato-ishii", "torque": "current"}
 """What keys of a stack meant in files that mtjchar wrote before it wrote the keys."""
 

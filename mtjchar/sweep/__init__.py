@@ -1,37 +1,30 @@
-"""Sampling devices, running them through ngspice and Fokker-Planck, and keeping the results.
-
-The module can be called: ``mtjchar.sweep(study, out="run")`` is `mtjchar.sweep.run.sweep`.
-"""
+"""Sampling devices, running them through ngspice and Fokker-Planck, and keeping the results."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtjchar.study import Study
 
+__all__ = ["cluster", "importance", "population", "run", "store", "tasks"]
+
 
 class _CallableModule(ModuleType):
-    # The public name of the function is also that of this package, which has to stay importable.
-    def __call__(
-        self,
-        study: Study,
-        out: str | Path,
-        *,
-        workers: int | None = None,
-        executor: Executor | None = None,
-        limit: float | None = None,
-        progress: Callable[[int, int], None] | None = None,
-        log: Callable[[Mapping[str, object]], None] | None = None,
-    ) -> Path:
-        from mtjchar.sweep.run import sweep
+    # For one release: `mtjchar.sweep` was the function that now is `mtjchar.run_sweep`.
+    def __call__(self, study: Study, out: str | Path, **options: Any) -> Path:
+        from mtjchar.sweep.run import run_sweep
 
-        return sweep(study, out, workers=workers, executor=executor, limit=limit, progress=progress, log=log)
+        warnings.warn(
+            "mtjchar.sweep(...) is now mtjchar.run_sweep(...); the old call goes with the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return run_sweep(study, out, **options)
 
 
 sys.modules[__name__].__class__ = _CallableModule

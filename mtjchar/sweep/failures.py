@@ -13,6 +13,8 @@ from mtjchar.files import make_folder, write_text
 from mtjchar.study import Study
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
+__all__ = ["Tally", "deck", "keep_decks"]
+
 _MOST_DECKS = 100
 
 

@@ -26,6 +26,20 @@ from mtjchar.cells.variability import CUT
 from mtjchar.study import Study
 from mtjchar.sweep.population import REPLICATES, Population, sobol_points
 
+__all__ = [
+    "FARTHEST",
+    "LEAST_DEVICES",
+    "Shift",
+    "draw",
+    "find_shift",
+    "log_weight",
+    "pilot_devices",
+    "replicate_points",
+    "sample_replicates",
+    "sample_shifted",
+    "worth_a_pilot",
+]
+
 LEAST_DEVICES = 64
 """Fewest devices of a study that is worth a pilot, and of a sample in replicates."""
 

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+__all__ = ["advice", "advice_on_kills", "memory"]
+
 # Measured with two cores and two workers; libraries for linear algebra take more where there are more cores.
 _MEMORY = 1.2e9  # bytes of address space
 _FILES = 64

@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 from mtjchar.errors import InputError
 from mtjchar.files import make_folder, storing, write_text
 
+__all__ = ["locked"]
+
 _LOCK, _OWNER = ".sweep.lock", ".sweep.owner"  # of any command: a sweep is the longest
 
 

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 from mtjchar.errors import InputError
 
+__all__ = ["Address", "check"]
+
 _CONNECT, _TALK, _PROVOKE = 6.0, 9.0, 3.0  # s, in all below the 20 s that are promised
 _LISTEN = 0.5  # s: whoever speaks TLS keeps silent at first, whoever speaks dask without it does not
 _LONGEST_GREETING, _LONGEST_REPLY = 2**16, 2**26  # bytes; a greeting has some 100, 10,000 workers 2**25

@@ -25,6 +25,8 @@ from mtjchar.errors import StartError, WorkerError
 from mtjchar.sweep import limits
 from mtjchar.sweep.tasks import Task
 
+__all__ = ["ATTEMPTS", "ATTEMPTS_FROM_OUTSIDE", "K", "LocalPool", "T", "submit"]
+
 K = TypeVar("K")
 T = TypeVar("T")
 

@@ -17,6 +17,8 @@ from mtjchar.statistics import replicate_interval, weighted_mean
 from mtjchar.study import Study
 from mtjchar.sweep.store import RunDirectory
 
+__all__ = ["enough", "rounds", "widest_interval"]
+
 _FIRST_ROUND = 128
 _OF_INTEREST = (1e-9, 0.9)
 

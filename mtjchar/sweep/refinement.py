@@ -15,6 +15,8 @@ from mtjchar.arrays import FloatArray
 from mtjchar.study import AmplitudeRange, DurationRange, Study
 from mtjchar.sweep.population import Population
 
+__all__ = ["divide", "pilot", "place", "to_place", "without_grids"]
+
 _FINER = 4
 _MOST_POINTS = 1000  # of a range
 _OF_INTEREST = (1e-9, 0.9)

@@ -19,6 +19,8 @@ from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, Star
 from mtjchar.sweep.pool import ATTEMPTS, ATTEMPTS_FROM_OUTSIDE, submit
 from mtjchar.sweep.tasks import Result, Task, lost, time_limit
 
+__all__ = ["Call", "Done", "complete"]
+
 _MOST_FIRST_ERRORS = 4  # of the program, before any task has succeeded
 _IN_FLIGHT = 1000  # tasks that an executor holds; what it has done by then is written meanwhile
 

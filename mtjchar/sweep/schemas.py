@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 
+__all__ = ["AGAIN", "STATUSES", "Record", "check_devices", "check_samples", "read_parquet", "read_record"]
+
 STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed", "error")
 """What a sample may say of itself; only ``ok`` comes with numbers."""
 

@@ -36,6 +36,8 @@ from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
 
+__all__ = ["MOST_FAILED", "REDONE", "SAMPLE_COLUMNS", "RunDirectory", "Stock"]
+
 SAMPLE_COLUMNS = (
     "device",
     "direction",

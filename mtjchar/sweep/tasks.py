@@ -20,6 +20,21 @@ from mtjchar.cells.base import Counting, Direction
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
 
+__all__ = [
+    "DEVICES_PER_TASK",
+    "Result",
+    "Samples",
+    "Task",
+    "characterize",
+    "compute",
+    "lost",
+    "number_columns",
+    "plan",
+    "run_task",
+    "time_limit",
+    "versions",
+]
+
 DEVICES_PER_TASK = 64
 _COUNTED_LIMIT = 0.6  # s a device and trial: some 75 times what the demo's grid takes
 _COMPUTED_LIMIT = 10.0  # s a device: some hundred times what the demo's grid takes

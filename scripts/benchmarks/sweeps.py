@@ -21,7 +21,7 @@ from mtjchar.spice.libraries import netlist_folder
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Direction, Study, load_study
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.run import sweep
+from mtjchar.sweep.run import run_sweep
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def seconds(study: Study, workers: int) -> float:
     """Whole sweep, from nothing to a finished run directory."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        sweep(study, Path(folder) / "run", workers=workers)
+        run_sweep(study, Path(folder) / "run", workers=workers)
         return time.perf_counter() - start
 
 

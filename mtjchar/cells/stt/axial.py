@@ -17,6 +17,15 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import fokker_planck, long_pulses, torque
 
+__all__ = [
+    "FunctionOfZ",
+    "average_over_noise",
+    "between_states",
+    "fourth_order",
+    "share_of_p",
+    "torque_drive",
+]
+
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 _SYSTEMS = 384  # solved together: large enough for numpy, small enough for the processor's cache

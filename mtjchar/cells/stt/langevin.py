@@ -26,6 +26,8 @@ from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.physics import llgs, torque
 from mtjchar.physics.wells import Wells
 
+__all__ = ["count_failures", "macrospin"]
+
 _STEP = 0.5  # of the longest that llgs takes: the damping is then off by 0.13 %
 _FIT = 1e-4  # of the largest value: how far a series may be from the points of a load line
 _DEPTH = 12.0  # kB T below the saddle: a magnetization there comes back with a probability of about 6e-6

@@ -20,6 +20,24 @@ from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
 from mtjchar.spice.ngspice import Simulator, simulator
 
+__all__ = [
+    "EDGE_PARTS",
+    "HELD",
+    "LADDER",
+    "M_Z_POINTS",
+    "EdgeTimes",
+    "LoadLine",
+    "Rung",
+    "commands_by_hand",
+    "delivered",
+    "driven_node",
+    "edge_plateau",
+    "load_line_command",
+    "load_lines",
+    "per_cell",
+    "run_pulse",
+]
+
 M_Z_POINTS = 9
 EDGE_PARTS = 4
 _SETTLED = 10.0  # time constants of the lines

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from PySpice.Spice.Netlist import Circuit
 
 from mtjchar.cells.base import Direction
 from mtjchar.cells.stt.device import volume
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.cells.transistor_netlist import transistor_text
 from mtjchar.physics import anisotropy, torque
-from mtjchar.spice.libraries import library
+from mtjchar.spice.libraries import circuit_with, library
+
+__all__ = [
+    "AXIAL_STEP",
+    "AXIAL_TOLERANCES",
+    "VECTOR_CELLS",
+    "batch_deck",
+    "cell_parameters",
+    "high_line",
+    "vector_step",
+]
 
 VECTOR_CELLS = 60
 """Cells of the vector model in one deck; more slow each other down, for their steps are common."""
@@ -137,13 +146,13 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         junction = ["mtj_held.lib"]
     else:
         junction = ["mtj_llgs.lib", "mtj_vector.lib"] if vector else ["mtj_axial.lib"]
-    circuit = Circuit("mtjchar batch")
-    circuit.raw_spice = "\n".join(
+    circuit = circuit_with(
+        "mtjchar batch",
         [
             *(library(name) for name in junction),
             transistor_text(tables.cell.transistor),
             library("cell_1t1mtj.lib"),
-        ]
+        ],
     )
     for source, node in (("abl", "abl"), ("asl", "asl"), ("w", "w")):
         circuit.V(source, node, circuit.gnd, "dc 0 pulse(0 0 0 1p 1p 1p)")

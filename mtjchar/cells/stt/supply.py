@@ -9,6 +9,8 @@ from mtjchar.cells.base import Averages, Direction
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.tables import SttTables
 
+__all__ = ["supply_energies"]
+
 
 def supply_energies(
     tables: SttTables, direction: Direction, lines: LoadLine, amplitudes: FloatArray, averages: Averages

@@ -1,0 +1,74 @@
+"""A run directory, opened: what a notebook starts from."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pandas as pd
+
+from mtjchar.network.results import read_tradeoff
+from mtjchar.study import Study
+from mtjchar.surfaces import WriteSurface
+from mtjchar.sweep.store import RunDirectory
+
+__all__ = ["Run"]
+
+
+class Run:
+    """What `mtjchar sweep`, `mtjchar surface` and `mtjchar tradeoff` left in a directory.
+
+    Everything is read when it is first asked for, and checked.
+
+    Parameters
+    ----------
+    path : str or Path
+        Run directory.
+
+    Attributes
+    ----------
+    path : Path
+    study : Study
+
+    Raises
+    ------
+    InputError
+        If there is no run in the directory, and from the properties where a file is missing or damaged.
+
+    Examples
+    --------
+    >>> run = Run("run")  # doctest: +SKIP
+    >>> run.surface.ber(run.surface.directions[0], 0.8, 10e-9)  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._directory = RunDirectory.open(path)
+        self.path: Path = self._directory.path
+        self.study: Study = self._directory.study
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @functools.cached_property
+    def devices(self) -> pd.DataFrame:
+        """Devices with their sampled and derived parameters, one row each; columns carry their units."""
+        return self._directory.devices()
+
+    @functools.cached_property
+    def samples(self) -> pd.DataFrame:
+        """Error rate and energies of each device, direction and pulse; failed ones have a status."""
+        return self._directory.samples()
+
+    @functools.cached_property
+    def surface(self) -> WriteSurface:
+        """Surface of the run; its `dataset` is an xarray.Dataset."""
+        file = self.path / "surface.nc"
+        surface = WriteSurface.load(file)
+        self._directory.check_study_of(surface.dataset.attrs.get("study"), file)
+        return surface
+
+    @functools.cached_property
+    def tradeoffs(self) -> dict[str, pd.DataFrame]:
+        """Tables of `mtjchar tradeoff` in the directory and in those inside it, by directory name."""
+        files = sorted([*self.path.glob("tradeoff.csv"), *self.path.glob("*/tradeoff.csv")])
+        return {file.parent.name: read_tradeoff(file) for file in files}
