@@ -88,10 +88,7 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         finalize=_shown,
     )
     page = environment.get_template("report.html").render(
-        title=study.stack.name,
-        reference=study.stack.reference,
-        diameter=f"{1e9 * study.junction.diameter:g} nm",
-        temperature=f"{study.cell.temperature:g} K",
+        cell=study.kind.describe(study.tables),
         sections=[
             cheapest_pulses(surface),
             device_spread(directory, surface),

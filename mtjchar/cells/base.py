@@ -16,7 +16,7 @@ from mtjchar.cells.variability import Spread, Variability
 from mtjchar.fields import Description
 
 __all__ = [
-    "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Driven", "Grid",
+    "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Driven", "Grid",
     "Pulses", "TablesT",
 ]  # fmt: skip
 
@@ -158,6 +158,20 @@ class Averages(NamedTuple):
     further: tuple[FloatArray, ...] = ()
 
 
+class CellDescription(NamedTuple):
+    """What a report says of a cell first.
+
+    Attributes
+    ----------
+    name : str
+    words : str
+        A sentence or two.
+    """
+
+    name: str
+    words: str
+
+
 TablesT = TypeVar("TablesT", bound=CellTables)
 
 
@@ -221,8 +235,8 @@ class CellKind(ABC, Generic[TablesT]):
         """Average error rate and energies over the noise of each device, from what `drive` returned."""
 
     @abstractmethod
-    def describe(self, tables: TablesT) -> Mapping[str, str]:
-        """Say in a few words what the cell is, for the head of a report: by what it is called."""
+    def describe(self, tables: TablesT) -> CellDescription:
+        """Say in a few words what the cell is, for the head of a report."""
 
     def check(self, tables: TablesT, grid: Grid) -> None:
         """Refuse tables that contradict each other, or the pulses that are swept; see `inconsistent`."""

@@ -175,7 +175,7 @@ class Study(Description):
         known, asked = self.kind.directions, self.sweep.directions
         none = not asked and "directions" in self.sweep.model_fields_set
         if none or not set(asked) <= set(known) or len(set(asked)) != len(asked):
-            raise inconsistent("sweep.directions", f"each direction once: {' or '.join(known)}")
+            raise inconsistent("sweep.directions", f"at least 1, each direction once: {' or '.join(known)}")
         self._fill_directions()
 
     def _fill_directions(self) -> None:

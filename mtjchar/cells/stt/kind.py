@@ -8,7 +8,16 @@ from typing import ClassVar
 import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
-from mtjchar.cells.base import Averages, CellKind, ColumnLabel, Counting, Direction, Grid, Pulses
+from mtjchar.cells.base import (
+    Averages,
+    CellDescription,
+    CellKind,
+    ColumnLabel,
+    Counting,
+    Direction,
+    Grid,
+    Pulses,
+)
 from mtjchar.cells.stt import axial, device, langevin, measure, netlist
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
@@ -63,14 +72,13 @@ class SttCell(CellKind[SttTables]):
         """Refuse tables that contradict each other, or the pulses that are swept."""
         tables.check(grid)
 
-    def describe(self, tables: SttTables) -> Mapping[str, str]:
+    def describe(self, tables: SttTables) -> CellDescription:
         """Say in a few words what the cell is, for the head of a report."""
-        return {
-            "title": tables.stack.name,
-            "reference": tables.stack.reference,
-            "diameter": f"{1e9 * tables.junction.diameter:g} nm",
-            "temperature": f"{tables.cell.temperature:g} K",
-        }
+        return CellDescription(
+            tables.stack.name,
+            f"Junction of {1e9 * tables.junction.diameter:g} nm at {tables.cell.temperature:g} K. "
+            f"Stack: {tables.stack.reference}.",
+        )
 
     def draws_nominal(self, tables: SttTables) -> bool:
         """Whether the study names a fit whose uncertainty counts."""
