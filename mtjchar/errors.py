@@ -9,6 +9,22 @@ from __future__ import annotations
 import traceback
 import unicodedata
 
+__all__ = [
+    "ClusterError",
+    "ConvergenceError",
+    "InputError",
+    "MissingToolError",
+    "MtjcharError",
+    "OutsideGridError",
+    "SimulationError",
+    "StartError",
+    "StorageError",
+    "UnreachableError",
+    "WorkerError",
+    "clipped",
+    "printable",
+]
+
 
 def printable(text: str, *, keep: str = "") -> str:
     r"""Write out what would act on a terminal or end a line, such as ``\x1b``, and bytes that are no UTF-8.

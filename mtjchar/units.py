@@ -13,6 +13,8 @@ import pint
 
 from mtjchar.errors import InputError
 
+__all__ = ["format_quantity", "parse_quantity"]
+
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Names, products, quotients, brackets and powers of one digit: nothing that pint would take long over, and
 # no second number that it would silently multiply with.

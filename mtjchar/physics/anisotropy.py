@@ -19,6 +19,22 @@ from scipy import constants, special
 
 from mtjchar.arrays import FloatArray
 
+__all__ = [
+    "GAMMA",
+    "REFERENCE_TEMPERATURE",
+    "TEMPERATURE_RANGE",
+    "Demagnetization",
+    "anisotropy_field",
+    "demagnetizing_factors",
+    "demagnetizing_factors_elliptic",
+    "effective_anisotropy",
+    "in_plane_field",
+    "interfacial_anisotropy",
+    "magnetization_ratio",
+    "relaxation_time",
+    "thermal_stability",
+]
+
 GAMMA = 1.760859e11
 """Gyromagnetic ratio of the electron, rad/(s T)."""
 

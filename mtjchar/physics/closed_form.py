@@ -22,6 +22,16 @@ import numpy.typing as npt
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 
+__all__ = [
+    "ValidityWarning",
+    "butler_error_rate",
+    "matched_error_rate",
+    "neel_brown_error_rate",
+    "neel_brown_rate",
+    "sun_switching_time",
+    "switching_time",
+]
+
 _LOWEST_STABILITY = 20.0
 _LOWEST_BARRIER = 6.0
 

@@ -36,6 +36,22 @@ from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics._banded import Factors, factorize, transposed
 
+__all__ = [
+    "LONGEST",
+    "OVERDRIVE_LIMIT",
+    "STABILITY_RANGE",
+    "Decay",
+    "FunctionOfZ",
+    "Stage",
+    "WriteStatistics",
+    "at_constant_overdrive",
+    "check",
+    "of_some",
+    "slowest_decay",
+    "write_error_rate",
+    "write_statistics",
+]
+
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 STABILITY_RANGE = (5.0, 250.0)

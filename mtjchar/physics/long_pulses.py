@@ -35,6 +35,8 @@ from mtjchar.errors import InputError
 from mtjchar.physics import fokker_planck, rare_switching
 from mtjchar.physics.fokker_planck import Decay, FunctionOfZ, Stage, WriteStatistics, of_some
 
+__all__ = ["OVERDRIVE", "decay_rate", "log_exponent", "write_error_rate", "write_statistics"]
+
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 
 _HANDOVER = 40.0  # tau_0, times the overdrive where that is above 1: faster modes have died out by then

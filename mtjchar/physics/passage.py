@@ -22,6 +22,8 @@ from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics.fokker_planck import LONGEST, OVERDRIVE_LIMIT, STABILITY_RANGE, write_error_rate
 
+__all__ = ["BEYOND", "escape_rate", "mean_passage_time", "switching_time_quantile"]
+
 _POINTS = 6001
 _DURATIONS = 1200  # over six decades
 

@@ -18,6 +18,8 @@ from mtjchar.arrays import FloatArray
 from mtjchar.physics.fokker_planck import at_constant_overdrive, write_error_rate
 from mtjchar.physics.long_pulses import decay_rate, log_exponent
 
+__all__ = ["OVERDRIVE", "STABILITY", "log_decay_rate", "log_error_rate", "log_error_rate_on_load_line"]
+
 OVERDRIVE = (-0.5, 20.0)
 STABILITY = (10.0, 250.0)
 

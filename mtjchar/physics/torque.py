@@ -31,6 +31,16 @@ from scipy import constants
 from mtjchar.arrays import FloatArray
 from mtjchar.physics import tunneling
 
+__all__ = [
+    "TorqueLaw",
+    "critical_current",
+    "damping_like_field",
+    "polarization_of",
+    "reverse_critical_current",
+    "spin_torque_efficiency",
+    "symmetric_efficiency",
+]
+
 TorqueLaw = Literal["voltage", "current"]
 """What the spin-transfer torque goes with."""
 

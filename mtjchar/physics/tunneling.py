@@ -14,6 +14,8 @@ import numpy as np
 
 from mtjchar.arrays import FloatArray
 
+__all__ = ["conductance", "parallel_resistance", "tmr_at_bias", "voltage_at_current"]
+
 _ROUNDS = 6  # of Newton's iteration: the voltage is then exact to rounding
 
 

@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray, IndexArray
 
+__all__ = ["Vector", "Wells", "wells"]
+
 Vector = tuple[float, float, float]
 
 _ANGLES = 361  # of the polar angle: barriers are good to 2e-5 of the stability

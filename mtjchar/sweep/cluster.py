@@ -20,6 +20,8 @@ import mtjchar
 from mtjchar.errors import ClusterError, InputError, MissingToolError, MtjcharError, WorkerError
 from mtjchar.sweep.peer import Address, check
 
+__all__ = ["TlsFiles", "cluster", "told"]
+
 T = TypeVar("T")
 
 _CONNECT = 20.0  # s, for dask's client once a scheduler has answered

@@ -25,6 +25,8 @@ from mtjchar.sweep.schedule import Done, complete
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task, plan, run_task
 
+__all__ = ["sweep"]
+
 _MANY_DEVICES = 50_000
 _DISK, _MEMORY = 30.0, 200.0  # bytes a sample, measured on the demo
 
