@@ -205,7 +205,7 @@ class Way:
     causes : tuple of str
         Keys of the diagnosis that name it.
     options : dict
-        Of the design: ``current``, ``temperatures``; of the fit: ``vary``.
+        Of the tester: ``current``, ``temperatures``, ``junction``; of the fit: ``vary``.
     """
 
     name: str

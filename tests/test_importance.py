@@ -55,7 +55,7 @@ def study(devices=256, seed=3, variability=TWO, **sweep_of):
 
 
 def device_rate(one, amplitude, damping, product):
-    """Error rates (..., durations) of devices at standardized parameters, by the formulas of the design."""
+    """Error rates (..., durations) at standardized parameters, i and t_D as docs/glossary.md has them."""
     alpha, nominal = one.stack.damping * (1 + 0.04 * damping), Population(one).nominal().iloc[0]
     resistance = nominal["parallel_resistance_ohm"] * (1 + 0.05 * product) + 1000.0 + 2 * 200.0
     overdrive = amplitude / resistance / (nominal["critical_current_A"] * alpha / one.stack.damping)

@@ -213,7 +213,7 @@ def test_top_level_folders_hold_something():
 
 
 def test_top_level_files_exist():
-    files = ["pyproject.toml", "LICENSE", "CHANGELOG.md", "Makefile", "README.md"]
+    files = ["pyproject.toml", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "README.md"]
     files += ["scripts/demo", "scripts/test", ".ci/run"]
     assert [name for name in files if not (ROOT / name).is_file()] == []
 

@@ -118,7 +118,7 @@ def test_restoring_term_turns_nothing(reference):
 
 @pytest.mark.parametrize(("voltage", "target"), [(0.5, 1.0), (-0.5, -1.0)])
 def test_current_from_free_to_reference_layer_favours_p(voltage, target):
-    # Convention of the design; from either well, against the anisotropy where need be.
+    # Convention in docs/architecture.md; from either well, against the anisotropy where need be.
     for theta0 in (0.1, math.pi - 0.1):
         _, m, current = simulate(JUNCTION | {"theta0": theta0}, 6e-9, step=2e-12, voltage=voltage)
         assert m[2, -1] == pytest.approx(target, abs=1e-2)

@@ -6,7 +6,7 @@ from scipy import constants, special
 
 from mtjchar.physics import anisotropy, torque, tunneling
 
-# Ikeda et al., Nat. Mater. 9, 721 (2010), as quoted in the design: SI.
+# Ikeda et al., Nat. Mater. 9, 721 (2010), as data/stacks/ikeda2010.toml quotes it: SI.
 IKEDA = {"thickness": 1.3e-9, "diameter": 40e-9, "Ms": 1.58 / constants.mu_0, "Ki": 1.3e-3, "alpha": 0.027}
 
 positive = st.floats(1e-10, 1e-6)

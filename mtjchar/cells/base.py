@@ -16,8 +16,8 @@ from mtjchar.cells.variability import Spread, Variability
 from mtjchar.fields import Description
 
 __all__ = [
-    "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Driven", "Grid",
-    "Pulses", "TablesT",
+    "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
+    "Driven", "Grid", "Pulses", "TablesT",
 ]  # fmt: skip
 
 Direction = str

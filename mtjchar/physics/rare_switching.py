@@ -31,7 +31,7 @@ import numpy.typing as npt
 from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.physics.fokker_planck import FunctionOfZ, of_some
 
-__all__ = ["LEAST", "Array", "ComplexArray", "mean_escape_time", "switching_probability"]
+__all__ = ["LEAST", "mean_escape_time", "switching_probability"]
 
 ComplexArray = npt.NDArray[np.complex128]
 Array = TypeVar("Array", FloatArray, ComplexArray)

@@ -59,12 +59,12 @@ class Film:
     temperature: float = anisotropy.REFERENCE_TEMPERATURE
 
     def __post_init__(self) -> None:
-        for thing, value, low, high, unit in (
-            ("diameter", self.diameter, *DIAMETER_RANGE, "m"),
-            ("temperature", self.temperature, *anisotropy.TEMPERATURE_RANGE, "K"),
-        ):
-            if not low <= value <= high:
-                raise InputError(thing, value=value, allowed=f"{low:g} to {high:g} {unit}")
+        low, high = DIAMETER_RANGE
+        if not low < self.diameter < high:
+            raise InputError("diameter", value=self.diameter, allowed=f"above {low:g} m and below {high:g} m")
+        low, high = anisotropy.TEMPERATURE_RANGE
+        if not low <= self.temperature <= high:
+            raise InputError("temperature", value=self.temperature, allowed=f"{low:g} to {high:g} K")
         stability = float(self.nominal().stability)
         if not stability >= 10.0:
             raise InputError(

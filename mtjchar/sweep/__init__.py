@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtjchar.study import Study
 
-__all__ = ["cluster", "importance", "population", "run", "store", "tasks"]
+__all__ = ["cluster", "population", "run"]
 
 
 class _CallableModule(ModuleType):

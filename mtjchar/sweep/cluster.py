@@ -20,7 +20,7 @@ import mtjchar
 from mtjchar.errors import ClusterError, InputError, MissingToolError, MtjcharError, WorkerError
 from mtjchar.sweep.peer import Address, check
 
-__all__ = ["T", "TlsFiles", "cluster", "told"]
+__all__ = ["TlsFiles", "cluster", "told"]
 
 T = TypeVar("T")
 

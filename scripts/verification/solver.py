@@ -97,13 +97,13 @@ def fokker_planck_rows() -> list[Row]:
                 LIMIT,
             )
         )
-    design = (table.stability == 60.0) & (table.overdrive == 1.5)
+    first = (table.stability == 60.0) & (table.overdrive == 1.5)
     for tau, value in ((5.0, 0.11543), (10.0, 6.466e-4), (20.0, 1.8893e-8)):
         found = float(fokker_planck.write_error_rate(1.5, 60.0, tau))
-        exact = float(rate[design & (table.reduced_time == tau)][0])
+        exact = float(rate[first & (table.reduced_time == tau)][0])
         rows.append(
             at_most(
-                "check value of the design",
+                "check value of a first solution",
                 f"Δ 60, i 1.5, τ {tau:g}: {found:.5g}; reference {exact:.5g}",
                 f"{value:g}",
                 abs(found / value - 1.0),
@@ -122,7 +122,7 @@ def fokker_planck_rows() -> list[Row]:
                 1e-3,
             )
         )
-    tail = rate[design & (table.reduced_time >= 20.0)]
+    tail = rate[first & (table.reduced_time >= 20.0)]
     early, late = fokker_planck.write_error_rate(1.5, 60.0, [20.0, 29.4])
     slope, expected = np.log(early / late) / 9.4, np.log(tail[0] / tail[-1]) / 9.4
     rows.append(
