@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PySpice.Spice.NgSpice.Shared import NgSpiceCircuitError, NgSpiceCommandError, NgSpiceShared, ffi
 
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import MissingToolError, SimulationError
 
 __all__ = ["FloatArray", "Simulator", "find_library", "simulator"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _OLDEST = 39
 _HOW_TO_GET = (

@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import constants
 
+from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.device import FilmLaws, volume
 from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
 
 __all__ = ["Device", "Film", "FilmValues"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Device(NamedTuple):
