@@ -247,5 +247,5 @@ def test_an_asymmetric_torque_in_amperes_tells_the_directions(amperes):
 
 
 def test_fits_without_pulses_have_no_causes(good):
-    alone = good.problem.only((), good.problem.free, good.vector)
+    alone = good.problem.only((), good.problem.parameters, good.vector)
     assert not diagnose(alone, good.vector).alarm
