@@ -286,7 +286,7 @@ def test_damaged_parts_are_found_said_and_redone(undisturbed, copy, how):
         part.write_bytes({"flipped": damaged, "cut": whole[:-7], "empty": b""}[how])
         with pytest.raises(InputError, match="checksum of its name"):
             RunDirectory.open(copy).samples()
-        stock = RunDirectory.open(copy).take_stock(names)
+        stock = RunDirectory.open(copy).inspect_parts(names)
         assert len(stock.whole) == 7
         assert stock.discarded[0].startswith(f"samples/{part.name} is damaged")
     part.write_bytes({"flipped": damaged, "cut": whole[:-7], "empty": b""}[how])

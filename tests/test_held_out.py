@@ -14,12 +14,7 @@ def surfaces(tmp_path_factory):
 
     A surface averages at each pulse over the devices: that of some rows has these rows of the dataset.
     """
-    finer = {
-        "amplitude": DEMO.sweep.amplitude.model_copy(update={"points": 23}),
-        "duration": DEMO.sweep.duration.model_copy(update={"points": 49}),
-        "devices": 20,
-    }
-    study = DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update=finer)})
+    study = DEMO.with_(sweep={"amplitude": {"points": 23}, "duration": {"points": 49}, "devices": 20})
     whole = average_devices(run_sweep(study, tmp_path_factory.mktemp("held_out"), workers=2))
     every_second = slice(0, None, 2)
     kept = WriteSurface(whole.dataset.isel(amplitude=every_second, duration=every_second))

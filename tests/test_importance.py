@@ -149,10 +149,7 @@ def test_table_has_the_parameters_of_the_draw():
         (study(64), True),
         (study(63), False),
         (study(variability=SttVariability()), False),
-        (
-            study(1000).model_copy(update={"stack": DEMO.stack.model_copy(update={"reference_tilt": 0.1})}),
-            False,
-        ),
+        (study(1000).with_(stack={**DEMO.stack.model_dump(), "reference_tilt": 0.1}), False),
     ],
     ids=["enough", "few", "no-spread", "counted"],
 )

@@ -16,7 +16,7 @@ from mtjchar.cells.stt.langevin import count_failures
 from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.physics import llgs
-from mtjchar.study import ExternalField, Line, Pulse, Transistor
+from mtjchar.study import ExternalField, Line, Transistor
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 
@@ -31,15 +31,11 @@ def count(asked, devices, direction, lines, amplitudes, durations):
 
 
 def study(*, tilt=0.0, aspect=1.0, trials=1000, seed=1, stack=None, **field):
-    return DEMO.model_copy(
-        update={
-            "stack": DEMO.stack.model_copy(
-                update={"reference_tilt": tilt, "torque": "current", **(stack or {})}
-            ),
-            "junction": DEMO.junction.model_copy(update={"aspect_ratio": aspect}),
-            "cell": DEMO.cell.model_copy(update={"external_field": ExternalField(**field)}),
-            "sweep": DEMO.sweep.model_copy(update={"trials": trials, "seed": seed}),
-        }
+    return DEMO.with_(
+        stack={"reference_tilt": tilt, "torque": "current", **(stack or {})},
+        junction={"aspect_ratio": aspect},
+        cell={"external_field": ExternalField(**field)},
+        sweep={"trials": trials, "seed": seed},
     )
 
 
@@ -111,9 +107,7 @@ def test_rates_with_field_tilt_and_ellipse_are_those_of_the_plain_ensemble(direc
         "bitline": line,
         "sourceline": line,
     }
-    asked = asked.model_copy(
-        update={"cell": asked.cell.model_copy(update=ideal), "pulse": Pulse(rise=1e-12, fall=1e-12)}
-    )
+    asked = asked.with_(cell=ideal, pulse={"rise": 1e-12, "fall": 1e-12})
     counted = both(asked, direction, amplitudes=np.array([0.6]))
     device = Population(asked).nominal().iloc[0]
     spin, sign = langevin.macrospin(asked, device), -1.0 if direction == "p_to_ap" else 1.0
@@ -141,9 +135,7 @@ def test_rates_with_field_tilt_and_ellipse_are_those_of_the_plain_ensemble(direc
 
 def test_results_depend_on_neither_batch_nor_other_amplitudes_failing():
     asked = study(x=0.01, trials=50)
-    devices = Population(
-        asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"devices": 3})})
-    ).draw()
+    devices = Population(asked.with_(sweep={"devices": 3})).draw()
     cells = cell_parameters(asked, devices)
     lines = load_lines(asked, cells, "ap_to_p", asked.pulses.at(AMPLITUDES))
     together = count(asked, devices, "ap_to_p", lines, AMPLITUDES, DURATIONS)
@@ -154,7 +146,7 @@ def test_results_depend_on_neither_batch_nor_other_amplitudes_failing():
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_array_equal(one[2:], other)
     # Another seed, other trials.
-    reseeded = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"seed": 2})})
+    reseeded = asked.with_(sweep={"seed": 2})
     other = count(reseeded, devices.iloc[2:], "ap_to_p", part, AMPLITUDES, DURATIONS)
     assert np.any(other.energy_J != alone.energy_J)
     # A cell that ngspice could not solve has no numbers, and leaves those of the others.
@@ -182,12 +174,8 @@ def test_amplitudes_may_advance_in_several_ensembles(monkeypatch):
 
 @pytest.mark.parametrize("broken", [{}, {"z": 0.02}, {"x": 0.02}, {"tilt": 0.05}, {"aspect": 1.3}])
 def test_a_sweep_counts_where_the_symmetry_is_broken(broken):
-    asked = study(**broken, trials=20)
-    grid = {
-        "amplitude": asked.sweep.amplitude.model_copy(update={"points": 2}),
-        "duration": asked.sweep.duration.model_copy(update={"points": 3, "stop": 5e-9}),
-    }
-    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update=grid)})
+    grid = {"amplitude": {"points": 2}, "duration": {"points": 3, "stop": 5e-9}}
+    asked = study(**broken, trials=20).with_(sweep=grid)
     samples = characterize(Task(asked, Population(asked).nominal(), "ap_to_p"))
     assert np.all(samples["status"] == "ok")
     twentieths = 20 * samples["write_error_rate"].to_numpy()

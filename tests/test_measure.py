@@ -17,7 +17,7 @@ from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import SimulationError
 from mtjchar.physics.anisotropy import GAMMA
 from mtjchar.spice.ngspice import simulator
-from mtjchar.study import ExternalField, Line, Pulse, Transistor
+from mtjchar.study import ExternalField, Line, Transistor
 from mtjchar.sweep.population import Population
 
 FREE_LAYER = ("bitline", "sourceline")
@@ -30,9 +30,7 @@ def lines_of(study, cells, direction, amplitudes):
 
 
 def changed(*, pulse=None, **cell):
-    return DEMO.model_copy(
-        update={"cell": DEMO.cell.model_copy(update=cell), "pulse": Pulse(**pulse) if pulse else DEMO.pulse}
-    )
+    return DEMO.with_(cell=cell, pulse=pulse or {})
 
 
 def ideal(on_resistance=1000.0, line=200.0, capacitance=20e-15, **other):
@@ -47,9 +45,7 @@ def nominal_cell(study, **columns):
 
 @pytest.fixture(scope="module")
 def three_cells():
-    devices = Population(
-        DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update={"devices": 3})})
-    ).draw()
+    devices = Population(DEMO.with_(sweep={"devices": 3})).draw()
     return cell_parameters(DEMO, devices)
 
 
@@ -310,12 +306,10 @@ TORQUES = {
 
 def asymmetric(study, *, law="current", tilt=0.0, aspect=1.0, **field):
     """Add field (T), tilt (rad) and ellipse to a study."""
-    return study.model_copy(
-        update={
-            "cell": study.cell.model_copy(update={"external_field": ExternalField(**field)}),
-            "stack": study.stack.model_copy(update={"reference_tilt": tilt, **TORQUES[law]}),
-            "junction": study.junction.model_copy(update={"aspect_ratio": aspect}),
-        }
+    return study.with_(
+        cell={"external_field": ExternalField(**field)},
+        stack={"reference_tilt": tilt, **TORQUES[law]},
+        junction={"aspect_ratio": aspect},
     )
 
 

@@ -21,7 +21,7 @@ from mtjchar.sweep import limits
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.schedule import complete
-from mtjchar.sweep.tasks import Result, lost, plan
+from mtjchar.sweep.tasks import Result, failed_samples, plan
 
 BAD = 5
 
@@ -37,8 +37,7 @@ def pool():
 def tasks(monkeypatch):
     """Eight devices, four a task, in one direction."""
     monkeypatch.setattr("mtjchar.sweep.tasks.DEVICES_PER_TASK", 4)
-    changed = {"devices": 8, "directions": ("p_to_ap",)}
-    one = DEMO.model_copy(update={"sweep": DEMO.sweep.model_copy(update=changed)})
+    one = DEMO.with_(sweep={"devices": 8, "directions": ("p_to_ap",)})
     return plan(one, Population(one).draw())
 
 
@@ -47,7 +46,7 @@ def tasks(monkeypatch):
 
 def works(task):
     """Say in every row who was at work."""
-    return Result(lost(task, "ok", ""), {"pid": str(os.getpid())})
+    return Result(failed_samples(task, "ok", ""), {"pid": str(os.getpid())})
 
 
 def crashes(task):
@@ -89,7 +88,7 @@ def done(pool, tasks, call, limit=None):
     keys = ["device", "amplitude_V", "duration_s"]
     assert not table.duplicated(keys).any()
     for part in parts:
-        assert part.samples[keys].equals(lost(part.task, "ok", "").table(part.task)[keys])
+        assert part.samples[keys].equals(failed_samples(part.task, "ok", "").table(part.task)[keys])
     return table, said
 
 

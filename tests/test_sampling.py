@@ -275,8 +275,8 @@ def test_sampled_devices_without_two_states_say_why():
 
 def mismatch(width, length, **variability):
     """Make a study with another transistor and only this variability."""
-    cell = DEMO.cell.model_copy(update={"transistor": Transistor(width=width, length=length)})
-    return DEMO.model_copy(update={"cell": cell, "variability": SttVariability(**variability)})
+    transistor = Transistor(width=width, length=length)
+    return DEMO.with_(cell={"transistor": transistor}, variability=SttVariability(**variability))
 
 
 def test_pelgroms_coefficients_over_the_root_of_the_area():
@@ -294,7 +294,7 @@ def test_pelgroms_coefficients_over_the_root_of_the_area():
 
 def test_spread_of_drawn_transistors_is_pelgroms():
     asked = mismatch(300e-9, 30e-9, threshold_voltage={"avt": "2 mV*um"}, current_factor={"abeta": "1 %*um"})
-    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"devices": 4096})})
+    asked = asked.with_(sweep={"devices": 4096})
     devices = Population(asked).draw()
     # By hand, as above; Sobol points: closer than the 1.1 % of 4096 independent draws.
     assert devices["threshold_voltage_V"].std() == pytest.approx(21.082e-3, rel=0.01)

@@ -76,7 +76,7 @@ def test_film_and_device_are_one_for_one(stability, current, time, temperature):
 def test_film_meets_the_sampled_device():
     # The other way round through the study: mtjchar.sweep.sampling.derive, at 85 degC.
     study = load_study("data/studies/demo.toml")
-    hot = study.model_copy(update={"cell": study.cell.model_copy(update={"temperature": 358.15})})
+    hot = study.with_(cell={"temperature": 358.15})
     device = Population(hot).nominal().iloc[0]
     found = Film(study.stack, 40e-9, 358.15).nominal()
     columns = ["thermal_stability", "critical_current_A", "relaxation_time_s"]
@@ -441,7 +441,7 @@ def test_stack_file_goes_into_a_study(fit, file, tmp_path):
 
 def test_stacks_are_drawn_from_the_covariance(file):
     study = study_of(file.parent, 'diameter = 0.02\nfit = "fitted.toml"')
-    draws = draw_stacks(study)
+    draws = draw_stacks(study.tables, study.sweep.seed, 16)
     assert {name: len(values) for name, values in draws.items()} == {
         "interfacial_anisotropy": 16, "spin_polarization": 16, "damping": 16,
     }  # fmt: skip

@@ -196,7 +196,7 @@ def test_half_bias_and_asymmetry_are_drawn(tmp_path):
     fit = fit_stack([table_of(counts(30, values)), table_of(pd.DataFrame(curve))], FILM, vary=names)
     write_stack(fit, tmp_path / "fitted.toml")
     study = study_of(tmp_path, 'fit = "fitted.toml"', devices=16)
-    draws = draw_stacks(study)
+    draws = draw_stacks(study.tables, study.sweep.seed, 16)
     assert {"slonczewski_lambda", "tmr_half_bias"} <= set(draws)
     cells = cell_parameters(study, Population(study).draw())
     assert cells["lambda"].to_numpy() == pytest.approx(draws["slonczewski_lambda"], rel=1e-12)
@@ -207,13 +207,7 @@ def test_half_bias_and_asymmetry_are_drawn(tmp_path):
     samples = RunDirectory.open(tmp_path / "run").samples()
     keys = ["direction", "amplitude_V", "duration_s"]
     own = {name: float(values[5]) for name, values in draws.items()}
-    alone = study.model_copy(
-        update={
-            "stack": study.stack.model_copy(update=own),
-            "variability": type(study.variability)(),
-            "sweep": study.sweep.model_copy(update={"devices": 1}),
-        }
-    )
+    alone = study.with_(stack=own, variability=type(study.variability)(), sweep={"devices": 1})
     mtjchar.run_sweep(alone, tmp_path / "alone", workers=1)
     one = RunDirectory.open(tmp_path / "alone").samples().set_index(keys)
     rows = samples[samples["device"] == 5].set_index(keys).loc[one.index]

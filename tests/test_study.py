@@ -543,6 +543,4 @@ def test_example_of_the_reference_loads(tmp_path):
     (tmp_path / "study.toml").write_text(example.replace("../stacks", str(DATA / "stacks")), encoding="utf-8")
     study = load_study(tmp_path / "study.toml")
     # The example is the demo with more devices and the default amplitude written out.
-    sweep = study.sweep.model_copy(update={"devices": 256})
-    pulse = study.pulse.model_copy(update={"amplitude": None})
-    assert study.model_copy(update={"sweep": sweep, "pulse": pulse}) == load_study(DEMO_FILE)
+    assert study.with_(sweep={"devices": 256}, pulse={"amplitude": None}) == load_study(DEMO_FILE)

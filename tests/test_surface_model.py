@@ -266,13 +266,7 @@ def test_a_torque_per_voltage_changes_with_the_voltage_of_the_junction(start, si
 def test_model_of_the_demo_has_its_stability_and_relaxation_time(tmp_path):
     # Another way: the nominal device, Delta 40.0 and t_D 1.30 ns, of which the model sees error rates and
     # energies alone. Without the voltage of the junction the stabilities are 34 and 56.
-    study = DEMO
-    grid = {
-        "amplitude": study.sweep.amplitude.model_copy(update={"points": 8}),
-        "duration": study.sweep.duration.model_copy(update={"points": 17}),
-        "devices": 64,
-    }
-    study = study.model_copy(update={"sweep": study.sweep.model_copy(update=grid)})
+    study = DEMO.with_(sweep={"amplitude": {"points": 8}, "duration": {"points": 17}, "devices": 64})
     model = fit_model(average_devices(run_sweep(study, tmp_path / "run", workers=2)))
     for direction in DIRECTIONS:
         found = model.parameters(direction)

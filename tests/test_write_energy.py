@@ -112,7 +112,7 @@ def test_energy_of_edges_that_are_slower_than_the_switching(direction, amplitude
 def test_counted_writes_have_the_energy_of_computed_ones(direction):
     # Slow lines and a slow fall: the parts of both edges count. 2000 trials: a standard error of 0.1 %.
     asked = study((2e-9, 3e-9), 0.8, line=SLOW, rise=200e-12, fall=600e-12)
-    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 2000})})
+    asked = asked.with_(sweep={"trials": 2000})
     device, amplitudes = Population(asked).nominal(), np.array([0.8])
     lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
     pulses = asked.pulses.at(amplitudes, np.array([2e-9, 3e-9]))

@@ -20,7 +20,7 @@ import mtjchar
 from mtjchar.errors import ClusterError, InputError, MissingToolError, MtjcharError, WorkerError
 from mtjchar.sweep.peer import Address, check
 
-__all__ = ["TlsFiles", "cluster", "told"]
+__all__ = ["TlsFiles", "cluster", "workers_reported"]
 
 T = TypeVar("T")
 
@@ -273,7 +273,7 @@ def _in_words(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def told(executor: Executor, tell: Callable[[int, str], None]) -> Iterator[None]:
+def workers_reported(executor: Executor, tell: Callable[[int, str], None]) -> Iterator[None]:
     """Have it said during a with block when a cluster has no worker, and when it has some again.
 
     Parameters

@@ -17,7 +17,7 @@ from mtjchar.statistics import replicate_interval, weighted_mean
 from mtjchar.study import Study
 from mtjchar.sweep.store import RunDirectory
 
-__all__ = ["enough", "rounds", "widest_interval"]
+__all__ = ["is_precise_enough", "rounds", "widest_interval"]
 
 _FIRST_ROUND = 128
 _OF_INTEREST = (1e-9, 0.9)
@@ -32,7 +32,7 @@ def rounds(study: Study) -> list[int]:
     return [*doubled, most]
 
 
-def enough(study: Study, found: Mapping[str, object]) -> bool:
+def is_precise_enough(study: Study, found: Mapping[str, object]) -> bool:
     """Whether the interval that was found (``interval_decades``) is as narrow as the study wants it."""
     width = found.get("interval_decades")
     return isinstance(width, float) and study.sweep.precision is not None and width <= study.sweep.precision

@@ -17,7 +17,7 @@ from mtjchar.errors import InputError, SimulationError
 from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import failures, importance, precision, refinement
-from mtjchar.sweep.cluster import told
+from mtjchar.sweep.cluster import workers_reported
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.population import Population
@@ -89,7 +89,7 @@ def run_sweep(
         raise InputError("limit", value=limit, allowed="a finite number of seconds above 0")
     path = Path(out)
     report = _Report(progress, log)
-    with locked(path, report.say), _pool(workers, executor) as pool, told(pool, report.workers):
+    with locked(path, report.say), _pool(workers, executor) as pool, workers_reported(pool, report.workers):
         study = _placed(study, path, pool, limit, report)
         if study.sweep.devices >= _MANY_DEVICES:
             report.say(_size_in_words(study))
@@ -238,10 +238,10 @@ class _Sweep:
         self._directory, self._devices, self._pool, self._limit = directory, devices, pool, limit
         self._report = report
         self._names: dict[tuple[str, int, int], str] = {}
-        stock = directory.take_stock({self._part(task) for task in plan(directory.study, devices)})
-        for words in stock.discarded:
+        stored = directory.inspect_parts({self._part(task) for task in plan(directory.study, devices)})
+        for words in stored.discarded:
             report.say(f"{words}; it is done again")
-        self._whole, self._versions = stock.whole, stock.versions
+        self._whole, self._versions = stored.whole, stored.versions
         for file in self._whole.values():
             report.tally.add(RunDirectory.read_part(file, ["direction", "amplitude_V", "status", "reason"]))
 
@@ -261,7 +261,7 @@ class _Sweep:
                 self._report.say(
                     f"{devices} devices: the widest interval is {words['interval_decades']:.3f} decade"
                 )
-            if precision.enough(study, words):
+            if precision.is_precise_enough(study, words):
                 break
         if any(getattr(directory.record(), key) != value for key, value in words.items()):
             directory.note(**words)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, StartError, WorkerError
 from mtjchar.sweep.pool import ATTEMPTS, ATTEMPTS_FROM_OUTSIDE, submit
-from mtjchar.sweep.tasks import Result, Task, lost, time_limit
+from mtjchar.sweep.tasks import Result, Task, failed_samples, time_limit
 
 __all__ = ["Call", "Done", "complete"]
 
@@ -86,7 +86,7 @@ def complete(
                         waiting.extendleft((one, part) for one in reversed(again))
                         continue
                     say(f"{what}; its samples are failed")
-                    result = Result(lost(task, result.status, str(result)), {})
+                    result = Result(failed_samples(task, result.status, str(result)), {})
                 if (done := part.add(task, result)) is not None:
                     yield done
     except BrokenProcessPool as error:

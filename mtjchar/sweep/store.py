@@ -36,7 +36,7 @@ from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
 
-__all__ = ["MOST_FAILED", "REDONE", "SAMPLE_COLUMNS", "RunDirectory", "Stock"]
+__all__ = ["MOST_FAILED", "REDONE", "SAMPLE_COLUMNS", "RunDirectory", "StoredParts"]
 
 SAMPLE_COLUMNS = (
     "device",
@@ -60,7 +60,7 @@ REDONE = ("timed_out", "crashed", "error")
 _PART = re.compile(r"(?P<name>[^.].*)\.(?P<digest>[0-9a-f]{16})\.parquet")
 
 
-class Stock(NamedTuple):
+class StoredParts(NamedTuple):
     """What a run directory holds of a plan."""
 
     whole: dict[str, Path]  # parts by name
@@ -230,7 +230,7 @@ class RunDirectory:
         check_devices(devices, file, self.study.sweep.devices, self.study.kind.device_columns)
         return devices
 
-    def take_stock(self, expected: Collection[str]) -> Stock:
+    def inspect_parts(self, expected: Collection[str]) -> StoredParts:
         """Check every part by its checksum, and remove what is no whole part of the plan.
 
         Parameters
@@ -265,7 +265,7 @@ class RunDirectory:
                 with storing(file):
                     file.unlink()
                 discarded.append(f"{file.relative_to(self.path)} {why}")
-        return Stock(whole, discarded, versions)
+        return StoredParts(whole, discarded, versions)
 
     def write_part(self, name: str, samples: pd.DataFrame, versions: Mapping[str, str] | None = None) -> Path:
         """Write a part whole or not at all.

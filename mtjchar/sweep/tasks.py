@@ -27,7 +27,7 @@ __all__ = [
     "Task",
     "characterize",
     "compute",
-    "lost",
+    "failed_samples",
     "number_columns",
     "plan",
     "run_task",
@@ -199,7 +199,7 @@ def compute(task: Task) -> Samples:
     return Samples(numbers, status, reason, note)
 
 
-def lost(task: Task, status: str, reason: str) -> Samples:
+def failed_samples(task: Task, status: str, reason: str) -> Samples:
     """Make the samples of a task that could not be done."""
     sweep = task.study.sweep
     shape = (len(task.devices), sweep.amplitude.points)

@@ -322,7 +322,7 @@ def refusal(devices: pd.DataFrame) -> WordArray:
 
 
 def draw_stacks(tables: SttTables, seed: int, count: int) -> dict[str, FloatArray]:
-    """Draw stacks from the covariance of the study's fit: `count` values of each parameter by column, SI.
+    """Draw stacks from the covariance of the study's fit: `count` values of each parameter, SI.
 
     Notes
     -----
@@ -344,8 +344,7 @@ def draw_stacks(tables: SttTables, seed: int, count: int) -> dict[str, FloatArra
             Stack.model_validate(data)
             kept.append(drawn)
         if len(kept) == count:
-            columns = ({**COLUMNS, **DRAWN_COLUMNS}[name] for name in fit.parameters)
-            return dict(zip(columns, np.array(kept).T, strict=True))
+            return dict(zip(fit.parameters, np.array(kept).T, strict=True))
     raise InputError(
         "variability.fit",
         value=dict(zip(fit.parameters, scale.tolist(), strict=True)),

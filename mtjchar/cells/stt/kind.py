@@ -86,7 +86,9 @@ class SttCell(CellKind[SttTables]):
 
     def draw_nominal(self, tables: SttTables, seed: int, count: int) -> dict[str, FloatArray]:
         """Draw stacks from the covariance of the study's fit."""
-        return device.draw_stacks(tables, seed, count)
+        columns = {**device.COLUMNS, **device.DRAWN_COLUMNS}
+        drawn = device.draw_stacks(tables, seed, count)
+        return {columns[name]: values for name, values in drawn.items()}
 
     def derive(self, tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         """Add what follows from the sampled parameters at the temperature of the cell."""
