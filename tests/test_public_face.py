@@ -94,3 +94,9 @@ def _has(module, name):
     if hasattr(module, name):
         return True
     return importlib.util.find_spec(f"{module.__name__}.{name}") is not None
+
+
+@pytest.mark.parametrize("name", ["DIRECTIONS", "Variability"])
+def test_old_names_of_the_study_work_and_say_where_they_are(name):
+    with pytest.warns(DeprecationWarning, match=r"mtjchar\.cells\.stt\.tables"):
+        assert getattr(mtjchar.study, name)

@@ -25,9 +25,9 @@ from scipy import stats
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.kind import SttCell
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.stackfit import StackFit
 from mtjchar.stackfit.problem import threshold_errors
-from mtjchar.study import DIRECTIONS
 
 __all__ = [
     "LINES",

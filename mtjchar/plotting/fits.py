@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtjchar.cells.stt.kind import SttCell
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.fit_curves import (
     LINES,
@@ -21,7 +22,6 @@ from mtjchar.plotting.fit_curves import (
     thresholds_figure,
 )
 from mtjchar.stackfit import StackFit, information_map
-from mtjchar.study import DIRECTIONS
 
 __all__ = ["fit_figures", "next_figure"]
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import InputError
 from mtjchar.stackfit.model import Pulses, log_exponent_at
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.result import StackFit
-from mtjchar.study import DIRECTIONS
 
 __all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.stackfit.cause_fits import World, minimize
 from mtjchar.stackfit.causes import Rows
 from mtjchar.stackfit.parameters import directional_name
 from mtjchar.stackfit.problem import Data, Problem
 from mtjchar.stackfit.search import minimize_solved
-from mtjchar.study import DIRECTIONS
 
 __all__ = ["Exchange", "exchange"]
 

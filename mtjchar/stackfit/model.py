@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.arrays import BoolArray, FloatArray
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.physics import rate_table, tunneling
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
@@ -22,7 +23,6 @@ from mtjchar.stackfit.data.field_steps import FieldSteps
 from mtjchar.stackfit.film import Device, Film, FilmValues
 from mtjchar.stackfit.loops import log_staying
 from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
-from mtjchar.study import DIRECTIONS
 
 __all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mtjchar.arrays import FloatArray
-from mtjchar.study import DIRECTIONS
+from mtjchar.cells.stt.tables import DIRECTIONS
 
 __all__ = [
     "ALIASES",

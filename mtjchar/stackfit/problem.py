@@ -13,13 +13,13 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.parameters import FITTED_KINDS, OF_RESISTANCE, Parameter, Values, directional_name
-from mtjchar.study import DIRECTIONS
 
 __all__ = [
     "READING_ERROR",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
 from mtjchar.stackfit import report
@@ -26,7 +27,7 @@ from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of,
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.wafer import WaferFit
-from mtjchar.study import DIRECTIONS, Stack
+from mtjchar.study import Stack
 
 __all__ = ["FitWarning", "Quantity", "StackFit", "compare", "device_of", "parameter_names"]
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.physics import long_pulses
 from mtjchar.stackfit.data.field_steps import FieldSteps
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import log_staying
 from mtjchar.stackfit.model import Pulses, SwitchingModel, log_exponent_at
 from mtjchar.stackfit.problem import nominal_values
-from mtjchar.study import DIRECTIONS
 
 __all__ = ["pulses_at", "simulate_counts", "simulate_loops"]
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from scipy.linalg import block_diag
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import ConvergenceError, InputError, printable
 from mtjchar.files import write_text
 from mtjchar.physics.torque import TorqueLaw
@@ -21,7 +22,7 @@ from mtjchar.stackfit.film import Device
 from mtjchar.stackfit.parameters import ALIASES, directional_name
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
 from mtjchar.stackfit.wafer import IN_STACK
-from mtjchar.study import DIRECTIONS, Stack
+from mtjchar.study import Stack
 
 __all__ = [
     "check_names",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.stackfit.checks.loops import check_loops
 from mtjchar.stackfit.checks.resistance import check_resistance
 from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis, Finding
@@ -13,7 +14,6 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
 from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.wafer import IN_STACK
-from mtjchar.study import DIRECTIONS
 
 __all__ = ["check_fit", "likely"]
 
