@@ -74,7 +74,7 @@ def test_film_and_device_are_one_for_one(stability, current, time, temperature):
 
 
 def test_film_meets_the_sampled_device():
-    # The other way round through the study: mtjchar.sweep.sampling.derive, at 85 degC.
+    # The other way round through the study: mtjchar.cells.stt.device.derive, at 85 degC.
     study = load_study("data/studies/demo.toml")
     hot = study.with_(cell={"temperature": 358.15})
     device = Population(hot).nominal().iloc[0]

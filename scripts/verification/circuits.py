@@ -266,7 +266,7 @@ def sweep_cell(step: float | None = None, finer: float = 1.0) -> tuple[float, in
     Parameters
     ----------
     step : float, optional
-        In the place of the largest step that `mtjchar.spice.measure` asks for, s.
+        In the place of the largest step that `mtjchar.cells.stt.waveforms` asks for, s.
     finer : float, optional
         The error of one step that ngspice allows itself is divided by this.
     """
