@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ValidationError,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mtjchar.errors import InputError
@@ -15,6 +22,7 @@ from mtjchar.units import format_quantity, parse_quantity
 __all__ = [
     "Angle",
     "Capacitance",
+    "Complaint",
     "Count",
     "Description",
     "Duration",
@@ -26,6 +34,7 @@ __all__ = [
     "Resistance",
     "Temperature",
     "Voltage",
+    "first_complaint",
     "inconsistent",
 ]
 
@@ -82,6 +91,42 @@ def _one_line(value: str) -> str:
 def inconsistent(key: str, allowed: str) -> PydanticCustomError:
     """Complain about one key in a validator that looks at several."""
     return PydanticCustomError("inconsistent", "{key}: allowed: {allowed}", {"key": key, "allowed": allowed})
+
+
+class Complaint(NamedTuple):
+    """What is wrong with one value.
+
+    Attributes
+    ----------
+    keys : list of str
+        Where it stands.
+    value : object
+    allowed : str
+        What is allowed there, in words.
+    type : str
+        pydantic's word for the kind of error.
+    others : int
+        How many more complaints there are.
+    """
+
+    keys: list[str]
+    value: object
+    allowed: str
+    type: str
+    others: int
+
+
+def first_complaint(error: ValidationError) -> Complaint:
+    """Translate pydantic's first complaint."""
+    first, *others = error.errors(include_url=False)
+    keys = [str(key) for key in first["loc"]]
+    allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
+    if first["type"] == "inconsistent":
+        keys += first["ctx"]["key"].split(".")
+        allowed = first["ctx"]["allowed"]
+    elif first["type"] == "missing":
+        allowed = "this key is required"
+    return Complaint(keys, first["input"], allowed, first["type"], len(others))
 
 
 Length = Annotated[float, InUnit("m")]

@@ -16,6 +16,7 @@ from scipy.linalg import block_diag
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import ConvergenceError, InputError, printable
+from mtjchar.fields import first_complaint
 from mtjchar.files import write_text
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.film import Device
@@ -195,12 +196,12 @@ def _valid(
     try:
         return Stack.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
+        complaint = first_complaint(error)
+        key = ".".join(complaint.keys)
         raise InputError(
             f"fitted {key}" if key in fitted else key,
-            value=first["input"],
-            allowed=first["msg"],
+            value=complaint.value,
+            allowed=complaint.allowed,
             remedy=remedy,
         ) from error
 

@@ -14,7 +14,7 @@ from mtjchar.cells.kinds import kind_of
 from mtjchar.cells.stt.stack import ANISOTROPIES, Stack
 from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
-from mtjchar.fields import Description, InUnit
+from mtjchar.fields import Description, InUnit, first_complaint
 from mtjchar.files import read_bytes
 from mtjchar.study.models import Study
 
@@ -206,27 +206,21 @@ def _as_input_error(
     error: ValidationError, data: dict[str, Any], path: Path, stack_file: Path, overridden: set[str]
 ) -> InputError:
     """Turn pydantic's first complaint into ours and count the others."""
-    first, *others = error.errors(include_url=False)
+    complaint = first_complaint(error)
+    keys, allowed = complaint.keys, complaint.allowed
     tables = kind_of(data).tables if _names_kind(data) else kind_of({}).tables
-    keys = [str(key) for key in first["loc"]]
     if keys[:1] == ["tables"]:
         keys = keys[1:]
-    allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
-    if first["type"] == "inconsistent":
-        keys += first["ctx"]["key"].split(".")
-        allowed = first["ctx"]["allowed"]
-    elif first["type"] == "missing":
-        allowed = "this key is required"
-    elif first["type"] == "extra_forbidden":
+    if complaint.type == "extra_forbidden":
         allowed = f"one of {', '.join(_known(tables, keys[:-1]))}"
-    elif first["type"] in _LIMITS:
+    elif complaint.type in _LIMITS:
         allowed = _range(tables, keys) or allowed
-    elif first["type"] == "model_type":
+    elif complaint.type == "model_type":
         allowed = "a table, or the path of a stack file" if keys == ["stack"] else "a table"
     value: Any = data
     for key in keys:
         if isinstance(value, list):
-            value = first["input"]
+            value = complaint.value
         else:
             value = value.get(key) if isinstance(value, dict) else None
     file = path
@@ -234,7 +228,7 @@ def _as_input_error(
         keys[0] = "stack_overrides"
     elif keys[:1] == ["stack"] and stack_file != path:
         file, keys = stack_file, keys[1:]
-    remedy = f"{len(others)} more things are wrong in this study." if others else ""
+    remedy = f"{complaint.others} more things are wrong in this study." if complaint.others else ""
     return InputError(
         f"{file}: {'.'.join(keys)}", value=_shown(value), allowed=allowed.rstrip("."), remedy=remedy
     )

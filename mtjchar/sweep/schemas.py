@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
+from mtjchar.fields import first_complaint
 
 __all__ = ["AGAIN", "STATUSES", "Record", "check_devices", "check_samples", "read_parquet", "read_record"]
 
@@ -65,10 +66,13 @@ def read_record(text: str, file: Path) -> Record:
     try:
         return Record.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
+        complaint = first_complaint(error)
+        key = ".".join(complaint.keys)
         raise InputError(
-            f"{file}: {key}" if key else str(file), value=first["input"], allowed=first["msg"], remedy=AGAIN
+            f"{file}: {key}" if key else str(file),
+            value=complaint.value,
+            allowed=complaint.allowed,
+            remedy=AGAIN,
         ) from error
 
 
