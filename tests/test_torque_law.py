@@ -125,7 +125,7 @@ def test_writes_are_those_of_trajectories_in_the_circuit(direction, line, edge):
 
 def tilted(asked):
     """Return a study whose symmetry a reference layer breaks by 1e-6 rad."""
-    return asked.with_(stack={"reference_tilt": 1e-6})
+    return asked.model_copy(update={"stack": asked.stack.model_copy(update={"reference_tilt": 1e-6})})
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
