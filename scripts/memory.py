@@ -62,13 +62,13 @@ import numpy as np
 from mtjchar.study import load_study
 from mtjchar.sweep import importance
 from mtjchar.sweep.run import run_sweep
-from mtjchar.sweep.tasks import Result, lost
+from mtjchar.sweep.tasks import Result, failed_samples
 
 class Instantly(Executor):
     # What workers send, with random numbers: the parent cannot tell the difference.
     def submit(self, fn, task):
         future, rng = Future(), np.random.default_rng(1)
-        samples = lost(task, "ok", "")
+        samples = failed_samples(task, "ok", "")
         samples = samples._replace(numbers=rng.uniform(size=samples.numbers.shape))
         future.set_result(Result(samples, {"mtjchar": "0"}))
         return future

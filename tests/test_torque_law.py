@@ -133,7 +133,7 @@ def test_counted_writes_are_computed_ones(direction):
     # A tilt of 1e-6 rad breaks the symmetry and changes nothing; the field-like torque acts along the axis.
     # 4000 writes: 5 standard errors, a false alarm in 1.5 million.
     asked = tilted(study((1.5e-9, 5e-9), 0.8, stack={**PER_VOLTAGE, "field_like_torque": 1.5}))
-    asked = asked.with_(sweep={"trials": 4000})
+    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 4000})})
     device, amplitudes, durations = Population(asked).nominal(), np.array([0.8]), np.array([1.8e-9, 2.5e-9])
     lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
     pulses = asked.pulses.at(amplitudes, durations)
