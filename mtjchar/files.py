@@ -123,7 +123,7 @@ def storing(path: str | Path, what: str = "file") -> Iterator[None]:
         If it is where nothing can be written: in a directory that is missing, in place of a directory; of a
         directory also where it is not permitted, or its name is too long.
     StorageError
-        For everything else; the message says what is safe and what to do.
+        For every other error. The message says which files are safe and what to do.
     """
     try:
         yield

@@ -246,5 +246,5 @@ def _along(weight: FloatArray, values: FloatArray) -> FloatArray:
 
 
 def _zero_for_nan(values: FloatArray) -> FloatArray:
-    """Put 0 in the place of what is not known."""
+    """Replace NaN and infinite values by 0."""
     return np.where(np.isfinite(values), values, 0.0)

@@ -544,3 +544,33 @@ def test_example_of_the_reference_loads(tmp_path):
     study = load_study(tmp_path / "study.toml")
     # The example is the demo with more devices and the default amplitude written out.
     assert study.with_(sweep={"devices": 256}, pulse={"amplitude": None}) == load_study(DEMO_FILE)
+
+
+# ---- changes in Python ----
+
+
+def test_changes_reach_tables_in_tables_and_leave_the_rest():
+    study = load_study(DEMO_FILE)
+    other = study.with_(sweep={"amplitude": {"points": 3}}, cell={"external_field": {"z": "10 mT"}})
+    assert (other.sweep.amplitude.points, other.cell.external_field.z) == (3, 0.01)
+    assert other.sweep.duration == study.sweep.duration
+    assert other.with_(sweep={"amplitude": {"points": 12}}, cell={"external_field": {"z": 0.0}}) == study
+    assert study.with_() == study
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "allowed"),
+    [
+        ({"cell": {"temperature": 1.0}}, "cell.temperature", "233.15"),
+        ({"sweep": {"amplitude": {"points": 1}}}, "sweep.amplitude.points", "2"),
+        ({"cell": {"colour": 1.0}}, "cell.colour", ""),
+        ({"wings": {}}, "wings", ""),
+        ({"sweep": {"directions": ("up",)}}, "sweep.directions", "p_to_ap or ap_to_p"),
+        ({"cell": {"supply_voltage": 0.5}}, "cell.supply_voltage", "at least the largest amplitude"),
+    ],
+)
+def test_changes_that_cannot_be_are_refused_by_key(changes, key, allowed):
+    with pytest.raises(InputError) as caught:
+        load_study(DEMO_FILE).with_(**changes)
+    assert str(caught.value).startswith(f"{key}: ")
+    assert allowed in str(caught.value)

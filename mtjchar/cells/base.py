@@ -109,7 +109,7 @@ class Counting(NamedTuple):
 
 
 class Driven(Protocol):
-    """What a simulator tells of devices at each amplitude; a kind adds what its averages need.
+    """What a simulator returns for each device and amplitude. A kind adds what its averages need.
 
     Attributes
     ----------
@@ -123,15 +123,15 @@ class Driven(Protocol):
 
     @property
     def failure(self) -> WordArray:
-        """Why there are no numbers."""
+        """Why there are no numbers, empty where there are."""
 
     @property
     def status(self) -> WordArray:
-        """How it ended."""
+        """``ok``, or how the simulation failed."""
 
     @property
     def note(self) -> WordArray:
-        """What it took."""
+        """Which retry helped, empty where none was needed."""
 
 
 class Averages(NamedTuple):
@@ -144,7 +144,7 @@ class Averages(NamedTuple):
     energy_J : ndarray
         Of a write that has to switch.
     redundant_energy_J : ndarray
-        Of a write of what is there already.
+        Of a redundant write: the bit already is what is written.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers; empty where there are.
     further : tuple of ndarray
@@ -254,7 +254,7 @@ class CellKind(ABC, Generic[TablesT]):
         return {}
 
     def check_nominal(self, tables: TablesT, device: pd.DataFrame) -> None:
-        """Raise an `InputError` where the device without variability is no memory."""
+        """Raise an `InputError` if the device without variability cannot hold two states."""
 
     def refusal(self, tables: TablesT, devices: pd.DataFrame) -> WordArray:
         """Why devices cannot be characterized, shape (devices,); empty where they can."""

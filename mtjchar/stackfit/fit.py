@@ -76,9 +76,9 @@ def fit_stack(
     Raises
     ------
     InputError
-        For data that cannot tell what is asked: no pulse between never and always switching, one duration for
-        three parameters, amplitudes or fields far from what the film needs, fewer informative rows than
-        parameters, parameters that show in none of the tables.
+        For data that cannot determine the parameters: no pulse between never and always switching, one
+        duration for three parameters, amplitudes or fields far from what the film needs, fewer informative
+        rows than parameters, parameters that show in none of the tables.
 
     Warns
     -----
@@ -94,7 +94,7 @@ def fit_stack(
 
 
 def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackFit:
-    """Fit what is set up; what `fit_stack` warns of is in the messages of the result.
+    """Fit the parameters of a set-up. The result has the warnings of `fit_stack` as its messages.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackF
     Raises
     ------
     InputError
-        For data that cannot tell what is asked.
+        For data that cannot determine the parameters.
     """
     problem, wafer = setup.problem, setup.wafer
     warned = [*check_data(problem), *(wafer.messages if wafer is not None else ())]

@@ -47,7 +47,7 @@ _RELATIVE_STEP = 0.1
 
 
 def directional_name(root: str, direction: str | None) -> str:
-    """Name of a quantity in a direction; without one, of what holds in both."""
+    """Name of a quantity in one direction, or where the direction is None in both."""
     return root if direction is None else f"{root}_{direction}"
 
 

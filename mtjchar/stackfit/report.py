@@ -137,7 +137,7 @@ def correlation_lines(correlation: pd.DataFrame) -> list[str]:
 
 
 def remark_lines(undetermined: Mapping[str, str], messages: Iterable[str]) -> list[str]:
-    """Say what the data do not determine, and what was warned of."""
+    """List the parameters that the data do not determine, and the warnings."""
     return [
         *(f"[[Not determined]] {name}: measure {remedy}" for name, remedy in undetermined.items()),
         *(f"[[Warning]] {message}" for message in messages),

@@ -15,6 +15,7 @@ import tomli_w
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -26,7 +27,7 @@ from mtjchar.cells.base import CellKind, CellTables, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_of
 from mtjchar.cells.variability import Spread
 from mtjchar.errors import InputError
-from mtjchar.fields import Count, Description, Duration, Number, Voltage, inconsistent
+from mtjchar.fields import Count, Description, Duration, Number, Voltage, first_complaint, inconsistent
 
 __all__ = ["AmplitudeRange", "DurationRange", "Pulse", "Study", "Sweep"]
 
@@ -251,8 +252,8 @@ class Study(Description):
 
         Raises
         ------
-        pydantic.ValidationError
-            If the values are none, or do not go together.
+        InputError
+            Naming the key and what is allowed, if a value is not, or values do not go together.
 
         Examples
         --------
@@ -264,7 +265,7 @@ class Study(Description):
         """
         own = {key: value for key, value in changes.items() if key not in ("pulse", "sweep")}
         rest = {key: value for key, value in changes.items() if key in ("pulse", "sweep")}
-        return changed(self, {**rest, **({"tables": changed(self.tables, own)} if own else {})})
+        return _changed(self, {**rest, "tables": _changed(self.tables, own)})
 
     @property
     def nominal_amplitude(self) -> float:
@@ -280,13 +281,19 @@ class Study(Description):
 _Table = TypeVar("_Table", bound=Description)
 
 
-def changed(table: _Table, changes: Mapping[str, Any]) -> _Table:
-    """Return a table with some of its values changed, tables in it likewise."""
+def _changed(table: _Table, changes: Mapping[str, Any], place: tuple[str, ...] = ()) -> _Table:
+    """Return a table with some of its values changed, tables in it likewise; `place` is for messages."""
     values = {name: getattr(table, name) for name in type(table).model_fields}
     for key, value in changes.items():
         before = values.get(key)
         if isinstance(before, Description) and isinstance(value, Mapping):
-            values[key] = changed(before, value)
+            values[key] = _changed(before, value, (*place, key))
         else:
             values[key] = value
-    return type(table).model_validate(values)
+    try:
+        return type(table).model_validate(values)
+    except ValidationError as error:
+        complaint = first_complaint(error)
+        raise InputError(
+            ".".join([*place, *complaint.keys]), value=complaint.value, allowed=complaint.allowed
+        ) from error

@@ -139,7 +139,7 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: floa
         allowed = np.ceil(100.0 * share) / 100.0
         remedy = "The sweep's failures/ and their reasons show what to mend."
         if allowed < 1.0:
-            remedy = f"`mtjchar surface DIR --allow-failed {allowed:g}` makes one of what there is."
+            remedy = f"`mtjchar surface DIR --allow-failed {allowed:g}` makes a surface of the others."
         raise SimulationError(
             f"{message}. A surface needs {1.0 - most_failed:.0%} of the devices at every pulse. {remedy}"
         )

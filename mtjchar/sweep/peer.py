@@ -108,7 +108,7 @@ class _Conversation:
         except TimeoutError:
             words = f"Nobody answers within {_CONNECT:g} s: a wrong address, or a firewall between."
             raise address.refusal(words) from None
-        except ConnectionResetError as error:  # some systems tell of it here, others with the first word
+        except ConnectionResetError as error:  # it may come here, or with the first bytes that are read
             raise self._broken(error) from None
         except (OSError, UnicodeError) as error:
             raise address.refusal(f"{_reason(error)}: does the scheduler run, at this address?") from None
