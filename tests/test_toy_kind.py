@@ -53,6 +53,9 @@ class ToyTables(CellTables):
     cell: ToyTable
     variability: ToyVariability = ToyVariability()
 
+    def nominal(self, name):
+        return getattr(self.cell, name)
+
 
 class ToyCell(CellKind[ToyTables]):
     """A resistor that switches at a rate that grows with its current: WER = exp(-k I t), E = V I t."""
@@ -63,9 +66,6 @@ class ToyCell(CellKind[ToyTables]):
     tables = ToyTables
     sampled: ClassVar[dict[str, str]] = {"resistance": "resistance_ohm"}
     device_columns = ("resistance_ohm",)
-
-    def nominal(self, tables, name):
-        return getattr(tables.cell, name)
 
     def derive(self, tables, sampled):
         return sampled.assign(device=np.arange(len(sampled)))

@@ -41,6 +41,22 @@ class ColumnLabel(NamedTuple):
     factor: float
 
 
+class Grid(NamedTuple):
+    """What a study sweeps, as far as a kind has to know it to check its tables.
+
+    Attributes
+    ----------
+    lowest, highest : float
+        Amplitudes, V.
+    computed_only : tuple of str
+        Keys of the study that need error rates which are computed, not counted.
+    """
+
+    lowest: float
+    highest: float
+    computed_only: tuple[str, ...]
+
+
 class CellTables(Description):
     """Tables of a study that belong to the kind of cell: all but ``[pulse]`` and ``[sweep]``.
 
@@ -48,6 +64,17 @@ class CellTables(Description):
     """
 
     variability: Variability
+
+    def nominal(self, name: str) -> float:
+        """Nominal value of a sampled parameter, SI."""
+        raise NotImplementedError
+
+    def spreads(self) -> list[tuple[str, Spread]]:
+        """Names and spreads of the sampled parameters, in the order of `CellKind.sampled`."""
+        return self.variability.items()
+
+    def check(self, grid: Grid) -> None:
+        """Refuse tables that contradict each other, or the pulses that are swept; see `inconsistent`."""
 
 
 class Pulses(NamedTuple):
@@ -76,22 +103,6 @@ class Pulses(NamedTuple):
         return self._replace(
             amplitude_V=np.atleast_1d(np.asarray(amplitude, np.float64)), duration_s=durations
         )
-
-
-class Grid(NamedTuple):
-    """What a study sweeps, as far as a kind has to know it to check its tables.
-
-    Attributes
-    ----------
-    lowest, highest : float
-        Amplitudes, V.
-    computed_only : tuple of str
-        Keys of the study that need error rates which are computed, not counted.
-    """
-
-    lowest: float
-    highest: float
-    computed_only: tuple[str, ...]
 
 
 class Counting(NamedTuple):
@@ -211,10 +222,6 @@ class CellKind(ABC, Generic[TablesT]):
     headlines: ClassVar[Mapping[str, ColumnLabel]] = {}
 
     @abstractmethod
-    def nominal(self, tables: TablesT, name: str) -> float:
-        """Nominal value of a sampled parameter, SI."""
-
-    @abstractmethod
     def derive(self, tables: TablesT, sampled: pd.DataFrame) -> pd.DataFrame:
         """Add to sampled parameters what follows from them, and the column ``device``."""
 
@@ -237,13 +244,6 @@ class CellKind(ABC, Generic[TablesT]):
     @abstractmethod
     def describe(self, tables: TablesT) -> CellDescription:
         """Say in a few words what the cell is, for the head of a report."""
-
-    def check(self, tables: TablesT, grid: Grid) -> None:
-        """Refuse tables that contradict each other, or the pulses that are swept; see `inconsistent`."""
-
-    def spreads(self, tables: TablesT) -> list[tuple[str, Spread]]:
-        """Names and spreads of the sampled parameters, in the order of `sampled`."""
-        return tables.variability.items()
 
     def draws_nominal(self, tables: TablesT) -> bool:
         """Whether nominal values are themselves uncertain, and drawn by `draw_nominal`."""

@@ -24,7 +24,7 @@ class Spread(Description):
 
     With `per_root_area`, `sigma` is in SI times m, to be divided by the root of the transistor's width times
     length (M. J. M. Pelgrom et al., IEEE J. Solid-State Circuits 24, 1433 (1989),
-    doi:10.1109/JSSC.1989.572629); see `CellKind.spreads`.
+    doi:10.1109/JSSC.1989.572629); see `CellTables.spreads`.
     """
 
     sigma: float

@@ -25,7 +25,6 @@ from pydantic import (
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import CellKind, CellTables, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_of
-from mtjchar.cells.variability import Spread
 from mtjchar.errors import InputError
 from mtjchar.fields import Count, Description, Duration, Number, Voltage, first_complaint, inconsistent
 
@@ -169,7 +168,7 @@ class Study(Description):
             ("sweep.duration.spacing", self.sweep.duration.spacing == "refined"),
         )
         grid = Grid(amplitude.start, amplitude.stop, tuple(key for key, given in computed_only if given))
-        self.kind.check(self.tables, grid)
+        self.tables.check(grid)
         return self
 
     def _complete_directions(self) -> None:
@@ -232,14 +231,6 @@ class Study(Description):
     def counted(self) -> str:
         """Why error rates are counted; empty where they are computed."""
         return self.kind.counted(self.tables)
-
-    def spreads(self) -> list[tuple[str, Spread]]:
-        """Names and spreads of the sampled parameters."""
-        return self.kind.spreads(self.tables)
-
-    def nominal(self, name: str) -> float:
-        """Nominal value of a sampled parameter, SI."""
-        return self.kind.nominal(self.tables, name)
 
     def with_(self, **changes: Any) -> Study:
         """Return a study with some values changed, checked like any other.

@@ -155,7 +155,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     counted = bool((samples["trials"] > 0).any())
     drawn = study.kind.draws_nominal(study.tables)
     plain = bool(replicate.max() > 0 and np.all(weight == 1.0)) and not (drawn or counted)
-    varied = drawn or any(spread.sigma > 0.0 for _, spread in study.spreads())
+    varied = drawn or any(spread.sigma > 0.0 for _, spread in study.tables.spreads())
     parts = []
     for direction in directions:
         rows = samples[samples["direction"] == direction]

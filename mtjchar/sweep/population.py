@@ -45,7 +45,7 @@ class Population:
     def __init__(self, study: Study) -> None:
         self._kind, self._tables = study.kind, study.tables
         self._devices, self._seed = study.sweep.devices, study.sweep.seed
-        self._spreads = study.spreads()
+        self._spreads = study.tables.spreads()
         self.parameters = tuple(self._kind.sampled)
         self.varied = [k for k, (_, spread) in enumerate(self._spreads) if spread.sigma > 0.0]
 
@@ -108,7 +108,7 @@ class Population:
         table = {}
         for k, (name, spread) in enumerate(self._spreads):
             column = self._kind.sampled[name]
-            nominal = np.asarray(self._kind.nominal(self._tables, name))
+            nominal = np.asarray(self._tables.nominal(name))
             if column in drawn:
                 nominal = drawn[column][replicate]
             table[column] = _spread(nominal, spread, normal[:, k])

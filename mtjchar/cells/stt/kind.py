@@ -15,14 +15,12 @@ from mtjchar.cells.base import (
     ColumnLabel,
     Counting,
     Direction,
-    Grid,
     Pulses,
 )
 from mtjchar.cells.stt import axial, device, langevin, measure, netlist
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.cells.transistor import Transistor
-from mtjchar.cells.variability import Spread
 
 __all__ = ["SttCell"]
 
@@ -59,18 +57,6 @@ class SttCell(CellKind[SttTables]):
         "thermal_stability": ColumnLabel("Δ", "", 1.0),
         "critical_current_A": ColumnLabel("Ic0", "µA", 1e6),
     }
-
-    def nominal(self, tables: SttTables, name: str) -> float:
-        """Nominal value of a sampled parameter, SI."""
-        return tables.nominal(name)
-
-    def spreads(self, tables: SttTables) -> list[tuple[str, Spread]]:
-        """Names and spreads of the sampled parameters, in the order of `sampled`."""
-        return tables.spreads()
-
-    def check(self, tables: SttTables, grid: Grid) -> None:
-        """Refuse tables that contradict each other, or the pulses that are swept."""
-        tables.check(grid)
 
     def describe(self, tables: SttTables) -> CellDescription:
         """Say in a few words what the cell is, for the head of a report."""

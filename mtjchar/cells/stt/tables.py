@@ -248,7 +248,7 @@ class SttTables(CellTables):
         ]
 
     def check(self, grid: Grid) -> None:
-        """Refuse what contradicts itself or the pulses that are swept; see `mtjchar.cells.CellKind.check`."""
+        """Refuse what contradicts itself or the pulses that are swept."""
         supply = self.cell.supply_voltage
         if supply is not None and supply < grid.highest:
             raise inconsistent(
