@@ -123,7 +123,7 @@ class FixedPoint:
         if self.code == "twos_complement":
             words: Words = places ^ self.word_dtype.type(self._half)
         elif self.code == "gray":
-            words = places ^ (places >> 1)
+            words = places ^ (places >> places.dtype.type(1))
         elif self.code == "offset_binary":
             words = places
         else:
@@ -198,7 +198,7 @@ class FixedPoint:
             # Each bit of the place of a level is the sum of the bits from there on.
             shift = 1
             while shift < self.bits:
-                flat = flat ^ (flat >> shift)
+                flat = flat ^ (flat >> flat.dtype.type(shift))
                 shift *= 2
         if self.code != "twos_complement":
             flat = flat ^ flat.dtype.type(self._half)

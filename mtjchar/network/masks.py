@@ -20,9 +20,8 @@ _DENSE = 0.15
 # Binary digits of a rate that whole words of random bits are compared with; a double is compared with the rest.
 _DIGITS = 7
 
-# With no more digits than these it is faster to draw for words that do not change as well.
-_FEW = 3
 _ALL = (1 << 16) - 1
+_BIT = 1 << np.arange(16, dtype=np.uint16)
 
 
 def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray:
@@ -100,17 +99,17 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
     -----
     A bit is drawn if a uniform number is less than its rate. The binary digits of the numbers of all bits are
     compared with those of the rates, the highest first, a random bit each (L. Devroye, *Non-Uniform Random
-    Variate Generation* (1986), section XV.1.2). The first digit that differs decides, so that half of the
+    Variate Generation* (1986), chapter XV). The first digit that differs decides, so that half of the
     bits are left after each digit. After 7 digits the few that are left get a double each, to compare with the
     rest of the rate. Double precision limits the probability to 2**-60 absolute.
     """
     digits = _digits(rates.shape, rates.tobytes(), 8 * words.itemsize)
-    # In pairs of 8-bit words, of which most change if a quarter of the words do.
+    # Pairs of 8-bit words: to find those with ones takes longer than to draw for a word more.
     pairs = _pairs(words)
-    where = np.flatnonzero(pairs != 0) if digits.count > _FEW else slice(None)
-    left = pairs[where]
+    where = np.flatnonzero(pairs != 0)
+    left = pairs.take(where)
     # A bit of these says that a digit of the number is that of the rate.
-    shape = digits.count, -(-left.nbytes // 8)
+    shape = len(digits.turns) - 1, -(-left.nbytes // 8)
     agrees = rng.integers(0, 1 << 64, shape, dtype=np.uint64).view(np.uint16)[:, : left.size]
     drawn, apart, scratch = np.zeros_like(left), np.zeros_like(left), np.empty_like(left)
     for index, turn in enumerate(digits.turns):
@@ -122,28 +121,17 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
             elif planes:
                 total ^= np.bitwise_and(left, planes, out=scratch)
     if digits.directions:
-        apart &= _pairs(after)[where]
+        apart &= _pairs(after).take(where)
         drawn ^= apart
-    if digits.rest.any():
-        _draw_rest(drawn, left, _pairs(after)[where], digits.rest, rng)
     result = np.zeros_like(pairs)
     result[where] = drawn
+    if digits.rest.any():
+        place = ones(left)
+        place = (where.take(place >> 4) << 4) + (place & 15)
+        place = place[rng.random(len(place)) < digits.rest.take(kinds_at(_pairs(after), place))]
+        # What is left has turned back as often as not: these bits are 0.
+        np.add.at(result, place >> 4, _BIT.take(place & 15))
     return result.view(words.dtype)[: words.size]
-
-
-def _draw_rest(
-    drawn: NDArray[np.uint16],
-    left: NDArray[np.uint16],
-    after: NDArray[np.uint16],
-    rest: FloatArray,
-    rng: np.random.Generator,
-) -> None:
-    """Draw from the bits that are left, with a probability by kind."""
-    place = ones(left)
-    place = place[rng.random(len(place)) < rest.take(kinds_at(after, place))]
-    bit = np.left_shift(1, place & 15).astype(np.uint16)
-    # What is left has turned back as often as not: these bits are 0.
-    np.add.at(drawn, place >> 4, bit)
 
 
 class _Turn(NamedTuple):
@@ -158,7 +146,6 @@ class _Turn(NamedTuple):
 class _Digits(NamedTuple):
     """Rates as binary digits, for 16 bits."""
 
-    count: int
     turns: tuple[_Turn, ...]
     """Before the first digit, and after each."""
     directions: bool
@@ -170,10 +157,9 @@ class _Digits(NamedTuple):
 @functools.lru_cache(maxsize=64)
 def _digits(shape: tuple[int, int], rates: bytes, length: int) -> _Digits:
     """Take rates of some planes, or one for all, apart, for words that take `length` bits."""
-    given = np.frombuffer(rates).reshape(shape)
-    table = np.zeros((16 // length, length, 2))
-    table[:, : length if shape[0] == 1 else shape[0]] = given
-    table = table.reshape(16, 2)
+    word = np.zeros((length, 2))
+    word[: length if shape[0] == 1 else shape[0]] = np.frombuffer(rates).reshape(shape)
+    table = np.tile(word, (16 // length, 1))
     # No more digits than all rates have. Those of a rate of 1 are all 1, and the rest is certain.
     count = next((n for n in range(_DIGITS) if not np.any(table * 2.0**n % 1.0)), _DIGITS)
     places = np.minimum(np.floor(table * 2.0**count), 2.0**count - 1).astype(np.int64)
@@ -186,7 +172,6 @@ def _digits(shape: tuple[int, int], rates: bytes, length: int) -> _Digits:
     weight = 1 << np.arange(16)
     masks = [(int(turn[:, 1] @ weight), int(turn[:, 0] @ weight)) for turn in turns]
     return _Digits(
-        count,
         tuple(_Turn(zero, zero ^ one) for zero, one in masks),
         any(zero != one for zero, one in masks),
         np.where(certain, 0.0, rest).reshape(-1),

@@ -18,7 +18,7 @@ from mtjchar.network.planes import DirectionCounter, PlaneCounter, count_ones
 __all__ = ["ApproximateMemory", "draw_devices"]
 
 # From this error rate on whole words of failures are drawn faster than their places.
-_FREQUENT = 0.01
+_FREQUENT = 0.03
 
 # Rates in steps of one in so many take whole words of random bits and nothing else.
 _STEPS = 64
