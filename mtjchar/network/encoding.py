@@ -192,7 +192,7 @@ class FixedPoint:
         if self.code == "sign_magnitude":
             values: NDArray[np.float32] = self.values.take(words, mode="wrap")
             return values
-        # In two's complement, with the sign at the top, they are the machine's own integers: faster than a table.
+        # Two's complement with the sign at the top is the machine's own integers, faster than a table.
         flat = words.reshape(-1)
         if self.code == "gray":
             # Each bit of the place of a level is the sum of the bits from there on.

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from mtjchar.arrays import BoolArray, FloatArray, IntArray
 from mtjchar.network.encoding import Words
 
-__all__ = ["kinds_at", "ones", "ones_at", "place_shift", "random_ones", "random_places"]
+__all__ = ["DENSE", "kinds_at", "ones", "ones_at", "place_shift", "random_ones", "random_places"]
 
-# Rate from which on a draw for each place is as fast as one for each place that is drawn.
-_DENSE = 0.15
+DENSE = 0.15
+"""Rate from which on a draw for each place is as fast as one for each place that is drawn."""
 
-# Binary digits of a rate that whole words of random bits are compared with; a double is compared with the rest.
+# Binary digits of a rate that words of random bits are compared with; a double is compared with the rest.
 _DIGITS = 7
 
 _ALL = (1 << 16) - 1
@@ -54,7 +54,7 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray
         return np.empty(0, dtype=np.int64)
     if rate >= 1.0:
         return np.arange(count)
-    if rate >= _DENSE:
+    if rate >= DENSE:
         return np.flatnonzero(rng.random(count) < rate)
     mean_gap = -1.0 / math.log1p(-rate)
     expected = count * rate
@@ -99,12 +99,12 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
     -----
     A bit is drawn if a uniform number is less than its rate. The binary digits of the numbers of all bits are
     compared with those of the rates, the highest first, a random bit each (L. Devroye, *Non-Uniform Random
-    Variate Generation* (1986), chapter XV). The first digit that differs decides, so that half of the
-    bits are left after each digit. After 7 digits the few that are left get a double each, to compare with the
+    Variate Generation* (1986), chapter XV). The first digit that differs decides, so that half of the bits
+    are left after each digit. After 7 digits the few that are left get a double each, to compare with the
     rest of the rate. Double precision limits the probability to 2**-60 absolute.
     """
-    digits = _digits(rates.shape, rates.tobytes(), 8 * words.itemsize)
-    # Pairs of 8-bit words: to find those with ones takes longer than to draw for a word more.
+    digits = _digits(rates.shape, rates.tobytes(), words.itemsize)
+    # Pairs of 8-bit words: to find single words with ones takes longer than to draw for one more.
     pairs = _pairs(words)
     where = np.flatnonzero(pairs != 0)
     left = pairs.take(where)
@@ -155,8 +155,9 @@ class _Digits(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def _digits(shape: tuple[int, int], rates: bytes, length: int) -> _Digits:
-    """Take rates of some planes, or one for all, apart, for words that take `length` bits."""
+def _digits(shape: tuple[int, int], rates: bytes, itemsize: int) -> _Digits:
+    """Take rates of some planes, or one for all, apart, for words of so many bytes."""
+    length = 8 * itemsize
     word = np.zeros((length, 2))
     word[: length if shape[0] == 1 else shape[0]] = np.frombuffer(rates).reshape(shape)
     table = np.tile(word, (16 // length, 1))

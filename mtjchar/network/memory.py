@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,16 @@ from mtjchar.arrays import BoolArray, FloatArray, IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
-from mtjchar.network.masks import kinds_at, ones, ones_at, place_shift, random_ones, random_places
+from mtjchar.network.masks import DENSE, kinds_at, ones, ones_at, place_shift, random_ones, random_places
 from mtjchar.network.planes import DirectionCounter, PlaneCounter, count_ones
 
 __all__ = ["ApproximateMemory", "draw_devices"]
 
-# From this error rate on whole words of failures are drawn faster than their places.
-_FREQUENT = 0.03
+# From this error rate on it is faster to pick out the words that change first, where a quarter of all do.
+_FREQUENT = 0.015
 
-# Rates in steps of one in so many take whole words of random bits and nothing else.
-_STEPS = 64
+# From this error rate on whole words of failures are drawn faster than places, where all cells are alike.
+_VERY_FREQUENT = 0.1
 
 
 class ApproximateMemory:
@@ -69,7 +68,7 @@ class ApproximateMemory:
         self._writes = 0
         # Over all writes: bits that had to switch, and ones there were before.
         self._changes, self._ones = PlaneCounter(bits), PlaneCounter(bits)
-        self._retried, self._failed = DirectionCounter(bits), DirectionCounter(bits)
+        self._failed, self._retried = DirectionCounter(bits), np.zeros((bits, 2), dtype=np.int64)
         self._ones_at_first = count_ones(self.words, bits)
 
     @property
@@ -85,7 +84,7 @@ class ApproximateMemory:
         return WriteLedger(
             switching=np.stack([rising, falling], axis=1),
             redundant=np.stack([were_one - falling, were_zero - rising], axis=1),
-            retried=self._retried.counts(),
+            retried=self._retried.copy(),
             failed=failed,
         )
 
@@ -117,26 +116,17 @@ class ApproximateMemory:
         before, after = self.words.reshape(-1), words.reshape(-1)
         changed = before ^ after
         highest = float(conditions.rates.max())
-        if highest < _FREQUENT or conditions.rates.ndim == 3:
-            stored = self._write_by_places(changed, after, conditions, highest, rng)
+        if highest >= _VERY_FREQUENT and conditions.rates.ndim == 2 and not conditions.retries:
+            failed = random_ones(changed, after, conditions.rates, rng)
+            self._failed.add(failed, after)
+            stored = after ^ failed
         else:
-            stored = self._write_by_words(changed, after, conditions, rng)
+            stored = self._write_by_places(changed, after, conditions, highest, rng)
         self._writes += 1
         self._changes.add(changed)
         self._ones.add(before)
         stored.flags.writeable = False
         self.words = stored.reshape(words.shape)
-
-    def _write_by_words(
-        self, changed: Words, after: Words, conditions: WriteConditions, rng: np.random.Generator
-    ) -> Words:
-        """Draw whole words of failures; gives what is stored."""
-        failed = random_ones(changed, after, conditions.rates, rng)
-        for _ in range(conditions.retries):
-            self._retried.add(failed, after)
-            failed = random_ones(failed, after, conditions.rates, rng)
-        self._failed.add(failed, after)
-        return after ^ failed
 
     def _write_by_places(
         self,
@@ -152,7 +142,7 @@ class ApproximateMemory:
             return stored
         failures = self._failures(changed, after, conditions.rates, highest, rng)
         for _ in range(conditions.retries):
-            self._retried.add_counts(failures.by_plane(self.bits))
+            self._retried += failures.by_plane(self.bits)
             failures = failures.again(rng)
         self._failed.add_counts(failures.by_plane(self.bits))
         # A bit that was to rise is taken off again, one that was to fall is put back.
@@ -175,7 +165,11 @@ class ApproximateMemory:
         self, changed: Words, after: Words, rates: FloatArray, highest: float, rng: np.random.Generator
     ) -> _Failures:
         """Draw which bits of those that change keep their value."""
-        place, chance = _candidates(changed, highest, rng)
+        drawn = highest >= _VERY_FREQUENT and rates.ndim == 2
+        if drawn:
+            place, chance = ones(random_ones(changed, after, rates, rng)), 1.0
+        else:
+            place, chance = _candidates(changed, highest, rng)
         kind = kinds_at(after, place)
         planes = rates.shape[-2]
         entry: NDArray[Any] = kind if planes > 1 else kind & 1
@@ -184,7 +178,7 @@ class ApproximateMemory:
             cell = (place >> place_shift(changed)) * self.bits + (kind >> 1)
             entry = entry + 2 * planes * self._device_of_cell.reshape(-1).take(cell).astype(np.int64)
         failures = _Failures(place, kind, rates.reshape(-1).take(entry))
-        if (failures.rate == chance).all():
+        if drawn or (chance < 1.0 and (failures.rate == chance).all()):
             return failures
         return failures.chosen(rng.random(len(place)) * chance < failures.rate)
 
@@ -219,12 +213,18 @@ class _Failures:
 
 
 def _candidates(changed: Words, rate: float, rng: np.random.Generator) -> tuple[IntArray, float]:
-    """Draw places of the ones of `changed`, each with a probability of `rate` or more; returns that too."""
-    if rate >= _FREQUENT:
-        rate = math.ceil(rate * _STEPS) / _STEPS
-        return ones(random_ones(changed, changed, np.array([[rate, rate]]), rng)), rate
+    """Draw places of the ones of `changed`, each with a probability of `rate` or 1; returns that too."""
+    if rate >= DENSE:
+        return ones(changed), 1.0
+    if rate < _FREQUENT:
+        place = random_places(8 * changed.nbytes, rate, rng)
+        return place[ones_at(changed, place)], rate
+    where = np.flatnonzero(changed != 0)
+    changed = changed.take(where)
     place = random_places(8 * changed.nbytes, rate, rng)
-    return place[ones_at(changed, place)], rate
+    place = place[ones_at(changed, place)]
+    shift = place_shift(changed)
+    return (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1)), rate
 
 
 def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Generator) -> NDArray[np.uint32]:
