@@ -20,6 +20,7 @@ DENSE = 0.15
 # Binary digits of a rate that words of random bits are compared with; a double is compared with the rest.
 _DIGITS = 7
 
+# Of a pair: all planes, and the bit of each.
 _ALL = (1 << 16) - 1
 _BIT = 1 << np.arange(16, dtype=np.uint16)
 
@@ -129,7 +130,7 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
         place = ones(left)
         place = (where.take(place >> 4) << 4) + (place & 15)
         place = place[rng.random(len(place)) < digits.rest.take(kinds_at(_pairs(after), place))]
-        # What is left has turned back as often as not: these bits are 0.
+        # These have no bit yet: what is left without being certain is turned back as often as it is drawn.
         np.add.at(result, place >> 4, _BIT.take(place & 15))
     return result.view(words.dtype)[: words.size]
 
