@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -145,7 +145,11 @@ class Trainings:
 
 
 def _train_one(dataset: str, job: Job) -> Outcome:
-    pilot = Pilot(job.plan.fixed_point()) if job.pilot else None
+    pilot = None
+    if job.pilot:
+        # Harm counts in lsb of each word, whatever its full scale is.
+        one = replace(job.plan, full_scale=1.0) if isinstance(job.plan.full_scale, str | tuple) else job.plan
+        pilot = Pilot(one.fixed_point())
     counter = ActivityCounter(job.plan.bits) if job.count_activity else None
     result = train(_dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot or counter)
     return Outcome(
