@@ -15,14 +15,12 @@ from mtjchar.network.tradeoff import best
 
 __all__ = ["print_read_energies", "print_tradeoff"]
 
-_WIDTH = 100  # wider than a plain terminal: lines that wrap say more than numbers that are cut
+_WIDTH = 112  # wider than a plain terminal: lines that wrap say more than numbers that are cut
 
 
 def print_tradeoff(table: pd.DataFrame) -> None:
     """Print the baseline, the exact designs and the best of each lever, a row each."""
-    shown = _table(
-        ["lever"], ["V", "ns", "BER to 1", "to 0", "µJ", "of it reads", "saved", "band", "loss, points"]
-    )
+    shown = _table(["lever"], ["V", "ns", "BER to 1", "to 0", "µJ", "reads", "saved", "band", "loss, points"])
     energies = 1e6 * table["programming_energy_J"]
     decimals = max(1, 3 - math.floor(math.log10(energies.max())))  # four digits of the baseline's
     chosen = _chosen(table)
@@ -31,14 +29,14 @@ def print_tradeoff(table: pd.DataFrame) -> None:
         ("writes may fail", chosen[~chosen["exact"]]),
     ):
         if not rows.empty:
-            shown.add_row(f"[bold]{heading}[/bold]")
+            shown.add_row(f"{heading}:")
         for row in rows.to_dict("records"):
             shown.add_row(
                 f"{row['lever']}{_marks(row)}",
                 f"{row['amplitude_V']:.3f}",
-                f"{1e9 * row['duration_s']:.2f}",
-                f"{row['ber_to_one']:.1e}",
-                f"{row['ber_to_zero']:.1e}",
+                f"{1e9 * row['duration_s']:.1f}",
+                f"{row['ber_to_one']:.0e}",
+                f"{row['ber_to_zero']:.0e}",
                 f"{1e6 * row['programming_energy_J']:.{decimals}f}",
                 f"{1e6 * row['read_energy_J']:.{decimals}f}",
                 f"{row['energy_saved_fraction']:.1%}",

@@ -115,8 +115,8 @@ LEVERS: dict[str, Lever] = {
     "all_but_code": Lever("bit_planes", read_before_write=True),
     "all_but_bit_planes": Lever("both", code="gray", read_before_write=True),
     "all_but_read_before_write": Lever("bit_planes", code="gray"),
-    "all_and_momentum": Lever("bit_planes", code="gray", read_before_write=True, momentum=True),
-    "all_and_termination": Lever("bit_planes", code="gray", read_before_write=True, early_termination=True),
+    "all_with_momentum": Lever("bit_planes", code="gray", read_before_write=True, momentum=True),
+    "all_with_termination": Lever("bit_planes", code="gray", early_termination=True),
 }
 """Levers that let writes fail, by name."""
 
@@ -134,8 +134,8 @@ EXACT: dict[str, ExactDesign] = {
 _CODES: tuple[Code, ...] = ("twos_complement", "gray")
 
 ALL_EXACT = {"all_exact": True, "all_exact_but_termination": False}
-"""Names of the exact design of least programming energy, and whether it may have early termination, which takes
-a circuit of its own."""
+"""Names of the exact design of least programming energy, and whether it may have early termination, which
+takes a circuit of its own."""
 
 DESIGNS: tuple[ExactDesign, ...] = tuple(
     ExactDesign(code, skip, *switches)
@@ -147,7 +147,7 @@ DESIGNS: tuple[ExactDesign, ...] = tuple(
 
 MAIN_LEVERS = (
     "skip_unchanged", "all_exact_but_termination", "all_exact", "duration", "amplitude", "both", "code",
-    "bit_planes", "read_before_write", "all",
+    "bit_planes", "read_before_write", "all", "all_with_termination",
 )  # fmt: skip
 """What is tried if nothing is named: exact designs, each lever alone, and all together."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from mtjchar.network.levers import BASELINE
 from mtjchar.network.tradeoff import baseline_in_words
@@ -114,6 +114,9 @@ def _draw_read_energies(axes: Axes, table: pd.DataFrame) -> None:
             label=lever,
         )
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("energy of a read (fJ a bit)")
     axes.set_ylabel("programming energy of a training (µJ)")
     axes.set_title("Diamonds: no write fails", fontsize=9)
