@@ -6,6 +6,7 @@ often bits, words and check bits change.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +20,10 @@ from mtjchar.network.levers import ExactDesign
 from mtjchar.network.planes import count_ones
 from mtjchar.network.termination import Detector, write_energy
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.grid import RELIABLE, refined
+from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, refined
 from mtjchar.surfaces.search import shortest_durations
 
-__all__ = ["Activity", "ActivityCounter", "ExactAccount", "account_of", "reliable_pulses"]
+__all__ = ["Activity", "ActivityCounter", "ExactAccount", "account_of", "nominal_pulse", "reliable_pulses"]
 
 
 class Activity(NamedTuple):
@@ -193,7 +194,7 @@ def reliable_pulses(
     rate = RELIABLE
     if design.correction:
         rate = allowed_error_rate(RELIABLE, CheckBits.data_bits(bits))
-    common = surface.cheapest_pulse("both", rate, vary="duration")
+    common = nominal_pulse(surface, rate)
     amplitudes, durations = np.full((1, 2), common.amplitude_V), np.full((1, 2), common.duration_s)
     if not design.pulse_per_direction:
         return Pulses(amplitudes, durations)
@@ -210,6 +211,18 @@ def reliable_pulses(
         best = int(np.argmin(cost))
         amplitudes[0, k], durations[0, k] = at[0][best], at[1][best]
     return Pulses(amplitudes, durations)
+
+
+@functools.lru_cache(maxsize=64)
+def nominal_pulse(surface: WriteSurface, rate: float) -> CheapestPulse:
+    """Give the pulse of the study's nominal amplitude that has a rate in both directions; searched for once.
+
+    Raises
+    ------
+    UnreachableError
+        If no duration of the surface reaches it.
+    """
+    return surface.cheapest_pulse("both", rate, vary="duration")
 
 
 def _energies(

@@ -22,7 +22,15 @@ from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Trainings
 from mtjchar.statistics import expected_half_width, mean_half_width
 
-__all__ = ["LARGEST_LOSS", "Experiment", "MeasuredDesign", "MeasuredSetting", "Verdict", "looks"]
+__all__ = [
+    "LARGEST_LOSS",
+    "Experiment",
+    "MeasuredDesign",
+    "MeasuredSetting",
+    "Verdict",
+    "looks",
+    "verdict_of",
+]
 
 LARGEST_LOSS = 1.0
 """Loss of recognition rate, in points, up to which a pulse counts as good."""
@@ -51,6 +59,33 @@ def looks(seeds: int, most_seeds: int) -> list[int]:
     return numbers
 
 
+def verdict_of(drops: FloatArray, looks: int = 1) -> Verdict:
+    """Judge a loss by its 95 % interval.
+
+    Parameters
+    ----------
+    drops : ndarray, shape (seeds,)
+        Loss of each seed, points.
+    looks : int, optional
+        See `mtjchar.statistics.mean_half_width`.
+
+    Returns
+    -------
+    Verdict
+        ``holds`` where the upper end is at most `LARGEST_LOSS`, ``loses more`` where the lower end is above
+        it, else ``not shown``.
+
+    Examples
+    --------
+    >>> verdict_of(np.array([0.1, 0.3, 0.2]))
+    'holds'
+    """
+    loss, half_width = float(drops.mean()), mean_half_width(drops, looks)
+    if loss + half_width <= LARGEST_LOSS:
+        return "holds"
+    return "loses more" if loss - half_width > LARGEST_LOSS else "not shown"
+
+
 class MeasuredSetting(NamedTuple):
     """Outcomes of a setting with those of the error-free trainings of the same seeds.
 
@@ -64,9 +99,7 @@ class MeasuredSetting(NamedTuple):
     baseline_J : ndarray, shape (seeds,)
         Programming energy of the baseline.
     verdict : Verdict
-        ``searched`` for seeds of the search. Of fresh seeds: ``holds`` where the upper end of the interval
-        of the loss is at most `LARGEST_LOSS`, ``loses more`` where the lower end is above it, else ``not
-        shown``.
+        ``searched`` for seeds of the search; of fresh seeds that of `verdict_of`.
     looks : int
         How often there may be more seeds, which widens the interval.
     """
@@ -102,12 +135,7 @@ class MeasuredSetting(NamedTuple):
 
     def judged(self) -> MeasuredSetting:
         """Return the same with the verdict of its seeds."""
-        loss, half_width = float(self.drops.mean()), self.drop_half_width
-        if loss + half_width <= LARGEST_LOSS:
-            return self._replace(verdict="holds")
-        if loss - half_width > LARGEST_LOSS:
-            return self._replace(verdict="loses more")
-        return self._replace(verdict="not shown")
+        return self._replace(verdict=verdict_of(self.drops, self.looks))
 
     def is_hopeless(self, most_seeds: int) -> bool:
         """Whether even the most seeds would not show that it holds, if the loss stays what it is."""
@@ -158,9 +186,9 @@ class MeasuredDesign(NamedTuple):
         return np.array([100.0 * (free.test_accuracy - outcome.test_accuracy) for free, outcome in pairs])
 
     @property
-    def holds(self) -> bool:
-        """Whether the loss is shown to be at most `LARGEST_LOSS`."""
-        return float(self.drops.mean()) + mean_half_width(self.drops) <= LARGEST_LOSS
+    def verdict(self) -> Verdict:
+        """What `verdict_of` says of the loss."""
+        return verdict_of(self.drops)
 
 
 @dataclass

@@ -134,7 +134,7 @@ class Trainings:
         parts = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
             None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
-            conditions.retries, job.seed, job.pilot, job.count_activity, version("mtjchar"), _DRAWS,
+            conditions.retries, job.seed, job.pilot, job.count_activity, _version(), _DRAWS,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -164,6 +164,12 @@ def _train_one(dataset: str, job: Job) -> Outcome:
 def _dataset(name: str) -> Dataset:
     """Load a data set once a process."""
     return load_dataset(name)
+
+
+@functools.cache
+def _version() -> str:
+    """Look the version up once: the file system is asked for it."""
+    return version("mtjchar")
 
 
 def _fingerprint(dataset: Dataset) -> str:
