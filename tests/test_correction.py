@@ -1,6 +1,6 @@
 """Check bits: the code of M. Y. Hsiao, IBM J. Res. Dev. 14, 395 (1970), doi:10.1147/rd.144.0395."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_changes_are_those_of_the_matrix(bits, count, writes, seed):
     words = rng.integers(0, 1 << bits, (writes + 1, count)).astype(np.uint8 if bits <= 8 else np.uint16)
     counted = CheckBits(words[0], bits)
     switching, redundant = [0, 0], [0, 0]
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in pairwise(words):
         counted.write(after)
         for old, new in zip(slow_checks(before, bits), slow_checks(after, bits), strict=True):
             (switching if old != new else redundant)[0 if new else 1] += 1

@@ -1,5 +1,7 @@
 """Accounts of writes that do not fail, against counting and billing bit by bit."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,7 +43,7 @@ def counted(bits, words):
 
 def slow_bits(bits, words):
     """All writes of single bits: plane, check bits one above the highest; old, new, if its word changes."""
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in pairwise(words):
         for old_word, new_word in zip(before.tolist(), after.tolist(), strict=True):
             for plane in range(bits):
                 yield plane, old_word >> plane & 1, new_word >> plane & 1, old_word != new_word
@@ -138,7 +140,7 @@ def test_bill_without_any_device_is_the_ledger_of_the_memory(analytic_surface, w
         assert account.programming_energy_J == pytest.approx(ledger.energy_J(conditions), rel=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.sampled_from([design for design in DESIGNS if not design.pulse_per_direction]),
     st.lists(st.integers(0, 10**9), min_size=32, max_size=32),
@@ -163,7 +165,7 @@ def test_a_pulse_for_each_direction_is_the_cheapest_of_all_reliable_ones(analyti
 
     for k, direction in enumerate(DIRECTIONS):
         chosen = cost(k, own.amplitude_V[0, k], own.duration_s[0, k])
-        for amplitude in np.linspace(0.45, 1.2, 6):
+        for amplitude in (0.5, 0.7, 0.9, 1.2):
             pulse = analytic_surface.cheapest_pulse(direction, rate, vary="duration", amplitude=amplitude)
             # 0.2 %: what lies between the amplitudes of the refined grid.
             assert chosen <= cost(k, amplitude, pulse.duration_s) * 1.002

@@ -65,8 +65,8 @@ def test_mean_time_is_that_of_passage(nominal, amplitude):
 
 @pytest.mark.parametrize(("amplitude", "share"), [(1.0, 0.1), (1.0, 0.9), (1.55, 0.5), (1.55, 0.99)])
 def test_mean_time_of_pulses_that_end_before_all_have_switched(nominal, amplitude, share):
-    # Analytic: the mean of min(t, T) over the distribution of switching times, for the pulse T by which `share`
-    # of the writes have switched; the quantiles below by Gauss's rule.
+    # Analytic: the mean of min(t, T) over the distribution of switching times, for the pulse T by which
+    # `share` of the writes have switched; the quantiles below by Gauss's rule.
     nodes, weights = np.polynomial.legendre.leggauss(16)
     shares = np.append(0.5 * share * (nodes + 1.0), share)
     *times, end = UNIT * switching_time_quantile(VOLT * amplitude, STABILITY, shares)

@@ -98,7 +98,7 @@ def design_row(experiment: Experiment, measured: MeasuredDesign, others: Sequenc
         "energy_saved_ci95": mean_half_width(saved),
         "energy_saved_lower": low,
         "energy_saved_upper": high,
-        **_accuracies(accuracy, measured.drops, mean_half_width(measured.drops)),
+        **_accuracies(accuracy, measured.drops, measured.drop_half_width),
         "seeds": len(accounts),
         "confirmed": True,
         "verdict": measured.verdict,

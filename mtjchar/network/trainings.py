@@ -68,8 +68,8 @@ class Trainings:
 
     Attributes
     ----------
-    images : int
-        Number of training images.
+    images, test_images : int
+        Numbers of training and test images.
 
     Raises
     ------
@@ -87,7 +87,8 @@ class Trainings:
         self._dataset, self._kept, self._workers = dataset, kept, workers
         self._report = progress or (lambda _done, _total: None)
         data = load_dataset(dataset)
-        self._fingerprint, self.images = _fingerprint(data), len(data.train_images)
+        self._fingerprint = _fingerprint(data)
+        self.images, self.test_images = len(data.train_images), len(data.test_images)
         self._outcomes: dict[str, Outcome] = {} if kept is None else kept_trainings.load(kept)
         self._asked: set[str] = set()
         self._pool: LocalPool | None = None
