@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from mtjchar.errors import MtjcharError, printable
 from mtjchar.export.provenance import study_of
 from mtjchar.files import write_text
 from mtjchar.network.results import read_tradeoff
-from mtjchar.network.tradeoff import one_line, shown
+from mtjchar.network.tradeoff import band_in_words, one_line, shown
 from mtjchar.plotting.surfaces import LOWEST_RATE
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, targets
@@ -191,7 +191,7 @@ def trade_offs(folder: Path) -> list[Section]:
                 f"{row['ber']:.2g}",
                 f"{1e6 * row['programming_energy_J']:.4g}",
                 f"{row['energy_saved_fraction']:.1%}",
-                _band(row),
+                band_in_words(row),
                 f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f}",
                 "no write fails" if row["exact"] else "writes may fail",
                 "not shown" if row["not_shown"] else "holds",
@@ -212,12 +212,6 @@ _FLAGS = {
     "at_limit": "at the highest error rate allowed",
     "extrapolated": "error rate extrapolated",
 }
-
-
-def _band(row: Mapping[Hashable, Any]) -> str:
-    """Write the band of a saving; tables of earlier versions have none."""
-    lower, upper = (row.get(f"energy_saved_{end}", np.nan) for end in ("lower", "upper"))
-    return "not known" if np.isnan([lower, upper]).any() else f"{100 * lower:.1f} to {100 * upper:.1f}"
 
 
 def figures(surface: WriteSurface) -> dict[str, go.Figure]:

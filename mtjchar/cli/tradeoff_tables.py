@@ -10,7 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from mtjchar.cli.common import PlainConsole, console
-from mtjchar.network.tradeoff import shown
+from mtjchar.network.tradeoff import band_in_words, shown
 
 __all__ = ["print_read_energies", "print_tradeoff"]
 
@@ -39,7 +39,7 @@ def print_tradeoff(table: pd.DataFrame) -> None:
                 f"{1e6 * row['programming_energy_J']:.{decimals}f}",
                 f"{1e6 * row['read_energy_J']:.{decimals}f}",
                 f"{row['energy_saved_fraction']:.1%}",
-                f"{100 * row['energy_saved_lower']:.1f} to {100 * row['energy_saved_upper']:.1f}",
+                band_in_words(row),
                 f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f}",
             )
     _print(lines)

@@ -9,7 +9,7 @@ together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -47,6 +47,7 @@ __all__ = [
     "SEARCH_STEPS",
     "ComputingReads",
     "Tradeoff",
+    "band_in_words",
     "baseline_in_words",
     "best",
     "one_line",
@@ -133,6 +134,7 @@ COLUMNS = {
     "extrapolated": "whether any of these rates is extrapolated",
     "at_edge": "whether a pulse lies on the edge of the surface's grid",
     "at_limit": "whether a pulse has the highest error rate that the choice by bit plane allows",
+    "check_cells_fraction": "cells of check bits, for each cell of words",
     "computing_energy_J": "reads of the passes that compute",
     "total_energy_J": "programming and computing",
     "saved_against_exact_fraction": "of the programming energy of the best exact design",
@@ -468,6 +470,14 @@ def _against_exact(row: pd.Series[Any]) -> str:
     if saved is None:
         return ""
     return f", {abs(saved):.0%} {'less' if saved >= 0.0 else 'more'} than the best exact design"
+
+
+def band_in_words(row: Mapping[Hashable, Any]) -> str:
+    """Write the band of a row's saving, in per cent; tables of earlier versions have none."""
+    lower, upper = (row.get(f"energy_saved_{end}", math.nan) for end in ("lower", "upper"))
+    if math.isnan(lower) or math.isnan(upper):
+        return "not known"
+    return f"{100 * lower:.1f} to {100 * upper:.1f}"
 
 
 def warnings_of(rows: pd.DataFrame) -> list[str]:
