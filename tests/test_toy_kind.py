@@ -184,6 +184,7 @@ def test_report(run, surface, call, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "A resistor of 5000 ohm." in text
     assert surface.title("reset") == "RESET"
+    assert surface.dataset.attrs["cell_kind"] == "toy"
     assert "RESET" in text
 
 

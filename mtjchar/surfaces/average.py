@@ -17,6 +17,7 @@ from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Study
 from mtjchar.surfaces import tails
+from mtjchar.surfaces.schema import KIND_ATTRIBUTE
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
@@ -191,6 +192,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         )
     attributes = {
         "study": study.to_toml(),
+        KIND_ATTRIBUTE: study.kind.name,
         "seed": study.sweep.seed,
         "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,
