@@ -173,10 +173,10 @@ class FileLayout:
     def find(self, keys: Sequence[str]) -> FieldInfo:
         """Find a key of the file."""
         first, *inner = keys
-        found = self.fields[first]
+        key_field = self.fields[first]
         for key in inner:
-            found = _model(found).model_fields[key]
-        return found
+            key_field = _model(key_field).model_fields[key]
+        return key_field
 
     def known(self, keys: Sequence[str]) -> Sequence[str]:
         """List the keys of a table."""

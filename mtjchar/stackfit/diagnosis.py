@@ -240,7 +240,9 @@ def _pattern(world: World) -> str:
     """Which rows lie above or below the model, if that is significant."""
     patterns = patterns_of(world.blocks, world.expected_share)
     allowed = FALSE_ALARMS * _SHARES["patterns"] / (len(patterns) + 2)
-    looks = sorted(((*look(world, pattern, ()), pattern) for pattern in patterns), key=lambda entry: -entry[0])
+    looks = sorted(
+        ((*look(world, pattern, ()), pattern) for pattern in patterns), key=lambda entry: -entry[0]
+    )
     for fall, start, pattern in looks[:4]:
         if fall < _LOOK:
             break

@@ -142,9 +142,8 @@ def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.Da
         return None
     (title, *lines), commands = made
     first = int(device["device"].iloc[0])
-    head = [
-        f"* {direction}, device {first}, amplitudes in V: {', '.join(f'{one:.6g}' for one in amplitudes)}"
-    ]
+    volts = ", ".join(f"{amplitude:.6g}" for amplitude in amplitudes)
+    head = [f"* {direction}, device {first}, amplitudes in V: {volts}"]
     for (status, reason), _ in failed.groupby(["status", "reason"], sort=False):
         head += [f"* {status}: {printable(line)}" for line in str(reason).splitlines()]
     transistor = study.kind.transistor(study.tables)

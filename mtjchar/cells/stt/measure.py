@@ -207,7 +207,7 @@ def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
 
 def _failed(reason: str, status: str) -> LoadLine:
     line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
-    words = (np.array([[one]], dtype=object) for one in (reason, status, ""))
+    words = (np.array([[word]], dtype=object) for word in (reason, status, ""))
     m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
     losses = np.full((1, 1, 2, 2), np.nan)
     edges = (edge, edge, edge, edge, edge, edge)
@@ -243,7 +243,7 @@ def _measure_batch(
                     cells,
                     high,
                     float(amplitudes[k]),
-                    [one[:, k] for one in plateau],
+                    [edge[:, k] for edge in plateau],
                     rung,
                 )
                 for k in some
