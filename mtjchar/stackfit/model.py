@@ -119,8 +119,8 @@ class _Systems(NamedTuple):
 
     def _voltage(self, z: FloatArray) -> FloatArray:
         """Voltage across the junction over the one that halves the TMR; 1 where `tmr` is 0."""
-        one = np.ones(1)
-        return tunneling.voltage_at_current(self.bias, self.start * z, one, self.tmr, one)
+        unit = np.ones(1)
+        return tunneling.voltage_at_current(self.bias, self.start * z, unit, self.tmr, unit)
 
 
 @dataclass(frozen=True)

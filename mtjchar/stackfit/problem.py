@@ -500,9 +500,9 @@ def nominal_values(film: Film | None) -> dict[str, float]:
 
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:
     """Largest current of the data, A, before the write."""
-    one = np.asarray(1.0)
+    one_ampere = np.asarray(1.0)
     return max(
-        float(model.load_line(values, pulses, one)[0].max()) for pulses in groups if pulses is not None
+        float(model.load_line(values, pulses, one_ampere)[0].max()) for pulses in groups if pulses is not None
     )
 
 

@@ -57,9 +57,9 @@ def average_over_noise(
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
-    for some in _groups(len(devices), len(amplitudes)):
+    for group in _groups(len(devices), len(amplitudes)):
         part = np.zeros_like(solved)
-        part[:, some] = solved[:, some]
+        part[:, group] = solved[:, group]
         if part.any():
             writes = _Writes.of(tables, devices, direction, lines, amplitudes, part)
             rate[part], energy[part], redundant[part] = writes.average(

@@ -233,7 +233,7 @@ def _measure_batch(
             current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
             voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
 
-        def measured(some: IndexArray) -> FloatArray:
+        def measured(places: IndexArray) -> FloatArray:
             plateau = voltage[:, :, [-1, 0]], current[:, :, [-1, 0]]
             edges = [
                 _edges(
@@ -246,7 +246,7 @@ def _measure_batch(
                     [edge[:, k] for edge in plateau],
                     rung,
                 )
-                for k in some
+                for k in places
             ]
             return np.stack(edges, axis=1)
 
@@ -355,8 +355,8 @@ def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
     if count <= _EDGE_AMPLITUDES + 1:
         return np.arange(count)
     angle = np.pi * (np.arange(_EDGE_AMPLITUDES) + 0.5) / _EDGE_AMPLITUDES
-    wanted = -np.cos(angle) / np.cos(angle[0])
-    return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - wanted).argmin(axis=0))
+    points = -np.cos(angle) / np.cos(angle[0])
+    return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - points).argmin(axis=0))
 
 
 def _over_amplitude(amplitudes: FloatArray, chosen: IndexArray, edges: FloatArray) -> FloatArray | None:
