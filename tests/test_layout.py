@@ -24,8 +24,8 @@ LAYERS = [
     ["export", "array", "network", "torch"],
     ["plotting", "report", "run", "cli"],
 ]
-# Inside a row: the ground raises errors and works on arrays, keys have units; torch has the codes and the ledger
-# of network; cli shows what the others of its row make.
+# Inside a row: the ground raises errors and works on arrays, keys have units; torch has the codes and the
+# ledger of network; cli shows what the others of its row make.
 WITHIN = {
     ("units", "errors"),
     ("files", "errors"),
