@@ -1,11 +1,13 @@
 """The memory of PyTorch parameters against the one of numpy, a slow count, and the exact error rates."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from common import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -197,9 +199,9 @@ def test_number_of_failures_of_a_write_is_binomial(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_rates_below_the_steps_of_float32_are_kept(way):
-    # float32 has no random number between 0 and 6e-8: with one of them for each of 8 million bits 0.5
-    # would be 0. Poisson of mean 8e6 * 1e-12: a failure is a false alarm of 8e-6.
-    _, _, failed = drawn_failures(way, 8, conditions(1e-12, 1e-12), 1_000_000, 15, changing=(0, 255))
+    # Of 4 million numbers of float32, whose steps are 6e-8 and less, 0.2 would be 0. A rate of 1e-16 is kept
+    # as a step of float64, 1.1e-16: false-alarm rate 5e-10.
+    _, _, failed = drawn_failures(way, 8, conditions(1e-16, 1e-16), 500_000, 15, changing=(0, 255))
     assert not failed.any()
 
 
@@ -605,3 +607,30 @@ def test_without_pytorch_a_named_error_says_how_to_get_it():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 'pip install "mtjchar[torch]"' in done.stdout
+
+
+# ---- the page -------------------------------------------------------------------------------------------
+
+
+def examples():
+    page = (ROOT / "docs/torch.md").read_text(encoding="utf-8")
+    return [code for code in re.findall(r"(?s)```python\n(.*?)```", page) if "import jax" not in code]
+
+
+def test_the_examples_of_the_page_run_as_printed(tmp_path, monkeypatch, capsys, analytic_surface):
+    monkeypatch.chdir(tmp_path)
+    training, from_surface = examples()
+    names = {}
+    exec(training, names)
+    first, second = capsys.readouterr().out.splitlines()
+    assert float(first.split()[0]) > 0.9
+    # Between the rates of both directions.
+    assert 0.05 < float(first.split()[4]) < 0.1
+    assert second == f"{1e9 * names['memory'].energy_J:.2f} nJ"
+    assert set(torch.load("trained.pt", weights_only=True)) == {"model", "memory"}
+    (tmp_path / "run").mkdir()
+    analytic_surface.save(tmp_path / "run/surface.nc")
+    exec(from_surface, names)
+    np.testing.assert_allclose(names["memory"].conditions.rates.max(), 0.05, rtol=1e-3)
+    with pytest.raises(InputError, match="pulses"):
+        MemoryParameters(names["model"], analytic_surface, seed=1)

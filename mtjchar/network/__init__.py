@@ -11,6 +11,7 @@ from mtjchar.network import (
     memory,
     networks,
     planes,
+    pure,
     results,
     tradeoff,
     trainer,
@@ -18,5 +19,5 @@ from mtjchar.network import (
 
 __all__ = [
     "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "planes", "results", "tradeoff", "trainer",
+    "planes", "pure", "results", "tradeoff", "trainer",
 ]  # fmt: skip

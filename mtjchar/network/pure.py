@@ -1,8 +1,8 @@
 """A write as a function without state, for libraries that compile such functions.
 
 `ApproximateMemory` and `mtjchar.torch.MemoryParameters` keep words and counts, and draw few numbers where few
-bits fail. The function here has nothing of that: words and random numbers come in, words and counts go out. It
-uses what arrays of numpy and of JAX have in common, so that JAX can compile and map it.
+bits fail. The function here has nothing of that: words and random numbers come in, words and counts go out.
+It uses what arrays of numpy and of JAX have in common, so that JAX can compile and map it.
 """
 
 from __future__ import annotations
