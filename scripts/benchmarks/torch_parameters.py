@@ -28,8 +28,9 @@ def perceptron(images: NDArray[np.float32], labels: NDArray[np.int64], rate: flo
     try:
         torch.manual_seed(1)
         plan = TrainingPlan()
+        hidden = plan.hidden[0]
         model = torch.nn.Sequential(
-            torch.nn.Linear(images.shape[1], *plan.hidden), torch.nn.ReLU(), torch.nn.Linear(*plan.hidden, 10)
+            torch.nn.Linear(images.shape[1], hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 10)
         )
         _train(model, torch.from_numpy(images), torch.from_numpy(labels), rate, full_scale=plan.full_scale)
     finally:
@@ -83,9 +84,12 @@ def _train(model: Any, images: Any, labels: Any, rate: float | None, full_scale:
     if rate is not None:
         conditions = WriteConditions((rate, rate), (1e-12, 1e-12), (1e-12, 1e-12))
         MemoryParameters(model, conditions, full_scale=full_scale, seed=1).attach(optimizer)
-    for batch in torch.randperm(len(images), device=images.device).split(BATCH):
+    order = torch.randperm(len(images), device=images.device)
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
+        loss: Any = torch.nn.functional.cross_entropy(model(images[batch]), labels[batch])
+        loss.backward()
         optimizer.step()
     if images.is_cuda:
         torch.cuda.synchronize()
