@@ -83,7 +83,7 @@ class GivenNoise:
 @settings(deadline=None, max_examples=60)
 @given(
     st.sampled_from(CODES),
-    st.integers(4, 16),
+    st.integers(2, 16),
     st.floats(1e-3, 10.0),
     st.booleans(),
     st.integers(0, 2**32 - 1),

@@ -10,14 +10,16 @@ from mtjchar.network import (
     masks,
     memory,
     networks,
+    optimizers,
     planes,
     pure,
     results,
+    scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
     "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "planes", "pure", "results", "tradeoff", "trainer",
+    "optimizers", "planes", "pure", "results", "scales", "tradeoff", "trainer",
 ]  # fmt: skip
