@@ -1,5 +1,6 @@
 """The write without state, against the memory that keeps one; compiled and mapped by JAX."""
 
+import doctest
 import re
 
 import jax
@@ -52,6 +53,12 @@ def test_failures_of_keys_of_jax_are_binomial():
     switching, _, failed = np.asarray(counts)
     for place in np.ndindex(8, 2):
         assert stats.binomtest(int(failed[place]), int(switching[place]), rates[place]).pvalue > 1e-9
+
+
+def test_the_example_of_the_function_runs():
+    tried = doctest.testmod(pure)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 def test_the_example_of_the_page_runs_as_printed():

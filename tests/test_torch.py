@@ -1,5 +1,6 @@
 """The memory of PyTorch parameters against the one of numpy, a slow count, and the exact error rates."""
 
+import doctest
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
+import mtjchar.torch.parameters
 from mtjchar.errors import InputError
 from mtjchar.network.allocation import Pulses
 from mtjchar.network.encoding import CODES, FixedPoint
@@ -610,6 +612,12 @@ def test_without_pytorch_a_named_error_says_how_to_get_it():
 
 
 # ---- the page -------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_class_runs():
+    tried = doctest.testmod(mtjchar.torch.parameters)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 def examples():

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 INSTALLED = find_spec("torch") is not None
 BITS = 8
-LSB = 0.2 / 2 ** (BITS - 1)
+FULL_SCALE = 0.2
+LSB = FULL_SCALE / 2 ** (BITS - 1)
 HIDDEN, BATCH, LEARNING_RATE = 100, 100, 0.3
 
 

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.timing import Candidates, timed
+from benchmarks.torch_memory import BATCH, FULL_SCALE, HIDDEN
 from mtjchar.network.datasets import load_dataset
 from mtjchar.network.ledger import WriteConditions
-from mtjchar.network.trainer import TrainingPlan
 
 RATES = (0.0, 1e-3, 0.05, 0.5)
-BATCH = 100
 
 
 def perceptron(images: NDArray[np.float32], labels: NDArray[np.int64], rate: float | None) -> None:
@@ -27,12 +26,10 @@ def perceptron(images: NDArray[np.float32], labels: NDArray[np.int64], rate: flo
     torch.set_num_threads(1)
     try:
         torch.manual_seed(1)
-        plan = TrainingPlan()
-        hidden = plan.hidden[0]
         model = torch.nn.Sequential(
-            torch.nn.Linear(images.shape[1], hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 10)
+            torch.nn.Linear(images.shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 10)
         )
-        _train(model, torch.from_numpy(images), torch.from_numpy(labels), rate, full_scale=plan.full_scale)
+        _train(model, torch.from_numpy(images), torch.from_numpy(labels), rate, full_scale=FULL_SCALE)
     finally:
         torch.set_num_threads(threads)
 
