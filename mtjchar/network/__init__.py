@@ -12,6 +12,7 @@ from mtjchar.network import (
     networks,
     optimizers,
     planes,
+    pure,
     results,
     scales,
     tradeoff,
@@ -20,5 +21,5 @@ from mtjchar.network import (
 
 __all__ = [
     "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "optimizers", "planes", "results", "scales", "tradeoff", "trainer",
+    "optimizers", "planes", "pure", "results", "scales", "tradeoff", "trainer",
 ]  # fmt: skip
