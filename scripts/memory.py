@@ -75,11 +75,11 @@ class Instantly(Executor):
 
 importance.worth_a_pilot = lambda study: False
 study = load_study("data/studies/demo.toml")
-changed = study.sweep.model_copy(update={"devices": int(sys.argv[1])})
+study = study.with_(sweep={"devices": int(sys.argv[1])})
 with tempfile.TemporaryDirectory() as folder:
-    run_sweep(study.model_copy(update={"sweep": changed}), Path(folder) / "run", executor=Instantly())
+    run_sweep(study, Path(folder) / "run", executor=Instantly())
 peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]
-print(json.dumps({"devices": changed.devices, "peak_MB": int(peak) / 1024}))
+print(json.dumps({"devices": study.sweep.devices, "peak_MB": int(peak) / 1024}))
 """
 
 
