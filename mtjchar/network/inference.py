@@ -76,7 +76,8 @@ def program(
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-    code, network = plan.fixed_point(), plan.network_for(dataset)
+    network = plan.network_for(dataset)
+    code = plan.code_for(network)
     words = check_words(words, code.bits)
     if words.shape != (network.parameters,):
         raise InputError(
