@@ -10,13 +10,15 @@ from mtjchar.network import (
     masks,
     memory,
     networks,
+    optimizers,
     planes,
     results,
+    scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
     "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "planes", "results", "tradeoff", "trainer",
+    "optimizers", "planes", "results", "scales", "tradeoff", "trainer",
 ]  # fmt: skip

@@ -166,7 +166,7 @@ def infer_over_time(
         flip_probabilities(retention.escape_rate, read_conditions.disturb_rate, time, count)
         for time, count in zip(times.flat, counts.flat, strict=True)
     ]
-    bits = plan.fixed_point().bits
+    bits = plan.bits
     wrong, accuracy = np.empty((2, len(trained), len(flips)))
     ideal = np.empty((len(trained), 1))
     for seed, words in enumerate(trained):
@@ -212,7 +212,8 @@ class _Chip:
         """Write words over whatever the cells held; `weight` is that of the devices, where cells are some."""
         if seed < 0:
             raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-        code, network = plan.fixed_point(), plan.network_for(dataset)
+        network = plan.network_for(dataset)
+        code = plan.code_for(network)
         words = check_words(words, code.bits)
         if words.shape != (network.parameters,):
             raise InputError(
@@ -251,7 +252,8 @@ class _Chip:
 
 def _recognized(dataset: Dataset, plan: TrainingPlan, words: Words) -> float:
     """Fraction of the test images that the network of these words recognizes."""
-    network, parameters = plan.network_for(dataset), plan.fixed_point().decode(words)
+    network = plan.network_for(dataset)
+    parameters = plan.code_for(network).decode(words)
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):
         scores = network.class_scores(parameters, dataset.test_images)
