@@ -8,20 +8,42 @@ never seen before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import Dataset
+from mtjchar.network.encoding import Words
+from mtjchar.network.inference import recognition_rate
+from mtjchar.network.ledger import WriteConditions, WriteLedger
+from mtjchar.network.trainer import TrainingPlan, train
 
-__all__ = ["SHARE", "TASKS", "Task", "corrupted", "held_out_classes", "rotated"]
+__all__ = [
+    "PASSES",
+    "SHARE",
+    "TASKS",
+    "Adaptation",
+    "FineTuning",
+    "PulseCounter",
+    "Task",
+    "adapt",
+    "corrupted",
+    "finetune",
+    "held_out_classes",
+    "pretrain",
+    "rotated",
+]
 
 SHARE = 1.0 / 6.0
 """Share of the training images that is adapted to: 10,000 of Fashion-MNIST's 60,000."""
+
+PASSES = 2
+"""Passes that read every cell, forward and backward, once a batch or once an image."""
 
 Images = NDArray[np.float32]
 
@@ -189,6 +211,199 @@ TASKS: dict[str, Callable[[Dataset], Task]] = {
     "corrupted": corrupted,
 }
 """Tasks by name, with their default arguments."""
+
+
+class PulseCounter:
+    """Count, for each cell, the writes in which it has to switch.
+
+    An instance is what `mtjchar.network.trainer.train` takes as ``watch``. Where only bits that change are
+    driven, these are the first pulses that a cell gets; retries are not among them. Where all bits are driven
+    each cell gets a pulse with every update beside.
+
+    Parameters
+    ----------
+    parameters, bits : int
+        Words, and cells a word.
+
+    Attributes
+    ----------
+    pulses : ndarray of int64, shape (parameters, bits)
+        Lowest bit first.
+    """
+
+    def __init__(self, parameters: int, bits: int) -> None:
+        self.pulses: IntArray = np.zeros((parameters, bits), dtype=np.int64)
+
+    def __call__(self, old: Words, new: Words) -> None:
+        """Take note of one write of all words."""
+        where = np.flatnonzero(old != new)
+        changed = old[where] ^ new[where]
+        planes = np.arange(self.pulses.shape[1], dtype=changed.dtype)
+        self.pulses[where] += (changed[:, np.newaxis] >> planes) & 1
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """What came out of adapting a network.
+
+    Attributes
+    ----------
+    test_accuracy : float
+        Fraction of the task's test images that is recognized afterwards.
+    ledger : WriteLedger
+        All writes.
+    words : ndarray of uint8 or uint16, shape (parameters,)
+        What the memory holds at the end.
+    batches, images, updates : int
+        Passes counted in batches and in images, and writes of all words.
+    pulses : ndarray of int64, shape (parameters, bits)
+        Writes in which a cell had to switch, see `PulseCounter`: its wear.
+    """
+
+    test_accuracy: float
+    ledger: WriteLedger
+    words: Words
+    batches: int
+    images: int
+    updates: int
+    pulses: IntArray
+
+    def computing_reads(self, once: Literal["batch", "image"]) -> int:
+        """Count the reads of cells by the forward and the backward passes, once a batch or once an image."""
+        return PASSES * self.pulses.size * {"batch": self.batches, "image": self.images}[once]
+
+    def energy_over_reads(
+        self, conditions: WriteConditions, once: Literal["batch", "image"], read_energy_J: float
+    ) -> float:
+        """Give the whole energy of the memory over that of the reads that compute.
+
+        Parameters
+        ----------
+        conditions : WriteConditions
+            Energies of the writes; the reads that go with them cost `read_energy_J` too.
+        once : {"batch", "image"}
+            How often the passes read the memory.
+        read_energy_J : float
+            Energy of reading a bit, J, above 0.
+        """
+        writes = self.ledger.energy_J(replace(conditions, read_energy_J=read_energy_J))
+        return 1.0 + writes / (self.computing_reads(once) * read_energy_J)
+
+
+class FineTuning(NamedTuple):
+    """What a pretrained network does before and after it was adapted.
+
+    Attributes
+    ----------
+    accuracy_before : float
+        Fraction of the task's test images that the pretrained network recognizes.
+    error_free, approximate : Adaptation
+        Without errors and under the conditions, with the same batches and rounding.
+    """
+
+    accuracy_before: float
+    error_free: Adaptation
+    approximate: Adaptation
+
+
+def pretrain(task: Task, plan: TrainingPlan, seed: int) -> Words:
+    """Train a network for a task without write errors, and give what the memory then holds.
+
+    Parameters
+    ----------
+    task : Task
+        Its `pretraining` is learnt.
+    plan : TrainingPlan
+    seed : int
+        Seed of all randomness, 0 or more.
+    """
+    return train(task.pretraining, plan, _ERROR_FREE, seed).words
+
+
+def adapt(
+    task: Task, plan: TrainingPlan, conditions: WriteConditions, seed: int, pretrained: Words
+) -> Adaptation:
+    """Train on with the images of a task, in a memory that holds a pretrained network.
+
+    Parameters
+    ----------
+    task : Task
+        Its `adaptation` is learnt.
+    plan : TrainingPlan
+        How; of the same network and code of the words as in pretraining.
+    conditions : WriteConditions
+        Error rates of every write.
+    seed : int
+        Seed of all randomness, 0 or more.
+    pretrained : ndarray of uint8 or uint16, shape (parameters,)
+        What the memory holds at first, without errors.
+
+    Raises
+    ------
+    InputError
+        As `mtjchar.network.trainer.train`.
+    """
+    counter = PulseCounter(len(pretrained), plan.bits)
+    result = train(task.adaptation, plan, conditions, seed, watch=counter, initial=pretrained)
+    return Adaptation(
+        test_accuracy=result.test_accuracy,
+        ledger=result.ledger,
+        words=result.words,
+        batches=result.batches,
+        images=result.images,
+        updates=result.updates,
+        pulses=counter.pulses,
+    )
+
+
+def finetune(
+    task: Task, plan: TrainingPlan, conditions: WriteConditions, seed: int, pretrained: Words
+) -> FineTuning:
+    """Adapt a pretrained network without errors and in approximate memory.
+
+    Parameters
+    ----------
+    task : Task
+    plan : TrainingPlan
+        Of the adaptation.
+    conditions : WriteConditions
+        Of the writes in approximate memory.
+    seed : int
+        Seed of all randomness, 0 or more; both adaptations have the same.
+    pretrained : ndarray of uint8 or uint16, shape (parameters,)
+        As `pretrain` gives it.
+
+    Returns
+    -------
+    FineTuning
+
+    Raises
+    ------
+    InputError
+        As `mtjchar.network.trainer.train`.
+
+    Examples
+    --------
+    >>> from mtjchar.network.datasets import load_dataset
+    >>> from mtjchar.network.ledger import WriteConditions
+    >>> from mtjchar.network.trainer import TrainingPlan
+    >>> task = rotated(load_dataset("digits"), 45.0, share=0.5)
+    >>> plan = TrainingPlan(hidden=(30,), batch_size=20, epochs=5, code="gray")
+    >>> cheap = WriteConditions((0.2, 0.2), (0.2e-12, 0.2e-12), (0.2e-12, 0.2e-12), read_before_write=True)
+    >>> result = finetune(task, plan, cheap, seed=0, pretrained=pretrain(task, plan, seed=0))
+    >>> result.accuracy_before < result.approximate.test_accuracy
+    True
+    >>> bool(result.approximate.pulses.sum() == result.approximate.ledger.switching.sum())
+    True
+    """
+    return FineTuning(
+        recognition_rate(task.adaptation, plan, pretrained),
+        adapt(task, plan, _ERROR_FREE, seed, pretrained),
+        adapt(task, plan, conditions, seed, pretrained),
+    )
+
+
+_ERROR_FREE = WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 
 def _split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:

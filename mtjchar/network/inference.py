@@ -23,7 +23,7 @@ from mtjchar.network.trainer import TrainingPlan
 from mtjchar.physics.two_state import flip_probabilities
 from mtjchar.statistics import mean_half_width
 
-__all__ = ["InferenceResult", "infer_over_time", "program"]
+__all__ = ["InferenceResult", "infer_over_time", "program", "recognition_rate"]
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,36 @@ def program(
     memory = _Chip.programmed(dataset, plan, words, conditions, conditions.device_weight, seed).memory
     ledger = memory.ledger
     return InferenceResult(
-        test_accuracy=_recognized(dataset, plan, memory.words),
+        test_accuracy=recognition_rate(dataset, plan, memory.words),
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
     )
+
+
+def recognition_rate(dataset: Dataset, plan: TrainingPlan, words: Words) -> float:
+    """Test a network as the memory holds it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its test images are recognized.
+    plan : TrainingPlan
+        Network and code of the words.
+    words : ndarray of uint8 or uint16, shape (parameters,)
+        As `TrainingResult.words`.
+
+    Returns
+    -------
+    float
+        Fraction of the images that is recognized.
+    """
+    network = plan.network_for(dataset)
+    parameters = plan.code_for(network).decode(words)
+    # One thread, as in training: the sums are the same with any number of cores.
+    with threadpool_limits(1, user_api="blas"):
+        scores = network.class_scores(parameters, dataset.test_images)
+    return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
 
 
 def infer_over_time(
@@ -171,10 +196,10 @@ def infer_over_time(
     ideal = np.empty((len(trained), 1))
     for seed, words in enumerate(trained):
         chip = _Chip.programmed(dataset, plan, words, conditions, weight, seed)
-        ideal[seed] = _recognized(dataset, plan, words)
+        ideal[seed] = recognition_rate(dataset, plan, words)
         for row, seen in enumerate(chip.seen(flips, np.asarray(read_conditions.error_rate))):
             wrong[seed, row] = count_ones(seen ^ words, bits).sum() / (bits * words.size)
-            accuracy[seed, row] = _recognized(dataset, plan, seen)
+            accuracy[seed, row] = recognition_rate(dataset, plan, seen)
     drop = 100.0 * (ideal - accuracy)
     return pd.DataFrame(
         {
@@ -248,16 +273,6 @@ class _Chip:
             return np.asarray(rate.take(bits))
         assert self.devices is not None
         return np.asarray(rate[self.devices, bits])
-
-
-def _recognized(dataset: Dataset, plan: TrainingPlan, words: Words) -> float:
-    """Fraction of the test images that the network of these words recognizes."""
-    network = plan.network_for(dataset)
-    parameters = plan.code_for(network).decode(words)
-    # One thread, as in training: the sums are the same with any number of cores.
-    with threadpool_limits(1, user_api="blas"):
-        scores = network.class_scores(parameters, dataset.test_images)
-    return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
 
 
 def _one_population(
