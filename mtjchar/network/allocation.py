@@ -16,6 +16,7 @@ from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
+from mtjchar.network.termination import Detector, write_energy
 from mtjchar.surfaces.grid import SurfaceGrid, refined
 from mtjchar.surfaces.search import shortest_durations
 
@@ -106,8 +107,16 @@ class PulseTable(NamedTuple):
     redundant_energy_J: FloatArray
 
     @classmethod
-    def of(cls, surface: SurfaceGrid) -> PulseTable:
-        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`."""
+    def of(cls, surface: SurfaceGrid, detector: Detector | None = None) -> PulseTable:
+        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`.
+
+        Parameters
+        ----------
+        surface : SurfaceGrid
+            With both directions.
+        detector : Detector, optional
+            With it the energies are those of writes that it ends.
+        """
         rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
         levels = refined(surface.amplitudes)
         shape = (2, _RATES, len(levels))
@@ -116,8 +125,8 @@ class PulseTable(NamedTuple):
             duration[d] = shortest_durations(surface, direction, levels, rates)
             there = np.isfinite(duration[d])
             pulses = direction, np.broadcast_to(levels, there.shape)[there], duration[d][there]
-            switching[d][there] = surface.energy(*pulses)
-            redundant[d][there] = surface.energy(*pulses, switching=False)
+            switching[d][there] = write_energy(surface, *pulses, detector)
+            redundant[d][there] = write_energy(surface, *pulses, detector, switching=False)
         return cls(rates, levels, duration, switching, redundant)
 
 
