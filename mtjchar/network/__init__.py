@@ -5,6 +5,7 @@ from mtjchar.network import (
     binarized,
     datasets,
     encoding,
+    finetuning,
     inference,
     ledger,
     masks,
@@ -13,12 +14,13 @@ from mtjchar.network import (
     optimizers,
     planes,
     results,
+    retention,
     scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
-    "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "optimizers", "planes", "results", "scales", "tradeoff", "trainer",
+    "allocation", "binarized", "datasets", "encoding", "finetuning", "inference", "ledger", "masks", "memory",
+    "networks", "optimizers", "planes", "results", "retention", "scales", "tradeoff", "trainer",
 ]  # fmt: skip

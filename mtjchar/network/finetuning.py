@@ -7,9 +7,10 @@ never seen before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ SHARE = 1.0 / 6.0
 """Share of the training images that is adapted to: 10,000 of Fashion-MNIST's 60,000."""
 
 PASSES = 2
-"""Passes that read every cell, forward and backward, once a batch or once an image."""
+"""Passes that read every cell: forward and backward."""
 
 Images = NDArray[np.float32]
 
@@ -192,6 +193,7 @@ def corrupted(
     for name, value, most in (("blur", blur, np.inf), ("contrast", contrast, 1.0), ("noise", noise, np.inf)):
         if not (np.isfinite(value) and 0.0 <= value <= most):
             raise InputError(name, value=value, allowed="0 to 1" if most == 1.0 else "finite, 0 or more")
+    pretraining, adaptation = _split(dataset, share, seed)
     rng = np.random.default_rng([seed, 1])  # apart from that of the split
 
     def spoil(images: Images) -> Images:
@@ -201,7 +203,6 @@ def corrupted(
         grey += np.float32(noise) * rng.standard_normal(grey.shape, dtype=np.float32)
         return np.clip(grey, 0.0, 1.0)
 
-    pretraining, adaptation = _split(dataset, share, seed)
     return Task("corrupted", pretraining, _changed(adaptation, spoil))
 
 
@@ -268,26 +269,45 @@ class Adaptation:
     updates: int
     pulses: IntArray
 
-    def computing_reads(self, once: Literal["batch", "image"]) -> int:
-        """Count the reads of cells by the forward and the backward passes, once a batch or once an image."""
-        return PASSES * self.pulses.size * {"batch": self.batches, "image": self.images}[once]
+    def computing_reads(self, images_per_read: int) -> int:
+        """Count the reads of cells by the forward and the backward passes.
+
+        Parameters
+        ----------
+        images_per_read : int
+            Images that are computed with one read of the network, 1 or more: 1 where it is read once an
+            image, the images of a batch where it is read once a batch. Learning does not depend on it.
+        """
+        if images_per_read < 1:
+            raise InputError("images_per_read", value=images_per_read, allowed="1 or more")
+        return PASSES * self.pulses.size * math.ceil(self.images / images_per_read)
 
     def energy_over_reads(
-        self, conditions: WriteConditions, once: Literal["batch", "image"], read_energy_J: float
+        self,
+        conditions: WriteConditions,
+        read_energy_J: float,
+        *,
+        images_per_read: int,
+        update_reads: bool = True,
     ) -> float:
-        """Give the whole energy of the memory over that of the reads that compute.
+        """Give the whole energy of the memory over that of the reads that compute alone.
 
         Parameters
         ----------
         conditions : WriteConditions
-            Energies of the writes; the reads that go with them cost `read_energy_J` too.
-        once : {"batch", "image"}
-            How often the passes read the memory.
+            Energies of the writes.
         read_energy_J : float
-            Energy of reading a bit, J, above 0.
+            Energy of reading a bit, J, above 0; also of the reads that go with writes.
+        images_per_read : int
+            See `computing_reads`.
+        update_reads : bool, optional
+            Whether read-before-write reads the memory itself. Otherwise each row is changed when the backward
+            pass has just read it, and that read serves both: the gradient of a layer's weights is known then.
         """
-        writes = self.ledger.energy_J(replace(conditions, read_energy_J=read_energy_J))
-        return 1.0 + writes / (self.computing_reads(once) * read_energy_J)
+        spent = self.ledger.energy_J(replace(conditions, read_energy_J=read_energy_J))
+        if conditions.read_before_write and not update_reads:
+            spent -= float((self.ledger.switching + self.ledger.redundant).sum()) * read_energy_J
+        return 1.0 + spent / (self.computing_reads(images_per_read) * read_energy_J)
 
 
 class FineTuning(NamedTuple):
