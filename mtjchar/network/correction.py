@@ -150,7 +150,7 @@ class CheckBits:
         padded = np.zeros(-(-flat.size // self._words_of_block) * self._words_of_block, dtype=flat.dtype)
         padded[: flat.size] = flat
         blocks = padded.reshape(-1, self._words_of_block)
-        checks = self._tables[0].take(blocks[:, 0])
+        checks: Words = self._tables[0].take(blocks[:, 0])
         for table, column in zip(self._tables[1:], blocks.T[1:], strict=True):
             checks = checks ^ table.take(column)
         return checks

@@ -157,13 +157,10 @@ def account_of(
         in_changed_words = np.vstack([in_changed_words, np.zeros(2, dtype=np.int64)])
     driven = {"nothing": redundant, "words": in_changed_words, "bits": np.zeros_like(redundant)}[design.skip]
     reads = np.zeros_like(redundant) if design.skip == "nothing" else switching + redundant
-    switching_energy, redundant_energy = (
-        _energies(design, surface, pulses, detector, switching=kind) for kind in (True, False)
-    )
-    return ExactAccount(
-        switching, redundant, driven, reads,
-        switching * switching_energy, driven * redundant_energy, reads * read_energy_J,
-    )  # fmt: skip
+    energies = (_energies(design, surface, pulses, detector, switching=kind) for kind in (True, False))
+    switching_J, redundant_J = (np.asarray(n * e) for n, e in zip((switching, driven), energies, strict=True))
+    reads_J = np.asarray(reads * read_energy_J)
+    return ExactAccount(switching, redundant, driven, reads, switching_J, redundant_J, reads_J)
 
 
 def reliable_pulses(

@@ -57,9 +57,12 @@ class _Activity(BaseModel):
 
     def counted(self) -> Activity:
         """Return it as arrays."""
-        arrays = (self.in_changed_words, self.check_switching, self.check_redundant)
         return Activity(
-            *(np.array(counts, dtype=np.int64) for counts in arrays), self.cells, self.check_cells
+            np.array(self.in_changed_words, dtype=np.int64),
+            np.array(self.check_switching, dtype=np.int64),
+            np.array(self.check_redundant, dtype=np.int64),
+            self.cells,
+            self.check_cells,
         )
 
 

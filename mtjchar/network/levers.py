@@ -115,8 +115,8 @@ LEVERS: dict[str, Lever] = {
     "all_but_code": Lever("bit_planes", read_before_write=True),
     "all_but_bit_planes": Lever("both", code="gray", read_before_write=True),
     "all_but_read_before_write": Lever("bit_planes", code="gray"),
-    "all_and_momentum": Lever("bit_planes", code="gray", read_before_write=True, momentum=True),
-    "all_and_termination": Lever("bit_planes", code="gray", read_before_write=True, early_termination=True),
+    "all_with_momentum": Lever("bit_planes", code="gray", read_before_write=True, momentum=True),
+    "all_with_termination": Lever("bit_planes", code="gray", early_termination=True),
 }
 """Levers that let writes fail, by name."""
 
@@ -131,25 +131,23 @@ EXACT: dict[str, ExactDesign] = {
 }
 """Exact designs that have one thing each, by name."""
 
-ALL_EXACT = "all_exact"
-"""Name of the exact design of least programming energy, whatever it has."""
+_CODES: tuple[Code, ...] = ("twos_complement", "gray")
+
+ALL_EXACT = {"all_exact": True, "all_exact_but_termination": False}
+"""Names of the exact design of least programming energy, and whether it may have early termination, which
+takes a circuit of its own."""
 
 DESIGNS: tuple[ExactDesign, ...] = tuple(
-    ExactDesign(*parts)
-    for parts in product(
-        ("twos_complement", "gray"),
-        get_args(Skip),
-        (False, True),
-        (False, True),
-        (False, True),
-        (False, True),
-    )
+    ExactDesign(code, skip, *switches)
+    for code in _CODES
+    for skip in get_args(Skip)
+    for switches in product((False, True), repeat=4)
 )
 """All combinations that `ALL_EXACT` is chosen from."""
 
 MAIN_LEVERS = (
-    "skip_unchanged", "all_exact", "duration", "amplitude", "both", "code", "bit_planes", "read_before_write",
-    "all",
+    "skip_unchanged", "all_exact_but_termination", "all_exact", "duration", "amplitude", "both", "code",
+    "bit_planes", "read_before_write", "all", "all_with_termination",
 )  # fmt: skip
 """What is tried if nothing is named: exact designs, each lever alone, and all together."""
 
@@ -171,8 +169,8 @@ def chosen_levers(names: Iterable[str]) -> tuple[list[str], list[str]]:
     for name in dict.fromkeys(names):
         if name in LEVERS:
             approximate.append(name)
-        elif name in EXACT or name == ALL_EXACT:
+        elif name in EXACT or name in ALL_EXACT:
             exact.append(name)
         else:
-            raise InputError("lever", value=name, allowed=", ".join((*LEVERS, *EXACT, ALL_EXACT)))
+            raise InputError("lever", value=name, allowed=", ".join((*LEVERS, *EXACT, *ALL_EXACT)))
     return exact, approximate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from mtjchar.statistics import mean_half_width
 
 __all__ = ["design_ledger", "design_row", "setting_ledger", "setting_row"]
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 def setting_row(experiment: Experiment, measured: MeasuredSetting, others: Sequence[Memory]) -> Row:

@@ -27,7 +27,7 @@ from mtjchar.network.levers import (
     ExactDesign,
     chosen_levers,
 )
-from mtjchar.network.rows import design_ledger, design_row, setting_ledger, setting_row
+from mtjchar.network.rows import Row, design_ledger, design_row, setting_ledger, setting_row
 from mtjchar.network.termination import Detector
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Trainings
@@ -174,7 +174,7 @@ def tradeoff(
     plan : TrainingPlan, optional
         What to train, apart from the code; the default if not given.
     levers : iterable of str, optional
-        Names in `LEVERS`, in `EXACT`, or ``all_exact``; one that is named twice counts once.
+        Names in `LEVERS`, `EXACT` or `ALL_EXACT`; one that is named twice counts once.
     seeds : int, optional
         Trainings a pulse in the search, at least 2. The error-free network is trained with the same initial
         weights, batches and rounding for each seed.
@@ -266,12 +266,7 @@ def _tables(
     """Put the tables together, but for what computes."""
     plan, memory = experiment.plan, experiment.memory
     designs = {each.design: design_row(experiment, each, others) for each in measured}
-    named = {BASELINE: ExactDesign(), **{name: EXACT[name] for name in exact if name != ALL_EXACT}}
-    if ALL_EXACT in exact:
-        named[ALL_EXACT] = min(
-            (design for design, row in designs.items() if row["verdict"] == "holds"),
-            key=lambda design: designs[design]["programming_energy_J"],
-        )
+    named = {BASELINE: ExactDesign(), **{name: _exact_design(name, designs) for name in exact}}
     settings = [setting for name in approximate for setting in experiment.measured(name)]
     table = pd.DataFrame(
         [
@@ -293,23 +288,31 @@ def _tables(
     return tables
 
 
+def _exact_design(name: str, designs: dict[ExactDesign, Row]) -> ExactDesign:
+    """Give the design of a name: the best of all, where the name asks for that."""
+    if name in EXACT:
+        return EXACT[name]
+    return min(
+        (
+            design
+            for design, row in designs.items()
+            if row["verdict"] == "holds" and (ALL_EXACT[name] or not design.early_termination)
+        ),
+        key=lambda design: float(designs[design]["programming_energy_J"]),
+    )
+
+
 def _with_sums(tables: Tradeoff, computing_J: float) -> Tradeoff:
     """Add what computing costs, and what is saved against the best exact design."""
-    exact = _best_exact(tables.designs)
+    good = tables.designs[tables.designs["verdict"] == "holds"]
+    least = good["programming_energy_J"].min()
     table, ledger, designs = tables
     for each in (table, designs):
         share = each["check_cells_fraction"] + 1.0
         each["computing_energy_J"] = computing_J * share
         each["total_energy_J"] = each["programming_energy_J"] + each["computing_energy_J"]
-        each["saved_against_exact_fraction"] = (
-            1.0 - each["programming_energy_J"] / exact["programming_energy_J"]
-        )
+        each["saved_against_exact_fraction"] = 1.0 - each["programming_energy_J"] / least
     return Tradeoff(table[list(COLUMNS)], ledger, designs[[*COLUMNS, "design"]])
-
-
-def _best_exact(designs: pd.DataFrame) -> pd.Series[Any]:
-    good = designs[designs["verdict"] == "holds"]
-    return good.loc[good["programming_energy_J"].idxmin()]
 
 
 def over_read_energies(tables: Tradeoff, energies_J: Sequence[float] = READ_ENERGIES) -> pd.DataFrame:
@@ -338,7 +341,7 @@ def over_read_energies(tables: Tradeoff, energies_J: Sequence[float] = READ_ENER
     parts = []
     for energy in energies_J:
         exact_energy = good["write_energy_J"] + energy * good["reads"]
-        exact = good.loc[exact_energy.idxmin()]
+        exact = good.iloc[int(exact_energy.argmin())]
         spent = rows["write_energy_J"] + energy * rows["reads"]
         parts.append(
             pd.DataFrame(
