@@ -1,10 +1,11 @@
 """Networks that are programmed once and then wait and are read; escape rates of junctions."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
-from common import DEMO
+from common import DEMO, ROOT
 from scipy import constants
 
 from mtjchar.cells.stt.retention import escape_rates
@@ -16,6 +17,7 @@ from mtjchar.network.retention import ReadConditions, Retention
 from mtjchar.network.trainer import PLANS, train
 from mtjchar.physics.closed_form import neel_brown_rate
 from mtjchar.physics.passage import escape_rate
+from mtjchar.plotting import inference_figure
 from mtjchar.sweep.population import Population
 
 PLAN = dataclasses.replace(PLANS["perceptron"], hidden=(30,), epochs=3, batch_size=20)
@@ -239,3 +241,28 @@ def test_junctions_that_hold_nothing_are_refused():
         escape_rates(DEMO.tables, devices, 500.0)
     with pytest.raises(InputError, match="barrier of device 0 at 390 K"):
         escape_rates(DEMO.tables, devices.assign(interfacial_anisotropy_J_per_m2=1.10e-3), 390.0)
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = (ROOT / "docs/inference.md").read_text(encoding="utf-8")
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], names)
+    table = names["table"]
+    assert list(table["time_s"]) == [0.0, 0.0, 86400.0, 86400.0, 3.15576e7, 3.15576e7]
+    assert list(table["reads"]) == [0, 10**9] * 3
+    # The disturb of 1e9 reads alone: half of the bits are ones, and 1 - exp(-0.01) of them flip.
+    assert table["wrong_bits_fraction"][1] == pytest.approx(0.005, rel=0.25)
+    assert capsys.readouterr().out.count("\n") > 6
+
+
+def test_a_figure_of_times_and_one_of_reads(digits, trained, tmp_path):
+    for name, time_s, reads in (("time", [0.0, 1.0, np.inf], [[0], [5]]), ("reads", 1.0, [0, 10, 100])):
+        table = infer_over_time(
+            digits, PLAN, [trained] * 2, conditions(0.0), Retention((1e-3, 1e-3)), time_s=time_s, reads=reads,
+            read_conditions=ReadConditions(disturb_rate=(1e-4, 1e-4)),
+        )  # fmt: skip
+        files = inference_figure(table, tmp_path, name)
+        assert [file.name for file in files] == [f"{name}.png", f"{name}.svg"]
+        text = files[1].read_text(encoding="utf-8")
+        assert "recognition rate" in text
+        assert ("reads of every cell" in text) == (name == "reads")
