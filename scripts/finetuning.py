@@ -139,12 +139,12 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--lever", choices=LEVERS, default="all")
-    parser.add_argument("--rate", type=float, default=0.3, help="error rate of the approximate writes")
+    parser.add_argument("--rate", type=float, default=0.05, help="error rate of the approximate writes")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=100, help="images a batch")
     parser.add_argument("--accumulate", type=int, default=1, help="batches an update")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd")
-    parser.add_argument("--learning-rate", type=float, default=0.1)
+    parser.add_argument("--learning-rate", type=float, default=0.2)
     parser.add_argument("--decay", type=float, default=0.7, help="factor on it from epoch to epoch")
     parser.add_argument(
         "--read-energies", type=float, nargs="+", default=[20.0, 50.0, 100.0, 250.0], help="fJ"
