@@ -5,6 +5,7 @@ from mtjchar.network import (
     binarized,
     datasets,
     encoding,
+    finetuning,
     inference,
     ledger,
     masks,
@@ -14,12 +15,13 @@ from mtjchar.network import (
     planes,
     pure,
     results,
+    retention,
     scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
-    "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "optimizers", "planes", "pure", "results", "scales", "tradeoff", "trainer",
+    "allocation", "binarized", "datasets", "encoding", "finetuning", "inference", "ledger", "masks", "memory",
+    "networks", "optimizers", "planes", "pure", "results", "retention", "scales", "tradeoff", "trainer",
 ]  # fmt: skip
