@@ -3,6 +3,7 @@
 from mtjchar.network import (
     allocation,
     binarized,
+    binarized_training,
     datasets,
     encoding,
     inference,
@@ -17,6 +18,6 @@ from mtjchar.network import (
 )
 
 __all__ = [
-    "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "planes", "results", "tradeoff", "trainer",
+    "allocation", "binarized", "binarized_training", "datasets", "encoding", "inference", "ledger", "masks",
+    "memory", "networks", "planes", "results", "tradeoff", "trainer",
 ]  # fmt: skip

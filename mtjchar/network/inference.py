@@ -12,6 +12,7 @@ from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
+from mtjchar.network.networks import Network
 from mtjchar.network.trainer import TrainingPlan
 
 __all__ = ["InferenceResult", "program"]
@@ -40,7 +41,12 @@ class InferenceResult:
 
 
 def program(
-    dataset: Dataset, plan: TrainingPlan, words: Words, conditions: WriteConditions, seed: int
+    dataset: Dataset,
+    plan: TrainingPlan,
+    words: Words,
+    conditions: WriteConditions,
+    seed: int,
+    network: Network | None = None,
 ) -> InferenceResult:
     """Write a trained network into a memory once and test what came out.
 
@@ -64,6 +70,9 @@ def program(
         Error rates and energies of every write.
     seed : int
         Seed of all randomness, 0 or more.
+    network : Network, optional
+        What computes with the words, as `TrainingResult.network`; the plan's if not given. A binarized one
+        has to be given: its thresholds were learnt and are not in the memory, nor do they get errors.
 
     Returns
     -------
@@ -72,11 +81,18 @@ def program(
     Raises
     ------
     InputError
-        If `seed` is negative or `words` are not those of the plan's network.
+        If `seed` is negative, a binarized network is missing, or `words` are not those of the network.
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-    code, network = plan.fixed_point(), plan.network_for(dataset)
+    if network is None and plan.binarized:
+        raise InputError(
+            "network",
+            value=None,
+            allowed="the trained network, for a binarized one has thresholds outside of the memory",
+            remedy="Give the network of the TrainingResult.",
+        )
+    code, network = plan.fixed_point(), network or plan.network_for(dataset)
     words = check_words(words, code.bits)
     if words.shape != (network.parameters,):
         raise InputError(

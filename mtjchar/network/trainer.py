@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Signs
+from mtjchar.network.binarized_training import train_signs
 from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Code, FixedPoint, Words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
@@ -141,6 +142,9 @@ class TrainingResult:
         Energy of those writes, J.
     words : ndarray of uint8 or uint16, shape (parameters,)
         What the memory holds at the end; decoded, the parameters of the network.
+    network : Network
+        What computes with them. That of a binarized training has its normalization, which is not in the
+        memory.
     """
 
     test_accuracy: float
@@ -148,6 +152,7 @@ class TrainingResult:
     ledger: WriteLedger
     programming_energy_J: float
     words: Words
+    network: Network
 
 
 def train(
@@ -221,6 +226,15 @@ def _train(
         devices = draw_devices(weight, network.parameters, plan.bits, device_rng)
     real = network.initial_parameters(init_rng)
     memory = ApproximateMemory(code.encode(real), plan.bits, devices)
+
+    def write(words: Words) -> None:
+        if watch is not None:
+            watch(memory.words, words)
+        memory.write(words, conditions, failure_rng)
+
+    if isinstance(network, BinarizedPerceptron):
+        signs = train_signs(network, real, memory, write, dataset, plan, order_rng)
+        return _tested(signs.network, signs.train_loss, memory, plan, dataset, conditions)
     noise = rounding_rng if plan.rounding == "stochastic" else None
     losses = []
     for epoch in range(plan.epochs):
@@ -235,19 +249,28 @@ def _train(
             )
             loss_sum += loss * len(batch)
             gradient *= -step
-            gradient += real if plan.binarized else stored
-            real = np.clip(gradient, -1, 1, out=gradient) if plan.binarized else gradient
-            words = code.encode(real, noise)
-            if watch is not None:
-                watch(memory.words, words)
-            memory.write(words, conditions, failure_rng)
+            gradient += stored
+            write(code.encode(gradient, noise))
         losses.append(loss_sum / len(order))
+    return _tested(network, tuple(losses), memory, plan, dataset, conditions)
+
+
+def _tested(
+    network: Network,
+    train_loss: tuple[float, ...],
+    memory: ApproximateMemory,
+    plan: TrainingPlan,
+    dataset: Dataset,
+    conditions: WriteConditions,
+) -> TrainingResult:
+    """Recognize the test images with what the memory holds."""
     ledger = memory.ledger
-    scores = network.class_scores(code.decode(memory.words), dataset.test_images)
+    scores = network.class_scores(plan.fixed_point().decode(memory.words), dataset.test_images)
     return TrainingResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
-        train_loss=tuple(losses),
+        train_loss=train_loss,
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
+        network=network,
     )
