@@ -43,7 +43,7 @@ class TrainingPlan:
     batch_size : int
         Images an update, 1 or more; the last batch of an epoch may be smaller.
     learning_rate : float
-        Step for a unit gradient in the first epoch, above 0.
+        Step for a unit gradient in the first epoch, above 0; for a binarized network the step size of Adam.
     learning_rate_decay : float
         Factor on the learning rate from one epoch to the next, above 0 and up to 1.
     bits, full_scale, code : int, float, str
@@ -121,7 +121,7 @@ class TrainingPlan:
 PLANS = {
     "perceptron": TrainingPlan(),
     "convolutional": TrainingPlan("convolutional", hidden=(8, 16), full_scale=0.5),
-    "binarized": TrainingPlan("binarized", learning_rate=60.0, bits=1),
+    "binarized": TrainingPlan("binarized", hidden=(300,), epochs=6, learning_rate=0.03, bits=1),
 }
 """A plan for each network that was measured on Fashion-MNIST, see docs/networks.md."""
 
@@ -169,8 +169,9 @@ def train(
     then holds. The memory starts programmed: the initial weights cost nothing and have no errors.
 
     The signs that a binarized network has in the memory cannot add up small steps. Real weights do so
-    outside of it, between -1 and 1, without errors and energy; each update writes all their signs. A sign
-    that was not written is written again with the next update.
+    outside of it, between -1 and 1, without errors and energy, and so does its normalization; each update
+    writes all signs, see `mtjchar.network.binarized_training`. A sign that was not written is written again
+    with the next update.
 
     Initial weights, order of the batches, rounding, write failures and, where error rates are of devices,
     the choice of a device for each cell have a random generator each. Runs with the same seed and other
