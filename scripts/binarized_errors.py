@@ -1,7 +1,7 @@
 """Recognition rate of binarized networks over the error rate, as in arXiv:1908.04085: table and figure.
 
-`python scripts/binarized_errors.py MNIST_FOLDER fashion-mnist`; docs/networks.md says where to get MNIST. What
-is in `--table` is not measured again, so that a run that was stopped goes on.
+`python scripts/binarized_errors.py MNIST_FOLDER fashion-mnist`; docs/networks.md says where to get MNIST.
+What is in `--table` is not measured again, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations

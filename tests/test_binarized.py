@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Normalization, Signs
-from mtjchar.network.binarized_training import Adam
 from mtjchar.network.datasets import load_dataset
 from mtjchar.network.ledger import PerDirection, WriteConditions
 from mtjchar.network.networks import cross_entropy
+from mtjchar.network.optimizers import Adam, OrdinaryState
 from mtjchar.network.tradeoff import one_line, tradeoff
 from mtjchar.network.trainer import PLANS, train
 
@@ -205,18 +205,6 @@ def test_a_normalization_of_other_units_is_refused():
         BinarizedPerceptron((5, 4, 3), Normalization.identity(6, 3))
 
 
-def test_steps_of_adam():
-    # D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1, in double precision.
-    rng = np.random.default_rng(46)
-    adam, mean, square = Adam(5), np.zeros(5), np.zeros(5)
-    for update in range(1, 50):
-        gradient = (rng.normal(0.0, 1.0, 5) * [1e-6, 1e-3, 1.0, 10.0, 0.0]).astype(np.float32)
-        mean = 0.9 * mean + 0.1 * gradient
-        square = 0.999 * square + 0.001 * np.square(gradient, dtype=np.float64)
-        expected = 0.02 * (mean / (1 - 0.9**update)) / (np.sqrt(square / (1 - 0.999**update)) + 1e-8)
-        np.testing.assert_allclose(adam.step(gradient, 0.02), expected, rtol=1e-4, atol=1e-8)
-
-
 def test_division_by_the_root_changes_no_sign():
     # Only the scale of the scores depends on it: the class does not.
     rng = np.random.default_rng(43)
@@ -240,26 +228,28 @@ def test_without_errors_the_memory_holds_the_signs_of_the_real_weights(digits, t
     network = BinarizedPerceptron((64, 60, 10), Normalization.identity(70, 10))
     real = network.initial_parameters(init_rng)
     assert np.abs(real).max() <= 1.0
-    shift, scale = np.zeros(70, np.float32), np.ones(10, np.float32)
-    steps = [Adam(len(values)) for values in (real, shift, scale)]
+    learnt = np.concatenate([np.zeros(70), np.ones(10)]).astype(np.float32)
+    of_weights, of_learnt = (
+        Adam(OrdinaryState(2, len(values)), PLAN.betas, PLAN.epsilon) for values in (real, learnt)
+    )
     switched = [0, 0]
     for epoch in range(PLAN.epochs):
         order = order_rng.permutation(1437)
         for batch in np.split(order, np.arange(20, 1437, 20)):
             signs = np.where(real >= 0, np.float32(1), np.float32(-1))
-            network = with_learnt(network, shift, scale)
+            network = with_learnt(network, learnt)
             gradient = network.batch_gradient(signs, digits.train_images[batch], digits.train_labels[batch])
-            real, shift, scale = (
-                values - adam.step(derivative, 0.02 * 0.7**epoch)
-                for values, adam, derivative in zip((real, shift, scale), steps, gradient[1:], strict=True)
-            )
-            real = np.clip(real, -1, 1)
+            change, beside = gradient.weights, np.concatenate([gradient.shift, gradient.scale])
+            beside = beside * len(batch) / np.float32(len(batch))
+            of_weights.change(change, np.float32(0.02 * 0.7**epoch))
+            of_learnt.change(beside, np.float32(0.02 * 0.7**epoch))
+            real, learnt = np.clip(real + change, -1, 1), learnt + beside
             switched[0] += np.count_nonzero((signs < 0) & (real >= 0))
             switched[1] += np.count_nonzero((signs > 0) & (real < 0))
     np.testing.assert_array_equal(trained.words, real >= 0)
     assert trained.ledger.switching.tolist() == [switched]
     assert trained.ledger.failed.tolist() == [[0, 0]]
-    network = with_learnt(network, shift, scale).calibrated(
+    network = with_learnt(network, learnt).calibrated(
         np.where(real >= 0, np.float32(1), np.float32(-1)), digits.train_images
     )
     for name in ("mean", "deviation", "shift", "scale"):
@@ -268,8 +258,8 @@ def test_without_errors_the_memory_holds_the_signs_of_the_real_weights(digits, t
         )
 
 
-def with_learnt(network, shift, scale):
-    normalization = dataclasses.replace(network.normalization, shift=shift, scale=scale)
+def with_learnt(network, learnt):
+    normalization = dataclasses.replace(network.normalization, shift=learnt[:70], scale=learnt[70:])
     return dataclasses.replace(network, normalization=normalization)
 
 
@@ -302,8 +292,8 @@ def test_certain_failure_keeps_the_initial_signs(digits):
 
 
 def test_training_rewrites_what_failed(digits, trained):
-    # Regression, seeds 0 to 2: XX without errors, XX at 0.5, XX where no sign can be written; there only the
-    # normalization learns.
+    # Regression, seeds 0 to 2: 0.877 without errors, 0.868 at 0.5, 0.372 where no sign can be written and only
+    # the normalization learns.
     accuracy = {
         rate: np.mean([train(digits, PLAN, conditions(rate), seed).test_accuracy for seed in range(3)])
         for rate in (0.5, 1.0)

@@ -11,13 +11,15 @@ from mtjchar.network import (
     masks,
     memory,
     networks,
+    optimizers,
     planes,
     results,
+    scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
     "allocation", "binarized", "binarized_training", "datasets", "encoding", "inference", "ledger", "masks",
-    "memory", "networks", "planes", "results", "tradeoff", "trainer",
+    "memory", "networks", "optimizers", "planes", "results", "scales", "tradeoff", "trainer",
 ]  # fmt: skip

@@ -213,6 +213,11 @@ class BinarizedPerceptron:
         """Number of units that have a normalization, hidden ones and classes."""
         return sum(self.sizes[1:])
 
+    @property
+    def normalization_parameters(self) -> int:
+        """Number of shifts and scales, which learn outside of the memory."""
+        return self.units + self.sizes[-1]
+
     def layers(self, parameters: NDArray[FloatT]) -> list[NDArray[FloatT]]:
         """See a flat array of parameters as layers.
 

@@ -49,7 +49,7 @@ class FixedPoint:
     Attributes
     ----------
     bits : int
-        Bits a word, 4 to 16.
+        Bits a word, 2 to 16.
     full_scale : float
         Magnitude of the lowest value, 1e-6 to 1e6. With a power of two all levels are exact in
         binary floating point; otherwise they carry its rounding, 6e-8 relative in float32.
@@ -67,8 +67,8 @@ class FixedPoint:
     code: Code = "twos_complement"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bits, int) or isinstance(self.bits, bool) or not 4 <= self.bits <= 16:
-            raise InputError("bits", value=self.bits, allowed="an integer from 4 to 16")
+        if not isinstance(self.bits, int) or isinstance(self.bits, bool) or not 2 <= self.bits <= 16:
+            raise InputError("bits", value=self.bits, allowed="an integer from 2 to 16")
         if not (math.isfinite(self.full_scale) and 1e-6 <= self.full_scale <= 1e6):
             raise InputError("full_scale", value=self.full_scale, allowed="a number from 1e-6 to 1e6")
         if self.code not in CODES:

@@ -85,14 +85,16 @@ def program(
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-    if network is None and plan.binarized:
-        raise InputError(
-            "network",
-            value=None,
-            allowed="the trained network, for a binarized one has thresholds outside of the memory",
-            remedy="Give the network of the TrainingResult.",
-        )
-    code, network = plan.fixed_point(), network or plan.network_for(dataset)
+    if network is None:
+        if plan.binarized:
+            raise InputError(
+                "network",
+                value=None,
+                allowed="the trained network, for a binarized one has thresholds outside of the memory",
+                remedy="Give the network of the TrainingResult.",
+            )
+        network = plan.network_for(dataset)
+    code = plan.code_for(network)
     words = check_words(words, code.bits)
     if words.shape != (network.parameters,):
         raise InputError(

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -131,7 +131,11 @@ class Trainings:
 
 
 def _train_one(dataset: str, job: Job) -> Outcome:
-    pilot = Pilot(job.plan.fixed_point()) if job.pilot else None
+    pilot = None
+    if job.pilot:
+        # Harm counts in lsb of each word, whatever its full scale is.
+        one = replace(job.plan, full_scale=1.0) if isinstance(job.plan.full_scale, str | tuple) else job.plan
+        pilot = Pilot(one.fixed_point())
     result = train(_dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot)
     return Outcome(result.test_accuracy, result.ledger, None if pilot is None else pilot.harm)
 
