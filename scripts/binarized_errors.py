@@ -20,22 +20,25 @@ from numpy.typing import ArrayLike, NDArray
 from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.inference import program
 from mtjchar.network.ledger import WriteConditions
-from mtjchar.network.trainer import PLANS, TrainingResult, train
+from mtjchar.network.trainer import PLANS, TrainingPlan, TrainingResult, train
 
-PLAN = replace(PLANS["binarized"], hidden=(500,), epochs=12)
+SMALL = PLANS["binarized"]
+LARGE = replace(SMALL, hidden=(1000,), epochs=10, learning_rate_decay=0.6)
 
 # Write error rates. Half of the bits have to switch when a network is programmed: half as many are wrong.
-PROGRAMMED = (0.0, 2e-4, 6e-4, 2e-3, 6e-3, 0.02, 0.06, 0.2, 0.4, 0.6)
-TRAINED = (0.0, 0.02, 0.2, 0.6)
-PROGRAMMINGS = 5  # of each trained network
+PROGRAMMED = (0.0, 2e-4, 6e-4, 2e-3, 6e-3, 0.01, 0.03, 0.1, 0.3, 0.6)
+TRAINED = (0.0, 0.01, 0.03, 0.1, 0.3)  # of the small network; the large one learns without errors
+PROGRAMMINGS = 3  # of each trained network
 
 ONCE, LEFT, BOTH = "programmed once", "trained", "trained and programmed"
+CURVES = [(LARGE, ONCE), (SMALL, ONCE), (SMALL, LEFT), (SMALL, BOTH)]
 
 
 class Key(NamedTuple):
     """What a recognition rate is of."""
 
     dataset: str
+    hidden: int
     way: str
     rate: float
     seed: int
@@ -46,59 +49,50 @@ def conditions(rate: float) -> WriteConditions:
     return WriteConditions((rate, rate), (0.0, 0.0), (0.0, 0.0))
 
 
-def programmed(dataset: Dataset, trained: TrainingResult, rate: float, seed: int) -> float:
+def programmed(
+    dataset: Dataset, plan: TrainingPlan, trained: TrainingResult, rate: float, seed: int
+) -> float:
     """Give the mean recognition rate over programmings of one network."""
     results = [
-        program(dataset, PLAN, trained.words, conditions(rate), 1000 * seed + k, trained.network)
+        program(dataset, plan, trained.words, conditions(rate), 1000 * seed + k, trained.network)
         for k in range(PROGRAMMINGS)
     ]
     return float(np.mean([one.test_accuracy for one in results]))
 
 
-def measure(folder: str, seeds: int, table: Path) -> dict[Key, float]:
-    """Give recognition rates of a data set, and add those that are new to the table."""
-    dataset = load_dataset(folder)
-    found = read(table)
+def measure(dataset: Dataset, plan: TrainingPlan, seeds: int, table: Path) -> None:
+    """Add to the table what it does not have of a data set and a plan."""
     for seed in range(seeds):
-        for training in TRAINED:
-            if Key(dataset.name, LEFT, training, seed) in found:
+        for training in TRAINED if plan is SMALL else (0.0,):
+            key = Key(dataset.name, plan.hidden[0], LEFT, training, seed)
+            if key in read(table):
                 continue
-            trained = train(dataset, PLAN, conditions(training), seed)
-            new = {Key(dataset.name, LEFT, training, seed): trained.test_accuracy}
+            trained = train(dataset, plan, conditions(training), seed)
+            new = {key: trained.test_accuracy}
             for rate in PROGRAMMED if training == 0.0 else (training,):
-                way = ONCE if training == 0.0 else BOTH
-                new[Key(dataset.name, way, rate, seed)] = programmed(dataset, trained, rate, seed)
-            add(table, new)
-            found |= new
-            print(
-                f"{dataset.name}: seed {seed}, trained at {training:g}: {trained.test_accuracy:.4f}",
-                flush=True,
-            )
-    return {key: value for key, value in found.items() if key.dataset == dataset.name and key.seed < seeds}
+                there = key._replace(way=ONCE if training == 0.0 else BOTH, rate=rate)
+                new[there] = programmed(dataset, plan, trained, rate, seed)
+            with table.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([*one, value] for one, value in new.items())
+            print(f"{key}: {trained.test_accuracy:.4f}", flush=True)
 
 
 def read(table: Path) -> dict[Key, float]:
-    """Read what was measured before."""
+    """Read recognition rates."""
     if not table.exists():
         return {}
     with table.open(newline="", encoding="utf-8") as file:
-        return {Key(a, b, float(c), int(d)): float(e) for a, b, c, d, e in csv.reader(file)}
+        return {Key(a, int(b), c, float(d), int(e)): float(f) for a, b, c, d, e, f in csv.reader(file)}
 
 
-def add(table: Path, new: dict[Key, float]) -> None:
-    """Append to the table."""
-    with table.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([*key, value] for key, value in new.items())
-
-
-def percent(rates: dict[Key, float], way: str, rate: float) -> NDArray[np.float64]:
+def percent(rates: dict[Key, float], plan: TrainingPlan, way: str, rate: float) -> NDArray[np.float64]:
     """Give the recognition rates of all seeds, %."""
-    return 100.0 * np.array([value for key, value in rates.items() if key[1:3] == (way, rate)])
+    wanted = (plan.hidden[0], way, rate)
+    return 100.0 * np.array([value for key, value in rates.items() if key[1:4] == wanted])
 
 
-def shown(rates: dict[Key, float], way: str, rate: float) -> str:
-    """Write mean and standard deviation over seeds."""
-    values = percent(rates, way, rate)
+def shown(values: NDArray[np.float64]) -> str:
+    """Write mean and standard deviation."""
     return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" if len(values) else ""
 
 
@@ -113,15 +107,18 @@ def doubled(rates: ArrayLike) -> NDArray[np.float64]:
 
 
 def draw(axes: Axes, rates: dict[Key, float], name: str) -> None:
-    """Draw the three ways over the write error rate."""
-    for colour, way in enumerate((ONCE, LEFT, BOTH)):
-        places = sorted({key.rate for key in rates if key.way == way and key.rate > 0.0})
-        values = [percent(rates, way, place) for place in places]
+    """Draw recognition rates over the write error rate; a line across is the one without errors."""
+    for colour, (plan, way) in enumerate(CURVES):
+        places = sorted({key.rate for key in rates if key[1:3] == (plan.hidden[0], way) and key.rate > 0.0})
+        values = [percent(rates, plan, way, place) for place in places]
         axes.errorbar(
             places, [one.mean() for one in values], yerr=[one.std(ddof=1) for one in values],
-            marker="os^"[colour], markersize=4, capsize=2, linewidth=1.0, color=f"C{colour}", label=way,
+            marker="Dos^"[colour], markersize=4, capsize=2, linewidth=1.0, color=f"C{colour}",
+            label=f"{plan.hidden[0]} units, {way}",
         )  # fmt: skip
-    axes.axhline(percent(rates, LEFT, 0.0).mean(), color="black", linewidth=0.8, label="without errors")
+    for colour, plan in enumerate((LARGE, SMALL)):
+        without = percent(rates, plan, LEFT, 0.0).mean()
+        axes.axhline(without, color=f"C{colour}", linewidth=0.8, linestyle=":")
     axes.axvline(2e-3, color="0.6", linewidth=0.8, linestyle="--")
     axes.annotate(
         "arXiv:1908.04085:\nlittle impact\nup to here", (2e-3, 0.05), xycoords=("data", "axes fraction"),
@@ -147,15 +144,20 @@ def main() -> None:
     figure = Figure(figsize=(4.6 * len(options.datasets) + 0.6, 4.2), layout="constrained", dpi=90)
     panels = figure.subplots(1, len(options.datasets), squeeze=False)[0]
     for axes, folder in zip(panels, options.datasets, strict=True):
-        rates = measure(folder, options.seeds, options.table)
-        name = load_dataset(folder).name
-        print(
-            f"\n| {name}: write error rate | bit error rate | {ONCE} | {LEFT} | {BOTH} |\n" + "|---" * 5 + "|"
-        )
-        for rate in sorted({*PROGRAMMED, *TRAINED}):
-            row = [shown(rates, way, rate) for way in (ONCE, LEFT, BOTH)]
-            print(f"| {rate:g} | {rate / 2:g} | {' | '.join(row)} |")
-        draw(axes, rates, name)
+        dataset = load_dataset(folder)
+        for plan in (SMALL, LARGE):
+            measure(dataset, plan, options.seeds, options.table)
+        rates = {
+            key: value
+            for key, value in read(options.table).items()
+            if key.dataset == dataset.name and key.seed < options.seeds
+        }
+        names = " | ".join(f"{plan.hidden[0]} units, {way}" for plan, way in CURVES)
+        print(f"\n| {dataset.name}: write error rate | bit error rate | {names} |\n{'|---' * 6}|")
+        for rate in PROGRAMMED:
+            row = " | ".join(shown(percent(rates, plan, way, rate)) for plan, way in CURVES)
+            print(f"| {rate:g} | {rate / 2:g} | {row} |")
+        draw(axes, rates, dataset.name)
     panels[0].legend(frameon=False, fontsize=8, loc="center left")
     figure.savefig(options.figure)
 

@@ -242,13 +242,28 @@ class BinarizedPerceptron:
     def folded(self) -> Folded:
         """Fold the normalization into thresholds.
 
-        y >= 0 is the same as sum >= sqrt(inputs) (mean - shift * deviation) for a hidden unit.
+        For a hidden unit y >= 0 is the same as sum >= sqrt(inputs) * (mean - shift * deviation).
 
         Returns
         -------
         Folded
             Thresholds 0, factors 1 over the root of the number of inputs and offsets 0 for a network that
             has no normalization.
+
+        Examples
+        --------
+        A hidden unit of four inputs whose sums over 2 have mean 1 and deviation 0.5 puts out +1 from a sum of
+        2 * (1 - 0.25 * 0.5) on, if its shift is 0.25. One of the two classes has another scale.
+
+        >>> normalization = Normalization(
+        ...     mean=np.array([1.0, 0.0, 0.0]),
+        ...     deviation=np.array([0.5, 1.0, 1.0]),
+        ...     shift=np.array([0.25, 0.0, -1.0]),
+        ...     scale=np.array([1.0, 2.0]),
+        ... )
+        >>> folded = BinarizedPerceptron((4, 1, 2), normalization).folded()
+        >>> folded.thresholds[0].tolist(), folded.factor.tolist(), folded.offset.tolist()
+        ([1.75], [1.0, 2.0], [0.0, -1.0])
         """
         norm = self._normalization
         *hidden, _ = self._by_layer(norm.mean - norm.shift * norm.deviation)

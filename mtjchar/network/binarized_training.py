@@ -20,7 +20,7 @@ CALIBRATION_IMAGES = 10_000
 
 
 class NormalizationLearner:
-    """A binarized network in training: a `Network` whose shifts and scale learn from the same batches.
+    """A binarized network in training: shifts and scale learn from the same batches as the weights.
 
     Parameters
     ----------
@@ -38,19 +38,6 @@ class NormalizationLearner:
         self._gradient = np.zeros_like(self._learnt)
         self._images = 0
         self._renew()
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights."""
-        return self._network.parameters
-
-    def initial_parameters(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Draw real weights, see `BinarizedPerceptron`."""
-        return self._network.initial_parameters(rng)
-
-    def class_scores(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> NDArray[FloatT]:
-        """Compute the scores of the classes, see `Network`."""
-        return self._network.class_scores(parameters, images)
 
     def loss_and_gradient(
         self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray

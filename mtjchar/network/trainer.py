@@ -434,7 +434,10 @@ def _groups(order: IntArray, plan: TrainingPlan) -> Iterator[list[IntArray]]:
 
 
 def _loss_and_gradient(
-    network: Network, parameters: NDArray[np.float32], dataset: Dataset, batches: Sequence[IntArray]
+    network: Network | NormalizationLearner,
+    parameters: NDArray[np.float32],
+    dataset: Dataset,
+    batches: Sequence[IntArray],
 ) -> tuple[float, NDArray[Any]]:
     """Give the sum of the losses and the mean of the gradients over all images of some batches."""
     loss_sum, total = 0.0, None
@@ -452,7 +455,7 @@ def _loss_and_gradient(
     return loss_sum, total
 
 
-def _check_array(network: Network, what: str, values: NDArray[Any], parameters: int) -> None:
+def _check_array(network: object, what: str, values: NDArray[Any], parameters: int) -> None:
     """Refuse what a user's own network gives if it is not a number for each parameter."""
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape != (parameters,):
         raise InputError(
