@@ -23,7 +23,7 @@ from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.trainer import PLANS, TrainingPlan, TrainingResult, train
 
 SMALL = PLANS["binarized"]
-LARGE = replace(SMALL, hidden=(1000,), epochs=10, learning_rate_decay=0.6)
+LARGE = replace(SMALL, hidden=(1000,), epochs=8)
 
 # Write error rates. Half of the bits have to switch when a network is programmed: half as many are wrong.
 PROGRAMMED = (0.0, 2e-4, 6e-4, 2e-3, 6e-3, 0.01, 0.03, 0.1, 0.3, 0.6)

@@ -63,7 +63,8 @@ def test_signs_refuse_what_they_do_not_hold():
 
 
 def test_scores_are_counts_of_equal_bits():
-    # Hirtzlin et al. 2019: a sum of products of signs is 2 popcount(XNOR) - inputs; here a bit at a time.
+    # Hirtzlin et al. 2019: a sum of products of signs is 2 popcount(XNOR) - inputs; here a bit at a time. Of
+    # the first layer only inputs that are 1 count.
     rng = np.random.default_rng(41)
     sizes = (20, 9, 6, 4)
     network = BinarizedPerceptron(sizes)
@@ -72,8 +73,9 @@ def test_scores_are_counts_of_equal_bits():
     layers = network.layers(parameters)
     assert [layer.shape for layer in layers] == [(20, 9), (9, 6), (6, 4)]
     for image, scores in zip(images, network.class_scores(parameters, images), strict=True):
-        bits = [int(pixel) for pixel in image]
-        for weights in layers:
+        lit = layers[0][image == 1]
+        bits = [int(2 * sum(w > 0 for w in column) - len(lit) >= 0) for column in lit.T]
+        for weights in layers[1:]:
             counts = [
                 sum(bit == (w > 0) for bit, w in zip(bits, column, strict=True)) for column in weights.T
             ]
@@ -106,7 +108,7 @@ def test_gradient_is_that_of_a_network_that_is_straight_through():
 
     def outputs(values, base):
         result = []
-        inputs = 2.0 * images - 1.0
+        inputs = images
         shifts = np.split(values[count:-3], [8, 15])
         for index, weights in enumerate(network.layers(values[:count])):
             sums = inputs @ weights / np.sqrt(len(weights))
@@ -168,7 +170,7 @@ def test_folded_scores_are_those_of_the_normalization():
     network = BinarizedPerceptron(sizes, normalization)
     parameters, images = random_signs(rng, network.parameters), rng.integers(0, 2, (20, 15)).astype(float)
     for image, scores in zip(images, network.class_scores(parameters, images), strict=True):
-        outputs, first = 2.0 * image - 1.0, 0
+        outputs, first = image, 0
         for weights in network.layers(parameters):
             x = outputs @ weights / np.sqrt(len(outputs))
             units = slice(first, first + len(x))
@@ -187,7 +189,7 @@ def test_calibrated_units_have_mean_0_and_deviation_1():
     parameters, images = random_signs(rng, network.parameters), rng.random((400, 30))
     calibrated = network.calibrated(parameters, images)
     normalization = calibrated.normalization
-    outputs, first = 2.0 * images - 1.0, 0
+    outputs, first = images, 0
     thresholds = [*calibrated.folded().thresholds, 0.0]
     for weights, threshold in zip(network.layers(parameters), thresholds, strict=True):
         units = slice(first, first + weights.shape[1])
@@ -211,7 +213,7 @@ def test_division_by_the_root_changes_no_sign():
     network = BinarizedPerceptron((16, 10, 3))
     parameters, images = random_signs(rng, network.parameters), rng.random((50, 16))
     first, second = network.layers(parameters)
-    hidden = np.where((2 * images - 1) @ first >= 0, 1, -1)
+    hidden = np.where(images @ first >= 0, 1, -1)
     np.testing.assert_allclose(
         network.class_scores(parameters, images), hidden @ second / np.sqrt(10), rtol=1e-14, atol=1e-14
     )
@@ -267,7 +269,7 @@ def test_test_images_are_recognized_by_thresholds(digits, trained):
     # Hirtzlin et al. 2019: a unit compares its count with a threshold.
     first, second = trained.network.layers(Signs().decode(trained.words))
     folded = trained.network.folded()
-    hidden = np.where((2 * digits.test_images - 1) @ first >= folded.thresholds[0], 1.0, -1.0)
+    hidden = np.where(digits.test_images @ first >= folded.thresholds[0], 1.0, -1.0)
     scores = hidden @ second * folded.factor + folded.offset
     assert trained.test_accuracy == np.mean(scores.argmax(axis=1) == digits.test_labels)
 

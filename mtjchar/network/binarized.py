@@ -167,7 +167,7 @@ class BinarizedPerceptron:
 
     A unit sums its inputs with the signs of its weights, which is counting equal bits (XNOR and popcount)
     where the inputs are bits as well, and compares the sum with a threshold. Inputs of the first layer
-    are pixels from -1 to +1.
+    are pixels from 0 to 1: a wrong sign at a pixel that is dark does no harm.
 
     Thresholds come from batch normalization, whose state is in this object and not in the memory: at
     inference a word for each hidden unit and two for each class (`folded`). Without one all thresholds
@@ -281,7 +281,7 @@ class BinarizedPerceptron:
         """Compute the scores of the classes with the folded normalization, see `Network`."""
         folded = self.folded()
         *hidden, weights = self.layers(parameters)
-        outputs = _pixels(images)
+        outputs = images
         for layer, threshold in zip(hidden, folded.thresholds, strict=True):
             outputs = _signs(outputs @ layer - threshold.astype(layer.dtype))
         scores: NDArray[FloatT] = outputs @ weights
@@ -379,7 +379,7 @@ class BinarizedPerceptron:
         """Give what each layer makes of a batch, by the batch's own means and deviations."""
         shifts, _ = self._learnt(images.dtype)
         passed: list[_Layer[FloatT]] = []
-        inputs = _pixels(images)
+        inputs = images
         for weights, shift in zip(layers, shifts, strict=True):
             sums = inputs @ weights
             sums *= _root(weights)
@@ -416,10 +416,6 @@ def _derivative_before(layer: _Layer[FloatT], delta: NDArray[FloatT]) -> NDArray
 def _root(weights: NDArray[FloatT]) -> FloatT:
     """1 over the root of the number of inputs."""
     return weights.dtype.type(1 / math.sqrt(len(weights)))
-
-
-def _pixels(images: NDArray[FloatT]) -> NDArray[FloatT]:
-    return 2 * images - 1
 
 
 def _signs(sums: NDArray[FloatT]) -> NDArray[FloatT]:
