@@ -1,5 +1,6 @@
 """The command line, as a user calls it, on a small study with the real ngspice."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -14,7 +15,10 @@ import xarray as xr
 from common import ROOT
 
 from mtjchar.cli.common import console
+from mtjchar.errors import InputError
+from mtjchar.network import tradeoff as tradeoff_module
 from mtjchar.network.tradeoff import best
+from mtjchar.network.trainer import PLANS, TrainingPlan
 from mtjchar.report import figures
 from mtjchar.surfaces import WriteSurface
 
@@ -314,6 +318,50 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
             "tradeoff {run} --dataset digits --cells some --out {out}",
             "'some' is not one of 'population', 'dev",
         ),
+        (
+            "tradeoff {run} --dataset digits --bits 1 --out {out}",
+            "bits: got 1; allowed: an integer from 2 to 16",
+        ),
+        (
+            "tradeoff {run} --dataset digits --network binarized --bits 8 --out {out}",
+            "bits: got 8; allowed: 1 for a binarized",
+        ),
+        (
+            "tradeoff {run} --dataset digits --batch-size 0 --out {out}",
+            "batch_size: got 0; allowed: 1 or more",
+        ),
+        (
+            "tradeoff {run} --dataset digits --accumulate 0 --out {out}",
+            "accumulate: got 0; allowed: 1 or more",
+        ),
+        (
+            "tradeoff {run} --dataset digits --lr -1 --out {out}",
+            "learning_rate: got -1.0; allowed: finite, above",
+        ),
+        (
+            "tradeoff {run} --dataset digits --learning-rate fast --out {out}",
+            "Invalid value for '--learning-rate' .*valid number",
+        ),
+        (
+            "tradeoff {run} --dataset digits --full-scale 1e9 --out {out}",
+            "full_scale: got 1000000000.0; allowed",
+        ),
+        (
+            "tradeoff {run} --dataset digits --full-scale big --out {out}",
+            "--full-scale: got 'big'; allowed: a num",
+        ),
+        (
+            "tradeoff {run} --dataset digits --full-scale 1,2,3 --workers 1 --out {out}",
+            r"full_scale: got \(1.0, 2.0, 3.0\); allowed: 2 numbers, one for each layer",
+        ),
+        (
+            "tradeoff {run} --dataset digits --optimizer rmsprop --out {out}",
+            "'rmsprop' is not one of 'sgd', 'momentum', 'adam'",
+        ),
+        (
+            "tradeoff {run} --dataset digits --rounding down --out {out}",
+            "'down' is not one of 'stochastic', 'nearest'",
+        ),
         ("surface {out}", "no study.toml"),
     ],
 )
@@ -345,6 +393,46 @@ def test_a_field_that_leaves_one_state_is_refused_with_the_file(study, call, tmp
     assert code == 2
     assert re.search(r"strong.toml: cell.external_field: got .*0.3.*; allowed: .* at most 0.\d+ T", err)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ("", {}),
+        ("--optimizer momentum", {"optimizer": "momentum", "learning_rate": pytest.approx(0.03)}),
+        ("--optimizer adam", {"optimizer": "adam", "learning_rate": 1e-3}),
+        ("--optimizer adam --lr 0.01", {"optimizer": "adam", "learning_rate": 0.01}),
+        (
+            "--bits 3 --full-scale 0.5 --batch-size 25 --learning-rate 0.2 --rounding nearest --accumulate 4 "
+            "--epochs 7",
+            {
+                "bits": 3, "full_scale": 0.5, "batch_size": 25, "learning_rate": 0.2, "rounding": "nearest",
+                "accumulate": 4, "epochs": 7,
+            },
+        ),
+        ("--full-scale 0.25,0.5", {"full_scale": (0.25, 0.5)}),
+        ("--full-scale initial", {"full_scale": "initial"}),
+    ],
+)  # fmt: skip
+def test_options_of_the_training_make_the_plan(run, call, tmp_path, monkeypatch, options, changes):
+    plans = []
+
+    def stopped(_surface, _dataset, plan, **_):
+        plans.append(plan)
+        raise InputError("stopped", value=0, allowed="nothing")
+
+    monkeypatch.setattr(tradeoff_module, "tradeoff", stopped)
+    code, _, _ = call("tradeoff", run, "--dataset", "digits", "--out", tmp_path / "x", *options.split())
+    assert code == 2
+    assert dataclasses.asdict(plans[0]) == {**dataclasses.asdict(TrainingPlan()), **changes}
+
+
+def test_another_optimizer_than_a_plan_of_adam_needs_a_rate(run, call, tmp_path, monkeypatch):
+    monkeypatch.setitem(PLANS, "perceptron", TrainingPlan(optimizer="adam", learning_rate=1e-3))
+    command = ["tradeoff", run, "--dataset", "digits", "--out", tmp_path / "x", "--optimizer", "sgd"]
+    code, _, err = call(*command)
+    assert code == 2
+    assert "--learning-rate: got None; allowed: a number, with another optimizer than adam" in err
 
 
 def test_tradeoff_on_digits(run, call, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,6 +25,11 @@ from mtjchar.cli.common import (
     writable,
     write_table,
 )
+from mtjchar.errors import InputError
+
+if TYPE_CHECKING:
+    from mtjchar.network.scales import FullScale
+    from mtjchar.network.trainer import TrainingPlan
 
 
 class NetworkName(StrEnum):
@@ -33,6 +38,21 @@ class NetworkName(StrEnum):
     perceptron = "perceptron"
     convolutional = "convolutional"
     binarized = "binarized"
+
+
+class OptimizerChoice(StrEnum):
+    """Optimizer; names as in `mtjchar.network.optimizers.OPTIMIZERS`."""
+
+    sgd = "sgd"
+    momentum = "momentum"
+    adam = "adam"
+
+
+class RoundingChoice(StrEnum):
+    """How updated values become levels."""
+
+    stochastic = "stochastic"
+    nearest = "nearest"
 
 
 class Cells(StrEnum):
@@ -61,6 +81,29 @@ def tradeoff(
         int, typer.Option(min=0, help="Rates to try between the last that holds and the first that does not.")
     ] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images of a batch.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="In the first epoch.")
+    ] = None,
+    optimizer: Annotated[
+        OptimizerChoice | None,
+        typer.Option(help="Momentum is 0.9; what it remembers is in ordinary memory."),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Batches whose gradients are averaged for an update.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 16.")] = None,
+    full_scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S[,S...]",
+            help="Magnitude of the lowest weight: a number, one for each layer, or 'initial', by the initial "
+            "weights of each.",
+        ),
+    ] = None,
+    rounding: Annotated[
+        RoundingChoice | None, typer.Option(help="How updated weights become levels.")
+    ] = None,
     read_energy: Annotated[
         float | None,
         typer.Option(
@@ -83,17 +126,27 @@ def tradeoff(
     """
     from mtjchar import plotting
     from mtjchar.network import tradeoff as experiment
-    from mtjchar.network.trainer import PLANS
     from mtjchar.surfaces import DeviceRates
     from mtjchar.sweep.lock import locked
 
+    plan = _plan(
+        network,
+        optimizer=optimizer and optimizer.value,
+        accumulate=accumulate,
+        rounding=rounding and rounding.value,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        bits=bits,
+        full_scale=None if full_scale is None else _full_scale(full_scale),
+    )
     surface = load_surface(folder)
     writable(out)
     with locked(out, say=warn), progress_bar("training", "trainings") as progress:
         table, ledger = experiment.tradeoff(
             surface,
             dataset,
-            plan=PLANS[network] if epochs is None else dataclasses.replace(PLANS[network], epochs=epochs),
+            plan=plan,
             levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
             seeds=seeds,
             search_steps=search_steps,
@@ -114,6 +167,40 @@ def tradeoff(
         return
     _print_tradeoff(table)
     console.print(experiment.one_line(table), highlight=False)
+
+
+def _plan(network: NetworkName, **options: Any) -> TrainingPlan:
+    """Change the network's plan by the options that are given."""
+    from mtjchar.network.optimizers import usual_learning_rate
+    from mtjchar.network.trainer import PLANS
+
+    plan = PLANS[network]
+    given = {name: value for name, value in options.items() if value is not None}
+    optimizer = given.get("optimizer", plan.optimizer)
+    if optimizer != plan.optimizer and "learning_rate" not in given:
+        if plan.optimizer != "sgd":
+            raise InputError(
+                "--learning-rate",
+                value=None,
+                allowed=f"a number, with another optimizer than {plan.optimizer}, the plan's",
+            )
+        given["learning_rate"] = usual_learning_rate(optimizer, plan.learning_rate, plan.momentum)
+    return dataclasses.replace(plan, **given)
+
+
+def _full_scale(text: str) -> FullScale:
+    """Read a full scale, or one for each layer."""
+    if text == "initial":
+        return "initial"
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(
+            "--full-scale",
+            value=text,
+            allowed='a number, numbers with commas between, one for each layer, or "initial"',
+        ) from error
+    return scales if len(scales) > 1 else scales[0]
 
 
 def _print_tradeoff(table: Any) -> None:

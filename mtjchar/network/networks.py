@@ -44,7 +44,7 @@ class Network(Protocol):
     >>> from mtjchar.network.datasets import load_dataset
     >>> from mtjchar.network.ledger import WriteConditions
     >>> from mtjchar.network.trainer import TrainingPlan, train
-    >>> digits, plan = load_dataset("digits"), TrainingPlan(batch_size=20, full_scale=1.0)
+    >>> digits, plan = load_dataset("digits"), TrainingPlan(batch_size=20, code="gray", full_scale=1.0)
     >>> cheap = WriteConditions((0.1, 0.1), (0.3e-12, 0.3e-12), (0.3e-12, 0.3e-12))
     >>> result = train(digits, plan, cheap, seed=1, network=SoftmaxRegression(64, 10))
     >>> result.test_accuracy > 0.8

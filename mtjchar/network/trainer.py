@@ -21,22 +21,22 @@ from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.networks import ConvolutionalNetwork, Network, Perceptron, check_network
 from mtjchar.network.optimizers import (
+    OPTIMIZERS,
     STATE_ROWS,
     Adam,
     ApproximateState,
     GradientDescent,
     Momentum,
     Optimizer,
+    OptimizerName,
     OrdinaryState,
 )
 from mtjchar.network.scales import FullScale, LayeredFixedPoint, initial_full_scales
 
 __all__ = [
     "NETWORKS",
-    "OPTIMIZERS",
     "PLANS",
     "ROUNDINGS",
-    "OptimizerName",
     "Rounding",
     "TrainingPlan",
     "TrainingResult",
@@ -47,9 +47,6 @@ NETWORKS = ("perceptron", "convolutional", "binarized")
 
 Rounding = Literal["stochastic", "nearest"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
-
-OptimizerName = Literal["sgd", "momentum", "adam"]
-OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 
 
 @dataclass(frozen=True)
