@@ -254,7 +254,7 @@ def test_scales_that_do_not_fit_the_network(blobs):
         initial_full_scales(Softmax())
 
 
-@pytest.mark.parametrize("full_scale", ["large", (), ("0.5",), (0.5, 0.0), (0.5, math.nan), None])
+@pytest.mark.parametrize("full_scale", ["large", (), ("0.5",), [0.5, 0.5], (0.5, 0.0), (0.5, math.nan), None])
 def test_full_scales_out_of_range(full_scale):
     with pytest.raises(InputError, match="full_scale: got "):
         TrainingPlan(full_scale=full_scale)

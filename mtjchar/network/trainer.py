@@ -161,7 +161,9 @@ class TrainingPlan:
             scales = self.full_scale if isinstance(self.full_scale, tuple) else (self.full_scale,)
             if not scales or not all(isinstance(scale, int | float | np.number) for scale in scales):
                 raise InputError(
-                    "full_scale", value=self.full_scale, allowed="a number, one for each layer, or 'initial'"
+                    "full_scale",
+                    value=self.full_scale,
+                    allowed="a number, a tuple with one for each layer, or 'initial'",
                 )
         if not self.binarized:
             for scale in scales:

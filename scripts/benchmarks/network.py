@@ -13,7 +13,7 @@ from benchmarks import torch_memory
 from benchmarks.timing import ROUNDS, Candidates, shown, timed
 from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.ledger import WriteConditions
-from mtjchar.network.masks import random_places
+from mtjchar.network.masks import random_ones, random_places
 from mtjchar.network.memory import ApproximateMemory
 from mtjchar.network.trainer import TrainingPlan, train
 
@@ -45,6 +45,7 @@ def epochs() -> Candidates:
         "mtjchar, error rate 1e-3": (lambda: in_memory(1e-3), 1),
         "mtjchar, Gray code, 1e-3": (lambda: in_memory(1e-3, replace(PLAN, code="gray")), 1),
         "mtjchar, error rate 0.05": (lambda: in_memory(0.05), 1),
+        "mtjchar, error rate 0.3": (lambda: in_memory(0.3), 1),
         "mtjchar, error rate 0.5": (lambda: in_memory(0.5), 1),
     }
     if torch_memory.INSTALLED:
@@ -76,7 +77,7 @@ def plain(dataset: Dataset) -> float:
 
 def parts() -> Table:
     """Time the parts of an update, one after the other as `train` does them."""
-    rates = (0.0, 1e-3, 0.05, 0.5)
+    rates = (0.0, 1e-3, 0.05, 0.3, 0.5)
     dataset = load_dataset("fashion-mnist")
     means = np.array([[_update(dataset, rate) for rate in rates] for _ in range(ROUNDS)]).min(axis=0)
     table = Table("", *(f"error rate {rate:g}" for rate in rates), title_justify="left")
@@ -115,8 +116,9 @@ def _update(dataset: Dataset, rate: float) -> list[float]:
 
 
 def masks() -> Candidates:
-    """Draw which bits fail: each bit by itself, and as `random_places` does."""
+    """Draw which bits fail: each bit by itself, their places, and whole words where all bits switch."""
     rng = np.random.Generator(np.random.SFC64(1))
+    words = np.full(BITS // 8, 0xFF, dtype=np.uint8)
 
     def drawn(rate: float) -> object:
         return random_places(BITS, rate, rng)
@@ -126,5 +128,5 @@ def masks() -> Candidates:
         "mtjchar, rate 1e-6": (lambda: drawn(1e-6), 1),
         "mtjchar, rate 1e-3": (lambda: drawn(1e-3), 1),
         "mtjchar, rate 0.1": (lambda: drawn(0.1), 1),
-        "mtjchar, rate 0.5": (lambda: drawn(0.5), 1),
+        "mtjchar, rate 0.3, whole words": (lambda: random_ones(words, words, np.full((1, 2), 0.3), rng), 1),
     }
