@@ -13,6 +13,7 @@ from mtjchar.network import (
     networks,
     optimizers,
     planes,
+    pure,
     results,
     scales,
     tradeoff,
@@ -21,5 +22,5 @@ from mtjchar.network import (
 
 __all__ = [
     "allocation", "binarized", "binarized_training", "datasets", "encoding", "inference", "ledger", "masks",
-    "memory", "networks", "optimizers", "planes", "results", "scales", "tradeoff", "trainer",
+    "memory", "networks", "optimizers", "planes", "pure", "results", "scales", "tradeoff", "trainer",
 ]  # fmt: skip
