@@ -23,7 +23,8 @@ from mtjchar.network.encoding import Words
 from mtjchar.network.finetuning import TASKS, Adaptation, FineTuning, Task, finetune, pretrain
 from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.levers import LEVERS, ExactDesign
-from mtjchar.network.trainer import OPTIMIZERS, PLANS, TrainingPlan, train
+from mtjchar.network.optimizers import OPTIMIZERS
+from mtjchar.network.trainer import PLANS, TrainingPlan, train
 from mtjchar.statistics import mean_half_width
 from mtjchar.surfaces import WriteSurface
 

@@ -17,6 +17,7 @@ from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
+from mtjchar.network.networks import Network
 from mtjchar.network.planes import count_ones
 from mtjchar.network.retention import ReadConditions, Retention
 from mtjchar.network.trainer import TrainingPlan
@@ -49,7 +50,12 @@ class InferenceResult:
 
 
 def program(
-    dataset: Dataset, plan: TrainingPlan, words: Words, conditions: WriteConditions, seed: int
+    dataset: Dataset,
+    plan: TrainingPlan,
+    words: Words,
+    conditions: WriteConditions,
+    seed: int,
+    network: Network | None = None,
 ) -> InferenceResult:
     """Write a trained network into a memory once and test what came out.
 
@@ -73,6 +79,9 @@ def program(
         Error rates and energies of every write.
     seed : int
         Seed of all randomness, 0 or more.
+    network : Network, optional
+        What computes with the words, as `TrainingResult.network`; the plan's if not given. A binarized one
+        has to be given: its thresholds were learnt and are not in the memory, nor do they get errors.
 
     Returns
     -------
@@ -81,19 +90,22 @@ def program(
     Raises
     ------
     InputError
-        If `seed` is negative or `words` are not those of the plan's network.
+        If `seed` is negative, a binarized network is missing, or `words` are not those of the network.
     """
-    memory = _Chip.programmed(dataset, plan, words, conditions, conditions.device_weight, seed).memory
+    network = _computing_network(dataset, plan, network)
+    memory = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed).memory
     ledger = memory.ledger
     return InferenceResult(
-        test_accuracy=recognition_rate(dataset, plan, memory.words),
+        test_accuracy=recognition_rate(dataset, plan, memory.words, network),
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
     )
 
 
-def recognition_rate(dataset: Dataset, plan: TrainingPlan, words: Words) -> float:
+def recognition_rate(
+    dataset: Dataset, plan: TrainingPlan, words: Words, network: Network | None = None
+) -> float:
     """Test a network as the memory holds it.
 
     Parameters
@@ -104,13 +116,20 @@ def recognition_rate(dataset: Dataset, plan: TrainingPlan, words: Words) -> floa
         Network and code of the words.
     words : ndarray of uint8 or uint16, shape (parameters,)
         As `TrainingResult.words`.
+    network : Network, optional
+        As for `program`.
 
     Returns
     -------
     float
         Fraction of the images that is recognized.
+
+    Raises
+    ------
+    InputError
+        If a binarized network is missing.
     """
-    network = plan.network_for(dataset)
+    network = _computing_network(dataset, plan, network)
     parameters = plan.code_for(network).decode(words)
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):
@@ -128,6 +147,7 @@ def infer_over_time(
     time_s: npt.ArrayLike,
     reads: npt.ArrayLike = 0,
     read_conditions: ReadConditions | None = None,
+    networks: Sequence[Network] | None = None,
 ) -> pd.DataFrame:
     """Program trained networks once, let time pass, read them, and recognize the test images.
 
@@ -160,6 +180,8 @@ def infer_over_time(
         once an image or a batch has as many reads as images or batches.
     read_conditions : ReadConditions, optional
         What a read does; neither errors nor disturb if not given.
+    networks : sequence of Network, optional
+        What computes with each of `trained`, as for `program`.
 
     Returns
     -------
@@ -194,12 +216,13 @@ def infer_over_time(
     bits = plan.bits
     wrong, accuracy = np.empty((2, len(trained), len(flips)))
     ideal = np.empty((len(trained), 1))
-    for seed, words in enumerate(trained):
-        chip = _Chip.programmed(dataset, plan, words, conditions, weight, seed)
-        ideal[seed] = recognition_rate(dataset, plan, words)
+    for seed, (words, given) in enumerate(zip(trained, networks or [None] * len(trained), strict=True)):
+        network = _computing_network(dataset, plan, given)
+        chip = _Chip.programmed(network, plan, words, conditions, weight, seed)
+        ideal[seed] = recognition_rate(dataset, plan, words, network)
         for row, seen in enumerate(chip.seen(flips, np.asarray(read_conditions.error_rate))):
             wrong[seed, row] = count_ones(seen ^ words, bits).sum() / (bits * words.size)
-            accuracy[seed, row] = recognition_rate(dataset, plan, seen)
+            accuracy[seed, row] = recognition_rate(dataset, plan, seen, network)
     drop = 100.0 * (ideal - accuracy)
     return pd.DataFrame(
         {
@@ -215,6 +238,20 @@ def infer_over_time(
     )
 
 
+def _computing_network(dataset: Dataset, plan: TrainingPlan, network: Network | None) -> Network:
+    """Give the network that computes: the one that was trained, or the plan's where nothing else was learnt."""
+    if network is not None:
+        return network
+    if plan.binarized:
+        raise InputError(
+            "network",
+            value=None,
+            allowed="the trained network, for a binarized one has thresholds outside of the memory",
+            remedy="Give the network of the TrainingResult.",
+        )
+    return plan.network_for(dataset)
+
+
 @dataclass(frozen=True, eq=False)
 class _Chip:
     """A programmed memory, the device that each of its cells is, and what its cells' chances come from."""
@@ -227,7 +264,7 @@ class _Chip:
     @classmethod
     def programmed(
         cls,
-        dataset: Dataset,
+        network: Network,
         plan: TrainingPlan,
         words: Words,
         conditions: WriteConditions,
@@ -237,7 +274,6 @@ class _Chip:
         """Write words over whatever the cells held; `weight` is that of the devices, where cells are some."""
         if seed < 0:
             raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-        network = plan.network_for(dataset)
         code = plan.code_for(network)
         words = check_words(words, code.bits)
         if words.shape != (network.parameters,):
