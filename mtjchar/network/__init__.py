@@ -6,6 +6,7 @@ from mtjchar.network import (
     binarized_training,
     datasets,
     encoding,
+    finetuning,
     inference,
     ledger,
     masks,
@@ -15,12 +16,14 @@ from mtjchar.network import (
     planes,
     pure,
     results,
+    retention,
     scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
-    "allocation", "binarized", "binarized_training", "datasets", "encoding", "inference", "ledger", "masks",
-    "memory", "networks", "optimizers", "planes", "pure", "results", "scales", "tradeoff", "trainer",
+    "allocation", "binarized", "binarized_training", "datasets", "encoding", "finetuning", "inference",
+    "ledger", "masks", "memory", "networks", "optimizers", "planes", "pure", "results", "retention", "scales",
+    "tradeoff", "trainer",
 ]  # fmt: skip
