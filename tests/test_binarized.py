@@ -307,12 +307,13 @@ def test_training_rewrites_what_failed(digits, trained):
 
 def test_tradeoff_of_signs(analytic_surface):
     # One bit: no other code, a plane in each word, and every cell is written in each of 72 updates.
-    table, ledger = tradeoff(
+    table, ledger, _ = tradeoff(
         analytic_surface,
         "digits",
         plan=dataclasses.replace(PLAN, epochs=1),
         levers=["both", "code", "all"],
         seeds=2,
+        most_seeds=2,
         rates=(0.1,),
         search_steps=0,
         workers=1,

@@ -23,7 +23,7 @@ from mtjchar.network import (
 )
 
 __all__ = [
-    "allocation", "binarized", "binarized_training", "datasets", "encoding", "finetuning", "inference", "ledger",
-    "masks", "memory", "networks", "optimizers", "planes", "pure", "results", "retention", "scales", "tradeoff",
-    "trainer",
+    "allocation", "binarized", "binarized_training", "datasets", "encoding", "finetuning", "inference",
+    "ledger", "masks", "memory", "networks", "optimizers", "planes", "pure", "results", "retention", "scales",
+    "tradeoff", "trainer",
 ]  # fmt: skip

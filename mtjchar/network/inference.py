@@ -92,7 +92,7 @@ def program(
     InputError
         If `seed` is negative, a binarized network is missing, or `words` are not those of the network.
     """
-    network = _computing_network(dataset, plan, network)
+    network = _computing_network(network, dataset, plan)
     memory = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed).memory
     ledger = memory.ledger
     return InferenceResult(
@@ -117,7 +117,7 @@ def recognition_rate(
     words : ndarray of uint8 or uint16, shape (parameters,)
         As `TrainingResult.words`.
     network : Network, optional
-        As for `program`.
+        What computes with the words, as for `program`.
 
     Returns
     -------
@@ -129,12 +129,24 @@ def recognition_rate(
     InputError
         If a binarized network is missing.
     """
-    network = _computing_network(dataset, plan, network)
+    network = _computing_network(network, dataset, plan)
     parameters = plan.code_for(network).decode(words)
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):
         scores = network.class_scores(parameters, dataset.test_images)
     return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
+
+
+def _computing_network(network: Network | None, dataset: Dataset, plan: TrainingPlan) -> Network:
+    """Give the network, by default the plan's; the thresholds of a binarized one are not in the plan."""
+    if network is None and plan.binarized:
+        raise InputError(
+            "network",
+            value=None,
+            allowed="the trained network, for a binarized one has thresholds outside of the memory",
+            remedy="Give the network of the TrainingResult.",
+        )
+    return network or plan.network_for(dataset)
 
 
 def infer_over_time(
@@ -181,7 +193,7 @@ def infer_over_time(
     read_conditions : ReadConditions, optional
         What a read does; neither errors nor disturb if not given.
     networks : sequence of Network, optional
-        What computes with each of `trained`, as for `program`.
+        What computes with the words of each of `trained`, as for `program`.
 
     Returns
     -------
@@ -194,8 +206,8 @@ def infer_over_time(
     Raises
     ------
     InputError
-        If there are fewer than two networks, one has not the shape or type of the plan's, a time or a number
-        of reads is out of range, or rates are of different devices.
+        If there are fewer than two networks, one has not the shape or type of the plan's, binarized ones are
+        missing, a time or a number of reads is out of range, or rates are of different devices.
 
     Notes
     -----
@@ -205,6 +217,12 @@ def infer_over_time(
     if len(trained) < 2:
         raise InputError(
             "number of trained networks", value=len(trained), allowed="2 or more, for an interval"
+        )
+    if networks is None:
+        networks = [_computing_network(None, dataset, plan)] * len(trained)
+    if len(networks) != len(trained):
+        raise InputError(
+            "number of networks", value=len(networks), allowed=f"{len(trained)}, as of `trained`"
         )
     read_conditions = read_conditions or ReadConditions()
     weight = _one_population(conditions, retention, read_conditions)
@@ -216,8 +234,7 @@ def infer_over_time(
     bits = plan.bits
     wrong, accuracy = np.empty((2, len(trained), len(flips)))
     ideal = np.empty((len(trained), 1))
-    for seed, (words, given) in enumerate(zip(trained, networks or [None] * len(trained), strict=True)):
-        network = _computing_network(dataset, plan, given)
+    for seed, (words, network) in enumerate(zip(trained, networks, strict=True)):
         chip = _Chip.programmed(network, plan, words, conditions, weight, seed)
         ideal[seed] = recognition_rate(dataset, plan, words, network)
         for row, seen in enumerate(chip.seen(flips, np.asarray(read_conditions.error_rate))):
@@ -236,20 +253,6 @@ def infer_over_time(
             "seeds": len(trained),
         }
     )
-
-
-def _computing_network(dataset: Dataset, plan: TrainingPlan, network: Network | None) -> Network:
-    """Give the network that computes: the one that was trained, or the plan's where nothing else was learnt."""
-    if network is not None:
-        return network
-    if plan.binarized:
-        raise InputError(
-            "network",
-            value=None,
-            allowed="the trained network, for a binarized one has thresholds outside of the memory",
-            remedy="Give the network of the TrainingResult.",
-        )
-    return plan.network_for(dataset)
 
 
 @dataclass(frozen=True, eq=False)
