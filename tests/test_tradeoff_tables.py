@@ -1,8 +1,11 @@
 """What people see of a trade-off: printed tables, figure, report; and tables that are read again."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from common import ROOT
 
 from mtjchar import plotting
 from mtjchar.cli import common, tradeoff_tables
@@ -176,3 +179,14 @@ def test_damaged_columns_are_refused(tmp_path, column, value, says):
     table.to_csv(tmp_path / "tradeoff.csv", index=False)
     with pytest.raises(InputError, match=says):
         read_tradeoff(tmp_path / "tradeoff.csv")
+
+
+def test_help_and_documentation_name_every_lever(call):
+    code, text, _ = call("tradeoff", "--help")
+    assert code == 0
+    page = (ROOT / "docs/memory.md").read_text(encoding="utf-8")
+    for name in EVERY[1:]:
+        assert re.search(rf"\b{name}\b", text), name
+        assert f"`{name}`" in page, name
+    for column in ("energy_saved_lower", "at_edge", "computing_energy_J", "check_cells_fraction"):
+        assert f"`{column}`" in page
