@@ -181,7 +181,7 @@ def test_training_rewrites_what_failed(digits, trained):
 
 def test_tradeoff_of_signs(analytic_surface):
     # One bit: no other code, a plane in each word, and every cell is written in each of 72 updates.
-    table, ledger = tradeoff(
+    table, ledger, _ = tradeoff(
         analytic_surface,
         "digits",
         plan=dataclasses.replace(PLAN, epochs=1),
