@@ -135,7 +135,7 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
     these are the quantiles of `numpy.quantile`.
     """
     flat = values.reshape(len(values), -1)
-    found = np.full((flat.shape[1], len(quantiles)), np.nan)
+    interpolated = np.full((flat.shape[1], len(quantiles)), np.nan)
     for pulse, column in enumerate(flat.T):
         used = np.isfinite(column) & (weight > 0.0)
         if used.any():
@@ -143,8 +143,8 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
             w = weight[used][order]
             middle = np.cumsum(w) - 0.5 * w
             place = (middle - middle[0]) / max(middle[-1] - middle[0], np.finfo(float).tiny)
-            found[pulse] = np.interp(quantiles, place, column[used][order])
-    return found.reshape(*values.shape[1:], len(quantiles))
+            interpolated[pulse] = np.interp(quantiles, place, column[used][order])
+    return interpolated.reshape(*values.shape[1:], len(quantiles))
 
 
 def bootstrap(

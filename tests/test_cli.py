@@ -20,7 +20,7 @@ from mtjchar.network import tradeoff as tradeoff_module
 from mtjchar.network.levers import DESIGNS
 from mtjchar.network.results import read_tradeoff
 from mtjchar.network.tradeoff import COLUMNS, READ_ENERGIES, best, shown
-from mtjchar.network.trainer import TrainingPlan
+from mtjchar.network.trainer import PLANS, TrainingPlan
 from mtjchar.report import figures
 from mtjchar.surfaces import WriteSurface
 
@@ -445,6 +445,14 @@ def test_options_of_the_training_make_the_plan(run, call, tmp_path, monkeypatch,
     code, _, _ = call("tradeoff", run, "--dataset", "digits", "--out", tmp_path / "x", *options.split())
     assert code == 2
     assert dataclasses.asdict(plans[0]) == {**dataclasses.asdict(TrainingPlan()), **changes}
+
+
+def test_another_optimizer_than_a_plan_of_adam_needs_a_rate(run, call, tmp_path, monkeypatch):
+    monkeypatch.setitem(PLANS, "perceptron", TrainingPlan(optimizer="adam", learning_rate=1e-3))
+    command = ["tradeoff", run, "--dataset", "digits", "--out", tmp_path / "x", "--optimizer", "sgd"]
+    code, _, err = call(*command)
+    assert code == 2
+    assert "--learning-rate: got None; allowed: a number, with another optimizer than adam" in err
 
 
 def test_tradeoff_on_digits(run, call, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtjchar.cli.training import OptimizerChoice
 from mtjchar.errors import InputError
 from mtjchar.network import networks, optimizers, scales, trainer
 from mtjchar.network.datasets import Dataset
@@ -75,6 +76,11 @@ def slow_adam(gradients, rate, betas, epsilon):
             unbiased_m, unbiased_v = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
             changes[t - 1, k] = -rate * unbiased_m / (math.sqrt(unbiased_v) + epsilon)
     return changes
+
+
+def test_the_command_line_offers_every_optimizer():
+    assert tuple(choice.value for choice in OptimizerChoice) == optimizers.OPTIMIZERS
+    assert set(optimizers.STATE_ROWS) == set(optimizers.OPTIMIZERS)
 
 
 decays = st.floats(0.0, 0.99)

@@ -39,7 +39,7 @@ class NetworkName(StrEnum):
 
 
 class OptimizerChoice(StrEnum):
-    """Optimizer; names as in `mtjchar.network.trainer.OPTIMIZERS`."""
+    """Optimizer; names as in `mtjchar.network.optimizers.OPTIMIZERS`."""
 
     sgd = "sgd"
     momentum = "momentum"
@@ -103,9 +103,12 @@ def tradeoff(
         float | None, typer.Option("--learning-rate", "--lr", help="In the first epoch.")
     ] = None,
     optimizer: Annotated[
-        OptimizerChoice, typer.Option(help="Momentum is 0.9; what it remembers is in ordinary memory.")
-    ] = OptimizerChoice.sgd,
-    accumulate: Annotated[int, typer.Option(help="Batches whose gradients are averaged for an update.")] = 1,
+        OptimizerChoice | None,
+        typer.Option(help="Momentum is 0.9; what it remembers is in ordinary memory."),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Batches whose gradients are averaged for an update.")
+    ] = None,
     bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 16.")] = None,
     full_scale: Annotated[
         str | None,
@@ -116,8 +119,8 @@ def tradeoff(
         ),
     ] = None,
     rounding: Annotated[
-        RoundingChoice, typer.Option(help="How updated weights become levels.")
-    ] = RoundingChoice.stochastic,
+        RoundingChoice | None, typer.Option(help="How updated weights become levels.")
+    ] = None,
     read_energy: Annotated[
         float | None,
         typer.Option(
@@ -158,9 +161,9 @@ def tradeoff(
 
     plan = _plan(
         network,
-        optimizer=optimizer.value,
+        optimizer=optimizer and optimizer.value,
         accumulate=accumulate,
-        rounding=rounding.value,
+        rounding=rounding and rounding.value,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -209,12 +212,18 @@ def _plan(network: NetworkName, **options: Any) -> TrainingPlan:
     from mtjchar.network.optimizers import usual_learning_rate
     from mtjchar.network.trainer import PLANS
 
-    usual = PLANS[network]
-    if options["learning_rate"] is None:
-        options["learning_rate"] = usual_learning_rate(
-            options["optimizer"], usual.learning_rate, usual.momentum
-        )
-    return dataclasses.replace(usual, **{name: value for name, value in options.items() if value is not None})
+    plan = PLANS[network]
+    given = {name: value for name, value in options.items() if value is not None}
+    optimizer = given.get("optimizer", plan.optimizer)
+    if optimizer != plan.optimizer and "learning_rate" not in given:
+        if plan.optimizer != "sgd":
+            raise InputError(
+                "--learning-rate",
+                value=None,
+                allowed=f"a number, with another optimizer than {plan.optimizer}, the plan's",
+            )
+        given["learning_rate"] = usual_learning_rate(optimizer, plan.learning_rate, plan.momentum)
+    return dataclasses.replace(plan, **given)
 
 
 def _full_scale(text: str) -> FullScale:

@@ -123,10 +123,10 @@ class PulseTable(NamedTuple):
         duration, switching, redundant = (np.full(shape, np.inf) for _ in range(3))
         for d, direction in enumerate(surface.bit_directions):
             duration[d] = shortest_durations(surface, direction, levels, rates)
-            there = np.isfinite(duration[d])
-            pulses = direction, np.broadcast_to(levels, there.shape)[there], duration[d][there]
-            switching[d][there] = write_energy(surface, *pulses, detector)
-            redundant[d][there] = write_energy(surface, *pulses, detector, switching=False)
+            reachable = np.isfinite(duration[d])
+            pulses = direction, np.broadcast_to(levels, reachable.shape)[reachable], duration[d][reachable]
+            switching[d][reachable] = write_energy(surface, *pulses, detector)
+            redundant[d][reachable] = write_energy(surface, *pulses, detector, switching=False)
         return cls(rates, levels, duration, switching, redundant)
 
 

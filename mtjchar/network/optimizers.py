@@ -9,7 +9,7 @@ D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, ar
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +19,24 @@ from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory
 
 __all__ = [
+    "OPTIMIZERS",
     "STATE_ROWS",
     "Adam",
     "ApproximateState",
     "GradientDescent",
     "Momentum",
     "Optimizer",
+    "OptimizerName",
     "OrdinaryState",
     "State",
     "usual_learning_rate",
 ]
 
-STATE_ROWS = {"sgd": 0, "momentum": 1, "adam": 2}
-"""Numbers that each optimizer remembers for a parameter, by the optimizer's name."""
+OptimizerName = Literal["sgd", "momentum", "adam"]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+
+STATE_ROWS: dict[OptimizerName, int] = {"sgd": 0, "momentum": 1, "adam": 2}
+"""Numbers that each optimizer remembers for a parameter."""
 
 
 class State(Protocol):
@@ -242,7 +247,7 @@ class Adam:
         self._state.write(values)
 
 
-def usual_learning_rate(optimizer: str, plain: float, momentum: float) -> float:
+def usual_learning_rate(optimizer: OptimizerName, plain: float, momentum: float) -> float:
     """Give a learning rate to start with, from that of plain gradient descent.
 
     A velocity adds up to 1/(1 - μ) gradients, as long as these stay the same, so that its rate is 1 - μ of
@@ -250,8 +255,7 @@ def usual_learning_rate(optimizer: str, plain: float, momentum: float) -> float:
 
     Parameters
     ----------
-    optimizer : str
-        One of `STATE_ROWS`.
+    optimizer : {"sgd", "momentum", "adam"}
     plain : float
         Learning rate of ``sgd``.
     momentum : float

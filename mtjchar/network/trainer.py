@@ -20,22 +20,22 @@ from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
 from mtjchar.network.networks import ConvolutionalNetwork, Network, Perceptron, check_network
 from mtjchar.network.optimizers import (
+    OPTIMIZERS,
     STATE_ROWS,
     Adam,
     ApproximateState,
     GradientDescent,
     Momentum,
     Optimizer,
+    OptimizerName,
     OrdinaryState,
 )
 from mtjchar.network.scales import FullScale, LayeredFixedPoint, initial_full_scales
 
 __all__ = [
     "NETWORKS",
-    "OPTIMIZERS",
     "PLANS",
     "ROUNDINGS",
-    "OptimizerName",
     "Rounding",
     "TrainingPlan",
     "TrainingResult",
@@ -46,9 +46,6 @@ NETWORKS = ("perceptron", "convolutional", "binarized")
 
 Rounding = Literal["stochastic", "nearest"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
-
-OptimizerName = Literal["sgd", "momentum", "adam"]
-OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,9 @@ class TrainingPlan:
             scales = self.full_scale if isinstance(self.full_scale, tuple) else (self.full_scale,)
             if not scales or not all(isinstance(scale, int | float | np.number) for scale in scales):
                 raise InputError(
-                    "full_scale", value=self.full_scale, allowed="a number, one for each layer, or 'initial'"
+                    "full_scale",
+                    value=self.full_scale,
+                    allowed="a number, a tuple with one for each layer, or 'initial'",
                 )
         if not self.binarized:
             for scale in scales:

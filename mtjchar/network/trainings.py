@@ -25,7 +25,7 @@ from mtjchar.sweep.pool import LocalPool
 __all__ = ["Job", "Trainings"]
 
 # Higher by 1 whenever the same seed comes to draw something else: older trainings are no pairs of newer ones.
-_DRAWS = 2
+_DRAWS = 3
 
 
 class Job(NamedTuple):

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error
+_KEPT = 64  # sets of parameters: those of a derivative
 
 
 class Data(NamedTuple):
@@ -257,7 +258,7 @@ class Problem:
     ) -> Problem:
         """Make the problem of data; `temperature` (K) is that at which device parameters are given."""
         observations = Observations(data, temperature)
-        errors = resistance_errors(observations, model, [one.name for one in parameters], fixed)
+        errors = resistance_errors(observations, model, [parameter.name for parameter in parameters], fixed)
         return cls(observations, model, tuple(parameters), fixed, tied, bounds, errors)
 
     @property
@@ -383,7 +384,8 @@ class Problem:
             parts.append(deviance_residuals(*rows.loop_counts, self.log_staying(vector)))
         sets = np.shape(vector)[:-1]
         return np.concatenate(
-            [np.zeros((*sets, 0)), *(np.broadcast_to(one, (*sets, one.shape[-1])) for one in parts)], axis=-1
+            [np.zeros((*sets, 0)), *(np.broadcast_to(part, (*sets, part.shape[-1])) for part in parts)],
+            axis=-1,
         )
 
     def log_error_rate(self, vector: FloatArray) -> FloatArray:
@@ -411,9 +413,25 @@ class Problem:
     def log_staying(self, vector: FloatArray) -> FloatArray:
         """Logarithm of the probability that the state outlasts each step of the loops."""
         assert self.observations.steps is not None
-        if np.ndim(vector) > 1:
-            return np.stack([self.log_staying(one) for one in vector])
-        return self.model.log_staying(self.values(vector), self.observations.steps)
+        vectors = np.atleast_2d(np.asarray(vector, dtype=np.float64))
+        shown = [k for k, parameter in enumerate(self.parameters) if "loops" in parameter.tables]
+        keys, known = [row.tobytes() for row in vectors[:, shown]], self._known_staying
+        for key, row in zip(keys, vectors, strict=True):
+            if key not in known:
+                known[key] = self.model.log_staying(self.values(row), self.observations.steps)
+        rows = np.stack([known[key] for key in keys])
+        if len(known) > _KEPT:
+            known.clear()
+        return rows if np.ndim(vector) > 1 else rows[0]
+
+    @functools.cached_property
+    def _known_staying(self) -> dict[bytes, FloatArray]:
+        """What `log_staying` found last, by the parameters that loops show.
+
+        Derivatives by the others, such as the critical current, and causes that act on pulses ask for the
+        same again.
+        """
+        return {}
 
     def only(self, kinds: Sequence[str], parameters: Sequence[Parameter], vector: FloatArray) -> Problem:
         """Return the problem of some kinds of tables and some parameters; the others are as in `vector`."""
@@ -499,14 +517,14 @@ def nominal_values(film: Film | None) -> dict[str, float]:
 
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:
     """Largest current of the data, A, before the write."""
-    one = np.asarray(1.0)
+    one_ampere = np.asarray(1.0)
     return max(
-        float(model.load_line(values, pulses, one)[0].max()) for pulses in groups if pulses is not None
+        float(model.load_line(values, pulses, one_ampere)[0].max()) for pulses in groups if pulses is not None
     )
 
 
 def pulse_temperatures(problem: Problem) -> FloatArray:
     """Temperatures of the pulses, K, that of most of them first."""
     kelvin = [Pulses.of(rows, problem.temperature).temperature for rows in problem.data[:2] if len(rows)]
-    found, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
-    return np.asarray(found[np.argsort(-counts, kind="stable")])
+    temperatures, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
+    return np.asarray(temperatures[np.argsort(-counts, kind="stable")])
