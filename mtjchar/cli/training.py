@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from mtjchar.cli.common import (
     AsJson,
     Out,
-    PlainConsole,
     RunFolder,
     Workers,
     console,
@@ -55,6 +53,13 @@ class RoundingChoice(StrEnum):
     nearest = "nearest"
 
 
+class ReadsChoice(StrEnum):
+    """How often a pass that computes reads the memory."""
+
+    batch = "batch"
+    image = "image"
+
+
 class Cells(StrEnum):
     """What error rates a cell has."""
 
@@ -76,7 +81,13 @@ def tradeoff(
             help="What to try, see docs/memory.md; each alone and all together if not given.",
         ),
     ] = "",
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse of the search.")] = 5,
+    most_seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Most trainings with fresh seeds, to show that the loss is small; 20 if not given."
+        ),
+    ] = None,
     search_steps: Annotated[
         int, typer.Option(min=0, help="Rates to try between the last that holds and the first that does not.")
     ] = 3,
@@ -110,6 +121,17 @@ def tradeoff(
             parser=quantity("J", "read energy"), metavar="E", help='Of one bit, "20 fJ" if not given.'
         ),
     ] = None,
+    computing_reads: Annotated[
+        ReadsChoice, typer.Option(help="Whether a pass reads the memory once for a batch or for each image.")
+    ] = ReadsChoice.batch,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Run of the same study with another stack, such as one at the end of its interval: widens "
+            "the band. Can be given again.",
+        ),
+    ] = None,
     retries: Annotated[
         int, typer.Option(min=0, help="Further pulses on bits that a read finds unswitched.")
     ] = 0,
@@ -125,6 +147,7 @@ def tradeoff(
     Finished trainings are kept in OUT; the same command goes on after an interruption.
     """
     from mtjchar import plotting
+    from mtjchar.cli.tradeoff_tables import print_read_energies, print_tradeoff
     from mtjchar.network import tradeoff as experiment
     from mtjchar.surfaces import DeviceRates
     from mtjchar.sweep.lock import locked
@@ -143,29 +166,37 @@ def tradeoff(
     surface = load_surface(folder)
     writable(out)
     with locked(out, say=warn), progress_bar("training", "trainings") as progress:
-        table, ledger = experiment.tradeoff(
+        tables = experiment.tradeoff(
             surface,
             dataset,
             plan=plan,
             levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
             seeds=seeds,
+            most_seeds=max(seeds, experiment.MOST_SEEDS) if most_seeds is None else most_seeds,
             search_steps=search_steps,
             read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
+            computing_reads=computing_reads.value,
+            other_surfaces=[load_surface(each) for each in other or ()],
             retries=retries,
             devices=DeviceRates.load(folder, surface) if cells is Cells.devices else None,
             kept=out / "trainings.jsonl",
             workers=workers,
             progress=progress,
         )
+    table = tables.table
+    by_read_energy = experiment.over_read_energies(tables)
     write_table(table, out / "tradeoff.csv")
-    write_table(ledger, out / "ledger.csv")
-    plotting.tradeoff_figure(table, out / "figures")
+    write_table(tables.ledger, out / "ledger.csv")
+    write_table(tables.designs, out / "exact_designs.csv")
+    write_table(by_read_energy, out / "read_energies.csv")
+    plotting.tradeoff_figure(table, by_read_energy, out / "figures")
     if as_json:
         chosen = {row["lever"]: row for row in experiment.best(table).to_dict(orient="records")}
         baseline = table.iloc[0].to_dict()
         print_json({"baseline": baseline, "rows": table.to_dict(orient="records"), "best": chosen})
         return
-    _print_tradeoff(table)
+    print_tradeoff(table)
+    print_read_energies(by_read_energy)
     console.print(experiment.one_line(table), highlight=False)
 
 
@@ -201,28 +232,3 @@ def _full_scale(text: str) -> FullScale:
             allowed='a number, numbers with commas between, one for each layer, or "initial"',
         ) from error
     return scales if len(scales) > 1 else scales[0]
-
-
-def _print_tradeoff(table: Any) -> None:
-    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("lever", "code"):
-        shown.add_column(name, no_wrap=True)
-    for name in ("V", "ns", "BER", "µJ", "saved", "accuracy %", "drop, points"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    # Four digits of the baseline's energy, and one decimal at least.
-    decimals = max(1, 3 - math.floor(math.log10(1e6 * table["programming_energy_J"].max())))
-    for row in table.itertuples():
-        shown.add_row(
-            row.lever,
-            row.code.split("_")[0],
-            f"{row.amplitude_V:.3f}",
-            f"{1e9 * row.duration_s:.2f}",
-            f"{row.ber:.1e}",
-            f"{1e6 * row.programming_energy_J:.{decimals}f}",
-            f"{row.energy_saved_fraction:.1%}",
-            f"{100 * row.accuracy_mean:.2f}",
-            f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}{'*' if row.confirmed else ' '}",
-        )
-    # Wider than a plain terminal: lines that wrap say more than numbers that are cut.
-    PlainConsole(width=max(console.width, 100)).print(shown)
-    console.print("* fresh seeds, which had no part in the choice of the error rate")

@@ -5,6 +5,7 @@ from mtjchar.network import (
     binarized,
     datasets,
     encoding,
+    finetuning,
     inference,
     ledger,
     masks,
@@ -12,13 +13,15 @@ from mtjchar.network import (
     networks,
     optimizers,
     planes,
+    pure,
     results,
+    retention,
     scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
-    "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "optimizers", "planes", "results", "scales", "tradeoff", "trainer",
+    "allocation", "binarized", "datasets", "encoding", "finetuning", "inference", "ledger", "masks", "memory",
+    "networks", "optimizers", "planes", "pure", "results", "retention", "scales", "tradeoff", "trainer",
 ]  # fmt: skip
