@@ -40,8 +40,10 @@ def printable(text: str, *, keep: str = "") -> str:
         return text
     blank = "Zs"  # of all widths
     return "".join(
-        one if one.isprintable() or one in keep or unicodedata.category(one) == blank else _written_out(one)
-        for one in text
+        character
+        if character.isprintable() or character in keep or unicodedata.category(character) == blank
+        else _written_out(character)
+        for character in text
     )
 
 
@@ -153,8 +155,8 @@ class WorkerError(MtjcharError):
     @classmethod
     def unknown(cls, error: Exception) -> WorkerError:
         """Make one of an error of the program: what it says in the first line, then its traceback."""
-        said = traceback.format_exception_only(error)[-1].strip()
-        return cls("\n".join([said, *traceback.format_exception(error)]).strip(), status="error")
+        summary = traceback.format_exception_only(error)[-1].strip()
+        return cls("\n".join([summary, *traceback.format_exception(error)]).strip(), status="error")
 
 
 class StartError(MtjcharError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +16,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mtjchar.errors import InputError
@@ -26,16 +29,19 @@ __all__ = [
     "Count",
     "Description",
     "Duration",
+    "FileLayout",
     "FluxDensity",
     "InUnit",
     "Label",
     "Length",
     "Number",
+    "Place",
     "Resistance",
     "Temperature",
     "Voltage",
     "first_complaint",
     "inconsistent",
+    "refusal",
 ]
 
 
@@ -93,6 +99,20 @@ def inconsistent(key: str, allowed: str) -> PydanticCustomError:
     return PydanticCustomError("inconsistent", "{key}: allowed: {allowed}", {"key": key, "allowed": allowed})
 
 
+class Place(NamedTuple):
+    """Where a value stands.
+
+    Attributes
+    ----------
+    file : Path
+    keys : tuple of str
+        Its keys in that file.
+    """
+
+    file: Path
+    keys: tuple[str, ...]
+
+
 class Complaint(NamedTuple):
     """What is wrong with one value.
 
@@ -127,6 +147,117 @@ def first_complaint(error: ValidationError) -> Complaint:
     elif first["type"] == "missing":
         allowed = "this key is required"
     return Complaint(keys, first["input"], allowed, first["type"], len(others))
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """Which keys a file may have, as messages name them.
+
+    Parameters
+    ----------
+    fields : mapping
+        Fields of the tables at its top, by key.
+    listed : mapping, optional
+        Keys that a message lists, by table (``""`` at the top), where the models do not say them all.
+    instead : mapping, optional
+        What is allowed in the place of a table, by key, where that is not only a table.
+    unwrapped : str, optional
+        Field of the validated model whose keys stand at the top of the file.
+    """
+
+    fields: Mapping[str, FieldInfo]
+    listed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
+    unwrapped: str = ""
+
+    def find(self, keys: Sequence[str]) -> FieldInfo:
+        """Find a key of the file."""
+        first, *inner = keys
+        key_field = self.fields[first]
+        for key in inner:
+            key_field = _model(key_field).model_fields[key]
+        return key_field
+
+    def known(self, keys: Sequence[str]) -> Sequence[str]:
+        """List the keys of a table."""
+        name = ".".join(keys)
+        if name in self.listed:
+            return self.listed[name]
+        return list(_model(self.find(keys)).model_fields if keys else self.fields)
+
+
+def refusal(
+    error: ValidationError,
+    data: Mapping[str, Any],
+    file: Path,
+    layout: FileLayout,
+    places: Mapping[tuple[str, ...], Place] | None = None,
+) -> InputError:
+    """Turn pydantic's first complaint about a file into ours, and count the others.
+
+    Parameters
+    ----------
+    error : ValidationError
+    data : mapping
+        What was validated.
+    file : Path
+    layout : FileLayout
+    places : mapping, optional
+        Where values stand that are not in this file under their own keys, by these keys. That of the
+        longest beginning counts.
+    """
+    complaint = first_complaint(error)
+    keys, allowed = complaint.keys, complaint.allowed
+    if layout.unwrapped and keys[0] == layout.unwrapped:
+        keys = keys[1:]
+    if complaint.type == "extra_forbidden":
+        allowed = f"one of {', '.join(layout.known(keys[:-1]))}"
+    elif complaint.type in _LIMITS:
+        allowed = _range(layout.find(keys)) or allowed
+    elif complaint.type == "model_type":
+        allowed = layout.instead.get(".".join(keys), "a table")
+    value: Any = data
+    for key in keys:
+        if isinstance(value, list):
+            value = complaint.value
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, dict):  # a whole study in a message helps nobody
+        value = f"a table with the keys {', '.join(map(str, value))}"
+    for length in range(len(keys), 0, -1):
+        place = (places or {}).get(tuple(keys[:length]))
+        if place is not None:
+            file, keys = place.file, [*place.keys, *keys[length:]]
+            break
+    remedy = f"{complaint.others} more things are wrong in this study." if complaint.others else ""
+    return InputError(f"{file}: {'.'.join(keys)}", value=value, allowed=allowed.rstrip("."), remedy=remedy)
+
+
+_LIMITS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def _range(number: FieldInfo) -> str:
+    """Put the limits of a number into words."""
+    inner = [part for kind in get_args(number.annotation) for part in getattr(kind, "__metadata__", ())]
+    unit = next((part.unit for part in [*number.metadata, *inner] if isinstance(part, InUnit)), "")
+    limits = [
+        f"{word} {getattr(part, name)!r} {unit}".rstrip()
+        for part in number.metadata
+        for name, word in _LIMITS.values()
+        if hasattr(part, name)
+    ]
+    return " and ".join(limits)
+
+
+def _model(table: FieldInfo) -> Any:
+    """Return the model of a table, also of one that may be left out."""
+    models = (part for part in get_args(table.annotation) if isinstance(part, type(Description)))
+    return next(models, table.annotation)
 
 
 Length = Annotated[float, InUnit("m")]

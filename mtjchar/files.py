@@ -12,8 +12,10 @@ import errno
 import os
 import stat
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mtjchar.errors import InputError, MtjcharError, StorageError
 
@@ -25,6 +27,7 @@ __all__ = [
     "make_folder",
     "read_bytes",
     "read_text",
+    "read_toml",
     "storing",
     "write_bytes",
     "write_text",
@@ -257,6 +260,21 @@ def read_bytes(
         raise refuse(error.strerror or str(error)) from error
     except ValueError as error:  # a null byte in the path
         raise refuse(str(error)) from error
+
+
+def read_toml(path: str | Path, thing: str) -> dict[str, Any]:
+    """Read a TOML file; `thing` is what the file is, for messages.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is no TOML in UTF-8.
+    """
+    content = read_bytes(path, thing, allowed="a TOML file that can be read")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # errors of TOML and of UTF-8 are ValueErrors
+        raise InputError(str(path), value=str(error), allowed="TOML, UTF-8") from error
 
 
 def read_text(path: str | Path, thing: str, *, allowed: str, remedy: str = "", most: int = MOST_TEXT) -> str:

@@ -135,7 +135,7 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
     these are the quantiles of `numpy.quantile`.
     """
     flat = values.reshape(len(values), -1)
-    found = np.full((flat.shape[1], len(quantiles)), np.nan)
+    interpolated = np.full((flat.shape[1], len(quantiles)), np.nan)
     for pulse, column in enumerate(flat.T):
         used = np.isfinite(column) & (weight > 0.0)
         if used.any():
@@ -143,8 +143,8 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
             w = weight[used][order]
             middle = np.cumsum(w) - 0.5 * w
             place = (middle - middle[0]) / max(middle[-1] - middle[0], np.finfo(float).tiny)
-            found[pulse] = np.interp(quantiles, place, column[used][order])
-    return found.reshape(*values.shape[1:], len(quantiles))
+            interpolated[pulse] = np.interp(quantiles, place, column[used][order])
+    return interpolated.reshape(*values.shape[1:], len(quantiles))
 
 
 def bootstrap(
@@ -230,7 +230,7 @@ def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate
     )
 
 
-def mean_half_width(values: FloatArray, looks: int = 1) -> float:
+def mean_half_width(values: FloatArray, looks: int = 1, step: float = 0.0) -> float:
     """Half the width of the 95 % interval of a mean, by Student's t.
 
     Parameters
@@ -240,11 +240,14 @@ def mean_half_width(values: FloatArray, looks: int = 1) -> float:
     looks : int, optional
         How often more values may be added depending on what the interval is. With more than one the
         interval is wider, so that those of all looks hold the mean in 95 % of cases (Bonferroni).
+    step : float, optional
+        What the values are multiples of. Few of them can be equal by chance, as if nothing scattered: the
+        variance of rounding, step**2/12, is added.
     """
-    return expected_half_width(values, len(values), looks)
+    return expected_half_width(values, len(values), looks, step)
 
 
-def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1) -> float:
+def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1, step: float = 0.0) -> float:
     """Half the width that `mean_half_width` would give for as many repetitions of the same scatter.
 
     Parameters
@@ -253,10 +256,10 @@ def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1) ->
         Independent; at least two.
     repetitions : int
         At least two.
-    looks : int, optional
+    looks, step : int, float, optional
         As for `mean_half_width`.
     """
-    error = np.std(values, ddof=1) / np.sqrt(repetitions)
+    error = np.sqrt((np.var(values, ddof=1) + step**2 / 12.0) / repetitions)
     return float(t.ppf(1.0 - 0.5 * OUTSIDE / looks, repetitions - 1) * error)
 
 

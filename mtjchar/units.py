@@ -62,8 +62,10 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
         quantity = _registry().Quantity(float(number[0]), text[number.end() :].strip() or "dimensionless")
         value = float(quantity.to(unit or "dimensionless").magnitude)
     except pint.DimensionalityError as error:
-        found = str(error.units1)
-        raise InputError(thing, value=text, allowed=example, remedy=f"The unit given is {found}.") from error
+        given_unit = str(error.units1)
+        raise InputError(
+            thing, value=text, allowed=example, remedy=f"The unit given is {given_unit}."
+        ) from error
     except Exception as error:  # pint raises whatever its tokenizer and evaluator meet
         raise InputError(thing, value=text, allowed=example) from error
     if not math.isfinite(value):

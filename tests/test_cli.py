@@ -17,7 +17,9 @@ from common import ROOT
 from mtjchar.cli.common import console
 from mtjchar.errors import InputError
 from mtjchar.network import tradeoff as tradeoff_module
-from mtjchar.network.tradeoff import best
+from mtjchar.network.levers import DESIGNS
+from mtjchar.network.results import read_tradeoff
+from mtjchar.network.tradeoff import COLUMNS, READ_ENERGIES, best, shown
 from mtjchar.network.trainer import PLANS, TrainingPlan
 from mtjchar.report import figures
 from mtjchar.surfaces import WriteSurface
@@ -362,6 +364,24 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
             "tradeoff {run} --dataset digits --rounding down --out {out}",
             "'down' is not one of 'stochastic', 'nearest'",
         ),
+        (
+            "tradeoff {run} --dataset digits --seeds 5 --most-seeds 4 --out {out}",
+            "most_seeds: got 4; allowed: 5 or more, the seeds of the search",
+        ),
+        (
+            "tradeoff {run} --dataset digits --optimizer adam --levers all_with_momentum --out {out}",
+            "lever: got 'all_with_momentum'; allowed: levers without momentum",
+        ),
+        (
+            "tradeoff {run} --dataset digits --optimizer momentum --levers momentum --out {out}",
+            "lever: got 'momentum'; .* Take the plan's optimizer 'sgd', or leave the lever out",
+        ),
+        ("tradeoff {run} --dataset digits --other {out} --out {run}/x", "no study.toml"),
+        (
+            "tradeoff {run} --dataset digits --computing-reads x --out {out}",
+            "'x' is not one of 'batch', 'image'",
+        ),
+        ("tradeoff {run} --dataset digits --levers , --out {out}", "lever: got ''; allowed: dur"),
         ("surface {out}", "no study.toml"),
     ],
 )
@@ -445,11 +465,18 @@ def test_tradeoff_on_digits(run, call, tmp_path):
     assert code == 0
     assert "Baseline: two's complement, 8 bits, 0.800 V for" in said
     lines = (out / "trainings.jsonl").read_text().splitlines()
-    table = pd.read_csv(out / "tradeoff.csv")
+    table = read_tradeoff(out / "tradeoff.csv")
     assert set(table["lever"]) == {"reliable", "duration", "read_before_write"}
     ledger = pd.read_csv(out / "ledger.csv")
     assert len(ledger) == 16 * len(table)
     assert (out / "figures" / "tradeoff.png").stat().st_size > 10_000
+
+    designs = pd.read_csv(out / "exact_designs.csv")
+    assert list(designs.columns) == [*COLUMNS, "design"]
+    assert len(designs) == len(DESIGNS)
+    by_energy = pd.read_csv(out / "read_energies.csv")
+    assert by_energy["read_energy_J"].unique().tolist() == list(READ_ENERGIES)
+    assert set(by_energy["lever"]) == set(best(table)["lever"])
 
     # Another read energy is another bill for the same trainings.
     code, answer, _ = call(*command, "--read-energy", "40 fJ", "--json")
@@ -474,10 +501,17 @@ def test_tradeoff_on_digits(run, call, tmp_path):
     assert call("report", folder, "--out", tmp_path / "report.html")[0] == 0
     page = _Page()
     page.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
-    shown = {row[0]: row[4] for row in page.rows if row[0] in ("reliable", "duration", "read_before_write")}
-    told = pd.read_csv(out / "tradeoff.csv")
-    assert shown.pop("reliable") == "0.0%"
-    assert set(shown.values()) == {f"{one:.1%}" for one in best(told)["energy_saved_fraction"]}
+    told = {row[0]: row for row in page.rows if row[0] in ("reliable", "duration", "read_before_write")}
+    rows = shown(read_tradeoff(out / "tradeoff.csv")).set_index("lever")
+    assert list(told) == list(rows.index)
+    for lever, row in told.items():
+        expected = rows.loc[lever]
+        assert row[4] == f"{expected['energy_saved_fraction']:.1%}"
+        lower, upper = 100 * expected["energy_saved_lower"], 100 * expected["energy_saved_upper"]
+        assert row[5] == f"{lower:.1f} to {upper:.1f}"
+        assert row[7] == ("no write fails" if lever == "reliable" else "writes may fail")
+        assert row[8] == ("not shown" if expected["not_shown"] else "holds")
+        assert ("edge" in row[9]) == expected["at_edge"]
 
 
 class _Page(html.parser.HTMLParser):

@@ -189,6 +189,15 @@ def test_directions_of_stt_cells_are_known_by_name_in_few_places():
     assert len(strangers) <= 3, strangers
 
 
+def test_the_study_knows_no_stack():
+    # `study.__init__` gives names of the STT kind on; how its tables are read only the kind knows.
+    text = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+    readers = [name for name in text if name.startswith("study.") and name != "study.__init__"]
+    assert readers
+    wrong = [name for name in readers if re.search(r"stack(?!level)", text[name], re.IGNORECASE)]
+    assert not wrong, wrong
+
+
 def test_importing_the_package_loads_neither_matplotlib_nor_pyspice():
     code = "import sys, mtjchar; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

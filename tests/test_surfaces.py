@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mtjchar.errors import InputError, OutsideGridError, SimulationError, UnreachableError
 from mtjchar.statistics import bootstrap
 from mtjchar.surfaces import WriteSurface, average_devices
+from mtjchar.sweep.failures import Tally, count_failed, share_to_allow, worst_share
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 
@@ -243,6 +244,18 @@ def test_many_failures_refuse_a_surface(run_directory):
     with pytest.raises(SimulationError, match=r"60 of 2400 samples failed, up to 5.00% .* diverged"):
         average_devices(run_directory.path)
     assert not (run_directory.path / "surface.nc").exists()
+
+
+def test_failures_are_counted_and_weighted_in_one_place(run_directory):
+    # By hand: devices 0 and 1 of the 200 failed at each pulse of one direction; 0 weighs 5, 1 nothing.
+    table = _fail(run_directory, [0, 1])
+    tally = Tally()
+    for half in (table.iloc[:700], table.iloc[700:]):  # parts of a sweep, in turn
+        tally.add(half)
+    assert (tally.failed, tally.samples, tally.worst_share) == (12, len(table), 0.01)
+    weight = table["device"].map({0: 5.0, 1: 0.0}).fillna(1.0)
+    assert worst_share(count_failed(table, weight.to_numpy())) == pytest.approx(5.0 / 203.0)
+    assert [share_to_allow(share) for share in (0.011, 0.02, 0.995)] == [0.02, 0.02, 1.0]
 
 
 def test_missing_samples_refuse_a_surface(run_directory):

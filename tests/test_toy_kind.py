@@ -11,11 +11,12 @@ import pytest
 from bars import bars
 from common import InPlace
 
-from mtjchar.cells import KINDS, Averages, CellKind, CellTables
+from mtjchar.cells import KINDS, Averages, CellKind, CellTables, FileTables
 from mtjchar.cells.base import CellDescription
 from mtjchar.cells.variability import NO_SPREAD, Spread, Variability
 from mtjchar.errors import InputError
-from mtjchar.fields import Description, Number, Resistance
+from mtjchar.fields import Description, Number, Place, Resistance
+from mtjchar.files import read_toml
 from mtjchar.network.tradeoff import tradeoff
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.study import load_study
@@ -65,7 +66,17 @@ class ToyCell(CellKind[ToyTables]):
     titles: ClassVar[dict[str, str]] = {"set": "SET", "reset": "RESET"}
     tables = ToyTables
     sampled: ClassVar[dict[str, str]] = {"resistance": "resistance_ohm"}
+    file_keys: ClassVar[dict[str, tuple[str, ...]]] = {"cell": ("material",)}
     device_columns = ("resistance_ohm",)
+
+    def complete_tables(self, data, file):
+        cell = dict(data["cell"])
+        if "material" not in cell:
+            return FileTables(data)
+        other = file.parent / cell.pop("material")
+        cell["rate_constant"] = read_toml(other, "material file")["rate_constant"]
+        places = {("cell", "rate_constant"): Place(other, ("rate_constant",))}
+        return FileTables({**data, "cell": cell}, places, (f"{other}: measured at one voltage",))
 
     def derive(self, tables, sampled):
         return sampled.assign(device=np.arange(len(sampled)))
@@ -123,6 +134,23 @@ def test_study_is_read_checked_and_written(study_file, tmp_path):
     assert study.with_(cell={"resistance": 4e3}).cell.resistance == 4e3
 
 
+def test_a_table_can_take_values_from_another_file(study_file, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(STUDY.replace("rate_constant = 5e12", 'material = "material.toml"'), encoding="utf-8")
+    (tmp_path / "material.toml").write_text("rate_constant = 5e12", encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"material\.toml: measured at one voltage") as caught:
+        assert load_study(file) == load_study(study_file)
+    assert caught[0].filename == __file__
+    # What is wrong there is said with that file's name and key.
+    (tmp_path / "material.toml").write_text('rate_constant = "fast"', encoding="utf-8")
+    with pytest.warns(match="at one voltage"), pytest.raises(InputError, match="a plain number") as refused:
+        load_study(file)
+    assert str(refused.value).startswith(f"{tmp_path / 'material.toml'}: rate_constant: got 'fast'")
+    (tmp_path / "material.toml").unlink()
+    with pytest.raises(InputError, match=r"material file: got .*No such file"):
+        load_study(file)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key", "allowed"),
     [
@@ -130,6 +158,14 @@ def test_study_is_read_checked_and_written(study_file, tmp_path):
         ("seed = 5", 'directions = ["p_to_ap"]', "sweep.directions", "each direction once: set or reset"),
         ("[variability]", "[variability]\ntmr = 0.1", "variability.tmr", "one of resistance, correlation"),
         ("[variability]", "[stack]\n[variability]", "stack", "one of cell, pulse, variability, sweep"),
+        (
+            "[variability]",
+            "[stack_overrides]\ntmr = 1.0\n[variability]",
+            "stack_overrides",
+            "one of cell, pulse",
+        ),
+        ("[cell]", 'stack = "film.toml"\n[cell]', "stack", "one of cell, pulse"),
+        ("[cell]", "[cell]\ncolour = 1", "cell.colour", "one of kind, resistance, rate_constant, material"),
         ('"5 kohm"', '"5 m"', "cell.resistance", "ohm"),
     ],
 )
@@ -184,6 +220,7 @@ def test_report(run, surface, call, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "A resistor of 5000 ohm." in text
     assert surface.title("reset") == "RESET"
+    assert surface.dataset.attrs["cell_kind"] == "toy"
     assert "RESET" in text
 
 

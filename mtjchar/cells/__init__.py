@@ -1,9 +1,19 @@
 """Kinds of cells: what each is made of, how it is written, and what is simulated of it."""
 
-from mtjchar.cells.base import Averages, CellKind, CellTables, ColumnLabel, Counting, Direction, Grid, Pulses
-from mtjchar.cells.kinds import KINDS, kind_with
+from mtjchar.cells.base import (
+    Averages,
+    CellKind,
+    CellTables,
+    ColumnLabel,
+    Counting,
+    Direction,
+    FileTables,
+    Grid,
+    Pulses,
+)
+from mtjchar.cells.kinds import KINDS, kinds_with
 
 __all__ = [
-    "KINDS", "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction", "Grid",
-    "Pulses", "kind_with",
+    "KINDS", "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
+    "FileTables", "Grid", "Pulses", "kinds_with",
 ]  # fmt: skip

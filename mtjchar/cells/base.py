@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -14,11 +16,11 @@ from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread, Variability
 from mtjchar.errors import InputError
-from mtjchar.fields import Description
+from mtjchar.fields import Description, Place
 
 __all__ = [
     "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
-    "Driven", "Grid", "Pulses", "TablesT",
+    "Driven", "FileTables", "Grid", "Pulses", "TablesT",
 ]  # fmt: skip
 
 Direction = str
@@ -56,6 +58,24 @@ class Grid(NamedTuple):
     lowest: float
     highest: float
     computed_only: tuple[str, ...]
+
+
+class FileTables(NamedTuple):
+    """Tables of a study file, with everything that they take from other files.
+
+    Attributes
+    ----------
+    data : dict
+        The tables, as the models read them.
+    places : mapping
+        Where values stand that are not in the study file under their own keys, by these keys.
+    warnings : tuple of str
+        What has to be said of the other files.
+    """
+
+    data: dict[str, Any]
+    places: Mapping[tuple[str, ...], Place] = MappingProxyType({})
+    warnings: tuple[str, ...] = ()
 
 
 class CellTables(Description):
@@ -200,6 +220,10 @@ class CellKind(ABC, Generic[TablesT]):
         What figures call each direction.
     tables : type
         Its tables of a study.
+    file_keys : mapping
+        Keys that only a study file has, since `complete_tables` replaces them, by table (``""`` at the top).
+    instead : mapping
+        What a study file may have in the place of a table, by its key, where that is not only a table.
     sampled : mapping
         Columns of the table of devices that are sampled, by the parameters' names in ``[variability]``.
     device_columns : tuple of str
@@ -216,6 +240,8 @@ class CellKind(ABC, Generic[TablesT]):
     directions: ClassVar[tuple[Direction, Direction]]
     titles: ClassVar[Mapping[Direction, str]]
     tables: ClassVar[type[CellTables]]
+    file_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    instead: ClassVar[Mapping[str, str]] = {}
     sampled: ClassVar[Mapping[str, str]]
     device_columns: ClassVar[tuple[str, ...]]
     columns: ClassVar[Mapping[str, ColumnLabel]] = {}
@@ -245,6 +271,27 @@ class CellKind(ABC, Generic[TablesT]):
     @abstractmethod
     def describe(self, tables: TablesT) -> CellDescription:
         """Say in a few words what the cell is, for the head of a report."""
+
+    def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
+        """Put into the raw tables of a study file what they take from other files.
+
+        Parameters
+        ----------
+        data : dict
+            All tables of the file. It is not changed.
+        file : Path
+            The study file. Paths in it are relative to its folder.
+
+        Raises
+        ------
+        InputError
+            If another file cannot be read, or does not have what it should.
+        """
+        return FileTables(data)
+
+    def upgrade_tables(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Add to raw tables that mtjchar wrote what older versions did not write."""
+        return data
 
     def draws_nominal(self, tables: TablesT) -> bool:
         """Whether nominal values are themselves uncertain, and drawn by `draw_nominal`."""

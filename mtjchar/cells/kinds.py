@@ -9,16 +9,16 @@ from mtjchar.cells.base import CellKind, Direction
 from mtjchar.cells.stt.kind import SttCell
 from mtjchar.fields import inconsistent
 
-__all__ = ["KINDS", "kind_of", "kind_with"]
+__all__ = ["KINDS", "kind_of", "kinds_with"]
 
 KINDS: dict[str, CellKind[Any]] = {kind.name: kind for kind in (SttCell(),)}
 """Kinds by their name in ``[cell] kind``."""
 
 
-def kind_with(directions: Iterable[Direction]) -> CellKind[Any] | None:
-    """Return the kind that is written in all of these directions; None where there is none."""
-    wanted = set(directions)
-    return next((kind for kind in KINDS.values() if wanted <= set(kind.directions)), None)
+def kinds_with(directions: Iterable[Direction]) -> list[CellKind[Any]]:
+    """List the kinds that are written in all of these directions, in the order of the registry."""
+    names = set(directions)
+    return [kind for kind in KINDS.values() if names <= set(kind.directions)]
 
 
 def kind_of(study: Mapping[str, Any]) -> CellKind[Any]:

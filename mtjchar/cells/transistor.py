@@ -51,17 +51,17 @@ class Transistor(Description):
 
     @field_validator("model")
     @classmethod
-    def _found(cls, value: str, info: ValidationInfo) -> str:
+    def _check_model(cls, value: str, info: ValidationInfo) -> str:
         if value in ("ideal", "generic"):
             return value
         folder = Path(info.context["file"]).parent if info.context else Path()
         path = folder / value
         try:
             path = path.resolve()
-            found = path.is_file()
+            is_there = path.is_file()
         except (OSError, ValueError):  # too long, or with a null byte
-            found = False
-        if not found and not (info.context and info.context.get("written")):
+            is_there = False
+        if not is_there and not (info.context and info.context.get("written")):
             raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}")
         # The path ends up in a netlist: nothing that could start another SPICE line gets there.
         if not PLAIN_PATH.fullmatch(str(path)):

@@ -14,7 +14,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
-    arguments = [one for one in arguments if one != "--debug"]
+    arguments = [argument for argument in arguments if argument != "--debug"]
     sys.exit(ended(lambda: _call(arguments), arguments, debug=debug))
 
 

@@ -45,7 +45,7 @@ def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -
         if debug:
             error_console.print(traceback.format_exc(), highlight=False)
         # What an interrupt breaks is no error.
-        code = INTERRUPTED if interrupts.asked else _said(error, shlex.join(["mtjchar", *arguments]))
+        code = INTERRUPTED if interrupts.asked else _report_error(error, shlex.join(["mtjchar", *arguments]))
     if code == INTERRUPTED:
         error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
     _drop_what_cannot_be_written()
@@ -60,7 +60,7 @@ def _code_of(program: Callable[[], object]) -> int:
     return 0
 
 
-def _said(error: BaseException, command: str) -> int:
+def _report_error(error: BaseException, command: str) -> int:
     """Say what has ended a command; returns the exit code."""
     command = command if len(command) <= 200 else f"{command[:200]}..."
     if isinstance(error, BrokenPipeError):

@@ -122,7 +122,7 @@ def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:
 def _mean_diameter(tables: Any) -> float:
     from mtjchar.stackfit import fit_wafer
 
-    wafers = [one for one in tables if one.kind == "wafer"]
+    wafers = [table for table in tables if table.kind == "wafer"]
     if wafers and "diameter_m" in wafers[0].rows:
         return float(fit_wafer(*wafers).parameters["mean"]["diameter"])
     raise InputError(

@@ -46,13 +46,13 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():  # which alone gets signals
             yield
             return
-        before = {one: signal.signal(one, self._handle) for one in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for one, handler in before.items():
+            for number, handler in before.items():
                 # A process that has been told to end is ending: a third Ctrl-C would change its exit code.
-                signal.signal(one, signal.SIG_IGN if self.asked else handler)
+                signal.signal(number, signal.SIG_IGN if self.asked else handler)
 
 
 interrupts = Interrupts()

@@ -160,15 +160,15 @@ def _sweep(
     where = contextlib.nullcontext() if address is None else cluster(address, TlsFiles(*tls))
     worst = 0.0
 
-    def log(what: Mapping[str, object]) -> None:
+    def log(event: Mapping[str, object]) -> None:
         nonlocal worst
-        worst = max(worst, float(str(what.get("worst_share", 0.0))))
-        bar.failed(int(str(what["failed"])))
-        if "workers" in what:
-            bar.workers(int(str(what["workers"])))
-        if "text" in what:
-            warn(str(what["text"]), loud=what["event"] == "failures")
-        write(what)
+        worst = max(worst, float(str(event.get("worst_share", 0.0))))
+        bar.failed(int(str(event["failed"])))
+        if "workers" in event:
+            bar.workers(int(str(event["workers"])))
+        if "text" in event:
+            warn(str(event["text"]), loud=event["event"] == "failures")
+        write(event)
 
     with where as executor, progress_bar("sweep", "samples") as bar, _log_file(json_log) as write:
         run_sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
@@ -187,9 +187,9 @@ def _log_file(path: Path | None) -> Iterator[Callable[[Mapping[str, object]], No
         with storing(path, "log"):
             file = stack.enter_context(path.open("a", encoding="utf-8", buffering=1))
 
-        def write(what: Mapping[str, object]) -> None:
+        def write(event: Mapping[str, object]) -> None:
             with storing(path, "log"):
-                file.write(json.dumps(what) + "\n")
+                file.write(json.dumps(event) + "\n")
 
         yield write
         with storing(path, "log"):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtjchar.arrays import FloatArray, IndexArray
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
 from mtjchar.network.termination import Detector, write_energy
@@ -123,10 +123,10 @@ class PulseTable(NamedTuple):
         duration, switching, redundant = (np.full(shape, np.inf) for _ in range(3))
         for d, direction in enumerate(surface.bit_directions):
             duration[d] = shortest_durations(surface, direction, levels, rates)
-            there = np.isfinite(duration[d])
-            pulses = direction, np.broadcast_to(levels, there.shape)[there], duration[d][there]
-            switching[d][there] = write_energy(surface, *pulses, detector)
-            redundant[d][there] = write_energy(surface, *pulses, detector, switching=False)
+            reachable = np.isfinite(duration[d])
+            pulses = direction, np.broadcast_to(levels, reachable.shape)[reachable], duration[d][reachable]
+            switching[d][reachable] = write_energy(surface, *pulses, detector)
+            redundant[d][reachable] = write_energy(surface, *pulses, detector, switching=False)
         return cls(rates, levels, duration, switching, redundant)
 
 
@@ -153,7 +153,9 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     Raises
     ------
     InputError
-        If `rate` is out of range, or no choice from the table reaches it.
+        If `rate` is out of range.
+    UnreachableError
+        If no choice from the table reaches it.
 
     Notes
     -----
@@ -178,11 +180,8 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     error = demand.harm.sum(axis=1)[:, None] * np.where(np.isfinite(cost), table.rate, np.inf)
     limit = rate * demand.harm.sum()
     if not error.min(axis=-1).sum() <= limit:
-        raise InputError(
-            "rate",
-            value=rate,
-            allowed="what the surface's strongest pulses reach",
-            remedy="Sweep a larger grid.",
+        raise UnreachableError(
+            f"rate: got {rate}; allowed: what the surface's strongest pulses reach. Sweep a larger grid."
         )
 
     def chosen(log_price: float) -> IndexArray:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtjchar.arrays import FloatArray
 from mtjchar.cells import Direction
 from mtjchar.network.allocation import HIGHEST_RATE, Demand, Pulses, PulseTable, allocate
-from mtjchar.network.exact import ExactAccount, account_of, reliable_pulses
+from mtjchar.network.exact import ExactAccount, account_of, nominal_pulse, reliable_pulses
 from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.levers import ExactDesign, Lever
@@ -150,7 +150,7 @@ class Memory:
         UnreachableError
             If no duration of the surface reaches that.
         """
-        pulse = self.surface.cheapest_pulse("both", RELIABLE, vary="duration")
+        pulse = nominal_pulse(self.surface, RELIABLE)
         return one_pulse(pulse.amplitude_V, pulse.duration_s)
 
     def baseline(self) -> WriteConditions:

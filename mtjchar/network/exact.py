@@ -6,11 +6,13 @@ often bits, words and check bits change.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from mtjchar.arrays import FloatArray, IntArray
+from mtjchar.cells import Direction
 from mtjchar.network.allocation import Pulses
 from mtjchar.network.correction import CheckBits, allowed_error_rate
 from mtjchar.network.encoding import Words
@@ -19,10 +21,10 @@ from mtjchar.network.levers import ExactDesign
 from mtjchar.network.planes import count_ones
 from mtjchar.network.termination import Detector, write_energy
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.grid import RELIABLE, refined
+from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, refined
 from mtjchar.surfaces.search import shortest_durations
 
-__all__ = ["Activity", "ActivityCounter", "ExactAccount", "account_of", "reliable_pulses"]
+__all__ = ["Activity", "ActivityCounter", "ExactAccount", "account_of", "nominal_pulse", "reliable_pulses"]
 
 
 class Activity(NamedTuple):
@@ -193,23 +195,55 @@ def reliable_pulses(
     rate = RELIABLE
     if design.correction:
         rate = allowed_error_rate(RELIABLE, CheckBits.data_bits(bits))
-    common = surface.cheapest_pulse("both", rate, vary="duration")
+    common = nominal_pulse(surface, rate)
     amplitudes, durations = np.full((1, 2), common.amplitude_V), np.full((1, 2), common.duration_s)
     if not design.pulse_per_direction:
         return Pulses(amplitudes, durations)
     ended = detector if design.early_termination else None
-    levels = refined(surface.amplitudes)
     switching = ledger.switching.sum(axis=0)
     redundant = ledger.redundant.sum(axis=0) * (design.skip != "bits")
     for k, direction in enumerate(surface.bit_directions):
-        shortest = shortest_durations(surface, direction, levels, np.array([rate]))[0]
-        there = np.isfinite(shortest)
-        at = levels[there], shortest[there]
-        cost = switching[k] * write_energy(surface, direction, *at, ended)
-        cost += redundant[k] * write_energy(surface, direction, *at, ended, switching=False)
-        best = int(np.argmin(cost))
-        amplitudes[0, k], durations[0, k] = at[0][best], at[1][best]
+        choice = _reliable_choice(surface, direction, rate, ended)
+        best = int(np.argmin(switching[k] * choice.switching_J + redundant[k] * choice.redundant_J))
+        amplitudes[0, k], durations[0, k] = choice.amplitude_V[best], choice.duration_s[best]
     return Pulses(amplitudes, durations)
+
+
+class _Choice(NamedTuple):
+    """Reliable pulses of one direction, one an amplitude, and what a write costs; shape (amplitudes,)."""
+
+    amplitude_V: FloatArray
+    duration_s: FloatArray
+    switching_J: FloatArray
+    redundant_J: FloatArray
+
+
+# Many designs have the same pulses to choose from, and the same pulses.
+@functools.lru_cache(maxsize=64)
+def _reliable_choice(
+    surface: WriteSurface, direction: Direction, rate: float, detector: Detector | None
+) -> _Choice:
+    levels = refined(surface.amplitudes)
+    shortest = shortest_durations(surface, direction, levels, np.array([rate]))[0]
+    there = np.isfinite(shortest)
+    pulses = levels[there], shortest[there]
+    energies = (
+        write_energy(surface, direction, *pulses, detector, switching=switching)
+        for switching in (True, False)
+    )
+    return _Choice(*pulses, *energies)
+
+
+@functools.lru_cache(maxsize=64)
+def nominal_pulse(surface: WriteSurface, rate: float) -> CheapestPulse:
+    """Give the pulse of the study's nominal amplitude that has a rate in both directions; searched for once.
+
+    Raises
+    ------
+    UnreachableError
+        If no duration of the surface reaches it.
+    """
+    return surface.cheapest_pulse("both", rate, vary="duration")
 
 
 def _energies(
@@ -218,9 +252,26 @@ def _energies(
     """Energy of a write in each direction, J, shape (1, 2)."""
     ended = detector if design.early_termination else None
     columns = [
-        write_energy(
-            surface, direction, pulses.amplitude_V[:, k], pulses.duration_s[:, k], ended, switching=switching
+        _write_energy(
+            surface,
+            direction,
+            float(pulses.amplitude_V[0, k]),
+            float(pulses.duration_s[0, k]),
+            ended,
+            switching,
         )
         for k, direction in enumerate(surface.bit_directions)
     ]
-    return np.stack(columns, axis=-1)
+    return np.array([columns])
+
+
+@functools.lru_cache(maxsize=1024)
+def _write_energy(
+    surface: WriteSurface,
+    direction: Direction,
+    amplitude: float,
+    duration: float,
+    detector: Detector | None,
+    switching: bool,
+) -> float:
+    return float(write_energy(surface, direction, amplitude, duration, detector, switching=switching))

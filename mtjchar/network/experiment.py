@@ -22,7 +22,15 @@ from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Trainings
 from mtjchar.statistics import expected_half_width, mean_half_width
 
-__all__ = ["LARGEST_LOSS", "Experiment", "MeasuredDesign", "MeasuredSetting", "Verdict", "looks"]
+__all__ = [
+    "LARGEST_LOSS",
+    "Experiment",
+    "MeasuredDesign",
+    "MeasuredSetting",
+    "Verdict",
+    "looks",
+    "verdict_of",
+]
 
 LARGEST_LOSS = 1.0
 """Loss of recognition rate, in points, up to which a pulse counts as good."""
@@ -51,6 +59,33 @@ def looks(seeds: int, most_seeds: int) -> list[int]:
     return numbers
 
 
+def verdict_of(drops: FloatArray, looks: int = 1, step: float = 0.0) -> Verdict:
+    """Judge a loss by its 95 % interval.
+
+    Parameters
+    ----------
+    drops : ndarray, shape (seeds,)
+        Loss of each seed, points.
+    looks, step : int, float, optional
+        See `mtjchar.statistics.mean_half_width`.
+
+    Returns
+    -------
+    Verdict
+        ``holds`` where the upper end is at most `LARGEST_LOSS`, ``loses more`` where the lower end is above
+        it, else ``not shown``.
+
+    Examples
+    --------
+    >>> verdict_of(np.array([0.1, 0.3, 0.2]))
+    'holds'
+    """
+    loss, half_width = float(drops.mean()), mean_half_width(drops, looks, step)
+    if loss + half_width <= LARGEST_LOSS:
+        return "holds"
+    return "loses more" if loss - half_width > LARGEST_LOSS else "not shown"
+
+
 class MeasuredSetting(NamedTuple):
     """Outcomes of a setting with those of the error-free trainings of the same seeds.
 
@@ -64,11 +99,11 @@ class MeasuredSetting(NamedTuple):
     baseline_J : ndarray, shape (seeds,)
         Programming energy of the baseline.
     verdict : Verdict
-        ``searched`` for seeds of the search. Of fresh seeds: ``holds`` where the upper end of the interval
-        of the loss is at most `LARGEST_LOSS`, ``loses more`` where the lower end is above it, else ``not
-        shown``.
+        ``searched`` for seeds of the search; of fresh seeds that of `verdict_of`.
     looks : int
         How often there may be more seeds, which widens the interval.
+    step : float
+        Points that one test image is worth.
     """
 
     setting: Setting
@@ -78,6 +113,7 @@ class MeasuredSetting(NamedTuple):
     baseline_J: FloatArray
     verdict: Verdict
     looks: int
+    step: float
 
     @property
     def drops(self) -> FloatArray:
@@ -88,7 +124,7 @@ class MeasuredSetting(NamedTuple):
     @property
     def drop_half_width(self) -> float:
         """Half the width of the 95 % interval of the mean loss, points."""
-        return mean_half_width(self.drops, self.looks)
+        return mean_half_width(self.drops, self.looks, self.step)
 
     @property
     def energies(self) -> FloatArray:
@@ -102,16 +138,11 @@ class MeasuredSetting(NamedTuple):
 
     def judged(self) -> MeasuredSetting:
         """Return the same with the verdict of its seeds."""
-        loss, half_width = float(self.drops.mean()), self.drop_half_width
-        if loss + half_width <= LARGEST_LOSS:
-            return self._replace(verdict="holds")
-        if loss - half_width > LARGEST_LOSS:
-            return self._replace(verdict="loses more")
-        return self._replace(verdict="not shown")
+        return self._replace(verdict=verdict_of(self.drops, self.looks, self.step))
 
     def is_hopeless(self, most_seeds: int) -> bool:
         """Whether even the most seeds would not show that it holds, if the loss stays what it is."""
-        half_width = expected_half_width(self.drops, most_seeds, self.looks)
+        half_width = expected_half_width(self.drops, most_seeds, self.looks, self.step)
         return float(self.drops.mean()) + half_width > LARGEST_LOSS
 
 
@@ -126,6 +157,8 @@ class MeasuredDesign(NamedTuple):
         Of each seed.
     outcomes, error_free : list of Outcome
         Of each seed, in the plan of the design and in that of the baseline.
+    step : float
+        Points that one test image is worth; 0 where the loss is 0 whatever the seed.
     """
 
     design: ExactDesign
@@ -133,6 +166,7 @@ class MeasuredDesign(NamedTuple):
     accounts: list[ExactAccount]
     outcomes: list[Outcome]
     error_free: list[Outcome]
+    step: float
 
     @property
     def check_cells(self) -> int:
@@ -158,9 +192,14 @@ class MeasuredDesign(NamedTuple):
         return np.array([100.0 * (free.test_accuracy - outcome.test_accuracy) for free, outcome in pairs])
 
     @property
-    def holds(self) -> bool:
-        """Whether the loss is shown to be at most `LARGEST_LOSS`."""
-        return float(self.drops.mean()) + mean_half_width(self.drops) <= LARGEST_LOSS
+    def drop_half_width(self) -> float:
+        """Half the width of the 95 % interval of the mean loss, points."""
+        return mean_half_width(self.drops, step=self.step)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What `verdict_of` says of the loss."""
+        return verdict_of(self.drops, step=self.step)
 
 
 @dataclass
@@ -206,6 +245,7 @@ class Experiment:
         self.seeds = range(seeds)
         self._trainings = trainings
         self._looks = looks(seeds, most_seeds)
+        self._step = 100.0 / trainings.test_images
         self._demands: dict[tuple[Code, bool], Demand] = {}
         self._searched: list[MeasuredSetting] = []
         self._proved: list[MeasuredSetting] = []
@@ -270,7 +310,9 @@ class Experiment:
         )
         pulses = self.memory.exact_pulses(design, outcomes[0].ledger, self.plan.bits)
         accounts = [self.memory.account(design, pulses, outcome) for outcome in outcomes]
-        return MeasuredDesign(design, pulses, accounts, outcomes, error_free)
+        # Without momentum the training is the baseline's, image by image.
+        step = self._step if design.momentum else 0.0
+        return MeasuredDesign(design, pulses, accounts, outcomes, error_free, step)
 
     def measured(self, name: str) -> list[MeasuredSetting]:
         """Give what was measured of a lever: the search, then the proof, each in the order of the rates."""
@@ -365,6 +407,7 @@ class Experiment:
                     setting, self._trainings.outcomes(jobs), error_free, plain,
                     self.baseline_energy_J(plain),
                     "searched" if searched else "not shown", 1 if searched else len(self._looks),
+                    self._step,
                 )
             )  # fmt: skip
         return rows

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.integrate import trapezoid
+from scipy.integrate import cumulative_trapezoid
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells import Direction
@@ -26,7 +26,7 @@ from mtjchar.surfaces.grid import SurfaceGrid
 
 __all__ = ["Detector", "driven_time", "terminated_energy", "write_energy"]
 
-_STEPS = 400  # of the integral over a pulse
+_STEPS = 400  # of the integral over the longest pulse
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,16 @@ def driven_time(
         For a pulse outside the grid of the surface.
     """
     level, end = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
-    start = surface.durations[0]
-    # Geometric steps: the survival falls by the same factor in ever longer ones.
-    times = np.clip(start * (end[..., None] / start) ** np.linspace(0.0, 1.0, _STEPS), start, end[..., None])
-    survival = surface.ber(direction, level[..., None], times)
-    return np.asarray(start + trapezoid(survival, times, axis=-1))
+    at_end = surface.ber(direction, level, end)
+    # One integral an amplitude, in geometric steps; each pulse ends within one of them.
+    levels, row = np.unique(level, return_inverse=True)
+    row = row.reshape(level.shape)
+    times = np.geomspace(surface.durations[0], surface.durations[-1], _STEPS)
+    survival = surface.ber(direction, levels[:, None], times)
+    integral = cumulative_trapezoid(survival, times, axis=-1, initial=0)
+    last = np.clip(np.searchsorted(times, end, side="right") - 1, 0, _STEPS - 1)
+    rest = 0.5 * (end - times[last]) * (survival[row, last] + at_end)
+    return np.asarray(times[0] + integral[row, last] + rest)
 
 
 def terminated_energy(
@@ -132,8 +137,9 @@ def terminated_energy(
     """
     level, end = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
     redundant = surface.energy(direction, level, end, switching=False)
-    power = _plateau_power(surface, direction, level, end)
-    edges = np.maximum(redundant - power * end, 0.0)
+    # No more than all of it: a pulse that is ended never costs more than the whole one.
+    power = np.minimum(_plateau_power(surface, direction, level, end), redundant / end)
+    edges = redundant - power * end
     before, extra = np.zeros_like(end), np.zeros_like(end)
     if switching:
         before = driven_time(surface, direction, level, end)

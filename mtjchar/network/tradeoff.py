@@ -9,7 +9,7 @@ together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -35,6 +35,7 @@ from mtjchar.surfaces import DeviceRates, WriteSurface
 
 __all__ = [
     "BASELINE",
+    "COLUMNS",
     "COMPUTING_READS",
     "LARGEST_LOSS",
     "LEVERS",
@@ -46,10 +47,12 @@ __all__ = [
     "SEARCH_STEPS",
     "ComputingReads",
     "Tradeoff",
+    "band_in_words",
     "baseline_in_words",
     "best",
     "one_line",
     "over_read_energies",
+    "shown",
     "tradeoff",
     "warnings_of",
     "write_conditions",
@@ -131,6 +134,7 @@ COLUMNS = {
     "extrapolated": "whether any of these rates is extrapolated",
     "at_edge": "whether a pulse lies on the edge of the surface's grid",
     "at_limit": "whether a pulse has the highest error rate that the choice by bit plane allows",
+    "check_cells_fraction": "cells of check bits, for each cell of words",
     "computing_energy_J": "reads of the passes that compute",
     "total_energy_J": "programming and computing",
     "saved_against_exact_fraction": "of the programming energy of the best exact design",
@@ -213,7 +217,8 @@ def tradeoff(
     Raises
     ------
     InputError
-        For a surface of one direction, an unknown lever, too few seeds, or a data set that cannot be read.
+        For a surface of one direction or without energies, another surface of other directions, an unknown
+        lever, too few seeds, an optimizer's state in MRAM, or a data set that cannot be read.
     UnreachableError
         If no duration reaches 1e-9 at the nominal amplitude.
     """
@@ -225,8 +230,14 @@ def tradeoff(
         raise InputError("most_seeds", value=most_seeds, allowed=f"{seeds} or more, the seeds of the search")
     if computing_reads not in COMPUTING_READS:
         raise InputError("computing_reads", value=computing_reads, allowed=" or ".join(COMPUTING_READS))
-    if len(surface.directions) != 2:
-        raise InputError("directions of the surface", value=surface.directions, allowed="both directions")
+    if plan.state_full_scale is not None:
+        raise InputError(
+            "state_full_scale",
+            value=plan.state_full_scale,
+            allowed="none: a trade-off has the parameters alone in its memory",
+            remedy="Leave what the optimizer remembers in ordinary memory.",
+        )
+    _check_surfaces(surface, other_surfaces)
     memory = Memory(surface, read_energy_J, retries, devices, detector or Detector())
     bounds = (surface.at_bound("lower"), surface.at_bound("upper"))
     others = [
@@ -242,6 +253,26 @@ def tradeoff(
         passes = images if computing_reads == "image" else math.ceil(images / plan.batch_size)
         reads = _PASSES * plan.epochs * passes * trainings.cells(plan)
     return _with_sums(_tables(experiment, designs, exact, approximate, others), reads * read_energy_J)
+
+
+def _check_surfaces(surface: WriteSurface, others: Iterable[WriteSurface]) -> None:
+    if len(surface.directions) != 2:
+        raise InputError("directions of the surface", value=surface.directions, allowed="both directions")
+    for each in (surface, *others):
+        if set(each.directions) != set(surface.directions):
+            raise InputError(
+                "directions of another surface",
+                value=", ".join(each.directions),
+                allowed=f"{' and '.join(surface.directions)}, as the surface has",
+                remedy="Sweep both directions of the same kind of cell.",
+            )
+        if not each.knows_energy:
+            raise InputError(
+                "energy of a surface",
+                value="not known",
+                allowed="known for all its pulses",
+                remedy="Count the writes with their energies.",
+            )
 
 
 def _check_momentum(experiment: Experiment, names: Iterable[str]) -> None:
@@ -381,6 +412,35 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
     return good.loc[good.groupby("lever", sort=False)["energy_saved_fraction"].idxmax()]
 
 
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each lever, for people: exact designs, then what may fail.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `tradeoff` returns it, or of an earlier version.
+
+    Returns
+    -------
+    DataFrame
+        The baseline, all other exact designs, and of each lever the `best` row, or the last one where none
+        holds. Columns more than in `table`: ``exact``, also where an earlier version has not written it, and
+        ``not_shown``, whether it is not shown that the loss is small.
+    """
+    good = best(table)
+    exact = _is_exact(table)
+    baseline = table[table["lever"] == BASELINE].tail(1)
+    designs = table[exact & (table["lever"] != BASELINE)]
+    others = table[~exact & (table["lever"] != BASELINE)]
+    rest = others[~others["lever"].isin(good["lever"])].groupby("lever", sort=False).tail(1)
+    levers = others.loc[sorted([*good.index.intersection(others.index), *rest.index])]
+    order = [*baseline.index, *designs.index, *levers.index]
+    return table.loc[order].assign(
+        exact=[True] * (len(baseline) + len(designs)) + [False] * len(levers),
+        not_shown=[index not in good.index and index not in baseline.index for index in order],
+    )
+
+
 def one_line(table: pd.DataFrame) -> str:
     """Say how much programming energy exact designs save, and how much letting writes fail saves on top."""
     rows = best(table)
@@ -407,7 +467,17 @@ def one_line(table: pd.DataFrame) -> str:
 
 def _against_exact(row: pd.Series[Any]) -> str:
     saved = row.get("saved_against_exact_fraction")
-    return "" if saved is None else f", {saved:.0%} less than the best exact design"
+    if saved is None:
+        return ""
+    return f", {abs(saved):.0%} {'less' if saved >= 0.0 else 'more'} than the best exact design"
+
+
+def band_in_words(row: Mapping[Hashable, Any]) -> str:
+    """Write the band of a row's saving, in per cent; tables of earlier versions have none."""
+    lower, upper = (row.get(f"energy_saved_{end}", math.nan) for end in ("lower", "upper"))
+    if math.isnan(lower) or math.isnan(upper):
+        return "not known"
+    return f"{100 * lower:.1f} to {100 * upper:.1f}"
 
 
 def warnings_of(rows: pd.DataFrame) -> list[str]:

@@ -68,8 +68,8 @@ class Trainings:
 
     Attributes
     ----------
-    images : int
-        Number of training images.
+    images, test_images : int
+        Numbers of training and test images.
 
     Raises
     ------
@@ -87,7 +87,8 @@ class Trainings:
         self._dataset, self._kept, self._workers = dataset, kept, workers
         self._report = progress or (lambda _done, _total: None)
         data = load_dataset(dataset)
-        self._fingerprint, self.images = _fingerprint(data), len(data.train_images)
+        self._fingerprint = _fingerprint(data)
+        self.images, self.test_images = len(data.train_images), len(data.test_images)
         self._outcomes: dict[str, Outcome] = {} if kept is None else kept_trainings.load(kept)
         self._asked: set[str] = set()
         self._pool: LocalPool | None = None
@@ -134,7 +135,7 @@ class Trainings:
         parts = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
             None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
-            conditions.retries, job.seed, job.pilot, job.count_activity, version("mtjchar"), _DRAWS,
+            conditions.retries, job.seed, job.pilot, job.count_activity, _version(), _DRAWS,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -164,6 +165,12 @@ def _train_one(dataset: str, job: Job) -> Outcome:
 def _dataset(name: str) -> Dataset:
     """Load a data set once a process."""
     return load_dataset(name)
+
+
+@functools.cache
+def _version() -> str:
+    """Look the version up once: the file system is asked for it."""
+    return version("mtjchar")
 
 
 def _fingerprint(dataset: Dataset) -> str:

@@ -182,16 +182,16 @@ def equilibrium(
 
     basis = _basis(np.asarray(well, dtype=np.float64) / length)
     floor, lowest = _energy_floor(macrospin, basis, least)
-    found: list[FloatArray] = []
+    directions: list[FloatArray] = []
     missing = walkers
     while missing > 0:
         proposals = min(64 * missing + 1024, 1 << 18)
         z = rng.uniform(lowest, 1.0, proposals)
         m = basis @ _on_sphere(z, rng.uniform(0.0, 2.0 * np.pi, proposals))
         accepted = rng.random(proposals) < np.exp(floor - energy(macrospin, m))
-        found.append(m[:, accepted][:, :missing])
-        missing -= found[-1].shape[1]
-    return np.concatenate(found, axis=1)
+        directions.append(m[:, accepted][:, :missing])
+        missing -= directions[-1].shape[1]
+    return np.concatenate(directions, axis=1)
 
 
 def thermal_diffusion(macrospin: Macrospin) -> float:

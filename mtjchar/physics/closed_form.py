@@ -304,7 +304,7 @@ def switching_time(overdrive: npt.ArrayLike, angle: npt.ArrayLike) -> FloatArray
 
 
 def _broadcast(*arguments: npt.ArrayLike) -> list[FloatArray]:
-    return list(np.broadcast_arrays(*(np.asarray(one, dtype=np.float64) for one in arguments)))
+    return list(np.broadcast_arrays(*(np.asarray(argument, dtype=np.float64) for argument in arguments)))
 
 
 def _pulse(

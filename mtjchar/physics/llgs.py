@@ -333,7 +333,9 @@ def largest_step_on_load_line(
     largest = float(np.abs(polyval(cosine, torque_current)).max())
     further = 0.0 if reference_field is None else float(np.abs(polyval(cosine, reference_field)).max())
     fields = polyval(cosine, anisotropy_field)
-    return min(step_limit(macrospin, largest, float(one), further) for one in (fields.min(), fields.max()))
+    return min(
+        step_limit(macrospin, largest, float(field), further) for field in (fields.min(), fields.max())
+    )
 
 
 def _blocks(walkers: int) -> list[slice]:

@@ -82,11 +82,11 @@ def wells(
     safe = np.where(perpendicular, bk, 1.0)
     h = np.array(field)[:, None] / safe
     if field[0] == 0.0 and field[1] == 0.0:
-        found = _axial(h[2])
+        extremes = _axial(h[2])
     else:
         parts = [slice(start, start + _DEVICES) for start in range(0, len(delta), _DEVICES)]
-        found = np.concatenate([_tilted(h[:, part], (bs / safe)[part]) for part in parts], axis=1)
-    up, down, saddle, energy = np.where(perpendicular, found, [[0.0], [0.0], [np.nan], [np.nan]])
+        extremes = np.concatenate([_tilted(h[:, part], (bs / safe)[part]) for part in parts], axis=1)
+    up, down, saddle, energy = np.where(perpendicular, extremes, [[0.0], [0.0], [np.nan], [np.nan]])
     return Wells(delta * up, delta * down, saddle, delta * energy)
 
 

@@ -81,7 +81,7 @@ class Styles:
         """Add a legend, or a colour bar where curves are many."""
         handles = list(more)
         if len(self.values) <= _MOST_IN_LEGEND:
-            handles = [Line2D([], [], markersize=4, **self(one)) for one in self.values] + handles
+            handles = [Line2D([], [], markersize=4, **self(value)) for value in self.values] + handles
         else:
             colours = matplotlib.colors.ListedColormap(_COLOURS(np.linspace(0.0, _DARKEST_YELLOW, 256)))
             bar = figure.colorbar(
@@ -210,7 +210,7 @@ def _counted(points: pd.DataFrame) -> pd.DataFrame:
     trials, failed = points["trials"], points["trials"] - points["switched"]
     limit = 1.0 - _LIMIT ** (1.0 / trials)
     rate = np.where(failed == 0, limit, np.where(failed == trials, 1.0 - limit, failed / trials))
-    ends = (stats.beta.ppf(one, failed + 0.5, trials - failed + 0.5) for one in (_SIGMA, 1.0 - _SIGMA))
+    ends = (stats.beta.ppf(level, failed + 0.5, trials - failed + 0.5) for level in (_SIGMA, 1.0 - _SIGMA))
     below, above = (np.abs(end - rate) for end in ends)
     return points.assign(rate=rate, failed=failed, below=below, above=above)
 
@@ -234,24 +234,24 @@ def _rates(axes: Axes, place: pd.Series[float], rows: pd.DataFrame, style: dict[
 
 def _limits(points: pd.DataFrame) -> list[Line2D]:
     """Entries of a legend for arrows that are drawn."""
-    found = []
+    limits = []
     for which, arrow, words in (
         (points["failed"] == 0, "$\\downarrow$", "none failed:\n95 % upper limit"),
         (points["failed"] == points["trials"], "$\\uparrow$", "all failed:\n95 % lower limit"),
     ):
         if which.any():
-            found.append(
+            limits.append(
                 Line2D([], [], color="0.3", marker=arrow, markersize=8, linestyle="none", label=words)
             )
-    return found
+    return limits
 
 
 def _panels(points: pd.DataFrame) -> tuple[Figure, dict[tuple[str, float, str], tuple[Axes, Axes]]]:
     """Axes for curves and residuals, by drive, temperature and direction."""
     settings = sorted(
-        {(str(one), float(kelvin)) for one, kelvin in points[["drive", "temperature_K"]].to_numpy()}
+        {(str(drive), float(kelvin)) for drive, kelvin in points[["drive", "temperature_K"]].to_numpy()}
     )
-    directions = [one for one in DIRECTIONS if (points["direction"] == one).any()]
+    directions = [direction for direction in DIRECTIONS if (points["direction"] == direction).any()]
     figure = Figure(figsize=(4.4 * len(directions) + 1.4, 4.9 * len(settings)), layout="constrained")
     axes = figure.subplots(
         2 * len(settings), len(directions), squeeze=False, height_ratios=[3, 1] * len(settings)
@@ -308,7 +308,7 @@ def _fine(values: pd.Series[float]) -> FloatArray:
 
 def _curves(rows: pd.DataFrame, column: str) -> list[tuple[float, pd.DataFrame]]:
     """Rows of each curve, and the value that they share."""
-    return [(float(one), rows[rows[column] == one]) for one in np.unique(rows[column])]
+    return [(float(value), rows[rows[column] == value]) for value in np.unique(rows[column])]
 
 
 def _level_words(points: pd.DataFrame) -> Callable[[float], str]:

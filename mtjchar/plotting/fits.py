@@ -133,7 +133,9 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
     """
     points = pd.concat([rows for rows in fit.problem.data[:2] if len(rows)])
     column, label, factor = _drive(points)
-    directions = [one for one in DIRECTIONS if one in set(points.get("direction", [DIRECTIONS[0]]))]
+    directions = [
+        direction for direction in DIRECTIONS if direction in set(points.get("direction", [DIRECTIONS[0]]))
+    ]
     figure = Figure(figsize=(4.6 * len(directions), 3.9), layout="constrained")
     row = figure.subplots(1, len(directions), squeeze=False, sharey=True)[0]
     durations = np.geomspace(points["duration_s"].min() / 3.0, 100.0 * points["duration_s"].max(), 60)

@@ -28,7 +28,7 @@ def tradeoff_figure(table: pd.DataFrame, by_read_energy: pd.DataFrame, folder: s
     ----------
     table : DataFrame
         As `mtjchar.network.tradeoff.tradeoff` returns it. Rows with fresh seeds are drawn as stars, filled
-        where the loss is shown to be at most one point. Exact designs are diamonds.
+        where the loss is shown to be at most one point, with the band of the saving. Exact designs are black.
     by_read_energy : DataFrame
         As `mtjchar.network.tradeoff.over_read_energies` returns it.
     folder : str or Path
@@ -82,10 +82,13 @@ def _draw_lever(axes: Axes, lever: str, rows: pd.DataFrame, k: int) -> None:
             shown = part[(part["verdict"] == "holds") == holds] if style == "*" else part
             if shown.empty or (style != "*" and not holds):
                 continue
+            saved = shown["energy_saved_fraction"]
+            band = saved - shown["energy_saved_lower"], shown["energy_saved_upper"] - saved
             axes.errorbar(
-                1.0 - shown["energy_saved_fraction"],
+                1.0 - saved,
                 -shown["accuracy_drop_points"],
                 yerr=shown["accuracy_drop_ci95"],
+                xerr=np.nan_to_num(np.clip(band[::-1], 0.0, None)) if style == "*" else None,
                 fmt=style,
                 markersize=size,
                 markerfacecolor=colour if holds else "white",

@@ -53,9 +53,9 @@ def find_library() -> str:
         for name in ("libngspice.so.0", "libngspice.so", "libngspice.dylib"):
             if (prefix / "lib" / name).is_file():
                 return str(prefix / "lib" / name)
-    found = ctypes.util.find_library("ngspice")
-    if found:
-        return found
+    library = ctypes.util.find_library("ngspice")
+    if library:
+        return library
     raise MissingToolError(f"The library libngspice was not found. {_HOW_TO_GET}")
 
 
@@ -93,11 +93,11 @@ def _flaw(library: str) -> str:
     lines = (done.stdout + done.stderr).strip().splitlines()
     if lines and lines[-1] == "ngspice":
         return ""
-    said = f": {lines[-1].removeprefix(f'{library}: ')}" if lines else ""
+    last_words = f": {lines[-1].removeprefix(f'{library}: ')}" if lines else ""
     if done.returncode != 0:
-        return f"it ends the program that loads it (exit code {done.returncode}){said}"
-    kind = "it is a library, but not ngspice" if "undefined symbol" in said else "it does not load"
-    return f"{kind}{said}"
+        return f"it ends the program that loads it (exit code {done.returncode}){last_words}"
+    kind = "it is a library, but not ngspice" if "undefined symbol" in last_words else "it does not load"
+    return f"{kind}{last_words}"
 
 
 @contextlib.contextmanager
@@ -145,11 +145,11 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
                 f"libngspice does not load: {self.LIBRARY_PATH}: {flaw}. {remedy}{_HOW_TO_GET}"
             )
         if (self.ngspice_version or 0) < _OLDEST:
-            found = (
-                f"is version {self.ngspice_version}" if self.ngspice_version else "does not say its version"
-            )
+            number = self.ngspice_version
+            version = f"is version {number}" if number else "does not say its version"
             raise MissingToolError(
-                f"libngspice {self.LIBRARY_PATH} {found}; {_OLDEST} or newer is needed. {remedy}{_HOW_TO_GET}"
+                f"libngspice {self.LIBRARY_PATH} {version}; {_OLDEST} or newer is needed. "
+                f"{remedy}{_HOW_TO_GET}"
             )
         # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
         self.exec_command("set num_threads=1")
@@ -256,10 +256,10 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         self.exec_command(command)
         words = self.words
         if self.last_plot == "const":
-            said = f"{self._on_loading}\n{words}"
+            all_words = f"{self._on_loading}\n{words}"
             raise SimulationError(
-                f"ngspice gave no result for {command!r}:\n{said}",
-                status="not_converged" if _no_solution(said) else "failed",
+                f"ngspice gave no result for {command!r}:\n{all_words}",
+                status="not_converged" if _no_solution(all_words) else "failed",
             )
         vectors = {name.lower(): vector._data for name, vector in self.plot(None, self.last_plot).items()}
         reached = vectors.get(axis, np.empty(0))
@@ -278,8 +278,8 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
 
 def _no_solution(words: str) -> bool:
     """Whether ngspice, by its words, took the deck but found no operating point."""
-    said = words.lower()
-    return any(sign in said for sign in ("convergence", "iteration limit", "timestep too small", "singular"))
+    text = words.lower()
+    return any(sign in text for sign in ("convergence", "iteration limit", "timestep too small", "singular"))
 
 
 @functools.cache

@@ -128,8 +128,8 @@ def _cleaned(path: Path, files: dict[Path, _File]) -> Cleaned:
     lines = _content(path, "", files, changed, ()) if path in changed else [f'.include "{path}"']
     left_out = (
         f"{file}, {_numbers(numbers)}: {what}, is left out"
-        for file, one in files.items()
-        for what, numbers in one.left_out.items()
+        for file, content in files.items()
+        for what, numbers in content.left_out.items()
     )
     return Cleaned("\n".join(lines), tuple(left_out))
 
@@ -156,15 +156,15 @@ def _to_change(files: dict[Path, _File]) -> set[Path]:
     changed: set[Path] = set()
     more = {
         path
-        for path, one in files.items()
-        if one.left_out or not all(reference.as_written for reference in one.references)
+        for path, content in files.items()
+        if content.left_out or not all(reference.as_written for reference in content.references)
     }
     while more:
         changed |= more
         more = {
             path
-            for path, one in files.items()
-            if path not in changed and any(reference.file in changed for reference in one.references)
+            for path, content in files.items()
+            if path not in changed and any(reference.file in changed for reference in content.references)
         }
     return changed
 
@@ -173,22 +173,22 @@ def _content(
     path: Path, section: str, files: dict[Path, _File], changed: set[Path], within: tuple[_Reference, ...]
 ) -> list[str]:
     """Lines of a file, or of a section of it, with those of the changed files that it includes."""
-    found = []
+    lines = []
     for line in files[path].lines:
         if line.section != section:
             continue
         reference = line.reference
         if reference is None:
-            found.append(line.text)
+            lines.append(line.text)
         elif reference in within:
             raise InputError(
                 "transistor file", value=str(reference.file), allowed="a file that does not include itself"
             )
         elif reference.file in changed or reference.inlined:
-            found += _content(reference.file, reference.section, files, changed, (*within, reference))
+            lines += _content(reference.file, reference.section, files, changed, (*within, reference))
         else:
-            found.append(reference.line)
-    return found
+            lines.append(reference.line)
+    return lines
 
 
 def _read(path: Path) -> _File:
@@ -198,7 +198,7 @@ def _read(path: Path) -> _File:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    found, section, in_block = _File([], {}), "", False
+    cleaned, section, in_block = _File([], {}), "", False
     for number, raw in enumerate(text.split("\n"), 1):
         # One line for PySpice too, which ends them at more characters than ngspice does.
         line = " ".join(raw.splitlines()).strip()
@@ -212,7 +212,7 @@ def _read(path: Path) -> _File:
         if reference and line != raw.strip():
             reference = reference._replace(as_written=False)
         if what := _executed(line, reference):
-            found.left_out.setdefault(what, []).append(number)
+            cleaned.left_out.setdefault(what, []).append(number)
             continue
         # Of a title only the deck's own has a meaning: "*ng_script" there makes commands of all lines.
         if word.startswith((".endc", ".title")):
@@ -222,8 +222,8 @@ def _read(path: Path) -> _File:
         elif word.startswith(".endl"):
             section = ""
         else:
-            found.lines.append(_Line(line, section, reference))
-    return found
+            cleaned.lines.append(_Line(line, section, reference))
+    return cleaned
 
 
 def _executed(line: str, reference: _Reference | None) -> str:
@@ -243,17 +243,17 @@ def _reference(line: str, folder: Path) -> _Reference | None:
         return None
     kind, quoted, bare, rest = match.groups()
     name = bare if quoted is None else quoted
-    found = _find(name, folder)
+    path = _find(name, folder)
     if kind.lower() == "inc":
-        beside = found == folder / name and _is_file(found)
+        beside = path == folder / name and _is_file(path)
         plain = PLAIN_PATH.fullmatch(name) is not None and "//" not in name
-        return _Reference(found, "", plain and (Path(name).is_absolute() or beside))
+        return _Reference(path, "", plain and (Path(name).is_absolute() or beside))
     section = _SECTION.match(rest)
     if section and section[1] and not section[1].startswith(("//", "*")):
         # ngspice 39 looks for other libraries in the working directory.
-        return _Reference(found, section[1].lower(), Path(name).is_absolute() and " " not in name)
+        return _Reference(path, section[1].lower(), Path(name).is_absolute() and " " not in name)
     # The start of a section; a file that is included where ngspice is told to be as PSpice is.
-    return _Reference(found, "", False) if _is_file(found) else None
+    return _Reference(path, "", False) if _is_file(path) else None
 
 
 def _find(name: str, folder: Path) -> Path:

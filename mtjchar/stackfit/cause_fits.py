@@ -150,7 +150,7 @@ class World:
     def expected_share(self) -> FloatArray:
         """Share of the writes of each row of pulses that switches, by the fit."""
         rates = [self._setting(self.best, rows).rate() for rows in self.blocks]
-        return np.concatenate([-np.expm1(one) for one in rates])
+        return np.concatenate([-np.expm1(log_rate) for log_rate in rates])
 
     @property
     def limits(self) -> tuple[FloatArray, FloatArray]:
@@ -204,7 +204,7 @@ def _blocks(problem: Problem, vector: FloatArray, residual: FloatArray) -> list[
             .to_numpy(dtype=np.float64)
         )
         blocks.append(Rows(pulses, order, np.asarray(repeat), labels, factor, share, power, voltage))
-    most = [max(float(np.abs(one[k]).max()) for one in electric) for k in (0, 1)]
+    most = [max(float(np.abs(pair[k]).max()) for pair in electric) for k in (0, 1)]
     return [
         dataclasses.replace(rows, voltage=rows.voltage / most[0], power=rows.power / most[1])
         for rows in blocks
@@ -309,8 +309,8 @@ def look(world: World, cause: Cause | Pattern, tries: Sequence[float]) -> tuple[
     if strength > 1e-8:
         place = float(np.clip(-(slope @ best) / strength, low, high))
         falls.append((-2.0 * place * float(slope @ best) - place**2 * strength, place))
-    for one in tries:
-        place = cause.coordinate(one * cause.unit)
+    for size in tries:
+        place = cause.coordinate(size * cause.unit)
         if low < place < high:
             left = world.away(world.residuals(world.best, cause, cause.size(place)))
             falls.append((square - float(left @ left), place))

@@ -54,26 +54,26 @@ _SAME = 0.9  # correlation of two divisions of the rows, from which on they coun
 
 def causes_of(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
     """Causes that could show in the data of a problem, without those that the fit varies."""
-    found = [
-        *_of_pulses(blocks),
-        *_of_outcomes(blocks),
-        *_of_device(problem, blocks),
-        *_of_order(problem, blocks),
+    causes = [
+        *_pulse_causes(blocks),
+        *_outcome_causes(blocks),
+        *_device_causes(problem, blocks),
+        *_order_causes(problem, blocks),
     ]
     if np.ptp(np.concatenate([rows.pulses.temperature for rows in blocks])) > 0.0:
-        found += _of_temperature()
-    return found
+        causes += _temperature_causes()
+    return causes
 
 
-def _both(blocks: Sequence[Rows]) -> bool:
-    return len({bool(one) for rows in blocks for one in rows.pulses.reverse}) == 2
+def _has_both_directions(blocks: Sequence[Rows]) -> bool:
+    return len({bool(reverse) for rows in blocks for reverse in rows.pulses.reverse}) == 2
 
 
 def _percent(text: str, less: str = "lower", more: str = "higher") -> Callable[[float], str]:
     return lambda c: text.format(f"{100.0 * abs(c):.2g} % {more if c > 0.0 else less}")
 
 
-def _of_pulses(blocks: Sequence[Rows]) -> list[Cause]:
+def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
     volts = any(rows.pulses.voltage.any() for rows in blocks)
     largest = max(float(rows.pulses.amplitude.max()) for rows in blocks)
     factor, unit = (1e3, "mV") if volts else (1e6, "uA")
@@ -83,7 +83,7 @@ def _of_pulses(blocks: Sequence[Rows]) -> list[Cause]:
     def times(c: float) -> str:
         return f"pulses {1e9 * abs(c):.2g} ns {'shorter' if c > 0.0 else 'longer'} than stated"
 
-    found = [
+    causes = [
         Cause(
             "gain", _percent("amplitudes {} than stated (tester gain)"), amplitude_factor, 0.01, (-0.6, 1.5)
         ),
@@ -116,7 +116,7 @@ def _of_pulses(blocks: Sequence[Rows]) -> list[Cause]:
         ),
     ]
     if volts:
-        found.append(
+        causes.append(
             Cause(
                 "series resistance",
                 lambda c: f"a series resistance of about {c:.3g} ohm",
@@ -126,8 +126,8 @@ def _of_pulses(blocks: Sequence[Rows]) -> list[Cause]:
                 (3.0, 15.0, 60.0),
             )
         )
-    if _both(blocks):
-        found += [
+    if _has_both_directions(blocks):
+        causes += [
             Cause(
                 "polarity",
                 _percent(
@@ -146,7 +146,7 @@ def _of_pulses(blocks: Sequence[Rows]) -> list[Cause]:
                 (-1.8 * shortest, 1.8 * shortest),
             ),
         ]
-    return found
+    return causes
 
 
 def _share(key: str, text: str, effect: Effect) -> Cause:
@@ -156,30 +156,31 @@ def _share(key: str, text: str, effect: Effect) -> Cause:
     )
 
 
-def _of_outcomes(blocks: Sequence[Rows]) -> list[Cause]:
+def _outcome_causes(blocks: Sequence[Rows]) -> list[Cause]:
     never = "{} of the writes%s never switch (stuck bits, missed pulses, read errors)"
     before = "{} of the writes%s count as switched before the pulse (incomplete reset, read errors)"
     hopping = "{} of the writes%s fail at the largest amplitude (back-hopping)"
-    both = _both(blocks)
-    found = [_share("read errors", "{} of the reads are wrong (read errors)", read_errors)]
-    for direction in (None, *ARROWS) if both else (None,):
+    both_directions = _has_both_directions(blocks)
+    causes = [_share("read errors", "{} of the reads are wrong (read errors)", read_errors)]
+    for direction in (None, *ARROWS) if both_directions else (None,):
         of = f" of {ARROWS[direction]}" if direction else ""
-        found += [
+        causes += [
             _share("stuck bits", never % of, ceiling(direction)),
             _share("incomplete reset", before % of, floor(direction)),
-            *(_share("back-hopping", hopping % of, back_hopping(direction, one)) for one in _HOPPING),
+            *(_share("back-hopping", hopping % of, back_hopping(direction, power)) for power in _HOPPING),
         ]
-    if both:
-        found += [
-            _share("stuck bits", f"{{}} of the bits are stuck in {one}", stuck(one)) for one in ("P", "AP")
+    if both_directions:
+        causes += [
+            _share("stuck bits", f"{{}} of the bits are stuck in {state}", stuck(state))
+            for state in ("P", "AP")
         ]
-    return found
+    return causes
 
 
-def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
-    taken, film = {parameter.root for parameter in problem.parameters}, problem.model.film
+def _device_causes(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
+    varied, film = {parameter.root for parameter in problem.parameters}, problem.model.film
     volts = any(rows.pulses.voltage.any() for rows in blocks)
-    found = [
+    causes = [
         Cause(
             "heating",
             lambda c: f"heating by about {c:.2g} K at the largest amplitude",
@@ -234,8 +235,8 @@ def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
             (-0.3, 0.3),
         ),
     ]
-    if _both(blocks):
-        found.append(
+    if _has_both_directions(blocks):
+        causes.append(
             Cause(
                 "voltage-controlled anisotropy",
                 lambda c: (
@@ -249,9 +250,9 @@ def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
             )
         )
         law = problem.model.law
-        if film is not None and "slonczewski_lambda" not in taken:
+        if film is not None and "slonczewski_lambda" not in varied:
             other = "current" if law == "voltage" else "voltage"
-            found.append(
+            causes.append(
                 Cause(
                     "torque law",
                     lambda _: f'a torque that goes with the {other} (torque = "{other}" in the stack)',
@@ -261,9 +262,9 @@ def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
                     (18.0, 20.0, 22.0),
                 )
             )
-        if law == "current" and "slonczewski_lambda" not in taken:
+        if law == "current" and "slonczewski_lambda" not in varied:
             low = 1.0 - problem.fixed.get("slonczewski_lambda", 1.0)
-            found.append(
+            causes.append(
                 Cause(
                     "torque asymmetry",
                     lambda c: (
@@ -275,8 +276,8 @@ def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
                     (5.0, 20.0, 50.0),
                 )
             )
-        if "offset_field" not in taken and (film is not None or "anisotropy_field" in problem.fixed):
-            found.append(
+        if "offset_field" not in varied and (film is not None or "anisotropy_field" in problem.fixed):
+            causes.append(
                 Cause(
                     "offset field",
                     lambda c: f"an offset field of about {1e3 * c:+.2g} mT (vary offset_field)",
@@ -286,34 +287,36 @@ def _of_device(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
                 )
             )
     if volts and not len(problem.data.resistance):
-        found += [
+        causes += [
             Cause("TMR", _percent(f"a {text} {{}} than the stack's"), multiplied(name), 0.01, (-0.8, 4.0))
             for name, text in (
                 ("tmr", "TMR"),
                 ("tmr_half_bias", "half-bias voltage of the TMR (tmr_half_bias)"),
             )
-            if name not in taken
+            if name not in varied
         ]
-    return found
+    return causes
 
 
 def _own_steps(blocks: Sequence[Rows]) -> list[float]:
     """Places of jumps in the order of rows that are not those of direction, temperature, file or device."""
     order = np.concatenate([rows.order for rows in blocks])
-    known = [
+    divisions = [
         np.concatenate([rows.pulses.reverse for rows in blocks]).astype(np.float64),
         np.concatenate([rows.pulses.temperature for rows in blocks]),
     ]
     for column in ("file", "device"):
         labels = np.concatenate([rows.labels[column].to_numpy() for rows in blocks])
-        known += [(labels == one).astype(np.float64) for one in np.unique(labels)]
-    known = [one for one in known if np.ptp(one) > 0.0]
-    found = []
+        divisions += [(labels == label).astype(np.float64) for label in np.unique(labels)]
+    divisions = [division for division in divisions if np.ptp(division) > 0.0]
+    places = []
     for place in _JUMPS:
         after = (order > 2.0 * place - 1.0).astype(np.float64)
-        if 0.0 < after.mean() < 1.0 and all(abs(np.corrcoef(after, one)[0, 1]) < _SAME for one in known):
-            found.append(place)
-    return found
+        if 0.0 < after.mean() < 1.0 and all(
+            abs(np.corrcoef(after, division)[0, 1]) < _SAME for division in divisions
+        ):
+            places.append(place)
+    return places
 
 
 def _warmer_part(place: float) -> Cause:
@@ -328,10 +331,10 @@ def _warmer_part(place: float) -> Cause:
     )
 
 
-def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
+def _order_causes(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
     places = _own_steps(blocks)
     warms = problem.model.film is not None
-    found = [
+    causes = [
         Cause(
             "drift",
             _percent(f"a {text} {{}} at the last row than at the first (drift)"),
@@ -346,7 +349,7 @@ def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
         "the device)"
     )
     for text, change in (("a critical current", with_current), ("an anisotropy", with_anisotropy)):
-        found += [
+        causes += [
             Cause(
                 "two parts",
                 _percent(words.format(text, 100.0 * place)),
@@ -357,9 +360,9 @@ def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
             for place in places
         ]
     if warms:
-        found += [_warmer_part(place) for place in places]
+        causes += [_warmer_part(place) for place in places]
     if any(rows.repeat.any() for rows in blocks):
-        found += [
+        causes += [
             Cause(
                 "two parts",
                 _percent(
@@ -372,9 +375,9 @@ def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
             for text, change in (("a critical current", with_current), ("an anisotropy", with_anisotropy))
         ]
     for column in ("file", "device"):
-        names = list(dict.fromkeys(str(one) for rows in blocks for one in rows.labels[column]))
+        names = list(dict.fromkeys(str(label) for rows in blocks for label in rows.labels[column]))
         for name in names[: _FILES if len(names) > 1 else 0]:
-            found += [
+            causes += [
                 Cause(
                     f"{column}s differ",
                     _percent(
@@ -387,10 +390,10 @@ def _of_order(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
                 )
                 for text, change in (("a critical current", with_current), ("an anisotropy", with_anisotropy))
             ]
-    return found
+    return causes
 
 
-def _of_temperature() -> list[Cause]:
+def _temperature_causes() -> list[Cause]:
     bounds = (-6.0, 6.0)
     return [
         Cause(

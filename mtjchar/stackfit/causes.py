@@ -337,9 +337,9 @@ def mixed_populations(change: Callable[[Values, FloatArray], Values], weight: fl
     """Return the effect of devices, or moments, of two kinds; the size is the distance of the two."""
 
     def effect(size: float, at: Setting) -> FloatArray:
-        low, high = (np.asarray(_factor(one)) for one in (-weight * size, (1.0 - weight) * size))
-        one, other = (at.rate(change(at.values, factor)) for factor in (low, high))
-        return np.asarray(np.logaddexp(np.log1p(-weight) + one, np.log(weight) + other))
+        low, high = (np.asarray(_factor(distance)) for distance in (-weight * size, (1.0 - weight) * size))
+        low_rate, high_rate = (at.rate(change(at.values, factor)) for factor in (low, high))
+        return np.asarray(np.logaddexp(np.log1p(-weight) + low_rate, np.log(weight) + high_rate))
 
     return effect
 

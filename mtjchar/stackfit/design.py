@@ -146,11 +146,11 @@ def candidates(
     data = _pulse_rows(fit.problem)
     drive = "amplitude_V" if all("amplitude_V" in rows for rows in data) else "current_A"
     if directions is None:
-        seen = {one for rows in data for one in rows.get("direction", pd.Series([DIRECTIONS[0]]))}
-        directions = [one for one in DIRECTIONS if one in seen]
-    for one in directions:
-        if one not in DIRECTIONS:
-            raise InputError("directions", value=one, allowed=" and ".join(DIRECTIONS))
+        measured = {name for rows in data for name in rows.get("direction", pd.Series([DIRECTIONS[0]]))}
+        directions = [name for name in DIRECTIONS if name in measured]
+    for direction in directions:
+        if direction not in DIRECTIONS:
+            raise InputError("directions", value=direction, allowed=" and ".join(DIRECTIONS))
     if durations is None:
         every = np.concatenate([rows["duration_s"].to_numpy() for rows in data])
         durations = np.geomspace(every.min() / 3.0, 100.0 * every.max(), _DURATIONS)

@@ -165,19 +165,19 @@ def _causes(world: World) -> list[Finding]:
     """Causes that describe the data better than chance allows; of the variants of one the best."""
     causes = causes_of(world.problem, world.blocks)
     looks = [(*look(world, cause, cause.tries), cause) for cause in causes]
-    chosen = sorted((one for one in looks if one[0] > _LOOK), key=lambda one: -one[0])[:_FITTED]
-    found: dict[str, Finding] = {}
+    chosen = sorted((entry for entry in looks if entry[0] > _LOOK), key=lambda entry: -entry[0])[:_FITTED]
+    findings: dict[str, Finding] = {}
     allowed = FALSE_ALARMS * _SHARES["causes"]
     for _, start, cause in chosen:
         square, size = fit_size(world, cause, start)
         chance = min(1.0, len(causes) * _significance(world, world.deviance, square))
         if chance > allowed:
             continue
-        if cause.key not in found or square < found[cause.key].deviance:
-            found[cause.key] = Finding(
+        if cause.key not in findings or square < findings[cause.key].deviance:
+            findings[cause.key] = Finding(
                 cause.key, cause.words(size), square, _explained(world, square), chance
             )
-    return sorted(found.values(), key=lambda one: one.deviance)
+    return sorted(findings.values(), key=lambda finding: finding.deviance)
 
 
 def _explained(world: World, left: float) -> float:
@@ -185,15 +185,15 @@ def _explained(world: World, left: float) -> float:
     return float(np.clip((world.deviance - left) / max(world.deviance - least, 1e-9), 0.0, 1.0))
 
 
-def _places(found: Sequence[Finding], world: World) -> tuple[tuple[Finding, ...], ...]:
+def _places(findings: Sequence[Finding], world: World) -> tuple[tuple[Finding, ...], ...]:
     """Causes that the data do not tell apart share a place."""
     places: list[list[Finding]] = []
-    for one in sorted(found, key=lambda one: one.deviance):
+    for finding in sorted(findings, key=lambda finding: finding.deviance):
         noise = max(1.0, places[-1][0].deviance / max(world.expected, 1.0)) if places else 1.0
-        if places and one.deviance - places[-1][0].deviance < _TIE * noise:
-            places[-1].append(one)
+        if places and finding.deviance - places[-1][0].deviance < _TIE * noise:
+            places[-1].append(finding)
         else:
-            places.append([one])
+            places.append([finding])
     return tuple(map(tuple, places))
 
 
@@ -240,17 +240,19 @@ def _pattern(world: World) -> str:
     """Which rows lie above or below the model, if that is significant."""
     patterns = patterns_of(world.blocks, world.expected_share)
     allowed = FALSE_ALARMS * _SHARES["patterns"] / (len(patterns) + 2)
-    looks = sorted(((*look(world, one, ()), one) for one in patterns), key=lambda one: -one[0])
+    looks = sorted(
+        ((*look(world, pattern, ()), pattern) for pattern in patterns), key=lambda entry: -entry[0]
+    )
     for fall, start, pattern in looks[:4]:
         if fall < _LOOK:
             break
         square, _ = fit_size(world, pattern, start)
         if _significance(world, world.deviance, square) < allowed and _steady(world, pattern, square):
             return _strongest(world)
-    found = [
+    runs = [
         words for words, chance in runs_chance(world.blocks, world.residual, world.mean) if chance < allowed
     ]
-    return found[0] if found else ""
+    return runs[0] if runs else ""
 
 
 def _steady(world: World, pattern: Pattern, left: float) -> bool:
@@ -267,14 +269,14 @@ def _steady(world: World, pattern: Pattern, left: float) -> bool:
 def _strongest(world: World) -> str:
     """Describe the group of rows whose mean residual explains most of the deviance."""
     groups = [
-        (one.words, one.group)
-        for one in patterns_of(world.blocks, world.expected_share)
-        if one.group is not None
+        (pattern.words, pattern.group)
+        for pattern in patterns_of(world.blocks, world.expected_share)
+        if pattern.group is not None
     ]
     if not groups:
         return ""
     pulses = world.residual[: len(groups[0][1])]
-    words, group = max(groups, key=lambda one: pulses[one[1]].sum() ** 2 / one[1].sum())
+    words, group = max(groups, key=lambda entry: pulses[entry[1]].sum() ** 2 / entry[1].sum())
     mean = float(pulses[group].mean())
     return (
         f"{words} lie {'above' if mean > 0.0 else 'below'} the model ({int(group.sum())} rows, mean residual "
@@ -301,7 +303,7 @@ def _scatter(world: World) -> list[tuple[float, str]]:
         f"amplitudes that differ from row to row by about {100.0 * sizes[best]:.2g} % (settings that do not "
         "repeat)",
     )
-    return sorted([trials, amplitudes, *((one.deviance, one.words) for one in _outliers(world))])
+    return sorted([trials, amplitudes, *((finding.deviance, finding.words) for finding in _outliers(world))])
 
 
 def _shaken(world: World, factor: float) -> FloatArray:

@@ -67,23 +67,25 @@ def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
         Free parameters where the deviance is least.
     """
     world = World.of(problem, vector)
-    if len({bool(one) for rows in world.blocks for one in rows.pulses.reverse}) < 2:
+    if len({bool(reverse) for rows in world.blocks for reverse in rows.pulses.reverse}) < 2:
         return None
-    kept, _ = _fitted(world, False, [vector])
-    deviance, found = _fitted(world, True, _starts(problem, vector))
-    if deviance < kept + _HOPELESS:
-        best = minimize_solved(_exchanged(problem), found)
-        kept, deviance, found = world.deviance, best.square, best.vector
-    values = dict(zip(problem.free, map(float, found), strict=True))
+    unchanged, _ = _fitted(world, False, [vector])
+    deviance, exchanged = _fitted(world, True, _starts(problem, vector))
+    if deviance < unchanged + _HOPELESS:
+        best = minimize_solved(_exchanged(problem), exchanged)
+        unchanged, deviance, exchanged = world.deviance, best.square, best.vector
+    values = dict(zip(problem.free, map(float, exchanged), strict=True))
     error = np.maximum(world.unit, 1e-12)
     different = tuple(
-        name for k, name in enumerate(problem.free) if abs(found[k] - vector[k]) > _DIFFERENT * error[k]
+        name for k, name in enumerate(problem.free) if abs(exchanged[k] - vector[k]) > _DIFFERENT * error[k]
     )
-    forward, backward = (values.get(directional_name("critical_current", one)) for one in DIRECTIONS)
+    forward, backward = (
+        values.get(directional_name("critical_current", direction)) for direction in DIRECTIONS
+    )
     if forward is not None and backward is not None and forward < 0.98 * backward:
         # The torque is the weaker one in P: this is no better guess than the labels.
         different = ()
-    return Exchange(deviance, kept, values, different)
+    return Exchange(deviance, unchanged, values, different)
 
 
 def _fitted(world: World, exchanged: bool, starts: list[FloatArray]) -> tuple[float, FloatArray]:
@@ -91,7 +93,7 @@ def _fitted(world: World, exchanged: bool, starts: list[FloatArray]) -> tuple[fl
     blocks = tuple(_turned(rows) if exchanged else _plain(rows) for rows in world.blocks)
     other = dataclasses.replace(world, blocks=blocks)
     low, high = ((limit - world.best) / world.unit for limit in world.limits)
-    found = [
+    minima = [
         minimize(
             lambda x: other.residuals(world.best + world.unit * x),
             (start - world.best) / world.unit,
@@ -100,7 +102,7 @@ def _fitted(world: World, exchanged: bool, starts: list[FloatArray]) -> tuple[fl
         )
         for start in starts
     ]
-    x, square = min(found, key=lambda one: one[1])
+    x, square = min(minima, key=lambda minimum: minimum[1])
     return square, world.best + world.unit * x
 
 
@@ -148,6 +150,6 @@ def _starts(problem: Problem, vector: FloatArray) -> list[FloatArray]:
                 start[k] *= factor
             if parameter.root == "slonczewski_lambda" and asymmetry is not None:
                 start[k] = asymmetry
-        if not any(np.array_equal(start, one) for one in starts):
+        if not any(np.array_equal(start, other) for other in starts):
             starts.append(start)
     return starts

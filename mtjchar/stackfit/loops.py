@@ -117,7 +117,7 @@ def field_scale(loops: pd.DataFrame) -> FieldScale:
     # A loop is centred where the applied field cancels the other one.
     offset = -fields["polarity"] * fields["center"]
     return FieldScale(
-        *(float(np.average(one, weights=fields["loops"])) for one in (fields["coercive"], offset))
+        *(float(np.average(field, weights=fields["loops"])) for field in (fields["coercive"], offset))
     )
 
 
@@ -149,8 +149,8 @@ def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
             continue
         leaves = np.exp(np.cumsum(log) - log) * -np.expm1(log)
         observed, expected = (
-            float(np.average((place - np.average(place, weights=one)) ** 2, weights=one))
-            for one in (count, leaves)
+            float(np.average((place - np.average(place, weights=weights)) ** 2, weights=weights))
+            for weights in (count, leaves)
         )
         events = float(count.sum())
         rows.append({"file": str(file), "events": events, "excess": events * observed / expected})

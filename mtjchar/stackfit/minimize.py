@@ -86,14 +86,14 @@ def minimize(
         return Minimum(start, float(residual @ residual), np.empty((len(residual), 0)), 0.0)
     lower, upper = bounds.T
     inside = np.clip(start, lower + 1e-9 * (upper - lower), upper - 1e-9 * (upper - lower))
-    found = least_squares(
+    result = least_squares(
         function, (inside / scale)[moving], slope,
         bounds=((lower / scale)[moving], (upper / scale)[moving]),
         ftol=_TOLERANCE, xtol=_TOLERANCE, gtol=_TOLERANCE, max_nfev=_MOST,
     )  # fmt: skip
-    vector, matrix = whole(found.x), np.asarray(found.jac)
-    distance = distance_left(found.fun, matrix, vector[moving], bounds[moving])
-    return Minimum(vector, 2.0 * float(found.cost), matrix / scale[moving], distance)
+    vector, matrix = whole(result.x), np.asarray(result.jac)
+    distance = distance_left(result.fun, matrix, vector[moving], bounds[moving])
+    return Minimum(vector, 2.0 * float(result.cost), matrix / scale[moving], distance)
 
 
 def jacobian(

@@ -88,7 +88,7 @@ class Pulses:
     @property
     def directions(self) -> tuple[str, ...]:
         """Those that occur."""
-        return tuple(one for k, one in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
+        return tuple(direction for k, direction in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
 
     def at(self, amplitude: FloatArray) -> Pulses:
         """Return the same rows with other amplitudes, of shape (..., rows)."""
@@ -119,8 +119,8 @@ class _Systems(NamedTuple):
 
     def _voltage(self, z: FloatArray) -> FloatArray:
         """Voltage across the junction over the one that halves the TMR; 1 where `tmr` is 0."""
-        one = np.ones(1)
-        return tunneling.voltage_at_current(self.bias, self.start * z, one, self.tmr, one)
+        unit = np.ones(1)
+        return tunneling.voltage_at_current(self.bias, self.start * z, unit, self.tmr, unit)
 
 
 @dataclass(frozen=True)
@@ -279,21 +279,21 @@ class SwitchingModel:
             overdrive, current, bend, device.stability, field, start, bias, tmr, tau
         )
         # Rows that differ in the duration alone are one march.
-        rows = np.stack([one.ravel() for one in parts], axis=1)
-        systems, of_row = np.unique(rows, axis=0, return_inverse=True)
-        of_row = of_row.ravel()
-        order = np.argsort(of_row, kind="stable")
-        counts = np.bincount(of_row)
-        column = np.empty_like(of_row)
-        column[order] = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows = np.stack([part.ravel() for part in parts], axis=1)
+        systems, system_of_row = np.unique(rows, axis=0, return_inverse=True)
+        system_of_row = system_of_row.ravel()
+        order = np.argsort(system_of_row, kind="stable")
+        counts = np.bincount(system_of_row)
+        column = np.empty_like(system_of_row)
+        column[order] = np.arange(len(system_of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
         # Places without a row repeat the longest duration, which costs nothing.
         longest = np.zeros(len(systems))
-        np.maximum.at(longest, of_row, tau.ravel())
+        np.maximum.at(longest, system_of_row, tau.ravel())
         times = np.repeat(longest[:, None], counts.max(), axis=1)
-        times[of_row, column] = tau.ravel()
+        times[system_of_row, column] = tau.ravel()
         solved = _Systems(*systems.T)
         exponent = log_exponent(solved.drive, solved.stability, times, field=solved.field)
-        return np.asarray(exponent[of_row, column].reshape(tau.shape))
+        return np.asarray(exponent[system_of_row, column].reshape(tau.shape))
 
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
@@ -320,11 +320,11 @@ class SwitchingModel:
         wanted = np.broadcast_to(log_exponent, high.shape)
         for _ in range(_LEVELS):
             grid = np.linspace(low, high, _POINTS)
-            found = self.table_log_exponent(values, pulses.at(grid))
+            exponents = self.table_log_exponent(values, pulses.at(grid))
             # Rates fall with the amplitude: the last one that is too high, and the next.
-            last = np.clip(np.count_nonzero(found < wanted, axis=0) - 1, 0, _POINTS - 2)[None]
+            last = np.clip(np.count_nonzero(exponents < wanted, axis=0) - 1, 0, _POINTS - 2)[None]
             low, high = (np.take_along_axis(grid, last + k, axis=0)[0] for k in (0, 1))
-        ends = [np.take_along_axis(found, last + k, axis=0)[0] for k in (0, 1)]
+        ends = [np.take_along_axis(exponents, last + k, axis=0)[0] for k in (0, 1)]
         share = (wanted - ends[0]) / np.where(ends[1] > ends[0], ends[1] - ends[0], np.inf)
         return np.asarray(low + np.clip(share, 0.0, 1.0) * (high - low))
 

@@ -70,11 +70,11 @@ def patterns_of(blocks: Sequence[Rows], expected: FloatArray) -> list[Pattern]:
     """
     pulses = [rows.pulses for rows in blocks]
     own = tuple(blocks)
-    reverse = np.concatenate([one.reverse for one in pulses])
+    reverse = np.concatenate([block.reverse for block in pulses])
     groups: list[tuple[str, BoolArray]] = []
     trends: list[tuple[str, FloatArray]] = []
     directions = [(f"{ARROWS[name]} rows", reverse == k) for k, name in enumerate(ARROWS)]
-    directions = [one for one in directions if one[1].any()]
+    directions = [group for group in directions if group[1].any()]
     if len(directions) == 2:
         groups += directions
         directions.append(("rows", np.ones_like(reverse)))
@@ -106,11 +106,11 @@ def patterns_of(blocks: Sequence[Rows], expected: FloatArray) -> list[Pattern]:
 def _quantities(blocks: Sequence[Rows]) -> Iterator[tuple[str, FloatArray, str]]:
     """Name, values, and how a value is written."""
     pulses = [rows.pulses for rows in blocks]
-    yield "duration", np.log(np.concatenate([one.duration for one in pulses])), "s"
-    volts = np.concatenate([one.voltage for one in pulses])
+    yield "duration", np.log(np.concatenate([block.duration for block in pulses])), "s"
+    volts = np.concatenate([block.voltage for block in pulses])
     if volts.all() or not volts.any():
-        yield "amplitude", np.concatenate([one.amplitude for one in pulses]), "V" if volts.all() else "A"
-    yield "temperature", np.concatenate([one.temperature for one in pulses]), "K"
+        yield "amplitude", np.concatenate([block.amplitude for block in pulses]), "V" if volts.all() else "A"
+    yield "temperature", np.concatenate([block.temperature for block in pulses]), "K"
     yield "order", np.concatenate([rows.order for rows in blocks]), ""
 
 
@@ -151,7 +151,7 @@ def runs_chance(
     """Chance of so few runs of one sign, in the order of the rows and of the pulses (Wald and Wolfowitz)."""
     pulses = [rows.pulses for rows in blocks]
     reverse, duration, amplitude = (
-        np.concatenate([getattr(one, name) for one in pulses])
+        np.concatenate([getattr(block, name) for block in pulses])
         for name in ("reverse", "duration", "amplitude")
     )
     order = np.concatenate([rows.order for rows in blocks])

@@ -257,7 +257,7 @@ class Problem:
     ) -> Problem:
         """Make the problem of data; `temperature` (K) is that at which device parameters are given."""
         observations = Observations(data, temperature)
-        errors = resistance_errors(observations, model, [one.name for one in parameters], fixed)
+        errors = resistance_errors(observations, model, [parameter.name for parameter in parameters], fixed)
         return cls(observations, model, tuple(parameters), fixed, tied, bounds, errors)
 
     @property
@@ -383,7 +383,8 @@ class Problem:
             parts.append(deviance_residuals(*rows.loop_counts, self.log_staying(vector)))
         sets = np.shape(vector)[:-1]
         return np.concatenate(
-            [np.zeros((*sets, 0)), *(np.broadcast_to(one, (*sets, one.shape[-1])) for one in parts)], axis=-1
+            [np.zeros((*sets, 0)), *(np.broadcast_to(part, (*sets, part.shape[-1])) for part in parts)],
+            axis=-1,
         )
 
     def log_error_rate(self, vector: FloatArray) -> FloatArray:
@@ -412,7 +413,7 @@ class Problem:
         """Logarithm of the probability that the state outlasts each step of the loops."""
         assert self.observations.steps is not None
         if np.ndim(vector) > 1:
-            return np.stack([self.log_staying(one) for one in vector])
+            return np.stack([self.log_staying(row) for row in vector])
         return self.model.log_staying(self.values(vector), self.observations.steps)
 
     def only(self, kinds: Sequence[str], parameters: Sequence[Parameter], vector: FloatArray) -> Problem:
@@ -499,14 +500,14 @@ def nominal_values(film: Film | None) -> dict[str, float]:
 
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:
     """Largest current of the data, A, before the write."""
-    one = np.asarray(1.0)
+    one_ampere = np.asarray(1.0)
     return max(
-        float(model.load_line(values, pulses, one)[0].max()) for pulses in groups if pulses is not None
+        float(model.load_line(values, pulses, one_ampere)[0].max()) for pulses in groups if pulses is not None
     )
 
 
 def pulse_temperatures(problem: Problem) -> FloatArray:
     """Temperatures of the pulses, K, that of most of them first."""
     kelvin = [Pulses.of(rows, problem.temperature).temperature for rows in problem.data[:2] if len(rows)]
-    found, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
-    return np.asarray(found[np.argsort(-counts, kind="stable")])
+    temperatures, counts = np.unique(np.concatenate([np.empty(0), *kelvin]), return_counts=True)
+    return np.asarray(temperatures[np.argsort(-counts, kind="stable")])

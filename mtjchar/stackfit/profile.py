@@ -81,7 +81,7 @@ def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, disper
         if not open_walks:
             break
         for walk in open_walks:
-            _go(walk, best, scale, dispersion)
+            _find_end(walk, best, scale, dispersion)
         squares = _solved_squares(problem, [walk.vector for walk in open_walks])
         for walk, square in zip(open_walks, squares, strict=True):
             if square < lowest[1] - _LOWER:
@@ -106,7 +106,7 @@ def _solved_squares(problem: Problem, vectors: Sequence[FloatArray]) -> FloatArr
     return np.asarray(np.sum(problem.solved_residuals(np.array(vectors)) ** 2, axis=-1))
 
 
-def _go(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) -> None:
+def _find_end(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) -> None:
     """Find the end: the root of the signed root of the rise, nearly linear in the parameter [1]."""
     which, side = walk.which, walk.side
     bound = walk.problem.bounds[walk.problem.free[which]][int(side > 0)]
@@ -123,13 +123,14 @@ def _go(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) -> Non
             if len(inside) > 1:
                 (x0, v0), (x1, v1) = inside[-2:]
                 starts.append(v1 + (v1 - v0) * (place - x1) / (x1 - x0))
-            found = min(
-                (_held(walk.problem, one, which, place, scale) for one in starts), key=lambda one: one.square
+            minimum = min(
+                (_held(walk.problem, start, which, place, scale) for start in starts),
+                key=lambda minimum: minimum.square,
             )
-            vectors[place] = found.vector
-            excess[place] = float(np.sqrt(max(found.square - best.square, 0.0) / dispersion)) - ROOT_RISE
+            vectors[place] = minimum.vector
+            excess[place] = float(np.sqrt(max(minimum.square - best.square, 0.0) / dispersion)) - ROOT_RISE
             if excess[place] < 0.0 and side * (place - inside[-1][0]) > 0.0:
-                inside.append((place, found.vector))
+                inside.append((place, minimum.vector))
         return excess[place]
 
     reach = abs(walk.vector[which] - center) or ROOT_RISE * np.sqrt(dispersion) * scale[which]
@@ -137,11 +138,11 @@ def _go(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) -> Non
         place = center + side * reach
         if side * (place - bound) >= 0.0:
             place = bound
-        found = root_excess(place)
-        if found >= 0.0 or place == bound:
+        rise = root_excess(place)
+        if rise >= 0.0 or place == bound:
             break
-        reach *= np.clip(1.1 * ROOT_RISE / max(found + ROOT_RISE, 1e-3), 1.2, 4.0)
-    walk.bounded = found < 0.0
+        reach *= np.clip(1.1 * ROOT_RISE / max(rise + ROOT_RISE, 1e-3), 1.2, 4.0)
+    walk.bounded = rise < 0.0
     if not walk.bounded:
         near = _CLOSE * abs(place - center) / ROOT_RISE
         place = float(brentq(root_excess, inside[-1][0], place, xtol=near))

@@ -141,11 +141,11 @@ class StackFit:
     @property
     def undetermined(self) -> dict[str, str]:
         """Parameters that the data do not determine, and the measurement that would."""
-        found = {}
+        remedies = {}
         for k, parameter in enumerate(self.problem.parameters):
             # A value at a bound that physics sets is a result, at one of the search it is none.
             name, least = parameter.name, parameter.physical_minimum
-            ends = [one for one in self.problem.bounds[name] if one != least]
+            ends = [bound for bound in self.problem.bounds[name] if bound != least]
             error, interval = float(np.sqrt(self.covariance[k, k])), self._interval(k)
             open_ended = not np.all(np.isfinite(interval))
             if interval.lower == least:
@@ -153,8 +153,8 @@ class StackFit:
             vague = not parameter.zero_is_result and not error <= _WORTHLESS * abs(self.vector[k])
             stuck = np.isclose(self.vector[k], ends, rtol=1e-3, atol=0.0).any()
             if open_ended or vague or stuck:
-                found[name] = parameter.remedy
-        return found
+                remedies[name] = parameter.remedy
+        return remedies
 
     def _interval(self, k: int) -> Interval:
         """95 % interval of a free parameter; it ends where physics does."""
@@ -203,23 +203,23 @@ class StackFit:
         return pd.DataFrame(
             {
                 "value": value, "standard_error": np.sqrt(np.diag(covariance)),
-                "unit": [one.unit for one in quantities],
-                "temperature_K": [self._temperature_of(one.root) for one in quantities],
+                "unit": [quantity.unit for quantity in quantities],
+                "temperature_K": [self._temperature_of(quantity.root) for quantity in quantities],
             },
-            index=[directional_name(one.root, one.direction) for one in quantities],
+            index=[directional_name(quantity.root, quantity.direction) for quantity in quantities],
         )  # fmt: skip
 
     def _temperature_of(self, root: str) -> float:
         """Temperature (K) at which a fitted or derived value holds: a stack's are at 300 K."""
-        of_stack = self.film is not None and root in Stack.model_fields and root not in _OF_DEVICE
-        return REFERENCE_TEMPERATURE if of_stack else self.problem.temperature
+        in_stack = self.film is not None and root in Stack.model_fields and root not in _OF_DEVICE
+        return REFERENCE_TEMPERATURE if in_stack else self.problem.temperature
 
     def temperatures(self, table: Table) -> list[float]:
         """Temperatures (K) of the rows of a table; those of a wafer are at 300 K."""
         if table.kind == "wafer":
             return [REFERENCE_TEMPERATURE]
         given = table.rows.get("temperature_K", pd.Series(np.nan, index=table.rows.index))
-        return [float(one) for one in np.unique(given.fillna(self.problem.temperature))]
+        return [float(kelvin) for kelvin in np.unique(given.fillna(self.problem.temperature))]
 
     def propagate(
         self, function: Callable[[Mapping[str, float]], Sequence[float]]
@@ -242,7 +242,9 @@ class StackFit:
     def _derived(self) -> tuple[list[Quantity], Callable[[Mapping[str, float]], list[float]]]:
         film = self.film
         fitted = {parameter.direction for parameter in self.problem.parameters}
-        directions = [one for one in self.problem.directions if one is None or one in fitted]
+        directions = [
+            direction for direction in self.problem.directions if direction is None or direction in fitted
+        ]
         field_is_free = film is not None and "anisotropy_field" in self.problem.free
         of_device = {"switching_efficiency": "1/A"}
         if film is not None:
@@ -339,7 +341,7 @@ class StackFit:
         pulses, shape = self._pulses(direction, amplitude, duration, current, temperature)
 
         def log_exponent(values: Mapping[str, float]) -> Sequence[float]:
-            return [float(one) for one in self.problem.model.solved_log_exponent(values, pulses)]
+            return [float(value) for value in self.problem.model.solved_log_exponent(values, pulses)]
 
         center, covariance = self.propagate(log_exponent)
         reach = ROOT_RISE * np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -498,7 +500,7 @@ def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
     """
     first = next(iter(fits.values()))
     for name, fit in fits.items():
-        if {one.sha256 for one in fit.tables} != {one.sha256 for one in first.tables}:
+        if {table.sha256 for table in fit.tables} != {table.sha256 for table in first.tables}:
             raise InputError("fits to compare", value=name, allowed="fits of the same tables")
     table = pd.DataFrame(
         {

@@ -90,29 +90,31 @@ def search(problem: Problem, first: Mapping[str, float], count: int) -> Minimum:
     count : int
         How many of the places that look best from afar are started from; 0: only from `first`.
     """
-    found = [minimize_table(problem, start) for start in starts(problem, first, count)]
+    minima = [minimize_table(problem, start) for start in starts(problem, first, count)]
     if count:
-        found += [minimize_table(problem, start) for start in _nested(problem, first, found)]
-    distinct = _distinct(sorted(found, key=lambda one: one.square))
+        minima += [minimize_table(problem, start) for start in _nested(problem, first, minima)]
+    distinct = _distinct(sorted(minima, key=lambda minimum: minimum.square))
     more, times = _RIVAL
     limit = max(distinct[0].square + more, times * distinct[0].square)
-    rivals = [one for one in distinct if one.square <= limit][: max(count, 1)]
-    return min((minimize_solved(problem, one.vector) for one in rivals), key=lambda one: one.square)
+    rivals = [minimum for minimum in distinct if minimum.square <= limit][: max(count, 1)]
+    return min(
+        (minimize_solved(problem, minimum.vector) for minimum in rivals), key=lambda minimum: minimum.square
+    )
 
 
-def _distinct(found: Sequence[Minimum]) -> list[Minimum]:
+def _distinct(minima: Sequence[Minimum]) -> list[Minimum]:
     """Minima that are not the same within a few standard errors, in their order."""
     kept: list[Minimum] = []
-    for one in found:
-        apart = (np.linalg.norm(other.jacobian @ (one.vector - other.vector)) for other in kept)
+    for minimum in minima:
+        apart = (np.linalg.norm(other.jacobian @ (minimum.vector - other.vector)) for other in kept)
         if all(distance > _APART for distance in apart):
-            kept.append(one)
+            kept.append(minimum)
     return kept
 
 
-def _nested(problem: Problem, first: Mapping[str, float], found: Sequence[Minimum]) -> list[FloatArray]:
+def _nested(problem: Problem, first: Mapping[str, float], minima: Sequence[Minimum]) -> list[FloatArray]:
     """Minima of the models with one of the further parameters less: more parameters never fit worse."""
-    best = min(found, key=lambda one: one.square).vector
+    best = min(minima, key=lambda minimum: minimum.square).vector
     starts = []
     for k, parameter in enumerate(problem.parameters):
         if parameter.default:
@@ -165,7 +167,7 @@ def _values(problem: Problem, first: Mapping[str, float], root: str) -> FloatArr
 def _rough_squares(problem: Problem, vectors: FloatArray) -> FloatArray:
     parts = np.array_split(vectors, max(1, -(-len(vectors) // _AT_ONCE)))
     return np.concatenate(
-        [np.sum(np.clip(problem.residuals(one), -_CLIPPED, _CLIPPED) ** 2, axis=-1) for one in parts]
+        [np.sum(np.clip(problem.residuals(part), -_CLIPPED, _CLIPPED) ** 2, axis=-1) for part in parts]
     )
 
 

@@ -142,7 +142,9 @@ def _check_direction(problem: Problem) -> None:
     if not len(open_rows):
         return
     split = [parameter.name for parameter in problem.parameters if parameter.direction]
-    symmetric = {name: one.symmetric for name, one in PARAMETERS.items() if one.symmetric is not None}
+    symmetric = {
+        name: parameter.symmetric for name, parameter in PARAMETERS.items() if parameter.symmetric is not None
+    }
     shown = [name for name, value in symmetric.items() if problem.fixed.get(name) != value]
     law = ['torque = "voltage"'] if problem.model.law == "voltage" else []
     if split or shown or law:
@@ -193,7 +195,7 @@ def _check_determined(data: Data, names: Sequence[str], per_direction: Sequence[
             )  # fmt: skip
     if per_direction and not set(data.kinds) & set(PULSES):
         raise InputError("per_direction", value=list(per_direction), allowed="with pulses in both directions")
-    if len(data.loops) and "stability" in {ALIASES.get(one, one) for one in per_direction}:
+    if len(data.loops) and "stability" in {ALIASES.get(name, name) for name in per_direction}:
         raise InputError(
             "per_direction", value="stability", allowed="one stability where there are loops",
             remedy="A field makes the directions differ, and loops show it: vary offset_field instead.",

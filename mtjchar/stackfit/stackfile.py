@@ -43,7 +43,9 @@ _NOISE = 3.09  # standard errors: more, to one side, is by chance in less than o
 def fitted_keys(fit: StackFit) -> list[str]:
     """Keys of the stack that a fit has values for, in the order of `stack_values`."""
     keys = [key for key in _FILM_KEYS if parameter_names(fit, ALIASES[key])]
-    both = all(directional_name("critical_current", one) in fit.problem.free for one in DIRECTIONS)
+    both = all(
+        directional_name("critical_current", direction) in fit.problem.free for direction in DIRECTIONS
+    )
     if both or "slonczewski_lambda" in fit.problem.free:
         keys.append("slonczewski_lambda")
     return [
@@ -86,18 +88,18 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
     def function(values: Mapping[str, float]) -> list[float]:
         device, asymmetry = _symmetric(values, film.stack.torque, fit.problem.directions)
-        found = film.film(device)._asdict()
-        own = {**values, **found, "slonczewski_lambda": asymmetry}
-        return [float(own[key]) for key in keys]
+        film_values = film.film(device)._asdict()
+        all_values = {**values, **film_values, "slonczewski_lambda": asymmetry}
+        return [float(all_values[key]) for key in keys]
 
     value, covariance = fit.propagate(function)
     if "slonczewski_lambda" in keys:
-        own = keys.index("slonczewski_lambda")
-        noise = _NOISE * np.sqrt(covariance[own, own])
-        if value[own] < 1.0 <= value[own] + noise:
-            value[own] = 1.0
-        if film.stack.torque == "voltage" and 1.0 < value[own] <= 1.0 + noise:
-            value[own] = 1.0
+        place = keys.index("slonczewski_lambda")
+        noise = _NOISE * np.sqrt(covariance[place, place])
+        if value[place] < 1.0 <= value[place] + noise:
+            value[place] = 1.0
+        if film.stack.torque == "voltage" and 1.0 < value[place] <= 1.0 + noise:
+            value[place] = 1.0
     if fit.wafer is None or not means:
         return keys, value, covariance
     mean = fit.wafer.parameters.loc[means, "mean"].to_numpy(dtype=np.float64)
@@ -106,7 +108,7 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
 def merged_current_message(fit: StackFit) -> list[str]:
     """Say so where the currents of both directions are written as one."""
-    current, back = (directional_name("critical_current", one) for one in DIRECTIONS)
+    current, back = (directional_name("critical_current", direction) for direction in DIRECTIONS)
     if fit.film is None or not {current, back} <= set(fit.problem.free):
         return []
     keys, values, _ = stack_values(fit)
@@ -130,16 +132,22 @@ def _symmetric(
     asymmetry = float(values.get("slonczewski_lambda", 1.0))
     if len(directions) == 1:
         return device_of(values), asymmetry
-    there, back = (device_of(values, direction) for direction in directions)
-    known = [one for one in (there, back) if np.isfinite(one.stability) and np.isfinite(one.critical_current)]
-    stability = np.asarray(np.mean([np.sqrt(one.stability) for one in known]) ** 2)
-    time = np.asarray(np.mean([one.relaxation_time for one in known]))
-    critical = known[0].critical_current
-    if len(known) == 2 and directional_name("critical_current", DIRECTIONS[1]) in values:
-        asymmetry = float(np.sqrt(there.critical_current / back.critical_current))
+    forward, backward = (device_of(values, direction) for direction in directions)
+    devices = [
+        device
+        for device in (forward, backward)
+        if np.isfinite(device.stability) and np.isfinite(device.critical_current)
+    ]
+    stability = np.asarray(np.mean([np.sqrt(device.stability) for device in devices]) ** 2)
+    time = np.asarray(np.mean([device.relaxation_time for device in devices]))
+    critical = devices[0].critical_current
+    if len(devices) == 2 and directional_name("critical_current", DIRECTIONS[1]) in values:
+        asymmetry = float(np.sqrt(forward.critical_current / backward.critical_current))
         if asymmetry < 1.0 or law == "voltage":  # by noise: there is one current
-            critical = np.sqrt(there.critical_current * back.critical_current)
-    return known[0]._replace(stability=stability, relaxation_time=time, critical_current=critical), asymmetry
+            critical = np.sqrt(forward.critical_current * backward.critical_current)
+    return devices[0]._replace(
+        stability=stability, relaxation_time=time, critical_current=critical
+    ), asymmetry
 
 
 def fitted_stack(fit: StackFit, name: str | None = None, reference: str | None = None) -> Stack:
@@ -282,10 +290,10 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
         },
         "data": [
             {
-                "file": printable(one.path.name), "kind": one.kind, "rows": len(one.rows),
-                "skipped": one.skipped, "temperatures_K": fit.temperatures(one), "sha256": one.sha256,
+                "file": printable(data.path.name), "kind": data.kind, "rows": len(data.rows),
+                "skipped": data.skipped, "temperatures_K": fit.temperatures(data), "sha256": data.sha256,
             }
-            for one in fit.tables
+            for data in fit.tables
         ],
         **({} if fit.wafer is None else {"variability": fit.wafer.content()}),
     }  # fmt: skip

@@ -6,10 +6,11 @@ from typing import Any
 from mtjchar.cells.base import Direction
 from mtjchar.cells.stt import tables as stt_tables
 from mtjchar.cells.stt.stack import Stack
+from mtjchar.cells.stt.stack_files import load_stack
 from mtjchar.cells.stt.tables import Cell, ExternalField, Junction, Line
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread
-from mtjchar.study.load import load_stack, load_study
+from mtjchar.study.load import load_study
 from mtjchar.study.models import AmplitudeRange, DurationRange, Pulse, Study, Sweep
 
 __all__ = [

@@ -17,7 +17,9 @@ from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Study
 from mtjchar.surfaces import tails
+from mtjchar.surfaces.schema import KIND_ATTRIBUTE
 from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.sweep import failures
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
@@ -123,20 +125,15 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: floa
     failed = samples["status"].to_numpy() != "ok"
     if not failed.any():
         return ""
-    of_sample = weight[samples["device"].to_numpy()]
+    weight = weight[samples["device"].to_numpy()]
     # Counted and weighted: light devices are few of the population, but they carry its tail.
-    shares = [
-        pd.Series(failed * size).groupby([samples["direction"], samples["amplitude_V"]]).sum()
-        / pd.Series(size).groupby([samples["direction"], samples["amplitude_V"]]).sum()
-        for size in (of_sample, (of_sample > 0.0).astype(float))
-    ]
-    share = max(by_pulse.max() for by_pulse in shares)
+    share = max(failures.worst_share(failures.count_failed(samples, size)) for size in (weight, weight > 0.0))
     reason = samples["reason"].to_numpy()[failed][0].splitlines()[0]
     message = (
         f"{failed.sum()} of {len(failed)} samples failed, up to {share:.2%} at one pulse; the first: {reason}"
     )
     if share > most_failed:
-        allowed = np.ceil(100.0 * share) / 100.0
+        allowed = failures.share_to_allow(share)
         remedy = "The sweep's failures/ and their reasons show what to mend."
         if allowed < 1.0:
             remedy = f"`mtjchar surface DIR --allow-failed {allowed:g}` makes a surface of the others."
@@ -191,6 +188,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         )
     attributes = {
         "study": study.to_toml(),
+        KIND_ATTRIBUTE: study.kind.name,
         "seed": study.sweep.seed,
         "devices": len(devices),
         "nominal_amplitude_V": study.nominal_amplitude,

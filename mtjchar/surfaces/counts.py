@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,10 @@ import pandas as pd
 
 from mtjchar import statistics
 from mtjchar.arrays import BoolArray
-from mtjchar.cells import KINDS, Direction, kind_with
+from mtjchar.cells import KINDS, CellKind, kinds_with
 from mtjchar.errors import InputError
 from mtjchar.surfaces.average import COUNTED, QUANTILES, surface_dataset
+from mtjchar.surfaces.schema import KIND_ATTRIBUTE
 from mtjchar.surfaces.surface import WriteSurface
 
 __all__ = ["surface_from_counts"]
@@ -23,7 +25,7 @@ _ENERGIES = {"energy": "energy_J", "redundant_energy": "redundant_energy_J"}
 
 
 def surface_from_counts(
-    table: pd.DataFrame, nominal_amplitude: float | None = None, *, seed: int = 1
+    table: pd.DataFrame, nominal_amplitude: float | None = None, *, kind: str | None = None, seed: int = 1
 ) -> WriteSurface:
     """Make a surface of counted writes.
 
@@ -36,6 +38,9 @@ def surface_from_counts(
         the grid needs a row, in each direction that occurs.
     nominal_amplitude : float, optional
         V, within the amplitudes; where comparisons start from. Their middle if not given.
+    kind : str, optional
+        Name of the kind of cell, one of `mtjchar.cells.KINDS`. It has to be given only where several kinds
+        have directions of these names.
     seed : int, optional
         Of the bootstrap.
 
@@ -63,7 +68,8 @@ def surface_from_counts(
     [0.009, 0.00299]
     """
     table = _checked(table)
-    directions = _directions(table)
+    cell = _kind(table["direction"].unique().tolist(), kind)
+    directions = [direction for direction in cell.directions if (table["direction"] == direction).any()]
     amplitudes, durations = (np.unique(table[name]) for name in ("amplitude_V", "duration_s"))
     level = 0.5 * (amplitudes[0] + amplitudes[-1]) if nominal_amplitude is None else nominal_amplitude
     if not amplitudes[0] <= level <= amplitudes[-1]:
@@ -80,6 +86,7 @@ def surface_from_counts(
         for name in estimates[0]
     }
     attributes = {
+        KIND_ATTRIBUTE: cell.name,
         "seed": seed,
         "nominal_amplitude_V": float(level),
         "interval": "95 %, Clopper-Pearson of the pooled counts, united with a percentile bootstrap over the "
@@ -89,18 +96,25 @@ def surface_from_counts(
     return WriteSurface(surface_dataset(directions, amplitudes, durations, values, attributes))
 
 
-def _directions(table: pd.DataFrame) -> list[Direction]:
-    """Directions of the table, in the order of their kind of cell."""
-    counted = table["direction"].unique().tolist()
-    kind = kind_with(counted)
-    if kind is None:
+def _kind(directions: list[str], name: str | None) -> CellKind[Any]:
+    """Kind of cell of the table: the one of this name, or the only one with these directions."""
+    if name is not None and name not in KINDS:
+        raise InputError("kind", value=name, allowed=f"one of {', '.join(KINDS)}")
+    kinds = [kind for kind in kinds_with(directions) if name in (None, kind.name)]
+    if not kinds:
+        possible = KINDS.values() if name is None else [KINDS[name]]
         raise InputError(
             "table of counts: direction",
-            value=", ".join(counted),
+            value=", ".join(directions),
             allowed="directions of one kind of cell: "
-            + ", or ".join(" and ".join(kind.directions) for kind in KINDS.values()),
+            + ", or ".join(" and ".join(kind.directions) for kind in possible),
         )
-    return [direction for direction in kind.directions if direction in counted]
+    if len(kinds) > 1:
+        raise InputError(
+            "kind", value=name, allowed=f"one of {', '.join(kind.name for kind in kinds)}",
+            remedy="These kinds of cells have directions of the same names.",
+        )  # fmt: skip
+    return kinds[0]
 
 
 def _rows(

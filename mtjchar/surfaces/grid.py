@@ -12,9 +12,9 @@ import xarray as xr
 from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
 from mtjchar.arrays import BoolArray, FloatArray
-from mtjchar.cells import KINDS, CellKind, Direction, kind_with
+from mtjchar.cells import KINDS, CellKind, Direction
 from mtjchar.errors import InputError, OutsideGridError
-from mtjchar.surfaces import tails
+from mtjchar.surfaces import schema, tails
 
 __all__ = [
     "RELIABLE",
@@ -120,22 +120,31 @@ class SurfaceGrid:
 
     @property
     def kind(self) -> CellKind[Any]:
-        """Kind of the cell, which the directions tell.
+        """Kind of the cell, by its name in the attribute ``cell_kind``.
+
+        Versions that did not write the attribute knew one kind for these directions; it is that one.
 
         Raises
         ------
         InputError
-            If no kind is written in these directions.
+            If there is no kind of that name, or it is not written in these directions.
         """
-        kind = kind_with(self.directions)
-        if kind is None:
+        kind = schema.kind_of(self.dataset)
+        if kind is not None:
+            return kind
+        name = self.dataset.attrs.get(schema.KIND_ATTRIBUTE)
+        if name is not None and name not in KINDS:
             raise InputError(
-                "directions of the surface",
-                value=", ".join(map(str, self.directions)),
-                allowed=", or ".join(" and ".join(known.directions) for known in KINDS.values()),
-                remedy="A kind of cell names its directions.",
-            )
-        return kind
+                f"attribute {schema.KIND_ATTRIBUTE} of the surface", value=name,
+                allowed=f"one of {', '.join(KINDS)}",
+                remedy="Read the surface where that kind of cell is known.",
+            )  # fmt: skip
+        raise InputError(
+            "directions of the surface",
+            value=", ".join(map(str, self.directions)),
+            allowed=schema.directions_allowed(self.dataset),
+            remedy="A kind of cell names its directions.",
+        )
 
     @property
     def bit_directions(self) -> tuple[Direction, Direction]:
@@ -160,7 +169,7 @@ class SurfaceGrid:
         """Return what figures and tables for people call a direction, or ``both``."""
         if target == "both":
             return "one pulse for both"
-        kind = kind_with(self.directions)
+        kind = schema.kind_of(self.dataset)
         return target if kind is None else kind.titles.get(target, target)
 
     @property

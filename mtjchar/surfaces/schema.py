@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from mtjchar.cells import KINDS, kind_with
+from mtjchar.cells import KINDS, CellKind, kinds_with
 from mtjchar.errors import InputError
 
-__all__ = ["check"]
+__all__ = ["KIND_ATTRIBUTE", "check", "kind_of"]
+
+KIND_ATTRIBUTE = "cell_kind"
+"""Attribute with the name of the kind of cell, one of `mtjchar.cells.KINDS`."""
 
 _PULSES = ("direction", "amplitude", "duration")
 _MOST_VALUES = 50_000_000
@@ -43,6 +46,25 @@ _VARIABLES = {
     "supply_energy": _Values(0.0, np.inf, unknown=True),
     "redundant_supply_energy": _Values(0.0, np.inf, unknown=True),
 }
+
+
+def kind_of(dataset: xr.Dataset) -> CellKind[Any] | None:
+    """Return the kind of cell that a surface is of; None where there is no such kind.
+
+    A surface of a version that did not write the kind's name is of the first kind with its directions.
+    """
+    directions = dataset["direction"].to_numpy().tolist()
+    kinds = kinds_with(directions)
+    if KIND_ATTRIBUTE in dataset.attrs:
+        kinds = [kind for kind in kinds if kind.name == dataset.attrs[KIND_ATTRIBUTE]]
+    return next(iter(kinds), None)
+
+
+def directions_allowed(dataset: xr.Dataset) -> str:
+    """Name the directions that a surface may have: those of its kind, or of any where it names none."""
+    name = dataset.attrs.get(KIND_ATTRIBUTE)
+    kinds = [KINDS[name]] if name in KINDS else KINDS.values()
+    return ", or ".join(" and ".join(kind.directions) for kind in kinds)
 
 
 def check(dataset: xr.Dataset, thing: str, remedy: str = "") -> None:
@@ -88,11 +110,13 @@ _Refuse = Callable[[str, object, str], InputError]
 
 
 def _check_coordinates(dataset: xr.Dataset, refuse: _Refuse) -> None:
+    kind = dataset.attrs.get(KIND_ATTRIBUTE, next(iter(KINDS)))
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise refuse(f"attribute {KIND_ATTRIBUTE}", kind, f"one of {', '.join(KINDS)}")
     directions = dataset.get("direction")
     names = [] if directions is None else directions.to_numpy().tolist()
-    if not names or len(set(map(str, names))) != len(names) or kind_with(names) is None:
-        known = ", or ".join(" and ".join(kind.directions) for kind in KINDS.values())
-        raise refuse("direction", names, f"{known}, one or both, each once")
+    if not names or len(set(map(str, names))) != len(names) or kind_of(dataset) is None:
+        raise refuse("direction", names, f"{directions_allowed(dataset)}, one or both, each once")
     for name, most in (("amplitude", np.inf), ("duration", np.inf), ("quantile", 1.0)):
         if name not in dataset.dims:
             continue

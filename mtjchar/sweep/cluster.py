@@ -229,7 +229,7 @@ class _ClusterExecutor(Executor):
 
     def _look_after(self) -> None:
         """Watch the scheduler, and say it where there is no worker, or one again."""
-        empty, said = None, 0.0  # since when there is no worker, and when that was said
+        empty, reminded_at = None, 0.0  # since when there is no worker, and when that was said
         while not self._end.wait(_EVERY) and self._lost is None:
             try:
                 ncores = self._client.scheduler.ncores
@@ -243,8 +243,8 @@ class _ClusterExecutor(Executor):
             now = time.monotonic()
             if self.tell is None:
                 continue
-            if count == 0 and (empty is None or now - said > _REMIND):
-                empty, said = empty or now, now
+            if count == 0 and (empty is None or now - reminded_at > _REMIND):
+                empty, reminded_at = empty or now, now
                 self._tell(0, _waiting(now - empty))
             elif count > 0 and empty is not None:
                 empty = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.cells.base import Direction
@@ -13,32 +14,64 @@ from mtjchar.files import make_folder, write_text
 from mtjchar.study import Study
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
-__all__ = ["Tally", "deck", "keep_decks"]
+__all__ = ["Tally", "count_failed", "deck", "keep_decks", "share_to_allow", "worst_share"]
 
 _MOST_DECKS = 100
+
+
+def count_failed(samples: pd.DataFrame, weight: npt.ArrayLike = 1.0) -> pd.DataFrame:
+    """Count samples and those that failed, at each direction and amplitude.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Columns ``direction``, ``amplitude_V`` and ``status``.
+    weight : array_like, optional
+        What each sample counts, shape (samples,) or a number.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``failed`` and ``samples``, indexed by direction and amplitude (V). Those of several tables
+        can be added.
+    """
+    failed = samples["status"].to_numpy() != "ok"
+    counts = samples[["direction", "amplitude_V"]].assign(
+        failed=np.where(failed, weight, 0.0), samples=np.asarray(weight, dtype=np.float64)
+    )
+    return counts.groupby(["direction", "amplitude_V"]).sum()
+
+
+def worst_share(counts: pd.DataFrame) -> float:
+    """Return the largest share of failed samples at one direction and amplitude, from `count_failed`."""
+    return float((counts["failed"] / counts["samples"]).max()) if len(counts) else 0.0
+
+
+def share_to_allow(share: float) -> float:
+    """Round a share of failed samples up, so that ``--allow-failed`` takes it; 1 is more than it takes."""
+    return float(np.ceil(100.0 * share) / 100.0)
 
 
 class Tally:
     """Counts of samples by what they say of themselves."""
 
     def __init__(self) -> None:
-        self.samples = 0
         self.status: Counter[str] = Counter()
-        self._failed: Counter[tuple[str, float]] = Counter()
-        self._all: Counter[tuple[str, float]] = Counter()
+        self._counts = count_failed(pd.DataFrame(columns=["direction", "amplitude_V", "status"]))
         self._first = ""
 
     def add(self, samples: pd.DataFrame) -> None:
         """Add samples; of their columns direction, amplitude_V, status and reason are used."""
-        self.samples += len(samples)
-        for (direction, amplitude), rows in samples.groupby(["direction", "amplitude_V"]):
-            pulse = str(direction), float(str(amplitude))
-            status = rows["status"].to_numpy(dtype=object)
-            self.status.update(Counter(status))
-            self._all[pulse] += len(rows)
-            if failed := int(np.count_nonzero(status != "ok")):
-                self._failed[pulse] += failed
-                self._first = self._first or str(rows["reason"].to_numpy()[status != "ok"][0])
+        self.status.update(samples["status"].to_numpy(dtype=object).tolist())
+        self._counts = count_failed(samples).add(self._counts, fill_value=0.0)
+        failed = samples[samples["status"] != "ok"].sort_values(["direction", "amplitude_V"], kind="stable")
+        if not self._first and len(failed):
+            self._first = str(failed["reason"].iloc[0])
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return self.status.total()
 
     @property
     def failed(self) -> int:
@@ -48,7 +81,7 @@ class Tally:
     @property
     def worst_share(self) -> float:
         """Largest share of failed samples at one direction and amplitude."""
-        return max((count / self._all[pulse] for pulse, count in self._failed.items()), default=0.0)
+        return worst_share(self._counts)
 
     def words(self) -> str:
         """Say what failed; empty if nothing did."""
@@ -64,9 +97,8 @@ class Tally:
         )
         if self.worst_share > MOST_FAILED:
             words += f". That is more than {MOST_FAILED:.0%}: no surface is made of it"
-            # Rounded up, so that the command takes it.
-            if (enough := np.ceil(100.0 * self.worst_share) / 100.0) < 1.0:
-                words += f", unless `mtjchar surface DIR --allow-failed {enough:g}` asks for one"
+            if (allowed := share_to_allow(self.worst_share)) < 1.0:
+                words += f", unless `mtjchar surface DIR --allow-failed {allowed:g}` asks for one"
         return words
 
 
@@ -110,9 +142,8 @@ def deck(study: Study, device: pd.DataFrame, direction: Direction, failed: pd.Da
         return None
     (title, *lines), commands = made
     first = int(device["device"].iloc[0])
-    head = [
-        f"* {direction}, device {first}, amplitudes in V: {', '.join(f'{one:.6g}' for one in amplitudes)}"
-    ]
+    volts = ", ".join(f"{amplitude:.6g}" for amplitude in amplitudes)
+    head = [f"* {direction}, device {first}, amplitudes in V: {volts}"]
     for (status, reason), _ in failed.groupby(["status", "reason"], sort=False):
         head += [f"* {status}: {printable(line)}" for line in str(reason).splitlines()]
     transistor = study.kind.transistor(study.tables)

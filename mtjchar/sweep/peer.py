@@ -204,8 +204,8 @@ class _Conversation:
             except OSError as error:
                 raise self._broken(error) from None
             if not piece:
-                said = f"after {self._start()}" if self._heard else "without a word"
-                raise self._address.refusal(f"It closed the connection {said}: no dask scheduler does.")
+                when = f"after {self._start()}" if self._heard else "without a word"
+                raise self._address.refusal(f"It closed the connection {when}: no dask scheduler does.")
             data += piece
             self._heard = (self._heard + piece)[:64]
         return bytes(data)

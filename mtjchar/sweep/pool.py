@@ -113,7 +113,7 @@ class LocalPool(ThreadPoolExecutor):
         StartError
             If no process starts.
         """
-        lost: Counter[K] = Counter()
+        losses: Counter[K] = Counter()
         running = {self.submit_within(math.inf, function, *args): key for key, args in calls.items()}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -121,8 +121,8 @@ class LocalPool(ThreadPoolExecutor):
                 try:
                     result = future.result()
                 except WorkerError as error:
-                    lost[key] += 1
-                    if lost[key] >= (ATTEMPTS_FROM_OUTSIDE if error.from_outside else ATTEMPTS):
+                    losses[key] += 1
+                    if losses[key] >= (ATTEMPTS_FROM_OUTSIDE if error.from_outside else ATTEMPTS):
                         raise
                     running[self.submit_within(math.inf, function, *calls[key])] = key
                 else:

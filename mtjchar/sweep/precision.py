@@ -32,9 +32,9 @@ def rounds(study: Study) -> list[int]:
     return [*doubled, most]
 
 
-def is_precise_enough(study: Study, found: Mapping[str, object]) -> bool:
+def is_precise_enough(study: Study, record: Mapping[str, object]) -> bool:
     """Whether the interval that was found (``interval_decades``) is as narrow as the study wants it."""
-    width = found.get("interval_decades")
+    width = record.get("interval_decades")
     return isinstance(width, float) and study.sweep.precision is not None and width <= study.sweep.precision
 
 
@@ -62,9 +62,9 @@ def widest_interval(study: Study, devices: pd.DataFrame, parts: Sequence[Path]) 
     if replicate.max() == 0:  # nothing varies
         return 0.0
     widest = 0.0
-    for one in rate:
-        mean = weighted_mean(one, weight)
-        lower, upper = replicate_interval(one, weight, replicate)
+    for rates in rate:
+        mean = weighted_mean(rates, weight)
+        lower, upper = replicate_interval(rates, weight, replicate)
         shown = (mean >= _OF_INTEREST[0]) & (mean <= _OF_INTEREST[1])
         if shown.any():
             widest = max(widest, float(np.log10(upper[shown] / lower[shown]).max()))

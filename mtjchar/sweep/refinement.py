@@ -28,28 +28,29 @@ def without_grids(study: Study) -> Study:
     """Return the study with the points of its refined ranges not placed."""
     return _with_ranges(
         study,
-        *(one.model_copy(update={"grid": None}) for one in (study.sweep.amplitude, study.sweep.duration)),
+        *(axis.model_copy(update={"grid": None}) for axis in (study.sweep.amplitude, study.sweep.duration)),
     )
 
 
 def to_place(study: Study) -> bool:
     """Whether there is a range whose points are still to be placed."""
     return any(
-        one.spacing == "refined" and one.grid is None for one in (study.sweep.amplitude, study.sweep.duration)
+        axis.spacing == "refined" and axis.grid is None
+        for axis in (study.sweep.amplitude, study.sweep.duration)
     )
 
 
 def pilot(study: Study) -> tuple[Study, pd.DataFrame]:
     """Give the pilot's study, with finer grids that are not refined, and its one device."""
     amplitude, duration = (
-        one.model_copy(
+        swept.model_copy(
             update={
                 "grid": None,
                 "spacing": axis,
-                "points": min(_FINER * (one.points - 1) + 1, _MOST_POINTS),
+                "points": min(_FINER * (swept.points - 1) + 1, _MOST_POINTS),
             }
         )
-        for one, axis in ((study.sweep.amplitude, "linear"), (study.sweep.duration, "log"))
+        for swept, axis in ((study.sweep.amplitude, "linear"), (study.sweep.duration, "log"))
     )
     return _with_ranges(study, amplitude, duration), _nominal(study)
 
@@ -79,13 +80,13 @@ def place(study: Study, samples: pd.DataFrame) -> Study:
     rate = rows["write_error_rate"].to_numpy().reshape(-1, len(amplitude), len(duration))
     log_rate = np.log10(np.clip(rate, *_OF_INTEREST))
     ranges: list[AmplitudeRange | DurationRange] = [study.sweep.amplitude, study.sweep.duration]
-    for k, (one, axis) in enumerate(zip(ranges, (amplitude, np.log(duration)), strict=True)):
-        if one.spacing == "refined":
+    for k, (swept, axis) in enumerate(zip(ranges, (amplitude, np.log(duration)), strict=True)):
+        if swept.spacing == "refined":
             change = np.nan_to_num(np.abs(np.diff(log_rate, axis=1 + k))).sum(axis=(0, 2 - k))
-            at = divide(axis, change, one.points)
+            at = divide(axis, change, swept.points)
             values = (at if k == 0 else np.exp(at))[1:-1]
             inner = (float(f"{value:.{_DIGITS - 1}e}") for value in values)
-            ranges[k] = one.model_copy(update={"grid": (one.start, *inner, one.stop)})
+            ranges[k] = swept.model_copy(update={"grid": (swept.start, *inner, swept.stop)})
     return _with_ranges(study, *ranges)
 
 

@@ -181,9 +181,9 @@ def _placed(study: Study, path: Path, pool: Executor, limit: float | None, repor
         if refinement.without_grids(there) == study:
             return there
     pilot, device = refinement.pilot(study)
-    tasks = [Task(pilot, device, one) for one in study.sweep.directions]
+    tasks = [Task(pilot, device, direction) for direction in study.sweep.directions]
     done = complete(pool, tasks, run_task, say=report.say, limit=limit)
-    return refinement.place(study, pd.concat([one.samples for one in done]))
+    return refinement.place(study, pd.concat([part.samples for part in done]))
 
 
 def _directory(
@@ -204,9 +204,9 @@ def _draw_devices(study: Study, pool: Executor, limit: float | None, report: _Re
     if not importance.worth_a_pilot(study):
         return importance.sample_replicates(study)
     pilot = importance.pilot_devices(study)
-    tasks = [Task(study, pilot, one) for one in study.sweep.directions]
+    tasks = [Task(study, pilot, direction) for direction in study.sweep.directions]
     done = list(complete(pool, tasks, run_task, say=report.say, limit=limit))
-    shift = importance.find_shift(study, pd.concat([one.samples for one in done]))
+    shift = importance.find_shift(study, pd.concat([part.samples for part in done]))
     if shift is None:
         return importance.sample_replicates(study)
     return importance.sample_shifted(study, shift)

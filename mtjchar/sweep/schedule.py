@@ -83,7 +83,7 @@ def complete(
                     what = f"{_name(task)}: {str(result).splitlines()[0]}"
                     if again:
                         say(f"{what}; {'trying again' if len(again) == 1 else 'trying the halves'}")
-                        waiting.extendleft((one, part) for one in reversed(again))
+                        waiting.extendleft((half, part) for half in reversed(again))
                         continue
                     say(f"{what}; its samples are failed")
                     result = Result(failed_samples(task, result.status, str(result)), {})
@@ -135,7 +135,7 @@ class _Part:
         self._pieces.append(samples)
         self._versions.update(result.versions)
         if len(piece.devices) < len(self.task.devices):
-            if sum(len(one) for one in self._pieces) < self.task.rows:
+            if sum(len(piece) for piece in self._pieces) < self.task.rows:
                 return None
             keys = ["device", "amplitude_V", "duration_s"]
             samples = pd.concat(self._pieces).sort_values(keys, kind="stable", ignore_index=True)

@@ -90,7 +90,7 @@ class Samples(NamedTuple):
             names=["device", "direction", "amplitude_V", "duration_s"],
         )
         columns = number_columns(task.study)
-        status, reason, note = (np.repeat(one.ravel(), len(durations)) for one in self[1:])
+        status, reason, note = (np.repeat(words.ravel(), len(durations)) for words in self[1:])
         table = pd.DataFrame(
             {
                 **dict(zip(columns, self.numbers.reshape(len(columns), -1), strict=True)),
@@ -203,5 +203,5 @@ def failed_samples(task: Task, status: str, reason: str) -> Samples:
     """Make the samples of a task that could not be done."""
     sweep = task.study.sweep
     shape = (len(task.devices), sweep.amplitude.points)
-    words = (np.full(shape, one, dtype=object) for one in (status, reason, ""))
+    words = (np.full(shape, word, dtype=object) for word in (status, reason, ""))
     return Samples(np.full((len(number_columns(task.study)), *shape, sweep.duration.points), np.nan), *words)

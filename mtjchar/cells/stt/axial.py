@@ -57,9 +57,9 @@ def average_over_noise(
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
-    for some in _groups(len(devices), len(amplitudes)):
+    for group in _groups(len(devices), len(amplitudes)):
         part = np.zeros_like(solved)
-        part[:, some] = solved[:, some]
+        part[:, group] = solved[:, group]
         if part.any():
             writes = _Writes.of(tables, devices, direction, lines, amplitudes, part)
             rate[part], energy[part], redundant[part] = writes.average(
@@ -212,11 +212,11 @@ class _Writes(NamedTuple):
             # The lines store another energy once the junction has switched: the drivers deliver it.
             stored=self._between_states(self.line_energy * in_joule),
         )
-        one = np.ones_like(self.stability)
-        before = self._between_states(self.line_energy)(one)[:, None]
+        z_start = np.ones_like(self.stability)
+        before = self._between_states(self.line_energy)(z_start)[:, None]
         # A redundant write holds the state: 1 - |m_z| averages 1/(2 Delta (1 + i - h)) in the well.
-        stiffness = 1.0 - self.field + np.maximum(self.overdrive(-one), 0.0)
-        well = -one + 0.5 / (self.stability * stiffness)
+        stiffness = 1.0 - self.field + np.maximum(self.overdrive(-z_start), 0.0)
+        well = -z_start + 0.5 / (self.stability * stiffness)
         edge_energy = (self.rise_energy + self.fall_energy).sum(axis=1)
         redundant = self.power(well)[:, None] * plateau + self._between_states(edge_energy)(well)[:, None]
         return statistics.error_rate, statistics.integral * t_d - before, redundant

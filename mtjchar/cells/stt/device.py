@@ -225,8 +225,8 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         demagnetizing_y=ny,
         demagnetizing_z=nz,
     )
-    found = wells_of(table, _field(tables))
-    table = table.assign(barrier_p=found.barrier_p, barrier_ap=found.barrier_ap)
+    wells = wells_of(table, _field(tables))
+    table = table.assign(barrier_p=wells.barrier_p, barrier_ap=wells.barrier_ap)
     table.insert(0, "device", np.arange(len(table)))
     return table
 
@@ -265,8 +265,8 @@ def _field(tables: SttTables, fraction: float = 1.0) -> tuple[float, float, floa
 
 def _least_barrier(tables: SttTables, device: pd.DataFrame, fraction: float) -> float:
     """Smaller barrier of one device in a fraction of its field, over kB T."""
-    found = wells_of(device, _field(tables, fraction))
-    return float(min(found.barrier_p[0], found.barrier_ap[0]))
+    wells = wells_of(device, _field(tables, fraction))
+    return float(min(wells.barrier_p[0], wells.barrier_ap[0]))
 
 
 def _refuse_field(tables: SttTables, device: pd.DataFrame) -> NoReturn:

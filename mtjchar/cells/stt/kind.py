@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -15,11 +16,12 @@ from mtjchar.cells.base import (
     ColumnLabel,
     Counting,
     Direction,
+    FileTables,
     Pulses,
 )
-from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention
+from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention, stack_files
 from mtjchar.cells.stt.supply import supply_energies
-from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
+from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
 
 __all__ = ["SttCell"]
@@ -32,6 +34,8 @@ class SttCell(CellKind[SttTables]):
     directions = DIRECTIONS
     titles: ClassVar[Mapping[Direction, str]] = {"p_to_ap": "P → AP", "ap_to_p": "AP → P"}
     tables = SttTables
+    file_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {"": ("stack_overrides",), "variability": ("wafer",)}
+    instead: ClassVar[Mapping[str, str]] = {"stack": "a table, or the path of a stack file"}
     sampled: ClassVar[Mapping[str, str]] = device.COLUMNS
     device_columns = (
         "diameter_m", "damping", "tmr", "resistance_area_product_ohm_m2", "threshold_voltage_V",
@@ -65,6 +69,14 @@ class SttCell(CellKind[SttTables]):
             f"Junction of {1e9 * tables.junction.diameter:g} nm at {tables.cell.temperature:g} K. "
             f"Stack: {tables.stack.reference}.",
         )
+
+    def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
+        """Read the stack, and what a fit says of its spread, where the study names their files."""
+        return stack_files.complete_tables(data, file, spreads=set(SttVariability.model_fields) - {"fit"})
+
+    def upgrade_tables(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Add what older versions did not write of the stack."""
+        return stack_files.upgrade_tables(data)
 
     def draws_nominal(self, tables: SttTables) -> bool:
         """Whether the study names a fit whose uncertainty counts."""

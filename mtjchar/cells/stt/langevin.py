@@ -91,18 +91,18 @@ def count_failures(
         well = _Well.of(wells, k, target)
         rng = _generator(counting.seed, int(device["device"]), direction)
         solved = np.flatnonzero(lines.failure[k] == "")
-        for some in (solved[start : start + together] for start in range(0, len(solved), together)):
+        for group in (solved[start : start + together] for start in range(0, len(solved), together)):
             plateau = _Drive.of(
-                tables, spin, lines, k, some, float(vcma[k]), device["parallel_resistance_ohm"]
+                tables, spin, lines, k, group, float(vcma[k]), device["parallel_resistance_ohm"]
             )
-            pulse = _Pulse.of(spin, plateau, lines, k, some, target, edges)
+            pulse = _Pulse.of(spin, plateau, lines, k, group, target, edges)
             held = _held_current(spin, well, pulse.plateau, trials, rng)
             mean = _write(spin, well, pulse, plateaus, trials, held, rng)
-            edge = _EdgeEnergy.of(lines, k, some, target)
-            volts = amplitudes[some, None]
-            rate[k, some] = mean.error_rate
-            energy[k, some] = volts * mean.charge + edge.switching(mean)
-            redundant[k, some] = volts * held[:, None] * plateaus + edge.redundant(held)
+            edge = _EdgeEnergy.of(lines, k, group, target)
+            volts = amplitudes[group, None]
+            rate[k, group] = mean.error_rate
+            energy[k, group] = volts * mean.charge + edge.switching(mean)
+            redundant[k, group] = volts * held[:, None] * plateaus + edge.redundant(held)
     return Averages(rate, energy, redundant, lines.failure)
 
 
@@ -177,15 +177,15 @@ class _Drive(NamedTuple):
 
     @classmethod
     def of(
-        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, some: IndexArray,
+        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, group: IndexArray,
         vcma: float, parallel: float,
     ) -> _Drive:  # fmt: skip
         """Take the plateaus of device `k` at `some` amplitudes from load lines."""
-        volts, ratio = lines.junction_voltage_V[k, some], tables.stack.field_like_torque
+        volts, ratio = lines.junction_voltage_V[k, group], tables.stack.field_like_torque
         per_voltage = tables.stack.torque == "voltage"
         target = np.sign(volts)
         return cls(
-            _series(lines.m_z, target * lines.current_A[k, some]),
+            _series(lines.m_z, target * lines.current_A[k, group]),
             _series(lines.m_z, vcma * volts) if vcma else None,
             _series(lines.m_z, volts / parallel) if per_voltage else None,
             _series(lines.m_z, ratio * spin.torque_per_current / parallel * volts**2)
@@ -238,7 +238,7 @@ class _Pulse(NamedTuple):
         plateau: _Drive,
         lines: LoadLine,
         k: int,
-        some: IndexArray,
+        group: IndexArray,
         target: float,
         edges: EdgeTimes,
     ) -> _Pulse:
@@ -246,12 +246,14 @@ class _Pulse(NamedTuple):
         rise, fall = (
             [
                 plateau.shaped(*part)
-                for part in zip(*(fourth_order(each[k, some]).swapaxes(0, 1) for each in shapes), strict=True)
+                for part in zip(
+                    *(fourth_order(each[k, group]).swapaxes(0, 1) for each in shapes), strict=True
+                )
             ]
             for shapes in ((lines.rise, lines.rise_voltage), (lines.fall, lines.fall_voltage))
         )
         step = min(drive.longest_step(spin) for drive in (plateau, *rise, *fall))
-        held_in_fall = fourth_order(lines.fall[k, some])[..., 0 if target > 0.0 else 1]
+        held_in_fall = fourth_order(lines.fall[k, group])[..., 0 if target > 0.0 else 1]
         return cls(rise, plateau, fall, edges.rise.tolist(), edges.fall.tolist(), held_in_fall, step)
 
 
@@ -277,17 +279,17 @@ class _EdgeEnergy(NamedTuple):
     before: int  # place of the state before the write: 0 for P, 1 for AP
 
     @classmethod
-    def of(cls, lines: LoadLine, k: int, some: IndexArray, target: float) -> _EdgeEnergy:
+    def of(cls, lines: LoadLine, k: int, group: IndexArray, target: float) -> _EdgeEnergy:
         """Take device `k` at `some` amplitudes from load lines."""
-        current = lines.current_A[k, some][:, [-1, 0]]
+        current = lines.current_A[k, group][:, [-1, 0]]
         rise, fall, rise_current, fall_current = (
-            fourth_order(each[k, some])
+            fourth_order(each[k, group])
             for each in (lines.rise_energy_J, lines.fall_energy_J, lines.rise, lines.fall)
         )
         return cls(
             rise,
             fall,
-            lines.line_energy_J[k, some],
+            lines.line_energy_J[k, group],
             rise_current * current[:, None],
             fall_current * current[:, None],
             current,

@@ -207,7 +207,7 @@ def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
 
 def _failed(reason: str, status: str) -> LoadLine:
     line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
-    words = (np.array([[one]], dtype=object) for one in (reason, status, ""))
+    words = (np.array([[word]], dtype=object) for word in (reason, status, ""))
     m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
     losses = np.full((1, 1, 2, 2), np.nan)
     edges = (edge, edge, edge, edge, edge, edge)
@@ -233,7 +233,7 @@ def _measure_batch(
             current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
             voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
 
-        def measured(some: IndexArray) -> FloatArray:
+        def measured(places: IndexArray) -> FloatArray:
             plateau = voltage[:, :, [-1, 0]], current[:, :, [-1, 0]]
             edges = [
                 _edges(
@@ -243,10 +243,10 @@ def _measure_batch(
                     cells,
                     high,
                     float(amplitudes[k]),
-                    [one[:, k] for one in plateau],
+                    [edge[:, k] for edge in plateau],
                     rung,
                 )
-                for k in some
+                for k in places
             ]
             return np.stack(edges, axis=1)
 
@@ -355,8 +355,8 @@ def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
     if count <= _EDGE_AMPLITUDES + 1:
         return np.arange(count)
     angle = np.pi * (np.arange(_EDGE_AMPLITUDES) + 0.5) / _EDGE_AMPLITUDES
-    wanted = -np.cos(angle) / np.cos(angle[0])
-    return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - wanted).argmin(axis=0))
+    points = -np.cos(angle) / np.cos(angle[0])
+    return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - points).argmin(axis=0))
 
 
 def _over_amplitude(amplitudes: FloatArray, chosen: IndexArray, edges: FloatArray) -> FloatArray | None:

@@ -132,8 +132,8 @@ class Stack(Description):
                     f"between 0 and {_LARGEST_ANISOTROPY:g} J/m^2 follows, not {value:.4g} J/m^2",
                 )
             # The model is frozen, but not yet in anybody's hands.
-            for name, known in (("interfacial_anisotropy", value), (given[0], None)):
-                object.__setattr__(self, name, known)
+            for name, resolved in (("interfacial_anisotropy", value), (given[0], None)):
+                object.__setattr__(self, name, resolved)
         return self
 
     def _interfacial_anisotropy(self) -> float:
@@ -147,11 +147,11 @@ class Stack(Description):
             assert self.anisotropy_field is not None
             diameter = self.anisotropy_field.diameter
             effective = 0.5 * self.anisotropy_field.value * self.saturation_magnetization
-        found = interfacial_anisotropy(
+        anisotropy = interfacial_anisotropy(
             np.asarray(effective),
             thickness,
             np.asarray(self.saturation_magnetization),
             None if diameter is None else np.asarray(diameter),
             self.demagnetization,
         )
-        return float(found)
+        return float(anisotropy)

@@ -49,12 +49,12 @@ def supply_energies(
     before, after = np.moveaxis(lines.ramp_loss_J[..., states], -1, 0)[..., None]
     delivered, word_line = np.moveaxis(lines.word_line_J, -1, 0)[..., None]
     failed = averages.error_rate
-    lost = before[:, :, 0] + failed * before[:, :, 1] + (1.0 - failed) * after[:, :, 1]
+    ramp_loss = before[:, :, 0] + failed * before[:, :, 1] + (1.0 - failed) * after[:, :, 1]
     ratio = cell.supply_voltage / amplitudes[:, None]
     if cell.wordline is not None:
         gate = word_line - cell.wordline.share[1] * cell.wordline_voltage**2
         word_line = word_line + cell.wordline.half_selected / cell.wordline.cells * gate
     return (
-        ratio * (averages.energy_J - delivered + lost) + word_line,
+        ratio * (averages.energy_J - delivered + ramp_loss) + word_line,
         ratio * (averages.redundant_energy_J - delivered + after.sum(axis=2)) + word_line,
     )

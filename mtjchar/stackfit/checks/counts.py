@@ -30,13 +30,13 @@ def divisor_messages(rows: pd.DataFrame) -> list[str]:
     messages = []
     for file, group in rows.groupby("file"):
         switched, trials = (group[name].to_numpy(dtype=np.int64) for name in ("switched", "trials"))
-        of_trials = int(np.gcd.reduce(trials))
-        known = (switched > 0) & (switched < trials)
-        divisor = math.gcd(of_trials, int(np.gcd.reduce(switched[known]))) if known.any() else 1
+        common = int(np.gcd.reduce(trials))
+        partial = (switched > 0) & (switched < trials)
+        divisor = math.gcd(common, int(np.gcd.reduce(switched[partial]))) if partial.any() else 1
         if divisor == 1:
             continue
-        chance = np.prod(_multiple_by_chance(switched[known], trials[known], divisor))
-        if chance * _divisors(of_trials) < _FALSE_ALARM:
+        chance = np.prod(_multiple_by_chance(switched[partial], trials[partial], divisor))
+        if chance * _divisors(common) < _FALSE_ALARM:
             messages.append(
                 f"{Path(str(file)).name}: all counts of switched writes and of trials are multiples of "
                 f"{divisor} (p-value {chance:.1g}). Either only one of {divisor} stated trials was made, or "
@@ -57,7 +57,7 @@ def _multiple_by_chance(switched: IntArray, trials: IntArray, divisor: int) -> F
 
 def _divisors(number: int) -> int:
     """Return how many numbers above 1 divide a number."""
-    low = [one for one in range(1, math.isqrt(number) + 1) if number % one == 0]
+    low = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
     return 2 * len(low) - (low[-1] ** 2 == number) - 1
 
 

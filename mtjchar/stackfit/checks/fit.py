@@ -37,34 +37,34 @@ def check_fit(fit: StackFit) -> list[str]:
 
 def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:
     """Say how the data depart from the model, and what could cause it."""
-    found = fit.diagnosis
-    if not found.alarm:
+    diagnosis = fit.diagnosis
+    if not diagnosis.alarm:
         return []
     points = fit.points()
     worst = points.iloc[int(points["residual"].abs().to_numpy().argmax())]
     message = (
         f"the model does not describe the data: deviance {fit.dispersion:.3g} times what is expected "
-        f"(p-value {found.chance:.1g}), worst residual {worst['residual']:+.1f} standard errors in "
+        f"(p-value {diagnosis.chance:.1g}), worst residual {worst['residual']:+.1f} standard errors in "
         f"{worst['file']}, line {worst['line']}"
     )
-    if not found.systematic:
-        return [message + _by_source(points) + ". " + _scattered(found)]
+    if not diagnosis.systematic:
+        return [message + _by_source(points) + ". " + _scattered(diagnosis)]
     swapped = _look_swapped(fit, other)
-    causes = "Likely cause: the directions are swapped" if swapped else likely(found)
-    pattern = f". {found.pattern[:1].upper()}{found.pattern[1:]}" if found.pattern else ""
+    causes = "Likely cause: the directions are swapped" if swapped else likely(diagnosis)
+    pattern = f". {diagnosis.pattern[:1].upper()}{diagnosis.pattern[1:]}" if diagnosis.pattern else ""
     return [f"{message}{pattern}{_by_source(points)}. {causes}. {SYSTEMATIC.capitalize()}"]
 
 
-def likely(found: Diagnosis) -> str:
+def likely(diagnosis: Diagnosis) -> str:
     """Sentence about the likely causes of a pattern, the best ones first."""
-    if not found.places and found.scatter:
+    if not diagnosis.places and diagnosis.scatter:
         return "No known cause explains the pattern; for the scatter, likely causes are " + "; or ".join(
-            found.scatter
+            diagnosis.scatter
         )
-    if not found.places:
+    if not diagnosis.places:
         return "None of the known causes explains it; the device may not be one rigid magnetization"
-    first, *more = found.places[:_PLACES]
-    share = max(one.explained for one in first)
+    first, *more = diagnosis.places[:_PLACES]
+    share = max(finding.explained for finding in first)
     share_words = f"{100.0 * share:.3g} % of the excess deviance"
     lead = f"Likely cause: {_alternatives(first)}; this would explain {share_words}"
     if len(first) > 1:
@@ -72,21 +72,23 @@ def likely(found: Diagnosis) -> str:
             f"Likely causes, which these data do not tell apart: {_alternatives(first)}; each would explain "
             f"about {share_words}"
         )
-    rest = "".join(f". Less likely: {_alternatives(one)} ({100.0 * one[0].explained:.3g} %)" for one in more)
+    rest = "".join(
+        f". Less likely: {_alternatives(place)} ({100.0 * place[0].explained:.3g} %)" for place in more
+    )
     return lead + rest
 
 
 def _alternatives(place: tuple[Finding, ...]) -> str:
-    words = [one.words for one in place[:_SPOKEN]]
-    others = [one.key for one in place[_SPOKEN:]]
-    return "; or ".join(words) + (f"; or also {', '.join(others)}" if others else "")
+    words = [finding.words for finding in place[:_SPOKEN]]
+    keys = [finding.key for finding in place[_SPOKEN:]]
+    return "; or ".join(words) + (f"; or also {', '.join(keys)}" if keys else "")
 
 
-def _scattered(found: Diagnosis) -> str:
-    if not found.scatter:
+def _scattered(diagnosis: Diagnosis) -> str:
+    if not diagnosis.scatter:
         return "The noise is larger than stated"
     return "The residuals scatter more than stated, without a pattern. Likely cause: " + "; or ".join(
-        found.scatter
+        diagnosis.scatter
     )
 
 
@@ -107,7 +109,7 @@ def _by_source(points: pd.DataFrame) -> str:
         if column in points and points[column].nunique() > 1:
             means = points.groupby(column)["residual"].mean().round(1)
             return f"; mean residual by {column}: " + ", ".join(
-                f"{one} {value:+g}" for one, value in means.items()
+                f"{name} {value:+g}" for name, value in means.items()
             )
     return ""
 
@@ -116,7 +118,7 @@ def _look_swapped(fit: StackFit, other: Exchange | None) -> bool:
     """Whether exchanged directions describe the data far better than anything else."""
     if other is None or not (other.better and fit.diagnosis.alarm):
         return False
-    rivals = [one.deviance for place in fit.diagnosis.places for one in place]
+    rivals = [finding.deviance for place in fit.diagnosis.places for finding in place]
     return other.deviance < min(rivals, default=np.inf)
 
 
@@ -195,7 +197,7 @@ def _wafer_resistance(fit: StackFit) -> list[str]:
     }
     if not spreads:
         return []
-    words = " and ".join(f"{name} (standard deviation {one:.1%})" for name, one in spreads.items())
+    words = " and ".join(f"{name} (standard deviation {spread:.1%})" for name, spread in spreads.items())
     return [
         f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
         f"out: add R-V of the device and vary {' and '.join(spreads)}"

@@ -63,13 +63,13 @@ def _steps(fit: StackFit) -> list[str]:
 
 
 def _scatter(fit: StackFit) -> list[str]:
-    found = scatter(fit.problem.data.loops, fit.problem.log_staying(fit.vector))
+    compared = scatter(fit.problem.data.loops, fit.problem.log_staying(fit.vector))
     # The standard deviation of n normal values is known to 1/sqrt(2 n).
-    allowed = np.maximum(_SCATTER, _FAR / np.sqrt(2.0 * found["events"]))
+    allowed = np.maximum(_SCATTER, _FAR / np.sqrt(2.0 * compared["events"]))
     return [
         f"{file}: the switching fields scatter {ratio:.2g} times as much as the model says: several devices, "
         "drift, or a reversal that is not coherent"
-        for file, ratio in found["ratio"][np.abs(found["ratio"] - 1.0) > allowed].items()
+        for file, ratio in compared["ratio"][np.abs(compared["ratio"] - 1.0) > allowed].items()
     ]
 
 
@@ -138,16 +138,16 @@ class _Part:
         whole = fit.problem
         # Of the relaxation time loops know the logarithm, if that.
         left_out = {"relaxation_time"} if kinds == ("loops",) else set()
-        own = [
+        chosen = [
             k
             for k, parameter in enumerate(whole.parameters)
             if set(parameter.tables) & set(kinds) and parameter.root not in left_out
         ]
-        problem = whole.only(kinds, [whole.parameters[k] for k in own], fit.vector)
-        found = minimize_solved(problem, fit.vector[own])
-        size = np.sqrt(np.diag(fit.covariance))[own] + 1e-12 * np.abs(fit.vector[own])
-        error = size * np.sqrt(np.diag(inverse(found.jacobian * size)))
-        return cls(problem, found.vector, found.square, error)
+        problem = whole.only(kinds, [whole.parameters[k] for k in chosen], fit.vector)
+        minimum = minimize_solved(problem, fit.vector[chosen])
+        size = np.sqrt(np.diag(fit.covariance))[chosen] + 1e-12 * np.abs(fit.vector[chosen])
+        error = size * np.sqrt(np.diag(inverse(minimum.jacobian * size)))
+        return cls(problem, minimum.vector, minimum.square, error)
 
     def words(self, name: str) -> str:
         """Value with its standard error."""

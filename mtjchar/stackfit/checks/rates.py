@@ -117,7 +117,7 @@ def _check_determined(problem: Problem) -> None:
         shown = loops + _numbers_shown(rows, [*places, "direction"] if by_direction else places)
         if len(names) > shown:
             raise InputError(
-                "durations of the data", value=[float(one) for one in curves["duration_s"].unique()],
+                "durations of the data", value=curves["duration_s"].unique().tolist(),
                 allowed=f"enough to tell {', '.join(names)} apart; with these, vary at most {shown}",
                 remedy="Measure at a duration ten times as long or as short, or vary fewer parameters. Each "
                 "duration and temperature shows one number; two if several amplitudes or error rates were "
@@ -257,9 +257,9 @@ def _contradiction_messages(rows: pd.DataFrame) -> list[str]:
             worst, place = (
                 probability,
                 ", ".join(
-                    f"{one:g} {key.rpartition('_')[2]}" if isinstance(one, float) else str(one)
-                    for key, one in zip(keys, pulse, strict=True)
-                    if not (isinstance(one, float) and np.isnan(one))
+                    f"{value:g} {key.rpartition('_')[2]}" if isinstance(value, float) else str(value)
+                    for key, value in zip(keys, pulse, strict=True)
+                    if not (isinstance(value, float) and np.isnan(value))
                 ),
             )
     if not count:
@@ -271,14 +271,14 @@ def _contradiction_messages(rows: pd.DataFrame) -> list[str]:
 
 
 def _device_messages(data: Data) -> list[str]:
-    found = {
+    devices = {
         device
         for rows in data
         for device in (rows["device"].dropna() if len(rows) and "device" in rows else [])
     }
-    if len(found) < 2:
+    if len(devices) < 2:
         return []
     return [
-        f"{len(found)} devices are fitted as one: the result is that of no single device, and their spread "
+        f"{len(devices)} devices are fitted as one: the result is that of no single device, and their spread "
         "counts as over-dispersion; fit them one by one for the spread"
     ]

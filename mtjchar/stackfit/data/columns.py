@@ -62,8 +62,8 @@ class Mapping:
     def check_found(self, files: Sequence[Cells]) -> None:
         """Refuse a name that no file has."""
         for key, (name, _) in self.names.items():
-            if not any(name in one.text.columns for one in files):
-                there = listed((f"{one.path.name}: {one.columns}" for one in files), "; ")
+            if not any(name in cells.text.columns for cells in files):
+                there = listed((f"{cells.path.name}: {cells.columns}" for cells in files), "; ")
                 raise InputError(
                     f"{self.path}: columns.{key}", value=name, allowed=f"a column of the data ({there})"
                 )
@@ -114,7 +114,7 @@ def _name(path: str | Path, key: str, value: Any) -> tuple[str, str]:
     if (
         not isinstance(entry, dict)
         or set(entry) != needed
-        or not all(isinstance(one, str) for one in entry.values())
+        or not all(isinstance(value, str) for value in entry.values())
     ):
         allowed = '{ name = "...", unit = "..." }' if key in UNITS else "the name of a column"
         raise InputError(f"{path}: columns.{key}", value=value, allowed=allowed)

@@ -133,7 +133,7 @@ def read_tables(
     mapping = read_mapping(columns)
     files = [read_cells(Path(path)) for path in paths]
     mapping.check_found(files)
-    return [_read(one, mapping, skip_bad) for one in files]
+    return [_read(cells, mapping, skip_bad) for cells in files]
 
 
 def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
@@ -163,7 +163,7 @@ def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
         raise InputError(str(path), value=f"{len(dropped)} bad rows and no other", allowed="good rows")
     for direction in sorted(missing):
         lines = set(rows["line"][rows["direction"] == direction])
-        line, column, value, allowed = next(one for one in bad if one[0] in lines)
+        line, column, value, allowed = next(cell for cell in bad if cell[0] in lines)
         raise InputError(
             f"{path}: rows of {direction}", value=f"all {len(lines)} bad, the first: line {line}, {column} "
             f"{value}", allowed=allowed, remedy="Without them a direction would be missing.",
@@ -221,19 +221,19 @@ class _Reader:
     def _places(self, names: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
         """Column and unit of everything that is found."""
         headers = list(self.text.columns)
-        found = {key: (name, unit) for key, (name, unit) in names.items() if name in headers}
-        taken = {name for name, _ in found.values()}
+        places = {key: (name, unit) for key, (name, unit) in names.items() if name in headers}
+        named = {name for name, _ in places.values()}
         for header in headers:
-            if header in taken:
+            if header in named:
                 continue
             # Only in names with a unit does case tell something: mV and MV.
             name = _ALIASES.get(plain_name(header), plain_name(header))
             if name in (*PLAIN, *LABELS) or share_of(name):
-                if name in found:
+                if name in places:
                     raise InputError(
                         f"{self.path}, column {header}", value=header, allowed=f"one column of {name}"
                     )
-                found[name] = (header, "")
+                places[name] = (header, "")
                 continue
             for key in sorted(UNITS, key=len, reverse=True):
                 if header == key:
@@ -245,13 +245,13 @@ class _Reader:
                     )
                 if header.startswith(f"{key}_"):
                     unit = header[len(key) + 1 :]
-                    if key in found:
+                    if key in places:
                         raise InputError(
                             f"{self.path}, column {header}", value=header, allowed=f"one column of {key}"
                         )
-                    found[key] = (header, unit.replace("_per_", "/").replace("_", "*"))
+                    places[key] = (header, unit.replace("_per_", "/").replace("_", "*"))
                     break
-        return found
+        return places
 
     def known(self) -> set[str]:
         """Everything that a column or a shared value tells."""
@@ -346,8 +346,8 @@ class _Reader:
         clean = [meant[value] for value in raw]
         if key not in self.place and None in clean:
             raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
-        self.refuse(header, np.array([one is None for one in clean]), allowed)
-        return np.array([one or "" for one in clean], dtype=object)
+        self.refuse(header, np.array([word is None for word in clean]), allowed)
+        return np.array([word or "" for word in clean], dtype=object)
 
     def frame(self, **columns: Any) -> tuple[pd.DataFrame, Bad]:
         """Put the rows together, with where they are from."""
@@ -361,7 +361,7 @@ class _Reader:
             rows["device"] = names.mask(long, "").astype(str).to_numpy()
         elif "device" in self.shared:
             rows["device"] = self.shared["device"]
-        self.bad.sort(key=lambda one: one[0])
+        self.bad.sort(key=lambda cell: cell[0])
         return rows, self.bad
 
     def pulses(self) -> dict[str, Any]:
@@ -434,8 +434,8 @@ class _Reader:
 
     def shares(self) -> list[tuple[str, Share]]:
         """Shares of writes that the table gives, error rates first, as they are the more accurate ones."""
-        found = [(key, share) for key in self.known() if (share := share_of(key))]
-        return sorted(found, key=lambda one: (not one[1].failed, not one[1].logarithm, one[0]))
+        columns = [(key, share) for key in self.known() if (share := share_of(key))]
+        return sorted(columns, key=lambda column: (not column[1].failed, not column[1].logarithm, column[0]))
 
     def _read_share(self, key: str, share: Share, *, inside: bool = False) -> FloatArray:
         """Read shares, those between none and all if only they are good; bad ones come as NaN."""
@@ -530,5 +530,5 @@ def _conversion(path: Path, header: str, own: str, unit: str) -> tuple[float, fl
     own = re.sub(r"(?<=[A-Za-z])([23])(?=$|[*/])", r"^\1", own)
     own = own.replace("Ohm", "ohm")
     thing = f"{path}, unit of column {header}"
-    zero, one = (parse_quantity(f"{value} {own}", unit, thing=thing) for value in ("0", "1"))
-    return zero, factor * (one - zero)
+    offset, one_unit = (parse_quantity(f"{value} {own}", unit, thing=thing) for value in ("0", "1"))
+    return offset, factor * (one_unit - offset)

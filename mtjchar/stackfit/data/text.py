@@ -150,10 +150,10 @@ def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[
     points = any(_DECIMAL_POINT.fullmatch(cell.strip()) for row in rows for cell in row)
     if points or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
         number, cell = commas[0]
-        found = "decimal points too" if points else "no number that tells a decimal comma from thousands"
+        present = "decimal points too" if points else "no number that tells a decimal comma from thousands"
         raise InputError(
             f"{path}, line {number}", value=cell, allowed="a decimal point, or decimal commas throughout",
-            remedy=f"There are {found}: write numbers with a decimal point, thousands without a comma.",
+            remedy=f"There are {present}: write numbers with a decimal point, thousands without a comma.",
         )  # fmt: skip
     return [
         [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]

@@ -1,0 +1,154 @@
+"""Stack files: what a study takes from them, and what a fit leaves in them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mtjchar.cells.base import FileTables
+from mtjchar.cells.stt.stack import ANISOTROPIES, Stack
+from mtjchar.errors import InputError
+from mtjchar.fields import FileLayout, Place, refusal
+from mtjchar.files import read_toml
+
+__all__ = ["complete_tables", "load_stack", "upgrade_tables"]
+
+_BEFORE = {"demagnetization": "sato-ishii", "torque": "current"}
+"""What keys of a stack meant in files that mtjchar wrote before it wrote the keys."""
+
+
+def load_stack(path: str | Path) -> Stack:
+    """Read a stack file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file as those in `data/stacks`. Its table ``[fit]``, which `mtjchar.stackfit.write_stack` adds,
+        is not part of the stack.
+
+    Raises
+    ------
+    InputError
+        Naming file, key, value and what is allowed, for whatever is wrong with the file.
+
+    Warns
+    -----
+    UserWarning
+        Repeating what the fit warned of that the file is from.
+    """
+    path = Path(path)
+    stack, messages = _read_stack(path, "stack file")
+    for message in messages:
+        warnings.warn(message, stacklevel=2)
+    try:
+        return Stack.model_validate(stack, context={"file": str(path)})
+    except ValidationError as error:
+        raise refusal(error, stack, path, FileLayout(Stack.model_fields)) from error
+
+
+def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -> FileTables:
+    """Put into the tables of a study the stack, overridden, and what a fit says of its spread.
+
+    Parameters
+    ----------
+    data : dict
+    file : Path
+        The study file.
+    spreads : container of str
+        Keys of ``[variability]`` that a wafer's spread may have.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or has no such table, or ``stack_overrides`` is no table.
+    """
+    data = dict(data)
+    places: dict[tuple[str, ...], Place] = {}
+    messages: tuple[str, ...] = ()
+    if isinstance(data.get("stack"), str):
+        stack_file = file.parent / data["stack"]
+        data["stack"], messages = _read_stack(stack_file, f"{file}: stack")
+        places["stack",] = Place(stack_file, ())
+    overrides = data.pop("stack_overrides", {})
+    if not isinstance(overrides, dict):
+        raise InputError(f"{file}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
+    if isinstance(data.get("stack"), dict):
+        data["stack"] = _overridden(data["stack"], overrides)
+    places |= {("stack", key): Place(file, ("stack_overrides", key)) for key in overrides}
+    if isinstance(data.get("variability"), dict):
+        data["variability"] = _complete_variability(data["variability"], file, spreads)
+    return FileTables(data, places, messages)
+
+
+def upgrade_tables(data: dict[str, Any]) -> dict[str, Any]:
+    """Add to a study that mtjchar wrote what older versions did not write of the stack."""
+    stack = data.get("stack")
+    return {**data, "stack": _BEFORE | stack} if isinstance(stack, dict) else data
+
+
+def _read_stack(path: Path, thing: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Read a stack without what a fit says beside it; return also what the fit warned of.
+
+    The uncertainties are for [variability] fit, which names the file itself.
+    """
+    stack = read_toml(path, thing)
+    fit = stack.pop("fit", None)
+    if not isinstance(fit, dict):
+        return stack, ()
+    messages = fit.get("warnings")
+    messages = messages if isinstance(messages, list) else []
+    return _BEFORE | stack, tuple(f"{path}: its fit warned: {message}" for message in messages)
+
+
+def _overridden(stack: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Put overrides in their places; of the three ways to give the anisotropy they replace any."""
+    replaced = ANISOTROPIES if set(overrides) & set(ANISOTROPIES) else ()
+    return {key: value for key, value in stack.items() if key not in replaced} | overrides
+
+
+def _complete_variability(table: dict[str, Any], file: Path, spreads: Container[str]) -> dict[str, Any]:
+    table = dict(table)
+    if isinstance(table.get("fit"), str):
+        table["fit"] = _covariance(file, table["fit"])
+    if "wafer" in table:
+        wafer = _wafer(file, table.pop("wafer"))
+        # What is written out in the study goes before what the file says.
+        table = {key: value for key, value in wafer.items() if key in spreads} | table
+    return table
+
+
+def _covariance(file: Path, name: str) -> dict[str, Any]:
+    """Uncertainties of a fitted stack file."""
+    keys = ("parameters", "values", "covariance")
+    fit = _fit_table(file, "fit", name)
+    if not all(isinstance(fit.get(key), list) for key in keys):
+        raise _no_table(file, "fit", name, "[fit]")
+    return {key: fit[key] for key in keys}
+
+
+def _wafer(file: Path, name: Any) -> dict[str, Any]:
+    """Spread of the devices of a wafer, from a fitted stack file."""
+    if not isinstance(name, str):
+        raise InputError(f"{file}: variability.wafer", value=name, allowed="the path of a fitted stack file")
+    spread = _fit_table(file, "wafer", name).get("variability")
+    if not isinstance(spread, dict):
+        raise _no_table(file, "wafer", name, "[fit.variability], which a wafer table leaves there")
+    return spread
+
+
+def _fit_table(file: Path, key: str, name: str) -> dict[str, Any]:
+    fit = read_toml(file.parent / name, f"{file}: variability.{key}").get("fit")
+    if not isinstance(fit, dict):
+        raise _no_table(file, key, name, "[fit]")
+    return fit
+
+
+def _no_table(file: Path, key: str, name: str, table: str) -> InputError:
+    return InputError(
+        f"{file}: variability.{key}", value=name, allowed=f"a stack file with a table {table}",
+        remedy="`mtjchar fit` writes such files.",
+    )  # fmt: skip
