@@ -207,6 +207,7 @@ def test_fashion_mnist_with_the_defaults():
     [
         ({"network": "transformer"}, "network: got 'transformer'; allowed: perceptron, convol"),
         ({"network": "binarized"}, r"bits: got 8; allowed: 1 for a binarized network\. .*PLANS"),
+        ({"network": "binarized", "bits": 1, "batch_size": 1}, "batch_size: got 1; allowed: 2 or more for a"),
         ({"bits": 1}, "bits: got 1"),
         ({"hidden": ()}, r"hidden: got \(\); allowed: one positive integer"),
         ({"hidden": (10, 0)}, r"hidden: got \(10, 0\)"),

@@ -3,6 +3,7 @@
 from mtjchar.network import (
     allocation,
     binarized,
+    binarized_training,
     datasets,
     encoding,
     finetuning,
@@ -13,6 +14,7 @@ from mtjchar.network import (
     networks,
     optimizers,
     planes,
+    pure,
     results,
     retention,
     scales,
@@ -21,6 +23,7 @@ from mtjchar.network import (
 )
 
 __all__ = [
-    "allocation", "binarized", "datasets", "encoding", "finetuning", "inference", "ledger", "masks", "memory",
-    "networks", "optimizers", "planes", "results", "retention", "scales", "tradeoff", "trainer",
+    "allocation", "binarized", "binarized_training", "datasets", "encoding", "finetuning", "inference",
+    "ledger", "masks", "memory", "networks", "optimizers", "planes", "pure", "results", "retention", "scales",
+    "tradeoff", "trainer",
 ]  # fmt: skip

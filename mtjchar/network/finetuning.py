@@ -401,7 +401,7 @@ def finetune(
     Raises
     ------
     InputError
-        As `mtjchar.network.trainer.train`.
+        As `mtjchar.network.trainer.train`, and for a binarized network: words do not have its thresholds.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
+from mtjchar.network.networks import Network
 from mtjchar.network.planes import count_ones
 from mtjchar.network.retention import ReadConditions, Retention
 from mtjchar.network.trainer import TrainingPlan
@@ -49,7 +50,12 @@ class InferenceResult:
 
 
 def program(
-    dataset: Dataset, plan: TrainingPlan, words: Words, conditions: WriteConditions, seed: int
+    dataset: Dataset,
+    plan: TrainingPlan,
+    words: Words,
+    conditions: WriteConditions,
+    seed: int,
+    network: Network | None = None,
 ) -> InferenceResult:
     """Write a trained network into a memory once and test what came out.
 
@@ -73,6 +79,9 @@ def program(
         Error rates and energies of every write.
     seed : int
         Seed of all randomness, 0 or more.
+    network : Network, optional
+        What computes with the words, as `TrainingResult.network`; the plan's if not given. A binarized one
+        has to be given: its thresholds were learnt and are not in the memory, nor do they get errors.
 
     Returns
     -------
@@ -81,19 +90,22 @@ def program(
     Raises
     ------
     InputError
-        If `seed` is negative or `words` are not those of the plan's network.
+        If `seed` is negative, a binarized network is missing, or `words` are not those of the network.
     """
-    memory = _Chip.programmed(dataset, plan, words, conditions, conditions.device_weight, seed).memory
+    network = _computing_network(network, dataset, plan)
+    memory = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed).memory
     ledger = memory.ledger
     return InferenceResult(
-        test_accuracy=recognition_rate(dataset, plan, memory.words),
+        test_accuracy=recognition_rate(dataset, plan, memory.words, network),
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
     )
 
 
-def recognition_rate(dataset: Dataset, plan: TrainingPlan, words: Words) -> float:
+def recognition_rate(
+    dataset: Dataset, plan: TrainingPlan, words: Words, network: Network | None = None
+) -> float:
     """Test a network as the memory holds it.
 
     Parameters
@@ -104,18 +116,37 @@ def recognition_rate(dataset: Dataset, plan: TrainingPlan, words: Words) -> floa
         Network and code of the words.
     words : ndarray of uint8 or uint16, shape (parameters,)
         As `TrainingResult.words`.
+    network : Network, optional
+        What computes with the words, as for `program`.
 
     Returns
     -------
     float
         Fraction of the images that is recognized.
+
+    Raises
+    ------
+    InputError
+        If a binarized network is missing.
     """
-    network = plan.network_for(dataset)
+    network = _computing_network(network, dataset, plan)
     parameters = plan.code_for(network).decode(words)
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):
         scores = network.class_scores(parameters, dataset.test_images)
     return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
+
+
+def _computing_network(network: Network | None, dataset: Dataset, plan: TrainingPlan) -> Network:
+    """Give the network, by default the plan's; the thresholds of a binarized one are not in the plan."""
+    if network is None and plan.binarized:
+        raise InputError(
+            "network",
+            value=None,
+            allowed="the trained network, for a binarized one has thresholds outside of the memory",
+            remedy="Give the network of the TrainingResult.",
+        )
+    return network or plan.network_for(dataset)
 
 
 def infer_over_time(
@@ -128,6 +159,7 @@ def infer_over_time(
     time_s: npt.ArrayLike,
     reads: npt.ArrayLike = 0,
     read_conditions: ReadConditions | None = None,
+    networks: Sequence[Network] | None = None,
 ) -> pd.DataFrame:
     """Program trained networks once, let time pass, read them, and recognize the test images.
 
@@ -160,6 +192,8 @@ def infer_over_time(
         once an image or a batch has as many reads as images or batches.
     read_conditions : ReadConditions, optional
         What a read does; neither errors nor disturb if not given.
+    networks : sequence of Network, optional
+        What computes with the words of each of `trained`, as for `program`.
 
     Returns
     -------
@@ -172,8 +206,8 @@ def infer_over_time(
     Raises
     ------
     InputError
-        If there are fewer than two networks, one has not the shape or type of the plan's, a time or a number
-        of reads is out of range, or rates are of different devices.
+        If there are fewer than two networks, one has not the shape or type of the plan's, binarized ones are
+        missing, a time or a number of reads is out of range, or rates are of different devices.
 
     Notes
     -----
@@ -183,6 +217,12 @@ def infer_over_time(
     if len(trained) < 2:
         raise InputError(
             "number of trained networks", value=len(trained), allowed="2 or more, for an interval"
+        )
+    if networks is None:
+        networks = [_computing_network(None, dataset, plan)] * len(trained)
+    if len(networks) != len(trained):
+        raise InputError(
+            "number of networks", value=len(networks), allowed=f"{len(trained)}, as of `trained`"
         )
     read_conditions = read_conditions or ReadConditions()
     weight = _one_population(conditions, retention, read_conditions)
@@ -194,12 +234,12 @@ def infer_over_time(
     bits = plan.bits
     wrong, accuracy = np.empty((2, len(trained), len(flips)))
     ideal = np.empty((len(trained), 1))
-    for seed, words in enumerate(trained):
-        chip = _Chip.programmed(dataset, plan, words, conditions, weight, seed)
-        ideal[seed] = recognition_rate(dataset, plan, words)
+    for seed, (words, network) in enumerate(zip(trained, networks, strict=True)):
+        chip = _Chip.programmed(network, plan, words, conditions, weight, seed)
+        ideal[seed] = recognition_rate(dataset, plan, words, network)
         for row, seen in enumerate(chip.seen(flips, np.asarray(read_conditions.error_rate))):
             wrong[seed, row] = count_ones(seen ^ words, bits).sum() / (bits * words.size)
-            accuracy[seed, row] = recognition_rate(dataset, plan, seen)
+            accuracy[seed, row] = recognition_rate(dataset, plan, seen, network)
     drop = 100.0 * (ideal - accuracy)
     return pd.DataFrame(
         {
@@ -227,7 +267,7 @@ class _Chip:
     @classmethod
     def programmed(
         cls,
-        dataset: Dataset,
+        network: Network,
         plan: TrainingPlan,
         words: Words,
         conditions: WriteConditions,
@@ -237,7 +277,6 @@ class _Chip:
         """Write words over whatever the cells held; `weight` is that of the devices, where cells are some."""
         if seed < 0:
             raise InputError("seed", value=seed, allowed="an integer, 0 or more")
-        network = plan.network_for(dataset)
         code = plan.code_for(network)
         words = check_words(words, code.bits)
         if words.shape != (network.parameters,):

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Signs
+from mtjchar.network.binarized_training import NormalizationLearner
 from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Code, FixedPoint, Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
@@ -62,7 +63,8 @@ class TrainingPlan:
     epochs : int
         Passes over the training images, 1 or more.
     batch_size : int
-        Images that a gradient is computed of at a time, 1 or more; the last batch of an epoch may be smaller.
+        Images that a gradient is computed of at a time, 1 or more (2 or more for a binarized network); the
+        last batch of an epoch may be smaller.
     learning_rate : float
         Step for a unit gradient in the first epoch, above 0.
     learning_rate_decay : float
@@ -142,6 +144,12 @@ class TrainingPlan:
                 value=self.bits,
                 allowed="1 for a binarized network",
                 remedy="mtjchar.network.trainer.PLANS has a plan for each network.",
+            )
+        if self.binarized and self.batch_size == 1:
+            raise InputError(
+                "batch_size",
+                value=1,
+                allowed="2 or more for a binarized network, whose units are normalized over a batch",
             )
         self._check_scales()
         self._check_optimizer()
@@ -230,7 +238,9 @@ class TrainingPlan:
 PLANS = {
     "perceptron": TrainingPlan(),
     "convolutional": TrainingPlan("convolutional", hidden=(8, 16), full_scale=0.5),
-    "binarized": TrainingPlan("binarized", learning_rate=60.0, bits=1),
+    "binarized": TrainingPlan(
+        "binarized", hidden=(300,), epochs=6, learning_rate=0.03, bits=1, optimizer="adam"
+    ),
 }
 """A plan for each network that was measured on Fashion-MNIST, see docs/networks.md."""
 
@@ -258,6 +268,8 @@ class TrainingResult:
         Times that all words were written.
     state_ledger : WriteLedger
         Writes of what the optimizer remembers, where that is in MRAM; empty otherwise.
+    network : Network
+        What computes with the words. A binarized one has the normalization that it learnt.
     """
 
     test_accuracy: float
@@ -269,6 +281,7 @@ class TrainingResult:
     images: int
     updates: int
     state_ledger: WriteLedger
+    network: Network
 
 
 def train(
@@ -289,7 +302,8 @@ def train(
 
     The signs that a binarized network has in the memory cannot add up small steps. Real weights do so
     outside of it, between -1 and 1, without errors and energy; each update writes all their signs. A sign
-    that was not written is written again with the next update.
+    that was not written is written again with the next update. Its normalization is outside as well, see
+    `mtjchar.network.binarized_training`.
 
     What an optimizer remembers starts at 0. In MRAM it is read, and all of it is written again, once an
     update; the step is taken with the numbers before they are rounded and written. Its writes are added to
@@ -367,6 +381,10 @@ def _train(
     memory = ApproximateMemory(words, plan.bits, devices)
     state = _state(plan, network.parameters, conditions, device_rng, *state_rngs)
     optimizer = _optimizer(plan, state)
+    learner = None
+    if isinstance(network, BinarizedPerceptron):
+        beside = OrdinaryState(STATE_ROWS[plan.optimizer], network.normalization_parameters)
+        learner = NormalizationLearner(network, _optimizer(plan, beside))
     noise = rounding_rng if plan.rounding == "stochastic" else None
     losses, batches, updates = [], 0, 0
     for epoch in range(plan.epochs):
@@ -375,9 +393,11 @@ def _train(
         loss_sum = 0.0
         for group in _groups(order, plan):
             stored = code.decode(memory.words)
-            loss, gradient = _loss_and_gradient(network, stored, dataset, group)
+            loss, gradient = _loss_and_gradient(learner or network, stored, dataset, group)
             loss_sum += loss
             optimizer.change(gradient, rate)
+            if learner is not None:
+                learner.update(rate)
             gradient += real if plan.binarized else stored
             real = np.clip(gradient, -1, 1, out=gradient) if plan.binarized else gradient
             words = code.encode(real, noise)
@@ -388,6 +408,8 @@ def _train(
         losses.append(loss_sum / len(order))
     state_ledger = state.ledger if isinstance(state, ApproximateState) else WriteLedger.empty(plan.bits)
     ledger = memory.ledger + state_ledger
+    if learner is not None:
+        network = learner.calibrated(code.decode(memory.words), dataset.train_images)
     scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return TrainingResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
@@ -399,6 +421,7 @@ def _train(
         images=plan.epochs * len(dataset.train_images),
         updates=updates,
         state_ledger=state_ledger,
+        network=network,
     )
 
 
@@ -410,7 +433,10 @@ def _groups(order: IntArray, plan: TrainingPlan) -> Iterator[list[IntArray]]:
 
 
 def _loss_and_gradient(
-    network: Network, parameters: NDArray[np.float32], dataset: Dataset, batches: Sequence[IntArray]
+    network: Network | NormalizationLearner,
+    parameters: NDArray[np.float32],
+    dataset: Dataset,
+    batches: Sequence[IntArray],
 ) -> tuple[float, NDArray[Any]]:
     """Give the sum of the losses and the mean of the gradients over all images of some batches."""
     loss_sum, total = 0.0, None
@@ -428,7 +454,7 @@ def _loss_and_gradient(
     return loss_sum, total
 
 
-def _check_array(network: Network, what: str, values: NDArray[Any], parameters: int) -> None:
+def _check_array(network: object, what: str, values: NDArray[Any], parameters: int) -> None:
     """Refuse what a user's own network gives if it is not a number for each parameter."""
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape != (parameters,):
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks import torch_memory
+from benchmarks import torch_memory, torch_parameters
 from benchmarks.timing import ROUNDS, Candidates, shown, timed
 from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.ledger import WriteConditions
@@ -23,13 +23,14 @@ PARTS = ("values of all words", "images and gradient", "step", "rounding", "writ
 
 
 def tables() -> list[Table]:
-    """All on one core."""
+    """All on one core, but for the convolutional network in PyTorch."""
     with threadpool_limits(1):
-        return [
+        made = [
             timed("An epoch of 784-100-10 on Fashion-MNIST, 60,000 images", "epoch", epochs()),
             parts(),
             timed("Failure masks of 10 million bits", "mask", masks()),
         ]
+    return [*made, *torch_parameters.tables()] if torch_memory.INSTALLED else made
 
 
 def epochs() -> Candidates:
@@ -50,10 +51,19 @@ def epochs() -> Candidates:
     }
     if torch_memory.INSTALLED:
         images, labels = dataset.train_images, dataset.train_labels
-        candidates["PyTorch, a draw for each bit, 1e-3"] = (
-            lambda: torch_memory.epoch(images, labels, (1e-3, 1e-3), 1),
-            1,
-        )
+        rates = (1e-3, 1e-3)
+        candidates |= {
+            "PyTorch, plain float32 weights": (lambda: torch_parameters.perceptron(images, labels, None), 1),
+            "mtjchar.torch, Gray code, 1e-3": (lambda: torch_parameters.perceptron(images, labels, 1e-3), 1),
+            "PyTorch by hand, places drawn, 1e-3": (
+                lambda: torch_memory.epoch(images, labels, rates, 1, sparse=True),
+                1,
+            ),
+            "PyTorch by hand, a draw for each bit, 1e-3": (
+                lambda: torch_memory.epoch(images, labels, rates, 1),
+                1,
+            ),
+        }
     return candidates
 
 
