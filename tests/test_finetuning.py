@@ -1,7 +1,9 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
+from common import ROOT
 
 from mtjchar.errors import InputError
 from mtjchar.network.datasets import load_dataset
@@ -186,3 +188,13 @@ def test_images_a_read_are_counted_from_one(askew):
     found = adapt(task, dataclasses.replace(PLAN, epochs=1), conditions(0.0), 1, pretrained)
     with pytest.raises(InputError, match="images_per_read: got 0"):
         found.computing_reads(0)
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = (ROOT / "docs/finetuning.md").read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], {})
+    before, exact, approximate, mean, most, ratio = map(float, capsys.readouterr().out.split())
+    assert before < min(exact, approximate)
+    assert 0.0 < mean < most
+    # One update a batch: its read is half of the computing reads.
+    assert ratio > 1.5
