@@ -23,7 +23,8 @@ from mtjchar.network.encoding import Words
 from mtjchar.network.finetuning import TASKS, Adaptation, FineTuning, Task, finetune, pretrain
 from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.levers import LEVERS, ExactDesign
-from mtjchar.network.trainer import OPTIMIZERS, PLANS, TrainingPlan, train
+from mtjchar.network.optimizers import OPTIMIZERS
+from mtjchar.network.trainer import PLANS, TrainingPlan, train
 from mtjchar.statistics import mean_half_width
 from mtjchar.surfaces import WriteSurface
 
@@ -33,6 +34,7 @@ ERROR_FREE = WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 EXACT = {
     "pulses to their end": ExactDesign("gray", "bits", pulse_per_direction=True),
     "early termination": ExactDesign("gray", "bits", pulse_per_direction=True, early_termination=True),
+    "all bits, early termination": ExactDesign("gray", pulse_per_direction=True, early_termination=True),
 }
 
 
@@ -65,7 +67,7 @@ def designs(memory: Memory, task: Task, plan: TrainingPlan, words: Words, lever:
         pulses = memory.exact_pulses(design, counts, plan.bits)
         detector = memory.detector if design.early_termination else None
         conditions = write_conditions(memory.surface, pulses, detector=detector)
-        exact[name] = replace(conditions, read_before_write=True)
+        exact[name] = replace(conditions, read_before_write=design.skip == "bits")
     return Designs(memory.setting(lever, LEVERS[lever], rate, demand).conditions, exact)
 
 
@@ -142,9 +144,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=0.05, help="error rate of the approximate writes")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=100, help="images a batch")
-    parser.add_argument("--accumulate", type=int, default=1, help="batches an update")
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd")
-    parser.add_argument("--learning-rate", type=float, default=0.2)
+    parser.add_argument("--accumulate", type=int, default=8, help="batches an update")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam")
+    parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--decay", type=float, default=0.7, help="factor on it from epoch to epoch")
     parser.add_argument(
         "--read-energies", type=float, nargs="+", default=[20.0, 50.0, 100.0, 250.0], help="fJ"

@@ -81,7 +81,7 @@ def main() -> None:
                         f"{diameter:g}",
                         f"{kelvin:g}",
                         f"{count:g}",
-                        *map(shown, rows.iloc),
+                        *(shown(row) for _, row in rows.iterrows()),
                     )
                     print(f"| {' | '.join(cells)} |", flush=True)
     if options.figure is not None:

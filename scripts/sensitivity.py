@@ -3,7 +3,7 @@
     .venv/bin/python scripts/sensitivity.py demo-run --dataset fashion-mnist
 
 Each row is a change of the default training. Two settings are trained beside error-free writes: the pulse of
-the lever ``duration`` in two's complement, and that of the lever ``code`` in Gray code, each at one error rate.
+the lever ``duration`` in two's complement, and that of ``code`` in Gray code, each at one error rate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """What people see of a trade-off: printed tables, figure, report; and tables that are read again."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from common import ROOT
 
 from mtjchar import plotting
 from mtjchar.cli import common, tradeoff_tables
@@ -75,7 +78,7 @@ def test_no_number_is_cut_on_a_narrow_terminal(printed):
     assert "all_but_read_before_write*+~?" in words
     # Exact designs come first, each part under its heading.
     order = [line for line in lines if line.startswith(("no write", "writes may", "reliable", "duration"))]
-    assert [line.split()[0] for line in order] == ["no", "reliable", "writes", "duration"]
+    assert [line.split()[0] for line in order] == ["no", "reliable", "writes", "duration+~"]
     for mark in "*+~?":
         assert sum(line.startswith(f"{mark} ") for line in lines) == 1
 
@@ -176,3 +179,14 @@ def test_damaged_columns_are_refused(tmp_path, column, value, says):
     table.to_csv(tmp_path / "tradeoff.csv", index=False)
     with pytest.raises(InputError, match=says):
         read_tradeoff(tmp_path / "tradeoff.csv")
+
+
+def test_help_and_documentation_name_every_lever(call):
+    code, text, _ = call("tradeoff", "--help")
+    assert code == 0
+    page = (ROOT / "docs/memory.md").read_text(encoding="utf-8")
+    for name in EVERY[1:]:
+        assert re.search(rf"\b{name}\b", text), name
+        assert f"`{name}`" in page, name
+    for column in ("energy_saved_lower", "at_edge", "computing_energy_J", "check_cells_fraction"):
+        assert f"`{column}`" in page

@@ -78,14 +78,20 @@ def tradeoff(
         str,
         typer.Option(
             metavar="NAME,...",
-            help="What to try, see docs/memory.md; each alone and all together if not given.",
+            help="What to try, see docs/memory.md. No write fails: gray, skip_unchanged_words, "
+            "skip_unchanged, pulse_per_direction, early_termination, ecc, momentum, all_exact, "
+            "all_exact_but_termination. Writes may fail: duration, amplitude, both, code, bit_planes, "
+            "read_before_write, all, all_but_code, all_but_bit_planes, all_but_read_before_write, "
+            "all_with_momentum, all_with_termination. If not given: skip_unchanged, both all_exact, each "
+            "that may fail alone, all, and all_with_termination.",
         ),
     ] = "",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse of the search.")] = 5,
     most_seeds: Annotated[
         int | None,
         typer.Option(
-            help="Most trainings with fresh seeds, to show that the loss is small; 20 if not given."
+            help="Most fresh seeds for a pulse to show that its loss is at most one point, at least "
+            "--seeds; 20 if not given."
         ),
     ] = None,
     search_steps: Annotated[
@@ -142,9 +148,10 @@ def tradeoff(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train at cheaper and cheaper pulses: programming energy against recognition rate.
+    """Train in the memory: programming energy against recognition rate, exact and with writes that may fail.
 
-    Finished trainings are kept in OUT; the same command goes on after an interruption.
+    A lever holds where the loss is shown to be at most one point, by seeds that the search has not
+    had. Finished trainings are kept in OUT; the same command goes on after an interruption.
     """
     from mtjchar import plotting
     from mtjchar.cli.tradeoff_tables import print_read_energies, print_tradeoff

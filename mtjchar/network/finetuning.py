@@ -201,7 +201,8 @@ def corrupted(
         mean = blurred.mean(axis=(1, 2), keepdims=True)
         grey = mean + np.float32(contrast) * (blurred - mean)
         grey += np.float32(noise) * rng.standard_normal(grey.shape, dtype=np.float32)
-        return np.clip(grey, 0.0, 1.0)
+        spoiled: Images = np.clip(grey, 0.0, 1.0)
+        return spoiled
 
     return Task("corrupted", pretraining, _changed(adaptation, spoil))
 

@@ -92,7 +92,7 @@ def program(
     InputError
         If `seed` is negative, a binarized network is missing, or `words` are not those of the network.
     """
-    network = _given(network, dataset, plan)
+    network = _computing_network(network, dataset, plan)
     memory = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed).memory
     ledger = memory.ledger
     return InferenceResult(
@@ -129,7 +129,7 @@ def recognition_rate(
     InputError
         If a binarized network is missing.
     """
-    network = _given(network, dataset, plan)
+    network = _computing_network(network, dataset, plan)
     parameters = plan.code_for(network).decode(words)
     # One thread, as in training: the sums are the same with any number of cores.
     with threadpool_limits(1, user_api="blas"):
@@ -137,7 +137,7 @@ def recognition_rate(
     return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
 
 
-def _given(network: Network | None, dataset: Dataset, plan: TrainingPlan) -> Network:
+def _computing_network(network: Network | None, dataset: Dataset, plan: TrainingPlan) -> Network:
     """Give the network, by default the plan's; the thresholds of a binarized one are not in the plan."""
     if network is None and plan.binarized:
         raise InputError(
@@ -219,7 +219,7 @@ def infer_over_time(
             "number of trained networks", value=len(trained), allowed="2 or more, for an interval"
         )
     if networks is None:
-        networks = [_given(None, dataset, plan)] * len(trained)
+        networks = [_computing_network(None, dataset, plan)] * len(trained)
     if len(networks) != len(trained):
         raise InputError(
             "number of networks", value=len(networks), allowed=f"{len(trained)}, as of `trained`"
