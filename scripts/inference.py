@@ -64,13 +64,14 @@ def main() -> None:
     for network in options.networks:
         for code in options.codes:
             plan = replace(PLANS[network], code=code)
-            trained = [train(dataset, plan, ERROR_FREE, seed).words for seed in range(options.seeds)]
+            trained = [train(dataset, plan, ERROR_FREE, seed) for seed in range(options.seeds)]
             for diameter, kelvin in product(options.diameters, options.temperatures):
                 # Devices are drawn anew: how long they hold does not depend on the pulses that were swept.
                 study = run.study.with_(junction={"diameter": 1e-9 * diameter})
                 retention = Retention.of_devices(study, Population(study).draw(), kelvin)
                 table = infer_over_time(
-                    dataset, plan, trained, conditions, retention, read_conditions=reads,
+                    dataset, plan, [one.words for one in trained], conditions, retention,
+                    read_conditions=reads, networks=[one.network for one in trained],
                     time_s=list(TIMES.values()), reads=np.array(options.reads)[:, None],
                 )  # fmt: skip
                 for count, rows in table.groupby("reads"):

@@ -266,3 +266,17 @@ def test_a_figure_of_times_and_one_of_reads(digits, trained, tmp_path):
         text = files[1].read_text(encoding="utf-8")
         assert "recognition rate" in text
         assert ("reads of every cell" in text) == (name == "reads")
+
+
+def test_binarized_networks_have_to_be_given(digits):
+    # Without errors and time it is the trained network, thresholds included.
+    plan = dataclasses.replace(PLANS["binarized"], hidden=(20,), epochs=2, batch_size=20)
+    results = [train(digits, plan, conditions(0.0), seed) for seed in range(2)]
+    words = [result.words for result in results]
+    with pytest.raises(InputError, match=r"network: got None; .*TrainingResult"):
+        infer_over_time(digits, plan, words, conditions(0.0), FOREVER, time_s=0.0)
+    networks = [result.network for result in results]
+    with pytest.raises(InputError, match="number of networks: got 1; allowed: 2"):
+        infer_over_time(digits, plan, words, conditions(0.0), FOREVER, time_s=0.0, networks=networks[:1])
+    table = infer_over_time(digits, plan, words, conditions(0.0), FOREVER, time_s=0.0, networks=networks)
+    assert table["accuracy_mean"][0] == np.mean([result.test_accuracy for result in results])
