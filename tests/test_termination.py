@@ -137,6 +137,17 @@ def test_a_write_that_is_ended_costs_no_more_than_a_whole_one(
         assert ended <= watched <= ended + 1e-5 * duration * (1.0 + 1e-9)
 
 
+def test_no_energy_is_negative(analytic_surface):
+    # Energies that do not fit the error rates: a switching write takes half of a redundant one, though bits
+    # switch early. Nothing can cost less than nothing: conditions of a memory refuse it.
+    data = analytic_surface.dataset
+    odd = WriteSurface(data.assign(energy=0.5 * data["redundant_energy"]))
+    for direction in odd.directions:
+        pulses = direction, np.linspace(0.4, 1.2, 40)[:, None], np.geomspace(1e-9, 60e-9, 40)
+        assert (terminated_energy(odd, *pulses, IDEAL) >= 0.0).all()
+        assert (terminated_energy(odd, *pulses, IDEAL, switching=False) >= 0.0).all()
+
+
 def test_the_shortest_pulse_is_a_whole_one(nominal, analytic_surface):
     for surface in (nominal, analytic_surface):
         pulse = "p_to_ap", surface.amplitudes, surface.durations[0]

@@ -80,7 +80,7 @@ def allowed_error_rate(reliable: float, data_bits: int = BLOCK_BITS) -> float:
     Examples
     --------
     >>> round(1e6 * allowed_error_rate(1e-9), 2)
-    5.01
+    5.0
     """
     bits = data_bits + _check_bits(data_bits)
     wanted = -np.expm1(data_bits * np.log1p(-reliable))

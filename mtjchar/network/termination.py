@@ -139,11 +139,12 @@ def terminated_energy(
     redundant = surface.energy(direction, level, end, switching=False)
     # No more than all of it: a pulse that is ended never costs more than the whole one.
     power = np.minimum(_plateau_power(surface, direction, level, end), redundant / end)
-    edges = redundant - power * end
+    edges = np.maximum(redundant - power * end, 0.0)  # but for rounding
     before, extra = np.zeros_like(end), np.zeros_like(end)
     if switching:
         before = driven_time(surface, direction, level, end)
-        extra = surface.energy(direction, level, end) - redundant
+        # P0 is not negative.
+        extra = np.maximum(surface.energy(direction, level, end) - redundant, -power * before)
     driven = np.minimum(before + detector.delay_s, end)
     return np.asarray(extra + edges + power * driven + detector.power_W * driven)
 
