@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -18,7 +17,7 @@ from mtjchar.errors import MtjcharError, printable
 from mtjchar.export.provenance import study_of
 from mtjchar.files import write_text
 from mtjchar.network.results import read_tradeoff
-from mtjchar.network.tradeoff import BASELINE, best, one_line
+from mtjchar.network.tradeoff import band_in_words, one_line, shown
 from mtjchar.plotting.surfaces import LOWEST_RATE
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, targets
@@ -181,11 +180,10 @@ def sample_counts(directory: RunDirectory) -> Section:
 
 
 def trade_offs(folder: Path) -> list[Section]:
-    """Tabulate what trainings in this memory can save, where there were any."""
+    """Tabulate what trainings in this memory can save, where there were any: exact designs first."""
     sections = []
     for file in sorted([*folder.glob("tradeoff.csv"), *folder.glob("*/tradeoff.csv")]):
         table = read_tradeoff(file)
-        shown = pd.concat([table[table["lever"] == BASELINE].tail(1), best(table)]).to_dict("records")
         rows = [
             [
                 row["lever"],
@@ -193,13 +191,27 @@ def trade_offs(folder: Path) -> list[Section]:
                 f"{row['ber']:.2g}",
                 f"{1e6 * row['programming_energy_J']:.4g}",
                 f"{row['energy_saved_fraction']:.1%}",
+                band_in_words(row),
                 f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f}",
+                "no write fails" if row["exact"] else "writes may fail",
+                "not shown" if row["not_shown"] else "holds",
+                ", ".join(words for flag, words in _FLAGS.items() if row.get(flag, False)) or "-",
             ]
-            for row in shown
+            for row in shown(table).to_dict("records")
         ]
-        columns = ["lever", "code", "BER", "energy of a training (µJ)", "saved", "loss (points)"]
+        columns = [
+            "lever", "code", "BER", "energy of a training (µJ)", "saved", "band (%)", "loss (points)",
+            "writes", "at most 1 point lost", "pulses",
+        ]  # fmt: skip
         sections.append(Section(f"Trade-off: {file.parent.name}", columns, rows, one_line(table)))
     return sections
+
+
+_FLAGS = {
+    "at_edge": "at the edge of the sweep",
+    "at_limit": "at the highest error rate allowed",
+    "extrapolated": "error rate extrapolated",
+}
 
 
 def figures(surface: WriteSurface) -> dict[str, go.Figure]:

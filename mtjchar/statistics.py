@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, sem, t
+from scipy.stats import beta, t
 
 from mtjchar.arrays import FloatArray, IntArray
 
@@ -29,6 +29,7 @@ __all__ = [
     "clopper_pearson",
     "draw_interval",
     "effective_number",
+    "expected_half_width",
     "mean_half_width",
     "replicate_interval",
     "weighted_mean",
@@ -229,15 +230,37 @@ def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate
     )
 
 
-def mean_half_width(values: FloatArray) -> float:
+def mean_half_width(values: FloatArray, looks: int = 1, step: float = 0.0) -> float:
     """Half the width of the 95 % interval of a mean, by Student's t.
 
     Parameters
     ----------
     values : ndarray, shape (repetitions,)
         Independent; at least two.
+    looks : int, optional
+        How often more values may be added depending on what the interval is. With more than one the
+        interval is wider, so that those of all looks hold the mean in 95 % of cases (Bonferroni).
+    step : float, optional
+        What the values are multiples of. Few of them can be equal by chance, as if nothing scattered: the
+        variance of rounding, step**2/12, is added.
     """
-    return float(t.ppf(1.0 - 0.5 * OUTSIDE, len(values) - 1) * sem(values))
+    return expected_half_width(values, len(values), looks, step)
+
+
+def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1, step: float = 0.0) -> float:
+    """Half the width that `mean_half_width` would give for as many repetitions of the same scatter.
+
+    Parameters
+    ----------
+    values : ndarray, shape (repetitions,)
+        Independent; at least two.
+    repetitions : int
+        At least two.
+    looks, step : int, float, optional
+        As for `mean_half_width`.
+    """
+    error = np.sqrt((np.var(values, ddof=1) + step**2 / 12.0) / repetitions)
+    return float(t.ppf(1.0 - 0.5 * OUTSIDE / looks, repetitions - 1) * error)
 
 
 def _along(weight: FloatArray, values: FloatArray) -> FloatArray:

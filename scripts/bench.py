@@ -7,9 +7,11 @@ turns, and what counts is the ratio of two candidates, not a time. ARGS="--only 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 
 from benchmarks import fitting, network, physics, sweeps
+from benchmarks.timing import processor
 from rich.console import Console
 from rich.table import Table
 
@@ -26,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; can be given again")
     console = Console(width=110)
+    console.print(f"On {processor()}, {os.cpu_count()} cores.", highlight=False)
     for name in parser.parse_args().only or PARTS:
         for table in PARTS[name]():
             console.print(table)

@@ -1,18 +1,20 @@
 """Memory of a sweep: what a worker grows by, and what the parent holds; docs/sweeps.md keeps a run.
 
-Each figure is that of a process of its own, by the peak that Linux has seen of it. `--short` for a tenth of
-the work.
+Each figure is that of a process of its own. Peaks are those that Linux has seen of it: they depend on where
+the allocator and the kernel put things, and so on what else the machine does. What a worker holds (`held_MB`)
+is what malloc has given out and not got back, which does not. `--short` for a tenth of the work.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 
 WORKER = r"""
-import json, re, sys
+import ctypes, gc, json, re, sys
 from pathlib import Path
 import numpy as np
 from mtjchar.study import load_study
@@ -41,16 +43,29 @@ def once(k):
 done = 0
 for k in range(2):
     once(8 * k)
-def held():
+
+class Mallinfo2(ctypes.Structure):  # of glibc, all size_t
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+mallinfo2 = ctypes.CDLL(None).mallinfo2
+mallinfo2.restype = Mallinfo2
+
+def held_MB():
+    gc.collect()
+    info = mallinfo2()
+    return (info.uordblks + info.hblkhd) / 2**20
+
+def open_now():
     return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
 
-before, files_and_threads = peak(), held()
+before, held_before, open_before = peak(), held_MB(), open_now()
 while done < wanted:
     once(done // (12 * 64))
     done += 12 * 64
 print(json.dumps({
-    "transients": done, "before_MB": before, "growth_MB": peak() - before,
-    "more_files": held()[0] - files_and_threads[0], "more_threads": held()[1] - files_and_threads[1],
+    "transients": done, "before_MB": before, "growth_MB": peak() - before, "held_MB": held_MB() - held_before,
+    "more_files": open_now()[0] - open_before[0], "more_threads": open_now()[1] - open_before[1],
 }))
 """
 
@@ -75,17 +90,21 @@ class Instantly(Executor):
 
 importance.worth_a_pilot = lambda study: False
 study = load_study("data/studies/demo.toml")
-changed = study.sweep.model_copy(update={"devices": int(sys.argv[1])})
+study = study.with_(sweep={"devices": int(sys.argv[1])})
 with tempfile.TemporaryDirectory() as folder:
-    run_sweep(study.model_copy(update={"sweep": changed}), Path(folder) / "run", executor=Instantly())
+    run_sweep(study, Path(folder) / "run", executor=Instantly())
 peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]
-print(json.dumps({"devices": changed.devices, "peak_MB": int(peak) / 1024}))
+print(json.dumps({"devices": study.sweep.devices, "peak_MB": int(peak) / 1024}))
 """
 
 
 def measured(code: str, work: int) -> dict[str, float]:
     """Run code in a process of its own; returns what it prints."""
-    done = subprocess.run([sys.executable, "-c", code, str(work)], capture_output=True, text=True, check=True)
+    # Python's own allocator would keep small objects from malloc's sight.
+    environment = {**os.environ, **({"PYTHONMALLOC": "malloc"} if code == WORKER else {})}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(work)], capture_output=True, text=True, check=True, env=environment
+    )
     return dict(json.loads(done.stdout))
 
 

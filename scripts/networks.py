@@ -45,7 +45,7 @@ def main() -> None:
         print(f"| {name} | {cells:,} | trained | {' | '.join(row)} |", flush=True)
         row = [
             shown(
-                program(dataset, plan, one.words, conditions(rate), seed).test_accuracy
+                program(dataset, plan, one.words, conditions(rate), seed, one.network).test_accuracy
                 for seed, one in enumerate(trained[0.0])
             )
             for rate in RATES

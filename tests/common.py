@@ -10,6 +10,11 @@ DEMO_FILE = ROOT / "data/studies/demo.toml"
 DEMO = load_study(DEMO_FILE)
 
 
+def with_values(table, **values):
+    """Return one table of a study, such as a stack, with other values; checked, as `Study.with_` does."""
+    return type(table).model_validate({**dict(table), **values})
+
+
 class InPlace(Executor):
     """Runs the tasks in this process, one after the other; keeps them."""
 

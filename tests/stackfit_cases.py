@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from common import ROOT
+from common import ROOT, with_values
 
 from mtjchar.stackfit import (
     Film,
@@ -14,8 +14,8 @@ from mtjchar.stackfit import (
 )
 from mtjchar.study import load_stack, load_study
 
-STACK = load_stack(ROOT / "data/stacks/ikeda2010.toml").model_copy(
-    update={"resistance_area_product": 5e-12, "torque": "current"}
+STACK = with_values(
+    load_stack(ROOT / "data/stacks/ikeda2010.toml"), resistance_area_product=5e-12, torque="current"
 )
 FILM = Film(STACK, 40e-9)
 TRUTH = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e-9}

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.allocation import HIGHEST_RATE, Demand, Pilot, PulseTable, allocate
 from mtjchar.network.encoding import CODES, FixedPoint
 
@@ -127,6 +127,6 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(InputError, match=f"rate: got {rate}; allowed: an error rate above 0 and below 1"):
             allocate(table, demand, rate)
     with pytest.raises(
-        InputError, match=r"rate: got 1e-09; allowed: what the surface's strongest pulses reach"
+        UnreachableError, match=r"rate: got 1e-09; allowed: what the surface's strongest pulses reach"
     ):
         allocate(table, demand, 1e-9)

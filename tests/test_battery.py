@@ -26,7 +26,6 @@ import pytest
 import xarray as xr
 from common import DEMO, ROOT, InPlace
 
-from mtjchar.study import Study
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep.run import run_sweep
 
@@ -68,10 +67,7 @@ def good(tmp_path_factory):
         "duration": {"start": 1e-9, "stop": 40e-9, "points": 5},
         "devices": 2,
     }
-    study = Study(
-        stack=DEMO.stack, junction=DEMO.junction, cell=DEMO.cell, pulse=DEMO.pulse,
-        variability=DEMO.variability, sweep=numbers,
-    )  # fmt: skip
+    study = DEMO.with_(sweep=numbers)
     run_sweep(study, folder / "run", executor=InPlace())
     average_devices(folder / "run")
     shutil.copytree(folder / "run", folder / "other")

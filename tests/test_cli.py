@@ -1,5 +1,6 @@
 """The command line, as a user calls it, on a small study with the real ngspice."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -14,7 +15,12 @@ import xarray as xr
 from common import ROOT
 
 from mtjchar.cli.common import console
-from mtjchar.network.tradeoff import best
+from mtjchar.errors import InputError
+from mtjchar.network import tradeoff as tradeoff_module
+from mtjchar.network.levers import DESIGNS
+from mtjchar.network.results import read_tradeoff
+from mtjchar.network.tradeoff import COLUMNS, READ_ENERGIES, best, shown
+from mtjchar.network.trainer import PLANS, TrainingPlan
 from mtjchar.report import figures
 from mtjchar.surfaces import WriteSurface
 
@@ -314,6 +320,68 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
             "tradeoff {run} --dataset digits --cells some --out {out}",
             "'some' is not one of 'population', 'dev",
         ),
+        (
+            "tradeoff {run} --dataset digits --bits 1 --out {out}",
+            "bits: got 1; allowed: an integer from 2 to 16",
+        ),
+        (
+            "tradeoff {run} --dataset digits --network binarized --bits 8 --out {out}",
+            "bits: got 8; allowed: 1 for a binarized",
+        ),
+        (
+            "tradeoff {run} --dataset digits --batch-size 0 --out {out}",
+            "batch_size: got 0; allowed: 1 or more",
+        ),
+        (
+            "tradeoff {run} --dataset digits --accumulate 0 --out {out}",
+            "accumulate: got 0; allowed: 1 or more",
+        ),
+        (
+            "tradeoff {run} --dataset digits --lr -1 --out {out}",
+            "learning_rate: got -1.0; allowed: finite, above",
+        ),
+        (
+            "tradeoff {run} --dataset digits --learning-rate fast --out {out}",
+            "Invalid value for '--learning-rate' .*valid number",
+        ),
+        (
+            "tradeoff {run} --dataset digits --full-scale 1e9 --out {out}",
+            "full_scale: got 1000000000.0; allowed",
+        ),
+        (
+            "tradeoff {run} --dataset digits --full-scale big --out {out}",
+            "--full-scale: got 'big'; allowed: a num",
+        ),
+        (
+            "tradeoff {run} --dataset digits --full-scale 1,2,3 --workers 1 --out {out}",
+            r"full_scale: got \(1.0, 2.0, 3.0\); allowed: 2 numbers, one for each layer",
+        ),
+        (
+            "tradeoff {run} --dataset digits --optimizer rmsprop --out {out}",
+            "'rmsprop' is not one of 'sgd', 'momentum', 'adam'",
+        ),
+        (
+            "tradeoff {run} --dataset digits --rounding down --out {out}",
+            "'down' is not one of 'stochastic', 'nearest'",
+        ),
+        (
+            "tradeoff {run} --dataset digits --seeds 5 --most-seeds 4 --out {out}",
+            "most_seeds: got 4; allowed: 5 or more, the seeds of the search",
+        ),
+        (
+            "tradeoff {run} --dataset digits --optimizer adam --levers all_with_momentum --out {out}",
+            "lever: got 'all_with_momentum'; allowed: levers without momentum",
+        ),
+        (
+            "tradeoff {run} --dataset digits --optimizer momentum --levers momentum --out {out}",
+            "lever: got 'momentum'; .* Take the plan's optimizer 'sgd', or leave the lever out",
+        ),
+        ("tradeoff {run} --dataset digits --other {out} --out {run}/x", "no study.toml"),
+        (
+            "tradeoff {run} --dataset digits --computing-reads x --out {out}",
+            "'x' is not one of 'batch', 'image'",
+        ),
+        ("tradeoff {run} --dataset digits --levers , --out {out}", "lever: got ''; allowed: dur"),
         ("surface {out}", "no study.toml"),
     ],
 )
@@ -347,6 +415,46 @@ def test_a_field_that_leaves_one_state_is_refused_with_the_file(study, call, tmp
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ("", {}),
+        ("--optimizer momentum", {"optimizer": "momentum", "learning_rate": pytest.approx(0.03)}),
+        ("--optimizer adam", {"optimizer": "adam", "learning_rate": 1e-3}),
+        ("--optimizer adam --lr 0.01", {"optimizer": "adam", "learning_rate": 0.01}),
+        (
+            "--bits 3 --full-scale 0.5 --batch-size 25 --learning-rate 0.2 --rounding nearest --accumulate 4 "
+            "--epochs 7",
+            {
+                "bits": 3, "full_scale": 0.5, "batch_size": 25, "learning_rate": 0.2, "rounding": "nearest",
+                "accumulate": 4, "epochs": 7,
+            },
+        ),
+        ("--full-scale 0.25,0.5", {"full_scale": (0.25, 0.5)}),
+        ("--full-scale initial", {"full_scale": "initial"}),
+    ],
+)  # fmt: skip
+def test_options_of_the_training_make_the_plan(run, call, tmp_path, monkeypatch, options, changes):
+    plans = []
+
+    def stopped(_surface, _dataset, plan, **_):
+        plans.append(plan)
+        raise InputError("stopped", value=0, allowed="nothing")
+
+    monkeypatch.setattr(tradeoff_module, "tradeoff", stopped)
+    code, _, _ = call("tradeoff", run, "--dataset", "digits", "--out", tmp_path / "x", *options.split())
+    assert code == 2
+    assert dataclasses.asdict(plans[0]) == {**dataclasses.asdict(TrainingPlan()), **changes}
+
+
+def test_another_optimizer_than_a_plan_of_adam_needs_a_rate(run, call, tmp_path, monkeypatch):
+    monkeypatch.setitem(PLANS, "perceptron", TrainingPlan(optimizer="adam", learning_rate=1e-3))
+    command = ["tradeoff", run, "--dataset", "digits", "--out", tmp_path / "x", "--optimizer", "sgd"]
+    code, _, err = call(*command)
+    assert code == 2
+    assert "--learning-rate: got None; allowed: a number, with another optimizer than adam" in err
+
+
 def test_tradeoff_on_digits(run, call, tmp_path):
     out = tmp_path / "tradeoff"
     command = [
@@ -357,11 +465,18 @@ def test_tradeoff_on_digits(run, call, tmp_path):
     assert code == 0
     assert "Baseline: two's complement, 8 bits, 0.800 V for" in said
     lines = (out / "trainings.jsonl").read_text().splitlines()
-    table = pd.read_csv(out / "tradeoff.csv")
+    table = read_tradeoff(out / "tradeoff.csv")
     assert set(table["lever"]) == {"reliable", "duration", "read_before_write"}
     ledger = pd.read_csv(out / "ledger.csv")
     assert len(ledger) == 16 * len(table)
     assert (out / "figures" / "tradeoff.png").stat().st_size > 10_000
+
+    designs = pd.read_csv(out / "exact_designs.csv")
+    assert list(designs.columns) == [*COLUMNS, "design"]
+    assert len(designs) == len(DESIGNS)
+    by_energy = pd.read_csv(out / "read_energies.csv")
+    assert by_energy["read_energy_J"].unique().tolist() == list(READ_ENERGIES)
+    assert set(by_energy["lever"]) == set(best(table)["lever"])
 
     # Another read energy is another bill for the same trainings.
     code, answer, _ = call(*command, "--read-energy", "40 fJ", "--json")
@@ -386,10 +501,17 @@ def test_tradeoff_on_digits(run, call, tmp_path):
     assert call("report", folder, "--out", tmp_path / "report.html")[0] == 0
     page = _Page()
     page.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
-    shown = {row[0]: row[4] for row in page.rows if row[0] in ("reliable", "duration", "read_before_write")}
-    told = pd.read_csv(out / "tradeoff.csv")
-    assert shown.pop("reliable") == "0.0%"
-    assert set(shown.values()) == {f"{one:.1%}" for one in best(told)["energy_saved_fraction"]}
+    told = {row[0]: row for row in page.rows if row[0] in ("reliable", "duration", "read_before_write")}
+    rows = shown(read_tradeoff(out / "tradeoff.csv")).set_index("lever")
+    assert list(told) == list(rows.index)
+    for lever, row in told.items():
+        expected = rows.loc[lever]
+        assert row[4] == f"{expected['energy_saved_fraction']:.1%}"
+        lower, upper = 100 * expected["energy_saved_lower"], 100 * expected["energy_saved_upper"]
+        assert row[5] == f"{lower:.1f} to {upper:.1f}"
+        assert row[7] == ("no write fails" if lever == "reliable" else "writes may fail")
+        assert row[8] == ("not shown" if expected["not_shown"] else "holds")
+        assert ("edge" in row[9]) == expected["at_edge"]
 
 
 class _Page(html.parser.HTMLParser):

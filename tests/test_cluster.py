@@ -18,7 +18,6 @@ import pytest
 from common import DEMO, ROOT, InPlace
 
 from mtjchar.errors import ClusterError, InputError
-from mtjchar.study import Study
 from mtjchar.sweep import peer, tasks
 from mtjchar.sweep.cluster import TlsFiles, _Call, cluster
 from mtjchar.sweep.run import run_sweep
@@ -31,14 +30,13 @@ def small_parts(monkeypatch):
 
 
 def study():
-    return Study(
-        stack=DEMO.stack, junction=DEMO.junction, cell=DEMO.cell, pulse=DEMO.pulse,
-        variability=DEMO.variability, sweep={
+    return DEMO.with_(
+        sweep={
             "amplitude": {"start": 0.6, "stop": 0.8, "points": 2},
             "duration": {"start": 1e-9, "stop": 4e-9, "points": 3},
             "devices": 24,
-        },
-    )  # fmt: skip
+        }
+    )
 
 
 def parts_of(path):

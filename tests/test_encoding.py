@@ -10,7 +10,7 @@ from mtjchar.network.encoding import CODES, FixedPoint, check_words
 
 codes = st.builds(
     FixedPoint,
-    bits=st.integers(4, 16),
+    bits=st.integers(2, 16),
     full_scale=st.sampled_from([2.0**-5, 0.5, 1.0, 8.0]),
     code=st.sampled_from(CODES),
 )
@@ -61,7 +61,51 @@ def test_words_of_four_bits(code):
     assert words.tolist() == expected
 
 
-@pytest.mark.parametrize("bits", range(4, 17))
+WORDS_OF_FEW_BITS = {
+    # By hand. Levels -2 to 1, and -4 to 3; sign-magnitude has no word for the lowest.
+    ("twos_complement", 2): "10 11 00 01",
+    ("offset_binary", 2): "00 01 10 11",
+    ("sign_magnitude", 2): "11 11 00 01",
+    ("gray", 2): "00 01 11 10",
+    ("twos_complement", 3): "100 101 110 111 000 001 010 011",
+    ("offset_binary", 3): "000 001 010 011 100 101 110 111",
+    ("sign_magnitude", 3): "111 111 110 101 000 001 010 011",
+    ("gray", 3): "000 001 011 010 110 111 101 100",
+}
+
+
+@pytest.mark.parametrize(("code", "bits"), WORDS_OF_FEW_BITS)
+def test_words_of_two_and_three_bits(code, bits):
+    expected = [int(word, 2) for word in WORDS_OF_FEW_BITS[code, bits].split()]
+    levels = np.arange(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1))
+    few = FixedPoint(bits, full_scale=2.0 ** (bits - 1), code=code)
+    assert few.encode(levels).tolist() == expected
+    for draws in extreme_draws(levels.size):
+        assert few.encode(levels, draws).tolist() == expected
+    decoded = few.decode(np.array(expected, dtype=np.uint8))
+    lowest_level = levels[0] + (code == "sign_magnitude")
+    np.testing.assert_array_equal(decoded, np.maximum(levels, lowest_level))
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("bits", [2, 3])
+def test_few_bits_go_up_as_often_as_they_should(code, bits):
+    # By enumeration: every word of noise with every shared number, for values between each two levels. What
+    # goes up is off by half a step of 2**-14 at most.
+    few = FixedPoint(bits, full_scale=2.0 ** (bits - 1), code=code)
+    noise = np.arange(256, dtype=np.uint8)
+    lowest_level = int(lowest(few))
+    for below in range(lowest_level, 2 ** (bits - 1) - 1):
+        for fraction in (0.0, 2**-14, 0.25, 1 / 3, 0.5, 1 - 2**-14):
+            ups = 0
+            for shared in range(64):
+                drawn = few.decode(few.encode(np.full(256, below + fraction), Given(shared, noise)))
+                assert np.isin(drawn, [below, below + 1]).all()
+                ups += np.count_nonzero(drawn == below + 1)
+            assert abs(ups / (64 * 256) - fraction) <= 2**-15
+
+
+@pytest.mark.parametrize("bits", range(2, 17))
 def test_neighbours_in_gray_differ_in_one_bit(bits):
     code = FixedPoint(bits, full_scale=2.0 ** (bits - 1), code="gray")
     words = code.encode(np.arange(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1)))
@@ -70,7 +114,7 @@ def test_neighbours_in_gray_differ_in_one_bit(bits):
     assert len(np.unique(words)) == 2**bits
 
 
-@pytest.mark.parametrize("bits", [4, 8, 16])
+@pytest.mark.parametrize("bits", [2, 3, 4, 8, 16])
 def test_offset_binary_is_two_s_complement_with_the_highest_bit_inverted(bits):
     values = np.linspace(-1.0, 1.0, 1000)
     plain, offset = (
@@ -88,7 +132,7 @@ def test_minus_zero_of_sign_magnitude_is_zero_and_its_lowest_level_one_higher():
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize("bits", range(4, 17))
+@pytest.mark.parametrize("bits", range(2, 17))
 def test_all_words_come_back(bits, code):
     code = FixedPoint(bits, full_scale=0.25, code=code)
     words = np.arange(2**bits).astype(code.word_dtype)
@@ -123,7 +167,7 @@ def extreme_draws(count):
     yield Given(63, np.full(count, 2**64 - 1, dtype=np.uint64))
 
 
-@pytest.mark.parametrize("bits", range(4, 17))
+@pytest.mark.parametrize("bits", range(2, 17))
 def test_a_level_stays_at_the_extreme_draws(bits):
     code = FixedPoint(bits)
     words = np.arange(2**bits).astype(code.word_dtype)
@@ -132,7 +176,7 @@ def test_a_level_stays_at_the_extreme_draws(bits):
 
 
 @settings(deadline=None)
-@given(st.integers(4, 8), st.floats(1e-6, 1e6), st.sampled_from(CODES))
+@given(st.integers(2, 8), st.floats(1e-6, 1e6), st.sampled_from(CODES))
 def test_levels_of_up_to_8_bits_stay_at_any_full_scale(bits, full_scale, code):
     code = FixedPoint(bits, full_scale, code)
     values = code.decode(np.arange(2**bits).astype(np.uint8))
@@ -140,7 +184,7 @@ def test_levels_of_up_to_8_bits_stay_at_any_full_scale(bits, full_scale, code):
         np.testing.assert_array_equal(code.decode(code.encode(values, draws)), values)
 
 
-@pytest.mark.parametrize("bits", [4, 7, 8, 13, 16])
+@pytest.mark.parametrize("bits", [2, 3, 4, 7, 8, 13, 16])
 def test_values_are_the_same_in_all_codes(bits):
     level = np.arange(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1))
     for name in CODES:
@@ -159,7 +203,7 @@ def test_rounding_does_not_depend_on_the_code(code):
 
 
 @settings(deadline=None)
-@given(st.integers(4, 16), st.floats(1e-6, 1e6))
+@given(st.integers(2, 16), st.floats(1e-6, 1e6))
 def test_all_words_come_back_at_any_full_scale_with_nearest_rounding(bits, full_scale):
     code = FixedPoint(bits, full_scale)
     words = np.arange(2**bits).astype(code.word_dtype)
@@ -276,9 +320,9 @@ def test_no_values_and_a_single_one():
     assert (value.shape, value.dtype, float(value)) == ((), np.float32, -1.0)
 
 
-@pytest.mark.parametrize("bits", [3, 17, 8.0, True])
+@pytest.mark.parametrize("bits", [1, 17, 8.0, True])
 def test_bits_out_of_range(bits):
-    with pytest.raises(InputError, match=rf"bits: got {bits}; allowed: an integer from 4 to 16"):
+    with pytest.raises(InputError, match=rf"bits: got {bits}; allowed: an integer from 2 to 16"):
         FixedPoint(bits=bits)
 
 

@@ -20,6 +20,8 @@ from common import ROOT
 
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.export import FORMATS, Settings, export_surface, load_surface
+from mtjchar.network.choice import one_pulse, write_conditions
+from mtjchar.network.memory import ApproximateMemory
 from mtjchar.surfaces import WriteSurface
 
 COMPLETE = {"csv": ".csv", "parquet": ".parquet", "json": ".json", "netcdf": ".nc", "npz": ".npz"}
@@ -452,13 +454,38 @@ def test_the_documented_injector(documented, characterized_surface):
     surface = characterized_surface
     amplitude = surface.amplitudes[np.abs(surface.amplitudes - 0.8).argmin()]
     duration = surface.durations[np.abs(surface.durations - 2e-9).argmin()]
-    for direction, written in (("ap_to_p", 1), ("p_to_ap", 0)):
+    # A 1 is the antiparallel state, as in the memory.
+    for direction, written in (("p_to_ap", 1), ("ap_to_p", 0)):
         switching = (was != shall) & (shall == written)
         rate, bits_there = float(surface.ber(direction, amplitude, duration)), switching.sum()
         failed = (bits[switching] != shall[switching]).sum()
         # Binomial, about 40,000 bits a direction; 5 sigma with a seed that is fixed.
         assert abs(failed - rate * bits_there) < 5.0 * np.sqrt(rate * (1.0 - rate) * bits_there)
         assert failed > 100
+
+
+def test_bits_of_the_injector_are_those_of_the_memory(documented, characterized_surface, tmp_path):
+    # P to AP writes a 1, see docs/architecture.md: ones over zeros fail at its rate in the exported file, and
+    # in the memory. Binomial, 6.1 sigma: false-alarm rate 1e-9 each, 4 comparisons.
+    export_surface(characterized_surface, "ber-matrix", tmp_path / "matrix.npz")
+    with np.load(tmp_path / "matrix.npz", allow_pickle=False) as table:
+        at = np.abs(table["amplitude_V"] - 0.8).argmin(), np.abs(table["duration_s"] - 2e-9).argmin()
+        pulse = table["amplitude_V"][at[0]], table["duration_s"][at[1]]
+        rates = dict(zip(table["direction"].tolist(), table["ber"][:, at[0], at[1]].tolist(), strict=True))
+    zeros, ones = np.zeros(50_000, dtype=np.uint8), np.full(50_000, 255, dtype=np.uint8)
+    conditions = write_conditions(characterized_surface, one_pulse(*pulse))
+    bits = 8 * zeros.size
+    for old, new, direction in ((zeros, ones, "p_to_ap"), (ones, zeros, "ap_to_p")):
+        memory = ApproximateMemory(old, 8)
+        memory.write(new, conditions, np.random.default_rng(8))
+        injected = documented["write"](old, new, np.random.default_rng(9))
+        for after in (memory.words, injected):
+            failed = np.unpackbits(after ^ new).sum()
+            rate = rates[direction]
+            assert abs(failed - rate * bits) < 6.1 * np.sqrt(rate * (1.0 - rate) * bits)
+    # The other direction's rate would not pass: it is further away than twice what is allowed.
+    apart = abs(rates["p_to_ap"] - rates["ap_to_p"]) * bits
+    assert apart > 12.2 * np.sqrt(max(rates.values()) * bits)
 
 
 def test_the_documentation_names_every_format():

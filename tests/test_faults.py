@@ -20,7 +20,7 @@ from common import DEMO, ROOT, InPlace
 from mtjchar.cells.stt import measure
 from mtjchar.cells.stt.netlist import batch_deck
 from mtjchar.errors import InputError, SimulationError, StorageError
-from mtjchar.study import Study, Transistor
+from mtjchar.study import Transistor
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import tasks
 from mtjchar.sweep.lock import locked
@@ -31,16 +31,13 @@ from mtjchar.sweep.tasks import plan
 
 def study(**changed):
     """Two amplitudes, three durations, eight devices."""
-    cell = DEMO.cell.model_copy(update=changed.pop("cell", {}))
+    cell = changed.pop("cell", {})
     numbers = {
         "amplitude": {"start": 0.6, "stop": 0.8, "points": 2},
         "duration": {"start": 1e-9, "stop": 4e-9, "points": 3},
         "devices": 8,
     }
-    return Study(
-        stack=DEMO.stack, junction=DEMO.junction, cell=cell, pulse=DEMO.pulse, variability=DEMO.variability,
-        sweep={**numbers, **changed},
-    )  # fmt: skip
+    return DEMO.with_(cell=cell, sweep={**numbers, **changed})
 
 
 @pytest.fixture(autouse=True)
@@ -572,7 +569,8 @@ def test_run_whose_transistor_file_has_gone_is_read(tmp_path, call):
 
 def test_study_that_would_not_be_read_back_is_not_swept(tmp_path):
     one = study()
-    numbers = one.sweep.model_copy(update={"seed": 2**63})
+    # Unchecked: `with_` refuses such a seed.
+    wrong = one.model_copy(update={"sweep": one.sweep.model_copy(update={"seed": 2**63})})
     with pytest.raises(InputError, match="seed"):
-        run_sweep(one.model_copy(update={"sweep": numbers}), tmp_path / "run", executor=InPlace())
+        run_sweep(wrong, tmp_path / "run", executor=InPlace())
     assert not (tmp_path / "run" / "study.toml").exists()

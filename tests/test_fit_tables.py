@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from common import with_values
 from stackfit_cases import DURATIONS, FILM, GOOD, HEADER, SHARES, STACK, counts, fit_stack_quietly, written
 
 from mtjchar.errors import InputError
@@ -50,7 +51,7 @@ CURRENTS = pd.DataFrame({"duration_ns": [5.0, 10.0, 100.0, 1e4], "current_uA": [
         (FILM, {"vary": ["critical_current", "offset_field"]}, "offset_field"),
         (FILM, {"vary": ["critical_current", "slonczewski_lambda"]}, "slonczewski_lambda"),
         (
-            Film(STACK.model_copy(update={"slonczewski_lambda": 1.2}), 40e-9),
+            Film(with_values(STACK, slonczewski_lambda=1.2), 40e-9),
             {"vary": ["critical_current"]},
             "slonczewski_lambda",
         ),

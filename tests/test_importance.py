@@ -14,7 +14,7 @@ from mtjchar.cells.stt.device import COLUMNS
 from mtjchar.cells.stt.tables import DIRECTIONS, SttVariability
 from mtjchar.physics.fokker_planck import write_error_rate
 from mtjchar.statistics import effective_number, replicate_interval, weighted_mean
-from mtjchar.study import Line, Pulse, Spread, Study, Transistor
+from mtjchar.study import Line, Pulse, Spread, Transistor
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep import importance
 from mtjchar.sweep.importance import Shift
@@ -38,16 +38,10 @@ def study(devices=256, seed=3, variability=TWO, **sweep_of):
         "devices": devices,
         "seed": seed,
     }
-    return Study(
-        stack=DEMO.stack.model_copy(update={"tmr": 1e-6, "torque": "current"}),
-        junction=DEMO.junction,
-        cell=DEMO.cell.model_copy(
-            update={
-                "transistor": Transistor(model="ideal", on_resistance=1000.0),
-                "bitline": line,
-                "sourceline": line,
-            }
-        ),
+    transistor = Transistor(model="ideal", on_resistance=1000.0)
+    return DEMO.with_(
+        stack={"tmr": 1e-6, "torque": "current"},
+        cell={"transistor": transistor, "bitline": line, "sourceline": line},
         pulse=Pulse(rise=1e-12, fall=1e-12),
         variability=variability,
         sweep={**numbers, **sweep_of},
@@ -277,7 +271,7 @@ def test_demo_knows_its_tail_to_thirty_percent(tmp_path):
         "duration": {"start": 8e-9, "stop": 32e-9, "points": 6},
         "devices": 256,
     }
-    one = DEMO.model_copy(update={"sweep": type(DEMO.sweep)(**numbers)})
+    one = DEMO.with_(sweep=numbers)
     data = average_devices(run_sweep(one, tmp_path / "run", executor=InPlace())).dataset
     near = (data["ber"] > 1e-14) & (data["ber"] < 1e-10)
     assert set(np.nonzero(near.to_numpy())[0]) == {0, 1}  # in both directions

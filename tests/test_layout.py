@@ -21,11 +21,11 @@ LAYERS = [
     ["study"],
     ["sweep"],
     ["surfaces", "stackfit"],
-    ["export", "array", "network"],
+    ["export", "array", "network", "torch"],
     ["plotting", "report", "run", "cli"],
 ]
-# Inside a row: the ground raises errors and works on arrays, keys have units; cli shows what the others of
-# its row make.
+# Inside a row: the ground raises errors and works on arrays, keys have units; torch has the codes and the
+# ledger of network; cli shows what the others of its row make.
 WITHIN = {
     ("units", "errors"),
     ("files", "errors"),
@@ -33,6 +33,7 @@ WITHIN = {
     ("statistics", "arrays"),
     ("fields", "errors"),
     ("fields", "units"),
+    ("torch", "network"),
     ("report", "plotting"),
     ("cli", "plotting"),
     ("cli", "report"),
@@ -198,11 +199,11 @@ def test_the_study_knows_no_stack():
     assert not wrong, wrong
 
 
-def test_importing_the_package_loads_neither_matplotlib_nor_pyspice():
+def test_importing_the_package_loads_none_of_the_large_libraries():
     code = "import sys, mtjchar; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "mtjchar" in done.stdout.split()
-    assert not {"matplotlib", "PySpice", "scipy", "pandas", "xarray"} & set(done.stdout.split())
+    assert not {"matplotlib", "PySpice", "scipy", "pandas", "xarray", "torch"} & set(done.stdout.split())
 
 
 def test_modules_stay_below_600_lines():

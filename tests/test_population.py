@@ -10,7 +10,6 @@ from scipy.stats import binomtest
 
 from mtjchar import statistics
 from mtjchar.errors import InputError, SimulationError, UnreachableError
-from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface, average_devices, surface_from_counts
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
@@ -97,11 +96,8 @@ def test_counted_intervals_cover():
 
 def tilted(devices=20, trials=100):
     """A study without axial symmetry, two amplitudes, four durations."""
-    return Study(
-        stack=DEMO.stack.model_copy(update={"reference_tilt": 0.05}),
-        junction=DEMO.junction,
-        cell=DEMO.cell,
-        variability=DEMO.variability,
+    return DEMO.with_(
+        stack={"reference_tilt": 0.05},
         sweep={
             "amplitude": {"start": 0.5, "stop": 1.0, "points": 2},
             "duration": {"start": 1e-9, "stop": 8e-9, "points": 4},

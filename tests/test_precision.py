@@ -26,11 +26,9 @@ def study(**changed):
         "seed": 3,
     }
     transistor = Transistor(model="ideal", on_resistance=1000.0)
-    return Study(
-        stack=DEMO.stack, junction=DEMO.junction,
-        cell=DEMO.cell.model_copy(update={"transistor": transistor}),
-        variability=SttVariability(**spread), sweep={**numbers, **changed},
-    )  # fmt: skip
+    return DEMO.with_(
+        cell={"transistor": transistor}, variability=SttVariability(**spread), sweep={**numbers, **changed}
+    )
 
 
 def widest(surface):

@@ -6,7 +6,9 @@ import re
 from common import ROOT
 
 PACKAGE = ROOT / "mtjchar"
-FOLDERS = ["cells", "export", "network", "physics", "plotting", "stackfit", "study", "surfaces", "sweep"]
+FOLDERS = [
+    "cells", "export", "network", "physics", "plotting", "stackfit", "study", "surfaces", "sweep", "torch",
+]  # fmt: skip
 MODULES = ["errors", "report", "run", "units"]
 
 

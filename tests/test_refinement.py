@@ -19,13 +19,13 @@ AMPLITUDES, DURATIONS = 8, 17
 
 def study(spacing=("refined", "refined"), points=(AMPLITUDES, DURATIONS), **changed):
     amplitude, duration = (
-        one.model_copy(update={"spacing": how, "points": count})
-        for one, how, count in zip((DEMO.sweep.amplitude, DEMO.sweep.duration), spacing, points, strict=True)
+        {"spacing": how, "points": count} for how, count in zip(spacing, points, strict=True)
     )
-    grid = {"amplitude": amplitude, "duration": duration, "devices": 2, **changed}
     # Per current, because the measured errors below are of that law.
-    stack = DEMO.stack.model_copy(update={"torque": "current"})
-    return DEMO.model_copy(update={"stack": stack, "sweep": DEMO.sweep.model_copy(update=grid)})
+    return DEMO.with_(
+        stack={"torque": "current"},
+        sweep={"amplitude": amplitude, "duration": duration, "devices": 2, **changed},
+    )
 
 
 # ---- the division of an axis ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from common import DEMO
 from mtjchar.cells.stt.device import COLUMNS, derive, refusal
 from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
-from mtjchar.study import ExternalField, Spread, Study, Transistor
+from mtjchar.study import ExternalField, Spread, Transistor
 from mtjchar.sweep import population
 from mtjchar.sweep.population import Population
 
@@ -33,17 +33,10 @@ def field(**components):
 
 
 def study(devices=256, seed=1, variability=EVERYTHING, *, stack=None, junction=None, **cell):
-    def with_(part, update):
-        return part.model_copy(update=update or {})
-
-    return Study(
-        stack=with_(DEMO.stack, stack),
-        junction=with_(DEMO.junction, junction),
-        cell=with_(DEMO.cell, cell),
-        pulse=DEMO.pulse,
-        variability=variability,
-        sweep=with_(DEMO.sweep, {"devices": devices, "seed": seed}),
-    )
+    return DEMO.with_(
+        stack=stack or {}, junction=junction or {}, cell=cell, variability=variability,
+        sweep={"devices": devices, "seed": seed},
+    )  # fmt: skip
 
 
 def test_same_seed_same_table():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from common import with_values
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -66,7 +67,7 @@ def fit(rows):
     st.sampled_from([250.0, 300.0, 390.0]),
 )
 def test_film_and_device_are_one_for_one(stability, current, time, temperature):
-    film = Film(STACK.model_copy(update={"interfacial_anisotropy": 1.4e-3}), 40e-9, temperature)
+    film = Film(with_values(STACK, interfacial_anisotropy=1.4e-3), 40e-9, temperature)
     device = Device(*map(np.asarray, (stability, current, time)))
     back = film.device(FilmValues(*film.film(device)), temperature)
     # No damping gives a relaxation time below 2/(gamma mu0 Hk).
@@ -461,14 +462,12 @@ def test_interval_of_a_surface_holds_what_the_fit_does_not_know(file):
     import mtjchar
 
     study = study_of(file.parent, 'fit = "fitted.toml"', devices=16)
-    fit = study.variability.fit
-    wide = fit.model_copy(
-        update={"covariance": tuple(tuple(400.0 * one for one in row) for row in fit.covariance)}
-    )
+    covariance = study.variability.fit.covariance
+    wide = tuple(tuple(400.0 * one for one in row) for row in covariance)
     widths = {}
-    for name, own in (("known", fit), ("vague", wide)):
-        variability = study.variability.model_copy(update={"fit": own})
-        run_sweep(study.model_copy(update={"variability": variability}), file.parent / name, workers=1)
+    for name, own in (("known", covariance), ("vague", wide)):
+        one = study.with_(variability={"fit": {"covariance": own}})
+        run_sweep(one, file.parent / name, workers=1)
         surface = mtjchar.average_devices(file.parent / name)
         assert "stacks drawn" in surface.dataset.attrs["interval"]
         lower, upper = surface.ber_interval("p_to_ap", 0.65, 4e-9)

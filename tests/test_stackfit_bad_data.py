@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from common import with_values
 from stackfit_cases import DURATIONS, FAR, FILM, SHARES, STACK, counts, distances
 
 from mtjchar.errors import InputError
@@ -157,7 +158,7 @@ def test_films_that_are_none():
     for arguments, message in (((STACK, 1e-9), "diameter"), ((STACK, 40e-9, 3.0), "temperature")):
         with pytest.raises(InputError, match=message):
             Film(*arguments)
-    flat = STACK.model_copy(update={"interfacial_anisotropy": 0.8e-3})
+    flat = with_values(STACK, interfacial_anisotropy=0.8e-3)
     with pytest.raises(InputError, match="thermal stability of"):
         Film(flat, 40e-9)
 

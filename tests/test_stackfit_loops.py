@@ -16,6 +16,7 @@ from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
 from mtjchar.stackfit.loops import coercive_fields, log_staying
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.setup import set_up
 
 OFFSET = {**TRUTH, "offset_field": 0.006}
 FIELD = float(FILM.anisotropy_field(TRUTH["stability"]))
@@ -96,6 +97,19 @@ def test_anisotropy_field_at_other_temperatures():
     # A field of its own is that of the fit's temperature, and goes along.
     own = model.anisotropy_field({**nominal, "anisotropy_field": 0.15}, steps, device.stability)
     assert own == pytest.approx([0.15, 0.15 * expected[1] / expected[0]], rel=1e-12)
+
+
+def test_many_sets_of_parameters_have_what_each_has(loops, pulses):
+    # Sets that differ only in what loops do not show are computed once; here each is also asked of the model.
+    names = [*NAMES, "anisotropy_field"]
+    problem = set_up([loops, pulses], FILM, names, (), {}).problem
+    center = np.array([{**OFFSET, "anisotropy_field": FIELD}[name] for name in problem.free])
+    rng = np.random.default_rng(42)
+    sets = center * np.where(rng.random((100, len(center))) < 0.5, 1.0, 1.0 + 0.05 * rng.random(len(center)))
+    expected = [problem.model.log_staying(problem.values(one), problem.observations.steps) for one in sets]
+    for _ in range(2):  # what is known from before is the same
+        np.testing.assert_array_equal(problem.log_staying(sets), expected)
+        np.testing.assert_array_equal(problem.log_staying(sets[3]), expected[3])
 
 
 # ---- loops alone ----

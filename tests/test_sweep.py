@@ -15,7 +15,7 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import DIRECTIONS, SttVariability
 from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import InputError, SimulationError
-from mtjchar.study import Spread, Study, Transistor, load_study
+from mtjchar.study import Spread, Transistor, load_study
 from mtjchar.sweep import tasks
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import run_sweep
@@ -33,13 +33,8 @@ def study(*, base=DEMO, cell=None, stack=None, variability=None, **changed):
         "devices": 4,
         "seed": 7,
     }
-    return Study(
-        stack=base.stack.model_copy(update=stack or {}),
-        junction=base.junction,
-        cell=base.cell.model_copy(update=cell or {}),
-        pulse=base.pulse,
-        variability=variability or base.variability,
-        sweep={**numbers, **changed},
+    return base.with_(
+        stack=stack or {}, cell=cell or {}, variability=variability or {}, sweep={**numbers, **changed}
     )
 
 

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from circuit_ensemble import simulate
-from common import DEMO
+from common import DEMO, with_values
 from hypothesis import given
 from hypothesis import strategies as st
 from stackfit_cases import FILM
@@ -75,9 +75,8 @@ def test_voltage_at_a_current_carries_it(current, m_z, tmr, half_bias):
 def test_demo_with_constant_torkance(direction, expected):
     # Another program, an independent review: the demo's nominal device at 0.8 V reaches 1e-9 after 19.0 and
     # 10.2 ns, with Sato and Ishii's factors. Three figures are given.
-    stack = DEMO.stack.model_dump()
-    stack.update(torque="voltage", demagnetization="sato-ishii", interfacial_anisotropy=1.3e-3)
-    asked = DEMO.model_copy(update={"stack": type(DEMO.stack).model_validate(stack)})
+    stack = {"torque": "voltage", "demagnetization": "sato-ishii", "interfacial_anisotropy": 1.3e-3}
+    asked = DEMO.with_(stack=stack)
     device, amplitudes, durations = (
         Population(asked).nominal(),
         np.array([0.8]),
@@ -124,7 +123,10 @@ def test_writes_are_those_of_trajectories_in_the_circuit(direction, line, edge):
 
 
 def tilted(asked):
-    """Return a study whose symmetry a reference layer breaks by 1e-6 rad."""
+    """Return a study whose symmetry a reference layer breaks by 1e-6 rad.
+
+    Unchecked: `with_` refuses a refined grid where errors are counted; here its points are given.
+    """
     return asked.model_copy(update={"stack": asked.stack.model_copy(update={"reference_tilt": 1e-6})})
 
 
@@ -132,8 +134,8 @@ def tilted(asked):
 def test_counted_writes_are_computed_ones(direction):
     # A tilt of 1e-6 rad breaks the symmetry and changes nothing; the field-like torque acts along the axis.
     # 4000 writes: 5 standard errors, a false alarm in 1.5 million.
-    asked = tilted(study((1.5e-9, 5e-9), 0.8, stack={**PER_VOLTAGE, "field_like_torque": 1.5}))
-    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update={"trials": 4000})})
+    asked = study((1.5e-9, 5e-9), 0.8, stack={**PER_VOLTAGE, "field_like_torque": 1.5})
+    asked = tilted(asked.with_(sweep={"trials": 4000}))
     device, amplitudes, durations = Population(asked).nominal(), np.array([0.8]), np.array([1.8e-9, 2.5e-9])
     lines = load_lines(asked, cell_parameters(asked, device), direction, asked.pulses.at(amplitudes))
     pulses = asked.pulses.at(amplitudes, durations)
@@ -222,7 +224,7 @@ def test_a_stack_without_the_key_has_a_torque_per_voltage():
 
 # ---- fits ----
 
-VOLTAGE_FILM = Film(FILM.stack.model_copy(update=PER_VOLTAGE), FILM.diameter)
+VOLTAGE_FILM = Film(with_values(FILM.stack, **PER_VOLTAGE), FILM.diameter)
 NAMES = ("stability", "critical_current", "relaxation_time")
 
 
@@ -255,7 +257,7 @@ def test_in_amperes_the_law_is_that_of_the_load_line():
     # Analytic at zero bias: a torque per current with Lambda^2 = 1 + TMR and the same critical current.
     flat = {"tmr_half_bias": 9.9}
     volts, amperes = (
-        Film(FILM.stack.model_copy(update={**flat, **other}), FILM.diameter)
+        Film(with_values(FILM.stack, **flat, **other), FILM.diameter)
         for other in (PER_VOLTAGE, {"torque": "current"})
     )
     own = {name: nominal_values(volts)[name] for name in NAMES}
@@ -275,9 +277,7 @@ def test_in_amperes_the_law_is_that_of_the_load_line():
     ("made", "fitted", "current"), [("current", "voltage", True), ("voltage", "current", False)]
 )
 def test_data_of_the_other_law_are_told(made, fitted, current):
-    films = {
-        law: Film(FILM.stack.model_copy(update={"torque": law}), FILM.diameter) for law in (made, fitted)
-    }
+    films = {law: Film(with_values(FILM.stack, torque=law), FILM.diameter) for law in (made, fitted)}
     rows = counts(films[made], current=current)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)

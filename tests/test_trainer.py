@@ -166,7 +166,7 @@ def test_every_update_writes_every_bit_and_energy_follows_from_the_ledger(blobs)
     assert result.programming_energy_J == pytest.approx(by_hand * 1e-12, rel=1e-12)
 
 
-@pytest.mark.parametrize("bits", [4, 12])
+@pytest.mark.parametrize("bits", [2, 3, 4, 12])
 def test_other_word_lengths_and_more_layers(blobs, bits):
     plan = dataclasses.replace(PLAN, bits=bits, hidden=(12, 10))
     result = train(blobs, plan, conditions(1e-3), seed=8)
@@ -207,6 +207,7 @@ def test_fashion_mnist_with_the_defaults():
     [
         ({"network": "transformer"}, "network: got 'transformer'; allowed: perceptron, convol"),
         ({"network": "binarized"}, r"bits: got 8; allowed: 1 for a binarized network\. .*PLANS"),
+        ({"network": "binarized", "bits": 1, "batch_size": 1}, "batch_size: got 1; allowed: 2 or more for a"),
         ({"bits": 1}, "bits: got 1"),
         ({"hidden": ()}, r"hidden: got \(\); allowed: one positive integer"),
         ({"hidden": (10, 0)}, r"hidden: got \(10, 0\)"),
@@ -215,7 +216,7 @@ def test_fashion_mnist_with_the_defaults():
         ({"learning_rate": 0.0}, "learning_rate: got 0.0; allowed: finite, above 0"),
         ({"learning_rate": float("nan")}, "learning_rate: got nan"),
         ({"learning_rate_decay": 1.1}, "learning_rate_decay: got 1.1; allowed: above 0, up to 1"),
-        ({"bits": 3}, "bits: got 3"),
+        ({"bits": 17}, "bits: got 17"),
         ({"full_scale": -1.0}, "full_scale: got -1.0"),
         ({"code": "excess"}, "code: got 'excess'; allowed: 'twos_complement' or 'offset_binary' or"),
         ({"rounding": "down"}, "rounding: got 'down'; allowed: 'stochastic' or 'nearest'"),

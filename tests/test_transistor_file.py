@@ -10,10 +10,11 @@ from study_cases import load, refusal
 
 from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import batch_deck, cell_parameters
+from mtjchar.cells.stt.tables import SttVariability
 from mtjchar.errors import InputError
 from mtjchar.spice.ngspice import simulator
 from mtjchar.spice.transistor_file import clean
-from mtjchar.study import Study, Transistor, load_study
+from mtjchar.study import Transistor, load_study
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
@@ -23,13 +24,13 @@ NMOS = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w*l/30n + dvth*1k}\n
 
 
 def study(file, **changed):
-    cell = DEMO.cell.model_copy(update={"transistor": Transistor(model=str(file), subcircuit="n", **changed)})
+    transistor = Transistor(model=str(file), subcircuit="n", **changed)
     sweep = {
         "amplitude": {"start": 0.6, "stop": 0.8, "points": 2},
         "duration": {"start": 1e-9, "stop": 4e-9, "points": 3},
         "devices": 1,
     }
-    return Study(stack=DEMO.stack, junction=DEMO.junction, cell=cell, pulse=DEMO.pulse, sweep=sweep)
+    return DEMO.with_(cell={"transistor": transistor}, variability=SttVariability(), sweep=sweep)
 
 
 def failures_of(one):

@@ -16,7 +16,7 @@ from mtjchar.errors import InputError, SimulationError
 from mtjchar.spice.libraries import library
 from mtjchar.spice.ngspice import simulator
 from mtjchar.spice.transistor_file import clean, expand
-from mtjchar.study import Study, Transistor, load_study
+from mtjchar.study import Transistor, load_study
 from mtjchar.sweep import tasks
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import run_sweep
@@ -40,11 +40,8 @@ def study(file, sweep=None, cell=None, **transistor):
         "duration": {"start": 1e-9, "stop": 4e-9, "points": 3},
         "devices": 2,
     }
-    cell_ = DEMO.cell.model_copy(update={"transistor": Transistor(**given), **(cell or {})})
-    return Study(
-        stack=DEMO.stack, junction=DEMO.junction, cell=cell_, pulse=DEMO.pulse,
-        variability=DEMO.variability, sweep={**small, **(sweep or {})},
-    )  # fmt: skip
+    cell = {**(cell or {}), "transistor": Transistor(**given)}
+    return DEMO.with_(cell=cell, sweep={**small, **(sweep or {})})
 
 
 def written(folder, text, name="nfet.lib", encoding="utf-8"):

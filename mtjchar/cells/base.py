@@ -15,6 +15,7 @@ import pandas as pd
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread, Variability
+from mtjchar.errors import InputError
 from mtjchar.fields import Description, Place
 
 __all__ = [
@@ -335,6 +336,15 @@ class CellKind(ABC, Generic[TablesT]):
     def further_columns(self, tables: TablesT) -> tuple[str, ...]:
         """Columns of the samples beside error rate and energies; names of energies end in ``energy_J``."""
         return ()
+
+    def escape_rates(self, tables: TablesT, devices: pd.DataFrame, temperature: float) -> FloatArray:
+        """Rates of leaving the states 0 and 1 without being written or read, 1/s, shape (devices, 2).
+
+        `devices` is a table as `derive` returns it, `temperature` in K may be another than that of the study.
+        """
+        raise InputError(
+            "cell.kind", value=self.name, allowed="a kind of cell that says how long it holds its states"
+        )
 
     def transistor(self, tables: TablesT) -> Transistor | None:
         """Access transistor of the cell, where it has one that a netlist describes."""

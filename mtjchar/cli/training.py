@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from mtjchar.cli.common import (
     AsJson,
     Out,
-    PlainConsole,
     RunFolder,
     Workers,
     console,
@@ -25,6 +23,11 @@ from mtjchar.cli.common import (
     writable,
     write_table,
 )
+from mtjchar.errors import InputError
+
+if TYPE_CHECKING:
+    from mtjchar.network.scales import FullScale
+    from mtjchar.network.trainer import TrainingPlan
 
 
 class NetworkName(StrEnum):
@@ -33,6 +36,28 @@ class NetworkName(StrEnum):
     perceptron = "perceptron"
     convolutional = "convolutional"
     binarized = "binarized"
+
+
+class OptimizerChoice(StrEnum):
+    """Optimizer; names as in `mtjchar.network.optimizers.OPTIMIZERS`."""
+
+    sgd = "sgd"
+    momentum = "momentum"
+    adam = "adam"
+
+
+class RoundingChoice(StrEnum):
+    """How updated values become levels."""
+
+    stochastic = "stochastic"
+    nearest = "nearest"
+
+
+class ReadsChoice(StrEnum):
+    """How often a pass that computes reads the memory."""
+
+    batch = "batch"
+    image = "image"
 
 
 class Cells(StrEnum):
@@ -53,18 +78,64 @@ def tradeoff(
         str,
         typer.Option(
             metavar="NAME,...",
-            help="What to try, see docs/memory.md; each alone and all together if not given.",
+            help="What to try, see docs/memory.md. No write fails: gray, skip_unchanged_words, "
+            "skip_unchanged, pulse_per_direction, early_termination, ecc, momentum, all_exact, "
+            "all_exact_but_termination. Writes may fail: duration, amplitude, both, code, bit_planes, "
+            "read_before_write, all, all_but_code, all_but_bit_planes, all_but_read_before_write, "
+            "all_with_momentum, all_with_termination. If not given: skip_unchanged, both all_exact, each "
+            "that may fail alone, all, and all_with_termination.",
         ),
     ] = "",
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse of the search.")] = 5,
+    most_seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Most fresh seeds for a pulse to show that its loss is at most one point, at least "
+            "--seeds; 20 if not given."
+        ),
+    ] = None,
     search_steps: Annotated[
         int, typer.Option(min=0, help="Rates to try between the last that holds and the first that does not.")
     ] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images of a batch.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="In the first epoch.")
+    ] = None,
+    optimizer: Annotated[
+        OptimizerChoice | None,
+        typer.Option(help="Momentum is 0.9; what it remembers is in ordinary memory."),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Batches whose gradients are averaged for an update.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 16.")] = None,
+    full_scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S[,S...]",
+            help="Magnitude of the lowest weight: a number, one for each layer, or 'initial', by the initial "
+            "weights of each.",
+        ),
+    ] = None,
+    rounding: Annotated[
+        RoundingChoice | None, typer.Option(help="How updated weights become levels.")
+    ] = None,
     read_energy: Annotated[
         float | None,
         typer.Option(
             parser=quantity("J", "read energy"), metavar="E", help='Of one bit, "20 fJ" if not given.'
+        ),
+    ] = None,
+    computing_reads: Annotated[
+        ReadsChoice, typer.Option(help="Whether a pass reads the memory once for a batch or for each image.")
+    ] = ReadsChoice.batch,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Run of the same study with another stack, such as one at the end of its interval: widens "
+            "the band. Can be given again.",
         ),
     ] = None,
     retries: Annotated[
@@ -77,65 +148,94 @@ def tradeoff(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train at cheaper and cheaper pulses: programming energy against recognition rate.
+    """Train in the memory: programming energy against recognition rate, exact and with writes that may fail.
 
-    Finished trainings are kept in OUT; the same command goes on after an interruption.
+    A lever holds where the loss is shown to be at most one point, by seeds that the search has not
+    had. Finished trainings are kept in OUT; the same command goes on after an interruption.
     """
     from mtjchar import plotting
+    from mtjchar.cli.tradeoff_tables import print_read_energies, print_tradeoff
     from mtjchar.network import tradeoff as experiment
-    from mtjchar.network.trainer import PLANS
     from mtjchar.surfaces import DeviceRates
     from mtjchar.sweep.lock import locked
 
+    plan = _plan(
+        network,
+        optimizer=optimizer and optimizer.value,
+        accumulate=accumulate,
+        rounding=rounding and rounding.value,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        bits=bits,
+        full_scale=None if full_scale is None else _full_scale(full_scale),
+    )
     surface = load_surface(folder)
     writable(out)
     with locked(out, say=warn), progress_bar("training", "trainings") as progress:
-        table, ledger = experiment.tradeoff(
+        tables = experiment.tradeoff(
             surface,
             dataset,
-            plan=PLANS[network] if epochs is None else dataclasses.replace(PLANS[network], epochs=epochs),
+            plan=plan,
             levers=[name.strip() for name in levers.split(",")] if levers else experiment.MAIN_LEVERS,
             seeds=seeds,
+            most_seeds=max(seeds, experiment.MOST_SEEDS) if most_seeds is None else most_seeds,
             search_steps=search_steps,
             read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
+            computing_reads=computing_reads.value,
+            other_surfaces=[load_surface(each) for each in other or ()],
             retries=retries,
             devices=DeviceRates.load(folder, surface) if cells is Cells.devices else None,
             kept=out / "trainings.jsonl",
             workers=workers,
             progress=progress,
         )
+    table = tables.table
+    by_read_energy = experiment.over_read_energies(tables)
     write_table(table, out / "tradeoff.csv")
-    write_table(ledger, out / "ledger.csv")
-    plotting.tradeoff_figure(table, out / "figures")
+    write_table(tables.ledger, out / "ledger.csv")
+    write_table(tables.designs, out / "exact_designs.csv")
+    write_table(by_read_energy, out / "read_energies.csv")
+    plotting.tradeoff_figure(table, by_read_energy, out / "figures")
     if as_json:
         chosen = {row["lever"]: row for row in experiment.best(table).to_dict(orient="records")}
         baseline = table.iloc[0].to_dict()
         print_json({"baseline": baseline, "rows": table.to_dict(orient="records"), "best": chosen})
         return
-    _print_tradeoff(table)
+    print_tradeoff(table)
+    print_read_energies(by_read_energy)
     console.print(experiment.one_line(table), highlight=False)
 
 
-def _print_tradeoff(table: Any) -> None:
-    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("lever", "code"):
-        shown.add_column(name, no_wrap=True)
-    for name in ("V", "ns", "BER", "µJ", "saved", "accuracy %", "drop, points"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    # Four digits of the baseline's energy, and one decimal at least.
-    decimals = max(1, 3 - math.floor(math.log10(1e6 * table["programming_energy_J"].max())))
-    for row in table.itertuples():
-        shown.add_row(
-            row.lever,
-            row.code.split("_")[0],
-            f"{row.amplitude_V:.3f}",
-            f"{1e9 * row.duration_s:.2f}",
-            f"{row.ber:.1e}",
-            f"{1e6 * row.programming_energy_J:.{decimals}f}",
-            f"{row.energy_saved_fraction:.1%}",
-            f"{100 * row.accuracy_mean:.2f}",
-            f"{row.accuracy_drop_points:.2f} ± {row.accuracy_drop_ci95:.2f}{'*' if row.confirmed else ' '}",
-        )
-    # Wider than a plain terminal: lines that wrap say more than numbers that are cut.
-    PlainConsole(width=max(console.width, 100)).print(shown)
-    console.print("* fresh seeds, which had no part in the choice of the error rate")
+def _plan(network: NetworkName, **options: Any) -> TrainingPlan:
+    """Change the network's plan by the options that are given."""
+    from mtjchar.network.optimizers import usual_learning_rate
+    from mtjchar.network.trainer import PLANS
+
+    plan = PLANS[network]
+    given = {name: value for name, value in options.items() if value is not None}
+    optimizer = given.get("optimizer", plan.optimizer)
+    if optimizer != plan.optimizer and "learning_rate" not in given:
+        if plan.optimizer != "sgd":
+            raise InputError(
+                "--learning-rate",
+                value=None,
+                allowed=f"a number, with another optimizer than {plan.optimizer}, the plan's",
+            )
+        given["learning_rate"] = usual_learning_rate(optimizer, plan.learning_rate, plan.momentum)
+    return dataclasses.replace(plan, **given)
+
+
+def _full_scale(text: str) -> FullScale:
+    """Read a full scale, or one for each layer."""
+    if text == "initial":
+        return "initial"
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(
+            "--full-scale",
+            value=text,
+            allowed='a number, numbers with commas between, one for each layer, or "initial"',
+        ) from error
+    return scales if len(scales) > 1 else scales[0]

@@ -67,7 +67,8 @@ class Cell:
     def assumptions(self) -> list[str]:
         """What neither the surface nor the study says, in words."""
         return [
-            "SET: to the low resistance (ap_to_p); RESET: to the high resistance (p_to_ap).",
+            "SET: to the low resistance (ap_to_p), bit 0 of mtjchar's memory; RESET: to the high resistance",
+            "(p_to_ap), bit 1.",
             "Currents: mean over the pulse, energy / (amplitude x duration), of a switching write.",
             "Energies: of a switching write, at the cell's lines, drivers without loss.",
             "Resistances: nominal device, zero bias, temperature of the study.",

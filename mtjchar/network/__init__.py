@@ -3,20 +3,27 @@
 from mtjchar.network import (
     allocation,
     binarized,
+    binarized_training,
     datasets,
     encoding,
+    finetuning,
     inference,
     ledger,
     masks,
     memory,
     networks,
+    optimizers,
     planes,
+    pure,
     results,
+    retention,
+    scales,
     tradeoff,
     trainer,
 )
 
 __all__ = [
-    "allocation", "binarized", "datasets", "encoding", "inference", "ledger", "masks", "memory", "networks",
-    "planes", "results", "tradeoff", "trainer",
+    "allocation", "binarized", "binarized_training", "datasets", "encoding", "finetuning", "inference",
+    "ledger", "masks", "memory", "networks", "optimizers", "planes", "pure", "results", "retention", "scales",
+    "tradeoff", "trainer",
 ]  # fmt: skip

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mtjchar.arrays import FloatArray, IndexArray
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.binarized import Signs
 from mtjchar.network.encoding import FixedPoint, Words
+from mtjchar.network.termination import Detector, write_energy
 from mtjchar.surfaces.grid import SurfaceGrid, refined
 from mtjchar.surfaces.search import shortest_durations
 
@@ -106,8 +107,16 @@ class PulseTable(NamedTuple):
     redundant_energy_J: FloatArray
 
     @classmethod
-    def of(cls, surface: SurfaceGrid) -> PulseTable:
-        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`."""
+    def of(cls, surface: SurfaceGrid, detector: Detector | None = None) -> PulseTable:
+        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`.
+
+        Parameters
+        ----------
+        surface : SurfaceGrid
+            With both directions.
+        detector : Detector, optional
+            With it the energies are those of writes that it ends.
+        """
         rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
         levels = refined(surface.amplitudes)
         shape = (2, _RATES, len(levels))
@@ -116,8 +125,8 @@ class PulseTable(NamedTuple):
             duration[d] = shortest_durations(surface, direction, levels, rates)
             reachable = np.isfinite(duration[d])
             pulses = direction, np.broadcast_to(levels, reachable.shape)[reachable], duration[d][reachable]
-            switching[d][reachable] = surface.energy(*pulses)
-            redundant[d][reachable] = surface.energy(*pulses, switching=False)
+            switching[d][reachable] = write_energy(surface, *pulses, detector)
+            redundant[d][reachable] = write_energy(surface, *pulses, detector, switching=False)
         return cls(rates, levels, duration, switching, redundant)
 
 
@@ -144,7 +153,9 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     Raises
     ------
     InputError
-        If `rate` is out of range, or no choice from the table reaches it.
+        If `rate` is out of range.
+    UnreachableError
+        If no choice from the table reaches it.
 
     Notes
     -----
@@ -169,11 +180,8 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     error = demand.harm.sum(axis=1)[:, None] * np.where(np.isfinite(cost), table.rate, np.inf)
     limit = rate * demand.harm.sum()
     if not error.min(axis=-1).sum() <= limit:
-        raise InputError(
-            "rate",
-            value=rate,
-            allowed="what the surface's strongest pulses reach",
-            remedy="Sweep a larger grid.",
+        raise UnreachableError(
+            f"rate: got {rate}; allowed: what the surface's strongest pulses reach. Sweep a larger grid."
         )
 
     def chosen(log_price: float) -> IndexArray:

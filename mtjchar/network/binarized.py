@@ -2,6 +2,7 @@
 
 M. Courbariaux, I. Hubara, D. Soudry, R. El-Yaniv, Y. Bengio, "Binarized Neural Networks", arXiv:1602.02830
 (2016): binary weights and activations, straight-through estimator, real weights that add up the steps.
+S. Ioffe, C. Szegedy, "Batch Normalization", arXiv:1502.03167 (2015).
 T. Hirtzlin et al., "Implementing Binarized Neural Networks with Magnetoresistive RAM without Error
 Correction", NANOARCH 2019, arXiv:1908.04085: such weights in MRAM cells that sometimes are written wrong.
 """
@@ -9,9 +10,9 @@ Correction", NANOARCH 2019, arXiv:1908.04085: such weights in MRAM cells that so
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,11 @@ from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.networks import FloatT, cross_entropy
 
-__all__ = ["BinarizedPerceptron", "Signs"]
+__all__ = ["BatchGradient", "BinarizedPerceptron", "Folded", "Normalization", "Signs"]
+
+
+# Added to the variance of a batch, so that a unit whose sum never changes has a deviation.
+_LEAST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,83 @@ class Signs:
         return self.values.take(check_words(words, self.bits))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """Batch normalization of a network's units: x becomes y = scale (x - mean) / deviation + shift.
+
+    x is the sum of a unit over the square root of its number of inputs. Hidden units put out the sign of y,
+    which no positive scale changes: only classes have one.
+
+    Attributes
+    ----------
+    mean, deviation : ndarray of float, shape (units,)
+        Of x over images; units of all layers from the first hidden one to the classes. Deviations are
+        above 0.
+    shift : ndarray of float, shape (units,)
+        Learnt.
+    scale : ndarray of float, shape (classes,)
+        Learnt.
+    """
+
+    mean: NDArray[np.floating[Any]]
+    deviation: NDArray[np.floating[Any]]
+    shift: NDArray[np.floating[Any]]
+    scale: NDArray[np.floating[Any]]
+
+    @classmethod
+    def identity(cls, units: int, classes: int) -> Normalization:
+        """Give the one that leaves everything as it is, what training starts from."""
+        return cls(np.zeros(units), np.ones(units), np.zeros(units), np.ones(classes))
+
+
+class Folded(NamedTuple):
+    """A normalization as inference needs it: a number for each hidden unit, two for each class.
+
+    A hidden unit puts out +1 where its sum is its threshold or more, else -1. The score of a class is
+    factor times its sum plus offset.
+
+    Attributes
+    ----------
+    thresholds : list of ndarray of float
+        Of each hidden layer, shape (units,).
+    factor, offset : ndarray of float, shape (classes,)
+    """
+
+    thresholds: list[NDArray[np.floating[Any]]]
+    factor: NDArray[np.floating[Any]]
+    offset: NDArray[np.floating[Any]]
+
+
+class BatchGradient(NamedTuple, Generic[FloatT]):
+    """What a batch tells.
+
+    Attributes
+    ----------
+    loss : float
+        Mean cross-entropy, nat.
+    weights : ndarray of float, shape (parameters,)
+        Its derivative with respect to each weight, by the straight-through estimator.
+    shift, scale : ndarray of float, shapes (units,) and (classes,)
+        Its derivatives with respect to those of the normalization.
+    """
+
+    loss: float
+    weights: NDArray[FloatT]
+    shift: NDArray[FloatT]
+    scale: NDArray[FloatT]
+
+
+@dataclass(frozen=True, eq=False)
 class BinarizedPerceptron:
     """Layers of fully connected units whose weights and outputs are +1 or -1, softmax output.
 
     A unit sums its inputs with the signs of its weights, which is counting equal bits (XNOR and popcount)
-    where the inputs are bits as well, and puts out the sign of the sum, + for 0. Inputs of the first layer
-    are pixels from -1 to +1. There are neither biases nor thresholds: all that is learnt is in the cells.
-    Sums are divided by the square root of their number of inputs, which no sign depends on; it gives the
-    softmax and the straight-through estimator sums of the order of 1 in each layer.
+    where the inputs are bits as well, and compares the sum with a threshold. Inputs of the first layer
+    are pixels from 0 to 1: a wrong sign at a pixel that is dark does no harm.
+
+    Thresholds come from batch normalization, whose state is in this object and not in the memory: at
+    inference a word for each hidden unit and two for each class (`folded`). Without one all thresholds
+    are 0.
 
     Parameters are the weights of each layer, shape (inputs, outputs).
 
@@ -106,14 +179,44 @@ class BinarizedPerceptron:
     ----------
     sizes : tuple of int
         Units of each layer, from the pixels to the classes.
+    normalization : Normalization, optional
+        Of a trained network.
+
+    Raises
+    ------
+    InputError
+        If the normalization is of another number of units.
     """
 
     sizes: tuple[int, ...]
+    normalization: Normalization | None = None
+
+    def __post_init__(self) -> None:
+        given = self.normalization
+        if given is not None:
+            units, classes = self.units, self.sizes[-1]
+            shapes = [array.shape for array in (given.mean, given.deviation, given.shift, given.scale)]
+            if shapes != [(units,)] * 3 + [(classes,)]:
+                raise InputError(
+                    "shapes of the normalization",
+                    value=shapes,
+                    allowed=f"({units},) of mean, deviation and shift and ({classes},) of scale",
+                )
 
     @property
     def parameters(self) -> int:
         """Number of weights."""
         return sum(inputs * outputs for inputs, outputs in pairwise(self.sizes))
+
+    @property
+    def units(self) -> int:
+        """Number of units that have a normalization, hidden ones and classes."""
+        return sum(self.sizes[1:])
+
+    @property
+    def normalization_parameters(self) -> int:
+        """Number of shifts and scales, which learn outside of the memory."""
+        return self.units + self.sizes[-1]
 
     def layers(self, parameters: NDArray[FloatT]) -> list[NDArray[FloatT]]:
         """See a flat array of parameters as layers.
@@ -136,17 +239,74 @@ class BinarizedPerceptron:
         """Draw real weights, uniform from -1 to 1; the network is that of their signs."""
         return 2 * rng.random(self.parameters, dtype=np.float32) - 1
 
+    def folded(self) -> Folded:
+        """Fold the normalization into thresholds.
+
+        For a hidden unit y >= 0 is the same as sum >= sqrt(inputs) * (mean - shift * deviation).
+
+        Returns
+        -------
+        Folded
+            Thresholds 0, factors 1 over the root of the number of inputs and offsets 0 for a network that
+            has no normalization.
+
+        Examples
+        --------
+        A hidden unit of four inputs whose sums over 2 have mean 1 and deviation 0.5 puts out +1 from a sum of
+        2 * (1 - 0.25 * 0.5) on, if its shift is 0.25. One of the two classes has another scale.
+
+        >>> normalization = Normalization(
+        ...     mean=np.array([1.0, 0.0, 0.0]),
+        ...     deviation=np.array([0.5, 1.0, 1.0]),
+        ...     shift=np.array([0.25, 0.0, -1.0]),
+        ...     scale=np.array([1.0, 2.0]),
+        ... )
+        >>> folded = BinarizedPerceptron((4, 1, 2), normalization).folded()
+        >>> folded.thresholds[0].tolist(), folded.factor.tolist(), folded.offset.tolist()
+        ([1.75], [1.0, 2.0], [0.0, -1.0])
+        """
+        norm = self._normalization
+        *hidden, _ = self._by_layer(norm.mean - norm.shift * norm.deviation)
+        *_, mean = self._by_layer(norm.mean)
+        *_, deviation = self._by_layer(norm.deviation)
+        *_, shift = self._by_layer(norm.shift)
+        slope = norm.scale / deviation
+        return Folded(
+            thresholds=[part * math.sqrt(inputs) for part, inputs in zip(hidden, self.sizes, strict=False)],
+            factor=slope / math.sqrt(self.sizes[-2]),
+            offset=shift - slope * mean,
+        )
+
     def class_scores(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> NDArray[FloatT]:
-        """Compute the scores of the classes, see `Network`; parameters are +1 or -1."""
-        return self._sums(parameters, images)[-1]
+        """Compute the scores of the classes with the folded normalization, see `Network`."""
+        folded = self.folded()
+        *hidden, weights = self.layers(parameters)
+        outputs = images
+        for layer, threshold in zip(hidden, folded.thresholds, strict=True):
+            outputs = _signs(outputs @ layer - threshold.astype(layer.dtype))
+        scores: NDArray[FloatT] = outputs @ weights
+        scores *= folded.factor
+        scores += folded.offset
+        return scores
 
     def loss_and_gradient(
         self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
     ) -> tuple[float, NDArray[FloatT]]:
         """Compute the mean softmax cross-entropy and an estimate of its gradient, see `Network`.
 
-        The sign has no derivative: for it stands that of the sum itself where that is from -1 to 1 (after
-        the division), and 0 elsewhere: the straight-through estimator of arXiv:1602.02830.
+        Means and deviations are those of the images that are given, as always in training with batch
+        normalization; `batch_gradient` has the derivatives for shift and scale as well.
+        """
+        gradient = self.batch_gradient(parameters, images, labels)
+        return gradient.loss, gradient.weights
+
+    def batch_gradient(
+        self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
+    ) -> BatchGradient[FloatT]:
+        """Compute the loss of a batch and estimates of its derivatives.
+
+        The sign has no derivative: for it stands that of y itself where that is from -1 to 1, and 0
+        elsewhere: the straight-through estimator of arXiv:1602.02830.
 
         Parameters
         ----------
@@ -159,38 +319,103 @@ class BinarizedPerceptron:
 
         Returns
         -------
-        loss : float
-            Mean cross-entropy, nat.
-        gradient : ndarray of float, shape (parameters,)
-            Estimate for each weight.
+        BatchGradient
         """
-        sums = self._sums(parameters, images)
-        loss, delta = cross_entropy(sums[-1], labels)
-        gradient = np.empty_like(parameters)
-        layers, gradients = self.layers(parameters), self.layers(gradient)
+        layers = self.layers(parameters)
+        passed = self._forward(layers, images)
+        shifts, scale = self._learnt(parameters.dtype)
+        last = passed[-1].normalized
+        loss, delta = cross_entropy(scale * last + shifts[-1], labels)
+        scale_gradient: NDArray[FloatT] = (delta * last).sum(axis=0)
+        weight_gradient = np.empty_like(parameters)
+        weight_gradients = self.layers(weight_gradient)
+        shift_gradients = [delta.sum(axis=0)]
+        delta *= scale
         for index in reversed(range(len(layers))):
-            delta *= _scale(layers[index])
-            inputs = _signs(sums[index - 1]) if index > 0 else _pixels(images)
-            np.matmul(inputs.T, delta, out=gradients[index])
+            layer = passed[index]
+            delta = _derivative_before(layer, delta) * _root(layers[index])
+            np.matmul(layer.inputs.T, delta, out=weight_gradients[index])
             if index > 0:
-                delta = (delta @ layers[index].T) * (np.abs(sums[index - 1]) <= 1)
-        return loss, gradient
+                inside = np.abs(passed[index - 1].normalized + shifts[index - 1]) <= 1
+                delta = (delta @ layers[index].T) * inside
+                shift_gradients.append(delta.sum(axis=0))
+        shift_gradient: NDArray[FloatT] = np.concatenate(shift_gradients[::-1])
+        return BatchGradient(loss, weight_gradient, shift_gradient, scale_gradient)
 
-    def _sums(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> list[NDArray[FloatT]]:
-        """Give the sums of each layer, divided by the root of their number; the last are the scores."""
-        sums: list[NDArray[FloatT]] = []
-        for weights in self.layers(parameters):
-            inputs = _signs(sums[-1]) if sums else _pixels(images)
-            sums.append((inputs @ weights) * _scale(weights))
-        return sums
+    def calibrated(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> BinarizedPerceptron:
+        """Give the network with the means and deviations that its units have over some images.
+
+        Parameters
+        ----------
+        parameters : ndarray of float, shape (parameters,)
+            +1 or -1.
+        images : ndarray of float, shape (images, pixels)
+            Images, better thousands.
+
+        Returns
+        -------
+        BinarizedPerceptron
+        """
+        passed = self._forward(self.layers(parameters), images)
+        mean, deviation = (
+            np.concatenate([getattr(layer, name) for layer in passed]) for name in ("mean", "deviation")
+        )
+        return replace(self, normalization=replace(self._normalization, mean=mean, deviation=deviation))
+
+    @property
+    def _normalization(self) -> Normalization:
+        return self.normalization or Normalization.identity(self.units, self.sizes[-1])
+
+    def _by_layer(self, units: NDArray[FloatT]) -> list[NDArray[FloatT]]:
+        """See an array over all units as one for each layer."""
+        return np.split(units, np.cumsum(self.sizes[1:-1]))
+
+    def _learnt(self, dtype: np.dtype[FloatT]) -> tuple[list[NDArray[FloatT]], NDArray[FloatT]]:
+        """Give the shift of each layer and the scale of the classes, in the type of the arithmetic."""
+        norm = self._normalization
+        return self._by_layer(norm.shift.astype(dtype)), norm.scale.astype(dtype)
+
+    def _forward(self, layers: list[NDArray[FloatT]], images: NDArray[FloatT]) -> list[_Layer[FloatT]]:
+        """Give what each layer makes of a batch, by the batch's own means and deviations."""
+        shifts, _ = self._learnt(images.dtype)
+        passed: list[_Layer[FloatT]] = []
+        inputs = images
+        for weights, shift in zip(layers, shifts, strict=True):
+            sums = inputs @ weights
+            sums *= _root(weights)
+            mean = sums.mean(axis=0)
+            sums -= mean
+            deviation: NDArray[FloatT] = np.sqrt(np.square(sums).mean(axis=0) + sums.dtype.type(_LEAST))
+            sums /= deviation
+            passed.append(_Layer(inputs, mean, deviation, sums))
+            inputs = _signs(sums + shift)
+        return passed
 
 
-def _scale(weights: NDArray[FloatT]) -> FloatT:
+class _Layer(NamedTuple, Generic[FloatT]):
+    """What a layer makes of a batch: x is normalized to (x - mean) / deviation."""
+
+    inputs: NDArray[FloatT]
+    mean: NDArray[FloatT]
+    deviation: NDArray[FloatT]
+    normalized: NDArray[FloatT]
+
+
+def _derivative_before(layer: _Layer[FloatT], delta: NDArray[FloatT]) -> NDArray[FloatT]:
+    """Give the derivative before the normalization; mean and deviation depend on each image of the batch.
+
+    arXiv:1502.03167, section 3.
+    """
+    along = (delta * layer.normalized).mean(axis=0)
+    derivative: NDArray[FloatT] = delta - delta.mean(axis=0)
+    derivative -= layer.normalized * along
+    derivative /= layer.deviation
+    return derivative
+
+
+def _root(weights: NDArray[FloatT]) -> FloatT:
+    """1 over the root of the number of inputs."""
     return weights.dtype.type(1 / math.sqrt(len(weights)))
-
-
-def _pixels(images: NDArray[FloatT]) -> NDArray[FloatT]:
-    return 2 * images - 1
 
 
 def _signs(sums: NDArray[FloatT]) -> NDArray[FloatT]:

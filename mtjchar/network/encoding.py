@@ -49,7 +49,7 @@ class FixedPoint:
     Attributes
     ----------
     bits : int
-        Bits a word, 4 to 16.
+        Bits a word, 2 to 16.
     full_scale : float
         Magnitude of the lowest value, 1e-6 to 1e6. With a power of two all levels are exact in
         binary floating point; otherwise they carry its rounding, 6e-8 relative in float32.
@@ -67,8 +67,8 @@ class FixedPoint:
     code: Code = "twos_complement"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bits, int) or isinstance(self.bits, bool) or not 4 <= self.bits <= 16:
-            raise InputError("bits", value=self.bits, allowed="an integer from 4 to 16")
+        if not isinstance(self.bits, int) or isinstance(self.bits, bool) or not 2 <= self.bits <= 16:
+            raise InputError("bits", value=self.bits, allowed="an integer from 2 to 16")
         if not (math.isfinite(self.full_scale) and 1e-6 <= self.full_scale <= 1e6):
             raise InputError("full_scale", value=self.full_scale, allowed="a number from 1e-6 to 1e6")
         if self.code not in CODES:
@@ -122,6 +122,10 @@ class FixedPoint:
         places = self._nearest(flat) if rng is None else self._stochastic(flat, rng)
         if self.code == "twos_complement":
             words: Words = places ^ self.word_dtype.type(self._half)
+        elif self.code == "gray":
+            words = places ^ (places >> places.dtype.type(1))
+        elif self.code == "offset_binary":
+            words = places
         else:
             # "wrap" spares numpy the check of the indices.
             words = _tables(self.bits, self.code).words.take(places, mode="wrap")
@@ -185,16 +189,24 @@ class FixedPoint:
             If `words` are of another type or have bits beyond `bits`.
         """
         words = check_words(words, self.bits)
-        if self.code == "twos_complement":
-            # With the sign at the top they are the machine's own integers, faster than a table.
-            spare = 8 * words.dtype.itemsize - self.bits
-            flat = words.reshape(-1)
-            signed = flat * flat.dtype.type(1 << spare) if spare else flat
-            levels = signed.view(f"i{flat.dtype.itemsize}").astype(np.float32)
-            levels *= np.float32(self.lsb * 0.5**spare)
-            return levels.reshape(words.shape)
-        values: NDArray[np.float32] = self.values.take(words, mode="wrap")
-        return values
+        if self.code == "sign_magnitude":
+            values: NDArray[np.float32] = self.values.take(words, mode="wrap")
+            return values
+        # Two's complement with the sign at the top is the machine's own integers, faster than a table.
+        flat = words.reshape(-1)
+        if self.code == "gray":
+            # Each bit of the place of a level is the sum of the bits from there on.
+            shift = 1
+            while shift < self.bits:
+                flat = flat ^ (flat >> flat.dtype.type(shift))
+                shift *= 2
+        if self.code != "twos_complement":
+            flat = flat ^ flat.dtype.type(self._half)
+        spare = 8 * words.dtype.itemsize - self.bits
+        signed = flat * flat.dtype.type(1 << spare) if spare else flat
+        levels = signed.view(f"i{flat.dtype.itemsize}").astype(np.float32)
+        levels *= np.float32(self.lsb * 0.5**spare)
+        return levels.reshape(words.shape)
 
     @functools.cached_property
     def values(self) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes, storing, write_bytes
+from mtjchar.network.exact import Activity
 from mtjchar.network.ledger import WriteLedger
 
 __all__ = ["Outcome", "add", "load"]
@@ -29,14 +30,40 @@ class Outcome(NamedTuple):
     ledger : WriteLedger
     harm : ndarray, shape (bits, 2), optional
         Of a pilot, see `mtjchar.network.allocation.Demand`.
+    activity : Activity, optional
+        Where it was asked for.
     """
 
     test_accuracy: float
     ledger: WriteLedger
     harm: FloatArray | None = None
+    activity: Activity | None = None
 
 
-_Counts = list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]]
+_Count = Annotated[int, Field(ge=0)]
+_Counts = list[tuple[_Count, _Count]]
+
+
+class _Activity(BaseModel):
+    """The activity in a line of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_changed_words: _Counts
+    check_switching: tuple[_Count, _Count]
+    check_redundant: tuple[_Count, _Count]
+    cells: _Count
+    check_cells: _Count
+
+    def counted(self) -> Activity:
+        """Return it as arrays."""
+        return Activity(
+            np.array(self.in_changed_words, dtype=np.int64),
+            np.array(self.check_switching, dtype=np.int64),
+            np.array(self.check_redundant, dtype=np.int64),
+            self.cells,
+            self.check_cells,
+        )
 
 
 class _Line(BaseModel):
@@ -51,11 +78,16 @@ class _Line(BaseModel):
     retried: _Counts
     failed: _Counts
     harm: list[tuple[float, float]] | None = None
+    activity: _Activity | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         lengths = {len(getattr(self, field.name)) for field in fields(WriteLedger)}
-        if len(lengths) != 1 or (self.harm is not None and len(self.harm) not in lengths):
+        if self.harm is not None:
+            lengths.add(len(self.harm))
+        if self.activity is not None:
+            lengths.add(len(self.activity.in_changed_words))
+        if len(lengths) != 1:
             raise ValueError("tables of as many bits each")
         return self
 
@@ -63,7 +95,8 @@ class _Line(BaseModel):
         """Return what the line says."""
         counts = (np.array(getattr(self, field.name), dtype=np.int64) for field in fields(WriteLedger))
         harm = None if self.harm is None else np.array(self.harm)
-        return Outcome(self.test_accuracy, WriteLedger(*counts), harm)
+        activity = None if self.activity is None else self.activity.counted()
+        return Outcome(self.test_accuracy, WriteLedger(*counts), harm, activity)
 
 
 def load(path: Path) -> dict[str, Outcome]:
@@ -110,6 +143,11 @@ def add(path: Path, key: str, outcome: Outcome) -> None:
     entry = {"key": key, "test_accuracy": outcome.test_accuracy, **counts}
     if outcome.harm is not None:
         entry["harm"] = outcome.harm.tolist()
+    if outcome.activity is not None:
+        entry["activity"] = {
+            name: values.tolist() if isinstance(values, np.ndarray) else values
+            for name, values in outcome.activity._asdict().items()
+        }
     line = (json.dumps(entry) + "\n").encode()
     with storing(path), path.open("ab", buffering=0) as file:
         before = file.tell()

@@ -11,13 +11,16 @@ from mtjchar.arrays import BoolArray, FloatArray, IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
-from mtjchar.network.masks import DENSE, random_places
-from mtjchar.network.planes import PlaneCounter, count_ones
+from mtjchar.network.masks import DENSE, kinds_at, ones, ones_at, place_shift, random_ones, random_places
+from mtjchar.network.planes import DirectionCounter, PlaneCounter, count_ones
 
 __all__ = ["ApproximateMemory", "draw_devices"]
 
 # From this error rate on it is faster to pick out the words that change first, where a quarter of all do.
 _FREQUENT = 0.015
+
+# From this error rate on whole words of failures are drawn faster than places, where all cells are alike.
+_VERY_FREQUENT = 0.1
 
 
 class ApproximateMemory:
@@ -65,24 +68,24 @@ class ApproximateMemory:
         self._writes = 0
         # Over all writes: bits that had to switch, and ones there were before.
         self._changes, self._ones = PlaneCounter(bits), PlaneCounter(bits)
-        self._retried, self._failed = np.zeros((2, bits, 2), dtype=np.int64)
+        self._failed, self._retried = DirectionCounter(bits), np.zeros((bits, 2), dtype=np.int64)
         self._ones_at_first = count_ones(self.words, bits)
 
     @property
     def ledger(self) -> WriteLedger:
         """Sum over all writes so far; it is made anew each time, in the time of some fifty writes."""
-        changes, ones = self._changes.counts(), self._ones.counts()
+        changes, were_one, failed = self._changes.counts(), self._ones.counts(), self._failed.counts()
         # Bits that became 1 less those that became 0 are the ones there are more now.
         more_ones = count_ones(self.words, self.bits) - self._ones_at_first
-        rising = (changes + more_ones + self._failed[:, 0] - self._failed[:, 1]) // 2
+        rising = (changes + more_ones + failed[:, 0] - failed[:, 1]) // 2
         falling = changes - rising
         # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
-        zeros = self._writes * self.words.size - ones
+        were_zero = self._writes * self.words.size - were_one
         return WriteLedger(
             switching=np.stack([rising, falling], axis=1),
-            redundant=np.stack([ones - falling, zeros - rising], axis=1),
+            redundant=np.stack([were_one - falling, were_zero - rising], axis=1),
             retried=self._retried.copy(),
-            failed=self._failed.copy(),
+            failed=failed,
         )
 
     def write(self, words: Words, conditions: WriteConditions, rng: np.random.Generator) -> None:
@@ -110,22 +113,41 @@ class ApproximateMemory:
         if words.shape != self.words.shape:
             raise InputError("shape of the words", value=words.shape, allowed=f"{self.words.shape}")
         self._check(conditions)
-        stored = words.copy()
-        before, after = self.words.reshape(-1), stored.reshape(-1)
+        before, after = self.words.reshape(-1), words.reshape(-1)
         changed = before ^ after
-        failures = self._failures(changed, after, conditions.rates, rng)
-        for _ in range(conditions.retries):
-            self._retried += failures.by_plane(self.bits)
-            failures = failures.again(rng)
-        self._failed += failures.by_plane(self.bits)
+        highest = float(conditions.rates.max())
+        if highest >= _VERY_FREQUENT and conditions.rates.ndim == 2 and not conditions.retries:
+            failed = random_ones(changed, after, conditions.rates, rng)
+            self._failed.add(failed, after)
+            stored = after ^ failed
+        else:
+            stored = self._write_by_places(changed, after, conditions, highest, rng)
         self._writes += 1
         self._changes.add(changed)
         self._ones.add(before)
-
-        # A bit that was to rise is taken off again, one that was to fall is put back.
-        np.add.at(after, failures.place >> _shift(words), self._turning_back.take(failures.kind))
         stored.flags.writeable = False
-        self.words = stored
+        self.words = stored.reshape(words.shape)
+
+    def _write_by_places(
+        self,
+        changed: Words,
+        after: Words,
+        conditions: WriteConditions,
+        highest: float,
+        rng: np.random.Generator,
+    ) -> Words:
+        """Draw the places of the failures; gives what is stored."""
+        stored = after.copy()
+        if highest == 0.0:
+            return stored
+        failures = self._failures(changed, after, conditions.rates, highest, rng)
+        for _ in range(conditions.retries):
+            self._retried += failures.by_plane(self.bits)
+            failures = failures.again(rng)
+        self._failed.add_counts(failures.by_plane(self.bits))
+        # A bit that was to rise is taken off again, one that was to fall is put back.
+        np.add.at(stored, failures.place >> place_shift(after), self._turning_back.take(failures.kind))
+        return stored
 
     def _check(self, conditions: WriteConditions) -> None:
         conditions.check_bits(self.bits)
@@ -140,24 +162,23 @@ class ApproximateMemory:
             )
 
     def _failures(
-        self, changed: Words, after: Words, rates: FloatArray, rng: np.random.Generator
+        self, changed: Words, after: Words, rates: FloatArray, highest: float, rng: np.random.Generator
     ) -> _Failures:
         """Draw which bits of those that change keep their value."""
-        highest = float(rates.max())
-        if highest == 0.0:
-            return _Failures(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0))
-        place, chance = _candidates(changed, highest, rng)
-        # The lowest byte of a place has the plane.
-        plane = place.astype(np.uint8) & np.uint8(8 * changed.itemsize - 1)
-        kind = (plane << np.uint8(1)) + (np.uint8(1) - _bits(after, place))
+        drawn = highest >= _VERY_FREQUENT and rates.ndim == 2
+        if drawn:
+            place, chance = ones(random_ones(changed, after, rates, rng)), 1.0
+        else:
+            place, chance = _candidates(changed, highest, rng)
+        kind = kinds_at(after, place)
         planes = rates.shape[-2]
         entry: NDArray[Any] = kind if planes > 1 else kind & 1
         if rates.ndim == 3:
             assert self._device_of_cell is not None
-            cell = (place >> _shift(changed)) * self.bits + plane
+            cell = (place >> place_shift(changed)) * self.bits + (kind >> 1)
             entry = entry + 2 * planes * self._device_of_cell.reshape(-1).take(cell).astype(np.int64)
         failures = _Failures(place, kind, rates.reshape(-1).take(entry))
-        if chance < 1.0 and (failures.rate == chance).all():
+        if drawn or (chance < 1.0 and (failures.rate == chance).all()):
             return failures
         return failures.chosen(rng.random(len(place)) * chance < failures.rate)
 
@@ -191,38 +212,19 @@ class _Failures:
         return np.bincount(self.kind, minlength=2 * bits).reshape(bits, 2)
 
 
-def _shift(words: Words) -> int:
-    """Binary logarithm of the bits that a word takes."""
-    return 2 + words.itemsize
-
-
 def _candidates(changed: Words, rate: float, rng: np.random.Generator) -> tuple[IntArray, float]:
     """Draw places of the ones of `changed`, each with a probability of `rate` or 1; returns that too."""
-    where = None
-    if rate >= _FREQUENT:
-        where = np.flatnonzero(changed != 0)
-        changed = changed.take(where)
     if rate >= DENSE:
-        rate = 1.0
-        place = np.flatnonzero(np.unpackbits(_bytes(changed), bitorder="little").view(np.bool_))
-    else:
-        drawn = random_places(8 * changed.nbytes, rate, rng)
-        place = drawn[_bits(changed, drawn).view(np.bool_)]
-    if where is not None:
-        shift = _shift(changed)
-        place = (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1))
-    return place, rate
-
-
-def _bits(words: Words, place: IntArray) -> NDArray[np.uint8]:
-    """Bits of the words at some places, counted through all words, lowest first in each."""
-    shifted = _bytes(words).take(place >> 3, mode="wrap") >> (place.astype(np.uint8) & np.uint8(7))
-    return shifted & np.uint8(1)
-
-
-def _bytes(words: Words) -> NDArray[np.uint8]:
-    """Bytes of the words, lowest first."""
-    return words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8)
+        return ones(changed), 1.0
+    if rate < _FREQUENT:
+        place = random_places(8 * changed.nbytes, rate, rng)
+        return place[ones_at(changed, place)], rate
+    where = np.flatnonzero(changed != 0)
+    changed = changed.take(where)
+    place = random_places(8 * changed.nbytes, rate, rng)
+    place = place[ones_at(changed, place)]
+    shift = place_shift(changed)
+    return (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1)), rate
 
 
 def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Generator) -> NDArray[np.uint32]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,42 @@ from numpy.typing import NDArray
 from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
 
-__all__ = ["ConvolutionalNetwork", "FloatT", "Network", "Perceptron", "cross_entropy"]
+__all__ = ["ConvolutionalNetwork", "FloatT", "Network", "Perceptron", "check_network", "cross_entropy"]
 
 FloatT = TypeVar("FloatT", bound=np.floating[Any])
 
 
 class Network(Protocol):
-    """What every network offers; the type of the parameters is that of the arithmetic."""
+    """What every network offers; the type of the parameters is that of the arithmetic.
+
+    `mtjchar.network.trainer.train` takes any object with this property and these methods. Where each layer is
+    to have a full scale of its own it needs a further attribute, ``layer_sizes``: the number of parameters of
+    each layer, in their order.
+
+    Examples
+    --------
+    Softmax regression, which has a weight for each pixel and class:
+
+    >>> class SoftmaxRegression:
+    ...     def __init__(self, pixels, classes):
+    ...         self.shape, self.parameters = (pixels, classes), pixels * classes
+    ...     def initial_parameters(self, rng):
+    ...         return np.zeros(self.parameters, dtype=np.float32)
+    ...     def class_scores(self, parameters, images):
+    ...         return images @ parameters.reshape(self.shape)
+    ...     def loss_and_gradient(self, parameters, images, labels):
+    ...         loss, derivative = cross_entropy(self.class_scores(parameters, images), labels)
+    ...         return loss, (images.T @ derivative).ravel()
+
+    >>> from mtjchar.network.datasets import load_dataset
+    >>> from mtjchar.network.ledger import WriteConditions
+    >>> from mtjchar.network.trainer import TrainingPlan, train
+    >>> digits, plan = load_dataset("digits"), TrainingPlan(batch_size=20, code="gray", full_scale=1.0)
+    >>> cheap = WriteConditions((0.1, 0.1), (0.3e-12, 0.3e-12), (0.3e-12, 0.3e-12))
+    >>> result = train(digits, plan, cheap, seed=1, network=SoftmaxRegression(64, 10))
+    >>> result.test_accuracy > 0.8
+    True
+    """
 
     @property
     def parameters(self) -> int:
@@ -58,7 +87,7 @@ class Network(Protocol):
         loss : float
             Mean cross-entropy, nat.
         gradient : ndarray of float, shape (parameters,)
-            Derivative of the loss with respect to each parameter.
+            Derivative of the loss with respect to each parameter: a new array, which the caller may change.
         """
 
     def class_scores(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> NDArray[FloatT]:
@@ -78,6 +107,40 @@ class Network(Protocol):
         """
 
 
+def check_network(network: Any) -> Network:
+    """Return an object if it has what a `Network` needs.
+
+    Parameters
+    ----------
+    network : object
+
+    Returns
+    -------
+    Network
+        The same object.
+
+    Raises
+    ------
+    InputError
+        If it lacks a method, which the message names, or its number of parameters is no positive integer.
+    """
+    needed = ("initial_parameters", "loss_and_gradient", "class_scores")
+    for name in needed:
+        if not callable(getattr(network, name, None)):
+            raise InputError(
+                "network",
+                value=type(network).__name__,
+                allowed=f"an object with the number parameters and the methods {', '.join(needed)}",
+                remedy=f"It has no method {name}: mtjchar.network.networks.Network says what it does.",
+            )
+    count = getattr(network, "parameters", None)
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise InputError(
+            f"parameters of the network {type(network).__name__}", value=count, allowed="a positive integer"
+        )
+    return cast(Network, network)
+
+
 @dataclass(frozen=True)
 class Perceptron:
     """Layers of fully connected units: rectified linear hidden ones, softmax output.
@@ -95,7 +158,12 @@ class Perceptron:
     @property
     def parameters(self) -> int:
         """Number of weights and biases."""
-        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
+        return sum(self.layer_sizes)
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Number of weights and biases of each layer."""
+        return tuple((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
 
     def layers(self, parameters: NDArray[FloatT]) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
         """See a flat array of parameters as layers.
@@ -193,7 +261,12 @@ class ConvolutionalNetwork:
     @property
     def parameters(self) -> int:
         """Number of weights and biases."""
-        return sum(math.prod(shape) + biases for shape, biases in self._shapes())
+        return sum(self.layer_sizes)
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Number of weights and biases of each convolution, and of the output."""
+        return tuple(math.prod(shape) + biases for shape, biases in self._shapes())
 
     def layers(self, parameters: NDArray[FloatT]) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
         """See a flat array of parameters as layers.

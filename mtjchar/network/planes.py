@@ -7,7 +7,7 @@ import numpy as np
 from mtjchar.arrays import IntArray
 from mtjchar.network.encoding import Words
 
-__all__ = ["PlaneCounter", "count_ones"]
+__all__ = ["DirectionCounter", "PlaneCounter", "count_ones"]
 
 
 class PlaneCounter:
@@ -55,6 +55,34 @@ class PlaneCounter:
                 if words is not None:
                     total += count_ones(words, self._bits) << level
         return total
+
+
+class DirectionCounter:
+    """Numbers of bits in each plane and write direction, over many writes.
+
+    Parameters
+    ----------
+    bits : int
+        Planes to count, 1 to 16.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self._both, self._to_one = PlaneCounter(bits), PlaneCounter(bits)
+        self._counts = np.zeros((bits, 2), dtype=np.int64)
+
+    def add(self, words: Words, after: Words) -> None:
+        """Count the ones of `words`, each in the direction of its bit in `after`; see `PlaneCounter.add`."""
+        self._both.add(words)
+        self._to_one.add(words & after)
+
+    def add_counts(self, counts: IntArray) -> None:
+        """Add numbers, shape (bits, 2)."""
+        self._counts += counts
+
+    def counts(self) -> IntArray:
+        """Give the numbers, shape (bits, 2), of writing 1 first."""
+        both, to_one = self._both.counts(), self._to_one.counts()
+        return self._counts + np.stack([to_one, both - to_one], axis=1)
 
 
 def count_ones(words: Words, bits: int) -> IntArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,17 @@ _NUMBERS = {
     "accuracy_mean": (0.0, 1.0), "accuracy_drop_points": (-100.0, 100.0),
     "accuracy_drop_ci95": (0.0, np.inf), "seeds": (1.0, np.inf),
 }  # fmt: skip
-_FLAG, _LATER_FLAG = "confirmed", "extrapolated"  # earlier versions have not written the second
+_FLAG = "confirmed"
+# Earlier versions have not written these.
+_LATER_FLAGS = ("extrapolated", "exact", "at_edge", "at_limit")
+_LATER_WORDS = ("verdict",)
+_LATER_NUMBERS = {
+    "ber_to_one": (0.0, 1.0), "ber_to_zero": (0.0, 1.0), "write_energy_J": (0.0, np.inf),
+    "reads": (0.0, np.inf), "check_cells_fraction": (0.0, np.inf), "computing_energy_J": (0.0, np.inf),
+    "total_energy_J": (0.0, np.inf), "saved_against_exact_fraction": (-np.inf, 1.0),
+}  # fmt: skip
+# Not known where another surface has no such pulses.
+_BANDS = {"energy_saved_lower": (-np.inf, np.inf), "energy_saved_upper": (-np.inf, np.inf)}
 _REMEDY = "Run `mtjchar tradeoff` with this directory again: finished trainings are kept."
 
 
@@ -31,7 +42,8 @@ def read_tradeoff(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `mtjchar.network.tradeoff.Tradeoff` describes its table.
+        As `mtjchar.network.tradeoff.Tradeoff` describes its table. That of an earlier version has fewer
+        columns.
 
     Raises
     ------
@@ -47,22 +59,29 @@ def read_tradeoff(path: str | Path) -> pd.DataFrame:
     for name in (*_WORDS, *_NUMBERS, _FLAG):
         if name not in table:
             raise _wrong(path, name, "no such column", f"a column {name}")
-    for name in _WORDS:
+    for name in (*_WORDS, *_there(_LATER_WORDS, table)):
         if not table[name].map(lambda value: isinstance(value, str)).all():
             raise _wrong(path, name, "a value that is no text", "text")
-    for name, (low, high) in _NUMBERS.items():
+    ranges = {**_NUMBERS, **_LATER_NUMBERS, **_BANDS}
+    for name in (*_NUMBERS, *_there((*_LATER_NUMBERS, *_BANDS), table)):
         if table[name].dtype.kind not in "fi":
             raise _wrong(path, name, f"the type {table[name].dtype}", "numbers")
-        values = table[name].to_numpy(dtype=np.float64)
+        values, (low, high) = table[name].to_numpy(dtype=np.float64), ranges[name]
         wrong = ~(np.isfinite(values) & (values >= low) & (values <= high))
+        if name in _BANDS:
+            wrong &= ~np.isnan(values)
         if wrong.any():
             raise _wrong(path, name, float(values[wrong][0]), f"finite numbers from {low:g} to {high:g}")
-    for name in (_FLAG, _LATER_FLAG):
-        if name in table and table[name].dtype.kind != "b":
+    for name in (_FLAG, *_there(_LATER_FLAGS, table)):
+        if table[name].dtype.kind != "b":
             raise _wrong(path, name, f"the type {table[name].dtype}", "True and False")
     if not (table["lever"] == BASELINE).any():
         raise _wrong(path, "lever", "no such row", f"a row of the lever {BASELINE}")
     return table
+
+
+def _there(names: Iterable[str], table: pd.DataFrame) -> list[str]:
+    return [name for name in names if name in table]
 
 
 def _wrong(path: str | Path, column: str, value: object, allowed: str) -> InputError:

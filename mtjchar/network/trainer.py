@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Signs
+from mtjchar.network.binarized_training import NormalizationLearner
 from mtjchar.network.datasets import Dataset
-from mtjchar.network.encoding import Code, FixedPoint, Words
+from mtjchar.network.encoding import Code, FixedPoint, Words, check_words
 from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.memory import ApproximateMemory, draw_devices
-from mtjchar.network.networks import ConvolutionalNetwork, Network, Perceptron
+from mtjchar.network.networks import ConvolutionalNetwork, Network, Perceptron, check_network
+from mtjchar.network.optimizers import (
+    OPTIMIZERS,
+    STATE_ROWS,
+    Adam,
+    ApproximateState,
+    GradientDescent,
+    Momentum,
+    Optimizer,
+    OptimizerName,
+    OrdinaryState,
+)
+from mtjchar.network.scales import FullScale, LayeredFixedPoint, initial_full_scales
 
-__all__ = ["NETWORKS", "PLANS", "ROUNDINGS", "Rounding", "TrainingPlan", "TrainingResult", "train"]
+__all__ = [
+    "NETWORKS",
+    "PLANS",
+    "ROUNDINGS",
+    "Rounding",
+    "TrainingPlan",
+    "TrainingResult",
+    "train",
+]
 
 NETWORKS = ("perceptron", "convolutional", "binarized")
 
@@ -40,17 +63,35 @@ class TrainingPlan:
     epochs : int
         Passes over the training images, 1 or more.
     batch_size : int
-        Images an update, 1 or more; the last batch of an epoch may be smaller.
+        Images that a gradient is computed of at a time, 1 or more (2 or more for a binarized network); the
+        last batch of an epoch may be smaller.
     learning_rate : float
         Step for a unit gradient in the first epoch, above 0.
     learning_rate_decay : float
         Factor on the learning rate from one epoch to the next, above 0 and up to 1.
-    bits, full_scale, code : int, float, str
+    bits, code : int, str
         Fixed-point code of all weights and biases, see `FixedPoint`. The weights of a binarized network
         have 1 bit, no scale and no choice of a code.
+    full_scale : float, tuple of float or "initial"
+        Full scale of all of them; or one for each layer; or for each layer what
+        `mtjchar.network.scales.initial_full_scales` takes from its initial parameters.
     rounding : {"stochastic", "nearest"}
         How an updated value becomes a level. To the nearest, steps below half a level are lost. Signs are
         not rounded.
+    accumulate : int
+        Batches an update, 1 or more: their gradients are averaged over all their images, and the memory is
+        written once. The last update of an epoch may have fewer.
+    optimizer : {"sgd", "momentum", "adam"}
+        What becomes of a gradient, see `mtjchar.network.optimizers`: plain gradient descent, with momentum,
+        or Adam. The learning rate is that of the optimizer: 0.3 is far too much for Adam.
+    momentum : float
+        What is left of the velocity after an update, 0 to below 1; used by ``momentum``.
+    betas, epsilon : tuple of float, float
+        β1 and β2, each 0 to below 1, and ε, 0 or more; used by ``adam``.
+    state_full_scale : float, optional
+        Without it, what the optimizer remembers is in ordinary memory: float32, without errors and outside of
+        the account. With it, it is words in MRAM beside those of the parameters: of the same bits, code,
+        rounding and conditions, with this full scale, in units of the gradient.
 
     Raises
     ------
@@ -71,16 +112,22 @@ class TrainingPlan:
     learning_rate: float = 0.3
     learning_rate_decay: float = 0.5
     bits: int = 8
-    full_scale: float = 0.2
+    full_scale: FullScale = 0.2
     code: Code = "twos_complement"
     rounding: Rounding = "stochastic"
+    accumulate: int = 1
+    optimizer: OptimizerName = "sgd"
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    state_full_scale: float | None = None
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise InputError("network", value=self.network, allowed=", ".join(NETWORKS))
         if not self.hidden or min(self.hidden) < 1:
             raise InputError("hidden", value=self.hidden, allowed="one positive integer or more")
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise InputError(name, value=getattr(self, name), allowed="1 or more")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0.0):
@@ -98,7 +145,50 @@ class TrainingPlan:
                 allowed="1 for a binarized network",
                 remedy="mtjchar.network.trainer.PLANS has a plan for each network.",
             )
-        self.fixed_point()
+        if self.binarized and self.batch_size == 1:
+            raise InputError(
+                "batch_size",
+                value=1,
+                allowed="2 or more for a binarized network, whose units are normalized over a batch",
+            )
+        self._check_scales()
+        self._check_optimizer()
+
+    def _check_scales(self) -> None:
+        if self.full_scale == "initial":
+            scales: tuple[Any, ...] = (1.0,)
+        else:
+            scales = self.full_scale if isinstance(self.full_scale, tuple) else (self.full_scale,)
+            if not scales or not all(isinstance(scale, int | float | np.number) for scale in scales):
+                raise InputError(
+                    "full_scale",
+                    value=self.full_scale,
+                    allowed="a number, a tuple with one for each layer, or 'initial'",
+                )
+        if not self.binarized:
+            for scale in scales:
+                FixedPoint(self.bits, scale, self.code)
+
+    def _check_optimizer(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError("optimizer", value=self.optimizer, allowed=", ".join(OPTIMIZERS))
+        for name, values in (("momentum", (self.momentum,)), ("betas", self.betas)):
+            if not all(0.0 <= value < 1.0 for value in values):
+                raise InputError(name, value=getattr(self, name), allowed="0 or more, below 1")
+        if len(self.betas) != 2:
+            raise InputError("betas", value=self.betas, allowed="two numbers")
+        if not (math.isfinite(self.epsilon) and self.epsilon >= 0.0):
+            raise InputError("epsilon", value=self.epsilon, allowed="finite, 0 or more")
+        if self.state_full_scale is None:
+            return
+        if self.binarized or not STATE_ROWS[self.optimizer]:
+            raise InputError(
+                "state_full_scale",
+                value=self.state_full_scale,
+                allowed="None for 'sgd', which remembers nothing, and for a binarized network, whose words "
+                "have one bit",
+            )
+        FixedPoint(self.bits, self.state_full_scale, self.code)
 
     @property
     def binarized(self) -> bool:
@@ -106,8 +196,36 @@ class TrainingPlan:
         return self.network == "binarized"
 
     def fixed_point(self) -> FixedPoint | Signs:
-        """Give the code of the parameters."""
-        return Signs() if self.binarized else FixedPoint(self.bits, self.full_scale, self.code)
+        """Give the code of the parameters, where all have one.
+
+        Raises
+        ------
+        InputError
+            If each layer has a full scale of its own: then `code_for` gives the code.
+        """
+        if self.binarized:
+            return Signs()
+        if isinstance(self.full_scale, str | tuple):
+            raise InputError(
+                "full_scale",
+                value=self.full_scale,
+                allowed="one number for a code that all parameters have",
+                remedy="TrainingPlan.code_for gives the code of a network with a full scale for each layer.",
+            )
+        return FixedPoint(self.bits, self.full_scale, self.code)
+
+    def code_for(self, network: Network) -> FixedPoint | LayeredFixedPoint | Signs:
+        """Give the code of a network's parameters.
+
+        Raises
+        ------
+        InputError
+            If the layers of the network do not fit the full scales, or it does not say what they are.
+        """
+        if self.binarized or not isinstance(self.full_scale, str | tuple):
+            return self.fixed_point()
+        scales = self.full_scale if isinstance(self.full_scale, tuple) else initial_full_scales(network)
+        return LayeredFixedPoint.of(network, self.bits, scales, self.code)
 
     def network_for(self, dataset: Dataset) -> Network:
         """Give the network for images and classes of a data set."""
@@ -120,7 +238,9 @@ class TrainingPlan:
 PLANS = {
     "perceptron": TrainingPlan(),
     "convolutional": TrainingPlan("convolutional", hidden=(8, 16), full_scale=0.5),
-    "binarized": TrainingPlan("binarized", learning_rate=60.0, bits=1),
+    "binarized": TrainingPlan(
+        "binarized", hidden=(300,), epochs=6, learning_rate=0.03, bits=1, optimizer="adam"
+    ),
 }
 """A plan for each network that was measured on Fashion-MNIST, see docs/networks.md."""
 
@@ -136,11 +256,20 @@ class TrainingResult:
     train_loss : tuple of float
         Mean cross-entropy, nat, over the training images of each epoch, each image as it was met.
     ledger : WriteLedger
-        Writes of the whole training.
+        Writes of the whole training, those of `state_ledger` included.
     programming_energy_J : float
         Energy of those writes, J.
     words : ndarray of uint8 or uint16, shape (parameters,)
         What the memory holds at the end; decoded, the parameters of the network.
+    batches, images : int
+        Forward and backward passes of the training, counted in batches and in images. A pass reads every word
+        once a batch or once an image, as the memory has it; testing is not counted.
+    updates : int
+        Times that all words were written.
+    state_ledger : WriteLedger
+        Writes of what the optimizer remembers, where that is in MRAM; empty otherwise.
+    network : Network
+        What computes with the words. A binarized one has the normalization that it learnt.
     """
 
     test_accuracy: float
@@ -148,6 +277,11 @@ class TrainingResult:
     ledger: WriteLedger
     programming_energy_J: float
     words: Words
+    batches: int
+    images: int
+    updates: int
+    state_ledger: WriteLedger
+    network: Network
 
 
 def train(
@@ -156,6 +290,9 @@ def train(
     conditions: WriteConditions,
     seed: int,
     watch: Callable[[Words, Words], None] | None = None,
+    *,
+    network: Network | None = None,
+    initial: Words | None = None,
 ) -> TrainingResult:
     """Train a network in approximate memory and test it.
 
@@ -165,10 +302,16 @@ def train(
 
     The signs that a binarized network has in the memory cannot add up small steps. Real weights do so
     outside of it, between -1 and 1, without errors and energy; each update writes all their signs. A sign
-    that was not written is written again with the next update.
+    that was not written is written again with the next update. Its normalization is outside as well, see
+    `mtjchar.network.binarized_training`.
+
+    What an optimizer remembers starts at 0. In MRAM it is read, and all of it is written again, once an
+    update; the step is taken with the numbers before they are rounded and written. Its writes are added to
+    the account.
 
     Initial weights, order of the batches, rounding, write failures and, where error rates are of devices,
-    the choice of a device for each cell have a random generator each. Runs with the same seed and other
+    the choice of a device for each cell have a random generator each; so have rounding and failures of an
+    optimizer's words. Runs with the same seed and other
     conditions thus share all but the failures; an error rate of 0 gives the same as a memory without
     errors, bit for bit. Another linear algebra library sums in another order, which
     stochastic rounding can turn into other words.
@@ -184,7 +327,15 @@ def train(
     seed : int
         Seed of all randomness, 0 or more.
     watch : callable, optional
-        Called before each write with the words that the memory holds and those that it is to hold.
+        Called before each write of the parameters with the words that the memory holds and those that it is
+        to hold.
+    network : Network, optional
+        What to train in the place of the plan's network: any object that has the methods of
+        `mtjchar.network.networks.Network`. `TrainingPlan.hidden` is not used then, and of
+        `TrainingPlan.network` only whether it is ``"binarized"``.
+    initial : ndarray of uint8 or uint16, shape (parameters,), optional
+        Words that the memory holds at first, as `TrainingResult.words` of a plan with the same code, instead
+        of drawn initial weights. The real weights of a binarized network then start at +1 and -1.
 
     Returns
     -------
@@ -193,13 +344,16 @@ def train(
     Raises
     ------
     InputError
-        If `seed` is negative, or the images are too small for the convolutions of the plan.
+        If `seed` is negative, the images are too small for the convolutions of the plan, the network lacks a
+        method or gives arrays of a wrong shape, its layers do not fit the full scales, or `initial` are not
+        words of its parameters.
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
+    own = check_network(plan.network_for(dataset) if network is None else network)
     # One thread: the matrices are small, and the result would depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
-        return _train(dataset, plan, conditions, seed, watch)
+        return _train(dataset, plan, conditions, seed, watch, own, initial)
 
 
 def _train(
@@ -208,41 +362,54 @@ def _train(
     conditions: WriteConditions,
     seed: int,
     watch: Callable[[Words, Words], None] | None,
+    network: Network,
+    initial: Words | None,
 ) -> TrainingResult:
     # SFC64 draws the rounding noise, 8 or 16 bits a parameter and update, fastest.
-    init_rng, order_rng, rounding_rng, failure_rng, device_rng = (
-        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(5)
+    init_rng, order_rng, rounding_rng, failure_rng, device_rng, *state_rngs = (
+        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(7)
     )
-    code = plan.fixed_point()
-    network = plan.network_for(dataset)
-    devices = None
-    if conditions.device_weight is not None:
-        weight = np.asarray(conditions.device_weight)
-        devices = draw_devices(weight, network.parameters, plan.bits, device_rng)
-    real = network.initial_parameters(init_rng)
-    memory = ApproximateMemory(code.encode(real), plan.bits, devices)
+    code = plan.code_for(network)
+    devices = _devices(conditions, network.parameters, plan.bits, device_rng)
+    if initial is None:
+        real: NDArray[Any] = network.initial_parameters(init_rng)
+        _check_array(network, "initial parameters", real, network.parameters)
+        words = code.encode(real)
+    else:
+        words = _checked(initial, network.parameters, plan.bits)
+        real = code.decode(words)
+    memory = ApproximateMemory(words, plan.bits, devices)
+    state = _state(plan, network.parameters, conditions, device_rng, *state_rngs)
+    optimizer = _optimizer(plan, state)
+    learner = None
+    if isinstance(network, BinarizedPerceptron):
+        beside = OrdinaryState(STATE_ROWS[plan.optimizer], network.normalization_parameters)
+        learner = NormalizationLearner(network, _optimizer(plan, beside))
     noise = rounding_rng if plan.rounding == "stochastic" else None
-    losses = []
+    losses, batches, updates = [], 0, 0
     for epoch in range(plan.epochs):
-        step = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
+        rate = np.float32(plan.learning_rate * plan.learning_rate_decay**epoch)
         order = order_rng.permutation(len(dataset.train_images))
         loss_sum = 0.0
-        for start in range(0, len(order), plan.batch_size):
-            batch = order[start : start + plan.batch_size]
+        for group in _groups(order, plan):
             stored = code.decode(memory.words)
-            loss, gradient = network.loss_and_gradient(
-                stored, dataset.train_images[batch], dataset.train_labels[batch]
-            )
-            loss_sum += loss * len(batch)
-            gradient *= -step
+            loss, gradient = _loss_and_gradient(learner or network, stored, dataset, group)
+            loss_sum += loss
+            optimizer.change(gradient, rate)
+            if learner is not None:
+                learner.update(rate)
             gradient += real if plan.binarized else stored
             real = np.clip(gradient, -1, 1, out=gradient) if plan.binarized else gradient
             words = code.encode(real, noise)
             if watch is not None:
                 watch(memory.words, words)
             memory.write(words, conditions, failure_rng)
+            batches, updates = batches + len(group), updates + 1
         losses.append(loss_sum / len(order))
-    ledger = memory.ledger
+    state_ledger = state.ledger if isinstance(state, ApproximateState) else WriteLedger.empty(plan.bits)
+    ledger = memory.ledger + state_ledger
+    if learner is not None:
+        network = learner.calibrated(code.decode(memory.words), dataset.train_images)
     scores = network.class_scores(code.decode(memory.words), dataset.test_images)
     return TrainingResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
@@ -250,4 +417,96 @@ def _train(
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
         words=memory.words,
+        batches=batches,
+        images=plan.epochs * len(dataset.train_images),
+        updates=updates,
+        state_ledger=state_ledger,
+        network=network,
     )
+
+
+def _groups(order: IntArray, plan: TrainingPlan) -> Iterator[list[IntArray]]:
+    """Give the batches of each update of an epoch."""
+    starts = range(0, len(order), plan.batch_size)
+    for first in range(0, len(starts), plan.accumulate):
+        yield [order[k : k + plan.batch_size] for k in starts[first : first + plan.accumulate]]
+
+
+def _loss_and_gradient(
+    network: Network | NormalizationLearner,
+    parameters: NDArray[np.float32],
+    dataset: Dataset,
+    batches: Sequence[IntArray],
+) -> tuple[float, NDArray[Any]]:
+    """Give the sum of the losses and the mean of the gradients over all images of some batches."""
+    loss_sum, total = 0.0, None
+    images = sum(map(len, batches))
+    for batch in batches:
+        loss, gradient = network.loss_and_gradient(
+            parameters, dataset.train_images[batch], dataset.train_labels[batch]
+        )
+        _check_array(network, "gradient", gradient, len(parameters))
+        loss_sum += loss * len(batch)
+        if len(batches) > 1:
+            gradient *= np.float32(len(batch) / images)
+        total = gradient if total is None else np.add(total, gradient, out=gradient)
+    assert total is not None
+    return loss_sum, total
+
+
+def _check_array(network: object, what: str, values: NDArray[Any], parameters: int) -> None:
+    """Refuse what a user's own network gives if it is not a number for each parameter."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape != (parameters,):
+        raise InputError(
+            f"{what} of {type(network).__name__}",
+            value=f"{getattr(values, 'dtype', type(values).__name__)}, shape {np.shape(values)}",
+            allowed=f"an array of floating-point numbers, shape ({parameters},)",
+        )
+
+
+def _checked(initial: Words, parameters: int, bits: int) -> Words:
+    """Refuse words that the memory of these parameters cannot hold."""
+    initial = check_words(initial, bits)
+    if initial.shape != (parameters,):
+        raise InputError(
+            "shape of the initial words",
+            value=initial.shape,
+            allowed=f"({parameters},), a word for each parameter of the network",
+        )
+    return initial
+
+
+def _devices(
+    conditions: WriteConditions, words: int, bits: int, rng: np.random.Generator
+) -> NDArray[np.uint32] | None:
+    """Draw which device each cell is, where error rates are of devices."""
+    if conditions.device_weight is None:
+        return None
+    return draw_devices(np.asarray(conditions.device_weight), words, bits, rng)
+
+
+def _state(
+    plan: TrainingPlan,
+    parameters: int,
+    conditions: WriteConditions,
+    device_rng: np.random.Generator,
+    rounding_rng: np.random.Generator,
+    failure_rng: np.random.Generator,
+) -> OrdinaryState | ApproximateState:
+    """Give the memory of what the plan's optimizer remembers."""
+    rows = STATE_ROWS[plan.optimizer]
+    if plan.state_full_scale is None:
+        return OrdinaryState(rows, parameters)
+    code = FixedPoint(plan.bits, plan.state_full_scale, plan.code)
+    devices = _devices(conditions, rows * parameters, plan.bits, device_rng)
+    memory = ApproximateMemory(code.encode(np.zeros((rows, parameters))), plan.bits, devices)
+    noise = rounding_rng if plan.rounding == "stochastic" else None
+    return ApproximateState(code, memory, conditions, noise, failure_rng)
+
+
+def _optimizer(plan: TrainingPlan, state: OrdinaryState | ApproximateState) -> Optimizer:
+    if plan.optimizer == "momentum":
+        return Momentum(state, plan.momentum)
+    if plan.optimizer == "adam":
+        return Adam(state, plan.betas, plan.epsilon)
+    return GradientDescent()

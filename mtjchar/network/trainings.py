@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ import numpy as np
 from mtjchar.network import kept as kept_trainings
 from mtjchar.network.allocation import Pilot
 from mtjchar.network.datasets import Dataset, load_dataset
+from mtjchar.network.exact import ActivityCounter
 from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.trainer import TrainingPlan, train
@@ -24,7 +25,7 @@ from mtjchar.sweep.pool import LocalPool
 __all__ = ["Job", "Trainings"]
 
 # Higher by 1 whenever the same seed comes to draw something else: older trainings are no pairs of newer ones.
-_DRAWS = 2
+_DRAWS = 3
 
 
 class Job(NamedTuple):
@@ -37,12 +38,15 @@ class Job(NamedTuple):
     seed : int
     pilot : bool
         Whether to find out what failed writes would do to the weights.
+    count_activity : bool
+        Whether to count what changes in words and check bits; for a training without errors.
     """
 
     plan: TrainingPlan
     conditions: WriteConditions
     seed: int
     pilot: bool = False
+    count_activity: bool = False
 
 
 class Trainings:
@@ -62,6 +66,11 @@ class Trainings:
     progress : callable, optional
         Called with the number of trainings done and the number of all that are known of.
 
+    Attributes
+    ----------
+    images, test_images : int
+        Numbers of training and test images.
+
     Raises
     ------
     InputError
@@ -77,7 +86,9 @@ class Trainings:
     ) -> None:
         self._dataset, self._kept, self._workers = dataset, kept, workers
         self._report = progress or (lambda _done, _total: None)
-        self._fingerprint = _fingerprint(load_dataset(dataset))
+        data = load_dataset(dataset)
+        self._fingerprint = _fingerprint(data)
+        self.images, self.test_images = len(data.train_images), len(data.test_images)
         self._outcomes: dict[str, Outcome] = {} if kept is None else kept_trainings.load(kept)
         self._asked: set[str] = set()
         self._pool: LocalPool | None = None
@@ -88,6 +99,10 @@ class Trainings:
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    def cells(self, plan: TrainingPlan) -> int:
+        """Cells that hold the parameters of a plan's network."""
+        return plan.network_for(load_dataset(self._dataset)).parameters * plan.bits
 
     def outcomes(self, jobs: Iterable[Job]) -> list[Outcome]:
         """Do what of the jobs is not done yet; their outcomes in the same order."""
@@ -120,7 +135,7 @@ class Trainings:
         parts = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
             None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
-            conditions.retries, job.seed, job.pilot, version("mtjchar"), _DRAWS,
+            conditions.retries, job.seed, job.pilot, job.count_activity, _version(), _DRAWS,
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -131,15 +146,31 @@ class Trainings:
 
 
 def _train_one(dataset: str, job: Job) -> Outcome:
-    pilot = Pilot(job.plan.fixed_point()) if job.pilot else None
-    result = train(_dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot)
-    return Outcome(result.test_accuracy, result.ledger, None if pilot is None else pilot.harm)
+    pilot = None
+    if job.pilot:
+        # Harm counts in lsb of each word, whatever its full scale is.
+        one = replace(job.plan, full_scale=1.0) if isinstance(job.plan.full_scale, str | tuple) else job.plan
+        pilot = Pilot(one.fixed_point())
+    counter = ActivityCounter(job.plan.bits) if job.count_activity else None
+    result = train(_dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot or counter)
+    return Outcome(
+        result.test_accuracy,
+        result.ledger,
+        None if pilot is None else pilot.harm,
+        None if counter is None else counter.activity,
+    )
 
 
 @functools.lru_cache(maxsize=1)
 def _dataset(name: str) -> Dataset:
     """Load a data set once a process."""
     return load_dataset(name)
+
+
+@functools.cache
+def _version() -> str:
+    """Look the version up once: the file system is asked for it."""
+    return version("mtjchar")
 
 
 def _fingerprint(dataset: Dataset) -> str:

@@ -1,7 +1,15 @@
 """Figures, as PNG and SVG."""
 
 from mtjchar.plotting.fits import fit_figures, next_figure
+from mtjchar.plotting.inference import inference_figure
 from mtjchar.plotting.surfaces import comparison_figure, surface_figures
 from mtjchar.plotting.tradeoff import tradeoff_figure
 
-__all__ = ["comparison_figure", "fit_figures", "next_figure", "surface_figures", "tradeoff_figure"]
+__all__ = [
+    "comparison_figure",
+    "fit_figures",
+    "inference_figure",
+    "next_figure",
+    "surface_figures",
+    "tradeoff_figure",
+]

@@ -6,55 +6,57 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
-from mtjchar.network.tradeoff import BASELINE, baseline_in_words
+from mtjchar.network.levers import BASELINE
+from mtjchar.network.tradeoff import baseline_in_words
 from mtjchar.plotting.files import save
 
 __all__ = ["tradeoff_figure"]
 
 _LARGEST_SHOWN = 5.0  # points lost; what lies below, and intervals that reach beyond, are in the table
-_TICKS = np.array([2, 3, 5, 10, 20, 30, 50, 100]) / 100.0
+_TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]) / 100.0
+_LINES = ("-", "--", "-.", ":")
 
 
-def tradeoff_figure(table: pd.DataFrame, folder: str | Path) -> list[Path]:
-    """Draw recognition rate against programming energy, one line a lever.
+def tradeoff_figure(table: pd.DataFrame, by_read_energy: pd.DataFrame, folder: str | Path) -> list[Path]:
+    """Draw recognition rate over programming energy, and programming energy over the energy of a read.
 
     Parameters
     ----------
     table : DataFrame
-        As `mtjchar.network.tradeoff.tradeoff` returns it. Rows with fresh seeds are drawn as stars.
+        As `mtjchar.network.tradeoff.tradeoff` returns it. Rows with fresh seeds are drawn as stars, filled
+        where the loss is shown to be at most one point, with the band of the saving. Exact designs are black.
+    by_read_energy : DataFrame
+        As `mtjchar.network.tradeoff.over_read_energies` returns it.
     folder : str or Path
         Where the figure goes; made if missing.
     """
-    figure = Figure(figsize=(7.2, 4.8), layout="constrained")
-    axes = figure.subplots()
-    for k, (lever, rows) in enumerate(table.groupby("lever", sort=False)):
-        colour = "black" if lever == BASELINE else f"C{k - 1}"
-        searched = rows[~rows["confirmed"]].sort_values("energy_saved_fraction")
-        axes.errorbar(
-            1.0 - searched["energy_saved_fraction"],
-            -searched["accuracy_drop_points"],
-            yerr=searched["accuracy_drop_ci95"],
-            marker="s" if lever == BASELINE else "o",
-            markersize=4,
-            capsize=2,
-            linewidth=1.0,
-            elinewidth=0.7,
-            linestyle="none" if lever == BASELINE else "-",
-            color=colour,
-            label=lever,
-        )
-        fresh = rows[rows["confirmed"]]
+    figure = Figure(figsize=(11.0, 4.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
+    _draw_losses(left, table)
+    _draw_read_energies(right, by_read_energy)
+    figure.suptitle(baseline_in_words(table), fontsize=9)
+    return save(figure, Path(folder), "tradeoff")
+
+
+def _draw_losses(axes: Axes, table: pd.DataFrame) -> None:
+    exact = table[table["exact"]]
+    for row, marker in zip(exact.to_dict("records"), ["s", *"Ddv^<>pPX"], strict=False):
+        baseline = row["lever"] == BASELINE
         axes.plot(
-            1.0 - fresh["energy_saved_fraction"],
-            -fresh["accuracy_drop_points"],
-            "*",
-            markersize=10,
-            markeredgecolor="white",
-            color=colour,
+            1.0 - row["energy_saved_fraction"],
+            -row["accuracy_drop_points"],
+            marker,
+            markersize=6,
+            markerfacecolor="black" if baseline else "none",
+            color="black",
+            label=f"{row['lever']} (baseline)" if baseline else f"{row['lever']} (exact)",
         )
+    for k, (lever, rows) in enumerate(table[~table["exact"]].groupby("lever", sort=False)):
+        _draw_lever(axes, str(lever), rows, k)
     axes.axhline(-1.0, color="0.6", linewidth=0.8, linestyle="--")
     axes.annotate("1 point lost", (0.98, -1.0), xycoords=("axes fraction", "data"), va="top", ha="right")
     low, high = axes.get_ylim()
@@ -63,11 +65,63 @@ def tradeoff_figure(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     lowest = 1.0 - table["energy_saved_fraction"].max()
     axes.set_xticks(_TICKS[lowest / 2.0 < _TICKS], minor=False)
     axes.set_xticks([], minor=True)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_xlim(0.8 * lowest, 1.15)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    axes.set_xlim(0.7 * lowest, 1.3)
     axes.set_xlabel("programming energy, share of the baseline's")
     axes.set_ylabel("recognition rate against error-free writes (points)")
-    axes.set_title(baseline_in_words(table) + " Stars: fresh seeds.", fontsize=8)
-    axes.legend(title="lever", frameon=False, fontsize=8)
+    axes.set_title("Stars: fresh seeds, filled where the loss holds", fontsize=9)
+    axes.legend(frameon=False, fontsize=7)
     axes.grid(alpha=0.3)
-    return save(figure, Path(folder), "tradeoff")
+
+
+def _draw_lever(axes: Axes, lever: str, rows: pd.DataFrame, k: int) -> None:
+    colour, line = f"C{k}", _LINES[k // 10 % len(_LINES)]
+    searched = rows[~rows["confirmed"]].sort_values("energy_saved_fraction")
+    for part, style, size, width in ((searched, f"o{line}", 4, 1.0), (rows[rows["confirmed"]], "*", 11, 0.0)):
+        for holds in (True, False):
+            shown = part[(part["verdict"] == "holds") == holds] if style == "*" else part
+            if shown.empty or (style != "*" and not holds):
+                continue
+            saved = shown["energy_saved_fraction"]
+            band = saved - shown["energy_saved_lower"], shown["energy_saved_upper"] - saved
+            axes.errorbar(
+                1.0 - saved,
+                -shown["accuracy_drop_points"],
+                yerr=shown["accuracy_drop_ci95"],
+                xerr=np.nan_to_num(np.clip(band[::-1], 0.0, None)) if style == "*" else None,
+                fmt=style,
+                markersize=size,
+                markerfacecolor=colour if holds else "white",
+                capsize=2,
+                linewidth=width,
+                elinewidth=0.7,
+                color=colour,
+                label=lever if style != "*" else None,
+            )
+
+
+def _draw_read_energies(axes: Axes, table: pd.DataFrame) -> None:
+    femto = 1e15
+    first = table.groupby("read_energy_J", sort=False).first()
+    exact = first["programming_energy_J"] / (1.0 - first["saved_against_exact_fraction"])
+    axes.plot(femto * exact.index, 1e6 * exact, "k-", linewidth=2.0, label="best exact design")
+    for k, (lever, rows) in enumerate(table.groupby("lever", sort=False)):
+        marker = "D" if rows["exact"].all() else "o"
+        axes.plot(
+            femto * rows["read_energy_J"],
+            1e6 * rows["programming_energy_J"],
+            marker=marker,
+            markersize=4,
+            linestyle=_LINES[k % len(_LINES)],
+            markerfacecolor="none" if marker == "D" else None,
+            label=lever,
+        )
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("energy of a read (fJ a bit)")
+    axes.set_ylabel("programming energy of a training (µJ)")
+    axes.set_title("Diamonds: no write fails", fontsize=9)
+    axes.legend(frameon=False, fontsize=7)
+    axes.grid(alpha=0.3, which="both")

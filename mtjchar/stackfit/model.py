@@ -26,7 +26,7 @@ from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
 
 __all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
 
-_POINTS, _LEVELS = 41, 3  # of the search for a threshold: within 20/40^3 of the critical current, then a line
+_POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 READING_ERROR = 0.01  # relative, of thresholds without a column of their error
+_KEPT = 64  # sets of parameters: those of a derivative
 
 
 class Data(NamedTuple):
@@ -412,9 +413,25 @@ class Problem:
     def log_staying(self, vector: FloatArray) -> FloatArray:
         """Logarithm of the probability that the state outlasts each step of the loops."""
         assert self.observations.steps is not None
-        if np.ndim(vector) > 1:
-            return np.stack([self.log_staying(row) for row in vector])
-        return self.model.log_staying(self.values(vector), self.observations.steps)
+        vectors = np.atleast_2d(np.asarray(vector, dtype=np.float64))
+        shown = [k for k, parameter in enumerate(self.parameters) if "loops" in parameter.tables]
+        keys, known = [row.tobytes() for row in vectors[:, shown]], self._known_staying
+        for key, row in zip(keys, vectors, strict=True):
+            if key not in known:
+                known[key] = self.model.log_staying(self.values(row), self.observations.steps)
+        rows = np.stack([known[key] for key in keys])
+        if len(known) > _KEPT:
+            known.clear()
+        return rows if np.ndim(vector) > 1 else rows[0]
+
+    @functools.cached_property
+    def _known_staying(self) -> dict[bytes, FloatArray]:
+        """What `log_staying` found last, by the parameters that loops show.
+
+        Derivatives by the others, such as the critical current, and causes that act on pulses ask for the
+        same again.
+        """
+        return {}
 
     def only(self, kinds: Sequence[str], parameters: Sequence[Parameter], vector: FloatArray) -> Problem:
         """Return the problem of some kinds of tables and some parameters; the others are as in `vector`."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
-from mtjchar.arrays import FloatArray
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.cells import Direction
 from mtjchar.errors import InputError
 from mtjchar.statistics import weighted_mean
@@ -30,10 +30,19 @@ class DeviceRates:
         Share of each device in the population, in any unit.
     rates : dict
         For each direction the devices' error rates on the grid, shape (devices, amplitudes, durations).
+    rows : ndarray of int, shape (devices,), optional
+        Which rows of the run's table of devices they are; all, if not given.
     """
 
-    def __init__(self, surface: WriteSurface, weight: FloatArray, rates: dict[Direction, FloatArray]) -> None:
+    def __init__(
+        self,
+        surface: WriteSurface,
+        weight: FloatArray,
+        rates: dict[Direction, FloatArray],
+        rows: IndexArray | None = None,
+    ) -> None:
         self.surface, self.weight = surface, weight
+        self.rows: IndexArray = np.arange(len(weight)) if rows is None else rows
         self._logs = {
             direction: np.log10(np.maximum(values, SMALLEST_RATE)) for direction, values in rates.items()
         }
@@ -62,7 +71,8 @@ class DeviceRates:
                 )
             rates[direction] = values.reshape(len(weight), *grid)
         whole = np.all([np.isfinite(values).all(axis=(1, 2)) for values in rates.values()], axis=0)
-        return cls(surface, weight[whole], {name: values[whole] for name, values in rates.items()})
+        of_whole = {name: values[whole] for name, values in rates.items()}
+        return cls(surface, weight[whole], of_whole, np.flatnonzero(whole))
 
     def rates(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> FloatArray:
         """Write error rate of each device.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import xarray as xr
@@ -132,6 +133,10 @@ class WriteSurface(SurfaceGrid):
             max_amplitude=max_amplitude,
             max_duration=max_duration,
         )
+
+    def at_bound(self, bound: Literal["lower", "upper"]) -> WriteSurface:
+        """Return the surface whose error rates are the lower or upper ends of this one's 95 % intervals."""
+        return type(self)(self.dataset.assign(ber=self.dataset[f"ber_{bound}"]))
 
     def to_frame(self) -> pd.DataFrame:
         """Return the grid as a table, one row a direction, amplitude and duration, units in the names."""

@@ -9,11 +9,11 @@ import numpy as np
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks import torch_memory
+from benchmarks import torch_memory, torch_parameters
 from benchmarks.timing import ROUNDS, Candidates, shown, timed
 from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.ledger import WriteConditions
-from mtjchar.network.masks import random_places
+from mtjchar.network.masks import random_ones, random_places
 from mtjchar.network.memory import ApproximateMemory
 from mtjchar.network.trainer import TrainingPlan, train
 
@@ -23,13 +23,14 @@ PARTS = ("values of all words", "images and gradient", "step", "rounding", "writ
 
 
 def tables() -> list[Table]:
-    """All on one core."""
+    """All on one core, but for the convolutional network in PyTorch."""
     with threadpool_limits(1):
-        return [
+        made = [
             timed("An epoch of 784-100-10 on Fashion-MNIST, 60,000 images", "epoch", epochs()),
             parts(),
             timed("Failure masks of 10 million bits", "mask", masks()),
         ]
+    return [*made, *torch_parameters.tables()] if torch_memory.INSTALLED else made
 
 
 def epochs() -> Candidates:
@@ -45,14 +46,24 @@ def epochs() -> Candidates:
         "mtjchar, error rate 1e-3": (lambda: in_memory(1e-3), 1),
         "mtjchar, Gray code, 1e-3": (lambda: in_memory(1e-3, replace(PLAN, code="gray")), 1),
         "mtjchar, error rate 0.05": (lambda: in_memory(0.05), 1),
+        "mtjchar, error rate 0.3": (lambda: in_memory(0.3), 1),
         "mtjchar, error rate 0.5": (lambda: in_memory(0.5), 1),
     }
     if torch_memory.INSTALLED:
         images, labels = dataset.train_images, dataset.train_labels
-        candidates["PyTorch, a draw for each bit, 1e-3"] = (
-            lambda: torch_memory.epoch(images, labels, (1e-3, 1e-3), 1),
-            1,
-        )
+        rates = (1e-3, 1e-3)
+        candidates |= {
+            "PyTorch, plain float32 weights": (lambda: torch_parameters.perceptron(images, labels, None), 1),
+            "mtjchar.torch, Gray code, 1e-3": (lambda: torch_parameters.perceptron(images, labels, 1e-3), 1),
+            "PyTorch by hand, places drawn, 1e-3": (
+                lambda: torch_memory.epoch(images, labels, rates, 1, sparse=True),
+                1,
+            ),
+            "PyTorch by hand, a draw for each bit, 1e-3": (
+                lambda: torch_memory.epoch(images, labels, rates, 1),
+                1,
+            ),
+        }
     return candidates
 
 
@@ -76,7 +87,7 @@ def plain(dataset: Dataset) -> float:
 
 def parts() -> Table:
     """Time the parts of an update, one after the other as `train` does them."""
-    rates = (0.0, 1e-3, 0.05, 0.5)
+    rates = (0.0, 1e-3, 0.05, 0.3, 0.5)
     dataset = load_dataset("fashion-mnist")
     means = np.array([[_update(dataset, rate) for rate in rates] for _ in range(ROUNDS)]).min(axis=0)
     table = Table("", *(f"error rate {rate:g}" for rate in rates), title_justify="left")
@@ -115,8 +126,9 @@ def _update(dataset: Dataset, rate: float) -> list[float]:
 
 
 def masks() -> Candidates:
-    """Draw which bits fail: each bit by itself, and as `random_places` does."""
+    """Draw which bits fail: each bit by itself, their places, and whole words where all bits switch."""
     rng = np.random.Generator(np.random.SFC64(1))
+    words = np.full(BITS // 8, 0xFF, dtype=np.uint8)
 
     def drawn(rate: float) -> object:
         return random_places(BITS, rate, rng)
@@ -126,5 +138,5 @@ def masks() -> Candidates:
         "mtjchar, rate 1e-6": (lambda: drawn(1e-6), 1),
         "mtjchar, rate 1e-3": (lambda: drawn(1e-3), 1),
         "mtjchar, rate 0.1": (lambda: drawn(0.1), 1),
-        "mtjchar, rate 0.5": (lambda: drawn(0.5), 1),
+        "mtjchar, rate 0.3, whole words": (lambda: random_ones(words, words, np.full((1, 2), 0.3), rng), 1),
     }

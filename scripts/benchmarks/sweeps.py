@@ -33,7 +33,7 @@ CORES = 2
 def tables() -> list[Table]:
     """Time the demo's sweep with a thousand devices, and a random part of the same as a plain loop."""
     study = load_study("data/studies/demo.toml")
-    study = study.model_copy(update={"sweep": study.sweep.model_copy(update={"devices": DEVICES})})
+    study = study.with_(sweep={"devices": DEVICES})
     pulses = study.sweep.amplitude.points * study.sweep.duration.points * len(study.sweep.directions)
     transients = DEVICES * pulses
     # The two take turns: half of the loop before the sweeps, half after them.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.table import Table
 
@@ -32,6 +35,18 @@ def timed(title: str, unit: str, candidates: Candidates) -> Table:
             name, shown(medians[name]), shown(min(seconds[name]) / units), f"{medians[name] / first:.3g}"
         )
     return table
+
+
+def processor() -> str:
+    """Name the processor, on Linux with its family and model: virtual machines give many the same name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    keys = ("model name", "cpu family", "model")
+    found = [re.search(rf"^{key}\s*: (.*)$", text, re.MULTILINE) for key in keys]
+    name, family, model = (match[1] if match else "?" for match in found)
+    return f"{name}, family {family}, model {model}"
 
 
 def shown(seconds: float) -> str:

@@ -16,7 +16,6 @@ from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
 from verification.energies import reference, study_of
 from verification.report import Row, at_most, between
-from verification.torque_law import with_stack
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,9 +35,8 @@ def shape() -> list[Row]:
     integral, _ = quad(lambda x: (j1(x) / x) ** 2 * -np.expm1(-ratio * x), 0.0, 2e4, limit=20000)
     found = float(anisotropy.demagnetizing_factors(np.array(1.3e-9), np.array(40e-9))[1])
     study = load_study("data/studies/demo.toml")
-    stability = (
-        Population(with_stack(study, interfacial_anisotropy=1.3e-3)).nominal()["thermal_stability"].iloc[0]
-    )
+    published = study.with_(stack={"interfacial_anisotropy": 1.3e-3})
+    stability = Population(published).nominal()["thermal_stability"].iloc[0]
     expected = 2.0 / ratio * integral
     return [
         at_most("Nz, difference", "1.3 nm, 40 nm", f"integral of J1: {expected:.5f}", found - expected, 2e-5),
@@ -73,12 +71,8 @@ def bare(direction: Direction, **stack: object) -> Study:
     """Study of the reference device without capacitances, with edges of 1 ps."""
     table = reference()
     own = table[(table["lines"] == "default") & (table["direction"] == direction)].reset_index(drop=True)
-    study = with_stack(study_of(own), **stack)
-    cell = study.cell.model_copy(
-        update={name: type(study.cell.bitline)(**_BARE) for name in ("bitline", "sourceline")}
-    )
-    pulse = study.pulse.model_copy(update={"rise": 1e-12, "fall": 1e-12})
-    return study.model_copy(update={"cell": cell, "pulse": pulse})
+    lines = {"bitline": _BARE, "sourceline": _BARE}
+    return study_of(own).with_(stack=stack, cell=lines, pulse={"rise": 1e-12, "fall": 1e-12})
 
 
 def load_line(direction: Direction) -> Row:
@@ -119,7 +113,7 @@ def supply() -> list[Row]:
     rows = []
     for direction in DIRECTIONS:
         study = bare(direction, tmr=1e-4)
-        study = study.model_copy(update={"cell": study.cell.model_copy(update={"supply_voltage": 1.5})})
+        study = study.with_(cell={"supply_voltage": 1.5})
         device = Population(study).nominal()
         samples = characterize(Task(study, device, direction))
         resistance = float(device["parallel_resistance_ohm"].iloc[0]) + _SERIES

@@ -25,12 +25,6 @@ REVIEW: dict[tuple[str, Direction], float] = {
 _AMPLITUDES = np.array([0.8])
 
 
-def with_stack(study: Study, **changes: object) -> Study:
-    """Return a study with other keys of its stack."""
-    stack = type(study.stack).model_validate({**study.stack.model_dump(), **changes})
-    return study.model_copy(update={"stack": stack})
-
-
 def duration(study: Study, direction: Direction, error_rate: float = 1e-9) -> float:
     """Duration, ns, after which the nominal device has an error rate at 0.8 V."""
     device, durations = Population(study).nominal(), np.linspace(6e-9, 26e-9, 201)
@@ -48,7 +42,7 @@ def laws() -> list[Row]:
     old = {"demagnetization": "sato-ishii", "interfacial_anisotropy": 1.3e-3}
     demo, rows = load_study("data/studies/demo.toml"), []
     for (law, direction), expected in REVIEW.items():
-        found = duration(with_stack(demo, torque=law, **old), direction)
+        found = duration(demo.with_(stack={"torque": law, **old}), direction)
         how = f"demo, {direction}, 0.8 V, Sato-Ishii, torque per {law}"
         source = f"another program: {expected} ns"
         rows.append(
@@ -62,7 +56,7 @@ def zero_bias() -> list[Row]:
     rows, table = [], reference()
     for direction in DIRECTIONS:
         own = table[(table["lines"] == "default") & (table["direction"] == direction)].reset_index(drop=True)
-        study = with_stack(study_of(own), tmr_half_bias=9.9)
+        study = study_of(own).with_(stack={"tmr_half_bias": 9.9})
         polarization = study.stack.spin_polarization
         other = {
             "torque": "current",
@@ -72,7 +66,7 @@ def zero_bias() -> list[Row]:
         }
         first, second = (
             np.log(samples_of(one, direction)["write_error_rate"])
-            for one in (with_stack(study, torque="voltage"), with_stack(study, **other))
+            for one in (study.with_(stack={"torque": "voltage"}), study.with_(stack=other))
         )
         rows.append(
             at_most(

@@ -20,7 +20,7 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
-from mtjchar.cells.stt import axial, device, langevin, measure, netlist, stack_files, trial
+from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention, stack_files, trial
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
@@ -108,6 +108,10 @@ class SttCell(CellKind[SttTables]):
     def further_columns(self, tables: SttTables) -> tuple[str, ...]:
         """Energies at the supply, where there is one."""
         return () if tables.cell.supply_voltage is None else ("supply_energy_J", "redundant_supply_energy_J")
+
+    def escape_rates(self, tables: SttTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
+        """Rates of leaving P and AP over the barrier, 1/s, shape (devices, 2)."""
+        return retention.escape_rates(tables, devices, temperature)
 
     def transistor(self, tables: SttTables) -> Transistor:
         """Access transistor."""

@@ -1,0 +1,135 @@
+"""What happens to programmed bits: retention of the cells, errors and disturb of the reads.
+
+State 0 is the one that a 0 is stored in, P in an STT cell; state 1 the other. Arrays have the states along
+the last axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mtjchar.arrays import BoolArray, FloatArray
+from mtjchar.errors import InputError
+from mtjchar.study import Study
+
+__all__ = ["ReadConditions", "Retention"]
+
+
+@dataclass(frozen=True, eq=False)
+class Retention:
+    """How fast the cells lose what they hold.
+
+    Attributes
+    ----------
+    escape_rate : array_like of float, shape (2,) or (devices, 2)
+        Rate of leaving state 0 and state 1, 1/s, finite, at least 0; with a first axis for each device that a
+        cell can be.
+    device_weight : array_like of float, shape (devices,), optional
+        Share of each device in the population, in any unit; needed where rates are of devices.
+
+    Raises
+    ------
+    InputError
+        If a number or a shape is out of range.
+
+    Examples
+    --------
+    Cells that are left once in 1e9 s:
+
+    >>> Retention((1e-9, 1e-9)).escape_rate.shape
+    (2,)
+    """
+
+    escape_rate: npt.ArrayLike
+    device_weight: npt.ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        rates = _states("escape_rate", self.escape_rate, np.inf)
+        object.__setattr__(self, "escape_rate", rates)
+        if rates.ndim == 1:
+            if self.device_weight is not None:
+                raise InputError("device_weight", value="weights", allowed="none with rates of one device")
+            return
+        weight = np.asarray(() if self.device_weight is None else self.device_weight, dtype=np.float64)
+        if (
+            weight.shape != (len(rates),)
+            or not (np.isfinite(weight) & (weight >= 0.0)).all()
+            or weight.sum() <= 0.0
+        ):
+            raise InputError(
+                "device_weight",
+                value=self.device_weight,
+                allowed=f"{len(rates)} finite numbers, 0 or more, not all 0: one for each device",
+            )
+        object.__setattr__(self, "device_weight", weight)
+
+    @classmethod
+    def of_devices(cls, study: Study, devices: pd.DataFrame, temperature: float) -> Retention:
+        """Take the escape rates of a run's devices over their energy barriers.
+
+        Parameters
+        ----------
+        study : Study
+            Of the run, as `mtjchar.Run.study`.
+        devices : DataFrame
+            Of the run, as `mtjchar.Run.devices`. Where write error rates are of devices, the same ones:
+            ``run.devices.iloc[rates.rows]`` with `mtjchar.surfaces.DeviceRates`.
+        temperature : float
+            K. Where it is not that of the study, the laws of the kind of cell change the devices.
+
+        Raises
+        ------
+        InputError
+            If the temperature is out of range, a device holds nothing, or the kind does not say how long its
+            cells hold their states.
+        """
+        rates = study.kind.escape_rates(study.tables, devices, temperature)
+        return cls(rates, devices["weight"].to_numpy(dtype=np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class ReadConditions:
+    """What a read does.
+
+    Attributes
+    ----------
+    error_rate : array_like of float, shape (2,) or (devices, 2)
+        Probability, 0 to 1, that the read of a bit in state 0, and of one in state 1, gives the other value;
+        the bit itself stays.
+    disturb_rate : array_like of float, shape (2,) or (devices, 2)
+        Probability, 0 to 1, that the read flips the bit.
+
+    Raises
+    ------
+    InputError
+        If a number or a shape is out of range.
+
+    Examples
+    --------
+    A read current that drives towards state 0 disturbs ones alone:
+
+    >>> reads = ReadConditions(error_rate=(1e-6, 1e-6), disturb_rate=(0.0, 1e-12))
+    """
+
+    error_rate: npt.ArrayLike = (0.0, 0.0)
+    disturb_rate: npt.ArrayLike = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        for name in ("error_rate", "disturb_rate"):
+            object.__setattr__(self, name, _states(name, getattr(self, name), 1.0))
+
+
+def _states(name: str, values: npt.ArrayLike, most: float) -> FloatArray:
+    rates = np.array(values, dtype=np.float64)
+    if rates.ndim not in (1, 2) or rates.shape[-1] != 2 or rates.size == 0:
+        raise InputError(f"shape of {name}", value=rates.shape, allowed="(2,) or (devices, 2)")
+    valid: BoolArray = np.isfinite(rates) & (rates >= 0.0) & (rates <= most)
+    if not valid.all():
+        allowed = "0 to 1" if most == 1.0 else "finite, at least 0"
+        raise InputError(name, value=float(rates[~valid].flat[0]), allowed=allowed)
+    rates.flags.writeable = False
+    return rates

@@ -1,0 +1,43 @@
+"""Counting ones by tensor and bit plane over many writes, on the device of the words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+
+from mtjchar.arrays import IntArray
+from mtjchar.network.encoding import Words
+from mtjchar.network.planes import PlaneCounter
+
+__all__ = ["TensorCounter"]
+
+
+class TensorCounter(PlaneCounter):
+    """Carry-save counters of words of several tensors, one after the other.
+
+    To count costs bit operations on whole arrays, whose number depends on no data: a GPU need not be waited
+    for until the counts are asked for.
+    """
+
+    def count(self, words: torch.Tensor) -> None:
+        """Count the ones of `words`, all of one shape and type; they must not be changed afterwards."""
+        self.add(cast("Words", words))  # which does bit operations alone
+
+    def by_tensor(self, lengths: Sequence[int]) -> IntArray:
+        """Give the numbers of ones, shape (tensors, bits), for tensors of these lengths."""
+        total = np.zeros((len(lengths), self._bits), dtype=np.int64)
+        for level, pair in enumerate(zip(self._sums, self._waiting, strict=True)):
+            for words in pair:
+                if words is not None:
+                    total += self._ones(cast("torch.Tensor", words), lengths) << level
+        return total
+
+    def _ones(self, words: torch.Tensor, lengths: Sequence[int]) -> IntArray:
+        planes = torch.arange(self._bits, dtype=words.dtype, device=words.device)
+        tensors = words.split_with_sizes(list(lengths))
+        sums = [((tensor.unsqueeze(1) >> planes) & 1).sum(0, dtype=torch.int64) for tensor in tensors]
+        counts: IntArray = torch.stack(sums).cpu().numpy()
+        return counts
