@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -175,7 +175,8 @@ class FileLayout:
         first, *inner = keys
         key_field = self.fields[first]
         for key in inner:
-            key_field = _model(key_field).model_fields[key]
+            if get_origin(key_field.annotation) is not dict:  # of which any key leads to the same table
+                key_field = _model(key_field).model_fields[key]
         return key_field
 
     def known(self, keys: Sequence[str]) -> Sequence[str]:

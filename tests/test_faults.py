@@ -346,7 +346,9 @@ def test_lock_of_a_dead_process_is_recognized(copy):
 
 def test_changed_transistor_is_refused(tmp_path):
     file = tmp_path / "nmos.lib"
-    file.write_text(".subckt n d g s b w=1 l=1 dvth=0\nR1 d s {1k*300n/w}\nR2 g b {1meg*l/l + dvth}\n.ends\n")
+    file.write_text(
+        ".subckt n d g s b w=1 l=1 dvth=0\nR1 d s {1k*300n/w*l/30n + dvth*1k}\nR2 g b 1meg\n.ends\n"
+    )
     one = study(cell={"transistor": Transistor(model=str(file), subcircuit="n")}, devices=1)
     go_on(tmp_path / "run", one)
     file.write_text(file.read_text().replace("1k", "2k"))
@@ -411,7 +413,7 @@ def test_locale_with_a_decimal_comma_changes_nothing(undisturbed, tmp_path):
 
 # ---- decks that do not work -------------------------------------------------------------------------
 
-RESISTOR = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w + dvth*1k}\nR2 g b {1meg*l/l}\n"
+RESISTOR = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w*l/30n + dvth*1k}\nR2 g b 1meg\n"
 ENDS = ".ends\n"
 
 

@@ -20,7 +20,7 @@ from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.sweep.tasks import Task
 
-NMOS = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w + dvth*1k}\nR2 g b {1meg*l/l}\n.ends\n"
+NMOS = ".subckt n d g s b w=1u l=1u dvth=0\nR1 d s {1k*300n/w*l/30n + dvth*1k}\nR2 g b 1meg\n.ends\n"
 
 
 def study(file, **changed):

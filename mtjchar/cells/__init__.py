@@ -10,10 +10,11 @@ from mtjchar.cells.base import (
     FileTables,
     Grid,
     Pulses,
+    Trial,
 )
 from mtjchar.cells.kinds import KINDS, kinds_with
 
 __all__ = [
     "KINDS", "Averages", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
-    "FileTables", "Grid", "Pulses", "kinds_with",
+    "FileTables", "Grid", "Pulses", "Trial", "kinds_with",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -20,7 +20,7 @@ from mtjchar.fields import Description, Place
 
 __all__ = [
     "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
-    "Driven", "FileTables", "Grid", "Pulses", "TablesT",
+    "Driven", "FileTables", "Grid", "Pulses", "TablesT", "Trial",
 ]  # fmt: skip
 
 Direction = str
@@ -190,6 +190,27 @@ class Averages(NamedTuple):
     further: tuple[FloatArray, ...] = ()
 
 
+class Trial(NamedTuple):
+    """What trying the nominal device has shown, before a sweep relies on it.
+
+    Attributes
+    ----------
+    words : tuple of str
+        What a user has to know.
+    failure : tuple of str
+        Status and reason with which every device will fail; empty where the nominal one works.
+    load_s : float
+        Time that the simulator takes to load a user's transistor, s; 0 without one.
+    device_s : float
+        Time that it takes for a device at one amplitude, s.
+    """
+
+    words: tuple[str, ...] = ()
+    failure: tuple[str, str] | tuple[()] = ()
+    load_s: float = 0.0
+    device_s: float = 0.0
+
+
 class CellDescription(NamedTuple):
     """What a report says of a cell first.
 
@@ -328,6 +349,18 @@ class CellKind(ABC, Generic[TablesT]):
     def transistor(self, tables: TablesT) -> Transistor | None:
         """Access transistor of the cell, where it has one that a netlist describes."""
         return None
+
+    def try_nominal(
+        self, tables: TablesT, device: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
+    ) -> Trial:
+        """Try the nominal device at one amplitude, in the simulator.
+
+        Raises
+        ------
+        InputError
+            If the study asks for what the circuit does not do.
+        """
+        return Trial()
 
     def deck(
         self, tables: TablesT, device: pd.DataFrame, direction: Direction, pulses: Pulses

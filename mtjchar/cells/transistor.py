@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -15,10 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from mtjchar.fields import Description, Length, Resistance, inconsistent
+from mtjchar.fields import Description, Length, Number, Resistance, inconsistent
 from mtjchar.spice.transistor_file import PLAIN_PATH
 
-__all__ = ["Transistor"]
+__all__ = ["Parameter", "Transistor"]
 
 _SETTING = re.compile(
     r"set [A-Za-z]\w{0,63}(?:=[\w.+-]{1,64})?|option [A-Za-z]\w{0,63}=[\w.+-]{1,64}", re.ASCII
@@ -33,20 +35,64 @@ _OWN_SETTINGS = (
 _MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
 
 
+_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
+_IN_FILE_ONLY = {
+    "section": "sections of a library",
+    "pins": "pins of a subcircuit",
+    "parameters": "names of parameters of a subcircuit",
+    "extra": "further parameters of a subcircuit",
+    "init": "settings",
+}
+
+
+class Parameter(Description):
+    """What a subcircuit calls a parameter, and by what the value is multiplied, from SI units."""
+
+    name: str = Field(pattern=f"^{_NAME}$")
+    factor: Number = Field(default=1.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return self.name if self.factor == 1.0 else handler(self)
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+_Section = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
+_ExtraName = Annotated[str, Field(pattern=f"^{_NAME}$")]
+
+
 class Transistor(Description):
     """The access transistor.
 
     `model` is ``"ideal"`` (a resistor `on_resistance`), ``"generic"`` (the 28-nm-class NMOS that comes
-    with mtjchar), or the path of a SPICE file that defines the subcircuit `subcircuit` with the pins
-    drain, gate, source, bulk and the parameters ``w``, ``l`` (m) and ``dvth`` (V). `init` holds lines that a
-    foundry's kit wants in ``.spiceinit``: ``set name``, ``set name=value`` or ``option name=value``.
+    with mtjchar), or the path of a SPICE file that defines the subcircuit `subcircuit`. All that follows is
+    for such a file: `section` names sections of it, where it is a library. `pins` are those of the subcircuit
+    in its order, by what they are of the transistor: drain, gate, source, bulk. `parameters` says what it
+    calls width ``w`` and length ``l`` (m), shift of the threshold ``dvth`` (V), and multiplier ``m``. Without
+    a name for ``dvth`` a source at the gate shifts the threshold. `extra` holds further parameters with their
+    values. `init` holds lines that a foundry's kit wants in ``.spiceinit``: ``set name``, ``set name=value``
+    or ``option name=value``.
     """
 
     model: str = "generic"
+    section: Annotated[tuple[_Section, ...], BeforeValidator(_several)] = ()
     subcircuit: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
     width: Length = Field(default=300e-9, gt=20e-9, lt=100e-6)
     length: Length = Field(default=30e-9, ge=20e-9, lt=10e-6)
     on_resistance: Resistance | None = Field(default=None, gt=0, lt=1e7)
+    pins: tuple[Literal["d", "g", "s", "b"], ...] = ("d", "g", "s", "b")
+    parameters: dict[Literal["w", "l", "dvth", "m"], Parameter] = Field(
+        default={name: Parameter(name=name) for name in ("w", "l", "dvth")}
+    )
+    extra: dict[_ExtraName, Number] = Field(default={})
     init: tuple[str, ...] = ()
 
     @field_validator("model")
@@ -55,20 +101,34 @@ class Transistor(Description):
         if value in ("ideal", "generic"):
             return value
         folder = Path(info.context["file"]).parent if info.context else Path()
-        path = folder / value
+        expanded = os.path.expandvars(value)
+        try:
+            path = folder / Path(expanded).expanduser()
+        except RuntimeError:  # no such user
+            path = folder / expanded
         try:
             path = path.resolve()
             is_there = path.is_file()
         except (OSError, ValueError):  # too long, or with a null byte
             is_there = False
         if not is_there and not (info.context and info.context.get("written")):
-            raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}")
+            unset = ", in which a variable is not set" if "$" in str(path) else ""
+            raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}{unset}")
         # The path ends up in a netlist: nothing that could start another SPICE line gets there.
         if not PLAIN_PATH.fullmatch(str(path)):
             raise ValueError(
                 f"{_MODELS}, its whole path of letters, digits, blanks and ._/+@%=-, not {str(path)[:200]!r}"
             )
         return str(path)
+
+    @field_validator("pins")
+    @classmethod
+    def _check_pins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(value.count(pin) != 1 for pin in "dgs"):
+            raise ValueError(
+                'allowed: "d", "g", "s" and "b" in the order of the subcircuit; d, g and s once each'
+            )
+        return value
 
     @field_validator("init")
     @classmethod
@@ -88,8 +148,9 @@ class Transistor(Description):
     @model_serializer(mode="wrap")
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
-        if not self.init:
-            table.pop("init", None)  # so that parts of runs keep the names that they had without the key
+        for name in _IN_FILE_ONLY:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                table.pop(name, None)  # so that parts of runs keep the names that they had without the key
         return table
 
     @property
@@ -115,6 +176,12 @@ class Transistor(Description):
             raise inconsistent(
                 "subcircuit", "the name of the subcircuit where model is a SPICE file, and only there"
             )
-        if self.init and self.model in ("ideal", "generic"):
-            raise inconsistent("init", "no settings, or the path of a SPICE file as model")
+        for name, what in _IN_FILE_ONLY.items():
+            given = getattr(self, name) != type(self).model_fields[name].default
+            if given and self.model in ("ideal", "generic"):
+                raise inconsistent(name, f"no {what}, or the path of a SPICE file as model")
+        names = [parameter.name.lower() for parameter in self.parameters.values()]
+        names += [name.lower() for name in self.extra]
+        if len(set(names)) != len(names):
+            raise inconsistent("parameters", "each parameter of the subcircuit once, with those of extra")
         return self

@@ -16,11 +16,26 @@ def transistor_text(transistor: Transistor) -> str:
     if transistor.model == "ideal":
         # The subcircuit's default is the one place where the resistance can be set for the whole deck.
         return library("nmos_ideal.lib").replace("ron=1k", f"ron={transistor.on_resistance!r}")
+    parameters = [
+        f"{parameter.name}={{{_IN_CELL.get(ours, ours)}{_times(parameter.factor)}}}"
+        for ours, parameter in transistor.parameters.items()
+    ]
+    parameters += [f"{name}={value!r}" for name, value in transistor.extra.items()]
+    shifts_itself = "dvth" in transistor.parameters
+    nodes = ["gate" if pin == "g" and not shifts_itself else pin for pin in transistor.pins]
     return "\n".join(
         [
-            transistor_file.clean(transistor.model).text,
+            transistor_file.clean(transistor.model, transistor.section).text,
             ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
-            f"Xu d g s b {transistor.subcircuit} w={{w}} l={{l}} dvth={{dvth}}",
+            *([] if shifts_itself else ["Vshift g gate {dvth}"]),
+            " ".join(["Xu", *nodes, str(transistor.subcircuit), *parameters]),
             ".ends access_transistor",
         ]
     )
+
+
+_IN_CELL = {"m": "beta"}  # what the cell calls parameters of a transistor, where it is something else
+
+
+def _times(factor: float) -> str:
+    return "" if factor == 1.0 else f"*{factor!r}"

@@ -7,6 +7,7 @@ import ctypes.util
 import functools
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -179,6 +180,11 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         lines = dict.fromkeys([*self._stdout, *self._stderr])
         return "\n".join(line for line in lines if line.strip() and not line.startswith(_CHATTER))
 
+    @property
+    def words_on_loading(self) -> str:
+        """What ngspice said to the circuit that is held, when it was loaded."""
+        return self._on_loading
+
     def exec_command(self, command: str, join_lines: bool = True) -> str | list[str]:
         """Run a command; whether it did what it should is judged by its results, not by its chatter.
 
@@ -191,7 +197,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             with contextlib.suppress(NgSpiceCommandError):
                 super().exec_command(command)
         except NameError as error:  # PySpice's, for a return code other than 0
-            raise SimulationError(f"ngspice gave up at {command!r}:\n{self.words}") from error
+            raise SimulationError(_failure(f"ngspice gave up at {command!r}", self.words)) from error
         return self.stdout if join_lines else list(self._stdout)
 
     @contextlib.contextmanager
@@ -216,7 +222,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             try:
                 self.load_circuit(deck)
             except (NgSpiceCircuitError, NameError) as error:
-                raise SimulationError(f"ngspice refused the circuit:\n{self.words}") from error
+                raise SimulationError(_failure("ngspice refused the circuit", self.words)) from error
             # Most errors in a deck leave ngspice without a circuit, but PySpice sees them as chatter.
             self._on_loading = self.words
             yield
@@ -258,7 +264,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         if self.last_plot == "const":
             all_words = f"{self._on_loading}\n{words}"
             raise SimulationError(
-                f"ngspice gave no result for {command!r}:\n{all_words}",
+                _failure(f"ngspice gave no result for {command!r}", all_words),
                 status="not_converged" if _no_solution(all_words) else "failed",
             )
         vectors = {name.lower(): vector._data for name, vector in self.plot(None, self.last_plot).items()}
@@ -266,14 +272,30 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         if len(reached) == 0 or abs(reached[-1] - stop) > 1e-6 * max(abs(stop), 1e-15):
             last = float(reached[-1]) if len(reached) else None
             raise SimulationError(
-                f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}:\n{words}",
+                _failure(f"ngspice ended {command!r} at {axis} = {last!r}, before {stop!r}", words),
                 status="cut" if axis == "time" else "not_converged",
             )
         if not all(np.all(np.isfinite(vector)) for vector in vectors.values()):
             raise SimulationError(
-                f"ngspice gave values that are not finite for {command!r}:\n{words}", status="not_converged"
+                _failure(f"ngspice gave values that are not finite for {command!r}", words),
+                status="not_converged",
             )
         return vectors
+
+
+# A line that says what is wrong, among those that say where, and what to do about anything.
+_REASON = re.compile(
+    r"undefined|un(?:known|implemented|recognized|able)|could not|can't|cannot|mismatch of|no such|not found"
+    r"|malformed|too (?:few|many|small)|out of range|singular|convergence|syntax|illegal|invalid|incorrect",
+    re.IGNORECASE,
+)
+
+
+def _failure(what: str, words: str) -> str:
+    """Make a message whose first line has ngspice's reason; all of its words follow."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    reason = next((line for line in lines if _REASON.search(line)), lines[0] if lines else "")
+    return f"{what}: {reason}\n{words}" if reason else f"{what}:"
 
 
 def _no_solution(words: str) -> bool:

@@ -1,12 +1,14 @@
 """The user's transistor file, and all files that it includes, without the commands that are hidden in them.
 
 While it loads a deck ngspice executes what stands between ``.control`` and ``.endc``, and behind a mark of
-comments and ``#``: commands that start any program. Here such lines are found, named and left out. A file
-that holds none, and includes none that does, is included as it is; another one becomes part of the deck.
+comments and ``#``: commands that start any program. Here such lines are found, named and left out, and so is
+a temperature, which is the study's. A file that holds none, and includes none that does, is included as it
+is; another one becomes part of the deck.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import NamedTuple
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes
 
-__all__ = ["PLAIN_PATH", "Cleaned", "clean"]
+__all__ = ["PLAIN_PATH", "Cleaned", "Expanded", "clean", "expand"]
 
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
 """Paths that can stand in a netlist: nothing in them starts another line, a comment or a command."""
@@ -23,12 +25,20 @@ _BLOCK = "a .control block, which holds commands for ngspice"
 _COMMAND = "a line that ngspice executes as a command"
 _PROGRAM = "a code model that starts a program or loads a library"
 _STRANGE = "the name of a file that ngspice and mtjchar may read differently"
+_TEMPERATURE = "a temperature, where that of the study holds"
 
 # ngspice takes every word that begins like these for them, and does not join such lines with continuations.
 _REFERENCE = re.compile(r"\.(inc|lib)\S*[ \t]+(?:[\"']([^\"']*)[\"']|(\S+))(.*)", re.IGNORECASE)
 _SECTION = re.compile(r"[\s\"']*([^\s\"'$;]*)")
 # "*#" starts a command, and so do ";#" and "$#", which ngspice makes "*#" of; "*##" is a comment.
 _HIDDEN = re.compile(r"[*;$]#(?!#)")
+# ngspice obeys .temp even where the deck has .options temp after it; of two .options the last one counts.
+_SETS_TEMPERATURE = re.compile(r"\.temp(?![A-Za-z])", re.IGNORECASE)
+# Cards of other simulators around an encrypted part, which ngspice refuses; the content is plain text here.
+_PROTECTION = re.compile(r"\.(?:un)?prot(?:ect)?\b", re.IGNORECASE)
+_LINE_COMMENT = re.compile(r"[;$]|//")
+_RANDOM = re.compile(r"\b(?:agauss|gauss|aunif|unif|limit)\s*\(|\btr(?:noise|random)\b", re.IGNORECASE)
+_DATA_FILE = re.compile(r"\bfile\s*=\s*[\"']?([^\"'\s]+)", re.IGNORECASE)
 _STARTS_PROGRAM = re.compile(r"\bd_(?:process|cosim)\b", re.IGNORECASE)  # of ngspice 42 and newer
 
 
@@ -45,6 +55,24 @@ class Cleaned(NamedTuple):
 
     text: str
     left_out: tuple[str, ...]
+
+
+class Expanded(NamedTuple):
+    """What ngspice reads of a transistor file, sections and included files in their places.
+
+    Attributes
+    ----------
+    text : str
+        SPICE lines.
+    digest : str
+        Of these lines and of the data files that they name.
+    random : tuple of str
+        Lines with functions that draw random numbers.
+    """
+
+    text: str
+    digest: str
+    random: tuple[str, ...]
 
 
 class _Reference(NamedTuple):
@@ -77,6 +105,7 @@ class _Line(NamedTuple):
 class _File(NamedTuple):
     lines: list[_Line]
     left_out: dict[str, list[int]]  # numbers of lines by what they are
+    rewritten: list[int]  # numbers of lines that ngspice does not read as they are meant
 
     @property
     def references(self) -> list[_Reference]:
@@ -84,28 +113,53 @@ class _File(NamedTuple):
 
 
 _Stamps = dict[Path, tuple[int, int] | None]
-_known: dict[str, tuple[_Stamps, Cleaned]] = {}
+_known: dict[tuple[str, tuple[str, ...]], tuple[_Stamps, Cleaned, Expanded]] = {}
 
 
-def clean(path: str) -> Cleaned:
+def clean(path: str, sections: tuple[str, ...] = ()) -> Cleaned:
     """Look through a transistor file and all that it includes; again only where one of them has changed.
 
     Parameters
     ----------
     path : str
         As the model of a `mtjchar.study.Transistor`.
+    sections : tuple of str, optional
+        Sections of the file, if it is a library with ``.lib NAME`` and ``.endl``; the whole file otherwise.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or includes itself.
+        If the file cannot be read, includes itself, or has no such section.
     """
-    stamps, cleaned = _known.get(path, ({}, None))
-    if cleaned is None or stamps != {file: _stamp(file) for file in stamps}:
+    return _looked_through(path, sections)[1]
+
+
+def expand(path: str, sections: tuple[str, ...] = ()) -> Expanded:
+    """Return what ngspice reads of a transistor file and of all that it includes.
+
+    Parameters
+    ----------
+    path, sections
+        As in `clean`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, includes itself, or has no such section.
+    """
+    return _looked_through(path, sections)[2]
+
+
+def _looked_through(path: str, sections: tuple[str, ...]) -> tuple[_Stamps, Cleaned, Expanded]:
+    known = _known.get((path, sections))
+    if known is None or known[0] != {file: _stamp(file) for file in known[0]}:
         files = _all_files(Path(path))
-        stamps, cleaned = {file: _stamp(file) for file in files}, _cleaned(Path(path), files)
-        _known[path] = stamps, cleaned
-    return cleaned
+        lines = _whole(Path(path), sections, files, set(files))
+        data = _data_files(lines, Path(path).parent)
+        stamps = {file: _stamp(file) for file in (*files, *data)}
+        cleaned = _cleaned(Path(path), sections, files)
+        known = _known[path, sections] = stamps, cleaned, _expanded(lines, data)
+    return known
 
 
 def _is_file(path: Path) -> bool:
@@ -123,15 +177,47 @@ def _stamp(file: Path) -> tuple[int, int] | None:
     return about.st_mtime_ns, about.st_size
 
 
-def _cleaned(path: Path, files: dict[Path, _File]) -> Cleaned:
-    changed = _to_change(files)
-    lines = _content(path, "", files, changed, ()) if path in changed else [f'.include "{path}"']
+def _cleaned(path: Path, sections: tuple[str, ...], files: dict[Path, _File]) -> Cleaned:
+    lines = _whole(path, sections, files, _to_change(files))
     left_out = (
         f"{file}, {_numbers(numbers)}: {what}, is left out"
         for file, content in files.items()
         for what, numbers in content.left_out.items()
     )
     return Cleaned("\n".join(lines), tuple(left_out))
+
+
+def _whole(path: Path, sections: tuple[str, ...], files: dict[Path, _File], changed: set[Path]) -> list[str]:
+    """Lines of a deck for a file, or for sections of it."""
+    there = sorted({line.section for line in files[path].lines} - {""})
+    lines = []
+    for section in sections or ("",):
+        reference = _Reference(path, section.lower(), True)
+        if section and section.lower() not in there:
+            raise InputError(
+                "cell.transistor.section", value=section,
+                allowed=f"sections of {path}: {', '.join(there) or 'it has none'}",
+            )  # fmt: skip
+        if path in changed or reference.inlined:
+            lines += _content(path, reference.section, files, changed, (reference,) if section else ())
+        else:
+            lines.append(reference.line)
+    return lines
+
+
+def _data_files(lines: list[str], folder: Path) -> list[Path]:
+    """Files with numbers that code models read, as far as they are there."""
+    names = dict.fromkeys(match[1] for line in lines if "=" in line for match in _DATA_FILE.finditer(line))
+    return [path for path in (_find(name, folder) for name in names) if _is_file(path)]
+
+
+def _expanded(lines: list[str], data: list[Path]) -> Expanded:
+    text = "\n".join(lines)
+    digest = hashlib.sha256(text.encode())
+    for file in data:
+        digest.update(read_bytes(file, "transistor file", allowed="a file to read", most=MOST_DATA))
+    random = (line.strip() for line in lines if not line.startswith("*") and _RANDOM.search(line))
+    return Expanded(text, digest.hexdigest()[:16], tuple(random))
 
 
 def _numbers(numbers: list[int], most: int = 5) -> str:
@@ -157,7 +243,9 @@ def _to_change(files: dict[Path, _File]) -> set[Path]:
     more = {
         path
         for path, content in files.items()
-        if content.left_out or not all(reference.as_written for reference in content.references)
+        if content.left_out
+        or content.rewritten
+        or not all(reference.as_written for reference in content.references)
     }
     while more:
         changed |= more
@@ -198,7 +286,10 @@ def _read(path: Path) -> _File:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    cleaned, section, in_block = _File([], {}), "", False
+    cleaned, section, in_block, what = _File([], {}, []), "", False, ""
+    if text.startswith("\ufeff"):  # a byte order mark, which for ngspice is part of the first word
+        text = text[1:]
+        cleaned.rewritten.append(1)
     for number, raw in enumerate(text.split("\n"), 1):
         # One line for PySpice too, which ends them at more characters than ngspice does.
         line = " ".join(raw.splitlines()).strip()
@@ -211,23 +302,48 @@ def _read(path: Path) -> _File:
         reference = _reference(line, path.parent)
         if reference and line != raw.strip():
             reference = reference._replace(as_written=False)
-        if what := _executed(line, reference):
+        if what := _executed(line, reference, left_out=what):
             cleaned.left_out.setdefault(what, []).append(number)
             continue
         # Of a title only the deck's own has a meaning: "*ng_script" there makes commands of all lines.
         if word.startswith((".endc", ".title")):
+            continue
+        if _PROTECTION.match(line):
+            cleaned.rewritten.append(number)
             continue
         if reference is None and (starts := _REFERENCE.match(line)):
             section = (starts[2] or starts[3] or "").lower()
         elif word.startswith(".endl"):
             section = ""
         else:
+            if line.startswith("+") and _uncomment(cleaned.lines):
+                cleaned.rewritten.append(number)
             cleaned.lines.append(_Line(line, section, reference))
     return cleaned
 
 
-def _executed(line: str, reference: _Reference | None) -> str:
-    """Say what a line is that must not come to ngspice; empty for all others."""
+def _uncomment(lines: list[_Line]) -> bool:
+    """Mark comments before a continuation as ngspice wants them: it glues the continuation to others."""
+    changed = False
+    for place in range(len(lines) - 1, -1, -1):
+        text = lines[place].text
+        if _LINE_COMMENT.match(text):
+            lines[place] = lines[place]._replace(text=f"*{text}")
+            changed = True
+        elif text and not text.startswith("*"):
+            break
+    return changed
+
+
+def _executed(line: str, reference: _Reference | None, left_out: str) -> str:
+    """Say what a line is that must not come to ngspice; empty for all others.
+
+    `left_out` is the same of the line before: a continuation of it goes with it.
+    """
+    if left_out == _TEMPERATURE and line.startswith("+"):
+        return left_out
+    if _SETS_TEMPERATURE.match(line):
+        return _TEMPERATURE
     if line[:8].lower() == ".control":
         return _BLOCK
     if _HIDDEN.match(line):

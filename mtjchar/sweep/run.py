@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
+from mtjchar.cells.base import Trial
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
-from mtjchar.sweep import failures, importance, precision, refinement
+from mtjchar.sweep import failures, importance, precision, refinement, trial
 from mtjchar.sweep.cluster import workers_reported
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.population import Population
-from mtjchar.sweep.schedule import Done, complete
+from mtjchar.sweep.schedule import Call, Done, complete
 from mtjchar.sweep.store import RunDirectory
-from mtjchar.sweep.tasks import Task, plan, run_task
+from mtjchar.sweep.tasks import Task, fail_task, plan, run_task
 
 __all__ = ["run_sweep"]
 
@@ -90,12 +93,15 @@ def run_sweep(
     path = Path(out)
     report = _Report(progress, log)
     with locked(path, report.say), _pool(workers, executor) as pool, workers_reported(pool, report.workers):
-        study = _placed(study, path, pool, limit, report)
+        way = _try(study, path, pool, limit, report)
+        study = _placed(study, path, way, report)
         if study.sweep.devices >= _MANY_DEVICES:
             report.say(_size_in_words(study))
-        directory, devices = _directory(study, path, pool, limit, report)
+        directory, devices = _directory(study, path, way, report)
         _tell_left_out(directory, report)
-        _Sweep(directory, devices, pool, limit, report).run()
+        if way.trial is not None and (way.trial.words or way.trial.load_s):
+            directory.note(trial=list(way.trial.words), load_s=way.trial.load_s)
+        _Sweep(directory, devices, way, report).run()
     return path
 
 
@@ -172,7 +178,38 @@ class _Report:
         self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words, **more})
 
 
-def _placed(study: Study, path: Path, pool: Executor, limit: float | None, report: _Report) -> Study:
+class _Way(NamedTuple):
+    """How tasks get done: where, by what call, and within which time."""
+
+    pool: Executor
+    limit: float | None
+    trial: Trial | None  # of a sweep that begins
+    load_s: float
+
+    def complete(self, tasks: Iterable[Task], say: Callable[[str], None]) -> Iterator[Done]:
+        """Do tasks and yield each as it is complete."""
+        call: Call = run_task
+        if self.trial is not None and self.trial.failure:
+            call = functools.partial(fail_task, *self.trial.failure)
+        return complete(self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s)
+
+
+def _try(study: Study, path: Path, pool: Executor, limit: float | None, report: _Report) -> _Way:
+    """Try the nominal device before a sweep begins; one that goes on has done so."""
+    if (path / "study.toml").exists():
+        load_s = 0.0
+        with contextlib.suppress(InputError):  # a damaged one says nothing
+            load_s = RunDirectory(path, study).record().load_s
+        return _Way(pool, limit, None, load_s)
+    tried = trial.try_study(study, pool, limit, report.say)
+    for words in tried.words:
+        report.warn(words)
+    if words := trial.estimate(study, tried):
+        report.say(words)
+    return _Way(pool, limit, tried, tried.load_s)
+
+
+def _placed(study: Study, path: Path, way: _Way, report: _Report) -> Study:
     """Place the points of refined ranges, or take them from the run of the same study that is there."""
     if not refinement.to_place(study):
         return study
@@ -182,30 +219,28 @@ def _placed(study: Study, path: Path, pool: Executor, limit: float | None, repor
             return there
     pilot, device = refinement.pilot(study)
     tasks = [Task(pilot, device, direction) for direction in study.sweep.directions]
-    done = complete(pool, tasks, run_task, say=report.say, limit=limit)
+    done = way.complete(tasks, report.say)
     return refinement.place(study, pd.concat([part.samples for part in done]))
 
 
-def _directory(
-    study: Study, path: Path, pool: Executor, limit: float | None, report: _Report
-) -> tuple[RunDirectory, pd.DataFrame]:
+def _directory(study: Study, path: Path, way: _Way, report: _Report) -> tuple[RunDirectory, pd.DataFrame]:
     """Return the run directory and all devices that the study allows, drawn or as they are there."""
     devices = RunDirectory.stored_devices(path, study)
     if devices is not None:
         return RunDirectory(path, study), devices
     if (path / "study.toml").exists():
         report.say("devices.parquet is missing or damaged; its devices are drawn again")
-    devices = _draw_devices(study, pool, limit, report)
+    devices = _draw_devices(study, way, report)
     return RunDirectory.create(path, study, devices), devices
 
 
-def _draw_devices(study: Study, pool: Executor, limit: float | None, report: _Report) -> pd.DataFrame:
+def _draw_devices(study: Study, way: _Way, report: _Report) -> pd.DataFrame:
     """Draw the devices of a study, more of the weak ones where the pilot says that they are needed."""
     if not importance.worth_a_pilot(study):
         return importance.sample_replicates(study)
     pilot = importance.pilot_devices(study)
     tasks = [Task(study, pilot, direction) for direction in study.sweep.directions]
-    done = list(complete(pool, tasks, run_task, say=report.say, limit=limit))
+    done = list(way.complete(tasks, report.say))
     shift = importance.find_shift(study, pd.concat([part.samples for part in done]))
     if shift is None:
         return importance.sample_replicates(study)
@@ -217,7 +252,7 @@ def _tell_left_out(directory: RunDirectory, report: _Report) -> None:
     transistor = directory.study.kind.transistor(directory.study.tables)
     if transistor is None or transistor.file is None:
         return
-    left_out = list(transistor_file.clean(transistor.model).left_out)
+    left_out = list(transistor_file.clean(transistor.model, transistor.section).left_out)
     for words in left_out:
         report.warn(words)
     if left_out and directory.record().left_out != left_out:
@@ -231,17 +266,18 @@ class _Sweep:
         self,
         directory: RunDirectory,
         devices: pd.DataFrame,
-        pool: Executor,
-        limit: float | None,
+        way: _Way,
         report: _Report,
     ) -> None:
-        self._directory, self._devices, self._pool, self._limit = directory, devices, pool, limit
+        self._directory, self._devices, self._way = directory, devices, way
         self._report = report
         self._names: dict[tuple[str, int, int], str] = {}
         stored = directory.inspect_parts({self._part(task) for task in plan(directory.study, devices)})
         for words in stored.discarded:
             report.say(f"{words}; it is done again")
         self._whole, self._versions = stored.whole, stored.versions
+        if digest := directory.record().transistor_read_sha256:
+            self._versions = {**self._versions, "transistor": digest}
         for file in self._whole.values():
             report.tally.add(RunDirectory.read_part(file, ["direction", "amplitude_V", "status", "reason"]))
 
@@ -252,7 +288,7 @@ class _Sweep:
             tasks = plan(study, self._devices.iloc[:devices])
             self._report.start(sum(task.rows for task in tasks))
             todo = [task for task in tasks if self._part(task) not in self._whole]
-            for done in complete(self._pool, todo, run_task, say=self._report.say, limit=self._limit):
+            for done in self._way.complete(todo, self._report.say):
                 self._keep(done)
             words: dict[str, object] = {"devices_used": devices, "versions": self._versions}
             if study.sweep.precision is not None:
@@ -275,12 +311,13 @@ class _Sweep:
         return self._names[key]
 
     def _keep(self, done: Done) -> None:
-        if done.versions and self._versions and done.versions != self._versions:
+        both = done.versions.keys() & self._versions.keys()
+        if any(done.versions[name] != self._versions[name] for name in both):
             raise SimulationError(
                 f"{self._directory.path} holds samples made with {_in_words(self._versions)}; a worker has "
                 f"{_in_words(done.versions)}. Use those versions, or another directory."
             )
-        self._versions = self._versions or done.versions
+        self._versions = {**self._versions, **done.versions}
         failures.keep_decks(self._directory, done.samples, self._devices)
         part = self._part(done.task)
         self._whole[part] = self._directory.write_part(part, done.samples, done.versions)

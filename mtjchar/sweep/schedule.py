@@ -42,6 +42,7 @@ def complete(
     *,
     say: Callable[[str], None],
     limit: float | None = None,
+    load_s: float = 0.0,
 ) -> Iterator[Done]:
     """Do tasks and yield each as it is complete, in whatever order that is.
 
@@ -53,8 +54,8 @@ def complete(
         Does one task: `mtjchar.sweep.tasks.run_task`.
     say : callable
         Told of every retry.
-    limit : float, optional
-        s a device may take, see `mtjchar.sweep.tasks.time_limit`.
+    limit, load_s : float, optional
+        s a device may take, and loading a user's transistor; see `mtjchar.sweep.tasks.time_limit`.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def complete(
         while waiting or running:
             while waiting and len(running) < _IN_FLIGHT:
                 task, part = waiting.popleft()
-                running[submit(executor, time_limit(task, limit), call, task)] = task, part
+                running[submit(executor, time_limit(task, limit, load_s), call, task)] = task, part
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 task, part = running.pop(future)
                 result = _result(future)

@@ -42,6 +42,12 @@ class Record(BaseModel):
         Of the programs that made the samples.
     left_out : list of str
         What decks do not have of the user's transistor file.
+    transistor_read_sha256 : str or None
+        Digest of what ngspice reads of the user's transistor file, sections and included files.
+    trial : list of str
+        What trying the nominal device has shown.
+    load_s : float
+        Time that ngspice took to load the user's transistor, s.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -53,6 +59,9 @@ class Record(BaseModel):
     interval_decades: float | None = None
     versions: dict[str, str] = {}
     left_out: list[str] = []
+    transistor_read_sha256: str | None = None
+    trial: list[str] = []
+    load_s: float = 0.0
 
 
 def read_record(text: str, file: Path) -> Record:

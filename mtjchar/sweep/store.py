@@ -32,6 +32,7 @@ from mtjchar.files import (
     write_bytes,
     write_text,
 )
+from mtjchar.spice.transistor_file import Expanded, expand
 from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
@@ -102,8 +103,11 @@ class RunDirectory:
             "transistor_sha256": _transistor_digest(study),
         }
         if (model := _transistor(study)) is not None:
+            read = _read_of_transistor(study)
+            record["transistor_read_sha256"] = read.digest
             make_folder(path / "transistor")
             write_bytes(path / "transistor" / model.name, _transistor_text(model))
+            write_text(path / "transistor" / f"read-{model.stem}.lib", read.text + "\n")
         # The study last: where it is, the others are.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -125,13 +129,17 @@ class RunDirectory:
         _refuse_other(file, study)
         directory = cls(path, study)
         try:
-            devices, before = directory._all_devices(), directory.record().transistor_sha256
+            devices, record = directory._all_devices(), directory.record()
         except InputError:
             return None
-        if before not in (None, _transistor_digest(study)):
+        if record.transistor_read_sha256 is not None:
+            changed = record.transistor_read_sha256 != _read_of_transistor(study).digest
+        else:  # of an earlier version, or without a file
+            changed = record.transistor_sha256 not in (None, _transistor_digest(study))
+        if changed:
             raise InputError(
                 str(_transistor(study)),
-                value="a file that was changed since this sweep began",
+                value="a file that was changed since this sweep began, or one that it includes",
                 allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
             )
@@ -342,6 +350,13 @@ def _transistor_digest(study: Study) -> str:
     """Digest of the file with the user's transistor; empty where there is none."""
     file = _transistor(study)
     return "" if file is None else _digest(_transistor_text(file))
+
+
+def _read_of_transistor(study: Study) -> Expanded:
+    """Return what ngspice reads of the user's transistor file."""
+    transistor = study.kind.transistor(study.tables)
+    assert transistor is not None  # the caller has its file
+    return expand(transistor.model, transistor.section)
 
 
 def _transistor_text(file: Path) -> bytes:

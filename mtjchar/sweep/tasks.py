@@ -17,6 +17,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.base import Counting, Direction
+from mtjchar.spice import transistor_file
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
 
@@ -27,6 +28,7 @@ __all__ = [
     "Task",
     "characterize",
     "compute",
+    "fail_task",
     "failed_samples",
     "number_columns",
     "plan",
@@ -39,6 +41,7 @@ DEVICES_PER_TASK = 64
 _COUNTED_LIMIT = 0.6  # s a device and trial: some 75 times what the demo's grid takes
 _COMPUTED_LIMIT = 10.0  # s a device: some hundred times what the demo's grid takes
 _LEAST_LIMIT = 60.0  # s
+_LOADS = 10  # of a transistor's file in a task: a batch of the vector model, halvings, a busy machine
 
 _one_at_a_time = threading.Lock()
 
@@ -127,7 +130,7 @@ def plan(study: Study, devices: pd.DataFrame) -> list[Task]:
     ]
 
 
-def time_limit(task: Task, per_device: float | None) -> float:
+def time_limit(task: Task, per_device: float | None, load_s: float = 0.0) -> float:
     """Seconds after which a task counts as hanging.
 
     Parameters
@@ -136,20 +139,35 @@ def time_limit(task: Task, per_device: float | None) -> float:
     per_device : float, optional
         s; if not given 10 s, or where errors are counted 0.6 s a trial on a grid to 60 ns, in proportion to
         the longest duration beyond that, and at least a minute for a task.
+    load_s : float, optional
+        Time to load a user's transistor, s, as one process alone needs it. It counts apart.
     """
-    count = len(task.devices)
+    count, loading = len(task.devices), _LOADS * load_s
     if per_device is None:
         sweep = task.study.sweep
         counted = _COUNTED_LIMIT * sweep.trials * max(1.0, sweep.duration.stop / 60e-9)
         per_device = counted if task.study.counted else _COMPUTED_LIMIT
-        return max(per_device * count, _LEAST_LIMIT)
-    return per_device * count
+        return max(per_device * count, _LEAST_LIMIT) + loading
+    return per_device * count + loading
 
 
 def run_task(task: Task) -> Result:
     """Do a task in a worker; of several threads one at a time, since two simulators in a process crash."""
     with _one_at_a_time:
-        return Result(compute(task), versions())
+        return Result(compute(task), {**versions(), **_transistor_version(task.study)})
+
+
+def fail_task(status: str, reason: str, task: Task) -> Result:
+    """Do a task of which the nominal device has shown that nothing comes out of it."""
+    return Result(failed_samples(task, status, reason), {})
+
+
+def _transistor_version(study: Study) -> dict[str, str]:
+    """Digest of what ngspice has read of a user's transistor, as it is now."""
+    transistor = study.kind.transistor(study.tables)
+    if transistor is None or transistor.file is None:
+        return {}
+    return {"transistor": transistor_file.expand(transistor.model, transistor.section).digest}
 
 
 def versions() -> dict[str, str]:

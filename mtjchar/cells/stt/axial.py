@@ -97,6 +97,17 @@ def torque_drive(tables: SttTables, lines: LoadLine) -> tuple[FloatArray, FloatA
     return lines.current_A, lines.rise, lines.fall
 
 
+def largest_overdrive(tables: SttTables, device: pd.DataFrame, lines: LoadLine) -> float:
+    """Return the largest overdrive on the load line of one device at one amplitude, whatever m_z is."""
+    drive, _, _ = torque_drive(tables, lines)
+    critical = float(device["critical_current_A"].iloc[0])
+    if tables.stack.torque == "voltage":
+        critical *= float(device["parallel_resistance_ohm"].iloc[0])
+    lambda_ = np.asarray(tables.stack.slonczewski_lambda)
+    efficiency = 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, lines.m_z)
+    return float(np.max(drive[0, 0] * efficiency) / critical)
+
+
 def between_states(in_both: FloatArray, share: FloatArray) -> FloatArray:
     """Interpolate between values in P and in AP (last axis); a share of 1 is P."""
     return np.asarray(in_both[..., 1] + (in_both[..., 0] - in_both[..., 1]) * share)

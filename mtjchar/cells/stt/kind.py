@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,8 +18,9 @@ from mtjchar.cells.base import (
     Direction,
     FileTables,
     Pulses,
+    Trial,
 )
-from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention, stack_files
+from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention, stack_files, trial
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
@@ -141,6 +142,12 @@ class SttCell(CellKind[SttTables]):
         return averages._replace(
             further=supply_energies(tables, direction, driven, pulses.amplitude_V, averages)
         )
+
+    def try_nominal(
+        self, tables: SttTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
+    ) -> Trial:
+        """Probe the transistor of a file, and find how far the current goes beyond Ic0."""
+        return trial.try_nominal(tables, device_, directions, pulses)
 
     def deck(
         self, tables: SttTables, device_: pd.DataFrame, direction: Direction, pulses: Pulses

@@ -268,10 +268,15 @@ class SttTables(CellTables):
                     f"variability.{name}",
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",
                 )
-        if self.variability.current_factor.sigma and self.cell.transistor.model != "generic":
+        transistor = self.cell.transistor
+        has_factor = transistor.model == "generic" or (
+            transistor.file is not None and "m" in transistor.parameters
+        )
+        if self.variability.current_factor.sigma and not has_factor:
             raise inconsistent(
                 "variability.current_factor",
-                'no spread, or cell.transistor.model = "generic": other models have no parameter for it',
+                'no spread, or cell.transistor.model = "generic": other models have no parameter for it, '
+                "unless cell.transistor.parameters names one of a SPICE file as m",
             )
         fit = self.variability.fit
         for name, fitted in zip(fit.parameters, fit.values, strict=True):
