@@ -14,6 +14,7 @@ import threading
 import time
 
 import msgpack
+import pandas as pd
 import pytest
 from common import DEMO, ROOT, InPlace
 
@@ -442,7 +443,8 @@ def test_threads_of_one_process_take_turns():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "compute", watched)
-        threads = [threading.Thread(target=tasks.run_task, args=(None,)) for _ in range(4)]
+        task = tasks.Task(DEMO, pd.DataFrame(), "p_to_ap")
+        threads = [threading.Thread(target=tasks.run_task, args=(task,)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
