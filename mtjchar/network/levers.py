@@ -92,7 +92,7 @@ class ExactDesign(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the design does, in words that are joined by `` + ``."""
+        """What the design does, in words with a plus sign between."""
         parts = {
             "gray": self.code == "gray",
             f"skip {self.skip}": self.skip != "nothing",
