@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
+from networks import conditions, shown
 
 from mtjchar.network.datasets import load_dataset
-from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.trainer import PLANS, train
 
 RATES = (0.0, 0.1)
@@ -35,17 +33,6 @@ VARIANTS = {
         CONVOLUTIONAL, full_scale="initial"
     ),
 }
-
-
-def conditions(rate: float) -> WriteConditions:
-    """Give one error rate for both directions; energies do not matter here."""
-    return WriteConditions((rate, rate), (0.0, 0.0), (0.0, 0.0))
-
-
-def shown(accuracies: Iterable[float]) -> str:
-    """Write the mean and the standard deviation of accuracies, in percent."""
-    percent = 100.0 * np.array(list(accuracies))
-    return f"{percent.mean():.1f} ± {percent.std(ddof=1):.1f}"
 
 
 def main() -> None:

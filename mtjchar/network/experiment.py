@@ -118,8 +118,7 @@ class MeasuredSetting(NamedTuple):
     @property
     def drops(self) -> FloatArray:
         """Loss of each seed, points."""
-        pairs = zip(self.error_free, self.outcomes, strict=True)
-        return np.array([100.0 * (free.test_accuracy - outcome.test_accuracy) for free, outcome in pairs])
+        return _drops(self.error_free, self.outcomes)
 
     @property
     def drop_half_width(self) -> float:
@@ -188,8 +187,7 @@ class MeasuredDesign(NamedTuple):
     @property
     def drops(self) -> FloatArray:
         """Loss of each seed against the baseline, points."""
-        pairs = zip(self.error_free, self.outcomes, strict=True)
-        return np.array([100.0 * (free.test_accuracy - outcome.test_accuracy) for free, outcome in pairs])
+        return _drops(self.error_free, self.outcomes)
 
     @property
     def drop_half_width(self) -> float:
@@ -200,6 +198,11 @@ class MeasuredDesign(NamedTuple):
     def verdict(self) -> Verdict:
         """What `verdict_of` says of the loss."""
         return verdict_of(self.drops, step=self.step)
+
+
+def _drops(error_free: Sequence[Outcome], outcomes: Sequence[Outcome]) -> FloatArray:
+    pairs = zip(error_free, outcomes, strict=True)
+    return np.array([100.0 * (free.test_accuracy - outcome.test_accuracy) for free, outcome in pairs])
 
 
 @dataclass
