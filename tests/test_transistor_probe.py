@@ -482,6 +482,7 @@ BROKEN = {
     "instance": (NMOS.replace("delvto", "nosuch"), "unknown parameter (nosuch)"),
     "include": (f'.include "gone.lib"\n{NMOS}', "gone.lib"),
     "subcircuit": (NMOS.replace("nfet", "pfet"), "unknown subckt"),
+    "no parameters": (".subckt nfet d g s b\nR1 d s 2k\n.ends\n", "Mismatch: 0 formal but 3 actual params"),
 }
 
 

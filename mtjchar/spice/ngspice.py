@@ -285,16 +285,21 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
 
 # A line that says what is wrong, among those that say where, and what to do about anything.
 _REASON = re.compile(
-    r"undefined|un(?:known|implemented|recognized|able)|could not|can't|cannot|mismatch of|no such|not found"
+    r"undefined|un(?:known|implemented|recognized|able)|could not|can't|cannot|mismatch|no such|not found"
     r"|malformed|too (?:few|many|small)|out of range|singular|convergence|syntax|illegal|invalid|incorrect",
     re.IGNORECASE,
 )
 
 
+# A line that says where, not why.
+_PLACE = re.compile(r"(?:netlist )?line no\.|please check", re.IGNORECASE)
+
+
 def _failure(what: str, words: str) -> str:
     """Make a message whose first line has ngspice's reason; all of its words follow."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    reason = next((line for line in lines if _REASON.search(line)), lines[0] if lines else "")
+    others = [line for line in lines if not _PLACE.match(line)]
+    reason = next((line for line in others if _REASON.search(line)), next(iter(others or lines), ""))
     return f"{what}: {reason}\n{words}" if reason else f"{what}:"
 
 
