@@ -292,7 +292,7 @@ _REASON = re.compile(
 
 
 # A line that says where, not why.
-_PLACE = re.compile(r"(?:netlist )?line no\.|please check", re.IGNORECASE)
+_PLACE = re.compile(r"(?:netlist )?line no\. *\d+:?$|please check", re.IGNORECASE)
 
 
 def _failure(what: str, words: str) -> str:
