@@ -286,7 +286,8 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
 # A line that says what is wrong, among those that say where, and what to do about anything.
 _REASON = re.compile(
     r"undefined|un(?:known|implemented|recognized|able)|could not|can't|cannot|mismatch of|mismatch:|no such"
-    r"|not found|malformed|too (?:few|many|small)|out of range|singular|convergence|syntax|illegal|invalid|incorrect",
+    r"|not found|malformed|too (?:few|many|small)|out of range|singular|convergence|syntax|illegal|invalid"
+    r"|incorrect",
     re.IGNORECASE,
 )
 
