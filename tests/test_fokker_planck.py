@@ -267,6 +267,20 @@ def test_the_observable_does_not_change_the_error_rate():
     assert np.all(plain.integral == 0)
 
 
+def test_steps_that_a_device_is_not_marched_to_have_no_part(monkeypatch):
+    # What memory held before must not matter: here numbers whose sums overflow.
+    def hostile(shape, dtype=float, **_):
+        return np.full(shape, 1e307, dtype)
+
+    delta, tau = np.array([40.0, 40.0]), np.array([[0.5, 1.0], [20.0, 40.0]])
+    expected = write_statistics(lambda z: 3 + 0 * z, delta, tau, lambda z: 1 + z)
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "empty", hostile)
+        got = write_statistics(lambda z: 3 + 0 * z, delta, tau, lambda z: 1 + z)
+    for ours, theirs in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_constant_observable_integrates_to_the_duration():
     # Analytic; 20 t_D lie beyond the end of the march for the fastest device.
     tau = np.array([[0.0, 0.3, 2.0, 5.0]] * 3)

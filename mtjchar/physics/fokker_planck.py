@@ -542,7 +542,8 @@ def _march(
     factors = factorize(-_POLE * step * bands)
     last = np.maximum(np.ceil(longest / step).astype(np.intp), 1) - 1
     steps = int(last.max()) + 1
-    moments = np.empty((steps, _ORDER + 1, fields.shape[1], fields.shape[2]))
+    # Zeros, as sums run over the steps that devices are not marched to as well.
+    moments = np.zeros((steps, _ORDER + 1, fields.shape[1], fields.shape[2]))
     logarithms = np.zeros((steps + 1, fields.shape[2]))
     active = np.arange(fields.shape[2])
     for taken in range(steps):
