@@ -2,7 +2,7 @@
 
 The way of the data: `load_study` reads what to characterize, `run_sweep` runs it through ngspice and
 Fokker-Planck, `average_devices` averages over the devices, and a `WriteSurface` answers. A `Run` opens what
-is in a run directory.
+is in a run directory. `scenarios` puts a study at corners and temperatures, and `run_scenarios` runs them.
 
 Examples
 --------
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
         units,
     )
     from mtjchar.run import Run
-    from mtjchar.study import Study, load_stack, load_study
+    from mtjchar.study import Study, load_stack, load_study, scenarios
     from mtjchar.surfaces import WriteSurface, average_devices
-    from mtjchar.sweep.run import run_sweep
+    from mtjchar.sweep.run import run_scenarios, run_sweep
 
 __all__ = [
     "Run", "Study", "WriteSurface", "average_devices", "cells", "errors", "export", "load_stack",
-    "load_study", "network", "physics", "plotting", "report", "run_sweep", "stackfit", "study", "surfaces",
-    "sweep", "units",
+    "load_study", "network", "physics", "plotting", "report", "run_scenarios", "run_sweep", "scenarios",
+    "stackfit", "study", "surfaces", "sweep", "units",
 ]  # fmt: skip
 
 # Loaded when first used: `import mtjchar` shall not load PySpice and what it draws in.
@@ -52,7 +52,9 @@ _HOME = {
     "average_devices": "mtjchar.surfaces",
     "load_stack": "mtjchar.study",
     "load_study": "mtjchar.study",
+    "run_scenarios": "mtjchar.sweep.run",
     "run_sweep": "mtjchar.sweep.run",
+    "scenarios": "mtjchar.study",
 }
 
 

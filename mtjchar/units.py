@@ -13,13 +13,17 @@ import pint
 
 from mtjchar.errors import InputError
 
-__all__ = ["format_quantity", "parse_quantity"]
+__all__ = ["ZERO_CELSIUS", "format_quantity", "parse_quantity"]
+
+ZERO_CELSIUS = 273.15
+"""0 degC, K."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Names, products, quotients, brackets and powers of one digit: nothing that pint would take long over, and
 # no second number that it would silently multiply with.
 _UNIT = re.compile(r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*")
 _LONGEST = 100
+_OFFSET_DIGITS = 9  # of K: an offset leaves more that nobody meant, for -40 degC 233.14999999999998 K
 
 
 @functools.cache
@@ -54,20 +58,23 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     example = f"a finite number with a unit of the dimension of {unit}, such as '1 {unit}'"
     if not unit:
         example = "a finite number without a unit, or in %"
+    hint = "Degrees Celsius are degC, as in '25 degC'." if unit == "K" else ""
     text = text.strip()
     number = _NUMBER.match(text)
     if number is None or len(text) > _LONGEST or not _UNIT.fullmatch(text, number.end()):
-        raise InputError(thing, value=text, allowed=example)
+        raise InputError(thing, value=text, allowed=example, remedy=hint)
     try:
         quantity = _registry().Quantity(float(number[0]), text[number.end() :].strip() or "dimensionless")
         value = float(quantity.to(unit or "dimensionless").magnitude)
+        if unit == "K" and quantity.units != _registry().kelvin:
+            value = round(value, _OFFSET_DIGITS)
     except pint.DimensionalityError as error:
         given_unit = str(error.units1)
         raise InputError(
-            thing, value=text, allowed=example, remedy=f"The unit given is {given_unit}."
+            thing, value=text, allowed=example, remedy=f"The unit given is {given_unit}. {hint}".rstrip()
         ) from error
     except Exception as error:  # pint raises whatever its tokenizer and evaluator meet
-        raise InputError(thing, value=text, allowed=example) from error
+        raise InputError(thing, value=text, allowed=example, remedy=hint) from error
     if not math.isfinite(value):
         raise InputError(thing, value=text, allowed=example)
     return value

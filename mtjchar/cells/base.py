@@ -350,6 +350,31 @@ class CellKind(ABC, Generic[TablesT]):
         """Access transistor of the cell, where it has one that a netlist describes."""
         return None
 
+    def at_corner(self, tables: TablesT, corner: str) -> Mapping[str, Any]:
+        """Say what of the tables changes at a process corner, as `mtjchar.study.Study.with_` takes it.
+
+        Raises
+        ------
+        InputError
+            If the cell has no such corner.
+        """
+        raise InputError(
+            "corner", value=corner, allowed=f"no corner: a cell of the kind {self.name} has none"
+        )
+
+    def at_temperature(self, tables: TablesT, temperature: float) -> Mapping[str, Any]:
+        """Say what of the tables changes at a temperature, K, as `mtjchar.study.Study.with_` takes it.
+
+        Raises
+        ------
+        InputError
+            If the cell has none, or not this one.
+        """
+        raise InputError(
+            "temperature", value=f"{temperature:g} K",
+            allowed=f"no temperature: a cell of the kind {self.name} has none",
+        )  # fmt: skip
+
     def try_nominal(
         self, tables: TablesT, device: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:

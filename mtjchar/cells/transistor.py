@@ -17,8 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from mtjchar.errors import InputError
 from mtjchar.fields import Description, Length, Number, Resistance, inconsistent
-from mtjchar.spice.transistor_file import PLAIN_PATH
+from mtjchar.spice.transistor_file import PLAIN_PATH, clean
 
 __all__ = ["Parameter", "Transistor"]
 
@@ -167,6 +168,30 @@ class Transistor(Description):
     def options(self) -> str:
         """Options among `init`, as a deck has them."""
         return " ".join(line.removeprefix("option ") for line in self.init if line.startswith("option "))
+
+    def at_corner(self, name: str) -> Self:
+        """Return this transistor at a process corner: a section in the place of the last one.
+
+        Parameters
+        ----------
+        name : str
+            Section of the library. Those before the last stay: they set switches.
+
+        Raises
+        ------
+        InputError
+            If the model is no file with sections, or has none of this name.
+        """
+        if not self.section:
+            key, value = ("model", self.model) if self.file is None else ("section", "")
+            raise InputError(
+                f"cell.transistor.{key}", value=value,
+                allowed=f"for the corner {name!r} a library, and its sections, of which the last is a corner",
+                remedy="Name both in the study, or leave corners out.",
+            )  # fmt: skip
+        sections = (*self.section[:-1], name)
+        clean(self.model, sections)  # refuses a section that is not there
+        return self.model_copy(update={"section": sections})
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

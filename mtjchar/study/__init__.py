@@ -12,6 +12,7 @@ from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread
 from mtjchar.study.load import load_study
 from mtjchar.study.models import AmplitudeRange, DurationRange, Pulse, Study, Sweep
+from mtjchar.study.scenarios import scenarios
 
 __all__ = [
     "AmplitudeRange",
@@ -29,6 +30,7 @@ __all__ = [
     "Transistor",
     "load_stack",
     "load_study",
+    "scenarios",
 ]
 
 _MOVED = {"DIRECTIONS": "DIRECTIONS", "Variability": "SttVariability"}  # kept for one release

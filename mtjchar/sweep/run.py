@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
 import math
-import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
@@ -19,16 +16,18 @@ from mtjchar.cells.base import Trial
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
+from mtjchar.study.scenarios import check_names
 from mtjchar.sweep import failures, importance, precision, refinement, trial
 from mtjchar.sweep.cluster import workers_reported
+from mtjchar.sweep.events import Ahead, Report
 from mtjchar.sweep.lock import locked
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.schedule import Call, Done, complete
-from mtjchar.sweep.store import RunDirectory
+from mtjchar.sweep.store import RunDirectory, stored_rows
 from mtjchar.sweep.tasks import Task, fail_task, plan, run_task
 
-__all__ = ["run_sweep"]
+__all__ = ["run_scenarios", "run_sweep"]
 
 _MANY_DEVICES = 50_000
 _DISK, _MEMORY = 30.0, 200.0  # bytes a sample, measured on the demo
@@ -88,94 +87,148 @@ def run_sweep(
         with it, is no error but a row with a status.
     """
     Population(study).nominal()
-    if limit is not None and not 0.0 < limit < math.inf:
-        raise InputError("limit", value=limit, allowed="a finite number of seconds above 0")
+    _check_limit(limit)
     path = Path(out)
-    report = _Report(progress, log)
+    report = Report(progress, log)
     with locked(path, report.say), _pool(workers, executor) as pool, workers_reported(pool, report.workers):
         way = _try(study, path, pool, limit, report)
-        study = _placed(study, path, way, report)
-        if study.sweep.devices >= _MANY_DEVICES:
-            report.say(_size_in_words(study))
-        directory, devices = _directory(study, path, way, report)
-        _tell_left_out(directory, report)
-        if way.trial is not None and (way.trial.words or way.trial.load_s):
-            directory.note(trial=list(way.trial.words), load_s=way.trial.load_s)
-        _Sweep(directory, devices, way, report).run()
+        _tell_left_out(study, report)
+        _tell_time([(study, way)], report)
+        _carry_out(study, path, way, report)
     return path
+
+
+def run_scenarios(
+    studies: Mapping[str, Study],
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    limit: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    log: Callable[[Mapping[str, object]], None] | None = None,
+) -> dict[str, Path]:
+    """Run the sweeps of several studies, or go on with them, each in a directory of its own in one folder.
+
+    All of them are checked, and the nominal device of each is tried, before the first sweep begins.
+
+    Parameters
+    ----------
+    studies : mapping of str to Study
+        By the names of their directories, for example from `mtjchar.scenarios`.
+    out : str or Path
+        Folder of the run directories; made if missing. It may hold some of these runs, and no others.
+    workers, executor, limit
+        As of `run_sweep`.
+    progress : callable, optional
+        Called with the number of samples done and the number of all, over all scenarios.
+    log : callable, optional
+        As of `run_sweep`. Numbers and ``remaining_s`` are over all scenarios. Each mapping has ``scenario``,
+        the one that it is about; ``end`` comes once.
+
+    Returns
+    -------
+    dict of str to Path
+        Run directories by name.
+
+    Raises
+    ------
+    InputError
+        If names cannot be those of folders, the folder holds other runs or other studies, and where
+        `run_sweep` raises it.
+    StorageError, SimulationError
+        As `run_sweep`.
+
+    Examples
+    --------
+    >>> from mtjchar import load_study, run_scenarios, scenarios
+    >>> studies = scenarios(load_study("data/studies/demo.toml"), temperatures=["25 degC", "125 degC"])
+    >>> run_scenarios(studies, "corners")  # doctest: +SKIP
+    """
+    check_names("scenarios", studies)
+    for name, study in studies.items():
+        with _said_of(name):
+            Population(study).nominal()
+    _check_limit(limit)
+    folder = Path(out)
+    paths = {name: folder / name for name in studies}
+    _check_folder(folder, studies)
+    report = Report(progress, log)
+    with locked(folder, report.say), _pool(workers, executor) as pool, workers_reported(pool, report.workers):
+        ways = {}
+        for name, study in studies.items():
+            report.scenario = name
+            with _said_of(name):
+                ways[name] = _try(study, paths[name], pool, limit, report)
+                _tell_left_out(study, report)
+        report.scenario = ""
+        _tell_time([(studies[name], way) for name, way in ways.items()], report)
+        report.expect({name: Ahead(stored_rows(paths[name]), _samples(one)) for name, one in studies.items()})
+        for name, study in studies.items():
+            report.begin(name)
+            with locked(paths[name], report.say):
+                _carry_out(study, paths[name], ways[name], report)
+    return paths
+
+
+def _check_limit(limit: float | None) -> None:
+    if limit is not None and not 0.0 < limit < math.inf:
+        raise InputError("limit", value=limit, allowed="a finite number of seconds above 0")
+
+
+@contextlib.contextmanager
+def _said_of(scenario: str) -> Iterator[None]:
+    """Have a refusal in a with block name the scenario."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(
+            f"{scenario}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy
+        ) from error
+
+
+def _check_folder(folder: Path, studies: Mapping[str, Study]) -> None:
+    """Refuse a folder that holds anything else than runs of these studies."""
+    there = sorted(file.parent.name for file in folder.glob("*/study.toml"))
+    if (folder / "study.toml").exists():
+        there = ["study.toml"]
+    if others := [name for name in there if name not in studies]:
+        raise InputError(
+            f"folder of scenarios {folder}",
+            value=", ".join(others),
+            allowed=f"scenarios of this request: {', '.join(studies)}",
+            remedy="It belongs to another request. Give another folder, or ask for those scenarios too.",
+        )
+    for name in there:
+        RunDirectory.stored_devices(folder / name, _placed_before(studies[name], folder / name))
+
+
+def _carry_out(study: Study, path: Path, way: _Way, report: Report) -> None:
+    """Do what is missing of a sweep in a directory that is held."""
+    study = _placed(study, path, way, report)
+    if study.sweep.devices >= _MANY_DEVICES:
+        report.say(_size_in_words(study))
+    directory, devices = _directory(study, path, way, report)
+    if (left_out := _left_out(study)) and directory.record().left_out != left_out:
+        directory.note(left_out=left_out)
+    if way.trial is not None and (way.trial.words or way.trial.load_s):
+        directory.note(trial=list(way.trial.words), load_s=way.trial.load_s)
+    _Sweep(directory, devices, way, report).run()
+
+
+def _samples(study: Study) -> int:
+    sweep = study.sweep
+    return len(sweep.directions) * sweep.devices * sweep.amplitude.points * sweep.duration.points
 
 
 def _size_in_words(study: Study) -> str:
     """Say beforehand what a large sweep takes."""
-    sweep = study.sweep
-    samples = len(sweep.directions) * sweep.devices * sweep.amplitude.points * sweep.duration.points
+    sweep, samples = study.sweep, _samples(study)
     disk, memory = (f"{1e-9 * size * samples:.3g} GB" for size in (_DISK, _MEMORY))
     return (
         f"{sweep.devices:,} devices and {samples:,} samples: the samples take some {disk} on the disk, and "
         f"the surface some {memory} of memory. Drawing the devices takes up to some minutes."
     )
-
-
-class _Report:
-    """Tells those who watch what happens."""
-
-    def __init__(
-        self,
-        progress: Callable[[int, int], None] | None,
-        log: Callable[[Mapping[str, object]], None] | None,
-    ) -> None:
-        self._progress, self._log = progress, log
-        self._start, self._before = time.monotonic(), 0
-        self.tally = failures.Tally()
-        self.total = 0
-
-    def start(self, total: int) -> None:
-        """Say how much there is to do, after what was found has been added to the tally."""
-        self.total = max(total, self.tally.samples)
-        self._start, self._before = time.monotonic(), self.tally.samples
-        self._tell("start")
-
-    def part(self) -> None:
-        """Say that a part has been done."""
-        self._tell("part")
-
-    def say(self, text: str) -> None:
-        """Say something in words."""
-        self._tell("note", text)
-
-    def warn(self, text: str) -> None:
-        """Say something that must not be missed."""
-        if self._log is None:
-            warnings.warn(text, stacklevel=4)
-        self.say(text)
-
-    def workers(self, count: int, text: str) -> None:
-        """Say that a cluster has no worker, or that it has some again."""
-        self._tell("workers", text, workers=count)
-
-    def end(self) -> None:
-        """Say how it ended."""
-        if words := self.tally.words():
-            self._tell("failures", words, worst_share=self.tally.worst_share)
-        self._tell("end")
-
-    def _tell(self, event: str, text: str = "", **more: object) -> None:
-        done, seconds = self.tally.samples, time.monotonic() - self._start
-        if self._progress is not None and event in ("start", "part"):
-            self._progress(done, self.total)
-        if self._log is None:
-            return
-        rate = (done - self._before) / seconds if seconds > 0.0 else 0.0
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        numbers = {
-            "done": done,
-            "total": self.total,
-            "failed": self.tally.failed,
-            "samples_per_s": round(rate, 1),
-        }
-        remaining = round((self.total - done) / rate, 1) if rate else None
-        words = {"text": text} if text else {}
-        self._log({"time": now, "event": event, **numbers, "remaining_s": remaining, **words, **more})
 
 
 class _Way(NamedTuple):
@@ -194,7 +247,7 @@ class _Way(NamedTuple):
         return complete(self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s)
 
 
-def _try(study: Study, path: Path, pool: Executor, limit: float | None, report: _Report) -> _Way:
+def _try(study: Study, path: Path, pool: Executor, limit: float | None, report: Report) -> _Way:
     """Try the nominal device before a sweep begins; one that goes on has done so."""
     if (path / "study.toml").exists():
         load_s = 0.0
@@ -204,26 +257,36 @@ def _try(study: Study, path: Path, pool: Executor, limit: float | None, report: 
     tried = trial.try_study(study, pool, limit, report.say)
     for words in tried.words:
         report.warn(words)
-    if words := trial.estimate(study, tried):
-        report.say(words)
     return _Way(pool, limit, tried, tried.load_s)
 
 
-def _placed(study: Study, path: Path, way: _Way, report: _Report) -> Study:
-    """Place the points of refined ranges, or take them from the run of the same study that is there."""
-    if not refinement.to_place(study):
-        return study
-    if (path / "study.toml").exists():
+def _tell_time(ways: Sequence[tuple[Study, _Way]], report: Report) -> None:
+    """Say beforehand how long the sweeps that begin take."""
+    if words := trial.estimate([(study, way.trial) for study, way in ways if way.trial is not None]):
+        report.say(words)
+
+
+def _placed_before(study: Study, path: Path) -> Study:
+    """Give the points of refined ranges the places that they have in the run of the same study there."""
+    if refinement.to_place(study) and (path / "study.toml").exists():
         there = load_study(path / "study.toml", written=True)
         if refinement.without_grids(there) == study:
             return there
+    return study
+
+
+def _placed(study: Study, path: Path, way: _Way, report: Report) -> Study:
+    """Place the points of refined ranges, or take them from the run of the same study that is there."""
+    study = _placed_before(study, path)
+    if not refinement.to_place(study):
+        return study
     pilot, device = refinement.pilot(study)
     tasks = [Task(pilot, device, direction) for direction in study.sweep.directions]
     done = way.complete(tasks, report.say)
     return refinement.place(study, pd.concat([part.samples for part in done]))
 
 
-def _directory(study: Study, path: Path, way: _Way, report: _Report) -> tuple[RunDirectory, pd.DataFrame]:
+def _directory(study: Study, path: Path, way: _Way, report: Report) -> tuple[RunDirectory, pd.DataFrame]:
     """Return the run directory and all devices that the study allows, drawn or as they are there."""
     devices = RunDirectory.stored_devices(path, study)
     if devices is not None:
@@ -234,7 +297,7 @@ def _directory(study: Study, path: Path, way: _Way, report: _Report) -> tuple[Ru
     return RunDirectory.create(path, study, devices), devices
 
 
-def _draw_devices(study: Study, way: _Way, report: _Report) -> pd.DataFrame:
+def _draw_devices(study: Study, way: _Way, report: Report) -> pd.DataFrame:
     """Draw the devices of a study, more of the weak ones where the pilot says that they are needed."""
     if not importance.worth_a_pilot(study):
         return importance.sample_replicates(study)
@@ -247,16 +310,17 @@ def _draw_devices(study: Study, way: _Way, report: _Report) -> pd.DataFrame:
     return importance.sample_shifted(study, shift)
 
 
-def _tell_left_out(directory: RunDirectory, report: _Report) -> None:
-    """Say and note what decks do not have of the user's transistor file."""
-    transistor = directory.study.kind.transistor(directory.study.tables)
-    if transistor is None or transistor.file is None:
-        return
-    left_out = list(transistor_file.clean(transistor.model, transistor.section).left_out)
-    for words in left_out:
+def _tell_left_out(study: Study, report: Report) -> None:
+    """Say what decks do not have of the user's transistor file."""
+    for words in _left_out(study):
         report.warn(words)
-    if left_out and directory.record().left_out != left_out:
-        directory.note(left_out=left_out)
+
+
+def _left_out(study: Study) -> list[str]:
+    transistor = study.kind.transistor(study.tables)
+    if transistor is None or transistor.file is None:
+        return []
+    return list(transistor_file.clean(transistor.model, transistor.section).left_out)
 
 
 class _Sweep:
@@ -267,7 +331,7 @@ class _Sweep:
         directory: RunDirectory,
         devices: pd.DataFrame,
         way: _Way,
-        report: _Report,
+        report: Report,
     ) -> None:
         self._directory, self._devices, self._way = directory, devices, way
         self._report = report

@@ -6,7 +6,7 @@ with a typo, a cell that does not conduct, a parameter without an effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -97,18 +97,20 @@ def _as_a_task(study: Study, pool: LocalPool, limit: float | None, say: Callable
     return Trial()
 
 
-def estimate(study: Study, trial: Trial) -> str:
-    """Say how long a sweep with a user's transistor takes; empty without one."""
-    if not trial.load_s:
+def estimate(tried: Sequence[tuple[Study, Trial]]) -> str:
+    """Say how long sweeps with a user's transistor take together; empty without one."""
+    load_s = max((trial.load_s for _, trial in tried), default=0.0)
+    if not load_s:
         return ""
-    sweep = study.sweep
-    devices = sweep.devices * len(sweep.directions)
-    loads = np.ceil(sweep.devices / DEVICES_PER_TASK) * len(sweep.directions)
-    seconds = loads * trial.load_s + devices * sweep.amplitude.points * trial.device_s
-    return (
-        f"ngspice loads the transistor in {trial.load_s:.2g} s; the sweep takes at most some "
-        f"{_in_words(seconds)} of one core"
-    )
+    seconds = 0.0
+    for study, trial in tried:
+        sweep = study.sweep
+        devices = sweep.devices * len(sweep.directions)
+        loads = np.ceil(sweep.devices / DEVICES_PER_TASK) * len(sweep.directions)
+        seconds += loads * trial.load_s + devices * sweep.amplitude.points * trial.device_s
+    what = "the sweep takes" if len(tried) == 1 else f"the {len(tried)} sweeps take"
+    time = f"at most some {_in_words(seconds)} of one core"
+    return f"ngspice loads the transistor in {load_s:.2g} s; {what} {time}"
 
 
 def _in_words(seconds: float) -> str:

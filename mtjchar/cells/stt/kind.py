@@ -24,6 +24,9 @@ from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retenti
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
+from mtjchar.errors import InputError
+from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
+from mtjchar.units import ZERO_CELSIUS
 
 __all__ = ["SttCell"]
 
@@ -116,6 +119,21 @@ class SttCell(CellKind[SttTables]):
     def transistor(self, tables: SttTables) -> Transistor:
         """Access transistor."""
         return tables.cell.transistor
+
+    def at_corner(self, tables: SttTables, corner: str) -> Mapping[str, Any]:
+        """Set the access transistor to a corner."""
+        return {"cell": {"transistor": tables.cell.transistor.at_corner(corner)}}
+
+    def at_temperature(self, tables: SttTables, temperature: float) -> Mapping[str, Any]:
+        """Set the temperature of junction and transistor."""
+        lowest, highest = TEMPERATURE_RANGE
+        if not lowest <= temperature <= highest:
+            raise InputError(
+                "cell.temperature", value=f"{temperature:g} K",
+                allowed=f"{lowest:g} K to {highest:g} K ({lowest - ZERO_CELSIUS:g} degC to "
+                f"{highest - ZERO_CELSIUS:g} degC)",
+            )  # fmt: skip
+        return {"cell": {"temperature": temperature}}
 
     def drive(
         self, tables: SttTables, devices: pd.DataFrame, direction: Direction, pulses: Pulses

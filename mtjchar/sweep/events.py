@@ -1,0 +1,133 @@
+"""What those who watch a sweep are told: progress, time to come, words and failures."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mtjchar.sweep import failures
+
+__all__ = ["Ahead", "Report"]
+
+
+class Ahead(NamedTuple):
+    """Samples of a sweep that has not begun.
+
+    Attributes
+    ----------
+    there : int
+        What an earlier call has left.
+    total : int
+    """
+
+    there: int
+    total: int
+
+
+class Report:
+    """Tells those who watch what happens, in one sweep or in several that follow each other.
+
+    Parameters
+    ----------
+    progress, log : callable, optional
+        As of `mtjchar.run_sweep`.
+
+    Attributes
+    ----------
+    scenario : str
+        What the words are about; empty where there is one sweep.
+    tally : mtjchar.sweep.failures.Tally
+        Of the sweep that is at work.
+    """
+
+    def __init__(
+        self,
+        progress: Callable[[int, int], None] | None,
+        log: Callable[[Mapping[str, object]], None] | None,
+    ) -> None:
+        self._progress, self._log = progress, log
+        self._started: float | None = None
+        self._before = 0
+        self._ended, self._failed = 0, 0  # samples of the sweeps before
+        self._ahead: dict[str, Ahead] = {}
+        self._at_work = Ahead(0, 0)
+        self._warned: set[str] = set()
+        self.scenario = ""
+        self.tally = failures.Tally()
+
+    def expect(self, ahead: Mapping[str, Ahead]) -> None:
+        """Say which sweeps will begin, by the names of their scenarios."""
+        self._ahead = dict(ahead)
+
+    def begin(self, scenario: str) -> None:
+        """Go on to the next sweep that is expected."""
+        self._ended += self.tally.samples
+        self._failed += self.tally.failed
+        self.tally = failures.Tally()
+        self.scenario, self._at_work = scenario, self._ahead.pop(scenario)
+
+    def start(self, total: int) -> None:
+        """Say how much a sweep has to do, after what was found has been added to the tally."""
+        self._at_work = Ahead(0, max(total, self.tally.samples))
+        if self._started is None:
+            self._started, self._before = time.monotonic(), self._done
+        self._tell("start")
+
+    def part(self) -> None:
+        """Say that a part has been done."""
+        self._tell("part")
+
+    def say(self, text: str) -> None:
+        """Say something in words."""
+        self._tell("note", text)
+
+    def warn(self, text: str) -> None:
+        """Say something that must not be missed, once."""
+        if text in self._warned:
+            return
+        self._warned.add(text)
+        if self._log is None:
+            warnings.warn(f"{self.scenario}: {text}" if self.scenario else text, stacklevel=4)
+        self.say(text)
+
+    def workers(self, count: int, text: str) -> None:
+        """Say that a cluster has no worker, or that it has some again."""
+        self._tell("workers", text, workers=count)
+
+    def end(self) -> None:
+        """Say how a sweep ended."""
+        if words := self.tally.words():
+            self._tell("failures", words, worst_share=self.tally.worst_share)
+        if not self._ahead:
+            self._tell("end")
+
+    @property
+    def _done(self) -> int:
+        there = sum(one.there for one in self._ahead.values())
+        return self._ended + max(self.tally.samples, self._at_work.there) + there
+
+    def _tell(self, event: str, text: str = "", **more: object) -> None:
+        done = self._done
+        total = self._ended + self._at_work.total + sum(one.total for one in self._ahead.values())
+        if self._progress is not None and event in ("start", "part"):
+            self._progress(done, total)
+        if self._log is None:
+            return
+        seconds = 0.0 if self._started is None else time.monotonic() - self._started
+        rate = (done - self._before) / seconds if seconds > 0.0 else 0.0
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        numbers = {
+            "done": done,
+            "total": total,
+            "failed": self._failed + self.tally.failed,
+            "samples_per_s": round(rate, 1),
+        }
+        remaining = round((total - done) / rate, 1) if rate > 0.0 else None
+        scenario = {"scenario": self.scenario} if self.scenario else {}
+        words = {"text": text} if text else {}
+        self._log(
+            {"time": now, "event": event, **scenario, **numbers, "remaining_s": remaining, **words, **more}
+        )
