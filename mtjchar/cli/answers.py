@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from mtjchar.cli.common import (
     AMPLITUDE,
@@ -28,14 +27,10 @@ from mtjchar.cli.common import (
     load_surface,
     number_or_dash,
     print_json,
-    writable,
     writable_file,
-    write_table,
 )
+from mtjchar.cli.comparison import comparison_as_json, print_comparison, write_comparison
 from mtjchar.errors import InputError
-
-_MARK = "*"
-"""Stands behind the numbers of pulses whose error rates are extrapolated."""
 
 
 def query(
@@ -150,29 +145,19 @@ def compare(
 ) -> None:
     """Compare runs: what differs in their studies, and their cheapest pulses and error rates.
 
-    OUT gets comparison.csv, differences.csv and a figure. The reference pulse has the first run's nominal
+    OUT gets comparison.csv, worst_case.csv, differences.csv and a figure. The worst case has the cheapest
+    pulse that holds in all of them. The reference pulse has the first run's nominal
     amplitude and the duration that reaches 1e-9 there in every direction.
     """
-    from mtjchar import plotting
     from mtjchar.surfaces.compare import compare as compare_runs
 
     comparison = compare_runs(folders, ber)
-    writable(out)
-    write_table(comparison.results, out / "comparison.csv")
-    write_table(comparison.differences.reset_index(allow_duplicates=True), out / "differences.csv")
-    plotting.comparison_figure(comparison, out)
+    files = write_comparison(comparison, out)
     if as_json:
-        reference = comparison.reference
-        print_json(
-            {
-                "differences": comparison.differences.to_dict(orient="index"),
-                "reference": None if reference is None else reference._asdict(),
-                "results": comparison.results.to_dict(orient="records"),
-            }
-        )
+        print_json(comparison_as_json(comparison))
         return
-    _print_comparison(comparison)
-    console.print(f"wrote {out}/comparison.csv, differences.csv, comparison.png and comparison.svg")
+    print_comparison(comparison)
+    console.print(files, highlight=False)
 
 
 def export(
@@ -204,57 +189,6 @@ def export(
     writable_file(out)
     for path in export_surface(load_surface(folder), format_, out, settings):
         console.print(f"wrote {path}", highlight=False)
-
-
-def _print_comparison(comparison: Any) -> None:
-    differences, reference = comparison.differences, comparison.reference
-    plain: dict[str, Any] = {"title_justify": "left", "box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
-    shown = Table("key", *differences.columns, title="what differs", **plain)
-    for row in differences.itertuples():
-        shown.add_row(*row)
-    console.print(shown if len(differences) else "The studies do not differ.", highlight=False)
-    rate = comparison.results["ber"].iloc[0]
-    headlines = next(iter(comparison.surfaces.values())).kind.headlines
-    shown = Table(title=f"cheapest pulse for a BER of {rate:g}", **plain)
-    # Headers and names of scenarios break, so that no number is cut.
-    shown.add_column("direction", min_width=7)
-    shown.add_column("scenario", overflow="fold")
-    widths = {
-        "V": 5,
-        "ns": 5,
-        "pJ": 5,
-        "BER at ref.": 7,
-        "median device": 7,
-        **{f"median {label}{f' ({unit})' if unit else ''}": 6 for label, unit, _ in headlines.values()},
-    }
-    for name, width in widths.items():
-        shown.add_column(name, justify="right", min_width=width)
-    for row in comparison.results.itertuples():
-        shown.add_row(
-            row.direction,
-            row.scenario,
-            number_or_dash(row.amplitude_V, ".3f"),
-            number_or_dash(1e9 * row.duration_s, ".2f"),
-            number_or_dash(1e12 * row.energy_J, ".3f") + _MARK * row.extrapolated,
-            number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
-            number_or_dash(row.reference_median_device_ber, ".2g"),
-            *(
-                number_or_dash(label.factor * getattr(row, f"median_{column}"), ".1f")
-                for column, label in headlines.items()
-            ),
-        )
-    console.print("")
-    console.print(shown, highlight=False)
-    if comparison.results[["extrapolated", "reference_extrapolated"]].to_numpy().any():
-        console.print(
-            f"{_MARK} extrapolated: too few effective devices carry the error rate", highlight=False
-        )
-    console.print(
-        "reference: none, no duration of the first run has 1e-9 at its nominal amplitude"
-        if reference is None
-        else f"reference: {reference.amplitude_V:g} V for {1e9 * reference.duration_s:.3g} ns",
-        highlight=False,
-    )
 
 
 def report(

@@ -19,6 +19,7 @@ from mtjchar.cli.common import (
     LIMIT,
     AllowFailed,
     AsJson,
+    Bar,
     Cluster,
     Devices,
     JsonLog,
@@ -36,12 +37,30 @@ from mtjchar.cli.common import (
     warn,
     write_table,
 )
-from mtjchar.errors import InputError, MissingToolError, MtjcharError
-from mtjchar.files import make_folder, storing
-from mtjchar.study import Study, load_study
+from mtjchar.cli.comparison import print_comparison, write_comparison
+from mtjchar.errors import InputError, MissingToolError, MtjcharError, SimulationError
+from mtjchar.files import is_file, is_folder, make_folder, storing
+from mtjchar.study import Study, load_study, scenarios
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mtjchar.surfaces import WriteSurface
+
+Place = tuple[str | None, Path | None, Path | None, Path | None]
+"""Address of a cluster, and the files for it."""
+
+Corners = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="Process corners: sections of the transistor's library, each in the place of the last one.",
+    ),
+]
+Temperatures = Annotated[
+    str | None,
+    typer.Option(metavar="T,...", help='Temperatures to run at, for example "-40 degC,25 degC,125 degC".'),
+]
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -90,10 +109,27 @@ def run(
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
     allow_failed: AllowFailed = 0.01,
+    corners: Corners = None,
+    temperatures: Temperatures = None,
 ) -> None:
-    """Sweep, surface, tables and figures in one go."""
-    _sweep(_study(study, devices, seed), out, workers, (cluster, tls_ca, tls_cert, tls_key), limit, json_log)
-    _surface(out, allow_failed)
+    """Sweep, surface, tables and figures in one go.
+
+    With --corners, --temperatures or both: a run for each, such as OUT/ff_125C, and in OUT what
+    `mtjchar compare` makes of them.
+    """
+    from mtjchar.sweep.run import run_scenarios
+
+    one, place = _study(study, devices, seed), (cluster, tls_ca, tls_cert, tls_key)
+    if corners is None and temperatures is None:
+        _sweep(one, out, workers, place, limit, json_log)
+        _surface(out, allow_failed)
+        return
+    studies = scenarios(one, corners=_listed(corners), temperatures=_listed(temperatures))
+    with _watched(place, json_log) as (executor, bar, watch):
+        paths = run_scenarios(
+            studies, out, workers=workers, executor=executor, limit=limit, progress=bar, log=watch
+        )
+    _compare_all(paths, out, allow_failed)
 
 
 def sweep(
@@ -143,13 +179,42 @@ def _sweep(
     study: Study,
     out: Path,
     workers: int | None,
-    place: tuple[str | None, Path | None, Path | None, Path | None],
+    place: Place,
     limit: float | None,
     json_log: Path | None,
 ) -> float:
     """Sweep; returns the largest share of failed samples at one direction and amplitude."""
-    from mtjchar.sweep.cluster import TlsFiles, cluster
     from mtjchar.sweep.run import run_sweep
+
+    with _watched(place, json_log) as (executor, bar, watch):
+        run_sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=watch)
+    console.print(f"samples in {out}")
+    return watch.worst
+
+
+class _Watch:
+    """Shows and writes down what happens in sweeps; `worst` is the largest share of failed samples."""
+
+    def __init__(self, bar: Bar, write: Callable[[Mapping[str, object]], None]) -> None:
+        self._bar, self._write = bar, write
+        self.worst = 0.0
+
+    def __call__(self, event: Mapping[str, object]) -> None:
+        """Take an event as `mtjchar.run_sweep` describes it."""
+        self.worst = max(self.worst, float(str(event.get("worst_share", 0.0))))
+        self._bar.failed(int(str(event["failed"])))
+        if "workers" in event:
+            self._bar.workers(int(str(event["workers"])))
+        if "text" in event:
+            scenario = f"{event['scenario']}: " if "scenario" in event else ""
+            warn(f"{scenario}{event['text']}", loud=event["event"] == "failures")
+        self._write(event)
+
+
+@contextlib.contextmanager
+def _watched(place: Place, json_log: Path | None) -> Iterator[tuple[Executor | None, Bar, _Watch]]:
+    """Give the cluster that is named, if any, and what shows the progress of sweeps there."""
+    from mtjchar.sweep.cluster import TlsFiles, cluster
 
     address, *tls = place
     if address is None and any(tls):
@@ -158,22 +223,8 @@ def _sweep(
             "--tls-ca, --tls-cert, --tls-key", value=files, allowed="only with --cluster tls://..."
         )
     where = contextlib.nullcontext() if address is None else cluster(address, TlsFiles(*tls))
-    worst = 0.0
-
-    def log(event: Mapping[str, object]) -> None:
-        nonlocal worst
-        worst = max(worst, float(str(event.get("worst_share", 0.0))))
-        bar.failed(int(str(event["failed"])))
-        if "workers" in event:
-            bar.workers(int(str(event["workers"])))
-        if "text" in event:
-            warn(str(event["text"]), loud=event["event"] == "failures")
-        write(event)
-
     with where as executor, progress_bar("sweep", "samples") as bar, _log_file(json_log) as write:
-        run_sweep(study, out, workers=workers, executor=executor, limit=limit, progress=bar, log=log)
-    console.print(f"samples in {out}")
-    return worst
+        yield executor, bar, _Watch(bar, write)
 
 
 @contextlib.contextmanager
@@ -219,7 +270,50 @@ def _check_log(path: Path) -> None:
         )
 
 
-def _surface(folder: Path, allow_failed: float) -> None:
+def _listed(text: str | None) -> list[str] | None:
+    """Take a list apart that stands between commas."""
+    return text if text is None else [part.strip() for part in text.split(",")] if text.strip() else []
+
+
+def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> None:
+    """Make the surfaces of scenarios and compare them; one without a surface does not hold up the others."""
+    from mtjchar.surfaces.compare import compare
+
+    made = []
+    with progress_bar("surfaces", "scenarios") as bar:
+        for number, (name, path) in enumerate(runs.items()):
+            bar(number, len(runs))
+            try:
+                _average_once(path, allow_failed)
+                made.append(path)
+            except SimulationError as error:
+                warn(f"{name}: {error}", loud=True)
+        bar(len(runs), len(runs))
+    console.print(f"runs in {out}: {', '.join(path.name for path in made)}")
+    if len(made) > 1:
+        comparison = compare(made)
+        files = write_comparison(comparison, out)
+        print_comparison(comparison)
+        console.print(files, highlight=False)
+    if len(made) < len(runs):
+        raise typer.Exit(1)
+
+
+def _average_once(folder: Path, allow_failed: float) -> None:
+    """Make what `_average` makes, unless it was made of the same samples before."""
+    from mtjchar.sweep.store import RunDirectory
+
+    directory, file = RunDirectory.open(folder), folder / "surface.nc"
+    there = all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
+    if there and directory.record().surface_sha256 == directory.digest_with(file):
+        return
+    surface = _average(folder, allow_failed)
+    if "failed" not in surface.dataset.attrs:  # how many may have failed can be asked for anew
+        directory.note(surface_sha256=directory.digest_with(file))
+
+
+def _average(folder: Path, allow_failed: float) -> WriteSurface:
+    """Average over the devices; write surface, tables and figures."""
     from mtjchar.surfaces import average_devices
     from mtjchar.sweep.lock import locked
     from mtjchar.sweep.store import RunDirectory
@@ -228,6 +322,11 @@ def _surface(folder: Path, allow_failed: float) -> None:
     with locked(folder, say=warn):
         surface = average_devices(folder, most_failed=allow_failed)
         _tables_and_figures(surface, folder)
+    return surface
+
+
+def _surface(folder: Path, allow_failed: float) -> None:
+    surface = _average(folder, allow_failed)
     console.print(f"wrote {folder}/surface.nc, tables/ and figures/")
     for direction in surface.directions:
         with contextlib.suppress(MtjcharError):

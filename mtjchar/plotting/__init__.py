@@ -1,8 +1,9 @@
 """Figures, as PNG and SVG."""
 
+from mtjchar.plotting.comparison import comparison_figure
 from mtjchar.plotting.fits import fit_figures, next_figure
 from mtjchar.plotting.inference import inference_figure
-from mtjchar.plotting.surfaces import comparison_figure, surface_figures
+from mtjchar.plotting.surfaces import surface_figures
 from mtjchar.plotting.tradeoff import tradeoff_figure
 
 __all__ = [

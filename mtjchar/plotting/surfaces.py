@@ -1,4 +1,4 @@
-"""Figures of surfaces and of their comparison."""
+"""Figures of surfaces."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from mtjchar.arrays import FloatArray
-from mtjchar.plotting.files import plain, save
+from mtjchar.plotting.files import save
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.compare import Comparison, energy_curves
-from mtjchar.surfaces.grid import RELIABLE, directions_of, targets
+from mtjchar.surfaces.grid import RELIABLE, targets
 from mtjchar.surfaces.levers import lever_table
 
-__all__ = ["LOWEST_RATE", "comparison_figure", "surface_figures"]
+__all__ = ["LOWEST_RATE", "surface_figures"]
 
 _LEVERS = {
     "duration": "duration, at the nominal amplitude",
@@ -57,49 +55,6 @@ def surface_figures(
         figures["energy_map"] = _maps(surface, "energy")
         figures["knobs"] = _levers(surface, lever_table(surface) if levers is None else levers)
     return [path for name, figure in figures.items() for path in save(figure, Path(folder), name)]
-
-
-def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
-    """Draw error rate against duration, and energy of the cheapest pulse against error rate.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    folder : str or Path
-        Where the figure goes; made if missing.
-
-    Returns
-    -------
-    list of Path
-        A PNG and an SVG.
-    """
-    surfaces, curves = comparison.surfaces, energy_curves(comparison)
-    first = next(iter(surfaces.values()))
-    columns, amplitude = targets(first), first.nominal_amplitude
-    figure = Figure(figsize=(4.2 * len(columns), 7.4), layout="constrained")
-    grid = figure.subplots(2, len(columns), sharex="row", sharey="row", squeeze=False)
-    for (upper, lower), target in zip(grid.T, columns, strict=True):
-        for name, surface in surfaces.items():
-            (line,) = upper.plot(*_rate_curve(surface, target, amplitude), label=plain(name))
-            rows = curves[(curves["scenario"] == name) & (curves["direction"] == target)]
-            # Against the pulse's own rate: where the grid ends a line ends too.
-            lower.plot(rows["pulse_ber"], 1e12 * rows["energy_J"], color=line.get_color())
-        upper.set(
-            xscale="log",
-            yscale="log",
-            ylim=(LOWEST_RATE, 2.0),
-            title=first.title(target),
-            xlabel="duration (ns)",
-        )
-        upper.xaxis.set_major_formatter("{x:g}")
-        lower.set(xscale="log", xlabel="write error rate of the pulse")
-        for axes in (upper, lower):
-            axes.grid(alpha=0.3)
-    grid[1, 0].set_ylim(bottom=0.0)
-    grid[0, 0].set_ylabel(f"write error rate at {amplitude:g} V")
-    grid[1, 0].set_ylabel("energy of the cheapest pulse (pJ)")
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
-    return save(figure, Path(folder), "comparison")
 
 
 def _maps(surface: WriteSurface, quantity: str) -> Figure:
@@ -200,12 +155,3 @@ def _levers(surface: WriteSurface, table: pd.DataFrame) -> Figure:
         axes.grid(alpha=0.3)
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     return figure
-
-
-def _rate_curve(surface: WriteSurface, target: str, amplitude: float) -> tuple[FloatArray, FloatArray]:
-    """Durations, ns, and error rates (for both the worse one); empty outside the grid."""
-    if not surface.amplitudes[0] <= amplitude <= surface.amplitudes[-1]:
-        return np.empty(0), np.empty(0)
-    duration = np.geomspace(surface.durations[0], surface.durations[-1], 300)
-    rates = np.stack([surface.ber(each, amplitude, duration) for each in directions_of(surface, target)])
-    return 1e9 * duration, rates.max(axis=0)

@@ -1,4 +1,4 @@
-"""Scenarios side by side: runs at several temperatures, of several transistors or stacks."""
+"""Scenarios side by side: runs at several corners and temperatures, of several transistors or stacks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import pandas as pd
 from mtjchar.errors import InputError, printable
 from mtjchar.statistics import weighted_quantiles
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, Target, directions_of, targets
-from mtjchar.surfaces.levers import OUT_OF_REACH, compare_levers, reached
+from mtjchar.surfaces.levers import LEVER_RATES, OUT_OF_REACH, compare_levers, reached
 from mtjchar.surfaces.search import pulse_at
 from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.surfaces.worst_case import worst_case
 from mtjchar.sweep.store import RunDirectory
 
 __all__ = ["Comparison", "compare", "energy_curves"]
@@ -43,12 +44,16 @@ class Comparison:
         `reference_extrapolated`) and `reference_median_device_ber`, those of the population and of the median
         device at the reference pulse; medians over the devices of the columns that the kind of cell names
         in `compared`. NaN where out of reach or outside the scenario's grid.
+    worst_case : DataFrame
+        A row a direction: the cheapest pulse that holds in all scenarios, and which scenario is the worst, as
+        `mtjchar.surfaces.worst_case.worst_case` returns it.
     """
 
     surfaces: dict[str, WriteSurface]
     differences: pd.DataFrame
     reference: CheapestPulse | None
     results: pd.DataFrame
+    worst_case: pd.DataFrame
 
 
 def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
@@ -81,7 +86,9 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
         for target in targets(first)
         for name, surface in surfaces.items()
     ]
-    return Comparison(surfaces, _differences(directories), reference, pd.DataFrame(rows))
+    results = pd.DataFrame(rows)
+    worst = worst_case(surfaces, results)
+    return Comparison(surfaces, _differences(directories), reference, results, worst)
 
 
 def _surface(run: RunDirectory) -> WriteSurface:
@@ -91,7 +98,7 @@ def _surface(run: RunDirectory) -> WriteSurface:
 
 
 def energy_curves(comparison: Comparison) -> pd.DataFrame:
-    """Energy of the cheapest pulse against the error rate.
+    """Energy of the cheapest pulse against the error rate, at each decade of `LEVER_RATES`.
 
     Parameters
     ----------
@@ -103,7 +110,7 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
         `scenario`, and the columns of `mtjchar.surfaces.compare_levers` of its lever ``both``.
     """
     tables = [
-        compare_levers(surface, target, levers=("both",)).assign(scenario=name)
+        compare_levers(surface, target, LEVER_RATES[::2], levers=("both",)).assign(scenario=name)
         for name, surface in comparison.surfaces.items()
         for target in targets(surface)
     ]

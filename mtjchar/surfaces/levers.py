@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import get_args
 
@@ -55,10 +56,10 @@ def compare_levers(
     InputError
         For a direction or an error rate that is none.
     """
-    try:
-        reliable: float | None = cheapest_pulse(surface, direction, RELIABLE, vary="duration").duration_s
-    except UnreachableError:
-        reliable = None
+    reliable: float | None = None
+    if "amplitude" in levers:
+        with contextlib.suppress(UnreachableError):
+            reliable = cheapest_pulse(surface, direction, RELIABLE, vary="duration").duration_s
     rows = []
     for lever in levers:
         for rate in np.atleast_1d(np.asarray(ber, dtype=np.float64)).tolist():

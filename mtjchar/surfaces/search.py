@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from mtjchar.cells import Direction
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, SurfaceGrid, Target, Vary, directions_of, refined
 
-__all__ = ["Search", "cheapest_pulse", "pulse_at", "shortest_durations"]
+__all__ = ["Search", "cheapest_pulse", "cheapest_pulse_of_all", "pulse_at", "shortest_durations"]
 
 _ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the range of the one before
 _ROUND_POINTS = 33
@@ -38,7 +39,7 @@ def cheapest_pulse(
         raise InputError("ber", value=ber, allowed="an error rate above 0 and below 1")
     if vary == "amplitude" and duration is None:
         duration = cheapest_pulse(surface, direction, RELIABLE, vary="duration").duration_s
-    search = Search.within(surface, direction, ber, max_amplitude, max_duration)
+    search = Search.within([surface], direction, ber, max_amplitude, max_duration)
     if vary == "duration":
         return search.by_duration(surface.nominal_amplitude if amplitude is None else amplitude)
     if vary == "amplitude" and duration is not None:
@@ -48,31 +49,64 @@ def cheapest_pulse(
     raise InputError("vary", value=vary, allowed="'amplitude', 'duration' or 'both'")
 
 
-@dataclass(frozen=True)
-class Search:
-    """Search for the pulse of least energy on one surface, for one error rate and one set of limits.
+def cheapest_pulse_of_all(surfaces: Sequence[SurfaceGrid], direction: Target, ber: float) -> CheapestPulse:
+    """Find the pulse of least energy whose error rate is at most `ber` on each of several surfaces.
 
     Parameters
     ----------
-    surface : SurfaceGrid
+    surfaces : sequence of SurfaceGrid
+        Of the same directions. The pulse is within the grids of all.
     direction : str
-        One of `surface.directions`, or ``both``: one pulse for all directions of the surface.
+        One of their directions, or ``both``.
+    ber : float
+        Error rate to reach, above 0 and below 1.
+
+    Returns
+    -------
+    CheapestPulse
+        The energy, which is minimized, is the largest of those on the surfaces; all else is that of the
+        surface with the highest error rate.
+
+    Raises
+    ------
+    UnreachableError
+        If no pulse reaches the rate on all.
+    OutsideGridError
+        If the grids have no range of amplitudes and durations in common.
+    """
+    return Search.within(surfaces, direction, ber).by_both()
+
+
+@dataclass(frozen=True)
+class Search:
+    """Search for the pulse of least energy, for one error rate and one set of limits.
+
+    Parameters
+    ----------
+    surfaces : tuple of SurfaceGrid
+        One, or several on each of which the pulse has to reach the rate. The largest energy counts.
+    direction : str
+        One of their directions, or ``both``: one pulse for all of them.
     ber : float
         Error rate to reach.
     highest, longest : float
         V and s: what the pulse may have, at most the end of the grid.
+    amplitudes, durations : ndarray
+        V and s, ascending: where the error rates of any of the surfaces may bend, within the grids of all.
     """
 
-    surface: SurfaceGrid
+    surfaces: tuple[SurfaceGrid, ...]
     direction: Target
     ber: float
     highest: float
     longest: float
+    amplitudes: FloatArray
+    durations: FloatArray
 
     @classmethod
     def within(
         cls,
-        surface: SurfaceGrid,
+        surfaces: Sequence[SurfaceGrid],
         direction: Target,
         ber: float,
         max_amplitude: float | None = None,
@@ -85,25 +119,27 @@ class Search:
         OutsideGridError
             If a limit leaves nothing of the grid.
         """
-        highest = _limit("max_amplitude", max_amplitude, surface.amplitudes, "V")
-        longest = _limit("max_duration", max_duration, surface.durations, "s")
-        return cls(surface, direction, ber, highest, longest)
+        amplitudes = _common("amplitude", [surface.amplitudes for surface in surfaces])
+        durations = _common("duration", [surface.durations for surface in surfaces])
+        highest = _limit("max_amplitude", max_amplitude, amplitudes, "V")
+        longest = _limit("max_duration", max_duration, durations, "s")
+        return cls(tuple(surfaces), direction, ber, highest, longest, amplitudes, durations)
 
     def by_duration(self, amplitude: float) -> CheapestPulse:
         """Shortest pulse of an amplitude, V; errors as `cheapest_pulse`."""
-        _check_kept("amplitude", amplitude, self.highest, self.surface.amplitudes, "V")
+        _check_kept("amplitude", amplitude, self.highest, self.amplitudes, "V")
         duration = float(self._shortest(amplitude))
         if duration > self.longest:
             raise self._unreachable("duration", amplitude, self.longest)
-        return pulse_at(self.surface, self.direction, amplitude, duration)
+        return self._pulse(amplitude, duration)
 
     def by_amplitude(self, duration: float) -> CheapestPulse:
         """Lowest pulse of a duration, s; errors as `cheapest_pulse`."""
-        _check_kept("duration", duration, self.longest, self.surface.durations, "s")
+        _check_kept("duration", duration, self.longest, self.durations, "s")
         amplitude = float(self._lowest(duration))
         if amplitude > self.highest:
             raise self._unreachable("amplitude", self.highest, duration)
-        return pulse_at(self.surface, self.direction, amplitude, duration)
+        return self._pulse(amplitude, duration)
 
     def by_both(self) -> CheapestPulse:
         """Cheapest pulse of all; errors as `cheapest_pulse`."""
@@ -112,7 +148,7 @@ class Search:
             raise self._unreachable("both", self.highest, self.longest)
         # Every amplitude from there up reaches the rate. Where the grid's shortest pulse begins to do so
         # the energy has a kink, and mostly its minimum.
-        levels = np.append(refined(self.surface.amplitudes), self._lowest(self.surface.durations[0]))
+        levels = np.append(self.amplitudes, self._lowest(self.durations[0]))
         levels = np.unique(np.clip(levels, lowest, self.highest))
         if np.isnan(self._energy(levels)).any():
             raise InputError(
@@ -126,11 +162,19 @@ class Search:
             ends = levels[max(best - 1, 0)], levels[min(best + 1, len(levels) - 1)]
             levels = np.union1d(np.linspace(*ends, _ROUND_POINTS), levels[best])
         level = float(levels[np.argmin(self._energy(levels))])
-        return pulse_at(self.surface, self.direction, level, float(self._shortest_allowed(level)))
+        return self._pulse(level, float(self._shortest_allowed(level)))
+
+    def _pulse(self, amplitude: float, duration: float) -> CheapestPulse:
+        """Say what a pulse does on the surface where it fails most, and what it takes at most."""
+        pulses = [pulse_at(surface, self.direction, amplitude, duration) for surface in self.surfaces]
+        worst = max(pulses, key=lambda pulse: pulse.ber)
+        return worst._replace(energy_J=float(np.max([pulse.energy_J for pulse in pulses])))
 
     def _energy(self, amplitude: FloatArray) -> FloatArray:
         """Energy of the shortest pulses, J."""
-        return _mean_energy(self.surface, self.direction, amplitude, self._shortest_allowed(amplitude))
+        shortest = self._shortest_allowed(amplitude)
+        energies = [_mean_energy(surface, self.direction, amplitude, shortest) for surface in self.surfaces]
+        return np.asarray(np.max(energies, axis=0))
 
     def _shortest_allowed(self, amplitude: npt.ArrayLike) -> FloatArray:
         # At the lowest amplitude rounding may put the rate just out of reach.
@@ -138,26 +182,23 @@ class Search:
 
     def _shortest(self, amplitude: npt.ArrayLike) -> FloatArray:
         """Shortest durations that reach the rate, s; infinite where none of the grid does."""
-        nodes = refined(self.surface.durations)
-        return self._first(nodes, np.asarray(amplitude)[..., None], nodes)
+        return self._first(self.durations, np.asarray(amplitude)[..., None], self.durations)
 
     def _lowest(self, duration: npt.ArrayLike) -> FloatArray:
         """Lowest amplitudes that reach the rate, V; infinite where none of the grid does."""
-        nodes = refined(self.surface.amplitudes)
-        return self._first(nodes, nodes, np.asarray(duration)[..., None])
+        return self._first(self.amplitudes, self.amplitudes, np.asarray(duration)[..., None])
 
     def _first(self, nodes: FloatArray, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
-        # One direction at a time: the worse of two rates bends between the nodes, each by itself does not.
+        # One rate at a time: the worse of two rates bends between the nodes, each by itself does not.
         first = [
-            _first_at_or_below(
-                nodes, np.log10(self.surface.ber(each, amplitude, duration)), np.log10(self.ber)
-            )
-            for each in directions_of(self.surface, self.direction)
+            _first_at_or_below(nodes, np.log10(surface.ber(each, amplitude, duration)), np.log10(self.ber))
+            for surface in self.surfaces
+            for each in directions_of(surface, self.direction)
         ]
         return np.asarray(np.max(first, axis=0))
 
     def _unreachable(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
-        best = pulse_at(self.surface, self.direction, amplitude, duration)
+        best = self._pulse(amplitude, duration)
         rate = f"{best.ber:.3g}"
         if best.extrapolated:
             rate = best.rate.in_words()
@@ -272,6 +313,20 @@ def _around(value: float, grid: FloatArray) -> tuple[float, float]:
     k = int(np.clip(np.searchsorted(nodes, value), 1, len(nodes) - 1))
     width = float(nodes[k] - nodes[k - 1])
     return max(value - width, float(grid[0])), min(value + width, float(grid[-1]))
+
+
+def _common(name: str, grids: Sequence[FloatArray]) -> FloatArray:
+    """Give the points of all refined grids that lie within each of the grids."""
+    first, last = max(grid[0] for grid in grids), min(grid[-1] for grid in grids)
+    if not first < last:
+        raise OutsideGridError(
+            f"{name} of the surfaces",
+            value="grids that have none in common",
+            allowed="grids with a common range",
+            remedy="Sweep the same grid.",
+        )
+    nodes = np.unique(np.concatenate([[first, last], *(refined(grid) for grid in grids)]))
+    return np.asarray(nodes[(nodes >= first) & (nodes <= last)])
 
 
 def _limit(name: str, value: float | None, grid: FloatArray, unit: str) -> float:

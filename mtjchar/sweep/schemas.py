@@ -48,6 +48,8 @@ class Record(BaseModel):
         What trying the nominal device has shown.
     load_s : float
         Time that ngspice took to load the user's transistor, s.
+    surface_sha256 : str or None
+        Digest of surface and samples, where tables and figures were made of them.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -62,6 +64,7 @@ class Record(BaseModel):
     transistor_read_sha256: str | None = None
     trial: list[str] = []
     load_s: float = 0.0
+    surface_sha256: str | None = None
 
 
 def read_record(text: str, file: Path) -> Record:

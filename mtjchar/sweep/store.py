@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -213,6 +214,18 @@ class RunDirectory:
         """
         text = json.dumps({**self.record().model_dump(exclude_none=True), **words}, indent=1)
         write_text(self.path / "sweep.json", text)
+
+    def digest_with(self, file: Path) -> str:
+        """Return a digest of a file that was made of the samples, of the samples, and of mtjchar's version.
+
+        Raises
+        ------
+        InputError
+            If there is no such file.
+        """
+        content = read_bytes(file, file.name, allowed="a file made of the samples", most=MOST_DATA)
+        parts = sorted(part.name for part in (self.path / "samples").glob("[!.]*.parquet"))
+        return _digest("\n".join([_digest(content), version("mtjchar"), *parts]).encode())
 
     def devices(self) -> pd.DataFrame:
         """Return the table of the devices that were characterized.

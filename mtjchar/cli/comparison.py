@@ -1,0 +1,179 @@
+"""Scenarios side by side: their files, and what stands on the terminal, which 80 columns are enough for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.table import Table
+
+from mtjchar.cli.common import console, number_or_dash, writable, write_table
+
+if TYPE_CHECKING:
+    from mtjchar.surfaces.compare import Comparison
+
+__all__ = ["comparison_as_json", "print_comparison", "short_names", "write_comparison"]
+
+_MARK = "*"
+"""Stands behind the numbers of pulses whose error rates are extrapolated."""
+
+_LONGEST = 12  # letters of a name, so that all columns fit
+_GAP = 2
+_LAYOUT: dict[str, Any] = {
+    "title_justify": "left",
+    "box": None,
+    "pad_edge": False,
+    "padding": (0, _GAP, 0, 0),
+}
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Shorten names of scenarios so that their tables fit; those that fit stay.
+
+    Words that all of them begin or end with are left out. Where that is not enough they become s1, s2, ...
+    """
+    if all(len(name) <= _LONGEST for name in names):
+        return dict(zip(names, names, strict=True))
+    words = [re.split(r"[\W_]+", name) for name in names]
+    first, last = _shared(words), _shared([word[::-1] for word in words])
+    short = ["_".join(word[first : len(word) - last]) for word in words]
+    # A word of all may be all that some have.
+    if not all(0 < len(name) <= _LONGEST for name in short) or len(set(short)) < len(names):
+        short = [f"s{number}" for number in range(1, len(names) + 1)]
+    return dict(zip(names, short, strict=True))
+
+
+def _shared(words: Sequence[Sequence[str]]) -> int:
+    """Count the words with which all begin, leaving each at least one."""
+    count = 0
+    while all(len(word) > count + 1 and word[count] == words[0][count] for word in words):
+        count += 1
+    return count
+
+
+def write_comparison(comparison: Comparison, out: Path) -> str:
+    """Write tables and figure into a folder; returns what to say of it."""
+    from mtjchar import plotting
+
+    writable(out)
+    write_table(comparison.results, out / "comparison.csv")
+    write_table(comparison.worst_case, out / "worst_case.csv")
+    write_table(comparison.differences.reset_index(allow_duplicates=True), out / "differences.csv")
+    plotting.comparison_figure(comparison, out)
+    return f"wrote {out}/comparison.csv, worst_case.csv, differences.csv, comparison.png and comparison.svg"
+
+
+def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """Give the comparison as JSON has it."""
+    reference = comparison.reference
+    return {
+        "differences": comparison.differences.to_dict(orient="index"),
+        "reference": None if reference is None else reference._asdict(),
+        "results": comparison.results.to_dict(orient="records"),
+        "worst_case": comparison.worst_case.to_dict(orient="records"),
+    }
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Show what differs, the answers of each scenario, and the worst case."""
+    names = short_names(list(comparison.surfaces))
+    _print_differences(comparison.differences, names)
+    _print_results(comparison, names)
+    _print_worst_case(comparison.worst_case, names)
+    reference = comparison.reference
+    if comparison.results[["extrapolated", "reference_extrapolated"]].to_numpy().any():
+        console.print(
+            f"{_MARK} extrapolated: too few effective devices carry the error rate", highlight=False
+        )
+    console.print(
+        "reference: none, no duration of the first run has 1e-9 at its nominal amplitude"
+        if reference is None
+        else f"reference: {reference.amplitude_V:g} V for {1e9 * reference.duration_s:.3g} ns",
+        highlight=False,
+    )
+    for name, short in names.items():
+        if name != short:
+            console.print(f"{short} is {name}", highlight=False)
+
+
+def _print_differences(differences: pd.DataFrame, names: dict[str, str]) -> None:
+    """Show the keys that differ: a column a scenario where that fits, otherwise a line a value."""
+    if not len(differences):
+        console.print("The studies do not differ.", highlight=False)
+        return
+    table = differences.rename(columns=names).reset_index()
+    needed = sum(_GAP + max(map(len, [str(name), *table[name]])) for name in table) - _GAP
+    if needed <= console.width:
+        shown = Table("key", *names.values(), title="what differs", **_LAYOUT)
+        for row in table.itertuples(index=False):
+            shown.add_row(*row)
+        console.print(shown, highlight=False)
+        return
+    console.print("what differs", style="italic", highlight=False)
+    for key, values in differences.iterrows():
+        console.print(str(key), highlight=False)
+        shown = Table(show_header=False, **_LAYOUT)
+        shown.add_column(overflow="fold", max_width=console.width // 2)
+        shown.add_column(overflow="fold")
+        for value in dict.fromkeys(values):
+            of = [names[str(name)] for name, other in values.items() if other == value]
+            shown.add_row(f"  {value or '-'}", ", ".join(of))
+        console.print(shown, highlight=False)
+
+
+def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
+    results = comparison.results
+    headlines = next(iter(comparison.surfaces.values())).kind.headlines
+    shown = Table(title=f"cheapest pulse for a BER of {results['ber'].iloc[0]:g}, by direction", **_LAYOUT)
+    shown.add_column("", overflow="fold")
+    shown.add_column("scenario", overflow="fold")
+    # Each header stands over a number of six to eight letters.
+    medians = [f"median\n{label}" + (f"\n({unit})" if unit else "") for label, unit, _ in headlines.values()]
+    for name in ("V", "ns", "pJ", "BER at\nref.", "median\ndevice", *medians):
+        shown.add_column(name, justify="right", overflow="fold")
+    rows: list[Any] = list(results.itertuples())
+    for row in rows:
+        shown.add_row(
+            row.direction,
+            names[row.scenario],
+            number_or_dash(row.amplitude_V, ".3f"),
+            number_or_dash(1e9 * row.duration_s, ".2f"),
+            number_or_dash(1e12 * row.energy_J, ".3f") + _MARK * row.extrapolated,
+            number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
+            number_or_dash(row.reference_median_device_ber, ".2g"),
+            *(
+                number_or_dash(label.factor * getattr(row, f"median_{column}"), ".1f")
+                for column, label in headlines.items()
+            ),
+        )
+    console.print("")
+    console.print(shown, highlight=False)
+
+
+def _print_worst_case(worst: pd.DataFrame, names: dict[str, str]) -> None:
+    """Show the worst case, a column a direction."""
+    shown = Table(f"worst of {len(names)} scenarios", **_LAYOUT)
+    for direction in worst["direction"]:
+        shown.add_column(direction, justify="right", overflow="fold")
+    rows: list[Any] = list(worst.itertuples())
+
+    def add(label: str, values: Iterable[str]) -> None:
+        shown.add_row(label, *values)
+
+    add("pulse for all: amplitude (V)", (number_or_dash(row.amplitude_V, ".3f") for row in rows))
+    add("  its duration (ns)", (number_or_dash(1e9 * row.duration_s, ".2f") for row in rows))
+    add(
+        "  its energy, at most (pJ)",
+        (number_or_dash(1e12 * row.energy_J, ".3f") + _MARK * row.extrapolated for row in rows),
+    )
+    add("  takes most in", (names.get(row.energy_in, "-") for row in rows))
+    add("  fails most in", (names.get(row.limited_by, "-") for row in rows))
+    add("dearest own pulse (pJ)", (number_or_dash(1e12 * row.own_pulse_energy_J, ".3f") for row in rows))
+    add("  in", (names.get(row.own_pulse_in, "-") for row in rows))
+    add("highest BER at ref.", (number_or_dash(row.reference_ber, ".2g") for row in rows))
+    add("  in", (names.get(row.reference_in, "-") for row in rows))
+    console.print("")
+    console.print(shown, highlight=False)
