@@ -102,6 +102,7 @@ class Report:
         if words := self.tally.words():
             self._tell("failures", words, worst_share=self.tally.worst_share)
         if not self._ahead:
+            self.scenario = ""
             self._tell("end")
 
     @property

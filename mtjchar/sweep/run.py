@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from mtjchar.cells.base import Trial
+from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.errors import InputError, SimulationError
-from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
 from mtjchar.study.scenarios import check_names
 from mtjchar.sweep import failures, importance, precision, refinement, trial
@@ -91,7 +91,8 @@ def run_sweep(
     path = Path(out)
     report = Report(progress, log)
     with locked(path, report.say), _pool(workers, executor) as pool, workers_reported(pool, report.workers):
-        way = _try(study, path, pool, limit, report)
+        with trial.processes(pool) as local:
+            way = _try(study, path, pool, local, limit, report)
         _tell_left_out(study, report)
         _tell_time([(study, way)], report)
         _carry_out(study, path, way, report)
@@ -156,10 +157,11 @@ def run_scenarios(
     report = Report(progress, log)
     with locked(folder, report.say), _pool(workers, executor) as pool, workers_reported(pool, report.workers):
         ways = {}
-        for name, study in studies.items():
-            report.scenario = name
-            with _said_of(name):
-                ways[name] = _try(study, paths[name], pool, limit, report)
+        with trial.processes(pool) as local:
+            for name, study in studies.items():
+                report.scenario = name
+                with _said_of(name):
+                    ways[name] = _try(study, paths[name], pool, local, limit, report)
                 _tell_left_out(study, report)
         report.scenario = ""
         _tell_time([(studies[name], way) for name, way in ways.items()], report)
@@ -247,14 +249,18 @@ class _Way(NamedTuple):
         return complete(self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s)
 
 
-def _try(study: Study, path: Path, pool: Executor, limit: float | None, report: Report) -> _Way:
+def _try(
+    study: Study, path: Path, pool: Executor, local: LocalPool, limit: float | None, report: Report
+) -> _Way:
     """Try the nominal device before a sweep begins; one that goes on has done so."""
     if (path / "study.toml").exists():
         load_s = 0.0
         with contextlib.suppress(InputError):  # a damaged one says nothing
             load_s = RunDirectory(path, study).record().load_s
         return _Way(pool, limit, None, load_s)
-    tried = trial.try_study(study, pool, limit, report.say)
+    # On an executor of others the generic transistor is not worth a process.
+    worth = pool is local or source_of(study.kind.transistor(study.tables)) is not None
+    tried = trial.try_study(study, local, limit, report.say) if worth else Trial()
     for words in tried.words:
         report.warn(words)
     return _Way(pool, limit, tried, tried.load_s)
@@ -317,10 +323,8 @@ def _tell_left_out(study: Study, report: Report) -> None:
 
 
 def _left_out(study: Study) -> list[str]:
-    transistor = study.kind.transistor(study.tables)
-    if transistor is None or transistor.file is None:
-        return []
-    return list(transistor_file.clean(transistor.model, transistor.section).left_out)
+    source = source_of(study.kind.transistor(study.tables))
+    return [] if source is None else list(source.left_out)
 
 
 class _Sweep:

@@ -6,7 +6,8 @@ with a typo, a cell that does not conduct, a parameter without an effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -20,23 +21,33 @@ from mtjchar.sweep.population import Population
 from mtjchar.sweep.schedule import complete
 from mtjchar.sweep.tasks import DEVICES_PER_TASK, Task, run_task
 
-__all__ = ["estimate", "try_study"]
+__all__ = ["estimate", "processes", "try_study"]
 
 _LIMIT = 600.0  # s, to load a kit: the largest known takes half a minute
 _LEAST_LIMIT, _LIMITS = 20.0, 10.0  # s, and times the limit of a device where one is given
 _NO_FAULT_OF_DEVICES = ("failed", "timed_out", "crashed", "error")
 
 
-def try_study(study: Study, pool: Executor, limit: float | None, say: Callable[[str], None]) -> Trial:
-    """Try the nominal device of a study in a process of this machine.
+@contextlib.contextmanager
+def processes(pool: Executor) -> Iterator[LocalPool]:
+    """Give processes of this machine to try devices in: those of a sweep, or one that ends with the block."""
+    if isinstance(pool, LocalPool):
+        yield pool
+        return
+    own = LocalPool(1)
+    try:
+        yield own
+    finally:
+        own.shutdown(cancel_futures=True)
 
-    On an executor that is not a `LocalPool` only a study with a user's transistor is tried.
+
+def try_study(study: Study, pool: LocalPool, limit: float | None, say: Callable[[str], None]) -> Trial:
+    """Try the nominal device of a study in a process of this machine.
 
     Parameters
     ----------
     study : Study
-    pool : Executor
-        Of the sweep.
+    pool : LocalPool
     limit : float or None
         Of a device, s.
     say : callable
@@ -47,19 +58,6 @@ def try_study(study: Study, pool: Executor, limit: float | None, say: Callable[[
     InputError
         If the study asks for what the circuit does not do.
     """
-    if isinstance(pool, LocalPool):
-        return _tried(study, pool, limit, say)
-    transistor = study.kind.transistor(study.tables)
-    if transistor is None or transistor.file is None:
-        return Trial()
-    own = LocalPool(1)
-    try:
-        return _tried(study, own, limit, say)
-    finally:
-        own.shutdown(cancel_futures=True)
-
-
-def _tried(study: Study, pool: LocalPool, limit: float | None, say: Callable[[str], None]) -> Trial:
     seconds = _LIMIT if limit is None else max(_LEAST_LIMIT, _LIMITS * limit)
     for _ in range(ATTEMPTS):
         try:
