@@ -222,12 +222,15 @@ def test_compare(run, copy_of_run, call, tmp_path):
         ["cell.temperature", "300 K", "398 K"]
     ]
     assert {path.name for path in out.iterdir()} == {
-        "comparison.csv", "differences.csv", "comparison.png", "comparison.svg",
+        "comparison.csv", "worst_case.csv", "differences.csv", "comparison.png", "comparison.svg",
     }  # fmt: skip
     code, text, _ = call("compare", run, copy_of_run, "--out", out, "--ber", "1e-6", "--json")
     answer = json.loads(text)
     assert answer["differences"] == {"cell.temperature": {"run": "300 K", "hot": "398 K"}}
     pulse = json.loads(call("pulse", run, "--direction", "both", "--ber", "1e-6", "--json")[1])
+    (worst,) = (row for row in answer["worst_case"] if row["direction"] == "both")
+    # The copy has the same surface: what holds in one holds in both.
+    assert worst["energy_J"] == pytest.approx(answer["results"][4]["energy_J"], rel=1e-9)
     row = answer["results"][4]
     assert (row["direction"], row["scenario"]) == ("both", "run")
     assert {name: row[name] for name in ("amplitude_V", "duration_s", "energy_J")} == {

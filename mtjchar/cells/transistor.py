@@ -221,8 +221,7 @@ class Transistor(Description):
             key, value = ("model", self.model) if self.file is None else ("section", "")
             raise InputError(
                 f"cell.transistor.{key}", value=value,
-                allowed=f"for the corner {name!r} an open kit ({_KITS}), or a library and its sections, the last "
-                "of them a corner",
+                allowed=f"for the corner {name!r} an open kit ({_KITS}), or sections of a library",
                 remedy="Name them in the study, or leave corners out.",
             )  # fmt: skip
         sections = (*self.section[:-1], name)
