@@ -10,7 +10,7 @@ from mtjchar.surfaces.counts import surface_from_counts
 from mtjchar.surfaces.devices import DeviceRates
 from mtjchar.surfaces.grid import CheapestPulse, Vary
 from mtjchar.surfaces.levers import compare_levers
-from mtjchar.surfaces.search import pulse_at
+from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
 from mtjchar.surfaces.surface import WriteSurface
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Vary",
     "WriteSurface",
     "average_devices",
+    "cheapest_pulse_of_all",
     "compare",
     "compare_levers",
     "fit_model",
