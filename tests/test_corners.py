@@ -1,12 +1,14 @@
 """A study at corners and temperatures: one folder, one request, the worst case. In the real ngspice."""
 
 import dataclasses
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from common import DEMO, InPlace
+from common import DEMO, ROOT, InPlace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_compare import scenario
@@ -16,6 +18,7 @@ from test_transistor_probe import DEVICE, ENDS, HEAD, MODEL, written
 import mtjchar
 from mtjchar.cells import KINDS, CellKind
 from mtjchar.cli.comparison import print_comparison, short_names
+from mtjchar.cli.runs import _listed
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.plotting.comparison import _styles
 from mtjchar.study import Transistor, load_study
@@ -525,6 +528,17 @@ def test_the_page_fits_80_columns_and_cuts_nothing(comparison, names, capsys, mo
     for short in shown.values():
         assert sum(f" {short} " in f" {line} " for line in lines) >= 3
     assert text.count("plain") == 0
+
+
+def test_the_page_has_a_command_that_works():
+    page = (ROOT / "docs/transistors.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^mtjchar run (.* --corners .*)$", page, re.MULTILINE)
+    file, *options = shlex.split(line)
+    lists = {name: _listed(options[options.index(f"--{name}") + 1]) for name in ("corners", "temperatures")}
+    names = list(scenarios(load_study(ROOT / file), **lists))
+    shown = page.split("cheapest pulse for a BER of 1e-09, by direction")[1].split("```")[0]
+    assert re.findall(r"^both +(\S+)", shown, re.MULTILINE) == names
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_short_names():

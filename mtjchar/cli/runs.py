@@ -55,7 +55,8 @@ Corners = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...",
-        help="Process corners: sections of the transistor's library, each in the place of the last one.",
+        help="Process corners to run at: those of an open kit, or sections of the transistor's library, each "
+        "in the place of the last one.",
     ),
 ]
 Temperatures = Annotated[
