@@ -150,6 +150,7 @@ def run_scenarios(
     for name, study in studies.items():
         with _said_of(name):
             Population(study).nominal()
+            source_of(study.kind.transistor(study.tables))  # refuses sections and sizes that are not there
     _check_limit(limit)
     folder = Path(out)
     paths = {name: folder / name for name in studies}
