@@ -245,22 +245,23 @@ def test_what_a_scenario_had_before_counts_from_the_start():
 
 
 def test_a_second_call_goes_on_and_redoes_nothing(finished, studies, tmp_path):
+    two = {name: studies[name] for name in ("ss_m40C", "ss_125C")}
+
     def stop(done, total):
-        if done > 0.6 * total:
+        if 0 < done < total:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_scenarios(studies, tmp_path / "out", executor=InPlace(), progress=stop)
-    assert (tmp_path / "out" / "ss_m40C").exists()
+        run_scenarios(two, tmp_path / "out", executor=InPlace(), progress=stop)
     assert not (tmp_path / "out" / "ss_125C").exists()
     again = InPlace()
-    run_scenarios(studies, tmp_path / "out", executor=again)
-    # Of ss_m40C one part was there.
+    run_scenarios(two, tmp_path / "out", executor=again)
+    # Of ss_m40C one of two parts was there.
     assert [task.study.cell.temperature for task in again.tasks] == [233.15, 398.15, 398.15]
-    for name in NAMES:
+    for name in two:
         assert parts(tmp_path / "out" / name) == parts(finished[0] / name)
     idle = InPlace()
-    run_scenarios(studies, tmp_path / "out", executor=idle)
+    run_scenarios(two, tmp_path / "out", executor=idle)
     assert idle.tasks == []
 
 
@@ -329,25 +330,24 @@ def without_figures(monkeypatch):
 
 
 def test_command_runs_and_compares_all(file, tmp_path, call, without_figures):
-    out = tmp_path / "out"
-    asked = ("run", file, "--out", out, "--corners", "tt, ss", "--temperatures", "-40 degC,125 degC")
+    out, names = tmp_path / "out", ["ss_m40C", "ss_125C"]
+    asked = ("run", file, "--out", out, "--corners", "ss", "--temperatures", "-40 degC, 125 degC")
     code, text, err = call(*asked)
     assert code == 0, err
-    assert without_figures == NAMES
-    assert "tt_m40C" in text
-    assert "worst of 4 scenarios" in text
+    assert without_figures == names
+    assert "worst of 2 scenarios" in text
     worst = pd.read_csv(out / "worst_case.csv").set_index("direction")
-    # The cold slow corner is the worst: it has the least current over Ic0.
+    # Cold junctions need more current, and their transistor is slow.
     assert worst["own_pulse_in"].tolist() == ["ss_m40C"] * 3
     assert worst["limited_by"].tolist() == ["ss_m40C"] * 3
     results = pd.read_csv(out / "comparison.csv")
-    assert results["scenario"].tolist() == NAMES * 3
+    assert results["scenario"].tolist() == names * 3
     # The second time only what has no surface is made anew.
     (out / "ss_m40C" / "surface.nc").unlink()
-    files = {path: path.stat().st_mtime_ns for name in NAMES[:2] for path in (out / name).rglob("*.*")}
+    files = {path: path.stat().st_mtime_ns for path in (out / "ss_125C").rglob("*.*")}
     kept = (out / "worst_case.csv").read_text()
     assert call(*asked)[0] == 0
-    assert without_figures == [*NAMES, "ss_m40C"]
+    assert without_figures == [*names, "ss_m40C"]
     assert {path: path.stat().st_mtime_ns for path in files} == files
     assert (out / "worst_case.csv").read_text() == kept
 
@@ -417,7 +417,7 @@ def test_no_pulse_that_holds_in_all_is_cheaper(analytic_surface, target):
         assert found.energy_J <= energy[rate <= ber].min() * 1.001
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(factors=st.lists(st.tuples(st.floats(0.7, 1.3), st.floats(0.5, 2.0)), min_size=1, max_size=3))
 def test_a_further_scenario_never_makes_it_cheaper(analytic_surface, factors):
     surfaces = [changed(analytic_surface, *one) for one in factors]
