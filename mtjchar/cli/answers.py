@@ -182,7 +182,8 @@ def export(
         typer.Option(
             "--format",
             help="csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, verilog-a-table, "
-            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain.",
+            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain; the junction itself: "
+            "verilog-a-model, spice-model.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
