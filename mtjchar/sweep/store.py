@@ -108,6 +108,8 @@ class RunDirectory:
             make_folder(path / "transistor")
             write_bytes(path / "transistor" / model.name, _transistor_text(model))
             write_text(path / "transistor" / f"read-{model.stem}.lib", read.text + "\n")
+            for osdi in _osdi(study):
+                write_bytes(path / "transistor" / osdi.name, _osdi_content(osdi))
         # The study last: where it is, the others are.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -139,7 +141,7 @@ class RunDirectory:
         if changed:
             raise InputError(
                 str(_transistor(study)),
-                value="a file that was changed since this sweep began, or one that it includes",
+                value="a file that was changed since this sweep began, or one that it includes or loads",
                 allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
             )
@@ -346,6 +348,16 @@ def _transistor(study: Study) -> Path | None:
     return None if transistor is None else transistor.file
 
 
+def _osdi(study: Study) -> list[Path]:
+    """Compiled models that the user's transistor needs."""
+    transistor = study.kind.transistor(study.tables)
+    return [] if transistor is None else [Path(file) for file in transistor.osdi]
+
+
+def _osdi_content(file: Path) -> bytes:
+    return read_bytes(file, "cell.transistor.osdi", allowed="an OSDI library", most=MOST_DATA)
+
+
 def _transistor_digest(study: Study) -> str:
     """Digest of the file with the user's transistor; empty where there is none."""
     file = _transistor(study)
@@ -356,7 +368,7 @@ def _read_of_transistor(study: Study) -> Expanded:
     """Return what ngspice reads of the user's transistor file."""
     transistor = study.kind.transistor(study.tables)
     assert transistor is not None  # the caller has its file
-    return expand(transistor.model, transistor.section)
+    return expand(transistor.model, transistor.section, transistor.osdi)
 
 
 def _transistor_text(file: Path) -> bytes:

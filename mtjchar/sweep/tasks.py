@@ -167,7 +167,9 @@ def _transistor_version(study: Study) -> dict[str, str]:
     transistor = study.kind.transistor(study.tables)
     if transistor is None or transistor.file is None:
         return {}
-    return {"transistor": transistor_file.expand(transistor.model, transistor.section).digest}
+    return {
+        "transistor": transistor_file.expand(transistor.model, transistor.section, transistor.osdi).digest
+    }
 
 
 def versions() -> dict[str, str]:
