@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+import tomllib
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import tomli_w
+from common import ROOT
 from study_cases import changed, load, refusal
 
 from mtjchar.cells.transistor_probe import probe_transistor
@@ -83,6 +85,20 @@ def test_a_written_study_keeps_them(tmp_path):
 def test_paths_that_are_commands_are_refused(tmp_path, osdi, says):
     with pytest.raises(InputError, match=rf"(?s)cell\.transistor\.osdi.*{says}"):
         load(tmp_path, data(tmp_path, osdi=osdi))
+
+
+def test_the_example_of_the_page(tmp_path):
+    page = (ROOT / "docs/transistors.md").read_text(encoding="utf-8").split("## OSDI", 1)[1]
+    given = tomllib.loads("\n".join(line[4:] for line in page.splitlines() if line.startswith("    ")))[
+        "cell"
+    ]
+    (tmp_path / "ihp").mkdir()
+    for name in (given["transistor"]["model"], *given["transistor"]["osdi"]):
+        (tmp_path / name).write_text("")
+    study = data(tmp_path)
+    study["cell"] |= given
+    osdi = load(tmp_path, study).cell.transistor.osdi
+    assert osdi == (str(tmp_path / "psp103.osdi"), str(tmp_path / "psp103_nqs.osdi"))
 
 
 def test_missing_files_are_refused(tmp_path):
