@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.errors import InputError
 from mtjchar.export import export_surface
-from mtjchar.physics import torque, tunneling
+from mtjchar.physics import fokker_planck, torque, tunneling
 from mtjchar.spice.libraries import library
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
@@ -266,11 +266,9 @@ BY_HAND = """
         + ($abstime/1e-12 - k)*(second - floor(second) - first + floor(first)));"""
 
 
-@needs_vacask
-def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
-    study = study_with({"damping": 0.2}, {}, {})  # reaches it seven times sooner
-    path = exported(characterized_surface, study, "verilog-a-model", tmp_path / "junction.va")
-    text = path.read_text()
+def noisy(surface, study, path):
+    """Export the module and put random fields by hand in the place of its noise sources."""
+    text = exported(surface, study, "verilog-a-model", path).read_text()
     for number, axis in enumerate("xyz"):
         line = re.search(rf".*V\(h{axis}\) <\+ white_noise\((.*), \"thermal_field_.\"\);", text)
         first, second = (UNIFORM.format(k=k, number=number) for k in ("k", "k + 1.0"))
@@ -278,27 +276,61 @@ def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
     text = text.replace("real warm,", "real k, first, second, warm,")
     text = text.replace("analog begin", '(* type="instance" *) parameter real seed = 0;\nanalog begin')
     path.write_text(text)
-    count = 160
-    instances = [f"x{k} (0 0 m{k}) junction theta0=0.001 seed={k}.5" for k in range(count)]
+
+
+def thermal(folder, starts, stop, sources=()):
+    """m_z of junctions with thermal field at the end of a transient; they start at (theta0, phi0)."""
+    instances = [
+        f"x{k} (f 0 m{k}) junction theta0={theta!r} phi0={phi!r} seed={k}.5"
+        for k, (theta, phi) in enumerate(starts)
+    ]
     vectors = vacask(
-        tmp_path, ["model junction junction", *instances],
+        folder, ["model junction junction", *instances, *(sources or ["v1 (f 0) vsource dc=0"])],
         [
             '  options temp=26.85 tran_method="trap"', "  clear saves", "  save default",
-            "  analysis t tran stop=0.3n step=1p",
+            f"  analysis t tran stop={float(stop)!r} step=1p",
         ],
     )["t"]  # fmt: skip
-    junction = Junction(study)
-    final = np.array([vectors[f"m{k}"][-1] for k in range(count)])
-    energy = junction.device["thermal_stability"] * (1.0 - final**2)
+    return np.array([vectors[f"m{k}"][-1] for k in range(len(starts))])
+
+
+HEAVY = study_with({"damping": 0.2}, {}, {})  # forgets seven times sooner
+
+
+@needs_vacask
+def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
+    noisy(characterized_surface, HEAVY, tmp_path / "junction.va")
+    count, stop, device = 160, 0.3e-9, Junction(HEAVY).device
+    final, stability = thermal(tmp_path, [(0.001, 0.0)] * count, stop), device["thermal_stability"]
     # Boltzmann on the half sphere, density exp(-Delta (1 - z^2)); of the start the share
     # exp(-2 t alpha gamma Bk/(1 + alpha^2)) is left, 4 %.
     z = np.linspace(0.0, 1.0, 20001)
-    weight = np.exp(-junction.device["thermal_stability"] * (1.0 - z**2))
-    mean = np.average(junction.device["thermal_stability"] * (1.0 - z**2), weights=weight)
-    left = math.exp(-2.0 * 0.3e-9 / junction.device["relaxation_time_s"])
+    mean = np.average(stability * (1.0 - z**2), weights=np.exp(-stability * (1.0 - z**2)))
+    left = math.exp(-2.0 * stop / device["relaxation_time_s"])
     # The energy of two degrees of freedom is exponentially distributed, the sum of junctions as Gamma(count).
     low, high = stats.gamma(count).interval(1.0 - FALSE_ALARM)
-    assert low < energy.sum() / (mean * (1.0 - left)) < high
+    assert low < (stability * (1.0 - final**2)).sum() / (mean * (1.0 - left)) < high
+
+
+@needs_vacask
+def test_writes_fail_as_the_fokker_planck_equation_says(characterized_surface, tmp_path):
+    noisy(characterized_surface, HEAVY, tmp_path / "junction.va")
+    device, count, rng = Junction(HEAVY).device, 120, np.random.default_rng(5)
+    duration = 2.0 * device["relaxation_time_s"]
+    voltage = -2.0 * device["parallel_resistance_ohm"] * device["critical_current_A"]  # a torque per voltage
+    z = np.linspace(0.0, 1.0, 20001)
+    share = np.cumsum(np.exp(-device["thermal_stability"] * (1.0 - z**2)))
+    theta = np.arccos(np.interp(rng.random(count), share / share[-1], z))
+    starts = list(zip(theta.tolist(), rng.uniform(0.0, 2.0 * math.pi, count).tolist(), strict=True))
+    pulse_of = 'v1 (f 0) vsource type="pulse" val0=0 delay=1p rise=2p fall=2p'
+    final = thermal(
+        tmp_path, starts, duration + 0.4e-9,
+        [f"{pulse_of} val1={float(voltage)!r} width={float(duration) - 2e-12!r}"],
+    )  # fmt: skip
+    expected = fokker_planck.write_error_rate(2.0, device["thermal_stability"], 2.0)
+    failed = int((final > 0.0).sum())
+    low, high = stats.binom(count, expected).interval(1.0 - FALSE_ALARM)
+    assert low < failed < high
 
 
 def test_module_keeps_to_what_spectre_takes(characterized_surface, tmp_path):
@@ -350,12 +382,12 @@ def test_kinds_without_a_model_are_refused():
         ToyCell().compact_model(None, None, "verilog-a", "x")
 
 
-def simulate(path, instance, options, analysis, stop):
+def simulate(path, instance, options, analysis, stop, *variables):
     deck = [
         "junction", path.read_text(), "Vf f 0 pulse(0 -0.8 0.3n 0.1n 0.1n 1 2)", instance, options,
         ".save v(mz) i(vf) v(x1.mx) v(x1.my)", ".end",
     ]  # fmt: skip
-    with simulator().circuit("\n".join(deck)):
+    with simulator().circuit("\n".join(deck), variables):
         assert "error" not in simulator().words_on_loading.lower()
         return simulator().analyse(f"tran {analysis} uic", "time", stop)
 
@@ -373,12 +405,14 @@ def test_vector_subcircuit_follows_the_trajectory(characterized_surface, driven,
     np.testing.assert_allclose(-vectors["vf#branch"][1:][time > 0.5e-9][::100], current, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["per current", "per voltage, hot"])
-def test_axial_subcircuit_follows_its_equation(characterized_surface, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "variables"), [("per current", ()), ("per voltage, hot", ("set ngbehavior=ltpsa",))]
+)
+def test_axial_subcircuit_follows_its_equation(characterized_surface, tmp_path, name, variables):
     study = study_with(*STUDIES[name])
     path = exported(characterized_surface, study, "spice-model", tmp_path / "j.lib")
     options = ".options method=trap reltol=1e-4 trtol=0.35 chgtol=1e-13"
-    vectors = simulate(path, "X1 f 0 mz j_axial", options, "20p 15n 0 20p", 15e-9)
+    vectors = simulate(path, "X1 f 0 mz j_axial", options, "20p 15n 0 20p", 15e-9, *variables)
     junction, delta = Junction(study), Population(study).nominal()["thermal_stability"].iloc[0]
 
     def drift(time, u):
