@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.errors import InputError
 from mtjchar.export import export_surface
-from mtjchar.physics import fokker_planck, torque, tunneling
+from mtjchar.physics import torque, tunneling
 from mtjchar.spice.libraries import library
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
@@ -266,9 +266,11 @@ BY_HAND = """
         + ($abstime/1e-12 - k)*(second - floor(second) - first + floor(first)));"""
 
 
-def noisy(surface, study, path):
-    """Export the module and put random fields by hand in the place of its noise sources."""
-    text = exported(surface, study, "verilog-a-model", path).read_text()
+@needs_vacask
+def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
+    study = study_with({"damping": 0.2}, {}, {})  # forgets seven times sooner
+    path = exported(characterized_surface, study, "verilog-a-model", tmp_path / "junction.va")
+    text = path.read_text()
     for number, axis in enumerate("xyz"):
         line = re.search(rf".*V\(h{axis}\) <\+ white_noise\((.*), \"thermal_field_.\"\);", text)
         first, second = (UNIFORM.format(k=k, number=number) for k in ("k", "k + 1.0"))
@@ -276,61 +278,24 @@ def noisy(surface, study, path):
     text = text.replace("real warm,", "real k, first, second, warm,")
     text = text.replace("analog begin", '(* type="instance" *) parameter real seed = 0;\nanalog begin')
     path.write_text(text)
-
-
-def thermal(folder, starts, stop, sources=()):
-    """m_z of junctions with thermal field at the end of a transient; they start at (theta0, phi0)."""
-    instances = [
-        f"x{k} (f 0 m{k}) junction theta0={theta!r} phi0={phi!r} seed={k}.5"
-        for k, (theta, phi) in enumerate(starts)
-    ]
+    count, stop, device = 160, 0.3e-9, Junction(study).device
+    instances = [f"x{k} (0 0 m{k}) junction theta0=0.001 seed={k}.5" for k in range(count)]
     vectors = vacask(
-        folder, ["model junction junction", *instances, *(sources or ["v1 (f 0) vsource dc=0"])],
+        tmp_path, ["model junction junction", *instances],
         [
             '  options temp=26.85 tran_method="trap"', "  clear saves", "  save default",
-            f"  analysis t tran stop={float(stop)!r} step=1p",
+            f"  analysis t tran stop={stop!r} step=1p",
         ],
     )["t"]  # fmt: skip
-    return np.array([vectors[f"m{k}"][-1] for k in range(len(starts))])
-
-
-HEAVY = study_with({"damping": 0.2}, {}, {})  # forgets seven times sooner
-
-
-@needs_vacask
-def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
-    noisy(characterized_surface, HEAVY, tmp_path / "junction.va")
-    count, stop, device = 160, 0.3e-9, Junction(HEAVY).device
-    final, stability = thermal(tmp_path, [(0.001, 0.0)] * count, stop), device["thermal_stability"]
+    final = np.array([vectors[f"m{k}"][-1] for k in range(count)])
     # Boltzmann on the half sphere, density exp(-Delta (1 - z^2)); of the start the share
     # exp(-2 t alpha gamma Bk/(1 + alpha^2)) is left, 4 %.
-    z = np.linspace(0.0, 1.0, 20001)
+    z, stability = np.linspace(0.0, 1.0, 20001), device["thermal_stability"]
     mean = np.average(stability * (1.0 - z**2), weights=np.exp(-stability * (1.0 - z**2)))
     left = math.exp(-2.0 * stop / device["relaxation_time_s"])
     # The energy of two degrees of freedom is exponentially distributed, the sum of junctions as Gamma(count).
     low, high = stats.gamma(count).interval(1.0 - FALSE_ALARM)
     assert low < (stability * (1.0 - final**2)).sum() / (mean * (1.0 - left)) < high
-
-
-@needs_vacask
-def test_writes_fail_as_the_fokker_planck_equation_says(characterized_surface, tmp_path):
-    noisy(characterized_surface, HEAVY, tmp_path / "junction.va")
-    device, count, rng = Junction(HEAVY).device, 120, np.random.default_rng(5)
-    duration = 2.0 * device["relaxation_time_s"]
-    voltage = -2.0 * device["parallel_resistance_ohm"] * device["critical_current_A"]  # a torque per voltage
-    z = np.linspace(0.0, 1.0, 20001)
-    share = np.cumsum(np.exp(-device["thermal_stability"] * (1.0 - z**2)))
-    theta = np.arccos(np.interp(rng.random(count), share / share[-1], z))
-    starts = list(zip(theta.tolist(), rng.uniform(0.0, 2.0 * math.pi, count).tolist(), strict=True))
-    pulse_of = 'v1 (f 0) vsource type="pulse" val0=0 delay=1p rise=2p fall=2p'
-    final = thermal(
-        tmp_path, starts, duration + 0.4e-9,
-        [f"{pulse_of} val1={float(voltage)!r} width={float(duration) - 2e-12!r}"],
-    )  # fmt: skip
-    expected = fokker_planck.write_error_rate(2.0, device["thermal_stability"], 2.0)
-    failed = int((final > 0.0).sum())
-    low, high = stats.binom(count, expected).interval(1.0 - FALSE_ALARM)
-    assert low < failed < high
 
 
 def test_module_keeps_to_what_spectre_takes(characterized_surface, tmp_path):
