@@ -12,7 +12,8 @@ from numpy.polynomial import chebyshev
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Averages, Direction, Pulses
-from mtjchar.cells.stt.measure import EdgeTimes, LoadLine
+from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import fokker_planck, long_pulses, torque
@@ -142,9 +143,9 @@ class _Writes(NamedTuple):
     overdrive: FunctionOfZ
     power: FunctionOfZ  # W
     share: FunctionOfZ  # place of the power between that in P, 1, and in AP, 0
-    rise: FloatArray  # (systems, EDGE_PARTS, 2), the drive over that of the plateau in P and in AP
+    rise: FloatArray  # (systems, parts, 2 or 3), the drive over that of the plateau in P, in AP, halfway
     fall: FloatArray
-    rise_energy: FloatArray  # likewise, J
+    rise_energy: FloatArray  # (systems, parts, 2), J
     fall_energy: FloatArray
     line_energy: FloatArray  # (systems, 2)
 
@@ -237,11 +238,18 @@ class _Writes(NamedTuple):
         return lambda z: between_states(in_both, self.share(z))
 
     def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
-        in_p, in_ap = np.moveaxis(shape, -1, 0)  # (systems, parts)
+        in_p, in_ap, *halfway = np.moveaxis(shape, -1, 0)  # (systems, parts)
         mean, half = 0.5 * (in_p + in_ap), 0.5 * self.start * (in_p - in_ap)
+        bend = [value - mean for value in halfway]
 
         def drive(part: int) -> FunctionOfZ:
-            return lambda z: self.overdrive(z) * (mean[:, part] + half[:, part] * z)
+            def over_plateau(z: FloatArray) -> FloatArray:
+                ratio: FloatArray = mean[:, part] + half[:, part] * z
+                for bent in bend:
+                    ratio += bent[:, part] * (1.0 - z * z)
+                return ratio
+
+            return lambda z: self.overdrive(z) * over_plateau(z)
 
         return [
             fokker_planck.Stage(

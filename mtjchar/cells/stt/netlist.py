@@ -23,6 +23,7 @@ __all__ = [
     "batch_deck",
     "cell_parameters",
     "high_line",
+    "low_level",
     "vector_step",
 ]
 
@@ -37,13 +38,19 @@ AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
 
 
 def high_line(tables: SttTables, direction: Direction) -> str:
-    """Return the line, bitline or sourceline, that is driven to the amplitude; the other stays at 0 V.
+    """Return the line, bitline or sourceline, that is driven to the higher level.
 
     A current from the free to the reference layer favours P.
     """
     if direction == "ap_to_p":
         return tables.cell.free_layer_to
     return "sourceline" if tables.cell.free_layer_to == "bitline" else "bitline"
+
+
+def low_level(tables: SttTables, direction: Direction) -> float:
+    """Level of the line that is not `high_line` in a write, V."""
+    cell = tables.cell
+    return cell.sourceline_low if high_line(tables, direction) == "bitline" else cell.bitline_low
 
 
 def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
@@ -159,7 +166,7 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     if held:
         circuit.V("mz", "mz", circuit.gnd, 0)
     kind = f"cell_free_layer_to_{tables.cell.free_layer_to}"
-    saved = ["v(abl)", "v(asl)", "v(w)"]
+    saved, gates = ["v(abl)", "v(asl)", "v(w)"], list[str]()
     for k, parameters in enumerate(cells.to_dict("records")):
         for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
             circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
@@ -170,6 +177,7 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
             resistance, capacitance = tables.cell.wordline.share
             circuit.R(f"w{k}", f"w{k}", gate, resistance)
             circuit.C(f"w{k}", gate, circuit.gnd, capacitance)
+        gates += dict.fromkeys((f"w{k}", gate))
         magnetization = "mz" if held else f"m{k}"
         circuit.X(
             str(k), kind, f"b{k}", f"s{k}", gate, magnetization, f"t{k}", f"d{k}",
@@ -184,5 +192,9 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     settings = [f".options temp={celsius!r}{method} {tolerances} {options}".rstrip()]
     if tables.cell.transistor.options:
         settings.append(f".options {tables.cell.transistor.options}")
+    low = tables.cell.wordline_low
+    if low and not held:
+        # Without an operating point gates would begin at 0 V, and their drivers pay for the way down.
+        settings.append(".ic " + " ".join(f"v({node})={low!r}" for node in ("w", *gates)))
     settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])

@@ -89,9 +89,14 @@ class ExternalField(Description):
     z: FluxDensity = Field(default=0.0, ge=-2, le=2)
 
 
+_NEWER = ("wordline_low", "bitline_low", "sourceline_low")
+
+
 class Cell(Description):
     """A junction with its access transistor, lines and drivers (1T-1MTJ).
 
+    Both lines rest at 0 V. In a write one of them goes to its low level, `bitline_low` or `sourceline_low`,
+    the other to the amplitude above that. The word line rests at `wordline_low`.
     With `supply_voltage`, from which the drivers of bit and source lines take their charge, samples have the
     energy at the supply too.
     """
@@ -100,6 +105,9 @@ class Cell(Description):
     temperature: Temperature = Field(default=300.0, ge=TEMPERATURE_RANGE[0], le=TEMPERATURE_RANGE[1])
     external_field: ExternalField = ExternalField()
     wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
+    wordline_low: Voltage = Field(default=0.0, ge=-2, le=0)
+    bitline_low: Voltage = Field(default=0.0, ge=-0.5, le=0)
+    sourceline_low: Voltage = Field(default=0.0, ge=-0.5, le=0)
     supply_voltage: Voltage | None = Field(default=None, gt=0, le=10)
     wordline: WordLine | None = None
     free_layer_to: Literal["bitline", "sourceline"] = "bitline"
@@ -111,6 +119,9 @@ class Cell(Description):
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
         table.pop("kind", None)  # a study without it is one of STT cells; parts of runs keep their names
+        for name in _NEWER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                table.pop(name, None)  # likewise
         return table
 
 
@@ -247,13 +258,34 @@ class SttTables(CellTables):
             for name, spread in self.variability.items()
         ]
 
+    def _check_levels(self, grid: Grid) -> None:
+        cell = self.cell
+        lows = {"bitline_low": cell.bitline_low, "sourceline_low": cell.sourceline_low}
+        for key, low in lows.items():
+            if -low > grid.lowest:
+                raise inconsistent(
+                    f"cell.{key}",
+                    f"{-grid.lowest!r} V to 0 V: at the smallest amplitude of the sweep, {grid.lowest!r} V, "
+                    "the other line would be below 0 V too",
+                )
+        highest = grid.highest + max(lows.values())
+        if cell.supply_voltage is None:
+            return
+        if cell.supply_voltage < highest:
+            above = " over the low level" if min(lows.values()) else ""
+            raise inconsistent(
+                "cell.supply_voltage", f"at least the largest amplitude of the sweep{above}, {highest!r} V"
+            )
+        if grid.shaped:
+            raise inconsistent(
+                "cell.supply_voltage",
+                "none where the pulse has a shape: what a driver takes from its supply on a step is not "
+                "counted. energy_J, at the drivers, is",
+            )
+
     def check(self, grid: Grid) -> None:
         """Refuse what contradicts itself or the pulses that are swept."""
-        supply = self.cell.supply_voltage
-        if supply is not None and supply < grid.highest:
-            raise inconsistent(
-                "cell.supply_voltage", f"at least the largest amplitude of the sweep, {grid.highest!r} V"
-            )
+        self._check_levels(grid)
         if grid.computed_only and not self.axially_symmetric:
             raise inconsistent(
                 grid.computed_only[0],

@@ -39,14 +39,18 @@ def try_nominal(
     InputError
         If the transistor does not do what the study asks, or the cell does not conduct.
     """
-    transistor, probe, words = tables.cell.transistor, None, []
+    cell = tables.cell
+    transistor, probe, words = cell.transistor, None, []
+    low = min(cell.bitline_low, cell.sourceline_low)
     if transistor.file is not None:
         try:
             probe = probe_transistor(
                 transistor,
-                temperature=tables.cell.temperature,
-                gate=tables.cell.wordline_voltage,
-                drain=0.5 * float(pulses.amplitude_V[0]),
+                temperature=cell.temperature,
+                gate=cell.wordline_voltage,
+                drain=low + 0.5 * float(pulses.amplitude_V[0]),
+                source=low,
+                gate_low=cell.wordline_low,
             )
         except SimulationError as error:
             words.append(f"{transistor.model} by itself: {str(error).splitlines()[0]}")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Direction, Pulses
-from mtjchar.cells.stt.measure import delivered, driven_node, per_cell, run_pulse
+from mtjchar.cells.stt.drivers import Levels, delivered, per_cell, run_pulse
 from mtjchar.cells.stt.netlist import AXIAL_STEP, VECTOR_CELLS, batch_deck, vector_step
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.spice.ngspice import simulator
@@ -64,13 +64,13 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
 def _write(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
     # Plain floats: those of numpy do not print as numbers.
     amplitude, duration = float(pulses.amplitude_V[0]), float(pulses.duration_s[0])
-    high, count = driven_node(tables, direction), len(cells)
+    levels, count = Levels.of(tables, direction, amplitude), len(cells)
     largest = AXIAL_STEP if tables.axially_symmetric else vector_step(cells, amplitude)
     ngspice = simulator()
     with ngspice.circuit(batch_deck(tables, cells, held=False), tables.cell.transistor.variables):
-        plateau = duration - 0.5 * (pulses.rise + pulses.fall)
-        time, vectors = run_pulse(ngspice, tables, pulses, high, amplitude, plateau, largest, "uic")
-        current = -per_cell(vectors, "e" + high[1] + "{}#branch", count)
+        plateau = duration - pulses.in_duration
+        time, vectors = run_pulse(ngspice, tables, pulses, levels, plateau, largest, "uic")
+        current = -per_cell(vectors, "e" + levels.driven[1] + "{}#branch", count)
         m_z = per_cell(vectors, "m{}", count)
         m = None
         if not tables.axially_symmetric:
