@@ -23,6 +23,7 @@ __all__ = [
     "average_over_noise",
     "between_states",
     "fourth_order",
+    "of_both_edges",
     "share_of_p",
     "torque_drive",
 ]
@@ -119,6 +120,13 @@ def share_of_p(value: FloatArray, in_p: FloatArray, in_ap: FloatArray) -> FloatA
     span = np.broadcast_to(in_p - in_ap, value.shape)
     share = np.divide(value - in_ap, span, out=np.full_like(value, 0.5), where=span != 0.0)
     return np.clip(share, 0.0, 1.0)
+
+
+def of_both_edges(rise: FloatArray, fall: FloatArray) -> FloatArray:
+    """Sum energies over the parts of both edges, each of shape (systems, parts of its own, states)."""
+    parts = max(rise.shape[1], fall.shape[1])
+    rise, fall = (np.pad(edge, ((0, 0), (0, parts - edge.shape[1]), (0, 0))) for edge in (rise, fall))
+    return np.asarray((rise + fall).sum(axis=1))
 
 
 def _remembering(function: FunctionOfZ) -> FunctionOfZ:
@@ -229,7 +237,7 @@ class _Writes(NamedTuple):
         # A redundant write holds the state: 1 - |m_z| averages 1/(2 Delta (1 + i - h)) in the well.
         stiffness = 1.0 - self.field + np.maximum(self.overdrive(-z_start), 0.0)
         well = -z_start + 0.5 / (self.stability * stiffness)
-        edge_energy = (self.rise_energy + self.fall_energy).sum(axis=1)
+        edge_energy = of_both_edges(self.rise_energy, self.fall_energy)
         redundant = self.power(well)[:, None] * plateau + self._between_states(edge_energy)(well)[:, None]
         return statistics.error_rate, statistics.integral * t_d - before, redundant
 

@@ -18,7 +18,7 @@ from numpy.polynomial.polynomial import polyval
 
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.cells.base import Averages, Counting, Direction, Pulses
-from mtjchar.cells.stt.axial import between_states, fourth_order, share_of_p
+from mtjchar.cells.stt.axial import between_states, fourth_order, of_both_edges, share_of_p
 from mtjchar.cells.stt.device import volume, wells_of
 from mtjchar.cells.stt.drivers import EdgeTimes
 from mtjchar.cells.stt.measure import LoadLine
@@ -313,7 +313,7 @@ class _EdgeEnergy(NamedTuple):
 
     def redundant(self, held: FloatArray) -> FloatArray:
         """Energy of redundant writes, (amplitudes, 1), from the current of the plateau."""
-        edges = (self.rise + self.fall).sum(axis=1)
+        edges = of_both_edges(self.rise, self.fall)
         return _at_current(edges, self.current, held)[:, None]
 
 

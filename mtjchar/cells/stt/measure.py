@@ -68,7 +68,7 @@ class LoadLine(NamedTuple):
         From the free to the reference layer.
     rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, parts, 2 or 3)
         Current and junction voltage over those of the plateau, means in each part of the edges (see
-        `EdgeTimes`), with the junction held in P and in AP, and where the pulse has a shape halfway as well.
+        `EdgeTimes`), with the junction held as `held_states` says: in P, in AP, halfway.
     rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, parts, 2)
         What the drivers deliver in each of these parts, likewise: to the junction, to the lines and, in the
         first and the last part, to the word line.
@@ -347,7 +347,7 @@ def held_states(pulses: Pulses) -> tuple[float, ...]:
     On a ramp the ratio to the plateau is as good as linear between P and AP. A current on a step of 0.7 of
     the amplitude would be 1 % off halfway.
     """
-    return (1.0, -1.0) if pulses.shape is None else (1.0, -1.0, 0.0)
+    return (1.0, -1.0) if all(len(edge) == 2 for edge in pulses.edges) else (1.0, -1.0, 0.0)
 
 
 def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
