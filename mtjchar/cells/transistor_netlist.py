@@ -9,13 +9,17 @@ from mtjchar.spice.libraries import library
 __all__ = ["transistor_text"]
 
 
-def transistor_text(transistor: Transistor) -> str:
-    """Write the subcircuit ``access_transistor`` with the pins d, g, s, b and w, l, dvth and beta."""
+def transistor_text(transistor: Transistor, name: str = "access_transistor", *, loaded: bool = False) -> str:
+    """Write the subcircuit `name` with the pins d, g, s, b and w, l, dvth and beta.
+
+    Without the text of its file where that is `loaded`, since the deck has it for another transistor.
+    """
     if transistor.model == "generic":
-        return library("nmos_generic.lib")
+        return library("nmos_generic.lib").replace("access_transistor", name)
     if transistor.model == "ideal":
         # The subcircuit's default is the one place where the resistance can be set for the whole deck.
-        return library("nmos_ideal.lib").replace("ron=1k", f"ron={transistor.on_resistance!r}")
+        text = library("nmos_ideal.lib").replace("access_transistor", name)
+        return text.replace("ron=1k", f"ron={transistor.on_resistance!r}")
     parameters = [
         f"{parameter.name}={{{_IN_CELL.get(ours, ours)}{_times(parameter.factor)}}}"
         for ours, parameter in transistor.parameters.items()
@@ -25,11 +29,11 @@ def transistor_text(transistor: Transistor) -> str:
     nodes = ["gate" if pin == "g" and not shifts_itself else pin for pin in transistor.pins]
     return "\n".join(
         [
-            transistor_file.clean(transistor.model, transistor.section).text,
-            ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
+            *([] if loaded else [transistor_file.clean(transistor.model, transistor.section).text]),
+            f".subckt {name} d g s b w=300n l=30n dvth=0 beta=1",
             *([] if shifts_itself else ["Vshift g gate {dvth}"]),
             " ".join(["Xu", *nodes, str(transistor.subcircuit), *parameters]),
-            ".ends access_transistor",
+            f".ends {name}",
         ]
     )
 

@@ -14,7 +14,7 @@ from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Direction, Pulses
 from mtjchar.cells.pulse_shape import SHORTEST_SEGMENT, Point, lengths
 from mtjchar.cells.stt.netlist import high_line, low_level
-from mtjchar.cells.stt.tables import SttTables
+from mtjchar.cells.stt.tables import Cell, SttTables
 
 __all__ = [
     "EdgeTimes",
@@ -23,16 +23,20 @@ __all__ = [
     "delivered",
     "driven_node",
     "edge_plateau",
+    "gate_energies",
+    "gate_levels",
     "line_energy",
     "lost_in_drivers",
     "per_cell",
     "pulse_start",
     "run_pulse",
-    "word_line_energies",
 ]
 
 _SETTLED = 10.0  # time constants of the lines
 _BENT = 2.0  # likewise, in which the current changes most after a ramp
+_PASSING = (
+    3e-3  # ohm m, resistance of a transistor that passes a high level, times its width; rather too much
+)
 _LONGEST_SLOPE = 0.5e-9  # s, of two parts of an edge in which the drive changes
 
 
@@ -132,7 +136,15 @@ def edge_plateau(tables: SttTables) -> float:
 
 def _line_time(tables: SttTables) -> float:
     """Longest time constant of the lines, s: what connects them only shortens it."""
-    return max(line.resistance * line.capacitance for line in (tables.cell.bitline, tables.cell.sourceline))
+    cell, select = tables.cell, tables.cell.select
+    resistance = {"bitline": cell.bitline.resistance, "sourceline": cell.sourceline.resistance}
+    if select is not None:
+        # Where that is not known, enough of it: with too much parts of edges are longer than they need be.
+        resistance[select.position] += select.on_resistance or _PASSING / select.width
+    return max(
+        resistance["bitline"] * cell.bitline.capacitance,
+        resistance["sourceline"] * cell.sourceline.capacitance,
+    )
 
 
 def _word_line_time(tables: SttTables) -> float:
@@ -162,13 +174,21 @@ def run_pulse(
     for node, level in ((levels.driven, levels.high), (levels.other, levels.low)):
         if node == levels.driven or level != 0.0:  # a line that stays at rest needs no pulse
             _set_pulse(ngspice, pulses, node, level, start, plateau)
-    cell = tables.cell
-    _set_trapezoid(ngspice, "w", cell.wordline_low, cell.wordline_voltage, 0.0, rise, fall, off - rise)
+    for node, rest, level in gate_levels(tables.cell):
+        _set_trapezoid(ngspice, node, rest, level, 0.0, rise, fall, off - rise)
     stop = off + fall + settle + _SETTLED * _word_line_time(tables)
     step = pulses.shortest_ramp / 5.0
     largest_step = largest_step or 5.0 * step
     vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {largest_step!r} {options}", "time", stop)
     return vectors["time"], vectors
+
+
+def gate_levels(cell: Cell) -> list[tuple[str, float, float]]:
+    """Nodes of the drivers of gates with their levels at rest and in a write, V: the word line first."""
+    levels = [("w", cell.wordline_low, cell.wordline_voltage)]
+    if cell.select is not None and cell.select.gate_voltage is not None:
+        levels.append(("c", 0.0, cell.select.gate_voltage))
+    return levels
 
 
 def _set_pulse(
@@ -206,7 +226,9 @@ def delivered(
     One column for the time up to each of the `ends` (s, ascending), one for what follows.
     """
     power = np.zeros((cells, len(time)))
-    for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
+    for line, node in (("b", "abl"), ("s", "asl"), ("w", "w"), ("c", "c")):
+        if node not in vectors:
+            continue  # no transistor in series
         power += np.maximum(-vectors[node] * per_cell(vectors, "e" + line + "{}#branch", cells), 0.0)
     energy = make_interp_spline(time, power, k=1, axis=1).antiderivative()
     limits = np.concatenate([time[:1], np.empty(0) if ends is None else ends, time[-1:]])
@@ -232,24 +254,37 @@ def lost_in_drivers(
     return make_interp_spline(time, power, k=1, axis=1).antiderivative()
 
 
-def word_line_energies(
-    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, high: float, low: float
+def gate_energies(
+    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, gates: Sequence[tuple[str, float, float]]
 ) -> FloatArray:
-    """Energy that each word-line driver delivers, and what it takes from supplies of both levels, J."""
-    current = -per_cell(vectors, "ew{}#branch", cells)
-    up, down = np.maximum(current, 0.0), np.maximum(-current, 0.0)
-    powers = (np.maximum(vectors["w"] * current, 0.0), high * up - low * down)
+    """Energy that each driver of a gate delivers, and what it takes from supplies of both its levels, J.
+
+    Two columns for each of the `gate_levels`.
+    """
+    powers = []
+    for node, low, high in gates:
+        current = -per_cell(vectors, "e" + node + "{}#branch", cells)
+        up, down = np.maximum(current, 0.0), np.maximum(-current, 0.0)
+        powers += [np.maximum(vectors[node] * current, 0.0), high * up - low * down]
     return np.stack([trapezoid(power, time, axis=1) for power in powers], axis=1)
 
 
 def line_energy(
-    tables: SttTables, direction: Direction, current: FloatArray, amplitude: FloatArray
+    tables: SttTables, direction: Direction, current: FloatArray, amplitude: FloatArray, drop: FloatArray
 ) -> FloatArray:
-    """Energy stored on the capacitances of the lines at constant current, J."""
-    driven, other, low = tables.cell.bitline, tables.cell.sourceline, low_level(tables, direction)
-    if high_line(tables, direction) == "sourceline":
+    """Energy stored on the capacitances of the lines at constant current, J.
+
+    `drop` is the voltage (V) at the transistor that is in series with one of them.
+    """
+    cell, low, high = tables.cell, low_level(tables, direction), high_line(tables, direction)
+    driven, other = cell.bitline, cell.sourceline
+    if high == "sourceline":
         driven, other = other, driven
     on_driven, on_other = amplitude + low - driven.resistance * current, low + other.resistance * current
+    if cell.select is not None and cell.select.position == high:
+        on_driven = on_driven - drop
+    elif cell.select is not None:
+        on_other = on_other + drop
     return np.asarray(0.5 * (driven.capacitance * on_driven**2 + other.capacitance * on_other**2))
 
 

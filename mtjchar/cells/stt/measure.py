@@ -19,12 +19,13 @@ from mtjchar.cells.stt.drivers import (
     delivered,
     driven_node,
     edge_plateau,
+    gate_energies,
+    gate_levels,
     line_energy,
     lost_in_drivers,
     per_cell,
     pulse_start,
     run_pulse,
-    word_line_energies,
 )
 from mtjchar.cells.stt.netlist import batch_deck
 from mtjchar.cells.stt.tables import SttTables
@@ -79,6 +80,8 @@ class LoadLine(NamedTuple):
         `lost_in_drivers` says. Last axis: P, AP.
     word_line_J : ndarray, shape (devices, amplitudes, 2)
         Energy that the word-line driver delivers, and what it takes from supplies of both its levels.
+    select_J : ndarray, shape (devices, amplitudes, 2)
+        Likewise of the driver of the gate of a transistor in series with a line; zeros without one.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers (which then are NaN); empty where there are.
     status : ndarray of str, shape (devices, amplitudes)
@@ -99,6 +102,7 @@ class LoadLine(NamedTuple):
     line_energy_J: FloatArray
     ramp_loss_J: FloatArray
     word_line_J: FloatArray
+    select_J: FloatArray
     failure: WordArray
     status: WordArray
     note: WordArray
@@ -184,7 +188,7 @@ def _failed(reason: str, status: str, tables: SttTables, pulses: Pulses) -> Load
     states = len(held_states(pulses))
     rise, fall = (np.full((1, 1, len(parts), states), np.nan) for parts in (times.rise, times.fall))
     edges = (rise, fall, rise, fall, rise[..., :2], fall[..., :2])
-    return LoadLine(m_z, line, line, *edges, energy, losses, energy, *words)
+    return LoadLine(m_z, line, line, *edges, energy, losses, energy, energy, *words)
 
 
 def _measure_batch(
@@ -195,15 +199,20 @@ def _measure_batch(
     high = driven_node(tables, direction)
     shape = (len(cells), len(amplitudes))
     current, voltage = np.empty((2, *shape, M_Z_POINTS))
-    chosen, columns = _edge_amplitudes(amplitudes), _Columns.of(EdgeTimes.of(tables, pulses))
+    chosen, drop = _edge_amplitudes(amplitudes), np.zeros((*shape, M_Z_POINTS))
+    columns = _Columns.of(EdgeTimes.of(tables, pulses), len(gate_levels(tables.cell)))
     ngspice = simulator()
     deck = batch_deck(tables, cells, held=True, options=rung.options)
     with ngspice.circuit(deck, tables.cell.transistor.variables):
         for k, amplitude in enumerate(amplitudes):
-            _set_levels(ngspice, tables, Levels.of(tables, direction, amplitude))
+            levels = Levels.of(tables, direction, amplitude)
+            _set_levels(ngspice, tables, levels)
             vectors = ngspice.analyse(load_line_command(), "v-sweep", 1.0)
             current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
             voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
+            if tables.cell.select is not None:
+                before = levels.high if high[1] == tables.cell.select.position[0] else levels.low
+                drop[:, k] = np.abs(before - per_cell(vectors, "n{}", len(cells)))
         at_held = [int(0.5 * (held + 1.0) * (M_Z_POINTS - 1)) for held in held_states(pulses)]
         plateau = voltage[:, :, at_held], current[:, :, at_held]
 
@@ -230,6 +239,7 @@ def _measure_batch(
     shapes = np.moveaxis(edges, -1, -2)  # (cells, amplitudes, what, states)
     in_both = shapes[..., :2]
     squared = amplitudes[:, None, None] ** 2
+    gates = in_both[:, :, columns.gates].mean(axis=-1)
     return LoadLine(
         m_z,
         current,
@@ -240,9 +250,10 @@ def _measure_batch(
         shapes[:, :, columns.fall_voltage],
         in_both[:, :, columns.rise_energy] * squared,
         in_both[:, :, columns.fall_energy] * squared,
-        line_energy(tables, direction, current[:, :, [-1, 0]], amplitudes[:, None]),
+        line_energy(tables, direction, current[:, :, [-1, 0]], amplitudes[:, None], drop[:, :, [-1, 0]]),
         in_both[:, :, columns.loss] * squared,
-        in_both[:, :, columns.word].mean(axis=-1),
+        gates[..., :2],
+        gates[..., 2:] if gates.shape[-1] > 2 else np.zeros_like(gates),
         nothing,
         np.full(shape, "ok", object),
         nothing,
@@ -251,11 +262,8 @@ def _measure_batch(
 
 def _set_levels(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
     """Put all lines to their levels on the plateau."""
-    for node, level in (
-        (levels.driven, levels.high),
-        (levels.other, levels.low),
-        ("w", tables.cell.wordline_voltage),
-    ):
+    gates = [(node, level) for node, _, level in gate_levels(tables.cell)]
+    for node, level in ((levels.driven, levels.high), (levels.other, levels.low), *gates):
         ngspice.exec_command(f"alter v{node} dc = {level!r}")
 
 
@@ -269,18 +277,18 @@ class _Columns(NamedTuple):
     rise_energy: slice
     fall_energy: slice
     loss: slice
-    word: slice
+    gates: slice
 
     @classmethod
-    def of(cls, times: EdgeTimes) -> _Columns:
-        counts = [*(3 * [len(times.rise), len(times.fall)]), 2, 2]
+    def of(cls, times: EdgeTimes, gates: int = 1) -> _Columns:
+        counts = [*(3 * [len(times.rise), len(times.fall)]), 2, 2 * gates]
         ends = np.cumsum(counts).tolist()
         return cls(*(slice(end - count, end) for end, count in zip(ends, counts, strict=True)))
 
     @property
     def energies(self) -> tuple[slice, ...]:
-        """What is compared with its sum: energies of edges, losses, word line."""
-        return slice(self.rise_energy.start, self.fall_energy.stop), self.loss, self.word
+        """What is compared with its sum: energies of edges, losses, gates."""
+        return slice(self.rise_energy.start, self.fall_energy.stop), self.loss, self.gates
 
 
 def _edges(
@@ -300,15 +308,15 @@ def _edges(
     these states, (cells, states).
     """
     times, length = EdgeTimes.of(tables, pulses), edge_plateau(tables)
-    columns, start, amplitude = _Columns.of(times), pulse_start(tables, pulses), levels.amplitude
+    cell, start, amplitude = tables.cell, pulse_start(tables, pulses), levels.amplitude
+    columns = _Columns.of(times, len(gate_levels(cell)))
     rise, fall = (
         begin + np.concatenate([[0.0], np.cumsum(parts)])
         for begin, parts in ((start, times.rise), (start + pulses.lead + length, times.fall))
     )
     step = rung.step * _edge_step(tables, pulses)
     voltage, current = plateau
-    result = np.empty((*voltage.shape, columns.word.stop))
-    cell = tables.cell
+    result = np.empty((*voltage.shape, columns.gates.stop))
     for state, held in enumerate(held_states(pulses)):
         ngspice.exec_command(f"alter vmz dc = {held!r}")
         time, vectors = run_pulse(ngspice, tables, pulses, levels, length, step)
@@ -319,9 +327,7 @@ def _edges(
         energy = delivered(time, vectors, len(cells), np.concatenate([rise[1:], fall[:-1]]))
         loss = lost_in_drivers(time, vectors, len(cells), levels, cell.supply_voltage)
         result[:, state, columns.loss] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
-        result[:, state, columns.word] = word_line_energies(
-            time, vectors, len(cells), cell.wordline_voltage, cell.wordline_low
-        )
+        result[:, state, columns.gates] = gate_energies(time, vectors, len(cells), gate_levels(cell))
         # Lines that have not settled when the rise ends do so on the plateau.
         static = amplitude * current[:, state] * (fall[0] - rise[-1])
         settling = len(times.rise)

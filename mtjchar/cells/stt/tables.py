@@ -39,6 +39,7 @@ __all__ = [
     "FitCovariance",
     "Junction",
     "Line",
+    "SecondTransistor",
     "SttTables",
     "SttVariability",
     "WordLine",
@@ -89,7 +90,33 @@ class ExternalField(Description):
     z: FluxDensity = Field(default=0.0, ge=-2, le=2)
 
 
-_NEWER = ("wordline_low", "bitline_low", "sourceline_low")
+_NEWER = ("wordline_low", "bitline_low", "sourceline_low", "second_transistor")
+
+
+class SecondTransistor(Transistor):
+    """A transistor beside the access transistor, such as a column select.
+
+    `position` says where: between the driver and the wire of ``"bitline"`` or ``"sourceline"``, with
+    `gate_voltage` at its gate in a write, or ``"parallel"`` to the access transistor, on the same word line. It
+    has no spread.
+    """
+
+    position: Literal["bitline", "sourceline", "parallel"]
+    gate_voltage: Voltage | None = Field(default=None, gt=0, le=10)
+
+    @model_validator(mode="after")
+    def _has_its_gate(self) -> Self:
+        if (self.position == "parallel") != (self.gate_voltage is None):
+            raise inconsistent(
+                "gate_voltage",
+                'a voltage with position = "bitline" or "sourceline"; none with "parallel", where the gate is '
+                "on the word line",
+            )
+        return self
+
+    def shares_file(self, access: Transistor) -> bool:
+        """Whether it is of the file that is loaded for the access transistor."""
+        return self.file is not None and (self.model, self.section) == (access.model, access.section)
 
 
 class Cell(Description):
@@ -114,6 +141,30 @@ class Cell(Description):
     bitline: Line = Line()
     sourceline: Line = Line()
     transistor: Transistor = Transistor()
+    second_transistor: SecondTransistor | None = None
+
+    @property
+    def select(self) -> SecondTransistor | None:
+        """The second transistor where it is in series with a line."""
+        second = self.second_transistor
+        return None if second is None or second.position == "parallel" else second
+
+    @model_validator(mode="after")
+    def _one_file(self) -> Self:
+        second, access = self.second_transistor, self.transistor
+        if second is None or second.file is None:
+            return self
+        if not second.shares_file(access):
+            raise inconsistent(
+                "second_transistor.model",
+                "file and sections of cell.transistor, of which another subcircuit may be taken; or "
+                '"generic" or "ideal"',
+            )
+        if second.init:
+            raise inconsistent(
+                "second_transistor.init", "no settings: those of cell.transistor hold for both"
+            )
+        return self
 
     @model_serializer(mode="wrap")
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
