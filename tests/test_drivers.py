@@ -24,6 +24,7 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import WordLine
 from mtjchar.cells.stt.waveforms import write_waveforms
+from mtjchar.errors import InputError
 from mtjchar.study import Line, Transistor
 from mtjchar.sweep.failures import deck
 from mtjchar.sweep.population import Population
@@ -379,6 +380,124 @@ def test_a_shape_is_divided_without_a_rest(points, capacitance, longer):
     assert np.interp([shape.lead, shape.lead + longer], time, fraction) == pytest.approx([1.0, 1.0])
 
 
+# ---- a second transistor ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("position", ["bitline", "sourceline"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_ideal_transistor_in_series_is_a_resistance_of_its_line(direction, position):
+    select = {"model": "ideal", "on_resistance": 300.0, "position": position, "gate_voltage": 1.8}
+    study = DEMO.with_(cell={"supply_voltage": 1.5, **LOWS}, sweep={"amplitude": {"points": 2}})
+    longer = study.with_(cell={position: Line(resistance=500.0)})
+    study = study.with_(cell={"second_transistor": select})
+    got, expected = (
+        characterize(Task(each, Population(each).nominal(), direction)) for each in (study, longer)
+    )
+    for column in ("write_error_rate", "energy_J", "redundant_energy_J"):
+        np.testing.assert_allclose(got[column], expected[column], rtol=1e-6)
+    # What a gate that goes down pushes onto a line does not reach the driver: the way there is off by then.
+    np.testing.assert_allclose(got["supply_energy_J"], expected["supply_energy_J"], rtol=5e-4)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_ideal_transistors_in_parallel_have_half_the_resistance(direction):
+    two = {"model": "ideal", "on_resistance": 1000.0, "position": "parallel"}
+    both = lines_of(ideal(second_transistor=two), direction)
+    half = lines_of(ideal(transistor=Transistor(model="ideal", on_resistance=500.0)), direction)
+    np.testing.assert_allclose(both.current_A, half.current_A, rtol=1e-6)
+    np.testing.assert_allclose(both.rise_energy_J, half.rise_energy_J, rtol=1e-5)
+
+
+def test_generic_transistors_in_parallel_load_the_word_line_with_both_gates():
+    lines = [
+        lines_of(
+            DEMO.with_(cell={"second_transistor": second}, sweep={"amplitude": {"points": 2}}), "ap_to_p"
+        )
+        for second in (None, {"position": "parallel"})
+    ]
+    alone, both = lines
+    assert np.all(both.current_A > 1.05 * alone.current_A)
+    np.testing.assert_allclose(
+        both.word_line_J, 2.0 * alone.word_line_J, rtol=0.06
+    )  # the channel has another voltage
+    assert not both.select_J.any()
+
+
+PASSES = (
+    LEVEL_1
+    + """.subckt plain d g s b w=1u l=1u dvth=0
+R1 d s 1k
+.ends
+"""
+)
+
+
+def test_transistor_in_series_passes_what_its_gate_lets_it(tmp_path):
+    (tmp_path / "two.lib").write_text(PASSES)
+    access = Transistor(model=str(tmp_path / "two.lib"), subcircuit="plain")
+    select = {"model": str(tmp_path / "two.lib"), "subcircuit": "nmos", "position": "bitline"}
+    select |= {"gate_voltage": 1.1, "width": 300e-9, "length": 30e-9}
+    study = DEMO.with_(
+        cell={"transistor": access, "second_transistor": select, "temperature": 300.15},
+        stack={"tmr": 1e-6},
+        sweep={"amplitude": {"points": 2}},
+    )
+    lines = lines_of(study, "ap_to_p")
+    rest = Population(study).nominal()["parallel_resistance_ohm"].iloc[0] + 1400.0
+    for k, amplitude in enumerate(study.sweep.amplitude.values()):
+
+        def excess(node, amplitude=amplitude):
+            # Shichman and Hodges, W/L = 10, Vto = 0.4 V, saturated where the drain is above 0.7 V.
+            over, across = 1.1 - node - 0.4, amplitude - node
+            linear = min(across, over)
+            return 2e-2 * (over - 0.5 * linear) * linear * (1.0 + 0.1 * across) - node / rest
+
+        node = brentq(excess, 0.0, min(amplitude, 0.7), xtol=1e-14)
+        np.testing.assert_allclose(lines.current_A[0, k], node / rest, rtol=1e-4)
+    assert lines.current_A[0, 1, 0] < 0.7 / rest  # whatever the amplitude, here 1.2 V
+
+
+@pytest.mark.parametrize(("position", "direction"), [("bitline", "ap_to_p"), ("sourceline", "ap_to_p")])
+def test_whole_write_with_a_transistor_in_series_is_load_line_and_edges(position, direction):
+    select = {"position": position, "gate_voltage": 2.0, "width": 2e-6}
+    wire = Line(capacitance=200e-15)
+    study = DEMO.with_(cell={"second_transistor": select, "bitline": wire, "sourceline": wire})
+    device = cell_of(study, u0=WRITTEN[direction] * 6.0)
+    pulses = study.pulses.at(0.9, 6e-9)
+    write = write_waveforms(study, device, direction, pulses)
+    lines = load_lines(study, device, direction, pulses)
+    edges = lines.rise_energy_J.sum(axis=2) + lines.fall_energy_J.sum(axis=2)
+    plateau = 6e-9 - EdgeTimes.of(study, study.pulses).outside
+    expected = 0.9 * lines.current_A[0, 0, -1] * plateau + edges[0, 0, 0]
+    assert write.energy_J[0] == pytest.approx(expected, rel=5e-3)
+    # Its gate goes to 2 V and back: 2 um of some 1 fF/um, by charge and voltage.
+    delivered, supplied = lines.select_J[0, 0]
+    assert 0.3 < delivered / supplied < 0.9
+    assert 1e-15 < supplied / 2.0**2 < 4e-15
+
+
+def test_transistor_of_another_size_of_a_kit_stands_in_series():
+    access = {"model": "sky130", "width": 1e-6, "length": 150e-9}
+    select = {**access, "width": 5e-6, "position": "bitline", "gate_voltage": 1.8}
+    alone, both = (
+        lines_of(DEMO.with_(cell={"transistor": Transistor(**access), "second_transistor": second,
+                                  "wordline_voltage": 1.8}, sweep={"amplitude": {"points": 2}}), "p_to_ap")
+        for second in (None, select)
+    )  # fmt: skip
+    assert np.all(both.status == "ok")
+    assert np.all((both.current_A < alone.current_A) & (both.current_A > 0.8 * alone.current_A))
+
+
+def test_second_transistor_of_a_file_is_tried(tmp_path):
+    (tmp_path / "two.lib").write_text(PASSES)
+    access = Transistor(model=str(tmp_path / "two.lib"), subcircuit="nmos")
+    select = {"model": str(tmp_path / "two.lib"), "subcircuit": "plain"}
+    select |= {"position": "bitline", "gate_voltage": 2.0}
+    study = DEMO.with_(cell={"transistor": access, "second_transistor": select})
+    with pytest.raises(InputError, match=r"cell\.second_transistor\.width: got .* plain \(w\)"):
+        trial.try_nominal(study.tables, Population(study).nominal(), DIRECTIONS, study.pulses.at(1.2))
+
+
 # ---- what is refused --------------------------------------------------------------------------------
 
 RAMPS = [["0 s", 0], ["100 ps", 1], ["1 ns", 1], ["1.1 ns", 0]]
@@ -437,6 +556,26 @@ def test_levels_that_are_refused(folder, key, value, words):
     message = refusal(folder, changed(key, value))
     assert f"{key}: got " in message
     for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"gate_voltage": "2 V"}, ["second_transistor.position", "required"]),
+        ({"position": "drain"}, ["'drain'", "'bitline', 'sourceline' or 'parallel'"]),
+        ({"position": "bitline"}, ["second_transistor.gate_voltage", "a voltage with position"]),
+        ({"position": "parallel", "gate_voltage": "2 V"}, ["'2 V'", 'none with "parallel"']),
+        ({"position": "bitline", "gate_voltage": "0 V"}, ["'0 V'", "above 0 V and at most 10 V"]),
+        ({"position": "parallel", "on_resistance": "1 kohm"}, ["second_transistor.on_resistance", '"ideal"']),
+        ({"position": "parallel", "colour": 1}, ["colour", "position, gate_voltage"]),
+        ({"position": "parallel", "model": "user.lib", "subcircuit": "n"}, ["that of cell.transistor"]),
+    ],
+)
+def test_second_transistor_that_is_refused(folder, second, words):
+    (folder / "user.lib").write_text(PASSES)
+    message = refusal(folder, changed("cell.second_transistor", second))
+    for word in ("cell.second_transistor", "got ", "allowed: ", *words):
         assert word in message
 
 

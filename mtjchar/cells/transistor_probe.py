@@ -17,9 +17,8 @@ from scipy.integrate import trapezoid
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.transistor import Transistor
-from mtjchar.cells.transistor_netlist import transistor_text
+from mtjchar.cells.transistor_netlist import source_of, transistor_text
 from mtjchar.errors import InputError, SimulationError
-from mtjchar.spice import transistor_file
 from mtjchar.spice.ngspice import simulator
 
 __all__ = ["TransistorProbe", "check_parameters", "probe_transistor"]
@@ -116,7 +115,9 @@ def probe_transistor(
     )
 
 
-def check_parameters(transistor: Transistor, probe: TransistorProbe, *, shifted: bool) -> None:
+def check_parameters(
+    transistor: Transistor, probe: TransistorProbe, *, shifted: bool, table: str = "cell.transistor"
+) -> None:
     """Refuse a transistor whose current does not change with what the study varies.
 
     Parameters
@@ -126,6 +127,8 @@ def check_parameters(transistor: Transistor, probe: TransistorProbe, *, shifted:
         Of a transistor that conducts.
     shifted : bool
         Whether the study shifts the threshold.
+    table : str, optional
+        Table of the study that it is.
 
     Raises
     ------
@@ -145,10 +148,9 @@ def check_parameters(transistor: Transistor, probe: TransistorProbe, *, shifted:
             else f"{what} is then what the subcircuit has by itself"
         )
         raise InputError(
-            key,
+            key.replace("cell.transistor", table),
             value=f"a {what} that does not change the current of {transistor.subcircuit} ({parameter})",
-            allowed=f"a subcircuit with a parameter for the {what}, and its name in "
-            "cell.transistor.parameters",
+            allowed=f"a subcircuit with a parameter for the {what}, and its name in {table}.parameters",
             remedy=f"Give the name that the subcircuit has for it, such as {{ {name} = "
             f'"{name.upper()}" }}, or leave it out: parameters = {{ {names} }}; {instead}.',
         )
@@ -243,7 +245,8 @@ def _difference(value: FloatArray, reference: FloatArray) -> FloatArray:
 
 def _refuse_random(transistor: Transistor, reading: _Reading, tried: Sequence[_Change], at: _Point) -> None:
     """Refuse random numbers that have an effect; a kit has some that its own switch multiplies with 0."""
-    random = transistor_file.expand(transistor.model, transistor.section).random
+    source = source_of(transistor)
+    random = () if source is None else source.random
     first, second = reading.values[:2]
     differ = bool(np.any(_difference(second, first) > _UNCHANGED))
     if random and not differ:

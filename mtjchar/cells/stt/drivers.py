@@ -250,7 +250,8 @@ def lost_in_drivers(
     power = (levels.amplitude - share - vectors[levels.driven]) * given
     if below:
         taken = np.maximum(per_cell(vectors, "e" + levels.other[1] + "{}#branch", cells), 0.0)
-        power += (share + vectors[levels.other]) * taken
+        # At rest the line is at ground, whose charge costs nothing.
+        power += np.where(vectors[levels.other] < 0.0, (share + vectors[levels.other]) * taken, 0.0)
     return make_interp_spline(time, power, k=1, axis=1).antiderivative()
 
 

@@ -124,11 +124,14 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
 
 
 def _transistors(cell: Cell) -> list[str]:
-    """Subcircuits ``access_transistor`` and, in series with a line, ``second_transistor``."""
+    """Subcircuits ``access_transistor`` and, in series with a line, ``second_transistor``.
+
+    A file is loaded once: the study has no other for the second one.
+    """
     access, second = cell.transistor, cell.second_transistor
     if second is None:
         return [transistor_text(access)]
-    other = transistor_text(second, "second_transistor", loaded=second.shares_file(access))
+    other = transistor_text(second, "second_transistor", loaded=second.file is not None)
     if cell.select is not None:
         return [transistor_text(access), other]
     return [transistor_text(access, "first_transistor"), other, _PARALLEL.format(second=second)]

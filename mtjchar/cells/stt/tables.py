@@ -97,8 +97,8 @@ class SecondTransistor(Transistor):
     """A transistor beside the access transistor, such as a column select.
 
     `position` says where: between the driver and the wire of ``"bitline"`` or ``"sourceline"``, with
-    `gate_voltage` at its gate in a write, or ``"parallel"`` to the access transistor, on the same word line. It
-    has no spread.
+    `gate_voltage` at its gate in a write, or ``"parallel"`` to the access transistor, on the same word line.
+    It has no spread.
     """
 
     position: Literal["bitline", "sourceline", "parallel"]
@@ -109,14 +109,14 @@ class SecondTransistor(Transistor):
         if (self.position == "parallel") != (self.gate_voltage is None):
             raise inconsistent(
                 "gate_voltage",
-                'a voltage with position = "bitline" or "sourceline"; none with "parallel", where the gate is '
-                "on the word line",
+                'a voltage with position = "bitline" or "sourceline"; none with "parallel", whose gate is on '
+                "the word line",
             )
         return self
 
-    def shares_file(self, access: Transistor) -> bool:
-        """Whether it is of the file that is loaded for the access transistor."""
-        return self.file is not None and (self.model, self.section) == (access.model, access.section)
+    def shares_source(self, access: Transistor) -> bool:
+        """Whether it is of the file, or of the corner of the kit, that the access transistor is of."""
+        return (self.model, self.section, self.corner) == (access.model, access.section, access.corner)
 
 
 class Cell(Description):
@@ -152,13 +152,13 @@ class Cell(Description):
     @model_validator(mode="after")
     def _one_file(self) -> Self:
         second, access = self.second_transistor, self.transistor
-        if second is None or second.file is None:
+        if second is None or second.model in ("ideal", "generic"):
             return self
-        if not second.shares_file(access):
+        if not second.shares_source(access):
             raise inconsistent(
                 "second_transistor.model",
-                "file and sections of cell.transistor, of which another subcircuit may be taken; or "
-                '"generic" or "ideal"',
+                "that of cell.transistor with its sections or corner, of which it may be another subcircuit "
+                'or device; or "generic" or "ideal"',
             )
         if second.init:
             raise inconsistent(
@@ -352,14 +352,11 @@ class SttTables(CellTables):
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",
                 )
         transistor = self.cell.transistor
-        has_factor = transistor.model == "generic" or (
-            transistor.file is not None and "m" in transistor.parameters
-        )
-        if self.variability.current_factor.sigma and not has_factor:
+        if self.variability.current_factor.sigma and not transistor.has_multiplier:
             raise inconsistent(
                 "variability.current_factor",
-                'no spread, or cell.transistor.model = "generic": other models have no parameter for it, '
-                "unless cell.transistor.parameters names one of a SPICE file as m",
+                'no spread, or cell.transistor.model = "generic" or an open kit: other models have no '
+                "parameter for it, unless cell.transistor.parameters names one of a SPICE file as m",
             )
         fit = self.variability.fit
         for name, fitted in zip(fit.parameters, fit.values, strict=True):
