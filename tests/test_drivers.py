@@ -1,17 +1,20 @@
 """Levels below 0 V and pulses with a shape: against circuits by hand, other equations, other methods."""
 
+import re
+import tomllib
+
 import numpy as np
 import pytest
 import tomli_w
 from circuit_ensemble import simulate
-from common import DEMO
+from common import DEMO, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from legendre import error_rate
 from numpy.polynomial import chebyshev
 from scipy.integrate import trapezoid
 from scipy.optimize import brentq
-from study_cases import changed, refusal
+from study_cases import changed, load, refusal
 from test_measure import charge_energy
 
 from mtjchar.cells.base import Counting
@@ -26,6 +29,7 @@ from mtjchar.cells.stt.tables import WordLine
 from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import InputError
 from mtjchar.study import Line, Transistor
+from mtjchar.study.load import read_written
 from mtjchar.sweep.failures import deck
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.tasks import Task, characterize
@@ -303,8 +307,8 @@ def test_error_rate_of_a_shape_is_that_of_the_equation_in_legendre_polynomials(l
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_energy_of_a_shape_at_low_levels_is_that_of_trajectories(direction):
-    # Another method: trajectories with the nodes of the circuit, 600 of them. Five standard errors, 1.2e-6 in
-    # both directions, and 0.3 % for the parts of the edges.
+    # Another method: trajectories with the nodes of the circuit, 600 of them. Six standard errors, a
+    # false-alarm rate of 2e-9 each, and 0.3 % for the parts of the edges.
     shape = [[0, 0], [1e-10, 0.6], [1e-9, 0.6], [1.1e-9, 1], [5e-9, 1], [5.1e-9, 0]]
     study = ideal(shape=shape, law="current", durations=(2.5e-9, 4e-9), start=0.9, **LOWS)
     device = Population(study).nominal()
@@ -312,7 +316,7 @@ def test_energy_of_a_shape_at_low_levels_is_that_of_trajectories(direction):
     ensemble = simulate(study, device.iloc[0], direction, 0.9, 2.5e-9, walkers=600, seed=1, step=1e-3)
     mean, error = ensemble.energy.mean(), ensemble.energy.std() / np.sqrt(600)
     assert error < 2.5e-3 * mean
-    assert abs(got["energy_J"] - mean) < 0.003 * mean + 5.0 * error
+    assert abs(got["energy_J"] - mean) < 0.003 * mean + 6.0 * error
 
 
 def test_counted_writes_of_a_shape_are_computed_ones():
@@ -321,11 +325,11 @@ def test_counted_writes_of_a_shape_are_computed_ones():
     lines = load_lines(study, cell_parameters(study, device), "ap_to_p", pulses)
     computed = axial.average_over_noise(study, device, "ap_to_p", lines, pulses)
     counted = count_failures(study, device, "ap_to_p", lines, pulses, Counting(500, 3))
-    # 500 trials: the energy has a standard error of some 0.2 %; five of them, and of the rate: 2e-6 in all.
-    np.testing.assert_allclose(counted.energy_J, computed.energy_J, rtol=1e-2)
+    # 500 trials: the energy has a standard error of some 0.2 %. Six of them, and of the rate: 2e-9 each.
+    np.testing.assert_allclose(counted.energy_J, computed.energy_J, rtol=1.2e-2)
     np.testing.assert_allclose(counted.redundant_energy_J, computed.redundant_energy_J, rtol=1e-3)
     rate = computed.error_rate
-    assert np.all(np.abs(counted.error_rate - rate) < 5.0 * np.sqrt(rate * (1.0 - rate) / 500) + 0.002)
+    assert np.all(np.abs(counted.error_rate - rate) < 6.0 * np.sqrt(rate * (1.0 - rate) / 500) + 0.002)
 
 
 def test_whole_write_has_the_shape():
@@ -496,6 +500,23 @@ def test_second_transistor_of_a_file_is_tried(tmp_path):
     study = DEMO.with_(cell={"transistor": access, "second_transistor": select})
     with pytest.raises(InputError, match=r"cell\.second_transistor\.width: got .* plain \(w\)"):
         trial.try_nominal(study.tables, Population(study).nominal(), DIRECTIONS, study.pulses.at(1.2))
+
+
+# ---- the page ---------------------------------------------------------------------------------------
+
+
+def test_examples_of_the_page_load(folder):
+    examples = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/drivers.md").read_text(), re.DOTALL)
+    assert len(examples) == 3
+    data = changed("sweep.duration.start", "2 ns")
+    for example in map(tomllib.loads, examples):
+        for table, keys in example.items():
+            data[table] |= keys
+    study = load(folder, data)
+    assert study.cell.second_transistor.gate_voltage == 2.0
+    assert study.pulses.shape.highest == 1.4
+    assert study.cell.sourceline_low == -0.3
+    assert read_written(study.to_toml(), "study.toml of a run") == study
 
 
 # ---- what is refused --------------------------------------------------------------------------------
