@@ -43,6 +43,7 @@ SHAPES = {
     "step before": [[0, 0], [1e-10, 0.6], [3e-9, 0.6], [3.1e-9, 1], [5e-9, 1], [5.1e-9, 0]],
     "step after": [[0, 0], [1e-10, 1], [3e-9, 1], [3.1e-9, 0.6], [5e-9, 0.6], [5.1e-9, 0]],
     "slopes": [[0, 0], [1e-10, 0.5], [3e-9, 1], [4e-9, 1], [5.1e-9, 0]],
+    "long fall": [[0, 0], [1e-10, 1], [3e-9, 1], [3.1e-9, 0.9], [7e-9, 0]],
     "overshoot": [[0, 0], [1e-10, 1.6], [3e-10, 1], [4e-9, 1], [4.1e-9, 0.3], [4.2e-9, 0]],
 }
 
@@ -84,7 +85,8 @@ def lines_of(study, direction, **columns):
 def test_what_is_not_given_is_not_written():
     # Names of parts have the digest of the study as it is written: it has to be that of before.
     written = DEMO.model_dump(mode="json")
-    assert not {"wordline_low", "bitline_low", "sourceline_low", "second_transistor"} & set(written["cell"])
+    newer = {"wordline_low", "bitline_low", "sourceline_low", "second_transistor", "driver"}
+    assert not newer & set(written["cell"])
     assert "shape" not in written["pulse"]
     device = Population(DEMO).nominal()
     explicit = DEMO.with_(cell={"wordline_low": 0.0, "bitline_low": 0.0}, pulse={"shape": None})
@@ -280,6 +282,7 @@ def overdrives(study, device, direction, amplitude):
         ("current", "step before", "p_to_ap"),
         ("current", "step after", "p_to_ap"),
         ("voltage", "overshoot", "ap_to_p"),
+        ("voltage", "long fall", "p_to_ap"),
     ],
 )
 def test_error_rate_of_a_shape_is_that_of_the_equation_in_legendre_polynomials(law, name, direction):
@@ -502,21 +505,175 @@ def test_second_transistor_of_a_file_is_tried(tmp_path):
         trial.try_nominal(study.tables, Population(study).nominal(), DIRECTIONS, study.pulses.at(1.2))
 
 
+# ---- a driver with a supply of its own --------------------------------------------------------------
+
+DRIVER = (
+    PASSES
+    + """.subckt buffer vdd vss in out
+Bup vdd out i=v(vdd,out)/300*0.5*(1+tanh((v(in)-0.5*v(vdd))*4000))
+Bdown out vss i=v(out,vss)/300*0.5*(1+tanh((0.5*v(vdd)-v(in))*4000))
+.ends
+"""
+)
+
+
+def driven(file, *, capacitance, stack=None, **driver):
+    """Make a cell with drivers of 300 ohm that switch at half of their supply, and one with ideal sources."""
+    file.write_text(DRIVER)
+    wire, longer = (
+        Line(resistance=200.0, capacitance=capacitance),
+        Line(resistance=500.0, capacitance=capacitance),
+    )
+    driver = {"subcircuit": "buffer", "pins": ("vdd", "vss", "in", "out"), "settling": 50e-12, **driver}
+    grid = {
+        "amplitude": {"start": 0.6, "points": 2},
+        "duration": {"start": 2e-9, "stop": 6e-9, "points": 2},
+    }
+    base = DEMO.with_(sweep=grid, stack=stack or {})
+    access = Transistor(model=str(file), subcircuit="plain")
+    return (
+        base.with_(cell={"transistor": access, "driver": driver, "bitline": wire, "sourceline": wire}),
+        base.with_(
+            cell={
+                "transistor": Transistor(model="ideal", on_resistance=1000.0),
+                "bitline": longer,
+                "sourceline": longer,
+            },
+            pulse={"rise": 1e-12, "fall": 1e-12},
+        ),
+    )
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_energy_of_drivers_is_the_charge_from_their_supply(direction, tmp_path):
+    study, _ = driven(tmp_path / "driver.lib", capacitance=200e-15, stack={"tmr": 1e-4})
+    got = characterize(Task(study, Population(study).nominal(), direction))
+    resistance = Population(study).nominal()["parallel_resistance_ohm"].iloc[0] + 2000.0
+    volt, duration = got["amplitude_V"], got["duration_s"]
+    # By hand: V/R from half rise to half fall, and the charge of the line, at V (1 - r/R) with r = 500 ohm.
+    # The voltages at both lines lag behind by about r C, that of the junction by r C (R - 2 r)/R.
+    share = 500.0 / resistance
+    charge = volt / resistance * duration + 200e-15 * volt * (1.0 - share - share * (1.0 - 2.0 * share))
+    np.testing.assert_allclose(got["energy_J"], volt * charge, rtol=1e-3)
+    np.testing.assert_allclose(got["redundant_energy_J"], volt * charge, rtol=1e-3)
+
+
+@pytest.mark.parametrize("free_layer_to", ["bitline", "sourceline"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_drivers_that_switch_at_once_are_sources_behind_their_resistance(direction, free_layer_to, tmp_path):
+    studies = driven(tmp_path / "driver.lib", capacitance=20e-15)
+    got, expected = (
+        characterize(Task(each, Population(each).nominal(), direction))
+        for each in (each.with_(cell={"free_layer_to": free_layer_to}) for each in studies)
+    )
+    assert np.all(got["status"] == "ok")
+    # A source that is up within 1 ps delivers at its full voltage, as the supply does.
+    np.testing.assert_allclose(got["write_error_rate"], expected["write_error_rate"], rtol=5e-3)
+    np.testing.assert_allclose(got["energy_J"], expected["energy_J"], rtol=2e-3)
+    np.testing.assert_allclose(got["redundant_energy_J"], expected["redundant_energy_J"], rtol=2e-3)
+
+
+def test_driver_that_leaks_pays_for_it(tmp_path):
+    leaking = DRIVER.replace("Bdown", "Rleak vdd vss 10k\nBdown")
+    study, _ = driven(tmp_path / "driver.lib", capacitance=0.0)
+    sound = characterize(Task(study, Population(study).nominal(), "ap_to_p"))
+    (tmp_path / "driver.lib").write_text(leaking)
+    got = characterize(Task(study, Population(study).nominal(), "ap_to_p"))
+    # By hand: two drivers, V^2/10 kohm each, for the duration and what stands around it (within 1 ns).
+    more, power = got["energy_J"] - sound["energy_J"], 2.0 * got["amplitude_V"] ** 2 / 1e4
+    assert np.all(more > power * got["duration_s"])
+    assert np.all(more < power * (got["duration_s"] + 1e-9))
+    np.testing.assert_allclose(got["write_error_rate"], sound["write_error_rate"], rtol=1e-6)
+
+
+def test_driver_that_is_not_in_the_file_fails_with_the_reason(tmp_path):
+    study, _ = driven(tmp_path / "driver.lib", capacitance=0.0, subcircuit="missing")
+    samples = characterize(Task(study, Population(study).nominal(), "ap_to_p"))
+    assert set(samples["status"]) == {"failed"}
+    assert "missing" in samples["reason"].iloc[0]
+
+
+def test_whole_write_refuses_a_driver(tmp_path):
+    study, _ = driven(tmp_path / "driver.lib", capacitance=0.0)
+    with pytest.raises(InputError, match=r"cell\.driver: got 'buffer'; allowed: none in a whole write"):
+        write_waveforms(study, cell_of(study, u0=2.0), "p_to_ap", study.pulses.at(0.7, 2e-9))
+
+
+@pytest.mark.parametrize(
+    ("table", "keys", "key", "words"),
+    [
+        (
+            "cell",
+            {"transistor": {"model": "generic"}},
+            "cell.driver.subcircuit",
+            ["SPICE file", "may include others"],
+        ),
+        ("cell", {"sourceline_low": "-0.1 V"}, "cell.sourceline_low", ["none with cell.driver"]),
+        ("cell", {"supply_voltage": "2 V"}, "cell.supply_voltage", ["energy_J is at that"]),
+        (
+            "cell",
+            {"second_transistor": {"position": "bitline", "gate_voltage": "2 V"}},
+            "cell.second_transistor",
+            ["none with cell.driver"],
+        ),
+        (
+            "cell",
+            {"external_field": {"x": "5 mT"}},
+            "cell.driver",
+            ["here they are counted (cell.external_field.x"],
+        ),
+        (
+            "pulse",
+            {"shape": [["0 s", 0], ["1 ps", 1], ["2 ps", 1], ["3 ps", 0]]},
+            "cell.driver",
+            ["has a shape"],
+        ),
+        (
+            "cell",
+            {"driver": {"subcircuit": "b", "pins": ["in", "out", "vdd"]}},
+            "cell.driver.pins",
+            ["once each"],
+        ),
+        (
+            "cell",
+            {"driver": {"subcircuit": "b", "settling": "20 ns"}},
+            "cell.driver.settling",
+            ["at most 1e-08 s"],
+        ),
+        ("cell", {"driver": {"subcircuit": "b; quit"}}, "cell.driver.subcircuit", ["pattern"]),
+        ("cell", {"driver": "buffer"}, "cell.driver", ["a table"]),
+    ],
+)
+def test_driver_that_is_refused(folder, table, keys, key, words):
+    (folder / "user.lib").write_text(DRIVER)
+    data = changed("cell.transistor", {"model": "user.lib", "subcircuit": "plain"})
+    data["cell"]["driver"] = {"subcircuit": "buffer"}
+    data[table] = {**data[table], **keys}
+    message = refusal(folder, data)
+    assert f"{key}: got " in message
+    for word in words:
+        assert word in message
+
+
 # ---- the page ---------------------------------------------------------------------------------------
 
 
 def test_examples_of_the_page_load(folder):
+    (folder / "array.lib").write_text(DRIVER)
     examples = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/drivers.md").read_text(), re.DOTALL)
-    assert len(examples) == 3
-    data = changed("sweep.duration.start", "2 ns")
+    assert len(examples) == 4
+    studies = []
     for example in map(tomllib.loads, examples):
+        data = changed("sweep.duration.start", "2 ns")
         for table, keys in example.items():
-            data[table] |= keys
-    study = load(folder, data)
-    assert study.cell.second_transistor.gate_voltage == 2.0
-    assert study.pulses.shape.highest == 1.4
-    assert study.cell.sourceline_low == -0.3
-    assert read_written(study.to_toml(), "study.toml of a run") == study
+            data[table] = {**data[table], **keys}
+        studies.append(load(folder, data))
+        assert read_written(studies[-1].to_toml(), "study.toml of a run") == studies[-1]
+    levels, second, driver, shape = studies
+    assert levels.cell.sourceline_low == -0.3
+    assert second.cell.second_transistor.gate_voltage == 2.0
+    assert driver.cell.driver.pins == ("vdd", "vss", "in", "out")
+    assert shape.pulses.shape.highest == 1.4
 
 
 # ---- what is refused --------------------------------------------------------------------------------

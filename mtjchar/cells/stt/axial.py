@@ -199,7 +199,7 @@ class _Writes(NamedTuple):
             own = driven(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
             return own if softened is None else own - softened(z)
 
-        power = _remembering(series(lines.current_A[solved] * amplitudes[amplitude, None]))
+        power = _remembering(series(lines.delivered_A[solved] * amplitudes[amplitude, None]))
         in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
         return cls(
             start,

@@ -21,22 +21,23 @@ __all__ = [
     "Levels",
     "Simulates",
     "delivered",
+    "drawn",
     "driven_node",
     "edge_plateau",
     "gate_energies",
     "gate_levels",
     "line_energy",
+    "line_energy_at_supply",
     "lost_in_drivers",
     "per_cell",
     "pulse_start",
     "run_pulse",
+    "set_supply",
 ]
 
 _SETTLED = 10.0  # time constants of the lines
 _BENT = 2.0  # likewise, in which the current changes most after a ramp
-_PASSING = (
-    3e-3  # ohm m, resistance of a transistor that passes a high level, times its width; rather too much
-)
+_PASSING = 3e-3  # ohm m, resistance times width of a transistor that passes a high level, rather too much
 _LONGEST_SLOPE = 0.5e-9  # s, of two parts of an edge in which the drive changes
 
 
@@ -106,6 +107,10 @@ class EdgeTimes(NamedTuple):
             pairs = [
                 part for k, length in enumerate(before) for part in _cut(length, line_time, edge[k : k + 2])
             ]
+            if before:
+                # As of any slope; a single ramp has the parts that it has without a shape.
+                *slope, ramp = _cut(ramp, 0.0, edge[-2:])
+                pairs += slope
             whole = ramp + lag
             first = min(0.5 * whole, ramp + _BENT * line_time)
             return 0.5 * np.repeat([*pairs, first, whole - first], 2)
@@ -135,16 +140,20 @@ def edge_plateau(tables: SttTables) -> float:
 
 
 def _line_time(tables: SttTables) -> float:
-    """Longest time constant of the lines, s: what connects them only shortens it."""
+    """Longest time constant of the lines, s: what connects them only shortens it.
+
+    With drivers that take their own time to settle, a share of that.
+    """
     cell, select = tables.cell, tables.cell.select
     resistance = {"bitline": cell.bitline.resistance, "sourceline": cell.sourceline.resistance}
     if select is not None:
         # Where that is not known, enough of it: with too much parts of edges are longer than they need be.
         resistance[select.position] += select.on_resistance or _PASSING / select.width
-    return max(
+    of_lines = max(
         resistance["bitline"] * cell.bitline.capacitance,
         resistance["sourceline"] * cell.sourceline.capacitance,
     )
+    return of_lines if cell.driver is None else of_lines + cell.driver.settling / _SETTLED
 
 
 def _word_line_time(tables: SttTables) -> float:
@@ -174,6 +183,7 @@ def run_pulse(
     for node, level in ((levels.driven, levels.high), (levels.other, levels.low)):
         if node == levels.driven or level != 0.0:  # a line that stays at rest needs no pulse
             _set_pulse(ngspice, pulses, node, level, start, plateau)
+    set_supply(ngspice, tables, levels)
     for node, rest, level in gate_levels(tables.cell):
         _set_trapezoid(ngspice, node, rest, level, 0.0, rise, fall, off - rise)
     stop = off + fall + settle + _SETTLED * _word_line_time(tables)
@@ -189,6 +199,12 @@ def gate_levels(cell: Cell) -> list[tuple[str, float, float]]:
     if cell.select is not None and cell.select.gate_voltage is not None:
         levels.append(("c", 0.0, cell.select.gate_voltage))
     return levels
+
+
+def set_supply(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
+    """Put the supply of drivers that are subcircuits to the amplitude."""
+    if tables.cell.driver is not None:
+        ngspice.exec_command(f"alter vp dc = {levels.amplitude!r}")
 
 
 def _set_pulse(
@@ -226,9 +242,9 @@ def delivered(
     One column for the time up to each of the `ends` (s, ascending), one for what follows.
     """
     power = np.zeros((cells, len(time)))
-    for line, node in (("b", "abl"), ("s", "asl"), ("w", "w"), ("c", "c")):
+    for line, node in (("b", "abl"), ("s", "asl"), ("w", "w"), ("c", "c"), ("p", "p")):
         if node not in vectors:
-            continue  # no transistor in series
+            continue  # no transistor in series, no driver with a supply
         power += np.maximum(-vectors[node] * per_cell(vectors, "e" + line + "{}#branch", cells), 0.0)
     energy = make_interp_spline(time, power, k=1, axis=1).antiderivative()
     limits = np.concatenate([time[:1], np.empty(0) if ends is None else ends, time[-1:]])
@@ -268,6 +284,24 @@ def gate_energies(
         up, down = np.maximum(current, 0.0), np.maximum(-current, 0.0)
         powers += [np.maximum(vectors[node] * current, 0.0), high * up - low * down]
     return np.stack([trapezoid(power, time, axis=1) for power in powers], axis=1)
+
+
+def drawn(vectors: Mapping[str, FloatArray], cells: int, levels: Levels) -> FloatArray:
+    """Return the current that drivers with a supply draw from it and from what drives them, A, positive."""
+    return -per_cell(vectors, "ep{}#branch", cells) - per_cell(
+        vectors, "e" + levels.driven[1] + "{}#branch", cells
+    )
+
+
+def line_energy_at_supply(
+    tables: SttTables, direction: Direction, current: FloatArray, amplitude: FloatArray, output: FloatArray
+) -> FloatArray:
+    """Energy for the charge of the line that a driver with a supply puts up, at constant current, J.
+
+    `output` is the voltage (V) at the output of that driver.
+    """
+    line = tables.cell.bitline if high_line(tables, direction) == "bitline" else tables.cell.sourceline
+    return np.asarray(amplitude * line.capacitance * (output - line.resistance * current))
 
 
 def line_energy(

@@ -17,15 +17,18 @@ from mtjchar.cells.stt.drivers import (
     Levels,
     Simulates,
     delivered,
+    drawn,
     driven_node,
     edge_plateau,
     gate_energies,
     gate_levels,
     line_energy,
+    line_energy_at_supply,
     lost_in_drivers,
     per_cell,
     pulse_start,
     run_pulse,
+    set_supply,
 )
 from mtjchar.cells.stt.netlist import batch_deck
 from mtjchar.cells.stt.tables import SttTables
@@ -65,6 +68,8 @@ class LoadLine(NamedTuple):
         (parallel).
     current_A : ndarray, shape (devices, amplitudes, points)
         Through the junction, positive in the direction that favours the state written.
+    delivered_A : ndarray, shape (devices, amplitudes, points)
+        Power that the drivers deliver over the amplitude: the current, but of drivers with a supply.
     junction_voltage_V : ndarray, shape (devices, amplitudes, points)
         From the free to the reference layer.
     rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, parts, 2 or 3)
@@ -92,6 +97,7 @@ class LoadLine(NamedTuple):
 
     m_z: FloatArray
     current_A: FloatArray
+    delivered_A: FloatArray
     junction_voltage_V: FloatArray
     rise: FloatArray
     fall: FloatArray
@@ -188,7 +194,7 @@ def _failed(reason: str, status: str, tables: SttTables, pulses: Pulses) -> Load
     states = len(held_states(pulses))
     rise, fall = (np.full((1, 1, len(parts), states), np.nan) for parts in (times.rise, times.fall))
     edges = (rise, fall, rise, fall, rise[..., :2], fall[..., :2])
-    return LoadLine(m_z, line, line, *edges, energy, losses, energy, energy, *words)
+    return LoadLine(m_z, line, line, line, *edges, energy, losses, energy, energy, *words)
 
 
 def _measure_batch(
@@ -198,7 +204,7 @@ def _measure_batch(
     m_z = np.linspace(-1.0, 1.0, M_Z_POINTS)
     high = driven_node(tables, direction)
     shape = (len(cells), len(amplitudes))
-    current, voltage = np.empty((2, *shape, M_Z_POINTS))
+    current, voltage, from_supply, output = np.empty((4, *shape, M_Z_POINTS))
     chosen, drop = _edge_amplitudes(amplitudes), np.zeros((*shape, M_Z_POINTS))
     columns = _Columns.of(EdgeTimes.of(tables, pulses), len(gate_levels(tables.cell)))
     ngspice = simulator()
@@ -208,13 +214,19 @@ def _measure_batch(
             levels = Levels.of(tables, direction, amplitude)
             _set_levels(ngspice, tables, levels)
             vectors = ngspice.analyse(load_line_command(), "v-sweep", 1.0)
-            current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
             voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
+            if tables.cell.driver is None:
+                current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
+            else:
+                current[:, k] = np.abs(_junction_current(cells, m_z, voltage[:, k]))
+                from_supply[:, k] = drawn(vectors, len(cells), levels)
+                output[:, k] = per_cell(vectors, "o" + high[1] + "{}", len(cells))
             if tables.cell.select is not None:
                 before = levels.high if high[1] == tables.cell.select.position[0] else levels.low
                 drop[:, k] = np.abs(before - per_cell(vectors, "n{}", len(cells)))
         at_held = [int(0.5 * (held + 1.0) * (M_Z_POINTS - 1)) for held in held_states(pulses)]
-        plateau = voltage[:, :, at_held], current[:, :, at_held]
+        delivering = current if tables.cell.driver is None else from_supply
+        plateau = voltage[:, :, at_held], delivering[:, :, at_held]
 
         def measured(places: IndexArray) -> FloatArray:
             edges = [
@@ -240,9 +252,17 @@ def _measure_batch(
     in_both = shapes[..., :2]
     squared = amplitudes[:, None, None] ** 2
     gates = in_both[:, :, columns.gates].mean(axis=-1)
+    on_lines = (
+        line_energy(tables, direction, current[:, :, [-1, 0]], amplitudes[:, None], drop[:, :, [-1, 0]])
+        if tables.cell.driver is None
+        else line_energy_at_supply(
+            tables, direction, current[:, :, [-1, 0]], amplitudes[:, None], output[:, :, [-1, 0]]
+        )
+    )
     return LoadLine(
         m_z,
         current,
+        delivering,
         voltage,
         shapes[:, :, columns.rise],
         shapes[:, :, columns.fall],
@@ -250,7 +270,7 @@ def _measure_batch(
         shapes[:, :, columns.fall_voltage],
         in_both[:, :, columns.rise_energy] * squared,
         in_both[:, :, columns.fall_energy] * squared,
-        line_energy(tables, direction, current[:, :, [-1, 0]], amplitudes[:, None], drop[:, :, [-1, 0]]),
+        on_lines,
         in_both[:, :, columns.loss] * squared,
         gates[..., :2],
         gates[..., 2:] if gates.shape[-1] > 2 else np.zeros_like(gates),
@@ -263,6 +283,7 @@ def _measure_batch(
 def _set_levels(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
     """Put all lines to their levels on the plateau."""
     gates = [(node, level) for node, _, level in gate_levels(tables.cell)]
+    set_supply(ngspice, tables, levels)
     for node, level in ((levels.driven, levels.high), (levels.other, levels.low), *gates):
         ngspice.exec_command(f"alter v{node} dc = {level!r}")
 
@@ -430,6 +451,12 @@ def _junction_voltage(tables: SttTables, vectors: Mapping[str, FloatArray], cell
     return sign * (per_cell(vectors, "t{}", cells) - per_cell(vectors, "d{}", cells))
 
 
+def _junction_current(cells: pd.DataFrame, cosine: FloatArray, voltage: FloatArray) -> FloatArray:
+    """Return the current of the junctions at voltages of shape (cells, …), A."""
+    rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
+    return voltage * tunneling.conductance(cosine, rp, tunneling.tmr_at_bias(tmr, voltage, half))
+
+
 def _edge_shapes(
     cells: pd.DataFrame,
     cosine: float,
@@ -443,14 +470,10 @@ def _edge_shapes(
     Shape (cells, 2 times the parts of all windows). The driver's current has the charge of the lines in it;
     the junction's follows from its own voltage, here of shape (cells, times), on the plateau (cells,).
     """
-    rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
-
-    def current(v: FloatArray) -> FloatArray:
-        return v * tunneling.conductance(np.array(cosine), rp, tunneling.tmr_at_bias(tmr, v, half))
-
-    static = plateau[:, None]
+    at, static = np.array(cosine), plateau[:, None]
+    currents = (_junction_current(cells, at, voltage), _junction_current(cells, at, static))
     means = []
-    for waveform, level in ((current(voltage), current(static)), (voltage, static)):
+    for waveform, level in (currents, (voltage, static)):
         integral = make_interp_spline(time, waveform, k=1, axis=1).antiderivative()
         for edges in windows:
             mean = np.diff(integral(edges), axis=1) / np.diff(edges)

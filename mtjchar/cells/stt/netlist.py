@@ -164,7 +164,9 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     str
         SPICE text. Node ``abl``, ``asl`` and ``w`` carry what all bit-line, source-line and word-line
         drivers put out, from the sources ``vabl``, ``vasl`` and ``vw``. With a transistor in series with a
-        line ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Cell k is ``xk``; its
+        line ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Drivers that are
+        subcircuits have the supply ``p`` from ``vp``, those of cell k by ``epk``, and the outputs ``obk`` and
+        ``osk``. Cell k is ``xk``; its
         drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``, whose branch currents are what each of them
         delivers. Free to move, m_z is node ``mk``; in the vector model m_x and m_y are ``xk.xj.mx`` and
         ``xk.xj.my``. A deck of the vector model should not have more than `VECTOR_CELLS` cells.
@@ -183,13 +185,18 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         ],
     )
     select = tables.cell.select
+    driver = tables.cell.driver
     nodes = {"b": "abl", "s": "asl", "w": "w"} | ({} if select is None else {"c": "c"})
     for node in nodes.values():
         circuit.V(node, node, circuit.gnd, "dc 0 pulse(0 0 0 1p 1p 1p)")
+    if driver is not None:
+        circuit.V("p", "p", circuit.gnd, 0)
     if held:
         circuit.V("mz", "mz", circuit.gnd, 0)
     kind = f"cell_free_layer_to_{tables.cell.free_layer_to}"
     saved, gates = [f"v({node})" for node in nodes.values()], list[str]()
+    if driver is not None:
+        saved.append("v(p)")
     for k, parameters in enumerate(cells.to_dict("records")):
         for line, node in nodes.items():
             circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
@@ -202,6 +209,13 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
             circuit.C(f"w{k}", gate, circuit.gnd, capacitance)
         gates += dict.fromkeys((f"w{k}", gate))
         pins = {"bitline": f"b{k}", "sourceline": f"s{k}"}
+        if driver is not None:
+            circuit.VCVS(f"p{k}", f"p{k}", circuit.gnd, "p", circuit.gnd, voltage_gain=1)
+            for line in ("b", "s"):
+                ends = {"in": f"{line}{k}", "out": f"o{line}{k}", "vdd": f"p{k}", "vss": circuit.gnd}
+                circuit.X(f"{line}{k}", driver.subcircuit, *(ends[pin] for pin in driver.pins))
+            pins = {"bitline": f"ob{k}", "sourceline": f"os{k}"}
+            saved += [f"i(ep{k})", f"v(ob{k})", f"v(os{k})"]
         if select is not None:
             circuit.X(
                 f"c{k}", "second_transistor", pins[select.position], f"c{k}", f"n{k}", circuit.gnd,

@@ -20,6 +20,7 @@ from mtjchar.fields import (
     Capacitance,
     Count,
     Description,
+    Duration,
     FluxDensity,
     Length,
     Number,
@@ -35,6 +36,7 @@ __all__ = [
     "DIRECTIONS",
     "DRAWN_ONLY",
     "Cell",
+    "Driver",
     "ExternalField",
     "FitCovariance",
     "Junction",
@@ -90,7 +92,29 @@ class ExternalField(Description):
     z: FluxDensity = Field(default=0.0, ge=-2, le=2)
 
 
-_NEWER = ("wordline_low", "bitline_low", "sourceline_low", "second_transistor")
+_NEWER = ("wordline_low", "bitline_low", "sourceline_low", "second_transistor", "driver")
+
+
+class Driver(Description):
+    """A driver of a line as a subcircuit of the access transistor's file, with a supply of its own.
+
+    Both lines have one. The amplitude of a write is the voltage of the supply. The input of the line that
+    goes up follows the pulse from 0 V to the amplitude, that of the other one stays at 0 V; the output
+    follows the input. `pins` are those of the subcircuit in its order. `settling` is the time after a ramp of
+    the input by which the output has settled, with no line at it.
+    """
+
+    subcircuit: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
+    pins: tuple[Literal["in", "out", "vdd", "vss"], ...] = ("in", "out", "vdd", "vss")
+    settling: Duration = Field(default=200e-12, ge=0, le=10e-9)
+
+    @model_validator(mode="after")
+    def _each_pin(self) -> Self:
+        if sorted(self.pins) != ["in", "out", "vdd", "vss"]:
+            raise inconsistent(
+                "pins", '"in", "out", "vdd" and "vss" once each, in the order of the subcircuit'
+            )
+        return self
 
 
 class SecondTransistor(Transistor):
@@ -142,12 +166,36 @@ class Cell(Description):
     sourceline: Line = Line()
     transistor: Transistor = Transistor()
     second_transistor: SecondTransistor | None = None
+    driver: Driver | None = None
 
     @property
     def select(self) -> SecondTransistor | None:
         """The second transistor where it is in series with a line."""
         second = self.second_transistor
         return None if second is None or second.position == "parallel" else second
+
+    @model_validator(mode="after")
+    def _driver_alone(self) -> Self:
+        if self.driver is None:
+            return self
+        if self.transistor.file is None:
+            raise inconsistent(
+                "driver.subcircuit",
+                "a subcircuit of the SPICE file that cell.transistor.model names, which may include others",
+            )
+        others = {
+            "bitline_low": self.bitline_low != 0.0,
+            "sourceline_low": self.sourceline_low != 0.0,
+            "supply_voltage": self.supply_voltage is not None,
+            "second_transistor": self.select is not None,
+        }
+        for key, given in others.items():
+            if given:
+                raise inconsistent(
+                    key,
+                    "none with cell.driver, which has levels and a supply of its own; energy_J is at that",
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_file(self) -> Self:
@@ -319,11 +367,23 @@ class SttTables(CellTables):
                     f"{-grid.lowest!r} V to 0 V: at the smallest amplitude of the sweep, {grid.lowest!r} V, "
                     "the other line would be below 0 V too",
                 )
-        highest = grid.highest + max(lows.values())
+        self._check_supply(grid, max(lows.values()), min(lows.values()))
+        if cell.driver is not None and grid.shaped:
+            raise inconsistent(
+                "cell.driver", "none where the pulse has a shape, which its output would not have"
+            )
+        if cell.driver is not None and not self.axially_symmetric:
+            raise inconsistent(
+                "cell.driver",
+                f"only where error rates are computed; here they are counted ({self.asymmetries[0]})",
+            )
+
+    def _check_supply(self, grid: Grid, low: float, lowest: float) -> None:
+        cell, highest = self.cell, grid.highest + low
         if cell.supply_voltage is None:
             return
         if cell.supply_voltage < highest:
-            above = " over the low level" if min(lows.values()) else ""
+            above = " over the low level" if lowest else ""
             raise inconsistent(
                 "cell.supply_voltage", f"at least the largest amplitude of the sweep{above}, {highest!r} V"
             )

@@ -12,6 +12,7 @@ from mtjchar.cells.base import Direction, Pulses
 from mtjchar.cells.stt.drivers import Levels, delivered, per_cell, run_pulse
 from mtjchar.cells.stt.netlist import AXIAL_STEP, VECTOR_CELLS, batch_deck, vector_step
 from mtjchar.cells.stt.tables import SttTables
+from mtjchar.errors import InputError
 from mtjchar.spice.ngspice import simulator
 
 __all__ = ["Write", "write_waveforms"]
@@ -49,9 +50,16 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
 
     Raises
     ------
+    InputError
+        With drivers that are subcircuits: without an operating point theirs would have to start up first.
     SimulationError
         If ngspice does not reach the end of the pulse.
     """
+    if tables.cell.driver is not None:
+        raise InputError(
+            "cell.driver", value=tables.cell.driver.subcircuit, allowed="none in a whole write",
+            remedy="mtjchar.cells.stt.measure.load_lines takes it.",
+        )  # fmt: skip
     if tables.axially_symmetric:
         return _write(tables, cells, direction, pulses)
     starts = range(0, len(cells), VECTOR_CELLS)
