@@ -692,6 +692,7 @@ RAMPS = [["0 s", 0], ["100 ps", 1], ["1 ns", 1], ["1.1 ns", 0]]
         ([["0 s", "0"], *RAMPS[1:]], ["plain number"]),
         ([["0 s", float("nan")], *RAMPS[1:]], ["finite"]),
         (RAMPS[:3], ["at least four points"]),
+        ([*RAMPS[:3], ["1.1 us", 0]], ["points within 1e-06 s"]),
         ([], ["at least four points"]),
         ([["1 ns", 0], ["1.1 ns", 1], ["2 ns", 1], ["2.1 ns", 0]], ["the first at 0 s"]),
         ([RAMPS[0], RAMPS[2], RAMPS[1], RAMPS[3]], ["times that increase"]),

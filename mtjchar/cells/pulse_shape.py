@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["HIGHEST_FRACTION", "SHORTEST_SEGMENT", "Point", "PulseShape", "lengths"]
+__all__ = ["HIGHEST_FRACTION", "LONGEST_SHAPE", "SHORTEST_SEGMENT", "Point", "PulseShape", "lengths"]
 
 Point = tuple[float, float]
 """Time (s), and what the drivers put out then as a fraction of the amplitude."""
 
 SHORTEST_SEGMENT = 1e-12  # s
+LONGEST_SHAPE = 1e-6  # s
 HIGHEST_FRACTION = 2.0
 
 
@@ -55,6 +56,8 @@ class PulseShape(NamedTuple):
             raise ValueError("allowed: at least four points, the first at 0 s")
         if np.any(np.diff(time) < SHORTEST_SEGMENT * (1.0 - 1e-9)):
             raise ValueError("allowed: times that increase by at least 1 ps from point to point")
+        if time[-1] > LONGEST_SHAPE:
+            raise ValueError(f"allowed: points within {LONGEST_SHAPE:g} s; the plateau may be short there")
         if fraction[0] != 0.0 or fraction[-1] != 0.0:
             raise ValueError("allowed: fractions that begin and end with 0")
         if np.any((fraction < 0.0) | (fraction > HIGHEST_FRACTION)):

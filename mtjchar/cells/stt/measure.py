@@ -52,6 +52,7 @@ M_Z_POINTS = 9
 # of 0.5 ps, against 1.3e-2 where ngspice is left alone with its steps.
 _EDGE_STEP = 0.1
 _EDGE_SHARE = 1.0 / 150.0  # of the whole pulse: no shorter steps than that
+_SHAPE_SHARE = 1.0 / 1000.0  # likewise, where most of the pulse may be long steps
 # What edges do changes slowly with the amplitude: of more amplitudes than these some are simulated, the
 # others follow by a polynomial, unless its last terms say that it has not settled.
 _EDGE_AMPLITUDES = 6
@@ -362,10 +363,8 @@ def _edge_step(tables: SttTables, pulses: Pulses) -> float:
     # Edges that are short against everything else are resolved by ngspice's own choice of steps.
     times = EdgeTimes.of(tables, pulses)
     whole = edge_plateau(tables) + float(times.rise.sum() + times.fall.sum())
-    if pulses.shape is not None:
-        # Most of it are long steps, which ngspice takes as it likes.
-        whole = edge_plateau(tables)
-    return max(_EDGE_STEP * pulses.shortest_ramp, _EDGE_SHARE * whole)
+    share = _EDGE_SHARE if pulses.shape is None else _SHAPE_SHARE
+    return max(_EDGE_STEP * pulses.shortest_ramp, share * whole)
 
 
 def held_states(pulses: Pulses) -> tuple[float, ...]:
