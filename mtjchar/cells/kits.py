@@ -118,10 +118,13 @@ def _c4m_sky130(folder: Path, device: str, corner: str) -> KitFile:
 
 
 def _sky130(folder: Path, device: str, corner: str) -> KitFile:
-    cell = folder / "sky130" / "src" / "sky130_fd_pr" / "cells" / device
+    process = folder / "sky130" / "src" / "sky130_fd_pr"
+    cell = process / "cells" / device
     models, parameters = (
         _read(cell / f"sky130_fd_pr__{device}__{corner}.{kind}.spice") for kind in ("pm3", "corner")
     )
+    # Effects of the distance to the trench's edge, for those devices that have them.
+    parameters += _read(process / "models" / "parameters" / "lod.spice")
     return KitFile(models, f"sky130_fd_pr__{device}__model", parameters)
 
 
