@@ -34,12 +34,13 @@ if TYPE_CHECKING:
         units,
     )
     from mtjchar.run import Run
+    from mtjchar.shipped import data_path
     from mtjchar.study import Study, load_stack, load_study
     from mtjchar.surfaces import WriteSurface, average_devices
     from mtjchar.sweep.run import run_sweep
 
 __all__ = [
-    "Run", "Study", "WriteSurface", "average_devices", "cells", "errors", "export", "load_stack",
+    "Run", "Study", "WriteSurface", "average_devices", "cells", "data_path", "errors", "export", "load_stack",
     "load_study", "network", "physics", "plotting", "report", "run_sweep", "stackfit", "study", "surfaces",
     "sweep", "units",
 ]  # fmt: skip
@@ -50,6 +51,7 @@ _HOME = {
     "Study": "mtjchar.study",
     "WriteSurface": "mtjchar.surfaces",
     "average_devices": "mtjchar.surfaces",
+    "data_path": "mtjchar.shipped",
     "load_stack": "mtjchar.study",
     "load_study": "mtjchar.study",
     "run_sweep": "mtjchar.sweep.run",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mtjchar.cli import answers, fitting, runs, training
+from mtjchar.cli import answers, fitting, runs, starting, training
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +27,10 @@ def _everywhere(
 
 for command in (
     runs.doctor,
+    starting.init,
+    starting.stacks,
+    starting.studies,
+    starting.check,
     runs.run,
     runs.sweep,
     runs.surface,

@@ -17,6 +17,7 @@ from mtjchar.cells.base import (
     Counting,
     Direction,
     FileTables,
+    Outlook,
     Pulses,
     Trial,
 )
@@ -112,6 +113,10 @@ class SttCell(CellKind[SttTables]):
     def escape_rates(self, tables: SttTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
         """Rates of leaving P and AP over the barrier, 1/s, shape (devices, 2)."""
         return retention.escape_rates(tables, devices, temperature)
+
+    def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
+        """Bound the overdrive, and say what is unusual."""
+        return device.foresee(tables, device_, amplitude)
 
     def transistor(self, tables: SttTables) -> Transistor:
         """Access transistor."""
