@@ -421,3 +421,25 @@ class CellKind(ABC, Generic[TablesT]):
     ) -> tuple[list[str], list[str]] | None:
         """Lines of a deck for one device, and the commands of its analyses; None where there is no deck."""
         return None
+
+    def compact_model(self, tables: TablesT, device: pd.DataFrame, language: str, name: str) -> str:
+        """Write the storage element as a model for other circuit simulators.
+
+        Parameters
+        ----------
+        tables : CellTables
+        device : DataFrame
+            One row, as `derive` returns it.
+        language : {"verilog-a", "pspice"}
+            The latter is what PSpice, LTspice and Xyce have in common.
+        name : str
+            What names in the model begin with.
+
+        Raises
+        ------
+        InputError
+            If the kind has no such model.
+        """
+        raise InputError(
+            "cell.kind", value=self.name, allowed="a kind of cell with a compact model for other simulators"
+        )

@@ -21,7 +21,17 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
-from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention, stack_files, trial
+from mtjchar.cells.stt import (
+    axial,
+    compact,
+    device,
+    langevin,
+    measure,
+    netlist,
+    retention,
+    stack_files,
+    trial,
+)
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
@@ -160,3 +170,8 @@ class SttCell(CellKind[SttTables]):
         """Lines of a deck for one device, and the commands that measure its load lines and edges."""
         lines = netlist.batch_deck(tables, netlist.cell_parameters(tables, device_), held=True).splitlines()
         return lines, measure.commands_by_hand(tables, direction, pulses)
+
+    def compact_model(self, tables: SttTables, device_: pd.DataFrame, language: str, name: str) -> str:
+        """Write the junction, a macrospin with its thermal field, for other circuit simulators."""
+        write = {"verilog-a": compact.verilog_a, "pspice": compact.pspice}[language]
+        return write(tables, device_, name)
