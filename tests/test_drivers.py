@@ -749,11 +749,24 @@ def test_levels_that_are_refused(folder, key, value, words):
         ({"position": "parallel", "on_resistance": "1 kohm"}, ["second_transistor.on_resistance", '"ideal"']),
         ({"position": "parallel", "colour": 1}, ["colour", "position, gate_voltage"]),
         ({"position": "parallel", "model": "user.lib", "subcircuit": "n"}, ["that of cell.transistor"]),
+        (
+            {
+                "position": "parallel",
+                "model": "two.lib",
+                "subcircuit": "nmos",
+                "init": ["set ngbehavior=hsa"],
+            },
+            ["second_transistor.init", "cell.transistor holds for both"],
+        ),
     ],
 )
 def test_second_transistor_that_is_refused(folder, second, words):
-    (folder / "user.lib").write_text(PASSES)
-    message = refusal(folder, changed("cell.second_transistor", second))
+    for name in ("user.lib", "two.lib"):
+        (folder / name).write_text(PASSES)
+    data = changed("cell.second_transistor", second)
+    if second.get("model") == "two.lib":
+        data["cell"]["transistor"] = {"model": "two.lib", "subcircuit": "nmos"}
+    message = refusal(folder, data)
     for word in ("cell.second_transistor", "got ", "allowed: ", *words):
         assert word in message
 

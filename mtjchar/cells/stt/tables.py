@@ -208,10 +208,9 @@ class Cell(Description):
                 "that of cell.transistor with its sections or corner, of which it may be another subcircuit "
                 'or device; or "generic" or "ideal"',
             )
-        if second.init:
-            raise inconsistent(
-                "second_transistor.init", "no settings: those of cell.transistor hold for both"
-            )
+        for key in ("init", "osdi"):
+            if getattr(second, key):
+                raise inconsistent(f"second_transistor.{key}", "none: that of cell.transistor holds for both")
         return self
 
     @model_serializer(mode="wrap")

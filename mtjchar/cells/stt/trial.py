@@ -45,7 +45,7 @@ def try_nominal(
     probes, words = dict[str, TransistorProbe](), list[str]()
     for table, transistor, gate, gate_low in (
         ("cell.transistor", cell.transistor, cell.wordline_voltage, cell.wordline_low),
-        ("cell.second_transistor", cell.second_transistor, *_second_gate(cell)),
+        ("cell.second_transistor", _second(cell), *_second_gate(cell)),
     ):
         if transistor is None or source_of(transistor) is None:
             continue
@@ -81,6 +81,14 @@ def try_nominal(
     if cell.second_transistor is not None and (second := probes.get("cell.second_transistor")) is not None:
         check_parameters(cell.second_transistor, second, shifted=False, table="cell.second_transistor")
     return Trial(tuple(dict.fromkeys(words)), (), load_s, device_s)
+
+
+def _second(cell: Cell) -> Transistor | None:
+    """Return the second transistor, with what ngspice is told before it loads the file of both."""
+    if cell.second_transistor is None or cell.second_transistor.file is None:
+        return cell.second_transistor
+    told = {"init": cell.transistor.init, "osdi": cell.transistor.osdi}
+    return cell.second_transistor.model_copy(update=told)
 
 
 def _second_gate(cell: Cell) -> tuple[float, float]:
