@@ -40,50 +40,45 @@ def simulate(study, device, direction, amplitude, duration, *, walkers, seed, re
         device["tmr"],
         stack.tmr_half_bias,
     )
-    driven, other = cell.bitline, cell.sourceline
+    driven, other, low = cell.bitline, cell.sourceline, cell.sourceline_low
     if (direction == "ap_to_p") != (cell.free_layer_to == "bitline"):
-        driven, other = other, driven
+        driven, other, low = other, driven, cell.bitline_low
     rng = np.random.default_rng(seed)
     z = _thermal(delta, walkers, rng) * (-1.0 if redundant else 1.0)
     volts, junction, energy = np.zeros((2, walkers)), np.zeros(walkers), np.zeros(walkers)
     dt = step * t_d
-    ends = np.array(
-        [
-            0.0,
-            pulse.rise,
-            duration + 0.5 * (pulse.rise - pulse.fall),
-            duration + 0.5 * (pulse.rise + pulse.fall),
-        ]
-    )
+    ends, fractions = _corners(pulse, duration)
 
-    def currents(volts, source):
+    def currents(volts, fraction):
         nonlocal junction
         across = volts[0] - volts[1]
         for _ in range(2):  # the bias changes little in a step
             bias = tmr / (1 + (junction / half) ** 2)
             conductance = (2 + bias + bias * start * z) / (2 * (1 + bias)) / rp
             junction = across / (1 + on * conductance)
-        through, delivered = junction * conductance, (source - volts[0]) / driven.resistance
+        through, delivered = junction * conductance, (fraction * high - volts[0]) / driven.resistance
+        returned = (volts[1] - fraction * low) / other.resistance
+        power = np.maximum(fraction * high * delivered, 0.0) + np.maximum(-fraction * low * returned, 0.0)
         return (
             through,
-            delivered,
+            power,
             np.stack(
                 [
                     (delivered - through) / driven.capacitance,
-                    (through - volts[1] / other.resistance) / other.capacitance,
+                    (through - returned) / other.capacitance,
                 ]
             ),
         )
 
     settle = 12 * max(line.resistance * line.capacitance for line in (driven, other))
     time = np.arange(0.0, ends[-1] + settle, dt)
-    source = np.interp(time, ends, [0.0, amplitude, amplitude, 0.0])
+    source, high = np.interp(time, ends, fractions), amplitude + low
     through = np.zeros(walkers)
     for now, then in itertools.pairwise(source):
-        through, delivered, slope = currents(volts, now)
+        through, power, slope = currents(volts, now)
         _, later, slope_later = currents(volts + dt * slope, then)
         volts += 0.5 * dt * (slope + slope_later)
-        energy += 0.5 * dt * (np.maximum(now * delivered, 0.0) + np.maximum(then * later, 0.0))
+        energy += 0.5 * dt * (power + later)
         if stack.torque == "voltage":
             overdrive = junction / (rp * critical)
         else:
@@ -92,6 +87,25 @@ def simulate(study, device, direction, amplitude, duration, *, walkers, seed, re
     for _ in range(int(8 / step / 4)):
         z = _moved(z, 0.0, delta, 4 * step, rng)
     return Ensemble(z > 0.0, energy)
+
+
+def _corners(pulse, duration):
+    """Times of the corners of a pulse, and what part of the amplitude is on then."""
+    if pulse.shape is None:
+        rise, fall = pulse.rise, pulse.fall
+        return [0.0, rise, duration + 0.5 * (rise - fall), duration + 0.5 * (rise + fall)], [
+            0.0,
+            1.0,
+            1.0,
+            0.0,
+        ]
+    time, fraction = np.array(pulse.shape).T
+    # From half rise to half fall: the corners after the beginning of the plateau move by what it is longer.
+    fine = np.linspace(0.0, time[-1], 1_000_001)
+    above = fine[np.interp(fine, time, fraction) >= 0.5]
+    longer = duration - (above[-1] - above[0])
+    begins = np.flatnonzero((fraction[:-1] == 1.0) & (fraction[1:] == 1.0))[0]
+    return time + longer * (np.arange(len(time)) > begins), fraction
 
 
 def _moved(z, overdrive, delta, step, rng):

@@ -10,7 +10,8 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from mtjchar.cells.stt import measure, waveforms
-from mtjchar.cells.stt.measure import M_Z_POINTS, EdgeTimes, load_lines
+from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.measure import M_Z_POINTS, load_lines
 from mtjchar.cells.stt.netlist import batch_deck, cell_parameters, high_line, vector_step
 from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.cells.stt.waveforms import write_waveforms
@@ -557,9 +558,12 @@ def test_edges_between_the_simulated_amplitudes_are_those_of_a_simulation(direct
 
 def test_edges_that_are_not_smooth_over_amplitude_are_not_interpolated():
     amplitudes = np.linspace(0.4, 1.2, 12)
-    chosen = measure._edge_amplitudes(amplitudes)
+    chosen, columns = (
+        measure._edge_amplitudes(amplitudes),
+        measure._Columns.of(EdgeTimes.of(DEMO, DEMO.pulses)),
+    )
     x = amplitudes[chosen][None, :, None, None] * np.ones((2, 1, 2, 16))
-    cubic = measure._over_amplitude(amplitudes, chosen, x**3)
+    cubic = measure._over_amplitude(amplitudes, chosen, x**3, columns)
     # Analytic: the polynomial through six points of a cubic is that cubic.
     np.testing.assert_allclose(cubic[0, :, 0, 0], amplitudes**3, rtol=1e-9)
-    assert measure._over_amplitude(amplitudes, chosen, np.abs(x - 0.8) + 1.0) is None
+    assert measure._over_amplitude(amplitudes, chosen, np.abs(x - 0.8) + 1.0, columns) is None

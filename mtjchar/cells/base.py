@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.pulse_shape import Point, PulseShape
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread, Variability
 from mtjchar.errors import InputError
@@ -53,11 +54,14 @@ class Grid(NamedTuple):
         Amplitudes, V.
     computed_only : tuple of str
         Keys of the study that need error rates which are computed, not counted.
+    shaped : bool
+        Whether the edges of the pulses are other than ramps.
     """
 
     lowest: float
     highest: float
     computed_only: tuple[str, ...]
+    shaped: bool = False
 
 
 class FileTables(NamedTuple):
@@ -104,12 +108,14 @@ class Pulses(NamedTuple):
     Attributes
     ----------
     rise, fall : float
-        Of the ramps, s.
+        Of the ramps, s; where there is a `shape` those of the word line alone.
     shortest : float
         Shortest duration of the sweep that they belong to, s; the lines have to settle within it.
     amplitude_V : ndarray, shape (amplitudes,)
     duration_s : ndarray, shape (durations,)
         Ascending, from half rise to half fall.
+    shape : PulseShape, optional
+        In place of ramps.
     """
 
     rise: float
@@ -117,6 +123,35 @@ class Pulses(NamedTuple):
     shortest: float
     amplitude_V: FloatArray
     duration_s: FloatArray
+    shape: PulseShape | None = None
+
+    @property
+    def lead(self) -> float:
+        """Time from the beginning of a pulse to that of its plateau, s."""
+        return self.rise if self.shape is None else self.shape.lead
+
+    @property
+    def trail(self) -> float:
+        """Time from the end of the plateau to that of the pulse, s."""
+        return self.fall if self.shape is None else self.shape.trail
+
+    @property
+    def shortest_ramp(self) -> float:
+        """Shortest straight piece of either edge, s."""
+        ramps = min(self.rise, self.fall)
+        return ramps if self.shape is None else min(ramps, self.shape.shortest_segment)
+
+    @property
+    def in_duration(self) -> float:
+        """How much of a duration lies outside the plateau, s."""
+        return 0.5 * (self.rise + self.fall) if self.shape is None else self.shape.in_duration
+
+    @property
+    def edges(self) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+        """Points of both edges, as `PulseShape` has them."""
+        if self.shape is None:
+            return ((0.0, 0.0), (self.rise, 1.0)), ((0.0, 1.0), (self.fall, 0.0))
+        return self.shape
 
     def at(self, amplitude: npt.ArrayLike, duration: npt.ArrayLike | None = None) -> Pulses:
         """Return pulses of the same shape with other amplitudes (V) and, where given, durations (s)."""

@@ -69,29 +69,37 @@ def source_of(transistor: Transistor | None) -> TransistorSource | None:
     )
 
 
-def transistor_text(transistor: Transistor) -> str:
-    """Write the subcircuit ``access_transistor`` with the pins d, g, s, b and w, l, dvth and beta."""
+def transistor_text(transistor: Transistor, name: str = "access_transistor", *, loaded: bool = False) -> str:
+    """Write the subcircuit `name` with the pins d, g, s, b and w, l, dvth and beta.
+
+    Without the text of its file where that is `loaded`, since the deck has it for another transistor.
+    """
     if transistor.model == "generic":
-        return library("nmos_generic.lib")
+        return library("nmos_generic.lib").replace("access_transistor", name)
     if (source := source_of(transistor)) is None:
         # The subcircuit's default is the one place where the resistance can be set for the whole deck.
-        return library("nmos_ideal.lib").replace("ron=1k", f"ron={transistor.on_resistance!r}")
+        text = library("nmos_ideal.lib").replace("access_transistor", name)
+        return text.replace("ron=1k", f"ron={transistor.on_resistance!r}")
     of_kit = transistor.model in KITS
     subcircuit, named = (SUBCIRCUIT, _OF_KIT) if of_kit else (transistor.subcircuit, transistor.parameters)
+    text, subcircuit = ("" if loaded else source.text), str(subcircuit)
+    if of_kit and name != "access_transistor":
+        # Each size of a kit's transistor has a text of its own, with the same names in it.
+        text, subcircuit = (part.replace("kit_", f"{name}_kit_") for part in (text, subcircuit))
     parameters = [
         f"{parameter.name}={{{_IN_CELL.get(ours, ours)}{_times(parameter.factor)}}}"
         for ours, parameter in named.items()
     ]
-    parameters += [f"{name}={value!r}" for name, value in transistor.extra.items()]
+    parameters += [f"{extra}={value!r}" for extra, value in transistor.extra.items()]
     shifts_itself = "dvth" in named
     nodes = ["gate" if pin == "g" and not shifts_itself else pin for pin in transistor.pins]
     return "\n".join(
         [
-            source.text,
-            ".subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1",
+            text,
+            f".subckt {name} d g s b w=300n l=30n dvth=0 beta=1",
             *([] if shifts_itself else ["Vshift g gate {dvth}"]),
-            " ".join(["Xu", *nodes, str(subcircuit), *parameters]),
-            ".ends access_transistor",
+            " ".join(["Xu", *nodes, subcircuit, *parameters]),
+            f".ends {name}",
         ]
     )
 

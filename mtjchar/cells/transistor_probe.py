@@ -71,7 +71,13 @@ class _Reading(NamedTuple):
 
 
 def probe_transistor(
-    transistor: Transistor, *, temperature: float, gate: float, drain: float
+    transistor: Transistor,
+    *,
+    temperature: float,
+    gate: float,
+    drain: float,
+    source: float = 0.0,
+    gate_low: float = 0.0,
 ) -> TransistorProbe:
     """Load the transistor of a file and measure it: nominal, and with each parameter changed.
 
@@ -81,8 +87,8 @@ def probe_transistor(
         With a file.
     temperature : float
         K
-    gate, drain : float
-        V, over source and bulk.
+    gate, drain, source, gate_low : float
+        V, over the bulk; `gate` with the word line up, `gate_low` with it down.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def probe_transistor(
     names: list[str] = [
         name for name in ("w", "l", "dvth", "m") if name in transistor.parameters or name == "dvth"
     ]
-    at = (temperature, gate, drain)
+    at = _Point(temperature, gate, drain, source, gate_low)
     reading, tried = _read_with_changes(transistor, names, at)
     if abs(reading.celsius + 273.15 - temperature) > 1e-3:
         raise InputError(
@@ -109,7 +115,9 @@ def probe_transistor(
     )
 
 
-def check_parameters(transistor: Transistor, probe: TransistorProbe, *, shifted: bool) -> None:
+def check_parameters(
+    transistor: Transistor, probe: TransistorProbe, *, shifted: bool, table: str = "cell.transistor"
+) -> None:
     """Refuse a transistor whose current does not change with what the study varies.
 
     Parameters
@@ -119,6 +127,8 @@ def check_parameters(transistor: Transistor, probe: TransistorProbe, *, shifted:
         Of a transistor that conducts.
     shifted : bool
         Whether the study shifts the threshold.
+    table : str, optional
+        Table of the study that it is.
 
     Raises
     ------
@@ -138,16 +148,24 @@ def check_parameters(transistor: Transistor, probe: TransistorProbe, *, shifted:
             else f"{what} is then what the subcircuit has by itself"
         )
         raise InputError(
-            key,
+            key.replace("cell.transistor", table),
             value=f"a {what} that does not change the current of {transistor.subcircuit} ({parameter})",
-            allowed=f"a subcircuit with a parameter for the {what}, and its name in "
-            "cell.transistor.parameters",
+            allowed=f"a subcircuit with a parameter for the {what}, and its name in {table}.parameters",
             remedy=f"Give the name that the subcircuit has for it, such as {{ {name} = "
             f'"{name.upper()}" }}, or leave it out: parameters = {{ {names} }}; {instead}.',
         )
 
 
-_Point = tuple[float, float, float]  # temperature (K), voltages of gate and drain (V)
+class _Point(NamedTuple):
+    """Temperature (K) and voltages over the bulk (V)."""
+
+    temperature: float
+    gate: float
+    drain: float
+    source: float
+    gate_low: float
+
+
 _Change = dict[str, float]  # of the wrapper's parameters
 
 
@@ -176,21 +194,21 @@ def _changed(transistor: Transistor, name: str, share: float) -> _Change:
 
 def _measured(transistor: Transistor, changes: Sequence[_Change], at: _Point, seed: int = 1) -> _Reading:
     """Load transistors side by side, each with sources of its own, and measure currents and charges."""
-    temperature, gate, drain = at
+    gate, low = at.gate, at.gate_low
     nominal = {"w": transistor.width, "l": transistor.length, "dvth": 0.0, "beta": 1.0}
     lines = [
         ".title mtjchar probe", transistor_text(transistor),
-        f"Vwl wl 0 dc 0 pulse(0 {gate!r} 100p 100p 100p 1)", "Bcelsius celsius 0 v = temper",
-        "Rcelsius celsius 0 1k",
+        f"Vwl wl 0 dc 0 pulse({low!r} {gate!r} 100p 100p 100p 1)", "Bcelsius celsius 0 v = temper",
+        "Rcelsius celsius 0 1k", f"Vs s 0 {at.source!r}",
     ]  # fmt: skip
     for k, change in enumerate(changes):
         values = " ".join(f"{name}={value!r}" for name, value in (nominal | change).items())
         lines += [
-            f"Vd{k} d{k} 0 {drain!r}",
+            f"Vd{k} d{k} 0 {at.drain!r}",
             f"Vg{k} g{k} wl 0",
-            f"X{k} d{k} g{k} 0 0 access_transistor {values}",
+            f"X{k} d{k} g{k} s 0 access_transistor {values}",
         ]
-    lines += [f".options temp={temperature - 273.15!r} method=trap reltol=1e-6", ".end"]
+    lines += [f".options temp={at.temperature - 273.15!r} method=trap reltol=1e-6", ".end"]
     if transistor.options:
         lines.insert(-1, f".options {transistor.options}")
     ngspice = simulator()
@@ -199,7 +217,7 @@ def _measured(transistor: Transistor, changes: Sequence[_Change], at: _Point, se
     with ngspice.circuit("\n".join(lines), transistor.variables):
         load_s = time.monotonic() - start
         words = ngspice.words_on_loading.splitlines()
-        static = ngspice.analyse(f"dc vwl 0 {gate!r} {gate!r}", "v-sweep", gate)
+        static = ngspice.analyse(f"dc vwl {low!r} {gate!r} {gate - low!r}", "v-sweep", gate)
         words += [line for line in ngspice.words.splitlines() if _MATTERS.search(line)]
         dynamic = ngspice.analyse("tran 10p 400p", "time", 400e-12)
     drains, gates = ([f"v{pin}{k}#branch" for k in range(len(changes))] for pin in "dg")

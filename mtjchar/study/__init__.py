@@ -7,7 +7,7 @@ from mtjchar.cells.base import Direction
 from mtjchar.cells.stt import tables as stt_tables
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.cells.stt.stack_files import load_stack
-from mtjchar.cells.stt.tables import Cell, ExternalField, Junction, Line
+from mtjchar.cells.stt.tables import Cell, ExternalField, Junction, Line, SecondTransistor
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread
 from mtjchar.study.load import load_study
@@ -23,6 +23,7 @@ __all__ = [
     "Junction",
     "Line",
     "Pulse",
+    "SecondTransistor",
     "Spread",
     "Stack",
     "Study",

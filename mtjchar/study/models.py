@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 import tomli_w
 from pydantic import (
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -25,14 +26,32 @@ from pydantic import (
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import CellKind, CellTables, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_of
+from mtjchar.cells.pulse_shape import Point, PulseShape
 from mtjchar.errors import InputError
 from mtjchar.fields import Count, Description, Duration, Number, Voltage, first_complaint, inconsistent
 
 __all__ = ["AmplitudeRange", "DurationRange", "Pulse", "Study", "Sweep"]
 
 
+_POINTS = 'allowed: a list of points [time, fraction], such as [["0 s", 0], ["100 ps", 1], …]'
+
+
+def _pairs(value: Any) -> Any:
+    if value is not None and (
+        not isinstance(value, list | tuple)
+        or any(not isinstance(point, list | tuple) or len(point) != 2 for point in value)
+    ):
+        raise ValueError(_POINTS)
+    return value
+
+
 class Pulse(Description):
     """The write pulse; a duration runs from half rise to half fall.
+
+    `rise` and `fall` are the ramps of the pulse and of the word line. With `shape`, points of time (s) and
+    fraction of the amplitude, they are those of the word line alone. The plateau of the shape, where two
+    neighbours have the fraction 1, is as long as the duration asks for; what stands before and after it keeps
+    its times.
 
     `amplitude` is the nominal one, the starting point of what is compared: the study's only where it is
     given, otherwise the middle of the amplitudes that are swept.
@@ -41,6 +60,26 @@ class Pulse(Description):
     rise: Duration = Field(default=100e-12, ge=1e-12, le=10e-9)
     fall: Duration = Field(default=100e-12, ge=1e-12, le=10e-9)
     amplitude: Voltage | None = Field(default=None, gt=0, le=5)
+    shape: Annotated[tuple[tuple[Duration, Number], ...] | None, BeforeValidator(_pairs)] = None
+
+    @field_validator("shape")
+    @classmethod
+    def _has_a_plateau(cls, value: tuple[Point, ...] | None) -> tuple[Point, ...] | None:
+        if value is not None:
+            PulseShape.of(value)
+        return value
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        if self.shape is None:
+            table.pop("shape", None)  # so that parts of runs keep the names that they had without the key
+        return table
+
+    def swept(self, shortest: float, amplitude_V: FloatArray, duration_s: FloatArray) -> Pulses:
+        """Return pulses of this kind, of a sweep whose shortest duration (s) is given."""
+        shape = None if self.shape is None else PulseShape.of(self.shape)
+        return Pulses(self.rise, self.fall, shortest, amplitude_V, duration_s, shape)
 
 
 class _Range(Description):
@@ -152,11 +191,15 @@ class Study(Description):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self._complete_directions()
-        edges = (self.pulse.rise + self.pulse.fall) / 2
-        if self.sweep.duration.start < edges:
-            raise inconsistent(
-                "sweep.duration.start", f"at least half the rise plus half the fall of the pulse, {edges!r} s"
+        start = self.sweep.duration.start
+        edges = self.pulse.swept(start, np.empty(0), np.empty(0)).in_duration
+        if start < edges:
+            what = (
+                "half the rise plus half the fall of the pulse"
+                if self.pulse.shape is None
+                else "what the edges of pulse.shape have of the duration"
             )
+            raise inconsistent("sweep.duration.start", f"at least {what}, {edges!r} s")
         amplitude = self.sweep.amplitude
         if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
             raise inconsistent(
@@ -167,7 +210,8 @@ class Study(Description):
             ("sweep.amplitude.spacing", self.sweep.amplitude.spacing == "refined"),
             ("sweep.duration.spacing", self.sweep.duration.spacing == "refined"),
         )
-        grid = Grid(amplitude.start, amplitude.stop, tuple(key for key, given in computed_only if given))
+        computed = tuple(key for key, given in computed_only if given)
+        grid = Grid(amplitude.start, amplitude.stop, computed, self.pulse.shape is not None)
         self.tables.check(grid)
         return self
 
@@ -222,10 +266,8 @@ class Study(Description):
         InputError
             Where a range is to be refined and no sweep has placed its points.
         """
-        pulse, sweep = self.pulse, self.sweep
-        return Pulses(
-            pulse.rise, pulse.fall, sweep.duration.start, sweep.amplitude.values(), sweep.duration.values()
-        )
+        sweep = self.sweep
+        return self.pulse.swept(sweep.duration.start, sweep.amplitude.values(), sweep.duration.values())
 
     @property
     def counted(self) -> str:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from mtjchar.cells.base import Pulses, Trial
+from mtjchar.cells.base import Trial
 from mtjchar.errors import WorkerError
 from mtjchar.study import Study
 from mtjchar.sweep import refinement
@@ -72,11 +72,10 @@ def try_study(study: Study, pool: LocalPool, limit: float | None, say: Callable[
 
 def _try_here(study: Study) -> Trial:
     """Try the nominal device in this process."""
-    pulse, sweep = study.pulse, study.sweep
-    highest = Pulses(
-        pulse.rise, pulse.fall, sweep.duration.start,
-        np.array([sweep.amplitude.stop]), np.array([sweep.duration.stop]),
-    )  # fmt: skip
+    sweep = study.sweep
+    highest = study.pulse.swept(
+        sweep.duration.start, np.array([sweep.amplitude.stop]), np.array([sweep.duration.stop])
+    )
     device = Population(study).nominal()
     return study.kind.try_nominal(study.tables, device, sweep.directions, highest)
 

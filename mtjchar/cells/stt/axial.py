@@ -12,7 +12,8 @@ from numpy.polynomial import chebyshev
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Averages, Direction, Pulses
-from mtjchar.cells.stt.measure import EdgeTimes, LoadLine
+from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import fokker_planck, long_pulses, torque
@@ -22,6 +23,7 @@ __all__ = [
     "average_over_noise",
     "between_states",
     "fourth_order",
+    "of_both_edges",
     "share_of_p",
     "torque_drive",
 ]
@@ -120,6 +122,13 @@ def share_of_p(value: FloatArray, in_p: FloatArray, in_ap: FloatArray) -> FloatA
     return np.clip(share, 0.0, 1.0)
 
 
+def of_both_edges(rise: FloatArray, fall: FloatArray) -> FloatArray:
+    """Sum energies over the parts of both edges, each of shape (systems, parts of its own, states)."""
+    parts = max(rise.shape[1], fall.shape[1])
+    rise, fall = (np.pad(edge, ((0, 0), (0, parts - edge.shape[1]), (0, 0))) for edge in (rise, fall))
+    return np.asarray((rise + fall).sum(axis=1))
+
+
 def _remembering(function: FunctionOfZ) -> FunctionOfZ:
     """Keep the last result: all stages of a pulse ask for the values on the same grid."""
     last: list[FloatArray] = []
@@ -142,9 +151,9 @@ class _Writes(NamedTuple):
     overdrive: FunctionOfZ
     power: FunctionOfZ  # W
     share: FunctionOfZ  # place of the power between that in P, 1, and in AP, 0
-    rise: FloatArray  # (systems, EDGE_PARTS, 2), the drive over that of the plateau in P and in AP
+    rise: FloatArray  # (systems, parts, 2 or 3), the drive over that of the plateau in P, in AP, halfway
     fall: FloatArray
-    rise_energy: FloatArray  # likewise, J
+    rise_energy: FloatArray  # (systems, parts, 2), J
     fall_energy: FloatArray
     line_energy: FloatArray  # (systems, 2)
 
@@ -190,7 +199,7 @@ class _Writes(NamedTuple):
             own = driven(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
             return own if softened is None else own - softened(z)
 
-        power = _remembering(series(lines.current_A[solved] * amplitudes[amplitude, None]))
+        power = _remembering(series(lines.delivered_A[solved] * amplitudes[amplitude, None]))
         in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
         return cls(
             start,
@@ -228,7 +237,7 @@ class _Writes(NamedTuple):
         # A redundant write holds the state: 1 - |m_z| averages 1/(2 Delta (1 + i - h)) in the well.
         stiffness = 1.0 - self.field + np.maximum(self.overdrive(-z_start), 0.0)
         well = -z_start + 0.5 / (self.stability * stiffness)
-        edge_energy = (self.rise_energy + self.fall_energy).sum(axis=1)
+        edge_energy = of_both_edges(self.rise_energy, self.fall_energy)
         redundant = self.power(well)[:, None] * plateau + self._between_states(edge_energy)(well)[:, None]
         return statistics.error_rate, statistics.integral * t_d - before, redundant
 
@@ -237,11 +246,18 @@ class _Writes(NamedTuple):
         return lambda z: between_states(in_both, self.share(z))
 
     def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
-        in_p, in_ap = np.moveaxis(shape, -1, 0)  # (systems, parts)
+        in_p, in_ap, *halfway = np.moveaxis(shape, -1, 0)  # (systems, parts)
         mean, half = 0.5 * (in_p + in_ap), 0.5 * self.start * (in_p - in_ap)
+        bend = [value - mean for value in halfway]
 
         def drive(part: int) -> FunctionOfZ:
-            return lambda z: self.overdrive(z) * (mean[:, part] + half[:, part] * z)
+            def over_plateau(z: FloatArray) -> FloatArray:
+                ratio: FloatArray = mean[:, part] + half[:, part] * z
+                for bent in bend:
+                    ratio += bent[:, part] * (1.0 - z * z)
+                return ratio
+
+            return lambda z: self.overdrive(z) * over_plateau(z)
 
         return [
             fokker_planck.Stage(

@@ -18,9 +18,10 @@ from numpy.polynomial.polynomial import polyval
 
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.cells.base import Averages, Counting, Direction, Pulses
-from mtjchar.cells.stt.axial import between_states, fourth_order, share_of_p
+from mtjchar.cells.stt.axial import between_states, fourth_order, of_both_edges, share_of_p
 from mtjchar.cells.stt.device import volume, wells_of
-from mtjchar.cells.stt.measure import EDGE_PARTS, EdgeTimes, LoadLine
+from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.physics import llgs, torque
@@ -199,7 +200,7 @@ class _Drive(NamedTuple):
         return self.current if self.voltage is None else self.voltage
 
     def shaped(self, current: FloatArray, voltage: FloatArray) -> _Drive:
-        """Drive in a part of an edge, from ratios to the plateau in P and in AP, (amplitudes, 2)."""
+        """Drive in a part of an edge, from ratios to the plateau as `_shaped` takes them."""
         return _Drive(
             _shaped(self.current, current),
             None if self.softening is None else _shaped(self.softening, voltage),
@@ -215,9 +216,15 @@ class _Drive(NamedTuple):
 
 
 def _shaped(series: FloatArray, shape: FloatArray) -> FloatArray:
-    """Multiply a series by a ratio that is linear between P and AP, (amplitudes, 2)."""
+    """Multiply a series by a ratio to the plateau, (amplitudes, 2 or 3): in P, in AP, maybe halfway."""
     mean, half = 0.5 * (shape[:, 0] + shape[:, 1]), 0.5 * (shape[:, 0] - shape[:, 1])
-    return np.asarray(np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0))))
+    linear = np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0)))
+    if shape.shape[1] == 2:
+        return np.asarray(linear)
+    bend = series * (shape[:, 2] - mean)
+    return np.asarray(
+        np.pad(linear, ((0, 1), (0, 0))) + np.pad(bend, ((0, 2), (0, 0))) - np.pad(bend, ((2, 0), (0, 0)))
+    )
 
 
 class _Pulse(NamedTuple):
@@ -290,8 +297,8 @@ class _EdgeEnergy(NamedTuple):
             rise,
             fall,
             lines.line_energy_J[k, group],
-            rise_current * current[:, None],
-            fall_current * current[:, None],
+            rise_current[..., :2] * current[:, None],
+            fall_current[..., :2] * current[:, None],
             current,
             0 if target < 0.0 else 1,
         )
@@ -306,7 +313,7 @@ class _EdgeEnergy(NamedTuple):
 
     def redundant(self, held: FloatArray) -> FloatArray:
         """Energy of redundant writes, (amplitudes, 1), from the current of the plateau."""
-        edges = (self.rise + self.fall).sum(axis=1)
+        edges = of_both_edges(self.rise, self.fall)
         return _at_current(edges, self.current, held)[:, None]
 
 
@@ -366,7 +373,7 @@ def _write(
     count, start, target = len(held), -well.target, well.target
     amplitude = np.repeat(np.arange(count), trials)
     m = llgs.equilibrium(spin, len(amplitude), rng, well=(0.0, 0.0, start), least=start * well.saddle)
-    rise = np.empty((count, EDGE_PARTS))
+    rise = np.empty((count, len(pulse.rise)))
     for k, (drive, time) in enumerate(zip(pulse.rise, pulse.rise_parts, strict=True)):
         m, flown = _advance(spin, drive, m, amplitude, time, pulse.step, rng)
         rise[:, k] = target * np.bincount(amplitude, flown / time, minlength=count) / trials
@@ -388,7 +395,7 @@ def _write(
         falling.append(m)
         origin.append(amplitude * len(plateaus) + k)
     m, place = np.concatenate(falling, axis=1), np.concatenate(origin)
-    fall = np.empty((*charge.shape, EDGE_PARTS))
+    fall = np.empty((*charge.shape, len(pulse.fall)))
     for k, (drive, time) in enumerate(zip(pulse.fall, pulse.fall_parts, strict=True)):
         m, flown = _advance(spin, drive, m, place // len(plateaus), time, pulse.step, rng)
         moving = target * np.bincount(place, flown / time, minlength=charge.size) / trials

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.polynomial import chebyshev
-from scipy.integrate import trapezoid
-from scipy.interpolate import BSpline, make_interp_spline
+from scipy.interpolate import make_interp_spline
 
 from mtjchar.arrays import FloatArray, IndexArray, WordArray
 from mtjchar.cells.base import Direction, Pulses
-from mtjchar.cells.stt.netlist import batch_deck, high_line
+from mtjchar.cells.stt.drivers import (
+    EdgeTimes,
+    Levels,
+    Simulates,
+    delivered,
+    drawn,
+    driven_node,
+    edge_plateau,
+    gate_energies,
+    gate_levels,
+    line_energy,
+    line_energy_at_supply,
+    lost_in_drivers,
+    per_cell,
+    pulse_start,
+    run_pulse,
+    set_supply,
+)
+from mtjchar.cells.stt.netlist import batch_deck
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
 from mtjchar.spice.ngspice import Simulator, simulator
 
 __all__ = [
-    "EDGE_PARTS",
-    "HELD",
     "LADDER",
     "M_Z_POINTS",
-    "EdgeTimes",
     "LoadLine",
     "Rung",
     "commands_by_hand",
-    "delivered",
-    "driven_node",
-    "edge_plateau",
+    "held_states",
     "load_line_command",
     "load_lines",
-    "per_cell",
-    "run_pulse",
 ]
 
 M_Z_POINTS = 9
-EDGE_PARTS = 4
-_SETTLED = 10.0  # time constants of the lines
-_BENT = 2.0  # likewise, in which the current changes most after a ramp
-
 # Edges are measured in steps of this share of the shorter one: shapes are then within 2e-3 of those at steps
 # of 0.5 ps, against 1.3e-2 where ngspice is left alone with its steps.
 _EDGE_STEP = 0.1
 _EDGE_SHARE = 1.0 / 150.0  # of the whole pulse: no shorter steps than that
+_SHAPE_SHARE = 1.0 / 1000.0  # likewise, where most of the pulse may be long steps
 # What edges do changes slowly with the amplitude: of more amplitudes than these some are simulated, the
 # others follow by a polynomial, unless its last terms say that it has not settled.
 _EDGE_AMPLITUDES = 6
@@ -63,21 +69,25 @@ class LoadLine(NamedTuple):
         (parallel).
     current_A : ndarray, shape (devices, amplitudes, points)
         Through the junction, positive in the direction that favours the state written.
+    delivered_A : ndarray, shape (devices, amplitudes, points)
+        Power that the drivers deliver over the amplitude: the current, but of drivers with a supply.
     junction_voltage_V : ndarray, shape (devices, amplitudes, points)
         From the free to the reference layer.
-    rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
+    rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, parts, 2 or 3)
         Current and junction voltage over those of the plateau, means in each part of the edges (see
-        `EdgeTimes`), with the junction held in P and in AP.
-    rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, EDGE_PARTS, 2)
+        `EdgeTimes`), with the junction held as `held_states` says: in P, in AP, halfway.
+    rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, parts, 2)
         What the drivers deliver in each of these parts, likewise: to the junction, to the lines and, in the
         first and the last part, to the word line.
     line_energy_J : ndarray, shape (devices, amplitudes, 2)
         Energy stored on the capacitances of both lines on the plateau.
     ramp_loss_J : ndarray, shape (devices, amplitudes, 2, 2)
-        Charge of the driven line in rise and fall, times the amplitude, less the energy delivered: what the
-        driver itself takes from a supply of the amplitude. Last axis: P, AP.
+        What the drivers of both lines keep in rise and fall of what they take from supplies, scaled as
+        `lost_in_drivers` says. Last axis: P, AP.
     word_line_J : ndarray, shape (devices, amplitudes, 2)
-        Energy that the word-line driver delivers, and its charge times `wordline_voltage`.
+        Energy that the word-line driver delivers, and what it takes from supplies of both its levels.
+    select_J : ndarray, shape (devices, amplitudes, 2)
+        Likewise of the driver of the gate of a transistor in series with a line; zeros without one.
     failure : ndarray of str, shape (devices, amplitudes)
         Why there are no numbers (which then are NaN); empty where there are.
     status : ndarray of str, shape (devices, amplitudes)
@@ -88,6 +98,7 @@ class LoadLine(NamedTuple):
 
     m_z: FloatArray
     current_A: FloatArray
+    delivered_A: FloatArray
     junction_voltage_V: FloatArray
     rise: FloatArray
     fall: FloatArray
@@ -98,6 +109,7 @@ class LoadLine(NamedTuple):
     line_energy_J: FloatArray
     ramp_loss_J: FloatArray
     word_line_J: FloatArray
+    select_J: FloatArray
     failure: WordArray
     status: WordArray
     note: WordArray
@@ -122,36 +134,6 @@ LADDER = (
     ),
 )
 """What is tried in turn with a cell that has found no solution."""
-
-
-class EdgeTimes(NamedTuple):
-    """How a pulse is divided into rise, plateau and fall, in s.
-
-    The rise ends when the lines have followed the driver, as far as the shortest duration of the sweep leaves
-    time for that; the fall ends when they are empty. Each is divided into EDGE_PARTS parts, two and two of
-    the same length: `rise` and `fall` are their lengths. The plateau, of constant current if m_z is constant,
-    is shorter than the duration by `outside`.
-    """
-
-    rise: FloatArray
-    fall: FloatArray
-    outside: float
-
-    @classmethod
-    def of(cls, tables: SttTables, pulses: Pulses) -> EdgeTimes:
-        """Divide the pulses of a sweep."""
-        ramps = 0.5 * (pulses.rise + pulses.fall)
-        line_time = _line_time(tables)
-        settled = _SETTLED * line_time
-        lag = min(settled, pulses.shortest - ramps)
-
-        def parts(ramp: float, lag: float) -> FloatArray:
-            # The current follows the ramp, then approaches its end exponentially: shorter parts at first.
-            whole = ramp + lag
-            first = min(0.5 * whole, ramp + _BENT * line_time)
-            return 0.5 * np.array([first, first, whole - first, whole - first])
-
-        return cls(parts(pulses.rise, lag), parts(pulses.fall, settled), ramps + lag)
 
 
 def load_lines(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> LoadLine:
@@ -197,7 +179,7 @@ def _insist(
         except SimulationError:
             continue
         return lines._replace(note=np.array([[f"{error.status} at first; solved with {rung.name}"]], object))
-    return _failed(str(error), error.status)
+    return _failed(str(error), error.status, tables, pulses)
 
 
 def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
@@ -205,13 +187,15 @@ def _joined(parts: list[LoadLine], axis: int) -> LoadLine:
     return LoadLine(parts[0].m_z, *(np.concatenate(column, axis=axis) for column in columns))
 
 
-def _failed(reason: str, status: str) -> LoadLine:
-    line, edge = np.full((1, 1, M_Z_POINTS), np.nan), np.full((1, 1, EDGE_PARTS, 2), np.nan)
+def _failed(reason: str, status: str, tables: SttTables, pulses: Pulses) -> LoadLine:
+    line, times = np.full((1, 1, M_Z_POINTS), np.nan), EdgeTimes.of(tables, pulses)
     words = (np.array([[word]], dtype=object) for word in (reason, status, ""))
     m_z, energy = np.linspace(-1.0, 1.0, M_Z_POINTS), np.full((1, 1, 2), np.nan)
     losses = np.full((1, 1, 2, 2), np.nan)
-    edges = (edge, edge, edge, edge, edge, edge)
-    return LoadLine(m_z, line, line, *edges, energy, losses, energy, *words)
+    states = len(held_states(pulses))
+    rise, fall = (np.full((1, 1, len(parts), states), np.nan) for parts in (times.rise, times.fall))
+    edges = (rise, fall, rise, fall, rise[..., :2], fall[..., :2])
+    return LoadLine(m_z, line, line, line, *edges, energy, losses, energy, energy, *words)
 
 
 def _measure_batch(
@@ -221,28 +205,38 @@ def _measure_batch(
     m_z = np.linspace(-1.0, 1.0, M_Z_POINTS)
     high = driven_node(tables, direction)
     shape = (len(cells), len(amplitudes))
-    current, voltage = np.empty((2, *shape, M_Z_POINTS))
-    chosen = _edge_amplitudes(amplitudes)
+    current, voltage, from_supply, output = np.empty((4, *shape, M_Z_POINTS))
+    chosen, drop = _edge_amplitudes(amplitudes), np.zeros((*shape, M_Z_POINTS))
+    columns = _Columns.of(EdgeTimes.of(tables, pulses), len(gate_levels(tables.cell)))
     ngspice = simulator()
     deck = batch_deck(tables, cells, held=True, options=rung.options)
     with ngspice.circuit(deck, tables.cell.transistor.variables):
         for k, amplitude in enumerate(amplitudes):
-            ngspice.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
-            ngspice.exec_command(f"alter vw dc = {tables.cell.wordline_voltage!r}")
+            levels = Levels.of(tables, direction, amplitude)
+            _set_levels(ngspice, tables, levels)
             vectors = ngspice.analyse(load_line_command(), "v-sweep", 1.0)
-            current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
             voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
+            if tables.cell.driver is None:
+                current[:, k] = -per_cell(vectors, "e" + high[1] + "{}#branch", len(cells))
+            else:
+                current[:, k] = np.abs(_junction_current(cells, m_z, voltage[:, k]))
+                from_supply[:, k] = drawn(vectors, len(cells), levels)
+                output[:, k] = per_cell(vectors, "o" + high[1] + "{}", len(cells))
+            if tables.cell.select is not None:
+                before = levels.high if high[1] == tables.cell.select.position[0] else levels.low
+                drop[:, k] = np.abs(before - per_cell(vectors, "n{}", len(cells)))
+        at_held = [int(0.5 * (held + 1.0) * (M_Z_POINTS - 1)) for held in held_states(pulses)]
+        delivering = current if tables.cell.driver is None else from_supply
+        plateau = voltage[:, :, at_held], delivering[:, :, at_held]
 
         def measured(places: IndexArray) -> FloatArray:
-            plateau = voltage[:, :, [-1, 0]], current[:, :, [-1, 0]]
             edges = [
                 _edges(
                     ngspice,
                     tables,
                     pulses,
                     cells,
-                    high,
-                    float(amplitudes[k]),
+                    Levels.of(tables, direction, amplitudes[k]),
                     [edge[:, k] for edge in plateau],
                     rung,
                 )
@@ -252,43 +246,71 @@ def _measure_batch(
 
         edges = measured(chosen)
         if len(chosen) < len(amplitudes):
-            smooth = _over_amplitude(amplitudes, chosen, edges)
+            smooth = _over_amplitude(amplitudes, chosen, edges, columns)
             edges = measured(np.arange(len(amplitudes))) if smooth is None else smooth
     nothing = np.full(shape, "", dtype=object)
     shapes = np.moveaxis(edges, -1, -2)  # (cells, amplitudes, what, states)
-    energy = shapes[:, :, _ENERGY] * amplitudes[:, None, None] ** 2
+    in_both = shapes[..., :2]
+    squared = amplitudes[:, None, None] ** 2
+    gates = in_both[:, :, columns.gates].mean(axis=-1)
+    on_lines = (
+        line_energy(tables, direction, current[:, :, [-1, 0]], amplitudes[:, None], drop[:, :, [-1, 0]])
+        if tables.cell.driver is None
+        else line_energy_at_supply(
+            tables, direction, current[:, :, [-1, 0]], amplitudes[:, None], output[:, :, [-1, 0]]
+        )
+    )
     return LoadLine(
         m_z,
         current,
+        delivering,
         voltage,
-        shapes[:, :, _RISE],
-        shapes[:, :, _FALL],
-        shapes[:, :, _RISE_VOLTAGE],
-        shapes[:, :, _FALL_VOLTAGE],
-        energy[:, :, :EDGE_PARTS],
-        energy[:, :, EDGE_PARTS:],
-        _line_energy(tables, high, current[:, :, [-1, 0]], amplitudes[:, None]),
-        shapes[:, :, _LOSS] * amplitudes[:, None, None] ** 2,
-        shapes[:, :, _WORD].mean(axis=-1),
+        shapes[:, :, columns.rise],
+        shapes[:, :, columns.fall],
+        shapes[:, :, columns.rise_voltage],
+        shapes[:, :, columns.fall_voltage],
+        in_both[:, :, columns.rise_energy] * squared,
+        in_both[:, :, columns.fall_energy] * squared,
+        on_lines,
+        in_both[:, :, columns.loss] * squared,
+        gates[..., :2],
+        gates[..., 2:] if gates.shape[-1] > 2 else np.zeros_like(gates),
         nothing,
         np.full(shape, "ok", object),
         nothing,
     )
 
 
-def _line_energy(tables: SttTables, high: str, current: FloatArray, amplitude: FloatArray) -> FloatArray:
-    """Energy stored on the capacitances of the lines at constant current, J."""
-    driven, other = tables.cell.bitline, tables.cell.sourceline
-    if high == "asl":
-        driven, other = other, driven
-    on_driven, on_other = amplitude - driven.resistance * current, other.resistance * current
-    return 0.5 * (driven.capacitance * on_driven**2 + other.capacitance * on_other**2)
+def _set_levels(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
+    """Put all lines to their levels on the plateau."""
+    gates = [(node, level) for node, _, level in gate_levels(tables.cell)]
+    set_supply(ngspice, tables, levels)
+    for node, level in ((levels.driven, levels.high), (levels.other, levels.low), *gates):
+        ngspice.exec_command(f"alter v{node} dc = {level!r}")
 
 
-# What `_edges` returns, along its last axis: currents, voltages, energies of both edges, losses, word line.
-_RISE, _FALL, _RISE_VOLTAGE, _FALL_VOLTAGE = (slice(k * EDGE_PARTS, (k + 1) * EDGE_PARTS) for k in range(4))
-_ENERGY = slice(4 * EDGE_PARTS, 6 * EDGE_PARTS)
-_LOSS, _WORD = slice(_ENERGY.stop, _ENERGY.stop + 2), slice(_ENERGY.stop + 2, _ENERGY.stop + 4)
+class _Columns(NamedTuple):
+    """Where `_edges` has what, along its last axis."""
+
+    rise: slice
+    fall: slice
+    rise_voltage: slice
+    fall_voltage: slice
+    rise_energy: slice
+    fall_energy: slice
+    loss: slice
+    gates: slice
+
+    @classmethod
+    def of(cls, times: EdgeTimes, gates: int = 1) -> _Columns:
+        counts = [*(3 * [len(times.rise), len(times.fall)]), 2, 2 * gates]
+        ends = np.cumsum(counts).tolist()
+        return cls(*(slice(end - count, end) for end, count in zip(ends, counts, strict=True)))
+
+    @property
+    def energies(self) -> tuple[slice, ...]:
+        """What is compared with its sum: energies of edges, losses, gates."""
+        return slice(self.rise_energy.start, self.fall_energy.stop), self.loss, self.gates
 
 
 def _edges(
@@ -296,44 +318,43 @@ def _edges(
     tables: SttTables,
     pulses: Pulses,
     cells: pd.DataFrame,
-    high: str,
-    amplitude: float,
+    levels: Levels,
     plateau: list[FloatArray],
     rung: Rung,
 ) -> FloatArray:
-    """Simulate what the edges of a pulse do, shape (cells, 2, 6 EDGE_PARTS + 4).
+    """Simulate what the edges of a pulse do, shape (cells, states, columns).
 
-    With the junction held in P and in AP; means of current and voltage over those of the plateau in the parts
-    of rise and fall; over the square of the amplitude the energies of the same parts, and what the driver
-    loses in rise and fall; both energies of the word line. `plateau` holds voltage and current in these
-    states, (cells, 2).
+    With the junction held in `held_states`; means of current and voltage over those of the plateau in the
+    parts of rise and fall; over the square of the amplitude the energies of the same parts, and what the
+    drivers lose in rise and fall; both energies of the word line. `plateau` holds voltage and current in
+    these states, (cells, states).
     """
     times, length = EdgeTimes.of(tables, pulses), edge_plateau(tables)
+    cell, start, amplitude = tables.cell, pulse_start(tables, pulses), levels.amplitude
+    columns = _Columns.of(times, len(gate_levels(cell)))
     rise, fall = (
-        start + np.concatenate([[0.0], np.cumsum(parts)])
-        for start, parts in (
-            (_start(tables, pulses), times.rise),
-            (_start(tables, pulses) + pulses.rise + length, times.fall),
-        )
+        begin + np.concatenate([[0.0], np.cumsum(parts)])
+        for begin, parts in ((start, times.rise), (start + pulses.lead + length, times.fall))
     )
     step = rung.step * _edge_step(tables, pulses)
-    result = np.empty((len(cells), 2, _WORD.stop))
     voltage, current = plateau
-    for state, held in enumerate(HELD):
+    result = np.empty((*voltage.shape, columns.gates.stop))
+    for state, held in enumerate(held_states(pulses)):
         ngspice.exec_command(f"alter vmz dc = {held!r}")
-        time, vectors = run_pulse(ngspice, tables, pulses, high, amplitude, length, step)
-        result[:, state, : _ENERGY.start] = _edge_shapes(
+        time, vectors = run_pulse(ngspice, tables, pulses, levels, length, step)
+        result[:, state, : columns.fall_voltage.stop] = _edge_shapes(
             cells, held, voltage[:, state], time, _junction_voltage(tables, vectors, len(cells)), rise, fall
         )
         # The word line goes up before the rise and down after the fall: with the first part and the last.
         energy = delivered(time, vectors, len(cells), np.concatenate([rise[1:], fall[:-1]]))
-        loss = _lost_in_driver(time, vectors, len(cells), high, amplitude)
-        result[:, state, _LOSS] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
-        result[:, state, _WORD] = _word_line(time, vectors, len(cells), tables.cell.wordline_voltage)
+        loss = lost_in_drivers(time, vectors, len(cells), levels, cell.supply_voltage)
+        result[:, state, columns.loss] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
+        result[:, state, columns.gates] = gate_energies(time, vectors, len(cells), gate_levels(cell))
         # Lines that have not settled when the rise ends do so on the plateau.
         static = amplitude * current[:, state] * (fall[0] - rise[-1])
-        energy[:, EDGE_PARTS - 1] += energy[:, EDGE_PARTS] - static
-        result[:, state, _ENERGY] = np.delete(energy, EDGE_PARTS, axis=1) / amplitude**2
+        settling = len(times.rise)
+        energy[:, settling - 1] += energy[:, settling] - static
+        result[:, state, columns.energies[0]] = np.delete(energy, settling, axis=1) / amplitude**2
     return result
 
 
@@ -342,11 +363,17 @@ def _edge_step(tables: SttTables, pulses: Pulses) -> float:
     # Edges that are short against everything else are resolved by ngspice's own choice of steps.
     times = EdgeTimes.of(tables, pulses)
     whole = edge_plateau(tables) + float(times.rise.sum() + times.fall.sum())
-    return max(_EDGE_STEP * min(pulses.rise, pulses.fall), _EDGE_SHARE * whole)
+    share = _EDGE_SHARE if pulses.shape is None else _SHAPE_SHARE
+    return max(_EDGE_STEP * pulses.shortest_ramp, share * whole)
 
 
-HELD = (1.0, -1.0)
-"""Cosines between the layers with which the edges are measured: P, AP."""
+def held_states(pulses: Pulses) -> tuple[float, ...]:
+    """Cosines between the layers with which edges are measured: P, AP; halfway too where there are steps.
+
+    On a ramp the ratio to the plateau is as good as linear between P and AP. A current on a step of 0.7 of
+    the amplitude would be 1 % off halfway.
+    """
+    return (1.0, -1.0) if all(len(edge) == 2 for edge in pulses.edges) else (1.0, -1.0, 0.0)
 
 
 def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
@@ -359,7 +386,9 @@ def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
     return np.unique(np.abs(_from_minus_one_to_one(amplitudes)[:, None] - points).argmin(axis=0))
 
 
-def _over_amplitude(amplitudes: FloatArray, chosen: IndexArray, edges: FloatArray) -> FloatArray | None:
+def _over_amplitude(
+    amplitudes: FloatArray, chosen: IndexArray, edges: FloatArray, columns: _Columns
+) -> FloatArray | None:
     """Interpolate along axis 1, from the chosen amplitudes to all of them; None if that is not accurate."""
     x, degree = _from_minus_one_to_one(amplitudes), len(chosen) - 1
     values = np.moveaxis(edges, 1, 0)
@@ -367,7 +396,7 @@ def _over_amplitude(amplitudes: FloatArray, chosen: IndexArray, edges: FloatArra
     coefficients = np.linalg.solve(chebyshev.chebvander(x[chosen], degree), flat)
     # Shares of the current are of the size 1; energies are compared with their sum.
     size = np.ones_like(values)
-    for energies in (_ENERGY, _LOSS, _WORD):
+    for energies in columns.energies:
         size[..., energies] = values[..., energies].sum(axis=-1, keepdims=True)
     # The last term but one may be larger; it is looked at because either can vanish by symmetry.
     end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
@@ -382,11 +411,6 @@ def _from_minus_one_to_one(values: FloatArray) -> FloatArray:
     return np.asarray(2.0 * (values - values[0]) / (values[-1] - values[0]) - 1.0)
 
 
-def driven_node(tables: SttTables, direction: Direction) -> str:
-    """Node of `batch_deck` that is driven to the amplitude."""
-    return "abl" if high_line(tables, direction) == "bitline" else "asl"
-
-
 def load_line_command() -> str:
     """Command that sweeps the cosine between the layers over its points."""
     return f"dc vmz -1 1 {2.0 / (M_Z_POINTS - 1)!r}"
@@ -398,44 +422,38 @@ class _Recorder:
     def __init__(self) -> None:
         self.commands: list[str] = []
 
-    def exec_command(self, command: str) -> None:
+    def exec_command(self, command: str) -> str:
         self.commands.append(command)
+        return ""
 
-    def analyse(self, command: str, axis: str, _stop: float) -> dict[str, FloatArray]:
+    def analyse(self, command: str, axis: str, stop: float) -> Mapping[str, FloatArray]:
         self.commands.append(command)
         return {axis: np.empty(0)}
 
 
 def commands_by_hand(tables: SttTables, direction: Direction, pulses: Pulses) -> list[str]:
     """Commands for ngspice that measure load line and edges with a deck of held magnetizations."""
-    recorder, high = _Recorder(), driven_node(tables, direction)
+    recorder = _Recorder()
     for amplitude in pulses.amplitude_V:
-        recorder.exec_command(f"alter v{high} dc = {float(amplitude)!r}")
-        recorder.exec_command(f"alter vw dc = {tables.cell.wordline_voltage!r}")
+        levels = Levels.of(tables, direction, amplitude)
+        _set_levels(recorder, tables, levels)
         recorder.exec_command(load_line_command())
-        for held in HELD:
+        for held in held_states(pulses):
             recorder.exec_command(f"alter vmz dc = {held!r}")
-            run_pulse(
-                recorder,
-                tables,
-                pulses,
-                high,
-                float(amplitude),
-                edge_plateau(tables),
-                _edge_step(tables, pulses),
-            )
+            run_pulse(recorder, tables, pulses, levels, edge_plateau(tables), _edge_step(tables, pulses))
     return recorder.commands
-
-
-def edge_plateau(tables: SttTables) -> float:
-    """Length of the plateau of the pulse on which edges are measured, s."""
-    return 1e-10 + _SETTLED * _line_time(tables)
 
 
 def _junction_voltage(tables: SttTables, vectors: Mapping[str, FloatArray], cells: int) -> FloatArray:
     """From the free to the reference layer, V."""
     sign = 1.0 if tables.cell.free_layer_to == "bitline" else -1.0
     return sign * (per_cell(vectors, "t{}", cells) - per_cell(vectors, "d{}", cells))
+
+
+def _junction_current(cells: pd.DataFrame, cosine: FloatArray, voltage: FloatArray) -> FloatArray:
+    """Return the current of the junctions at voltages of shape (cells, …), A."""
+    rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
+    return voltage * tunneling.conductance(cosine, rp, tunneling.tmr_at_bias(tmr, voltage, half))
 
 
 def _edge_shapes(
@@ -451,96 +469,12 @@ def _edge_shapes(
     Shape (cells, 2 times the parts of all windows). The driver's current has the charge of the lines in it;
     the junction's follows from its own voltage, here of shape (cells, times), on the plateau (cells,).
     """
-    rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
-
-    def current(v: FloatArray) -> FloatArray:
-        return v * tunneling.conductance(np.array(cosine), rp, tunneling.tmr_at_bias(tmr, v, half))
-
-    static = plateau[:, None]
+    at, static = np.array(cosine), plateau[:, None]
+    currents = (_junction_current(cells, at, voltage), _junction_current(cells, at, static))
     means = []
-    for waveform, level in ((current(voltage), current(static)), (voltage, static)):
+    for waveform, level in (currents, (voltage, static)):
         integral = make_interp_spline(time, waveform, k=1, axis=1).antiderivative()
         for edges in windows:
             mean = np.diff(integral(edges), axis=1) / np.diff(edges)
             means.append(np.divide(mean, level, out=np.zeros_like(mean), where=level != 0.0))
     return np.concatenate(means, axis=1)
-
-
-def _line_time(tables: SttTables) -> float:
-    """Longest time constant of the lines, s: what connects them only shortens it."""
-    return max(line.resistance * line.capacitance for line in (tables.cell.bitline, tables.cell.sourceline))
-
-
-def _word_line_time(tables: SttTables) -> float:
-    """Time constant of the word line's wire, s."""
-    return math.prod(tables.cell.wordline.share) if tables.cell.wordline else 0.0
-
-
-def _start(tables: SttTables, pulses: Pulses) -> float:
-    """Time at which the pulse begins to rise, s: the word line is up by then."""
-    return pulses.rise + _SETTLED * _word_line_time(tables)
-
-
-def run_pulse(
-    ngspice: Simulator | _Recorder,
-    tables: SttTables,
-    pulses: Pulses,
-    high: str,
-    amplitude: float,
-    plateau: float,
-    largest_step: float | None = None,
-    options: str = "",
-) -> tuple[FloatArray, Mapping[str, FloatArray]]:
-    """Run one write pulse; the word line is up before the pulse rises and until the lines are empty."""
-    rise, fall = pulses.rise, pulses.fall
-    settle = _SETTLED * _line_time(tables)
-    start = _start(tables, pulses)
-    off = start + rise + plateau + fall + settle
-    shapes = {
-        high: (amplitude, start, rise, fall, plateau),
-        "w": (tables.cell.wordline_voltage, 0.0, rise, fall, off - rise),
-    }
-    for node, (level, delay, up, down, width) in shapes.items():
-        numbers = " ".join(repr(float(number)) for number in (0.0, level, delay, up, down, width))
-        ngspice.exec_command(f"alter v{node} dc = 0")
-        ngspice.exec_command(f"alter @v{node}[pulse] = [ {numbers} ]")
-    stop = off + fall + settle + _SETTLED * _word_line_time(tables)
-    step = min(rise, fall) / 5.0
-    largest_step = largest_step or 5.0 * step
-    vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {largest_step!r} {options}", "time", stop)
-    return vectors["time"], vectors
-
-
-def delivered(
-    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, ends: FloatArray | None = None
-) -> FloatArray:
-    """Energy that each cell's drivers deliver, J; what flows back into a driver is lost, not regained.
-
-    One column for the time up to each of the `ends` (s, ascending), one for what follows.
-    """
-    power = np.zeros((cells, len(time)))
-    for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
-        power += np.maximum(-vectors[node] * per_cell(vectors, "e" + line + "{}#branch", cells), 0.0)
-    energy = make_interp_spline(time, power, k=1, axis=1).antiderivative()
-    limits = np.concatenate([time[:1], np.empty(0) if ends is None else ends, time[-1:]])
-    return np.diff(energy(limits), axis=1)
-
-
-def _lost_in_driver(
-    time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, high: str, amplitude: float
-) -> BSpline:
-    """Energy, over time, that a supply of the amplitude would deliver and the driver keeps, J."""
-    current = np.maximum(-per_cell(vectors, "e" + high[1] + "{}#branch", cells), 0.0)
-    return make_interp_spline(time, (amplitude - vectors[high]) * current, k=1, axis=1).antiderivative()
-
-
-def _word_line(time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, level: float) -> FloatArray:
-    """Energy that each word-line driver delivers, and its charge times the word line's voltage, J."""
-    current = np.maximum(-per_cell(vectors, "ew{}#branch", cells), 0.0)
-    powers = (vectors["w"] * current, level * current)
-    return np.stack([trapezoid(power, time, axis=1) for power in powers], axis=1)
-
-
-def per_cell(vectors: Mapping[str, FloatArray], pattern: str, cells: int) -> FloatArray:
-    """Stack the vectors of all cells, (cells, times), from a pattern of their names."""
-    return np.stack([vectors[pattern.format(k)] for k in range(cells)])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mtjchar.cells.base import Direction
 from mtjchar.cells.stt.device import volume
-from mtjchar.cells.stt.tables import SttTables
+from mtjchar.cells.stt.tables import Cell, SttTables
 from mtjchar.cells.transistor_netlist import transistor_text
 from mtjchar.physics import anisotropy, torque
 from mtjchar.spice.libraries import circuit_with, library
@@ -23,6 +23,7 @@ __all__ = [
     "batch_deck",
     "cell_parameters",
     "high_line",
+    "low_level",
     "vector_step",
 ]
 
@@ -37,13 +38,19 @@ AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
 
 
 def high_line(tables: SttTables, direction: Direction) -> str:
-    """Return the line, bitline or sourceline, that is driven to the amplitude; the other stays at 0 V.
+    """Return the line, bitline or sourceline, that is driven to the higher level.
 
     A current from the free to the reference layer favours P.
     """
     if direction == "ap_to_p":
         return tables.cell.free_layer_to
     return "sourceline" if tables.cell.free_layer_to == "bitline" else "bitline"
+
+
+def low_level(tables: SttTables, direction: Direction) -> float:
+    """Level of the line that is not `high_line` in a write, V."""
+    cell = tables.cell
+    return cell.sourceline_low if high_line(tables, direction) == "bitline" else cell.bitline_low
 
 
 def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +123,26 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
+def _transistors(cell: Cell) -> list[str]:
+    """Subcircuits ``access_transistor`` and, in series with a line, ``second_transistor``.
+
+    A file is loaded once: the study has no other for the second one.
+    """
+    access, second = cell.transistor, cell.second_transistor
+    if second is None:
+        return [transistor_text(access)]
+    other = transistor_text(second, "second_transistor", loaded=second.file is not None)
+    if cell.select is not None:
+        return [transistor_text(access), other]
+    return [transistor_text(access, "first_transistor"), other, _PARALLEL.format(second=second)]
+
+
+_PARALLEL = """.subckt access_transistor d g s b w=300n l=30n dvth=0 beta=1
+X1 d g s b first_transistor w={{w}} l={{l}} dvth={{dvth}} beta={{beta}}
+X2 d g s b second_transistor w={second.width!r} l={second.length!r}
+.ends access_transistor"""
+
+
 def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
@@ -136,10 +163,13 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     -------
     str
         SPICE text. Node ``abl``, ``asl`` and ``w`` carry what all bit-line, source-line and word-line
-        drivers put out, from the sources ``vabl``, ``vasl`` and ``vw``. Cell k is ``xk``; its drivers are
-        ``ebk``, ``esk`` and ``ewk``, whose branch currents are what each of them delivers. Free to move, m_z
-        is node ``mk``; in the vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the
-        vector model should not have more than `VECTOR_CELLS` cells.
+        drivers put out, from the sources ``vabl``, ``vasl`` and ``vw``. With a transistor in series with a
+        line ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Drivers that are
+        subcircuits have the supply ``p`` from ``vp``, those of cell k by ``epk``, and the outputs ``obk`` and
+        ``osk``. Cell k is ``xk``; its
+        drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``, whose branch currents are what each of them
+        delivers. Free to move, m_z is node ``mk``; in the vector model m_x and m_y are ``xk.xj.mx`` and
+        ``xk.xj.my``. A deck of the vector model should not have more than `VECTOR_CELLS` cells.
     """
     vector = not held and not tables.axially_symmetric
     if held:
@@ -150,18 +180,25 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         "mtjchar batch",
         [
             *(library(name) for name in junction),
-            transistor_text(tables.cell.transistor),
+            *_transistors(tables.cell),
             library("cell_1t1mtj.lib"),
         ],
     )
-    for source, node in (("abl", "abl"), ("asl", "asl"), ("w", "w")):
-        circuit.V(source, node, circuit.gnd, "dc 0 pulse(0 0 0 1p 1p 1p)")
+    select = tables.cell.select
+    driver = tables.cell.driver
+    nodes = {"b": "abl", "s": "asl", "w": "w"} | ({} if select is None else {"c": "c"})
+    for node in nodes.values():
+        circuit.V(node, node, circuit.gnd, "dc 0 pulse(0 0 0 1p 1p 1p)")
+    if driver is not None:
+        circuit.V("p", "p", circuit.gnd, 0)
     if held:
         circuit.V("mz", "mz", circuit.gnd, 0)
     kind = f"cell_free_layer_to_{tables.cell.free_layer_to}"
-    saved = ["v(abl)", "v(asl)", "v(w)"]
+    saved, gates = [f"v({node})" for node in nodes.values()], list[str]()
+    if driver is not None:
+        saved.append("v(p)")
     for k, parameters in enumerate(cells.to_dict("records")):
-        for line, node in (("b", "abl"), ("s", "asl"), ("w", "w")):
+        for line, node in nodes.items():
             circuit.VCVS(f"{line}{k}", f"{line}{k}", circuit.gnd, node, circuit.gnd, voltage_gain=1)
             saved.append(f"i(e{line}{k})")
         gate = f"w{k}"
@@ -170,9 +207,25 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
             resistance, capacitance = tables.cell.wordline.share
             circuit.R(f"w{k}", f"w{k}", gate, resistance)
             circuit.C(f"w{k}", gate, circuit.gnd, capacitance)
+        gates += dict.fromkeys((f"w{k}", gate))
+        pins = {"bitline": f"b{k}", "sourceline": f"s{k}"}
+        if driver is not None:
+            circuit.VCVS(f"p{k}", f"p{k}", circuit.gnd, "p", circuit.gnd, voltage_gain=1)
+            for line in ("b", "s"):
+                ends = {"in": f"{line}{k}", "out": f"o{line}{k}", "vdd": f"p{k}", "vss": circuit.gnd}
+                circuit.X(f"{line}{k}", driver.subcircuit, *(ends[pin] for pin in driver.pins))
+            pins = {"bitline": f"ob{k}", "sourceline": f"os{k}"}
+            saved += [f"i(ep{k})", f"v(ob{k})", f"v(os{k})"]
+        if select is not None:
+            circuit.X(
+                f"c{k}", "second_transistor", pins[select.position], f"c{k}", f"n{k}", circuit.gnd,
+                w=repr(select.width), l=repr(select.length),
+            )  # fmt: skip
+            pins[select.position] = f"n{k}"
+            saved.append(f"v(n{k})")
         magnetization = "mz" if held else f"m{k}"
         circuit.X(
-            str(k), kind, f"b{k}", f"s{k}", gate, magnetization, f"t{k}", f"d{k}",
+            str(k), kind, *pins.values(), gate, magnetization, f"t{k}", f"d{k}",
             **{str(name): repr(float(value)) for name, value in parameters.items()},
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]
@@ -184,5 +237,9 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     settings = [f".options temp={celsius!r}{method} {tolerances} {options}".rstrip()]
     if tables.cell.transistor.options:
         settings.append(f".options {tables.cell.transistor.options}")
+    low = tables.cell.wordline_low
+    if low and not held:
+        # Without an operating point gates would begin at 0 V, and their drivers pay for the way down.
+        settings.append(".ic " + " ".join(f"v({node})={low!r}" for node in ("w", *gates)))
     settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])

@@ -20,6 +20,7 @@ from mtjchar.fields import (
     Capacitance,
     Count,
     Description,
+    Duration,
     FluxDensity,
     Length,
     Number,
@@ -35,10 +36,12 @@ __all__ = [
     "DIRECTIONS",
     "DRAWN_ONLY",
     "Cell",
+    "Driver",
     "ExternalField",
     "FitCovariance",
     "Junction",
     "Line",
+    "SecondTransistor",
     "SttTables",
     "SttVariability",
     "WordLine",
@@ -89,9 +92,62 @@ class ExternalField(Description):
     z: FluxDensity = Field(default=0.0, ge=-2, le=2)
 
 
+_NEWER = ("wordline_low", "bitline_low", "sourceline_low", "second_transistor", "driver")
+
+
+class Driver(Description):
+    """A driver of a line as a subcircuit of the access transistor's file, with a supply of its own.
+
+    Both lines have one. The amplitude of a write is the voltage of the supply. The input of the line that
+    goes up follows the pulse from 0 V to the amplitude, that of the other one stays at 0 V; the output
+    follows the input. `pins` are those of the subcircuit in its order. `settling` is the time after a ramp of
+    the input by which the output has settled, with no line at it.
+    """
+
+    subcircuit: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
+    pins: tuple[Literal["in", "out", "vdd", "vss"], ...] = ("in", "out", "vdd", "vss")
+    settling: Duration = Field(default=200e-12, ge=0, le=10e-9)
+
+    @model_validator(mode="after")
+    def _each_pin(self) -> Self:
+        if sorted(self.pins) != ["in", "out", "vdd", "vss"]:
+            raise inconsistent(
+                "pins", '"in", "out", "vdd" and "vss" once each, in the order of the subcircuit'
+            )
+        return self
+
+
+class SecondTransistor(Transistor):
+    """A transistor beside the access transistor, such as a column select.
+
+    `position` says where: between the driver and the wire of ``"bitline"`` or ``"sourceline"``, with
+    `gate_voltage` at its gate in a write, or ``"parallel"`` to the access transistor, on the same word line.
+    It has no spread.
+    """
+
+    position: Literal["bitline", "sourceline", "parallel"]
+    gate_voltage: Voltage | None = Field(default=None, gt=0, le=10)
+
+    @model_validator(mode="after")
+    def _has_its_gate(self) -> Self:
+        if (self.position == "parallel") != (self.gate_voltage is None):
+            raise inconsistent(
+                "gate_voltage",
+                'a voltage with position = "bitline" or "sourceline"; none with "parallel", whose gate is on '
+                "the word line",
+            )
+        return self
+
+    def shares_source(self, access: Transistor) -> bool:
+        """Whether it is of the file, or of the corner of the kit, that the access transistor is of."""
+        return (self.model, self.section, self.corner) == (access.model, access.section, access.corner)
+
+
 class Cell(Description):
     """A junction with its access transistor, lines and drivers (1T-1MTJ).
 
+    Both lines rest at 0 V. In a write one of them goes to its low level, `bitline_low` or `sourceline_low`,
+    the other to the amplitude above that. The word line rests at `wordline_low`.
     With `supply_voltage`, from which the drivers of bit and source lines take their charge, samples have the
     energy at the supply too.
     """
@@ -100,17 +156,70 @@ class Cell(Description):
     temperature: Temperature = Field(default=300.0, ge=TEMPERATURE_RANGE[0], le=TEMPERATURE_RANGE[1])
     external_field: ExternalField = ExternalField()
     wordline_voltage: Voltage = Field(default=1.4, gt=0, le=5)
+    wordline_low: Voltage = Field(default=0.0, ge=-2, le=0)
+    bitline_low: Voltage = Field(default=0.0, ge=-0.5, le=0)
+    sourceline_low: Voltage = Field(default=0.0, ge=-0.5, le=0)
     supply_voltage: Voltage | None = Field(default=None, gt=0, le=10)
     wordline: WordLine | None = None
     free_layer_to: Literal["bitline", "sourceline"] = "bitline"
     bitline: Line = Line()
     sourceline: Line = Line()
     transistor: Transistor = Transistor()
+    second_transistor: SecondTransistor | None = None
+    driver: Driver | None = None
+
+    @property
+    def select(self) -> SecondTransistor | None:
+        """The second transistor where it is in series with a line."""
+        second = self.second_transistor
+        return None if second is None or second.position == "parallel" else second
+
+    @model_validator(mode="after")
+    def _driver_alone(self) -> Self:
+        if self.driver is None:
+            return self
+        if self.transistor.file is None:
+            raise inconsistent(
+                "driver.subcircuit",
+                "a subcircuit of the SPICE file that cell.transistor.model names, which may include others",
+            )
+        others = {
+            "bitline_low": self.bitline_low != 0.0,
+            "sourceline_low": self.sourceline_low != 0.0,
+            "supply_voltage": self.supply_voltage is not None,
+            "second_transistor": self.select is not None,
+        }
+        for key, given in others.items():
+            if given:
+                raise inconsistent(
+                    key,
+                    "none with cell.driver, which has levels and a supply of its own; energy_J is at that",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _one_file(self) -> Self:
+        second, access = self.second_transistor, self.transistor
+        if second is None or second.model in ("ideal", "generic"):
+            return self
+        if not second.shares_source(access):
+            raise inconsistent(
+                "second_transistor.model",
+                "that of cell.transistor with its sections or corner, of which it may be another subcircuit "
+                'or device; or "generic" or "ideal"',
+            )
+        for key in ("init", "osdi"):
+            if getattr(second, key):
+                raise inconsistent(f"second_transistor.{key}", "none: that of cell.transistor holds for both")
+        return self
 
     @model_serializer(mode="wrap")
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
         table.pop("kind", None)  # a study without it is one of STT cells; parts of runs keep their names
+        for name in _NEWER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                table.pop(name, None)  # likewise
         return table
 
 
@@ -247,13 +356,46 @@ class SttTables(CellTables):
             for name, spread in self.variability.items()
         ]
 
+    def _check_levels(self, grid: Grid) -> None:
+        cell = self.cell
+        lows = {"bitline_low": cell.bitline_low, "sourceline_low": cell.sourceline_low}
+        for key, low in lows.items():
+            if -low > grid.lowest:
+                raise inconsistent(
+                    f"cell.{key}",
+                    f"{-grid.lowest!r} V to 0 V: at the smallest amplitude of the sweep, {grid.lowest!r} V, "
+                    "the other line would be below 0 V too",
+                )
+        self._check_supply(grid, max(lows.values()), min(lows.values()))
+        if cell.driver is not None and grid.shaped:
+            raise inconsistent(
+                "cell.driver", "none where the pulse has a shape, which its output would not have"
+            )
+        if cell.driver is not None and not self.axially_symmetric:
+            raise inconsistent(
+                "cell.driver",
+                f"only where error rates are computed; here they are counted ({self.asymmetries[0]})",
+            )
+
+    def _check_supply(self, grid: Grid, low: float, lowest: float) -> None:
+        cell, highest = self.cell, grid.highest + low
+        if cell.supply_voltage is None:
+            return
+        if cell.supply_voltage < highest:
+            above = " over the low level" if lowest else ""
+            raise inconsistent(
+                "cell.supply_voltage", f"at least the largest amplitude of the sweep{above}, {highest!r} V"
+            )
+        if grid.shaped:
+            raise inconsistent(
+                "cell.supply_voltage",
+                "none where the pulse has a shape: what a driver takes from its supply on a step is not "
+                "counted. energy_J, at the drivers, is",
+            )
+
     def check(self, grid: Grid) -> None:
         """Refuse what contradicts itself or the pulses that are swept."""
-        supply = self.cell.supply_voltage
-        if supply is not None and supply < grid.highest:
-            raise inconsistent(
-                "cell.supply_voltage", f"at least the largest amplitude of the sweep, {grid.highest!r} V"
-            )
+        self._check_levels(grid)
         if grid.computed_only and not self.axially_symmetric:
             raise inconsistent(
                 grid.computed_only[0],

@@ -11,7 +11,8 @@ from mtjchar.cells.base import Direction, Pulses, Trial
 from mtjchar.cells.stt.axial import largest_overdrive
 from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
-from mtjchar.cells.stt.tables import SttTables
+from mtjchar.cells.stt.tables import Cell, SttTables
+from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.cells.transistor_probe import TransistorProbe, check_parameters, probe_transistor
 from mtjchar.errors import InputError, SimulationError
@@ -40,19 +41,28 @@ def try_nominal(
     InputError
         If the transistor does not do what the study asks, or the cell does not conduct.
     """
-    transistor, probe, words = tables.cell.transistor, None, []
-    if source_of(transistor) is not None:
+    cell = tables.cell
+    probes, words = dict[str, TransistorProbe](), list[str]()
+    for table, transistor, gate, gate_low in (
+        ("cell.transistor", cell.transistor, cell.wordline_voltage, cell.wordline_low),
+        ("cell.second_transistor", _second(cell), *_second_gate(cell)),
+    ):
+        if transistor is None or source_of(transistor) is None:
+            continue
+        low = min(cell.bitline_low, cell.sourceline_low)
         try:
-            probe = probe_transistor(
+            probes[table] = probe_transistor(
                 transistor,
-                temperature=tables.cell.temperature,
-                gate=tables.cell.wordline_voltage,
-                drain=0.5 * float(pulses.amplitude_V[0]),
+                temperature=cell.temperature,
+                gate=gate,
+                drain=low + 0.5 * float(pulses.amplitude_V[0]),
+                source=low,
+                gate_low=gate_low,
             )
         except SimulationError as error:
             words.append(f"{transistor.model} by itself: {str(error).splitlines()[0]}")
         else:
-            words += _of_file(tables, probe)
+            words += _of_file(transistor, probes[table])
     start = time.monotonic()
     cells = cell_parameters(tables, device)
     overdrive = {}
@@ -62,17 +72,34 @@ def try_nominal(
             return Trial(failure=("failed", str(lines.failure[0, 0])))
         if lines.status[0, 0] == "ok":
             overdrive[direction] = largest_overdrive(tables, device, lines)
-    load_s = 0.0 if probe is None else probe.load_s
+    load_s = sum(probe.load_s for probe in probes.values())
     device_s = max((time.monotonic() - start) / len(directions) - load_s, 0.0)
     words += _below_critical(tables, overdrive, float(pulses.amplitude_V[0]))
-    if probe is not None:
-        shifted = tables.variability.threshold_voltage.sigma > 0.0
-        check_parameters(transistor, probe, shifted=shifted)
-    return Trial(tuple(words), (), load_s, device_s)
+    shifted = tables.variability.threshold_voltage.sigma > 0.0
+    if (access := probes.get("cell.transistor")) is not None:
+        check_parameters(cell.transistor, access, shifted=shifted)
+    if cell.second_transistor is not None and (second := probes.get("cell.second_transistor")) is not None:
+        check_parameters(cell.second_transistor, second, shifted=False, table="cell.second_transistor")
+    return Trial(tuple(dict.fromkeys(words)), (), load_s, device_s)
 
 
-def _of_file(tables: SttTables, probe: TransistorProbe) -> list[str]:
-    file, said = tables.cell.transistor.model, []
+def _second(cell: Cell) -> Transistor | None:
+    """Return the second transistor, with what ngspice is told before it loads the file of both."""
+    if cell.second_transistor is None or cell.second_transistor.file is None:
+        return cell.second_transistor
+    told = {"init": cell.transistor.init, "osdi": cell.transistor.osdi}
+    return cell.second_transistor.model_copy(update=told)
+
+
+def _second_gate(cell: Cell) -> tuple[float, float]:
+    """Voltages at the gate of the second transistor in a write and at rest, V."""
+    if cell.select is None or cell.select.gate_voltage is None:
+        return cell.wordline_voltage, cell.wordline_low
+    return cell.select.gate_voltage, 0.0
+
+
+def _of_file(transistor: Transistor, probe: TransistorProbe) -> list[str]:
+    file, said = transistor.model, []
     if probe.words:
         said.append(f"ngspice says of {file}: " + "; ".join(probe.words))
     if not probe.changes:
@@ -93,6 +120,8 @@ def _below_critical(tables: SttTables, overdrive: dict[Direction, float], amplit
         "Look at cell.wordline_voltage, cell.transistor (an n-channel one? pins in the order of the "
         "subcircuit? its width), the resistances of the lines and sweep.amplitude"
     )
+    if tables.cell.select is not None:
+        look += "; at cell.second_transistor, whose gate has to be above the level that it passes"
     words = (
         f"the current never reaches Ic0: at {amplitude:g} V, the highest amplitude, the largest overdrive of "
         f"the nominal device is {met}"

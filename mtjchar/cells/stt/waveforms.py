@@ -9,9 +9,10 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Direction, Pulses
-from mtjchar.cells.stt.measure import delivered, driven_node, per_cell, run_pulse
+from mtjchar.cells.stt.drivers import Levels, delivered, per_cell, run_pulse
 from mtjchar.cells.stt.netlist import AXIAL_STEP, VECTOR_CELLS, batch_deck, vector_step
 from mtjchar.cells.stt.tables import SttTables
+from mtjchar.errors import InputError
 from mtjchar.spice.ngspice import simulator
 
 __all__ = ["Write", "write_waveforms"]
@@ -49,9 +50,16 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
 
     Raises
     ------
+    InputError
+        With drivers that are subcircuits: without an operating point theirs would have to start up first.
     SimulationError
         If ngspice does not reach the end of the pulse.
     """
+    if tables.cell.driver is not None:
+        raise InputError(
+            "cell.driver", value=tables.cell.driver.subcircuit, allowed="none in a whole write",
+            remedy="mtjchar.cells.stt.measure.load_lines takes it.",
+        )  # fmt: skip
     if tables.axially_symmetric:
         return _write(tables, cells, direction, pulses)
     starts = range(0, len(cells), VECTOR_CELLS)
@@ -64,13 +72,13 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
 def _write(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
     # Plain floats: those of numpy do not print as numbers.
     amplitude, duration = float(pulses.amplitude_V[0]), float(pulses.duration_s[0])
-    high, count = driven_node(tables, direction), len(cells)
+    levels, count = Levels.of(tables, direction, amplitude), len(cells)
     largest = AXIAL_STEP if tables.axially_symmetric else vector_step(cells, amplitude)
     ngspice = simulator()
     with ngspice.circuit(batch_deck(tables, cells, held=False), tables.cell.transistor.variables):
-        plateau = duration - 0.5 * (pulses.rise + pulses.fall)
-        time, vectors = run_pulse(ngspice, tables, pulses, high, amplitude, plateau, largest, "uic")
-        current = -per_cell(vectors, "e" + high[1] + "{}#branch", count)
+        plateau = duration - pulses.in_duration
+        time, vectors = run_pulse(ngspice, tables, pulses, levels, plateau, largest, "uic")
+        current = -per_cell(vectors, "e" + levels.driven[1] + "{}#branch", count)
         m_z = per_cell(vectors, "m{}", count)
         m = None
         if not tables.axially_symmetric:
