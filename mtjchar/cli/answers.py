@@ -11,8 +11,10 @@ from rich.table import Table
 
 from mtjchar.cli.common import (
     AMPLITUDE,
+    AMPLITUDES,
     CLOCK,
     DURATION,
+    DURATIONS,
     FEATURE_SIZE,
     MAX_AMPLITUDE,
     MAX_DURATION,
@@ -192,15 +194,18 @@ def export(
     feature_size: Annotated[float | None, FEATURE_SIZE] = None,
     cell_area: Annotated[float | None, typer.Option(metavar="F2", help="Area of the cell in F^2.")] = None,
     clock: Annotated[float | None, CLOCK] = None,
+    amplitudes: Annotated[Any, AMPLITUDES] = None,
+    durations: Annotated[Any, DURATIONS] = None,
 ) -> None:
     """Write the surface as a table for another tool; docs/export.md describes the formats.
 
     An operating point is the cheapest pulse for --ber, with --amplitude or --duration where that one is
-    fixed; or the pulse with --amplitude and --duration.
+    fixed; or the pulse with --amplitude and --duration. --amplitudes and --durations interpolate csv,
+    parquet, json, netcdf, npz and ber-matrix onto another grid.
     """
     from mtjchar.export import Settings, export_surface
 
-    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock)
+    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock, amplitudes, durations)
     writable_file(out)
     for path in export_surface(load_surface(folder), format_, out, settings):
         console.print(f"wrote {path}", highlight=False)

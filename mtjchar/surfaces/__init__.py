@@ -10,6 +10,7 @@ from mtjchar.surfaces.counts import surface_from_counts
 from mtjchar.surfaces.devices import DeviceRates
 from mtjchar.surfaces.grid import CheapestPulse, Vary
 from mtjchar.surfaces.levers import compare_levers
+from mtjchar.surfaces.resample import resample
 from mtjchar.surfaces.search import pulse_at
 from mtjchar.surfaces.surface import WriteSurface
 
@@ -25,6 +26,7 @@ __all__ = [
     "compare_levers",
     "fit_model",
     "pulse_at",
+    "resample",
     "surface_from_counts",
 ]
 
