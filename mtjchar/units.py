@@ -1,6 +1,6 @@
-"""Strings with units, read into SI numbers.
+"""Strings with units, read into SI numbers; and SI numbers written for people.
 
-Units appear only in files and on the command line; everything inside mtjchar is SI.
+Units appear only where people read and write; everything inside mtjchar is SI.
 """
 
 from __future__ import annotations
@@ -8,23 +8,42 @@ from __future__ import annotations
 import functools
 import math
 import re
-
-import pint
+from typing import TYPE_CHECKING, Any
 
 from mtjchar.errors import InputError
 
-__all__ = ["format_quantity", "parse_quantity"]
+if TYPE_CHECKING:
+    import pint
+
+__all__ = ["compact", "format_quantity", "parse_quantity"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Names, products, quotients, brackets and powers of one digit: nothing that pint would take long over, and
 # no second number that it would silently multiply with.
-_UNIT = re.compile(r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*")
+_UNIT = re.compile(
+    r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*·/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*"
+)
 _LONGEST = 100
+
+_UNSCALED = 0.1, 1000.0
+"""Numbers between which a unit gets no prefix: 0.8 V, not 800 mV."""
+
+_DEGREES = {"C": "degC", "F": "degF"}
+"""Temperature scales as people write them; to pint they are coulomb and farad."""
+
+_CUSTOMARY = {"ohm*m^2": "ohm*um^2"}
+"""What the field gives a quantity in, where a prefix alone would not lead there."""
 
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=None)
+    import pint  # here: it takes longer to load than most of what needs no unit
+
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(
+        autoconvert_offset_to_baseunit=True, cache_folder=None
+    )
+    registry.formatter.default_sort_func = lambda units, _: units  # Ω·µm², as it is written, not µm²·Ω
+    return registry
 
 
 def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
@@ -58,21 +77,82 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     number = _NUMBER.match(text)
     if number is None or len(text) > _LONGEST or not _UNIT.fullmatch(text, number.end()):
         raise InputError(thing, value=text, allowed=example)
+    given = text[number.end() :].strip().replace("·", "*")
+    from pint import DimensionalityError
+
     try:
-        quantity = _registry().Quantity(float(number[0]), text[number.end() :].strip() or "dimensionless")
+        quantity = _registry().Quantity(float(number[0]), given or "dimensionless")
         value = float(quantity.to(unit or "dimensionless").magnitude)
-    except pint.DimensionalityError as error:
-        given_unit = str(error.units1)
-        raise InputError(
-            thing, value=text, allowed=example, remedy=f"The unit given is {given_unit}."
-        ) from error
+    except DimensionalityError as error:
+        words = f"The unit given is {error.units1}. {_meant(number[0], given, unit)}".strip()
+        raise InputError(thing, value=text, allowed=example, remedy=words) from error
     except Exception as error:  # pint raises whatever its tokenizer and evaluator meet
-        raise InputError(thing, value=text, allowed=example) from error
+        raise InputError(thing, value=text, allowed=example, remedy=_meant(number[0], given, unit)) from error
     if not math.isfinite(value):
         raise InputError(thing, value=text, allowed=example)
     return value
 
 
+def _meant(number: str, given: str, unit: str) -> str:
+    """Suggest a unit that looks like the one given and has the right dimension; empty if there is none."""
+    candidates = [_DEGREES[given.lstrip("°").upper()]] if given.lstrip("°").upper() in _DEGREES else []
+    candidates += [
+        given[:-1] + given[-1:].swapcase(),  # nS, mt, v
+        given[:1].swapcase() + given[1:],  # Nm
+        given.swapcase(),  # NM
+        re.sub(r"[oO][hH][mM]", "ohm", given),
+        re.sub(r"(?<=[A-Za-zµ])([23])(?!\d)", r"^\1", given),  # um2
+    ]
+    for candidate in candidates:
+        try:
+            good = candidate != given and _registry().Unit(candidate).is_compatible_with(unit)
+        except Exception:
+            continue
+        if good:
+            return f"Did you mean '{number} {candidate}'?"
+    return ""
+
+
 def format_quantity(value: float, unit: str) -> str:
     """Write an SI number so that `parse_quantity` reads back the very same float."""
     return f"{float(value)!r} {unit}".rstrip()
+
+
+def compact(value: float, unit: str, digits: int = 6) -> str:
+    """Write an SI number for people: rounded, in the prefix that suits it.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`.
+    unit : str
+        SI unit without a prefix, as `parse_quantity` takes it; ``""`` for a pure number.
+    digits : int, optional
+        Significant digits, at most; zeros at the end are left out.
+
+    Returns
+    -------
+    str
+        Which `parse_quantity` reads. From 0.1 to 1000 the unit has no prefix.
+
+    Examples
+    --------
+    >>> compact(1.7000000000000001e-09, "m")
+    '1.7 nm'
+    >>> compact(0.8, "V"), compact(4.7e3, "ohm"), compact(5e-12, "ohm*m^2")
+    ('0.8 V', '4.7 kΩ', '5 Ω·µm²')
+    >>> compact(6.0163e-13, "J", digits=3)
+    '602 fJ'
+    """
+    rounded = float(f"{float(value):.{digits}g}") or 0.0  # which has no sign
+    if not unit or not math.isfinite(rounded):
+        return f"{rounded:.{digits}g} {unit}".rstrip()
+    given: Any = _registry().Quantity(rounded, unit)
+    if unit in _CUSTOMARY:
+        quantity = given.to(_CUSTOMARY[unit])
+    elif rounded and not _UNSCALED[0] <= abs(rounded) <= _UNSCALED[1]:
+        quantity = given.to_compact()
+    else:
+        quantity = given.to(unit)
+    magnitude = float(f"{quantity.magnitude:.{digits}g}")
+    return f"{magnitude:.{max(digits, 6)}g} {quantity.units:~P}"

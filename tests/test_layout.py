@@ -14,7 +14,7 @@ PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
-    ["errors", "arrays", "units", "files", "statistics", "fields"],
+    ["errors", "arrays", "units", "files", "statistics", "fields", "display"],
     ["physics"],
     ["spice"],
     ["cells"],
@@ -33,6 +33,7 @@ WITHIN = {
     ("statistics", "arrays"),
     ("fields", "errors"),
     ("fields", "units"),
+    ("display", "errors"),
     ("torch", "network"),
     ("report", "plotting"),
     ("cli", "plotting"),

@@ -35,6 +35,7 @@ from mtjchar.cli.common import (
     write_table,
 )
 from mtjchar.errors import InputError
+from mtjchar.units import compact
 
 _MARK = "*"
 """Stands behind the numbers of pulses whose error rates are extrapolated."""
@@ -71,13 +72,11 @@ def query(
     table = answer_table()
     table.add_row("write error rate", rate.in_words())
     table.add_row("effective devices", number_or_dash(rate.effective_devices, ".3g"))
-    table.add_row("energy, switching write", f"{1e12 * answer['energy_J']:.4g} pJ")
-    table.add_row("energy, redundant write", f"{1e12 * answer['redundant_energy_J']:.4g} pJ")
+    table.add_row("energy, switching write", compact(answer["energy_J"], "J", 4))
+    table.add_row("energy, redundant write", compact(answer["redundant_energy_J"], "J", 4))
     if surface.knows_supply_energy:
-        table.add_row("switching write, at the supply", f"{1e12 * answer['supply_energy_J']:.4g} pJ")
-        table.add_row(
-            "redundant write, at the supply", f"{1e12 * answer['redundant_supply_energy_J']:.4g} pJ"
-        )
+        table.add_row("switching write, at the supply", compact(answer["supply_energy_J"], "J", 4))
+        table.add_row("redundant write, at the supply", compact(answer["redundant_supply_energy_J"], "J", 4))
     console.print(table)
 
 
@@ -124,15 +123,15 @@ def pulse(
         print_json(cheapest._asdict())
         return
     table = answer_table()
-    table.add_row("amplitude", f"{cheapest.amplitude_V:.4g} V")
-    table.add_row("duration", f"{1e9 * cheapest.duration_s:.4g} ns")
+    table.add_row("amplitude", compact(cheapest.amplitude_V, "V", 4))
+    table.add_row("duration", compact(cheapest.duration_s, "s", 4))
     table.add_row("write error rate", cheapest.rate.in_words())
     table.add_row("effective devices", number_or_dash(cheapest.effective_devices, ".3g"))
     table.add_row(
         "its slope",
         f"{cheapest.ber_slope_per_V:.3g} decades per V, {1e-9 * cheapest.ber_slope_per_s:.3g} decades per ns",
     )
-    table.add_row("energy", f"{1e12 * cheapest.energy_J:.4g} pJ")
+    table.add_row("energy", compact(cheapest.energy_J, "J", 4))
     console.print(table)
     for lever, value, grid in (
         (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),

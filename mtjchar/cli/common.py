@@ -30,9 +30,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mtjchar.cli.interrupts import interrupts
-from mtjchar.errors import InputError, printable
+from mtjchar.errors import InputError, did_you_mean, printable
 from mtjchar.files import is_file, is_folder, write_text
-from mtjchar.units import parse_quantity
+from mtjchar.units import compact, parse_quantity
 
 
 class _Messages(io.TextIOBase):
@@ -134,7 +134,7 @@ def _geometric(start: float, stop: float, points: int) -> Any:
     import numpy as np
 
     if min(start, stop) <= 0.0:
-        raise InputError("durations", value=f"{min(start, stop)!r} s", allowed="durations above 0")
+        raise InputError("durations", value=compact(min(start, stop), "s"), allowed="durations above 0")
     return np.geomspace(start, stop, points)
 
 
@@ -244,7 +244,10 @@ def load_surface(folder: Path) -> Any:
 def check_direction(direction: str, allowed: Iterable[str]) -> None:
     """Refuse a --direction that the surface does not have."""
     if direction not in (names := list(allowed)):
-        raise InputError("--direction", value=direction, allowed=" or ".join(map(repr, names)))
+        raise InputError(
+            "--direction", value=direction, allowed=" or ".join(map(repr, names)),
+            remedy=did_you_mean(direction, names),
+        )  # fmt: skip
 
 
 def writable(folder: Path, option: str = "--out") -> None:

@@ -39,6 +39,7 @@ from mtjchar.cli.common import (
 from mtjchar.errors import InputError, MissingToolError, MtjcharError
 from mtjchar.files import make_folder, storing
 from mtjchar.study import Study, load_study
+from mtjchar.units import compact
 
 if TYPE_CHECKING:
     from mtjchar.surfaces import WriteSurface
@@ -233,8 +234,9 @@ def _surface(folder: Path, allow_failed: float) -> None:
         with contextlib.suppress(MtjcharError):
             cheapest = surface.cheapest_pulse(direction, 1e-9)
             console.print(
-                f"{direction}: cheapest pulse for a write error rate of 1e-9: {cheapest.amplitude_V:.3f} V, "
-                f"{1e9 * cheapest.duration_s:.2f} ns, {1e12 * cheapest.energy_J:.3f} pJ"
+                f"{direction}: cheapest pulse for a write error rate of 1e-9: "
+                f"{compact(cheapest.amplitude_V, 'V', 4)}, "
+                f"{compact(cheapest.duration_s, 's', 4)}, {compact(cheapest.energy_J, 'J', 4)}"
                 f"{', extrapolated' if cheapest.extrapolated else ''}",
                 highlight=False,
             )

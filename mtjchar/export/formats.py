@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, did_you_mean
 from mtjchar.export import ngspice_table, nvmain, nvsim, tables, verilog_a
 from mtjchar.export.files import Files
 from mtjchar.export.operating_point import OPERATING_POINT, Settings
@@ -76,7 +76,9 @@ def export_surface(
         For an operating point or a grid that the surface does not have.
     """
     if format_ not in FORMATS:
-        raise InputError("format", value=format_, allowed=", ".join(FORMATS))
+        raise InputError(
+            "format", value=format_, allowed=", ".join(FORMATS), remedy=did_you_mean(format_, FORMATS)
+        )
     chosen, settings, out = FORMATS[format_], settings or Settings(), Path(out)
     for name, value in settings.given().items():
         if name not in chosen.takes:

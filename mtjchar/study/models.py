@@ -6,6 +6,7 @@ string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
 
 from __future__ import annotations
 
+import html
 import itertools
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
@@ -25,8 +26,10 @@ from pydantic import (
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import CellKind, CellTables, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_of
+from mtjchar.display import html_table
 from mtjchar.errors import InputError
 from mtjchar.fields import Count, Description, Duration, Number, Voltage, first_complaint, inconsistent
+from mtjchar.units import compact
 
 __all__ = ["AmplitudeRange", "DurationRange", "Pulse", "Study", "Sweep"]
 
@@ -155,12 +158,14 @@ class Study(Description):
         edges = (self.pulse.rise + self.pulse.fall) / 2
         if self.sweep.duration.start < edges:
             raise inconsistent(
-                "sweep.duration.start", f"at least half the rise plus half the fall of the pulse, {edges!r} s"
+                "sweep.duration.start",
+                f"at least half the rise plus half the fall of the pulse, {compact(edges, 's')}",
             )
         amplitude = self.sweep.amplitude
         if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
             raise inconsistent(
-                "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
+                "pulse.amplitude",
+                f"within sweep.amplitude, {compact(amplitude.start, 'V')} to {compact(amplitude.stop, 'V')}",
             )
         computed_only = (
             ("sweep.precision", self.sweep.precision is not None),
@@ -257,6 +262,23 @@ class Study(Description):
         own = {key: value for key, value in changes.items() if key not in ("pulse", "sweep")}
         rest = {key: value for key, value in changes.items() if key in ("pulse", "sweep")}
         return _changed(self, {**rest, "tables": _changed(self.tables, own)})
+
+    def __repr__(self) -> str:
+        return f"Study({self.kind.describe(self.tables).name!r}, {', '.join(self._grid_in_words())})"
+
+    def _repr_html_(self) -> str:
+        about = self.kind.describe(self.tables)
+        rows = {"cell": about.name, "nominal device": about.words, "pulses": "; ".join(self._grid_in_words())}
+        complete = f"<details><summary>study.toml</summary><pre>{html.escape(self.to_toml())}</pre></details>"
+        return html_table("Study", rows, complete)
+
+    def _grid_in_words(self) -> list[str]:
+        sweep = self.sweep
+        axes = [
+            f"{compact(axis.start, unit)} to {compact(axis.stop, unit)} ({axis.points} values)"
+            for axis, unit in ((sweep.amplitude, "V"), (sweep.duration, "s"))
+        ]
+        return [" and ".join(sweep.directions), *axes, f"{sweep.devices} devices", f"seed {sweep.seed}"]
 
     @property
     def nominal_amplitude(self) -> float:

@@ -10,6 +10,7 @@ from mtjchar.cells import Direction
 from mtjchar.errors import InputError
 from mtjchar.surfaces.grid import refined
 from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.units import compact
 
 __all__ = ["resample"]
 
@@ -103,6 +104,6 @@ def _interpolated(
 def _in_words(surface: WriteSurface) -> str:
     volts, seconds = surface.amplitudes, surface.durations
     return (
-        f"from {len(volts)} amplitudes, {volts[0]:g} to {volts[-1]:g} V, "
-        f"and {len(seconds)} durations, {seconds[0]:g} to {seconds[-1]:g} s"
+        f"from {len(volts)} amplitudes, {compact(volts[0], 'V')} to {compact(volts[-1], 'V')}, "
+        f"and {len(seconds)} durations, {compact(seconds[0], 's')} to {compact(seconds[-1], 's')}"
     )

@@ -24,6 +24,7 @@ from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retenti
 from mtjchar.cells.stt.supply import supply_energies
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
+from mtjchar.units import compact
 
 __all__ = ["SttCell"]
 
@@ -67,7 +68,7 @@ class SttCell(CellKind[SttTables]):
         """Say in a few words what the cell is, for the head of a report."""
         return CellDescription(
             tables.stack.name,
-            f"Junction of {1e9 * tables.junction.diameter:g} nm at {tables.cell.temperature:g} K. "
+            f"Junction of {compact(tables.junction.diameter, 'm')} at {tables.cell.temperature:g} K. "
             f"Stack: {tables.stack.reference}.",
         )
 

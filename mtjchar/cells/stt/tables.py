@@ -29,7 +29,7 @@ from mtjchar.fields import (
     inconsistent,
 )
 from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
-from mtjchar.units import format_quantity
+from mtjchar.units import compact
 
 __all__ = [
     "DIRECTIONS",
@@ -215,9 +215,9 @@ class SttTables(CellTables):
         """What breaks the symmetry around z, in words, key and value each; empty where nothing does."""
         field, tilt, aspect = self.cell.external_field, self.stack.reference_tilt, self.junction.aspect_ratio
         broken = {
-            f"cell.external_field.x = {field.x:g} T": field.x != 0.0,
-            f"cell.external_field.y = {field.y:g} T": field.y != 0.0,
-            f"stack.reference_tilt = {tilt:g} rad": tilt != 0.0,
+            f"cell.external_field.x = {compact(field.x, 'T')}": field.x != 0.0,
+            f"cell.external_field.y = {compact(field.y, 'T')}": field.y != 0.0,
+            f"stack.reference_tilt = {compact(tilt, 'rad')}": tilt != 0.0,
             f"junction.aspect_ratio = {aspect:g}": aspect != 1.0,
         }
         return tuple(words for words, applies in broken.items() if applies)
@@ -252,7 +252,8 @@ class SttTables(CellTables):
         supply = self.cell.supply_voltage
         if supply is not None and supply < grid.highest:
             raise inconsistent(
-                "cell.supply_voltage", f"at least the largest amplitude of the sweep, {grid.highest!r} V"
+                "cell.supply_voltage",
+                f"at least the largest amplitude of the sweep, {compact(grid.highest, 'V')}",
             )
         if grid.computed_only and not self.axially_symmetric:
             raise inconsistent(
@@ -263,7 +264,7 @@ class SttTables(CellTables):
             nominal = self.nominal(name)
             sigma = spread.sigma * nominal if spread.relative else spread.sigma
             if name != "threshold_voltage" and CUT * sigma >= nominal:
-                largest = format_quantity(nominal / CUT, self.variability.units[name])
+                largest = compact(nominal / CUT, self.variability.units[name])
                 raise inconsistent(
                     f"variability.{name}",
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",

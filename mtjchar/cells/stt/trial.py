@@ -14,6 +14,7 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.cells.transistor_probe import TransistorProbe, check_parameters, probe_transistor
 from mtjchar.errors import InputError, SimulationError
+from mtjchar.units import compact
 
 __all__ = ["try_nominal"]
 
@@ -93,8 +94,8 @@ def _below_critical(tables: SttTables, overdrive: dict[Direction, float], amplit
         "subcircuit? its width), the resistances of the lines and sweep.amplitude"
     )
     words = (
-        f"the current never reaches Ic0: at {amplitude:g} V, the highest amplitude, the largest overdrive of "
-        f"the nominal device is {met}"
+        f"the current never reaches Ic0: at {compact(amplitude, 'V')}, the highest amplitude, the largest "
+        f"overdrive of the nominal device is {met}"
     )
     # A voltage that takes the anisotropy away may switch without a current.
     if min(low.values()) < _NOTHING and tables.stack.vcma_coefficient == 0.0:
