@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mtjchar.display import html_table
 from mtjchar.network.results import read_tradeoff
 from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
@@ -48,6 +49,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        there = {
+            name: place if (self.path / place).exists() else "none yet: `mtjchar surface`"
+            for name, place in (("surface", "surface.nc"), ("figures", "figures"))
+        }
+        return html_table("Run", {"path": self.path, "study": repr(self.study), **there})
 
     @functools.cached_property
     def devices(self) -> pd.DataFrame:
