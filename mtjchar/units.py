@@ -78,6 +78,8 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     if number is None or len(text) > _LONGEST or not _UNIT.fullmatch(text, number.end()):
         raise InputError(thing, value=text, allowed=example)
     given = text[number.end() :].strip().replace("·", "*")
+    if given == unit:  # as mtjchar writes its files: pint need not be loaded, which takes half a second
+        return _finite(float(number[0]), text, thing, example)
     from pint import DimensionalityError
 
     try:
@@ -88,6 +90,10 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
         raise InputError(thing, value=text, allowed=example, remedy=words) from error
     except Exception as error:  # pint raises whatever its tokenizer and evaluator meet
         raise InputError(thing, value=text, allowed=example, remedy=_meant(number[0], given, unit)) from error
+    return _finite(value, text, thing, example)
+
+
+def _finite(value: float, text: str, thing: str, example: str) -> float:
     if not math.isfinite(value):
         raise InputError(thing, value=text, allowed=example)
     return value
@@ -149,10 +155,8 @@ def compact(value: float, unit: str, digits: int = 6) -> str:
         return f"{rounded:.{digits}g} {unit}".rstrip()
     given: Any = _registry().Quantity(rounded, unit)
     if unit in _CUSTOMARY:
-        quantity = given.to(_CUSTOMARY[unit])
+        given = given.to(_CUSTOMARY[unit])
     elif rounded and not _UNSCALED[0] <= abs(rounded) <= _UNSCALED[1]:
-        quantity = given.to_compact()
-    else:
-        quantity = given.to(unit)
-    magnitude = float(f"{quantity.magnitude:.{digits}g}")
-    return f"{magnitude:.{max(digits, 6)}g} {quantity.units:~P}"
+        given = given.to_compact()
+    magnitude = float(f"{given.magnitude:.{digits}g}")
+    return f"{magnitude:.{max(digits, 6)}g} {given.units:~P}"

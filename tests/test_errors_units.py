@@ -1,6 +1,8 @@
 import doctest
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,6 +192,15 @@ def test_numbers_for_people(value, unit, digits, text):
 @given(st.floats(1e-18, 1e9), st.sampled_from([unit for unit in UNITS if unit]))
 def test_numbers_for_people_read_back_but_for_rounding(value, unit):
     assert parse_quantity(compact(value, unit), unit) == pytest.approx(value, rel=0.6e-5)
+
+
+def test_units_as_files_of_mtjchar_have_them_load_no_pint():
+    code = (
+        "import sys; from mtjchar.units import parse_quantity;"
+        "parse_quantity('5e-12 ohm*m^2', 'ohm*m^2'); print('pint' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_examples_of_units():

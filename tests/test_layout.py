@@ -22,7 +22,7 @@ LAYERS = [
     ["sweep"],
     ["surfaces", "stackfit"],
     ["export", "array", "network", "torch"],
-    ["plotting", "report", "run", "cli"],
+    ["plotting", "report", "run", "cli", "__main__"],
 ]
 # Inside a row: the ground raises errors and works on arrays, keys have units; torch has the codes and the
 # ledger of network; cli shows what the others of its row make.
@@ -38,6 +38,7 @@ WITHIN = {
     ("report", "plotting"),
     ("cli", "plotting"),
     ("cli", "report"),
+    ("__main__", "cli"),
 }
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -38,10 +38,10 @@ from mtjchar.cli.common import (
 )
 from mtjchar.errors import InputError, MissingToolError, MtjcharError
 from mtjchar.files import make_folder, storing
-from mtjchar.study import Study, load_study
 from mtjchar.units import compact
 
 if TYPE_CHECKING:
+    from mtjchar.study import Study
     from mtjchar.surfaces import WriteSurface
 
 
@@ -127,6 +127,7 @@ def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
 
 
 def _study(path: Path, devices: int | None, seed: int | None) -> Study:
+    from mtjchar.study import load_study
     from mtjchar.sweep.population import Population
 
     study = load_study(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -20,13 +20,17 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
-from mtjchar.cells.stt import axial, device, langevin, measure, netlist, retention, stack_files, trial
-from mtjchar.cells.stt.supply import supply_energies
+from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
 from mtjchar.units import compact
 
+if TYPE_CHECKING:
+    from mtjchar.cells.stt import measure
+
 __all__ = ["SttCell"]
+
+# What simulates is loaded when something is simulated: a question to a surface needs none of it.
 
 
 class SttCell(CellKind[SttTables]):
@@ -112,6 +116,8 @@ class SttCell(CellKind[SttTables]):
 
     def escape_rates(self, tables: SttTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
         """Rates of leaving P and AP over the barrier, 1/s, shape (devices, 2)."""
+        from mtjchar.cells.stt import retention
+
         return retention.escape_rates(tables, devices, temperature)
 
     def transistor(self, tables: SttTables) -> Transistor:
@@ -122,6 +128,8 @@ class SttCell(CellKind[SttTables]):
         self, tables: SttTables, devices: pd.DataFrame, direction: Direction, pulses: Pulses
     ) -> measure.LoadLine:
         """Measure load lines and energies of the edges in ngspice."""
+        from mtjchar.cells.stt import measure, netlist
+
         return measure.load_lines(tables, netlist.cell_parameters(tables, devices), direction, pulses)
 
     def average(
@@ -134,6 +142,9 @@ class SttCell(CellKind[SttTables]):
         counting: Counting,
     ) -> Averages:
         """Solve the Fokker-Planck equation, or count where nothing is symmetric around z."""
+        from mtjchar.cells.stt import axial, langevin
+        from mtjchar.cells.stt.supply import supply_energies
+
         if tables.axially_symmetric:
             averages = axial.average_over_noise(tables, devices, direction, driven, pulses)
         else:
@@ -148,11 +159,15 @@ class SttCell(CellKind[SttTables]):
         self, tables: SttTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:
         """Probe the transistor of a file, and find how far the current goes beyond Ic0."""
+        from mtjchar.cells.stt import trial
+
         return trial.try_nominal(tables, device_, directions, pulses)
 
     def deck(
         self, tables: SttTables, device_: pd.DataFrame, direction: Direction, pulses: Pulses
     ) -> tuple[list[str], list[str]]:
         """Lines of a deck for one device, and the commands that measure its load lines and edges."""
+        from mtjchar.cells.stt import measure, netlist
+
         lines = netlist.batch_deck(tables, netlist.cell_parameters(tables, device_), held=True).splitlines()
         return lines, measure.commands_by_hand(tables, direction, pulses)
