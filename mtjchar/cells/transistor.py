@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from mtjchar.cells.kits import CORNERS, INSTANCE, KITS, installed
+from mtjchar.errors import MissingToolError
 from mtjchar.fields import Description, Length, Number, Resistance, inconsistent
 from mtjchar.spice.transistor_file import PLAIN_PATH
 
@@ -32,8 +34,8 @@ _OWN_SETTINGS = (
     # What would cut or change the waveforms that it reads, write files, or look for files elsewhere.
     *("interp", "autostop", "nosubckt", "noparse", "ngdebug", "autorun", "rawfile", "sourcepath", "inputdir"),
 )
-_MODELS = 'allowed: "ideal", "generic" or the path of a SPICE file'
-
+_KITS = ", ".join(f'"{kit}"' for kit in KITS)
+_MODELS = f'allowed: "ideal", "generic", an open kit ({_KITS}) or the path of a SPICE file'
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _IN_FILE_ONLY = {
@@ -43,6 +45,7 @@ _IN_FILE_ONLY = {
     "extra": "further parameters of a subcircuit",
     "init": "settings",
 }
+_IN_KIT_ONLY = ("device", "corner")
 
 
 class Parameter(Description):
@@ -73,16 +76,23 @@ class Transistor(Description):
     """The access transistor.
 
     `model` is ``"ideal"`` (a resistor `on_resistance`), ``"generic"`` (the 28-nm-class NMOS that comes
-    with mtjchar), or the path of a SPICE file that defines the subcircuit `subcircuit`. All that follows is
-    for such a file: `section` names sections of it, where it is a library. `pins` are those of the subcircuit
-    in its order, by what they are of the transistor: drain, gate, source, bulk. `parameters` says what it
-    calls width ``w`` and length ``l`` (m), shift of the threshold ``dvth`` (V), and multiplier ``m``. Without
-    a name for ``dvth`` a source at the gate shifts the threshold. `extra` holds further parameters with their
-    values. `init` holds lines that a foundry's kit wants in ``.spiceinit``: ``set name``, ``set name=value``
-    or ``option name=value``.
+    with mtjchar), the name of an open process design kit (`mtjchar.cells.kits`), or the path of a SPICE file
+    that defines the subcircuit `subcircuit`.
+
+    For a kit, `device` is the transistor by its name there and `corner` one of tt, ff, ss, sf and fs. `extra`
+    holds instance parameters: number of fingers, areas of the diffusions and the like.
+
+    All else is for a file: `section` names sections of it, where it is a library. `pins` are those of the
+    subcircuit in its order, by what they are of the transistor: drain, gate, source, bulk. `parameters` says
+    what it calls width ``w`` and length ``l`` (m), shift of the threshold ``dvth`` (V), and multiplier ``m``.
+    Without a name for ``dvth`` a source at the gate shifts the threshold. `extra` holds further parameters
+    with their values. `init` holds lines that a foundry's kit wants in ``.spiceinit``: ``set name``, ``set
+    name=value`` or ``option name=value``.
     """
 
     model: str = "generic"
+    device: str | None = None
+    corner: Literal["tt", "ff", "ss", "sf", "fs"] | None = None
     section: Annotated[tuple[_Section, ...], BeforeValidator(_several)] = ()
     subcircuit: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
     width: Length = Field(default=300e-9, gt=20e-9, lt=100e-6)
@@ -95,10 +105,24 @@ class Transistor(Description):
     extra: dict[_ExtraName, Number] = Field(default={})
     init: tuple[str, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_kit(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or (kit := KITS.get(str(value.get("model")))) is None:
+            return value
+        return {"device": kit.devices[0], "corner": CORNERS[0], **value}
+
     @field_validator("model")
     @classmethod
     def _check_model(cls, value: str, info: ValidationInfo) -> str:
         if value in ("ideal", "generic"):
+            return value
+        if value in KITS:
+            if not (info.context and info.context.get("written")):
+                try:
+                    installed(value)
+                except MissingToolError as error:
+                    raise ValueError(f"{_MODELS}; {error}") from error
             return value
         folder = Path(info.context["file"]).parent if info.context else Path()
         expanded = os.path.expandvars(value)
@@ -151,12 +175,20 @@ class Transistor(Description):
         for name in _IN_FILE_ONLY:
             if getattr(self, name) == type(self).model_fields[name].default:
                 table.pop(name, None)  # so that parts of runs keep the names that they had without the key
+        for name in _IN_KIT_ONLY:
+            if getattr(self, name) is None:
+                table.pop(name, None)
         return table
 
     @property
     def file(self) -> Path | None:
-        """The user's SPICE file; None for the models that come with mtjchar."""
-        return None if self.model in ("ideal", "generic") else Path(self.model)
+        """The user's SPICE file; None for the models that come with mtjchar, and for kits."""
+        return None if self.model in ("ideal", "generic", *KITS) else Path(self.model)
+
+    @property
+    def has_multiplier(self) -> bool:
+        """Whether the current can be multiplied by a factor."""
+        return self.model in ("generic", *KITS) or (self.file is not None and "m" in self.parameters)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -172,16 +204,31 @@ class Transistor(Description):
     def _complete(self) -> Self:
         if (self.model == "ideal") != (self.on_resistance is not None):
             raise inconsistent("on_resistance", 'a resistance with model = "ideal", and only there')
-        if (self.model in ("ideal", "generic")) != (self.subcircuit is None):
+        if (self.file is None) != (self.subcircuit is None):
             raise inconsistent(
                 "subcircuit", "the name of the subcircuit where model is a SPICE file, and only there"
             )
         for name, what in _IN_FILE_ONLY.items():
             given = getattr(self, name) != type(self).model_fields[name].default
-            if given and self.model in ("ideal", "generic"):
+            if given and self.file is None and not (name == "extra" and self.model in KITS):
                 raise inconsistent(name, f"no {what}, or the path of a SPICE file as model")
+        self._check_kit()
         names = [parameter.name.lower() for parameter in self.parameters.values()]
         names += [name.lower() for name in self.extra]
         if len(set(names)) != len(names):
             raise inconsistent("parameters", "each parameter of the subcircuit once, with those of extra")
         return self
+
+    def _check_kit(self) -> None:
+        kit = KITS.get(self.model)
+        if kit is None:
+            for name in _IN_KIT_ONLY:
+                if getattr(self, name) is not None:
+                    raise inconsistent(name, f"no {name}, or an open kit as model ({_KITS})")
+            return
+        if self.device not in kit.devices:
+            raise inconsistent("device", f"an n-channel transistor of {self.model}: {', '.join(kit.devices)}")
+        if unknown := self.extra.keys() - INSTANCE.keys():
+            raise inconsistent("extra", f"{', '.join(INSTANCE)}, not {min(unknown)}")
+        if not self.extra.get("nf", 1.0) >= 1.0:
+            raise inconsistent("extra", "nf, the number of fingers, from 1")

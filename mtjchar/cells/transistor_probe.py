@@ -17,9 +17,8 @@ from scipy.integrate import trapezoid
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.transistor import Transistor
-from mtjchar.cells.transistor_netlist import transistor_text
+from mtjchar.cells.transistor_netlist import source_of, transistor_text
 from mtjchar.errors import InputError, SimulationError
-from mtjchar.spice import transistor_file
 from mtjchar.spice.ngspice import simulator
 
 __all__ = ["TransistorProbe", "check_parameters", "probe_transistor"]
@@ -228,7 +227,8 @@ def _difference(value: FloatArray, reference: FloatArray) -> FloatArray:
 
 def _refuse_random(transistor: Transistor, reading: _Reading, tried: Sequence[_Change], at: _Point) -> None:
     """Refuse random numbers that have an effect; a kit has some that its own switch multiplies with 0."""
-    random = transistor_file.expand(transistor.model, transistor.section).random
+    source = source_of(transistor)
+    random = () if source is None else source.random
     first, second = reading.values[:2]
     differ = bool(np.any(_difference(second, first) > _UNCHANGED))
     if random and not differ:

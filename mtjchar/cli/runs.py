@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import os
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, what is missing and how to get it."""
+    """Say what is installed, what is missing and how to get it; exit 1 where something needed is missing."""
+    from mtjchar.cells.kits import KITS
     from mtjchar.network.datasets import load_dataset
     from mtjchar.spice.ngspice import find_library, simulator
 
@@ -61,20 +63,26 @@ def doctor(as_json: AsJson = False) -> None:
         "ngspice": _ngspice_command,
         "fashion-mnist": lambda: f"{len(load_dataset('fashion-mnist').train_images)} training images",
     }
+    optional: dict[str, Callable[[], str]] = {
+        f"kit {name}": functools.partial(_kit_package, name) for name in KITS
+    }
     rows = []
-    for name, check in checks.items():
+    for name, check in {**checks, **optional}.items():
         try:
-            rows.append({"name": name, "found": True, "detail": check()})
+            found, detail = True, check()
         except MtjcharError as error:
-            rows.append({"name": name, "found": False, "detail": str(error)})
+            found, detail = False, str(error)
+        rows.append({"name": name, "needed": name in checks, "found": found, "detail": detail})
+    complete = all(row["found"] for row in rows if row["needed"])
     if as_json:
-        print_json({"ok": all(row["found"] for row in rows), "checks": rows})
+        print_json({"ok": complete, "checks": rows})
     else:
         table = Table("", "what", "detail")
         for row in rows:
-            table.add_row("ok" if row["found"] else "MISSING", str(row["name"]), str(row["detail"]))
+            lacks = "MISSING" if row["needed"] else "not installed, optional"
+            table.add_row("ok" if row["found"] else lacks, str(row["name"]), str(row["detail"]))
         console.print(table)
-    if not all(row["found"] for row in rows):
+    if not complete:
         raise typer.Exit(1)
 
 
@@ -256,6 +264,13 @@ def _tables_and_figures(surface: WriteSurface, folder: Path) -> None:
     if levers is not None:
         write_table(levers, folder / "tables" / "knobs.csv")
     plotting.surface_figures(surface, folder / "figures", levers)
+
+
+def _kit_package(kit: str) -> str:
+    from mtjchar.cells.kits import installed
+
+    package = installed(kit)
+    return f"{package} {importlib.metadata.version(package)}"
 
 
 def _ngspice_command() -> str:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from mtjchar.cells.base import Trial
+from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.errors import InputError, SimulationError
-from mtjchar.spice import transistor_file
 from mtjchar.study import Study, load_study
 from mtjchar.sweep import failures, importance, precision, refinement, trial
 from mtjchar.sweep.cluster import workers_reported
@@ -249,10 +249,8 @@ def _draw_devices(study: Study, way: _Way, report: _Report) -> pd.DataFrame:
 
 def _tell_left_out(directory: RunDirectory, report: _Report) -> None:
     """Say and note what decks do not have of the user's transistor file."""
-    transistor = directory.study.kind.transistor(directory.study.tables)
-    if transistor is None or transistor.file is None:
-        return
-    left_out = list(transistor_file.clean(transistor.model, transistor.section).left_out)
+    source = source_of(directory.study.kind.transistor(directory.study.tables))
+    left_out = [] if source is None else list(source.left_out)
     for words in left_out:
         report.warn(words)
     if left_out and directory.record().left_out != left_out:

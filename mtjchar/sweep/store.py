@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mtjchar.cells.transistor_netlist import TransistorSource, source_of
 from mtjchar.errors import InputError
 from mtjchar.files import (
     MOST_DATA,
@@ -32,7 +33,6 @@ from mtjchar.files import (
     write_bytes,
     write_text,
 )
-from mtjchar.spice.transistor_file import Expanded, expand
 from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
@@ -102,12 +102,13 @@ class RunDirectory:
             "devices_sha256": _digest(table),
             "transistor_sha256": _transistor_digest(study),
         }
-        if (model := _transistor(study)) is not None:
-            read = _read_of_transistor(study)
-            record["transistor_read_sha256"] = read.digest
+        if (source := _transistor_source(study)) is not None:
+            record["transistor_read_sha256"] = source.digest
             make_folder(path / "transistor")
-            write_bytes(path / "transistor" / model.name, _transistor_text(model))
-            write_text(path / "transistor" / f"read-{model.stem}.lib", read.text + "\n")
+            if (model := _transistor_file(study)) is not None:
+                write_bytes(path / "transistor" / model.name, _transistor_text(model))
+            stem = "kit" if model is None else model.stem
+            write_text(path / "transistor" / f"read-{stem}.lib", source.read + "\n")
         # The study last: where it is, the others are.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -132,13 +133,14 @@ class RunDirectory:
             devices, record = directory._all_devices(), directory.record()
         except InputError:
             return None
+        source = _transistor_source(study)
         if record.transistor_read_sha256 is not None:
-            changed = record.transistor_read_sha256 != _read_of_transistor(study).digest
+            changed = source is None or record.transistor_read_sha256 != source.digest
         else:  # of an earlier version, or without a file
             changed = record.transistor_sha256 not in (None, _transistor_digest(study))
         if changed:
             raise InputError(
-                str(_transistor(study)),
+                "cell.transistor.model" if source is None else source.name,
                 value="a file that was changed since this sweep began, or one that it includes",
                 allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
@@ -340,7 +342,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _transistor(study: Study) -> Path | None:
+def _transistor_file(study: Study) -> Path | None:
     """File with the user's transistor; None where there is none."""
     transistor = study.kind.transistor(study.tables)
     return None if transistor is None else transistor.file
@@ -348,15 +350,12 @@ def _transistor(study: Study) -> Path | None:
 
 def _transistor_digest(study: Study) -> str:
     """Digest of the file with the user's transistor; empty where there is none."""
-    file = _transistor(study)
+    file = _transistor_file(study)
     return "" if file is None else _digest(_transistor_text(file))
 
 
-def _read_of_transistor(study: Study) -> Expanded:
-    """Return what ngspice reads of the user's transistor file."""
-    transistor = study.kind.transistor(study.tables)
-    assert transistor is not None  # the caller has its file
-    return expand(transistor.model, transistor.section)
+def _transistor_source(study: Study) -> TransistorSource | None:
+    return source_of(study.kind.transistor(study.tables))
 
 
 def _transistor_text(file: Path) -> bytes:

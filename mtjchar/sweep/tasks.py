@@ -17,7 +17,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.base import Counting, Direction
-from mtjchar.spice import transistor_file
+from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
 
@@ -164,10 +164,8 @@ def fail_task(status: str, reason: str, task: Task) -> Result:
 
 def _transistor_version(study: Study) -> dict[str, str]:
     """Digest of what ngspice has read of a user's transistor, as it is now."""
-    transistor = study.kind.transistor(study.tables)
-    if transistor is None or transistor.file is None:
-        return {}
-    return {"transistor": transistor_file.expand(transistor.model, transistor.section).digest}
+    source = source_of(study.kind.transistor(study.tables))
+    return {} if source is None else {"transistor": source.digest}
 
 
 def versions() -> dict[str, str]:

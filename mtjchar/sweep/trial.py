@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from mtjchar.cells.base import Pulses, Trial
+from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.errors import WorkerError
 from mtjchar.study import Study
 from mtjchar.sweep import refinement
@@ -49,8 +50,7 @@ def try_study(study: Study, pool: Executor, limit: float | None, say: Callable[[
     """
     if isinstance(pool, LocalPool):
         return _tried(study, pool, limit, say)
-    transistor = study.kind.transistor(study.tables)
-    if transistor is None or transistor.file is None:
+    if source_of(study.kind.transistor(study.tables)) is None:
         return Trial()
     own = LocalPool(1)
     try:

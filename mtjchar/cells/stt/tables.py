@@ -270,14 +270,11 @@ class SttTables(CellTables):
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",
                 )
         transistor = self.cell.transistor
-        has_factor = transistor.model == "generic" or (
-            transistor.file is not None and "m" in transistor.parameters
-        )
-        if self.variability.current_factor.sigma and not has_factor:
+        if self.variability.current_factor.sigma and not transistor.has_multiplier:
             raise inconsistent(
                 "variability.current_factor",
-                'no spread, or cell.transistor.model = "generic": other models have no parameter for it, '
-                "unless cell.transistor.parameters names one of a SPICE file as m",
+                'no spread, or cell.transistor.model = "generic" or an open kit: other models have no '
+                "parameter for it, unless cell.transistor.parameters names one of a SPICE file as m",
             )
         fit = self.variability.fit
         for name, fitted in zip(fit.parameters, fit.values, strict=True):

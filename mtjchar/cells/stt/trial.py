@@ -12,6 +12,7 @@ from mtjchar.cells.stt.axial import largest_overdrive
 from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
+from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.cells.transistor_probe import TransistorProbe, check_parameters, probe_transistor
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.units import compact
@@ -41,7 +42,7 @@ def try_nominal(
         If the transistor does not do what the study asks, or the cell does not conduct.
     """
     transistor, probe, words = tables.cell.transistor, None, []
-    if transistor.file is not None:
+    if source_of(transistor) is not None:
         try:
             probe = probe_transistor(
                 transistor,
