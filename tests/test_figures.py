@@ -1,7 +1,9 @@
 """Figures as functions of axes, ticks that can be read, and what objects show of themselves."""
 
 import ast
+import doctest
 import itertools
+import re
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from common import DEMO, ROOT
 from matplotlib.figure import Figure
 
 import mtjchar
+import mtjchar.plotting.surfaces
 from mtjchar.display import html_table
 from mtjchar.plotting import accuracy_over_time, energies_over_reads, surface_figures, wrong_bits_over_time
 from mtjchar.plotting.axes import COLOURS, line_style, logarithmic_axis, plain
@@ -61,7 +64,7 @@ def test_without_axes_there_is_a_figure_of_its_own(analytic_surface):
         ([1.2e-9, 4e-9], ["1.5", "2", "3"]),
     ],
 )
-@pytest.mark.parametrize("name", ["ber_map", "energy_map", "ber_against_duration"])
+@pytest.mark.parametrize("name", ["ber_map", "ber_against_duration"])
 def test_times_are_plain_numbers(analytic_surface, durations, expected, name):
     surface = resample(analytic_surface, durations=np.geomspace(*durations, 9))
     axes = getattr(surface.plot, name)(ax=fresh())
@@ -108,7 +111,8 @@ def test_cheapest_pulses_take_a_table_that_is_there(analytic_surface):
 
 
 def test_files_are_drawn_by_the_same_functions(analytic_surface, tmp_path, monkeypatch):
-    drawn = []
+    drawn, written = [], []
+    monkeypatch.setattr("mtjchar.plotting.surfaces.save", lambda *_: written.append(_[2]) or [])
     monkeypatch.setattr(
         "mtjchar.plotting.surfaces.SurfacePlots.ber_map", lambda *_: drawn.append(1) or fresh()
     )
@@ -121,6 +125,21 @@ def test_files_are_drawn_by_the_same_functions(analytic_surface, tmp_path, monke
     }
     surface_figures(analytic_surface, tmp_path, pd.DataFrame(rows))
     assert len(drawn) == 2
+    assert written == ["ber_map", "ber_against_duration", "ber_against_amplitude", "energy_map", "knobs"]
+
+
+def test_the_documented_figure(analytic_surface, tmp_path, monkeypatch):
+    from matplotlib import pyplot
+
+    page = (ROOT / "docs/answers.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"(?s)```python\n(.*?)```", page) if "surface.plot" in block)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    analytic_surface.save("run/surface.nc")
+    exec(code, {})
+    assert (tmp_path / "ap_to_p.png").stat().st_size > 10_000
+    assert doctest.testmod(mtjchar.plotting.surfaces).attempted == 4
+    pyplot.close("all")
 
 
 # ---- axes -------------------------------------------------------------------------------------------
@@ -130,8 +149,8 @@ def test_numbers_of_ticks():
     assert [plain(x) for x in (1.0, 0.05, 1e-4, 2e5, 0.1 + 0.2)] == ["1", "0.05", "0.0001", "200000", "0.3"]
 
 
-@pytest.mark.parametrize("decades", [0.2, 0.6, 1.0, 1.8, 3.0, 5.0, 9.0])
-@pytest.mark.parametrize("start", [1.0, 2.3, 4.9])
+@pytest.mark.parametrize("decades", [0.2, 1.0, 1.8, 3.0, 9.0])
+@pytest.mark.parametrize("start", [1.0, 4.9])
 def test_a_logarithmic_axis_has_some_ticks_and_not_too_many(start, decades):
     axes = fresh()
     axes.set(xscale="log", xlim=(start, start * 10.0**decades))
@@ -181,8 +200,9 @@ def test_figures_are_named_and_loaded_late():
 
 def test_only_figures_are_named_above_their_layer():
     named = []
-    for path in (ROOT / "mtjchar").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "mtjchar").rglob("*.py")]
+    for text in (text for text in texts if "Figures(" in text):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Figures":
                 named.append([argument.value for argument in node.args])
     assert named == [["mtjchar.plotting.surfaces", "SurfacePlots"]]

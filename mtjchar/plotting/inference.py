@@ -92,7 +92,7 @@ def _lines(table: pd.DataFrame, x: str) -> list[tuple[str, pd.DataFrame]]:
     lines = []
     for value, rows in table.groupby("reads" if x == "time_s" else "time_s", sort=True):
         number = float(str(value))
-        label = f"{number:.3g} reads" if x == "time_s" else compact(number, "s", 3)
+        label = f"{number:g} reads" if x == "time_s" else compact(number, "s", 3)
         lines.append((label, rows[(rows[x] > 0) & np.isfinite(rows[x])].sort_values(x)))
     return lines
 

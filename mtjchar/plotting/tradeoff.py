@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from mtjchar.plotting.files import save
 __all__ = ["energies_over_reads", "losses", "tradeoff_figure"]
 
 _LARGEST_SHOWN = 5.0  # points lost; what lies below, and intervals that reach beyond, are in the table
+_BESIDE: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}  # no name on a curve
 _TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]) / 100.0
 
 
@@ -34,7 +36,7 @@ def tradeoff_figure(table: pd.DataFrame, by_read_energy: pd.DataFrame, folder: s
     folder : str or Path
         Where the figure goes; made if missing.
     """
-    figure = Figure(figsize=(11.0, 4.8), layout="constrained")
+    figure = Figure(figsize=(14.0, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
     losses(table, left)
     energies_over_reads(by_read_energy, right)
@@ -80,7 +82,7 @@ def losses(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     axes.set_xlabel("programming energy, share of the baseline's")
     axes.set_ylabel("recognition rate against error-free writes (points)")
     axes.set_title("Stars: fresh seeds, filled where the loss holds", fontsize=9)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, **_BESIDE)
     axes.grid(alpha=0.3)
     return axes
 
@@ -144,6 +146,6 @@ def energies_over_reads(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     axes.set_xlabel("energy of a read (fJ a bit)")
     axes.set_ylabel("programming energy of a training (µJ)")
     axes.set_title("Diamonds: no write fails", fontsize=9)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, **_BESIDE)
     axes.grid(alpha=0.3, which="both")
     return axes
