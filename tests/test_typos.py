@@ -135,11 +135,13 @@ def test_tables_of_our_own_are_named(tmp_path, table, says, form):
         read_table(path)
 
 
-@pytest.mark.parametrize("format_", ["csv", "parquet", "netcdf", "npz"])
+@pytest.mark.parametrize("format_", ["csv", "parquet", "netcdf", "npz", "json"])
 def test_exported_surfaces_are_named(tmp_path, characterized_surface, format_):
     path = tmp_path / f"ber.{format_}"
     export_surface(characterized_surface, format_, path)
-    with pytest.raises(InputError, match=r"got '(error rates of a surface|a surface in|an archive)"):
+    with pytest.raises(
+        InputError, match=r"got '(error rates of a surface|a surface in|an archive|an exported surface)"
+    ):
         read_table(path)
 
 

@@ -42,6 +42,7 @@ _TABLES = (
     _Own("error rates of a surface", frozenset({"ber", "ber_lower", "ber_upper"}), _SURFACE),
     _Own("error rates of a surface", frozenset({"ber", "effective_devices"}), _SURFACE),
 )
+_HEAD = 200  # bytes in which an exported JSON says what it is
 _BINARY = {b"\x89HDF": "a surface in NetCDF (HDF5)", b"PK\x03\x04": "an archive, such as an exported .npz"}
 
 
@@ -54,6 +55,8 @@ def refuse_own(path: Path, content: bytes = b"") -> None:
     """
     if is_folder(path) and (path / "study.toml").exists():
         raise _refusal(path, "a run directory of mtjchar", _SAMPLES)
+    if b'"mtjchar surface"' in content[:_HEAD]:
+        raise _refusal(path, "an exported surface in JSON", _SURFACE)
     for start, name in _BINARY.items():
         if content.startswith(start):
             raise _refusal(path, name, _SURFACE)
