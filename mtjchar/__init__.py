@@ -33,15 +33,16 @@ if TYPE_CHECKING:
         sweep,
         units,
     )
-    from mtjchar.run import Run
+    from mtjchar.run import Run, example_run
+    from mtjchar.shipped import data_path
     from mtjchar.study import Study, load_stack, load_study
     from mtjchar.surfaces import WriteSurface, average_devices
     from mtjchar.sweep.run import run_sweep
 
 __all__ = [
-    "Run", "Study", "WriteSurface", "average_devices", "cells", "errors", "export", "load_stack",
-    "load_study", "network", "physics", "plotting", "report", "run_sweep", "stackfit", "study", "surfaces",
-    "sweep", "units",
+    "Run", "Study", "WriteSurface", "average_devices", "cells", "data_path", "errors", "example_run",
+    "export", "load_stack", "load_study", "network", "physics", "plotting", "report", "run_sweep",
+    "stackfit", "study", "surfaces", "sweep", "units",
 ]  # fmt: skip
 
 # Loaded when first used: `import mtjchar` shall not load PySpice and what it draws in.
@@ -50,6 +51,8 @@ _HOME = {
     "Study": "mtjchar.study",
     "WriteSurface": "mtjchar.surfaces",
     "average_devices": "mtjchar.surfaces",
+    "data_path": "mtjchar.shipped",
+    "example_run": "mtjchar.run",
     "load_stack": "mtjchar.study",
     "load_study": "mtjchar.study",
     "run_sweep": "mtjchar.sweep.run",

@@ -9,11 +9,12 @@ import pandas as pd
 
 from mtjchar.display import html_table
 from mtjchar.network.results import read_tradeoff
+from mtjchar.shipped import data_path
 from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
-__all__ = ["Run"]
+__all__ = ["Run", "example_run"]
 
 
 class Run:
@@ -38,8 +39,10 @@ class Run:
 
     Examples
     --------
-    >>> run = Run("run")  # doctest: +SKIP
-    >>> run.surface.ber(run.surface.directions[0], 0.8, 10e-9)  # doctest: +SKIP
+    >>> import mtjchar
+    >>> run = Run(mtjchar.data_path() / "example_run")
+    >>> run.surface.directions
+    ('p_to_ap', 'ap_to_p')
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -80,3 +83,19 @@ class Run:
         """Tables of `mtjchar tradeoff` in the directory and in those inside it, by directory name."""
         files = sorted([*self.path.glob("tradeoff.csv"), *self.path.glob("*/tradeoff.csv")])
         return {file.parent.name: read_tradeoff(file) for file in files}
+
+
+def example_run() -> Run:
+    """Open the small finished run that comes with mtjchar.
+
+    Its study is `mtjchar.load_study("example")`: the cell of the demo, 128 devices, 6 amplitudes and 12
+    durations.
+
+    Examples
+    --------
+    >>> run = example_run()
+    >>> pulse = run.surface.cheapest_pulse("p_to_ap", ber=1e-6)
+    >>> round(1e9 * pulse.duration_s, 1), round(1e12 * pulse.energy_J, 2)
+    (21.0, 0.8)
+    """
+    return Run(data_path() / "example_run")

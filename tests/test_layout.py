@@ -14,7 +14,7 @@ PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
-    ["errors", "arrays", "units", "files", "statistics", "fields", "display"],
+    ["errors", "arrays", "units", "files", "statistics", "fields", "display", "shipped"],
     ["physics"],
     ["spice"],
     ["cells"],
@@ -29,6 +29,7 @@ LAYERS = [
 WITHIN = {
     ("units", "errors"),
     ("files", "errors"),
+    ("shipped", "files"),
     ("statistics", "errors"),
     ("statistics", "arrays"),
     ("fields", "errors"),

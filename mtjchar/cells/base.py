@@ -20,7 +20,7 @@ from mtjchar.fields import Description, Place
 
 __all__ = [
     "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
-    "Driven", "FileTables", "Grid", "Pulses", "TablesT", "Trial",
+    "Driven", "FileTables", "Grid", "Outlook", "Pulses", "TablesT", "Trial",
 ]  # fmt: skip
 
 Direction = str
@@ -211,6 +211,21 @@ class Trial(NamedTuple):
     device_s: float = 0.0
 
 
+class Outlook(NamedTuple):
+    """What is known of a cell before anything is simulated.
+
+    Attributes
+    ----------
+    largest_overdrive : mapping
+        Upper bound of the overdrive by direction: that of the junction alone at the highest amplitude.
+    warnings : tuple of str
+        What looks wrong, a sentence each.
+    """
+
+    largest_overdrive: Mapping[Direction, float] = {}
+    warnings: tuple[str, ...] = ()
+
+
 class CellDescription(NamedTuple):
     """What a report says of a cell first.
 
@@ -346,6 +361,10 @@ class CellKind(ABC, Generic[TablesT]):
             "cell.kind", value=self.name, allowed="a kind of cell that says how long it holds its states"
         )
 
+    def foresee(self, tables: TablesT, device: pd.DataFrame, amplitude: float) -> Outlook:
+        """Say what follows for the nominal device at the highest amplitude (V), without a simulation."""
+        return Outlook()
+
     def transistor(self, tables: TablesT) -> Transistor | None:
         """Access transistor of the cell, where it has one that a netlist describes."""
         return None
@@ -367,3 +386,25 @@ class CellKind(ABC, Generic[TablesT]):
     ) -> tuple[list[str], list[str]] | None:
         """Lines of a deck for one device, and the commands of its analyses; None where there is no deck."""
         return None
+
+    def compact_model(self, tables: TablesT, device: pd.DataFrame, language: str, name: str) -> str:
+        """Write the storage element as a model for other circuit simulators.
+
+        Parameters
+        ----------
+        tables : CellTables
+        device : DataFrame
+            One row, as `derive` returns it.
+        language : {"verilog-a", "pspice"}
+            The latter is what PSpice, LTspice and Xyce have in common.
+        name : str
+            What names in the model begin with.
+
+        Raises
+        ------
+        InputError
+            If the kind has no such model.
+        """
+        raise InputError(
+            "cell.kind", value=self.name, allowed="a kind of cell with a compact model for other simulators"
+        )

@@ -34,6 +34,7 @@ _OWN_SETTINGS = (
     # What would cut or change the waveforms that it reads, write files, or look for files elsewhere.
     *("interp", "autostop", "nosubckt", "noparse", "ngdebug", "autorun", "rawfile", "sourcepath", "inputdir"),
 )
+_WORD_PATH = re.compile(PLAIN_PATH.pattern.replace(" ", ""))  # ngspice's commands end at a blank
 _KITS = ", ".join(f'"{kit}"' for kit in KITS)
 _MODELS = f'allowed: "ideal", "generic", an open kit ({_KITS}) or the path of a SPICE file'
 
@@ -44,6 +45,7 @@ _IN_FILE_ONLY = {
     "parameters": "names of parameters of a subcircuit",
     "extra": "further parameters of a subcircuit",
     "init": "settings",
+    "osdi": "compiled Verilog-A models",
 }
 _IN_KIT_ONLY = ("device", "corner")
 
@@ -68,6 +70,29 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _file(value: str, info: ValidationInfo, allowed: str, plain: re.Pattern[str]) -> str:
+    """Absolute path of a file that a study names; relative paths start from the study's folder."""
+    folder = Path(info.context["file"]).parent if info.context else Path()
+    expanded = os.path.expandvars(value)
+    try:
+        path = folder / Path(expanded).expanduser()
+    except RuntimeError:  # no such user
+        path = folder / expanded
+    try:
+        path = path.resolve()
+        is_there = path.is_file()
+    except (OSError, ValueError):  # too long, or with a null byte
+        is_there = False
+    if not is_there and not (info.context and info.context.get("written")):
+        unset = ", in which a variable is not set" if "$" in str(path) else ""
+        raise ValueError(f"{allowed}; there is none at {str(path)[:200]!r}{unset}")
+    # The path ends up in a netlist or a command: nothing that could start another one gets there.
+    if not plain.fullmatch(str(path)):
+        blanks = "digits, blanks and" if plain is PLAIN_PATH else "digits and"
+        raise ValueError(f"{allowed}, its whole path of letters, {blanks} ._/+@%=-, not {str(path)[:200]!r}")
+    return str(path)
+
+
 _Section = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
 _ExtraName = Annotated[str, Field(pattern=f"^{_NAME}$")]
 
@@ -87,7 +112,8 @@ class Transistor(Description):
     what it calls width ``w`` and length ``l`` (m), shift of the threshold ``dvth`` (V), and multiplier ``m``.
     Without a name for ``dvth`` a source at the gate shifts the threshold. `extra` holds further parameters
     with their values. `init` holds lines that a foundry's kit wants in ``.spiceinit``: ``set name``, ``set
-    name=value`` or ``option name=value``.
+    name=value`` or ``option name=value``. `osdi` names compiled Verilog-A models (OSDI libraries) that the
+    file uses; they are machine code, which ngspice runs.
     """
 
     model: str = "generic"
@@ -104,6 +130,7 @@ class Transistor(Description):
     )
     extra: dict[_ExtraName, Number] = Field(default={})
     init: tuple[str, ...] = ()
+    osdi: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -124,26 +151,12 @@ class Transistor(Description):
                 except MissingToolError as error:
                     raise ValueError(f"{_MODELS}; {error}") from error
             return value
-        folder = Path(info.context["file"]).parent if info.context else Path()
-        expanded = os.path.expandvars(value)
-        try:
-            path = folder / Path(expanded).expanduser()
-        except RuntimeError:  # no such user
-            path = folder / expanded
-        try:
-            path = path.resolve()
-            is_there = path.is_file()
-        except (OSError, ValueError):  # too long, or with a null byte
-            is_there = False
-        if not is_there and not (info.context and info.context.get("written")):
-            unset = ", in which a variable is not set" if "$" in str(path) else ""
-            raise ValueError(f"{_MODELS}; there is none at {str(path)[:200]!r}{unset}")
-        # The path ends up in a netlist: nothing that could start another SPICE line gets there.
-        if not PLAIN_PATH.fullmatch(str(path)):
-            raise ValueError(
-                f"{_MODELS}, its whole path of letters, digits, blanks and ._/+@%=-, not {str(path)[:200]!r}"
-            )
-        return str(path)
+        return _file(value, info, _MODELS, PLAIN_PATH)
+
+    @field_validator("osdi")
+    @classmethod
+    def _check_osdi(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return tuple(_file(each, info, "allowed: paths of OSDI libraries", _WORD_PATH) for each in value)
 
     @field_validator("pins")
     @classmethod
@@ -192,8 +205,9 @@ class Transistor(Description):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Commands among `init` that ngspice needs before it loads a deck."""
-        return tuple(line for line in self.init if line.startswith("set "))
+        """Commands that ngspice needs before it loads a deck."""
+        settings = tuple(line for line in self.init if line.startswith("set "))
+        return (*settings, *(f"osdi {file}" for file in self.osdi))
 
     @property
     def options(self) -> str:

@@ -63,7 +63,7 @@ def source_of(transistor: Transistor | None) -> TransistorSource | None:
     if transistor.file is None:
         return None
     cleaned = transistor_file.clean(transistor.model, transistor.section)
-    expanded = transistor_file.expand(transistor.model, transistor.section)
+    expanded = transistor_file.expand(transistor.model, transistor.section, transistor.osdi)
     return TransistorSource(
         transistor.model, cleaned.text, expanded.text, expanded.digest, expanded.random, cleaned.left_out
     )

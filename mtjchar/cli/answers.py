@@ -183,7 +183,8 @@ def export(
         typer.Option(
             "--format",
             help="csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, verilog-a-table, "
-            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain.",
+            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain; the junction itself: "
+            "verilog-a-model, spice-model.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
@@ -196,7 +197,7 @@ def export(
     amplitudes: Annotated[Any, AMPLITUDES] = None,
     durations: Annotated[Any, DURATIONS] = None,
 ) -> None:
-    """Write the surface as a table for another tool; docs/export.md describes the formats.
+    """Write the surface, or the junction as a model, for another tool; docs/export.md describes the formats.
 
     An operating point is the cheapest pulse for --ber, with --amplitude or --duration where that one is
     fixed; or the pulse with --amplitude and --duration. --amplitudes and --durations interpolate csv,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtjchar.cli import answers, fitting, runs, training
+from mtjchar.cli import answers, fitting, runs, starting, training
 from mtjchar.cli.common import console
 
 app = typer.Typer(
@@ -39,6 +39,10 @@ def _everywhere(
 
 for command in (
     runs.doctor,
+    starting.init,
+    starting.stacks,
+    starting.studies,
+    starting.check,
     runs.run,
     runs.sweep,
     runs.surface,

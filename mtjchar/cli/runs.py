@@ -53,7 +53,8 @@ def doctor(as_json: AsJson = False) -> None:
     from mtjchar.spice.ngspice import find_library, simulator
 
     def check_library() -> str:
-        return f"version {simulator().ngspice_version}, {find_library()}"
+        osdi = "loads" if simulator().loads_osdi else "cannot load"
+        return f"version {simulator().ngspice_version}, {osdi} OSDI models, {find_library()}"
 
     checks: dict[str, Callable[[], str]] = {
         "python": platform.python_version,

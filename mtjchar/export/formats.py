@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtjchar.errors import InputError, did_you_mean
-from mtjchar.export import ngspice_table, nvmain, nvsim, tables, verilog_a
+from mtjchar.export import compact_model, ngspice_table, nvmain, nvsim, tables, verilog_a
 from mtjchar.export.files import Files
 from mtjchar.export.operating_point import OPERATING_POINT, Settings
 from mtjchar.export.provenance import check_version
@@ -41,6 +41,8 @@ FORMATS: dict[str, Format] = {
     "verilog-a": Format(verilog_a.self_contained),
     "verilog-a-table": Format(verilog_a.with_tables),
     "ngspice-table": Format(ngspice_table.ngspice_table),
+    "verilog-a-model": Format(compact_model.verilog_a),
+    "spice-model": Format(compact_model.pspice),
 }
 """Formats by the names that the command line takes."""
 

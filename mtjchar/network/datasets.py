@@ -14,7 +14,6 @@ import stat
 import struct
 import zlib
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from mtjchar.arrays import IntArray
 from mtjchar.errors import InputError, MissingToolError
 from mtjchar.files import MOST_DATA, is_folder, read_bytes
+from mtjchar.shipped import data_path
 
 __all__ = ["Dataset", "load_dataset"]
 
@@ -89,7 +89,7 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
         If a known name is asked for whose Debian package is not installed.
     """
     if name_or_folder == "digits":
-        return _load_folder("digits", _digits_folder())
+        return _load_folder("digits", data_path() / "digits")
     if isinstance(name_or_folder, str) and name_or_folder in _PACKAGE_FOLDERS:
         folder = _PACKAGE_FOLDERS[name_or_folder]
         if not is_folder(folder):
@@ -107,13 +107,6 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
             remedy=f"The folder has to hold {_IMAGE_FILES} (plain or .gz).",
         )
     return _load_folder(folder.resolve().name, folder)
-
-
-def _digits_folder() -> Path:
-    """Folder with the digits: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(str(resources.files("mtjchar")))
-    inside = package / "_data"
-    return (inside if inside.is_dir() else package.parent / "data") / "digits"
 
 
 def _load_folder(name: str, folder: Path) -> Dataset:

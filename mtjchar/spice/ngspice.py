@@ -18,7 +18,7 @@ import numpy as np
 from PySpice.Spice.NgSpice.Shared import NgSpiceCircuitError, NgSpiceCommandError, NgSpiceShared, ffi
 
 from mtjchar.arrays import FloatArray
-from mtjchar.errors import MissingToolError, SimulationError
+from mtjchar.errors import InputError, MissingToolError, SimulationError
 
 __all__ = ["FloatArray", "Simulator", "find_library", "simulator"]
 
@@ -174,6 +174,12 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         ffi.dlclose(self._ngspice_shared)
         self.__init__()  # type: ignore[misc]
 
+    @functools.cached_property
+    def loads_osdi(self) -> bool:
+        """Whether this ngspice can load compiled Verilog-A models (OSDI libraries)."""
+        self.exec_command("osdi")
+        return "no such command" not in self.words
+
     @property
     def words(self) -> str:
         """What ngspice said to the last command, each line once."""
@@ -208,17 +214,19 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         ----------
         deck : str
         variables : tuple of str
-            Commands that set variables before the deck is loaded. They hold for the circuits that follow with
-            the same ones, and for no other.
+            Commands that set variables or load OSDI libraries before the deck is loaded. They hold for the
+            circuits that follow with the same ones, and for no other.
 
         Raises
         ------
+        InputError
+            If an OSDI library is not to be loaded.
         SimulationError
             If ngspice does not take the circuit. After this or any other error in the block ngspice is
             restarted, so that the next circuit meets a sound one.
         """
-        self._set(variables)
         try:
+            self._set(variables)
             try:
                 self.load_circuit(deck)
             except (NgSpiceCircuitError, NameError) as error:
@@ -238,8 +246,30 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         if self._variables:
             self.restart()  # what a variable was before is not known
         for command in variables:
-            self.exec_command(command)
+            if command.startswith("osdi "):
+                self._load_osdi(command.removeprefix("osdi "))
+            else:
+                self.exec_command(command)
         self._variables = variables
+
+    def _load_osdi(self, file: str) -> None:
+        version = self.ngspice_version
+        if not self.loads_osdi:
+            raise InputError(
+                "cell.transistor.osdi",
+                value=file,
+                allowed=f"no file: ngspice {version} ({self.LIBRARY_PATH}) was built without OSDI",
+                remedy="Take one with it, such as Debian 13's or a build with --enable-osdi, and name its "
+                "library in NGSPICE_LIBRARY_PATH. `mtjchar doctor` says what it can.",
+            )
+        self.exec_command(f"osdi {file}")
+        if re.search("error", self.words, re.IGNORECASE):
+            raise InputError(
+                "cell.transistor.osdi",
+                value=file,
+                allowed=f"a library that ngspice {version} loads. It says: {self.words.splitlines()[0]}",
+                remedy="Compile the Verilog-A model for this machine, with OpenVAF for example.",
+            )
 
     def analyse(self, command: str, axis: str, stop: float) -> Mapping[str, FloatArray]:
         """Run an analysis of the circuit that is held and take its vectors.

@@ -65,7 +65,7 @@ class Expanded(NamedTuple):
     text : str
         SPICE lines.
     digest : str
-        Of these lines and of the data files that they name.
+        Of these lines, of the data files that they name, and of the OSDI libraries.
     random : tuple of str
         Lines with functions that draw random numbers.
     """
@@ -134,20 +134,28 @@ def clean(path: str, sections: tuple[str, ...] = ()) -> Cleaned:
     return _looked_through(path, sections)[1]
 
 
-def expand(path: str, sections: tuple[str, ...] = ()) -> Expanded:
+def expand(path: str, sections: tuple[str, ...] = (), osdi: tuple[str, ...] = ()) -> Expanded:
     """Return what ngspice reads of a transistor file and of all that it includes.
 
     Parameters
     ----------
     path, sections
         As in `clean`.
+    osdi : tuple of str, optional
+        Compiled models that the file uses.
 
     Raises
     ------
     InputError
         If the file cannot be read, includes itself, or has no such section.
     """
-    return _looked_through(path, sections)[2]
+    expanded = _looked_through(path, sections)[2]
+    if not osdi:
+        return expanded
+    digest = hashlib.sha256(expanded.digest.encode())
+    for file in osdi:
+        digest.update(read_bytes(Path(file), "OSDI library", allowed="a file to read", most=MOST_DATA))
+    return expanded._replace(digest=digest.hexdigest()[:16])
 
 
 def _looked_through(path: str, sections: tuple[str, ...]) -> tuple[_Stamps, Cleaned, Expanded]:

@@ -15,6 +15,7 @@ from mtjchar.cells.kinds import kind_of
 from mtjchar.errors import InputError
 from mtjchar.fields import FileLayout, refusal
 from mtjchar.files import read_toml
+from mtjchar.shipped import named_file
 from mtjchar.study.models import Study
 
 __all__ = ["load_study", "read_written"]
@@ -26,7 +27,8 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
     Parameters
     ----------
     path : str or Path
-        A TOML file as `docs/study.md` describes it. Paths in it are relative to its folder.
+        A TOML file as `docs/study.md` describes it, or the name of a study that comes with mtjchar. Paths in
+        it are relative to its folder.
     written : bool, optional
         Whether mtjchar wrote the file, in full: what an older version did not write has the meaning that it
         had then, not the default of today, and the file of a user's transistor need not be there any more.
@@ -46,7 +48,7 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
     UserWarning
         Repeating what another file that the study names has to say, such as the warnings of a fit.
     """
-    path = Path(path)
+    path = named_file(path, "studies")
     data = read_toml(path, "study file")
     kind = _kind(data)
     completed = kind.complete_tables(data, path)

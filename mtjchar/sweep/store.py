@@ -109,6 +109,8 @@ class RunDirectory:
                 write_bytes(path / "transistor" / model.name, _transistor_text(model))
             stem = "kit" if model is None else model.stem
             write_text(path / "transistor" / f"read-{stem}.lib", source.read + "\n")
+            for osdi in _osdi(study):
+                write_bytes(path / "transistor" / osdi.name, _osdi_content(osdi))
         # The study last: where it is, the others are.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -141,7 +143,7 @@ class RunDirectory:
         if changed:
             raise InputError(
                 "cell.transistor.model" if source is None else source.name,
-                value="a file that was changed since this sweep began, or one that it includes",
+                value="a file that was changed since this sweep began, or one that it includes or loads",
                 allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
             )
@@ -346,6 +348,16 @@ def _transistor_file(study: Study) -> Path | None:
     """File with the user's transistor; None where there is none."""
     transistor = study.kind.transistor(study.tables)
     return None if transistor is None else transistor.file
+
+
+def _osdi(study: Study) -> list[Path]:
+    """Compiled models that the user's transistor needs."""
+    transistor = study.kind.transistor(study.tables)
+    return [] if transistor is None else [Path(file) for file in transistor.osdi]
+
+
+def _osdi_content(file: Path) -> bytes:
+    return read_bytes(file, "cell.transistor.osdi", allowed="an OSDI library", most=MOST_DATA)
 
 
 def _transistor_digest(study: Study) -> str:

@@ -13,8 +13,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.base import Outlook
 from mtjchar.cells.stt.stack import Stack
-from mtjchar.cells.stt.tables import SttTables
+from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, fokker_planck, torque, tunneling
 from mtjchar.physics.wells import Wells, wells
@@ -28,6 +29,7 @@ __all__ = [
     "check_nominal",
     "derive",
     "draw_stacks",
+    "foresee",
     "refusal",
     "volume",
     "wells_of",
@@ -51,6 +53,7 @@ DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slon
 """Columns of the device table where `draw_stacks` draws them; otherwise all devices have the stack's."""
 
 _LEAST_STABILITY = 5.0
+_USUAL_STABILITY = (20.0, 120.0)  # what is built to hold bits for seconds to decades
 
 
 class FreeLayer(NamedTuple):
@@ -312,6 +315,34 @@ def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
         column["saturation_magnetization_A_per_m"], column["demagnetizing_x"], column["demagnetizing_y"]
     )
     return wells(column["thermal_stability"], column["anisotropy_field_T"], in_plane, field)
+
+
+def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outlook:
+    """Bound the overdrive of one device: transistor and lines take none of the amplitude (V)."""
+    row = {name: np.asarray(float(device[name].iloc[0])) for name in device.columns}
+    stack, m_z = tables.stack, np.array([1.0, -1.0])
+    drive = np.full(2, amplitude) / row["parallel_resistance_ohm"]
+    if stack.torque == "current":
+        tmr = tunneling.tmr_at_bias(row["tmr"], np.asarray(amplitude), np.asarray(stack.tmr_half_bias))
+        drive = amplitude * tunneling.conductance(m_z, row["parallel_resistance_ohm"], tmr)
+    # Conductance times efficiency is monotone in m_z, so that the larger end is the largest of all.
+    efficiency = 2.0 * torque.spin_torque_efficiency(np.ones(1), np.asarray(stack.slonczewski_lambda), m_z)
+    bound = float(np.max(drive * efficiency) / row["critical_current_A"])
+    largest = dict.fromkeys(DIRECTIONS, bound)
+    warnings = []
+    low, high = _USUAL_STABILITY
+    stability = float(row["thermal_stability"])
+    if not low <= stability <= high:
+        warnings.append(
+            f"A thermal stability of {stability:.4g} is unusual for a memory ({low:g} to "
+            f"{high:g}): look at the anisotropy, the thickness and the diameter."
+        )
+    if bound < 1.0:
+        warnings.append(
+            f"No pulse reaches Ic0: at {amplitude:g} V even the junction alone has an overdrive below 1. "
+            "Raise sweep.amplitude, or lower the resistance-area product or the critical current."
+        )
+    return Outlook(largest, tuple(warnings))
 
 
 def refusal(devices: pd.DataFrame) -> WordArray:

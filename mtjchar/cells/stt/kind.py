@@ -17,6 +17,7 @@ from mtjchar.cells.base import (
     Counting,
     Direction,
     FileTables,
+    Outlook,
     Pulses,
     Trial,
 )
@@ -120,6 +121,10 @@ class SttCell(CellKind[SttTables]):
 
         return retention.escape_rates(tables, devices, temperature)
 
+    def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
+        """Bound the overdrive, and say what is unusual."""
+        return device.foresee(tables, device_, amplitude)
+
     def transistor(self, tables: SttTables) -> Transistor:
         """Access transistor."""
         return tables.cell.transistor
@@ -171,3 +176,10 @@ class SttCell(CellKind[SttTables]):
 
         lines = netlist.batch_deck(tables, netlist.cell_parameters(tables, device_), held=True).splitlines()
         return lines, measure.commands_by_hand(tables, direction, pulses)
+
+    def compact_model(self, tables: SttTables, device_: pd.DataFrame, language: str, name: str) -> str:
+        """Write the junction, a macrospin with its thermal field, for other circuit simulators."""
+        from mtjchar.cells.stt.compact import pspice, verilog_a
+
+        write = {"verilog-a": verilog_a, "pspice": pspice}[language]
+        return write(tables, device_, name)

@@ -14,6 +14,7 @@ from mtjchar.cells.stt.stack import ANISOTROPIES, Stack
 from mtjchar.errors import InputError
 from mtjchar.fields import FileLayout, Place, refusal
 from mtjchar.files import read_toml
+from mtjchar.shipped import named_file
 
 __all__ = ["complete_tables", "load_stack", "upgrade_tables"]
 
@@ -27,8 +28,8 @@ def load_stack(path: str | Path) -> Stack:
     Parameters
     ----------
     path : str or Path
-        A TOML file as those in `data/stacks`. Its table ``[fit]``, which `mtjchar.stackfit.write_stack` adds,
-        is not part of the stack.
+        A TOML file as those in `data/stacks`, or the name of a stack that comes with mtjchar. Its table
+        ``[fit]``, which `mtjchar.stackfit.write_stack` adds, is not part of the stack.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def load_stack(path: str | Path) -> Stack:
     UserWarning
         Repeating what the fit warned of that the file is from.
     """
-    path = Path(path)
+    path = named_file(path, "stacks")
     stack, messages = _read_stack(path, "stack file")
     for message in messages:
         warnings.warn(message, stacklevel=2)
@@ -70,7 +71,7 @@ def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -
     places: dict[tuple[str, ...], Place] = {}
     messages: tuple[str, ...] = ()
     if isinstance(data.get("stack"), str):
-        stack_file = file.parent / data["stack"]
+        stack_file = named_file(data["stack"], "stacks", file.parent)
         data["stack"], messages = _read_stack(stack_file, f"{file}: stack")
         places["stack",] = Place(stack_file, ())
     overrides = data.pop("stack_overrides", {})

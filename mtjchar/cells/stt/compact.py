@@ -1,0 +1,95 @@
+"""The junction as a model for other circuit simulators: a netlist of mtjchar with the values of a study."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+import pandas as pd
+
+from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.tables import SttTables
+from mtjchar.spice.libraries import library
+
+__all__ = ["pspice", "verilog_a"]
+
+_DECLARED = r"(?m)^(.*parameter real {name} = )[^ ;]+"
+
+
+def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
+    """Write the Verilog-A module of ``mtj_llgs.va``.
+
+    Parameters
+    ----------
+    tables : SttTables
+    device : DataFrame
+        One row, as `mtjchar.cells.stt.device.derive` returns it.
+    name : str
+        Of the module.
+
+    Notes
+    -----
+    The film's parameters are those at 300 K, for the module has the temperature laws of `Stack`.
+    """
+    stack, field, derived = tables.stack, tables.cell.external_field, device.iloc[0]
+    of_stack = (
+        "free_layer_thickness", "saturation_magnetization", "interfacial_anisotropy", "damping",
+        "spin_polarization", "slonczewski_lambda", "field_like_torque", "resistance_area_product", "tmr",
+        "tmr_half_bias", "barrier_thickness", "vcma_coefficient", "reference_tilt", "curie_temperature",
+        "magnetization_exponent", "anisotropy_exponent", "polarization_exponent", "resistance_exponent",
+    )  # fmt: skip
+    values: dict[str, float] = {key: float(getattr(stack, key)) for key in of_stack}
+    values["diameter"] = tables.junction.diameter
+    values |= {f"demagnetizing_{axis}": float(derived[f"demagnetizing_{axis}"]) for axis in "xyz"}
+    values |= {f"field_{axis}": float(getattr(field, axis)) for axis in "xyz"}
+    values["pervolt"] = float(stack.torque == "voltage")
+    values["theta0"] = _thermal_angle(derived)
+    text = library("mtj_llgs.va")
+    for parameter, value in values.items():
+        text, replaced = re.subn(_DECLARED.format(name=parameter), rf"\g<1>{value + 0!r}", text)
+        assert replaced == 1, parameter
+    text = re.sub(r"(?m)^(.*parameter .*;) *//", lambda found: f"{found[1]:<75} //", text)
+    return text.replace("module mtj(", f"module {name}(")
+
+
+def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
+    """Write subcircuits in the language that PSpice, LTspice and Xyce have in common.
+
+    Parameters
+    ----------
+    tables, device
+        As in `verilog_a`.
+    name : str
+        What the names of the subcircuits begin with: ``NAME_vector``, and ``NAME_axial`` where everything is
+        symmetric around the axis.
+    """
+    values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
+    values["u0"] = math.atanh(math.cos(_thermal_angle(device.iloc[0])))
+    models = ["vector", *(["axial"] if tables.axially_symmetric else [])]
+    return "\n".join(
+        re.sub(
+            rf"(?m)^(\.SUBCKT|\.ENDS) mtj_{model}\b",
+            rf"\1 {name}_{model}",
+            _with_defaults(library(f"mtj_{model}_pspice.lib"), values),
+        )
+        for model in models
+    )
+
+
+def _thermal_angle(derived: pd.Series[float]) -> float:
+    """Angle to the axis, rad, whose energy is that of two degrees of freedom: Delta sin^2 = 1."""
+    return math.asin(1.0 / math.sqrt(float(derived["thermal_stability"])))
+
+
+def _with_defaults(text: str, values: Mapping[str, float]) -> str:
+    """Replace the defaults of the subcircuit: ``PARAMS:`` and the continuations of its line."""
+    head, rest = text.rsplit("PARAMS:", 1)
+    declared = re.match(r"[^\n]*(?:\n\+[^\n]*)*", rest)
+    assert declared is not None
+    defaults = re.sub(
+        r"(\w+)=(\S+)",
+        lambda found: f"{found[1]}={values[found[1]] + 0.0!r}" if found[1] in values else found[0],
+        declared[0],
+    )
+    return f"{head}PARAMS:{defaults}{rest[declared.end() :]}"

@@ -1,0 +1,175 @@
+"""Commands for a start: stacks, studies, init and check."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mtjchar.cli.common import AsJson, StudyFile, console, print_json, warn
+from mtjchar.errors import InputError
+from mtjchar.files import make_folder, read_text, write_text
+from mtjchar.shipped import data_path, shipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mtjchar.study import Study
+
+_SECONDS = 0.01  # a device, direction and amplitude on one core: the demo, `scripts/bench.py --only sweeps`
+_COARSE = 5  # points of a grid between which a surface is little more than a guess
+_SPREAD = (0.05, 0.95)
+
+
+def stacks(as_json: AsJson = False) -> None:
+    """List the film stacks that come with mtjchar."""
+    _list("stacks", {"film": "name", "reference": "reference"}, as_json)
+
+
+def studies(as_json: AsJson = False) -> None:
+    """List the studies that come with mtjchar."""
+    _list("studies", {"stack": "stack", "transistor": "cell.transistor.model"}, as_json)
+
+
+def _list(kind: str, columns: Mapping[str, str], as_json: bool) -> None:
+    rows = []
+    for name, file in shipped(kind).items():
+        content = tomllib.loads(read_text(file, kind, allowed="a file that comes with mtjchar"))
+        rows.append({"name": name, **{column: _first(content, key) for column, key in columns.items()}})
+    if as_json:
+        print_json([{**row, "file": str(shipped(kind)[row["name"]])} for row in rows])
+        return
+    table = Table("name", *columns)
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
+
+
+def _first(content: dict[str, Any], key: str) -> str:
+    """Value of a key of a file, by its path in it; of another file only its name."""
+    value: Any = content
+    for part in key.split("."):
+        value = value[part]
+    return Path(value).stem if value.endswith(".toml") else value
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder for the study; made if missing.")
+    ] = Path(),
+    stack: Annotated[
+        str, typer.Option("--stack", help="Name of a stack, see `mtjchar stacks`.")
+    ] = "ikeda2010",
+) -> None:
+    """Write a commented study into FOLDER, as study.toml."""
+    if stack not in shipped("stacks"):
+        raise InputError(
+            "--stack", value=stack,
+            allowed=f"a stack that comes with mtjchar: {', '.join(shipped('stacks'))}",
+            remedy="Your own stack file is named in the study, in the line that begins with `stack =`.",
+        )  # fmt: skip
+    file = folder / "study.toml"
+    if file.exists():
+        raise InputError(
+            "FOLDER", value=str(folder), allowed="a folder without study.toml",
+            remedy="Give another folder, or edit the study that is there.",
+        )  # fmt: skip
+    text = read_text(data_path() / "template.toml", "template", allowed="a file that comes with mtjchar")
+    make_folder(folder)
+    write_text(file, text.replace('stack = "ikeda2010"', f'stack = "{stack}"'))
+    console.print(f"wrote {file}; next: mtjchar check {file}")
+
+
+def check(study: StudyFile, as_json: AsJson = False) -> None:
+    """Show what follows from STUDY: nominal device, spread, samples to come. Nothing is simulated."""
+    from mtjchar.cells.transistor_netlist import source_of
+    from mtjchar.study import load_study
+    from mtjchar.sweep.population import Population
+
+    loaded = load_study(study)
+    kind, tables = loaded.kind, loaded.tables
+    source_of(kind.transistor(tables))  # a section or size that is not there is refused here
+    population = Population(loaded)
+    nominal, drawn = population.nominal(), population.draw()
+    outlook = kind.foresee(tables, nominal, loaded.sweep.amplitude.stop)
+    warnings = [*outlook.warnings, *_coarse(loaded), *_refused(loaded, drawn)]
+    samples = _samples(loaded)
+    seconds = None if loaded.counted else _seconds(loaded)
+    if as_json:
+        print_json(
+            {
+                "study": str(study),
+                "nominal": {name: float(nominal[name].iloc[0]) for name in kind.columns},
+                "quantiles": {name: drawn[name].quantile(list(_SPREAD)).tolist() for name in kind.columns},
+                "largest_overdrive": dict(outlook.largest_overdrive),
+                "devices": loaded.sweep.devices,
+                "samples": samples,
+                "seconds": seconds,
+                "warnings": warnings,
+                "complete": tomllib.loads(loaded.to_toml()),
+            }
+        )
+        return
+    description = kind.describe(tables)
+    console.print(f"{description.name}. {description.words}")
+    console.print(_devices(loaded, nominal, drawn))
+    for direction, overdrive in outlook.largest_overdrive.items():
+        console.print(
+            f"{direction}: the overdrive is at most {overdrive:.3g}, at {loaded.sweep.amplitude.stop:g} V "
+            "without transistor and lines"
+        )
+    cores = os.cpu_count() or 1
+    console.print(f"{loaded.sweep.devices} devices, {samples:,} samples")
+    if seconds is None:
+        console.print("Error rates are counted; how long that takes is not estimated.")
+    else:
+        console.print(f"some {_in_words(seconds / cores)} on {cores} cores, a rough estimate")
+    for words in warnings:
+        warn(words)
+
+
+def _devices(study: Study, nominal: pd.DataFrame, drawn: pd.DataFrame) -> Table:
+    low, high = (f"{100.0 * share:g} % of devices below" for share in _SPREAD)
+    table = Table("", "unit", "nominal", low, high)
+    for name, label in study.kind.columns.items():
+        values = [float(nominal[name].iloc[0]), *drawn[name].quantile(list(_SPREAD))]
+        table.add_row(label.label, label.unit, *(f"{label.factor * value:.4g}" for value in values))
+    return table
+
+
+def _samples(study: Study) -> int:
+    sweep = study.sweep
+    return sweep.devices * len(sweep.directions) * sweep.amplitude.points * sweep.duration.points
+
+
+def _seconds(study: Study) -> float:
+    sweep = study.sweep
+    return _SECONDS * sweep.devices * len(sweep.directions) * sweep.amplitude.points
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{max(seconds, 1.0):.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 7200.0 else f"{seconds / 3600.0:.1f} h"
+
+
+def _coarse(study: Study) -> list[str]:
+    ranges: dict[str, Any] = {"amplitude": study.sweep.amplitude, "duration": study.sweep.duration}
+    return [
+        f"sweep.{name} has {swept.points} points: between them a surface is interpolated. "
+        f"Take more than {_COARSE}."
+        for name, swept in ranges.items()
+        if swept.points <= _COARSE
+    ]
+
+
+def _refused(study: Study, drawn: pd.DataFrame) -> list[str]:
+    reasons = [reason for reason in study.kind.refusal(study.tables, drawn) if reason]
+    if not reasons:
+        return []
+    return [f"{len(reasons)} of {len(drawn)} devices cannot be characterized; the first: {reasons[0]}."]
