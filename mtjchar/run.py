@@ -41,8 +41,8 @@ class Run:
     --------
     >>> import mtjchar
     >>> run = Run(mtjchar.data_path() / "example_run")
-    >>> run.surface.directions
-    ('p_to_ap', 'ap_to_p')
+    >>> len(run.devices)
+    128
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -94,7 +94,7 @@ def example_run() -> Run:
     Examples
     --------
     >>> run = example_run()
-    >>> pulse = run.surface.cheapest_pulse("p_to_ap", ber=1e-6)
+    >>> pulse = run.surface.cheapest_pulse(run.surface.directions[0], ber=1e-6)
     >>> round(1e9 * pulse.duration_s, 1), round(1e12 * pulse.energy_J, 2)
     (21.0, 0.8)
     """
