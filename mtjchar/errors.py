@@ -6,8 +6,10 @@ to a user as it is.
 
 from __future__ import annotations
 
+import difflib
 import traceback
 import unicodedata
+from collections.abc import Iterable
 
 __all__ = [
     "ClusterError",
@@ -22,6 +24,7 @@ __all__ = [
     "UnreachableError",
     "WorkerError",
     "clipped",
+    "did_you_mean",
     "printable",
 ]
 
@@ -76,7 +79,7 @@ class InputError(MtjcharError, ValueError):
 
     def __init__(self, thing: str, *, value: object, allowed: str, remedy: str = "") -> None:
         self.thing, self.value, self.allowed, self.remedy = thing, value, allowed, remedy
-        message = f"{thing}: got {_shown(value)}; allowed: {allowed}."
+        message = f"{thing}: got {_shown(value)}; allowed: {allowed}{'' if allowed.endswith('?') else '.'}"
         super().__init__(f"{message} {remedy}" if remedy else message)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -85,6 +88,8 @@ class InputError(MtjcharError, ValueError):
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, float):
+        value = float(f"{value:.12g}")  # sums and conversions round: 0.3, not 0.30000000000000004
     try:
         return clipped(repr(value))
     except (ValueError, RecursionError):  # thousands of digits, or of lists in lists
@@ -94,6 +99,18 @@ def _shown(value: object) -> str:
 def clipped(text: str, longest: int = 200) -> str:
     """Cut a text that a file holds for a message."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Suggest the known name that is most like an unknown one; empty if none is.
+
+    Examples
+    --------
+    >>> did_you_mean("duratoin", ["amplitude", "duration"])
+    'Did you mean duration?'
+    """
+    close = difflib.get_close_matches(str(name), list(known), 1)
+    return f"Did you mean {close[0]}?" if close else ""
 
 
 def _rebuild(kind: type[InputError], thing: str, value: object, allowed: str, remedy: str) -> InputError:

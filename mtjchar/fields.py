@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mtjchar.errors import InputError
-from mtjchar.units import format_quantity, parse_quantity
+from mtjchar.units import compact, format_quantity, parse_quantity
 
 __all__ = [
     "Angle",
@@ -137,8 +138,11 @@ class Complaint(NamedTuple):
 
 
 def first_complaint(error: ValidationError) -> Complaint:
-    """Translate pydantic's first complaint."""
-    first, *others = error.errors(include_url=False)
+    """Translate pydantic's first complaint, that about an unknown key if there is one."""
+    # An unknown key is mostly a known one in another spelling, which is then missing.
+    first, *others = sorted(
+        error.errors(include_url=False), key=lambda complaint: complaint["type"] != "extra_forbidden"
+    )
     keys = [str(key) for key in first["loc"]]
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
     if first["type"] == "inconsistent":
@@ -147,6 +151,10 @@ def first_complaint(error: ValidationError) -> Complaint:
     elif first["type"] == "missing":
         allowed = "this key is required"
     return Complaint(keys, first["input"], allowed, first["type"], len(others))
+
+
+_NEARLY_EQUAL = 0.85
+"""Likeness (`difflib`) from which on a key of another table may be meant."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +187,21 @@ class FileLayout:
                 key_field = _model(key_field).model_fields[key]
         return key_field
 
+    def nearest(self, keys: Sequence[str]) -> str:
+        """Find the known key that an unknown one most likely stands for; empty if there is none.
+
+        One of another table has that in front.
+        """
+        *table, key = keys
+        close = difflib.get_close_matches(key, self.known(table), 1)
+        if close:
+            return close[0]
+        models = {name: _model(own) for name, own in self.fields.items()}
+        tables = [name for name, model in models.items() if hasattr(model, "model_fields")]
+        others = {inner: name for name in tables for inner in self.known([name])}
+        close = difflib.get_close_matches(key, others, 1, _NEARLY_EQUAL)
+        return f"{others[close[0]]}.{close[0]}" if close else ""
+
     def known(self, keys: Sequence[str]) -> Sequence[str]:
         """List the keys of a table."""
         name = ".".join(keys)
@@ -208,11 +231,13 @@ def refusal(
         longest beginning counts.
     """
     complaint = first_complaint(error)
-    keys, allowed = complaint.keys, complaint.allowed
+    keys, allowed, remedies = complaint.keys, complaint.allowed, []
     if layout.unwrapped and keys[0] == layout.unwrapped:
         keys = keys[1:]
     if complaint.type == "extra_forbidden":
         allowed = f"one of {', '.join(layout.known(keys[:-1]))}"
+        nearest = layout.nearest(keys)
+        remedies.append(f"There is no such key. {f'Did you mean {nearest}?' if nearest else ''}".strip())
     elif complaint.type in _LIMITS:
         allowed = _range(layout.find(keys)) or allowed
     elif complaint.type == "model_type":
@@ -230,8 +255,11 @@ def refusal(
         if place is not None:
             file, keys = place.file, [*place.keys, *keys[length:]]
             break
-    remedy = f"{complaint.others} more things are wrong in this study." if complaint.others else ""
-    return InputError(f"{file}: {'.'.join(keys)}", value=value, allowed=allowed.rstrip("."), remedy=remedy)
+    if complaint.others:
+        remedies.append(f"{complaint.others} more things are wrong in this study.")
+    return InputError(
+        f"{file}: {'.'.join(keys)}", value=value, allowed=allowed.rstrip("."), remedy=" ".join(remedies)
+    )
 
 
 _LIMITS = {
@@ -247,10 +275,10 @@ def _range(number: FieldInfo) -> str:
     inner = [part for kind in get_args(number.annotation) for part in getattr(kind, "__metadata__", ())]
     unit = next((part.unit for part in [*number.metadata, *inner] if isinstance(part, InUnit)), "")
     limits = [
-        f"{word} {getattr(part, name)!r} {unit}".rstrip()
+        f"{word} {compact(limit, unit) if unit else limit}"
         for part in number.metadata
         for name, word in _LIMITS.values()
-        if hasattr(part, name)
+        if (limit := getattr(part, name, None)) is not None
     ]
     return " and ".join(limits)
 

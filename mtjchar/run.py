@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mtjchar.display import html_table
 from mtjchar.network.results import read_tradeoff
 from mtjchar.shipped import data_path
 from mtjchar.study import Study
@@ -40,8 +41,8 @@ class Run:
     --------
     >>> import mtjchar
     >>> run = Run(mtjchar.data_path() / "example_run")
-    >>> run.surface.directions
-    ('p_to_ap', 'ap_to_p')
+    >>> len(run.devices)
+    128
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -51,6 +52,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        there = {
+            name: place if (self.path / place).exists() else "none yet: `mtjchar surface`"
+            for name, place in (("surface", "surface.nc"), ("figures", "figures"))
+        }
+        return html_table("Run", {"path": self.path, "study": repr(self.study), **there})
 
     @functools.cached_property
     def devices(self) -> pd.DataFrame:
@@ -86,7 +94,7 @@ def example_run() -> Run:
     Examples
     --------
     >>> run = example_run()
-    >>> pulse = run.surface.cheapest_pulse("p_to_ap", ber=1e-6)
+    >>> pulse = run.surface.cheapest_pulse(run.surface.directions[0], ber=1e-6)
     >>> round(1e9 * pulse.duration_s, 1), round(1e12 * pulse.energy_J, 2)
     (21.0, 0.8)
     """

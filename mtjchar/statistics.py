@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, t
+import scipy  # whose parts are loaded when they are used: scipy.stats takes longer than a query
 
 from mtjchar.arrays import FloatArray, IntArray
 
@@ -94,7 +94,7 @@ def replicate_interval(
         excess = used * _zero_for_nan(values / mean - 1.0)
         sums = np.stack([excess[replicate == group].sum(axis=0) for group in range(count)])
         error = np.sqrt((sums**2).sum(axis=0) * count / (count - 1)) / used.sum(axis=0)
-    factor = np.exp(t.ppf(1.0 - 0.5 * OUTSIDE, count - 1) * error)
+    factor = np.exp(scipy.stats.t.ppf(1.0 - 0.5 * OUTSIDE, count - 1) * error)
     return mean / factor, mean * factor
 
 
@@ -196,7 +196,7 @@ def draw_interval(
     with np.errstate(invalid="ignore"):
         logarithm = np.log(np.maximum(np.stack(means), np.finfo(float).tiny))
     center, scatter = logarithm.mean(axis=0), logarithm.std(axis=0, ddof=1)
-    reach = t.ppf(1.0 - 0.5 * OUTSIDE, count - 1) * np.sqrt(1.0 + 1.0 / count) * scatter
+    reach = scipy.stats.t.ppf(1.0 - 0.5 * OUTSIDE, count - 1) * np.sqrt(1.0 + 1.0 / count) * scatter
     return np.exp(center - reach), np.exp(np.minimum(center + reach, 0.0))
 
 
@@ -221,8 +221,8 @@ def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate
     none, all_ = failed == 0.0, failed == written
     bound = -np.expm1(np.log(OUTSIDE) / written)
     # The beta distribution has no parameter 0; the limits are known.
-    lower = beta.ppf(0.5 * OUTSIDE, np.maximum(failed, 1.0), written - failed + 1.0)
-    upper = beta.ppf(1.0 - 0.5 * OUTSIDE, failed + 1.0, np.maximum(written - failed, 1.0))
+    lower = scipy.stats.beta.ppf(0.5 * OUTSIDE, np.maximum(failed, 1.0), written - failed + 1.0)
+    upper = scipy.stats.beta.ppf(1.0 - 0.5 * OUTSIDE, failed + 1.0, np.maximum(written - failed, 1.0))
     return CountedRate(
         np.where(none, bound, failed / written),
         np.where(none, 0.0, lower),
@@ -260,7 +260,7 @@ def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1, st
         As for `mean_half_width`.
     """
     error = np.sqrt((np.var(values, ddof=1) + step**2 / 12.0) / repetitions)
-    return float(t.ppf(1.0 - 0.5 * OUTSIDE / looks, repetitions - 1) * error)
+    return float(scipy.stats.t.ppf(1.0 - 0.5 * OUTSIDE / looks, repetitions - 1) * error)
 
 
 def _along(weight: FloatArray, values: FloatArray) -> FloatArray:

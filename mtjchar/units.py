@@ -1,6 +1,6 @@
-"""Strings with units, read into SI numbers.
+"""Strings with units, read into SI numbers; and SI numbers written for people.
 
-Units appear only in files and on the command line; everything inside mtjchar is SI.
+Units appear only where people read and write; everything inside mtjchar is SI.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import functools
 import math
 import re
-
-import pint
+from typing import TYPE_CHECKING, Any
 
 from mtjchar.errors import InputError
 
-__all__ = ["ZERO_CELSIUS", "format_quantity", "parse_quantity"]
+if TYPE_CHECKING:
+    import pint
+
+__all__ = ["ZERO_CELSIUS", "compact", "format_quantity", "parse_quantity"]
 
 ZERO_CELSIUS = 273.15
 """0 degC, K."""
@@ -21,14 +23,32 @@ ZERO_CELSIUS = 273.15
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Names, products, quotients, brackets and powers of one digit: nothing that pint would take long over, and
 # no second number that it would silently multiply with.
-_UNIT = re.compile(r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*")
+_UNIT = re.compile(
+    r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*·/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*"
+)
 _LONGEST = 100
+_CELSIUS = "Degrees Celsius are degC, as in '25 degC'."
 _OFFSET_DIGITS = 9  # of K: an offset leaves more that nobody meant, for -40 degC 233.14999999999998 K
+
+_UNSCALED = 0.1, 1000.0
+"""Numbers between which a unit gets no prefix: 0.8 V, not 800 mV."""
+
+_DEGREES = {"C": "degC", "F": "degF"}
+"""Temperature scales as people write them; to pint they are coulomb and farad."""
+
+_CUSTOMARY = {"ohm*m^2": "ohm*um^2"}
+"""What the field gives a quantity in, where a prefix alone would not lead there."""
 
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=None)
+    import pint  # here: it takes longer to load than most of what needs no unit
+
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(
+        autoconvert_offset_to_baseunit=True, cache_folder=None
+    )
+    registry.formatter.default_sort_func = lambda units, _: units  # Ω·µm², as it is written, not µm²·Ω
+    return registry
 
 
 def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
@@ -58,28 +78,92 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     example = f"a finite number with a unit of the dimension of {unit}, such as '1 {unit}'"
     if not unit:
         example = "a finite number without a unit, or in %"
-    hint = "Degrees Celsius are degC, as in '25 degC'." if unit == "K" else ""
     text = text.strip()
     number = _NUMBER.match(text)
     if number is None or len(text) > _LONGEST or not _UNIT.fullmatch(text, number.end()):
-        raise InputError(thing, value=text, allowed=example, remedy=hint)
+        raise InputError(thing, value=text, allowed=example, remedy=_CELSIUS if unit == "K" else "")
+    given = text[number.end() :].strip().replace("·", "*")
+    if given == unit:  # as mtjchar writes its files: pint need not be loaded, which takes half a second
+        return _finite(float(number[0]), text, thing, example)
+    from pint import DimensionalityError
+
     try:
-        quantity = _registry().Quantity(float(number[0]), text[number.end() :].strip() or "dimensionless")
+        quantity = _registry().Quantity(float(number[0]), given or "dimensionless")
         value = float(quantity.to(unit or "dimensionless").magnitude)
         if unit == "K" and quantity.units != _registry().kelvin:
             value = round(value, _OFFSET_DIGITS)
-    except pint.DimensionalityError as error:
-        given_unit = str(error.units1)
-        raise InputError(
-            thing, value=text, allowed=example, remedy=f"The unit given is {given_unit}. {hint}".rstrip()
-        ) from error
+    except DimensionalityError as error:
+        words = f"The unit given is {error.units1}. {_meant(number[0], given, unit)}".strip()
+        raise InputError(thing, value=text, allowed=example, remedy=words) from error
     except Exception as error:  # pint raises whatever its tokenizer and evaluator meet
-        raise InputError(thing, value=text, allowed=example, remedy=hint) from error
+        raise InputError(thing, value=text, allowed=example, remedy=_meant(number[0], given, unit)) from error
+    return _finite(value, text, thing, example)
+
+
+def _finite(value: float, text: str, thing: str, example: str) -> float:
     if not math.isfinite(value):
         raise InputError(thing, value=text, allowed=example)
     return value
 
 
+def _meant(number: str, given: str, unit: str) -> str:
+    """Suggest a unit that looks like the one given and has the right dimension; empty if there is none."""
+    candidates = [_DEGREES[given.lstrip("°").upper()]] if given.lstrip("°").upper() in _DEGREES else []
+    candidates += [
+        given[:-1] + given[-1:].swapcase(),  # nS, mt, v
+        given[:1].swapcase() + given[1:],  # Nm
+        given.swapcase(),  # NM
+        re.sub(r"[oO][hH][mM]", "ohm", given),
+        re.sub(r"(?<=[A-Za-zµ])([23])(?!\d)", r"^\1", given),  # um2
+    ]
+    for candidate in candidates:
+        try:
+            good = candidate != given and _registry().Unit(candidate).is_compatible_with(unit)
+        except Exception:
+            continue
+        if good:
+            return f"Did you mean '{number} {candidate}'?"
+    return _CELSIUS if unit == "K" else ""
+
+
 def format_quantity(value: float, unit: str) -> str:
     """Write an SI number so that `parse_quantity` reads back the very same float."""
     return f"{float(value)!r} {unit}".rstrip()
+
+
+def compact(value: float, unit: str, digits: int = 6) -> str:
+    """Write an SI number for people: rounded, in the prefix that suits it.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`.
+    unit : str
+        SI unit without a prefix, as `parse_quantity` takes it; ``""`` for a pure number.
+    digits : int, optional
+        Significant digits, at most; zeros at the end are left out.
+
+    Returns
+    -------
+    str
+        Which `parse_quantity` reads. From 0.1 to 1000 the unit has no prefix.
+
+    Examples
+    --------
+    >>> compact(1.7000000000000001e-09, "m")
+    '1.7 nm'
+    >>> compact(0.8, "V"), compact(4.7e3, "ohm"), compact(5e-12, "ohm*m^2")
+    ('0.8 V', '4.7 kΩ', '5 Ω·µm²')
+    >>> compact(6.0163e-13, "J", digits=3)
+    '602 fJ'
+    """
+    rounded = float(f"{float(value):.{digits}g}") or 0.0  # which has no sign
+    if not unit or not math.isfinite(rounded):
+        return f"{rounded:.{digits}g} {unit}".rstrip()
+    given: Any = _registry().Quantity(rounded, unit)
+    if unit in _CUSTOMARY:
+        given = given.to(_CUSTOMARY[unit])
+    elif rounded and not _UNSCALED[0] <= abs(rounded) <= _UNSCALED[1]:
+        given = given.to_compact()
+    magnitude = float(f"{given.magnitude:.{digits}g}")
+    return f"{magnitude:.{max(digits, 6)}g} {given.units:~P}"

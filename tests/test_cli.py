@@ -92,7 +92,7 @@ def test_query(run, call):
     assert 0.0 <= answer["ber_lower"] <= answer["ber"] <= answer["ber_upper"] <= 1.0
     code, out, _ = call(*at)
     assert code == 0
-    assert f"{1e12 * answer['energy_J']:.4g} pJ" in out
+    assert f"{1e15 * answer['energy_J']:.4g} fJ" in out
 
 
 @pytest.mark.parametrize("vary", ["amplitude", "duration", "both"])
@@ -128,7 +128,7 @@ def test_pulse_within_limits(run, call):
     assert re.search(r"decades per V, .* decades per ns", out)
     code, _, err = call(*asked, "--max-duration", "1.1 ns")
     assert code == 1
-    assert "0.75 V for 1.1e-09 s, has 0." in err
+    assert "0.75 V for 1.1 ns, has 0." in err
 
 
 def test_a_pulse_at_the_edge_of_the_sweep_is_called_one(run, call):
@@ -292,11 +292,14 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
         ("pulse {run} --direction up --ber 1e-3", r"--direction: got 'up'; allowed: .* or 'both'"),
         (
             "query {run} --direction p_to_ap --amplitude 9V --duration 8ns",
-            r"amplitude: got '9 V'; allowed: 0.6 to 1 V",
+            r"amplitude: got '9 V'; allowed: 0.6 V to 1 V",
         ),
         ("query {out} --direction p_to_ap --amplitude 0.8V --duration 8ns", "no study.toml"),
         ("pulse {run} --direction p_to_ap --ber 3", r"ber: got 3.0; allowed"),
-        ("pulse {run} --direction both --ber 1e-3 --max-amplitude 0.1V", r"max_amplitude: got 0.1; .*0.6 V"),
+        (
+            "pulse {run} --direction both --ber 1e-3 --max-amplitude 0.1V",
+            r"max_amplitude: got '0.1 V'; .*0.6 V",
+        ),
         ("pulse {run} --direction both --ber 1e-3 --max-duration 1V", r"max duration: got '1V'"),
         (
             "pulse {run} --direction both --ber 1e-3 --amplitude 0.8V",
@@ -466,7 +469,7 @@ def test_tradeoff_on_digits(run, call, tmp_path):
     ]  # fmt: skip
     code, said, _ = call(*command)
     assert code == 0
-    assert "Baseline: two's complement, 8 bits, 0.800 V for" in said
+    assert "Baseline: two's complement, 8 bits, 0.8 V for" in said
     lines = (out / "trainings.jsonl").read_text().splitlines()
     table = read_tradeoff(out / "tradeoff.csv")
     assert set(table["lever"]) == {"reliable", "duration", "read_before_write"}

@@ -1,11 +1,15 @@
+import doctest
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtjchar import units
 from mtjchar.errors import (
     InputError,
     MissingToolError,
@@ -14,7 +18,7 @@ from mtjchar.errors import (
     SimulationError,
     UnreachableError,
 )
-from mtjchar.units import format_quantity, parse_quantity
+from mtjchar.units import compact, format_quantity, parse_quantity
 
 UNITS = ["m", "V", "s", "ohm", "F", "K", "A/m", "J/m^2", "ohm*m^2", "J/(V*m)", ""]
 
@@ -23,6 +27,13 @@ def test_message_names_thing_value_allowed_and_remedy():
     error = InputError("amplitude", value="9 V", allowed="0.4 V to 1.2 V", remedy="Sweep further.")
     assert str(error) == "amplitude: got '9 V'; allowed: 0.4 V to 1.2 V. Sweep further."
     assert str(InputError("ber", value=3, allowed="0 to 1")) == "ber: got 3; allowed: 0 to 1."
+
+
+def test_rounding_is_not_shown():
+    assert str(InputError("x", value=0.1 + 0.2, allowed="y")) == "x: got 0.3; allowed: y."
+    assert str(InputError("x", value=np.float64(1e-9 * 1.7), allowed="y")) == "x: got 1.7e-09; allowed: y."
+    assert InputError("x", value=0.1 + 0.2, allowed="y").value == 0.1 + 0.2
+    assert str(InputError("x", value=math.nan, allowed="y")) == "x: got nan; allowed: y."
 
 
 def test_long_values_are_cut_in_the_message_and_kept_in_the_error():
@@ -61,6 +72,7 @@ def test_kinds_of_errors():
         ("5 ohm*um^2", "ohm*m^2", 5e-12),
         ("5 Ω*µm²", "ohm*m^2", 5e-12),
         ("5 ohm um**2", "ohm*m^2", 5e-12),
+        ("5 Ω·µm²", "ohm*m^2", 5e-12),
         ("1.3 mJ/m^2", "J/m^2", 1.3e-3),
         ("1.3 mJ*m^-2", "J/m^2", 1.3e-3),
         ("30 fJ/(V*m)", "J/(V*m)", 30e-15),
@@ -151,6 +163,50 @@ def test_written_quantities_read_back_as_the_same_float(value, unit):
 def test_numpy_numbers_are_written_like_others():
     assert format_quantity(np.float64(4e-8), "m") == "4e-08 m"
     assert format_quantity(np.float64(0.5), "") == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "digits", "text"),
+    [  # By hand.
+        (1.7000000000000001e-09, "m", 6, "1.7 nm"),
+        (999.9999996e-12, "s", 6, "1 ns"),  # not 1000 ps
+        (0.8, "V", 6, "0.8 V"),
+        (0.0999, "V", 6, "99.9 mV"),
+        (1000.0, "K", 6, "1000 K"),
+        (5e-12, "ohm*m^2", 6, "5 Ω·µm²"),
+        (1.257e6, "A/m", 6, "1.257 MA/m"),
+        (1.3e-3, "J/m^2", 6, "1.3 mJ/m²"),
+        (163e-9, "A", 2, "160 nA"),
+        (-2e-3, "V", 6, "-2 mV"),
+        (0.0, "m", 6, "0 m"),
+        (0.125, "", 2, "0.12"),
+        (math.inf, "s", 6, "inf s"),
+        (np.float64(4e-8), "m", 6, "40 nm"),
+    ],
+)
+def test_numbers_for_people(value, unit, digits, text):
+    assert compact(value, unit, digits) == text
+
+
+@settings(deadline=None)
+@given(st.floats(1e-18, 1e9), st.sampled_from([unit for unit in UNITS if unit]))
+def test_numbers_for_people_read_back_but_for_rounding(value, unit):
+    assert parse_quantity(compact(value, unit), unit) == pytest.approx(value, rel=0.6e-5)
+
+
+def test_units_as_files_of_mtjchar_have_them_load_no_pint():
+    code = (
+        "import sys; from mtjchar.units import parse_quantity;"
+        "parse_quantity('5e-12 ohm*m^2', 'ohm*m^2'); print('pint' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_examples_of_units():
+    tried = doctest.testmod(units)
+    assert tried.failed == 0
+    assert tried.attempted == 3
 
 
 @settings(deadline=None)

@@ -1,10 +1,8 @@
 """Complete tables and the way back; what `mtjchar export` refuses."""
 
 import csv
-import gc
 import json
 import re
-import warnings
 import zipfile
 from importlib.metadata import version
 from importlib.resources import files
@@ -20,8 +18,6 @@ from common import ROOT
 
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.export import FORMATS, Settings, export_surface, load_surface
-from mtjchar.network.choice import one_pulse, write_conditions
-from mtjchar.network.memory import ApproximateMemory
 from mtjchar.surfaces import WriteSurface
 
 COMPLETE = {"csv": ".csv", "parquet": ".parquet", "json": ".json", "netcdf": ".nc", "npz": ".npz"}
@@ -181,7 +177,7 @@ def test_the_schema_refuses_what_is_no_surface(characterized_surface, tmp_path, 
 
 
 def test_npz_is_what_the_documentation_says(characterized_surface, tmp_path):
-    export_surface(characterized_surface, "ber-matrix", tmp_path / "t.npz")
+    export_surface(characterized_surface, "npz", tmp_path / "t.npz")
     with np.load(tmp_path / "t.npz", allow_pickle=False) as table:
         assert table["ber"].shape == (2, 12, 25)
         assert table["direction"].tolist() == ["p_to_ap", "ap_to_p"]
@@ -398,6 +394,16 @@ def test_operating_point_from_the_command_line(run_folder, call, tmp_path):
     assert cell["access_CMOS_width"] == pytest.approx(300 / 28)
 
 
+def test_another_grid_from_the_command_line(characterized_surface, run_folder, call, tmp_path):
+    grid = ("--amplitudes", "0.75 V, 800 mV, 0.7 V", "--durations", "2 ns : 18 ns : 3")
+    assert call("export", run_folder, "--format", "csv", "--out", tmp_path / "t.csv", *grid)[0] == 0
+    table = load_surface(tmp_path / "t.csv")
+    assert table.amplitudes == pytest.approx([0.7, 0.75, 0.8])
+    assert table.durations == pytest.approx([2e-9, 6e-9, 18e-9])
+    expected = characterized_surface.ber("ap_to_p", 0.75, 6e-9)
+    assert table.ber("ap_to_p", 0.75, 6e-9) == pytest.approx(float(expected))
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -406,6 +412,13 @@ def test_operating_point_from_the_command_line(run_folder, call, tmp_path):
         ("--format csv --ber 1e-3", "--ber: got 0.001"),
         ("--format nvsim --ber 1e-3 --feature-size 28", "feature size: got '28'"),
         ("--format nvmain --ber 1e-3 --clock 3ns", "clock: got '3ns'"),
+        ("--format csv --amplitudes 0.7V", "amplitudes: got .0.7.; allowed: two or more"),
+        ("--format csv --amplitudes 0.7V,3V", "amplitude: got '3 V'; allowed: 0.4 V to 1.2 V"),
+        ("--format csv --durations 2ns:4ns", "durations: got '2ns:4ns'; allowed: .*START:STOP:POINTS"),
+        ("--format csv --durations 2ns:4ns:1", "durations: got .*START:STOP:POINTS"),
+        ("--format csv --durations 0ns:4ns:5", "durations: got '0 s'; allowed: durations above 0"),
+        ("--format csv --durations 2ns,4V", "durations: got '4V'"),
+        ("--format verilog-a --durations 2ns,4ns", "--durations: got .*It is for csv, .*ber-matrix"),
     ],
 )
 def test_bad_requests_from_the_command_line(run_folder, call, tmp_path, arguments, says):
@@ -426,66 +439,6 @@ def test_the_schema_is_in_the_wheel(tmp_path):
 
     (wheel,) = WheelBuilder(".").build(directory=str(tmp_path), versions=["standard"])
     assert "mtjchar/export/surface.schema.json" in zipfile.ZipFile(wheel).namelist()
-
-
-@pytest.fixture
-def documented(characterized_surface, tmp_path, monkeypatch):
-    """Variables of the Python in docs/export.md, run from its beginning with the files it names."""
-    code = re.findall(r"(?s)```python\n(.*?)```", (ROOT / "docs/export.md").read_text(encoding="utf-8"))
-    monkeypatch.chdir(tmp_path)
-    Path("run").mkdir()
-    characterized_surface.save("run/surface.nc")
-    for format_, suffix in COMPLETE.items():
-        export_surface(characterized_surface, format_, f"ber{suffix}")
-    variables = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # three lines for a reader, who closes no file
-        exec("\n".join(code), variables)
-        gc.collect()
-    return variables
-
-
-def test_the_documented_injector(documented, characterized_surface):
-    old, new = (np.random.default_rng(k).integers(0, 256, (400, 50), dtype=np.uint8) for k in (1, 2))
-    after = documented["write"](old, new, np.random.default_rng(3))
-    was, shall, bits = (np.unpackbits(tensor) for tensor in (old, new, after))
-    assert after.shape == new.shape
-    assert (bits[was == shall] == shall[was == shall]).all()
-    surface = characterized_surface
-    amplitude = surface.amplitudes[np.abs(surface.amplitudes - 0.8).argmin()]
-    duration = surface.durations[np.abs(surface.durations - 2e-9).argmin()]
-    # A 1 is the antiparallel state, as in the memory.
-    for direction, written in (("p_to_ap", 1), ("ap_to_p", 0)):
-        switching = (was != shall) & (shall == written)
-        rate, bits_there = float(surface.ber(direction, amplitude, duration)), switching.sum()
-        failed = (bits[switching] != shall[switching]).sum()
-        # Binomial, about 40,000 bits a direction; 5 sigma with a seed that is fixed.
-        assert abs(failed - rate * bits_there) < 5.0 * np.sqrt(rate * (1.0 - rate) * bits_there)
-        assert failed > 100
-
-
-def test_bits_of_the_injector_are_those_of_the_memory(documented, characterized_surface, tmp_path):
-    # P to AP writes a 1, see docs/architecture.md: ones over zeros fail at its rate in the exported file, and
-    # in the memory. Binomial, 6.1 sigma: false-alarm rate 1e-9 each, 4 comparisons.
-    export_surface(characterized_surface, "ber-matrix", tmp_path / "matrix.npz")
-    with np.load(tmp_path / "matrix.npz", allow_pickle=False) as table:
-        at = np.abs(table["amplitude_V"] - 0.8).argmin(), np.abs(table["duration_s"] - 2e-9).argmin()
-        pulse = table["amplitude_V"][at[0]], table["duration_s"][at[1]]
-        rates = dict(zip(table["direction"].tolist(), table["ber"][:, at[0], at[1]].tolist(), strict=True))
-    zeros, ones = np.zeros(50_000, dtype=np.uint8), np.full(50_000, 255, dtype=np.uint8)
-    conditions = write_conditions(characterized_surface, one_pulse(*pulse))
-    bits = 8 * zeros.size
-    for old, new, direction in ((zeros, ones, "p_to_ap"), (ones, zeros, "ap_to_p")):
-        memory = ApproximateMemory(old, 8)
-        memory.write(new, conditions, np.random.default_rng(8))
-        injected = documented["write"](old, new, np.random.default_rng(9))
-        for after in (memory.words, injected):
-            failed = np.unpackbits(after ^ new).sum()
-            rate = rates[direction]
-            assert abs(failed - rate * bits) < 6.1 * np.sqrt(rate * (1.0 - rate) * bits)
-    # The other direction's rate would not pass: it is further away than twice what is allowed.
-    apart = abs(rates["p_to_ap"] - rates["ap_to_p"]) * bits
-    assert apart > 12.2 * np.sqrt(max(rates.values()) * bits)
 
 
 def test_the_documentation_names_every_format():

@@ -402,3 +402,38 @@ def test_ngspice_stays_at_the_edge_beyond_the_grid(characterized_surface, tmp_pa
     np.testing.assert_allclose(
         values, expected(characterized_surface, "ap_to_p", *edge), rtol=1e-3, atol=1e-6
     )
+
+
+MISSING_TABLE = """test
+.include t.sub
+va a 0 0.8
+vt t 0 8
+x1 a t p e r t_p_to_ap
+.control
+{analysis}
+print vecmin(p)
+.endc
+.end
+"""
+
+
+@pytest.mark.parametrize("missing", [None, "log10_ber", "energy", "redundant_energy"])
+@pytest.mark.parametrize("analysis", ["op", "tran 1n 2n", "tran 1n 2n uic", "dc va 0.5 1 0.1"])
+def test_ngspice_fails_without_a_table(characterized_surface, tmp_path, missing, analysis):
+    export_surface(characterized_surface, "ngspice-table", tmp_path / "t.sub")
+    if missing:
+        (tmp_path / f"t_p_to_ap_{missing}.table").unlink()
+    (tmp_path / "t.cir").write_text(MISSING_TABLE.format(analysis=analysis))
+    done = subprocess.run(
+        ["ngspice", "-b", "t.cir"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    said = done.stdout + done.stderr
+    printed = re.search(r"^vecmin\(p\) = (\S+)", done.stdout, flags=re.MULTILINE)
+    if missing is None:
+        amplitude = 1.0 if analysis.startswith("dc") else 0.8
+        reference = np.log10(characterized_surface.ber("p_to_ap", amplitude, 8e-9))
+        assert float(printed[1]) == pytest.approx(float(reference), rel=1e-3)
+        assert "trouble" not in said
+    else:
+        assert printed is None
+        assert 'trouble with node "x1.table_not_found"' in said

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
-    ["errors", "arrays", "units", "files", "statistics", "fields", "shipped"],
+    ["errors", "arrays", "units", "files", "statistics", "fields", "display", "shipped"],
     ["physics"],
     ["spice"],
     ["cells"],
@@ -22,7 +22,7 @@ LAYERS = [
     ["sweep"],
     ["surfaces", "stackfit"],
     ["export", "array", "network", "torch"],
-    ["plotting", "report", "run", "cli"],
+    ["plotting", "report", "run", "cli", "__main__"],
 ]
 # Inside a row: the ground raises errors and works on arrays, keys have units; torch has the codes and the
 # ledger of network; cli shows what the others of its row make.
@@ -34,10 +34,12 @@ WITHIN = {
     ("statistics", "arrays"),
     ("fields", "errors"),
     ("fields", "units"),
+    ("display", "errors"),
     ("torch", "network"),
     ("report", "plotting"),
     ("cli", "plotting"),
     ("cli", "report"),
+    ("__main__", "cli"),
 }
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -289,7 +289,7 @@ def test_rows_that_cannot_be_are_refused_by_number(column, value, named):
 
 
 def test_incomplete_tables_are_refused():
-    with pytest.raises(InputError, match=r"no row for p_to_ap at 0\.6 V for 4e-09 s"):
+    with pytest.raises(InputError, match=r"no row for p_to_ap at 0\.6 V for 4 ns"):
         surface_from_counts(counts().drop(index=4))
     with pytest.raises(InputError, match="There is no errors"):
         surface_from_counts(counts().drop(columns="errors"))
@@ -297,5 +297,5 @@ def test_incomplete_tables_are_refused():
         surface_from_counts(counts().head(0))
     with pytest.raises(InputError, match=r"duration_s: got .* at least two values"):
         surface_from_counts(counts().query("duration_s == 4e-9"))
-    with pytest.raises(InputError, match=r"nominal_amplitude: got 0\.9; allowed: 0\.5 to 0\.7 V"):
+    with pytest.raises(InputError, match=r"nominal_amplitude: got '0\.9 V'; allowed: 0\.5 V to 0\.7 V"):
         surface_from_counts(counts(), 0.9)

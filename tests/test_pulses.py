@@ -127,9 +127,9 @@ def test_interval_is_that_of_the_worse_direction(analytic_surface):
 @pytest.mark.parametrize(
     ("vary", "limits", "says"),
     [
-        ("both", {"max_amplitude": 0.6, "max_duration": 3e-9}, r"0.6 V for 3e-09 s, has 0\.\d+\."),
-        ("duration", {"max_duration": 3e-9}, r"duration may be chosen: .* 0.8 V for 3e-09 s, has 0\.\d+"),
-        ("amplitude", {"max_amplitude": 0.5}, r"amplitude may be chosen: .* 0.5 V for .* s, has \d"),
+        ("both", {"max_amplitude": 0.6, "max_duration": 3e-9}, r"0.6 V for 3 ns, has 0\.\d+\."),
+        ("duration", {"max_duration": 3e-9}, r"duration may be chosen: .* 0.8 V for 3 ns, has 0\.\d+"),
+        ("amplitude", {"max_amplitude": 0.5}, r"amplitude may be chosen: .* 0.5 V for .* ns, has \d"),
     ],
 )
 def test_out_of_reach_says_what_the_limits_do_reach(analytic_surface, vary, limits, says):
@@ -140,9 +140,9 @@ def test_out_of_reach_says_what_the_limits_do_reach(analytic_surface, vary, limi
 @pytest.mark.parametrize(
     ("limits", "says"),
     [
-        ({"max_amplitude": 0.39}, r"max_amplitude: got 0.39; allowed: at least 0.4 V"),
-        ({"max_duration": 1e-10}, r"max_duration: got 1e-10; allowed: at least 1e-09 s"),
-        ({"max_amplitude": float("nan")}, r"max_amplitude: got nan"),
+        ({"max_amplitude": 0.39}, r"max_amplitude: got '0.39 V'; allowed: at least 0.4 V"),
+        ({"max_duration": 1e-10}, r"max_duration: got '100 ps'; allowed: at least 1 ns"),
+        ({"max_amplitude": float("nan")}, r"max_amplitude: got 'nan V'"),
     ],
 )
 def test_limits_that_leave_nothing_of_the_grid(analytic_surface, limits, says):
@@ -153,11 +153,11 @@ def test_limits_that_leave_nothing_of_the_grid(analytic_surface, limits, says):
 @pytest.mark.parametrize(
     ("vary", "kept", "says"),
     [
-        ("duration", {"max_amplitude": 0.7}, r"amplitude that is kept: got 0.8; allowed: at most 0.7 V"),
+        ("duration", {"max_amplitude": 0.7}, r"amplitude that is kept: got '0.8 V'; allowed: at most 0.7 V"),
         (
             "amplitude",
             {"duration": 9e-9, "max_duration": 8e-9},
-            r"duration that is kept: got 9e-09.* 8e-09 s",
+            r"duration that is kept: got '9 ns'.* 8 ns",
         ),
     ],
 )

@@ -111,9 +111,9 @@ def test_the_cause_is_among_the_first_two(spoiled, cause):
 
 def test_the_size_of_a_cause_is_told(spoiled):
     # Analytic: the 0.1 ns that were put in; standard errors of the size are below 1 %.
-    said = re.search(r"pulses ([\d.]+) ns shorter than stated", " ".join(spoiled("pulse duration").messages))
+    said = re.search(r"pulses ([\d.]+) ps shorter than stated", " ".join(spoiled("pulse duration").messages))
     assert said is not None
-    assert float(said[1]) == pytest.approx(0.1, rel=0.05)
+    assert float(said[1]) == pytest.approx(100.0, rel=0.05)
 
 
 def test_the_pattern_says_which_rows_lie_where(spoiled):

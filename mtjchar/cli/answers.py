@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from mtjchar.cli.common import (
     AMPLITUDE,
+    AMPLITUDES,
     CLOCK,
     DURATION,
+    DURATIONS,
     FEATURE_SIZE,
     MAX_AMPLITUDE,
     MAX_DURATION,
@@ -31,6 +33,7 @@ from mtjchar.cli.common import (
 )
 from mtjchar.cli.comparison import comparison_as_json, print_comparison, write_comparison
 from mtjchar.errors import InputError
+from mtjchar.units import compact
 
 
 def query(
@@ -64,13 +67,11 @@ def query(
     table = answer_table()
     table.add_row("write error rate", rate.in_words())
     table.add_row("effective devices", number_or_dash(rate.effective_devices, ".3g"))
-    table.add_row("energy, switching write", f"{1e12 * answer['energy_J']:.4g} pJ")
-    table.add_row("energy, redundant write", f"{1e12 * answer['redundant_energy_J']:.4g} pJ")
+    table.add_row("energy, switching write", compact(answer["energy_J"], "J", 4))
+    table.add_row("energy, redundant write", compact(answer["redundant_energy_J"], "J", 4))
     if surface.knows_supply_energy:
-        table.add_row("switching write, at the supply", f"{1e12 * answer['supply_energy_J']:.4g} pJ")
-        table.add_row(
-            "redundant write, at the supply", f"{1e12 * answer['redundant_supply_energy_J']:.4g} pJ"
-        )
+        table.add_row("switching write, at the supply", compact(answer["supply_energy_J"], "J", 4))
+        table.add_row("redundant write, at the supply", compact(answer["redundant_supply_energy_J"], "J", 4))
     console.print(table)
 
 
@@ -117,15 +118,15 @@ def pulse(
         print_json(cheapest._asdict())
         return
     table = answer_table()
-    table.add_row("amplitude", f"{cheapest.amplitude_V:.4g} V")
-    table.add_row("duration", f"{1e9 * cheapest.duration_s:.4g} ns")
+    table.add_row("amplitude", compact(cheapest.amplitude_V, "V", 4))
+    table.add_row("duration", compact(cheapest.duration_s, "s", 4))
     table.add_row("write error rate", cheapest.rate.in_words())
     table.add_row("effective devices", number_or_dash(cheapest.effective_devices, ".3g"))
     table.add_row(
         "its slope",
         f"{cheapest.ber_slope_per_V:.3g} decades per V, {1e-9 * cheapest.ber_slope_per_s:.3g} decades per ns",
     )
-    table.add_row("energy", f"{1e12 * cheapest.energy_J:.4g} pJ")
+    table.add_row("energy", compact(cheapest.energy_J, "J", 4))
     console.print(table)
     for lever, value, grid in (
         (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),
@@ -178,15 +179,18 @@ def export(
     feature_size: Annotated[float | None, FEATURE_SIZE] = None,
     cell_area: Annotated[float | None, typer.Option(metavar="F2", help="Area of the cell in F^2.")] = None,
     clock: Annotated[float | None, CLOCK] = None,
+    amplitudes: Annotated[Any, AMPLITUDES] = None,
+    durations: Annotated[Any, DURATIONS] = None,
 ) -> None:
     """Write the surface, or the junction as a model, for another tool; docs/export.md describes the formats.
 
     An operating point is the cheapest pulse for --ber, with --amplitude or --duration where that one is
-    fixed; or the pulse with --amplitude and --duration.
+    fixed; or the pulse with --amplitude and --duration. --amplitudes and --durations interpolate csv,
+    parquet, json, netcdf, npz and ber-matrix onto another grid.
     """
     from mtjchar.export import Settings, export_surface
 
-    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock)
+    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock, amplitudes, durations)
     writable_file(out)
     for path in export_surface(load_surface(folder), format_, out, settings):
         console.print(f"wrote {path}", highlight=False)

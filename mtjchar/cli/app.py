@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from mtjchar.cli import answers, fitting, runs, starting, training
+from mtjchar.cli.common import console
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,10 +18,20 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        console.print(f"mtjchar {version('mtjchar')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
 def _everywhere(
     debug: Annotated[  # taken out of the arguments before: here for the help
         bool, typer.Option("--debug", help="Show the traceback of an error.")
+    ] = False,
+    version_: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True),
     ] = False,
 ) -> None:
     """Characterize write errors and write energy of STT-MRAM cells."""

@@ -30,9 +30,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mtjchar.cli.interrupts import interrupts
-from mtjchar.errors import InputError, printable
+from mtjchar.errors import InputError, did_you_mean, printable
 from mtjchar.files import is_file, is_folder, write_text
-from mtjchar.units import parse_quantity
+from mtjchar.units import compact, parse_quantity
 
 
 class _Messages(io.TextIOBase):
@@ -79,6 +79,9 @@ class PlainConsole(Console):
         return super().render_str(printable(text, keep="\n\t"), **settings)
 
 
+_MOST_POINTS = 10_000
+"""Points of an axis of a table."""
+
 console = PlainConsole()
 error_console = PlainConsole(file=cast(IO[str], _Messages()))
 
@@ -102,6 +105,43 @@ def quantity(unit: str, name: str) -> Callable[[str], float]:
 
     read.__name__ = f"{unit} with unit"
     return read
+
+
+def grid(unit: str, name: str, spaced: Callable[[float, float, int], Any]) -> Callable[[str], list[float]]:
+    """Read a list of quantities, or START:STOP:POINTS, into numbers in this SI unit."""
+
+    def read(text: str) -> list[float]:
+        try:
+            start, colon, rest = text.partition(":")
+            if not colon:
+                return [parse_quantity(part, unit, thing=name) for part in text.split(",")]
+            stop, _, points = rest.partition(":")
+            if not points.strip().isdecimal() or not 2 <= int(points) <= _MOST_POINTS:
+                allowed = (
+                    f"values with commas between them, or START:STOP:POINTS with 2 to {_MOST_POINTS} points"
+                )
+                raise InputError(name, value=text, allowed=allowed)
+            first, last = (parse_quantity(part, unit, thing=name) for part in (start, stop))
+            return [float(value) for value in spaced(first, last, int(points))]
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    read.__name__ = f"{unit} with unit"
+    return read
+
+
+def _geometric(start: float, stop: float, points: int) -> Any:
+    import numpy as np
+
+    if min(start, stop) <= 0.0:
+        raise InputError("durations", value=compact(min(start, stop), "s"), allowed="durations above 0")
+    return np.geomspace(start, stop, points)
+
+
+def _linear(start: float, stop: float, points: int) -> Any:
+    import numpy as np
+
+    return np.linspace(start, stop, points)
 
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML), see docs/study.md.")]
@@ -158,6 +198,16 @@ AMPLITUDE = typer.Option(parser=quantity("V", "amplitude"), metavar="V", help='F
 DURATION = typer.Option(
     parser=quantity("s", "duration"), metavar="T", help='Half rise to half fall, for example "8 ns".'
 )
+AMPLITUDES = typer.Option(
+    parser=grid("V", "amplitudes", _linear),
+    metavar="V,...",
+    help='Amplitudes of a table: "0.7 V, 0.8 V", or "0.4 V:1.2 V:81" for 81 equally spaced ones.',
+)
+DURATIONS = typer.Option(
+    parser=grid("s", "durations", _geometric),
+    metavar="T,...",
+    help='Durations of a table: "5 ns, 8 ns", or "1 ns:60 ns:81" for 81 of equal ratio.',
+)
 FEATURE_SIZE = typer.Option(
     parser=quantity("m", "feature size"),
     metavar="L",
@@ -194,7 +244,10 @@ def load_surface(folder: Path) -> Any:
 def check_direction(direction: str, allowed: Iterable[str]) -> None:
     """Refuse a --direction that the surface does not have."""
     if direction not in (names := list(allowed)):
-        raise InputError("--direction", value=direction, allowed=" or ".join(map(repr, names)))
+        raise InputError(
+            "--direction", value=direction, allowed=" or ".join(map(repr, names)),
+            remedy=did_you_mean(direction, names),
+        )  # fmt: skip
 
 
 def writable(folder: Path, option: str = "--out") -> None:

@@ -41,11 +41,12 @@ from mtjchar.cli.common import (
 from mtjchar.cli.comparison import print_comparison, write_comparison
 from mtjchar.errors import InputError, MissingToolError, MtjcharError, SimulationError
 from mtjchar.files import is_file, is_folder, make_folder, storing
-from mtjchar.study import Study, load_study, scenarios
+from mtjchar.units import compact
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from mtjchar.study import Study
     from mtjchar.surfaces import WriteSurface
 
 Place = tuple[str | None, Path | None, Path | None, Path | None]
@@ -127,6 +128,7 @@ def run(
     With --corners, --temperatures or both: a run for each, such as OUT/ff_125C, and in OUT what
     `mtjchar compare` makes of them.
     """
+    from mtjchar.study import scenarios
     from mtjchar.sweep.run import run_scenarios
 
     one, place = _study(study, devices, seed), (cluster, tls_ca, tls_cert, tls_key)
@@ -172,6 +174,7 @@ def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
 
 
 def _study(path: Path, devices: int | None, seed: int | None) -> Study:
+    from mtjchar.study import load_study
     from mtjchar.sweep.population import Population
 
     study = load_study(path)
@@ -342,8 +345,9 @@ def _surface(folder: Path, allow_failed: float) -> None:
         with contextlib.suppress(MtjcharError):
             cheapest = surface.cheapest_pulse(direction, 1e-9)
             console.print(
-                f"{direction}: cheapest pulse for a write error rate of 1e-9: {cheapest.amplitude_V:.3f} V, "
-                f"{1e9 * cheapest.duration_s:.2f} ns, {1e12 * cheapest.energy_J:.3f} pJ"
+                f"{direction}: cheapest pulse for a write error rate of 1e-9: "
+                f"{compact(cheapest.amplitude_V, 'V', 4)}, "
+                f"{compact(cheapest.duration_s, 's', 4)}, {compact(cheapest.energy_J, 'J', 4)}"
                 f"{', extrapolated' if cheapest.extrapolated else ''}",
                 highlight=False,
             )

@@ -12,6 +12,7 @@ from mtjchar.study import Study
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.tails import StatedRate
 from mtjchar.sweep.population import Population
+from mtjchar.units import compact
 
 __all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "Write", "describe_cell"]
 
@@ -72,8 +73,9 @@ class Cell:
             "Currents: mean over the pulse, energy / (amplitude x duration), of a switching write.",
             "Energies: of a switching write, at the cell's lines, drivers without loss.",
             "Resistances: nominal device, zero bias, temperature of the study.",
-            f"Assumed: F = {1e9 * self.feature_size:g} nm; cell area {self.area:.4g} F^2.",
-            f"Assumed: read voltage {READ_VOLTAGE:g} V, least sense voltage {1e3 * MIN_SENSE_VOLTAGE:g} mV.",
+            f"Assumed: F = {compact(self.feature_size, 'm')}; cell area {self.area:.4g} F^2.",
+            f"Assumed: read voltage {compact(READ_VOLTAGE, 'V')}, "
+            f"least sense voltage {compact(MIN_SENSE_VOLTAGE, 'V')}.",
             "Read power and access drop: of the parallel state at the read voltage; the access resistance",
             "is what the redundant ap_to_p write leaves over junction and lines, an upper bound.",
         ]
@@ -131,7 +133,7 @@ def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> W
     redundant = float(surface.energy(direction, amplitude, duration, switching=False))
     if not energy > 0.0:
         raise InputError(
-            f"energy of {direction} at {amplitude:g} V and {duration:g} s",
+            f"energy of {direction} at {compact(amplitude, 'V')} and {compact(duration, 's')}",
             value=energy,
             allowed="a positive energy",
             remedy="Choose a longer pulse: the current follows from the energy.",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, did_you_mean
 from mtjchar.export import compact_model, ngspice_table, nvmain, nvsim, tables, verilog_a
 from mtjchar.export.files import Files
 from mtjchar.export.operating_point import OPERATING_POINT, Settings
@@ -26,14 +26,15 @@ class Format:
 
 
 _CELL = OPERATING_POINT | {"feature_size", "cell_area"}
+_GRID = frozenset({"amplitudes", "durations"})
 
 FORMATS: dict[str, Format] = {
-    "csv": Format(tables.csv),
-    "parquet": Format(tables.parquet),
-    "json": Format(tables.json_),
-    "netcdf": Format(tables.netcdf),
-    "npz": Format(tables.npz),
-    "ber-matrix": Format(tables.npz),
+    "csv": Format(tables.csv, _GRID),
+    "parquet": Format(tables.parquet, _GRID),
+    "json": Format(tables.json_, _GRID),
+    "netcdf": Format(tables.netcdf, _GRID),
+    "npz": Format(tables.npz, _GRID),
+    "ber-matrix": Format(tables.ber_matrix, _GRID),
     "nvsim": Format(nvsim.nvsim, _CELL),
     "nvmexplorer": Format(nvsim.nvmexplorer, _CELL),
     "nvmain": Format(nvmain.nvmain, OPERATING_POINT | {"clock"}),
@@ -59,7 +60,7 @@ def export_surface(
     out : str or Path
         File to write. Formats of several files put the others beside it, with names made from its name.
     settings : Settings, optional
-        Operating point and what else the format takes.
+        Operating point, grid and what else the format takes.
 
     Returns
     -------
@@ -74,10 +75,12 @@ def export_surface(
     StorageError
         If a file cannot be written; then none of them is.
     OutsideGridError, UnreachableError
-        For an operating point that the surface does not have.
+        For an operating point or a grid that the surface does not have.
     """
     if format_ not in FORMATS:
-        raise InputError("format", value=format_, allowed=", ".join(FORMATS))
+        raise InputError(
+            "format", value=format_, allowed=", ".join(FORMATS), remedy=did_you_mean(format_, FORMATS)
+        )
     chosen, settings, out = FORMATS[format_], settings or Settings(), Path(out)
     for name, value in settings.given().items():
         if name not in chosen.takes:

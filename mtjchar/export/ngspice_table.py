@@ -2,6 +2,8 @@
 
 The layout of a table file is the one in ``src/xspice/icm/table/table2D/cfunc.mod`` of ngspice: numbers of
 columns and rows, the columns' and the rows' coordinates, then the rows; lines with an asterisk are skipped.
+ngspice 39 only prints a line about a table that it does not find; the output stays at 0 V, which would be an
+error rate of 1.
 """
 
 from __future__ import annotations
@@ -16,6 +18,12 @@ from mtjchar.surfaces import WriteSurface
 
 __all__ = ["ngspice_table"]
 
+_MISSING = "table_not_found"
+"""Node that ngspice names where a table is missing."""
+
+_SHIFT = 1.0
+"""Lowers log10 of the error rate inside the subcircuit: a table gives -1 V or less, a missing one 0 V."""
+
 
 def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
     """Write a file with one subcircuit for each direction and, beside it, their tables."""
@@ -25,7 +33,8 @@ def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
         "Write error rate and energy of an STT-MRAM cell for ngspice, by mtjchar",
         *limits_in_words(sampled[0]),
         *surface.extrapolation_in_words(),
-        "ngspice looks for the tables in the directory it runs in, or in the one NGSPICE_INPUT_DIR names.",
+        "ngspice looks for the tables in the directory it runs in, in that of the main netlist,",
+        f"and in the one NGSPICE_INPUT_DIR names. Without them an analysis fails at node {_MISSING}.",
     ]
     lines = comment(surface, title, "*")
     files: Files = {}
@@ -46,12 +55,19 @@ def _subcircuit(stem: str, grid: Grid) -> list[str]:
         lines.append(f"b{pin} {pin}_in 0 v = min(max(v({pin}), {low!r}), {high!r})")
     for quantity in QUANTITIES:
         table = f"{stem}_{quantity}"
-        output = "log10_ber_table" if quantity == "log10_ber" else quantity
+        output, offset = ("log10_ber_table", -_SHIFT) if quantity == "log10_ber" else (quantity, 0.0)
         lines += [
             f"a{quantity} %v(amplitude_in) %v(duration_in) %v({output}) {quantity}_table",
-            f'.model {quantity}_table table2d(offset=0.0 gain=1.0 order=2 file="{table}.table")',
+            f'.model {quantity}_table table2d(offset={offset!r} gain=1.0 order=2 file="{table}.table")',
         ]
-    return [*lines, f"blog10_ber log10_ber 0 v = max(v(log10_ber_table), {LOWEST_LOG!r})", ".ends"]
+    found = f"(v(log10_ber_table) < {-_SHIFT / 2!r}) && (v(energy) > 0) && (v(redundant_energy) > 0)"
+    return [
+        *lines,
+        f"blog10_ber log10_ber 0 v = max(v(log10_ber_table) + {_SHIFT!r}, {LOWEST_LOG!r})",
+        # Without a table this voltage contradicts itself, so no operating point converges.
+        f"b{_MISSING} {_MISSING} 0 v = ({found}) ? 0 : ((v({_MISSING}) > 0) ? -1 : 1)",
+        ".ends",
+    ]
 
 
 def _table(grid: Grid, quantity: str) -> list[str]:

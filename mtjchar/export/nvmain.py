@@ -13,6 +13,7 @@ from mtjchar.export.files import Files, text
 from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import comment
 from mtjchar.surfaces import WriteSurface
+from mtjchar.units import compact
 
 __all__ = ["CLOCK", "nvmain"]
 
@@ -32,7 +33,8 @@ def nvmain(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     bits = _BUS_WIDTH * _BURST * _RATE
     title = [
         "STT-MRAM writes for NVMain, by mtjchar; put these lines into a configuration of NVMain",
-        f"one pulse for both directions: {point.amplitude_V:.6g} V, {1e9 * point.duration_s:.6g} ns, "
+        "one pulse for both directions: "
+        f"{compact(point.amplitude_V, 'V')}, {compact(point.duration_s, 's')}, "
         f"write error rate of the worse direction {point.rate.in_words()}",
         "tWP: cycles of CLK (MHz), rounded up. Ewrpb: nJ a bit, mean of the switching and the redundant",
         f"writes of both directions. Ewr: nJ, the {bits} bits of a burst (BusWidth x tBURST x RATE).",

@@ -16,6 +16,7 @@ from mtjchar.export.files import Files, text
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
 from mtjchar.surfaces import WriteSurface
+from mtjchar.units import compact
 
 __all__ = ["nvmexplorer", "nvsim"]
 
@@ -60,7 +61,7 @@ def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 
 def _operating_point(cell: Cell) -> list[str]:
     return [
-        f"{name}: {write.amplitude:.6g} V, {1e9 * write.duration:.6g} ns, "
+        f"{name}: {compact(write.amplitude, 'V')}, {compact(write.duration, 's')}, "
         f"write error rate {write.rate.in_words()}"
         for name, write in (("SET", cell.set), ("RESET", cell.reset))
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from mtjchar.errors import InputError
 from mtjchar.surfaces import CheapestPulse, WriteSurface, pulse_at
@@ -29,6 +31,8 @@ class Settings:
         In F^2; otherwise assumed from the width of the access transistor.
     clock : float, optional
         Hz, of the memory's interface; otherwise assumed.
+    amplitudes, durations : sequence of float, optional
+        V and s: the grid of a complete table, in place of the surface's own.
     """
 
     ber: float | None = None
@@ -37,6 +41,8 @@ class Settings:
     feature_size: float | None = None
     cell_area: float | None = None
     clock: float | None = None
+    amplitudes: Sequence[float] | None = None
+    durations: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         for name in ("feature_size", "cell_area", "clock"):
@@ -44,7 +50,7 @@ class Settings:
             if value is not None and not 0.0 < value < float("inf"):
                 raise InputError(name, value=value, allowed="a positive number")
 
-    def given(self) -> dict[str, float]:
+    def given(self) -> dict[str, Any]:
         """Names and values of what was chosen."""
         chosen = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in chosen.items() if value is not None}

@@ -28,17 +28,18 @@ from mtjchar.export.layout import (
     to_table,
 )
 from mtjchar.export.operating_point import Settings
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import WriteSurface, resample
 
-__all__ = ["csv", "json_", "load_surface", "netcdf", "npz", "parquet"]
+__all__ = ["ber_matrix", "csv", "json_", "load_surface", "netcdf", "npz", "parquet"]
 
 _PARQUET_KEY = b"mtjchar"
 _NPZ_KEY = "description"
 _DATATYPES = {"f": "double", "i": "integer", "u": "integer", "b": "boolean"}
 
 
-def csv(surface: WriteSurface, out: Path, _: Settings) -> Files:
+def csv(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Plain CSV; what CSV cannot hold stands beside it, as CSV on the Web has it."""
+    surface = _on_grid(surface, settings)
     table, description = to_table(surface.dataset)
     columns = [
         {
@@ -61,8 +62,9 @@ def csv(surface: WriteSurface, out: Path, _: Settings) -> Files:
     }
 
 
-def parquet(surface: WriteSurface, out: Path, _: Settings) -> Files:
+def parquet(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Parquet with the same columns as CSV; the description is in the schema's metadata."""
+    surface = _on_grid(surface, settings)
     frame, description = to_table(surface.dataset)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), _PARQUET_KEY: json.dumps(description).encode()}
@@ -71,21 +73,24 @@ def parquet(surface: WriteSurface, out: Path, _: Settings) -> Files:
     return {out: content.getvalue()}
 
 
-def json_(surface: WriteSurface, out: Path, _: Settings) -> Files:
+def json_(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """JSON as ``surface.schema.json`` describes it."""
+    surface = _on_grid(surface, settings)
     document = describe(surface.dataset)
     for variable in document["variables"].values():
         variable["values"] = encode(surface.dataset[variable["name"]].to_numpy())
     return {out: text([_json(document)])}
 
 
-def netcdf(surface: WriteSurface, out: Path, _: Settings) -> Files:
+def netcdf(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """NetCDF-4, as ``surface.nc``."""
+    surface = _on_grid(surface, settings)
     return {out: surface.to_netcdf()}
 
 
-def npz(surface: WriteSurface, out: Path, _: Settings) -> Files:
+def npz(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """NumPy arrays by their names with units, none of them pickled."""
+    surface = _on_grid(surface, settings)
     description = describe(surface.dataset)
     arrays = {
         key: surface.dataset[variable["name"]].to_numpy().astype(variable["dtype"])
@@ -94,6 +99,19 @@ def npz(surface: WriteSurface, out: Path, _: Settings) -> Files:
     content = io.BytesIO()
     np.savez_compressed(content, **{_NPZ_KEY: np.array(json.dumps(description)), **arrays})
     return {out: content.getvalue()}
+
+
+def ber_matrix(surface: WriteSurface, out: Path, settings: Settings) -> Files:
+    """Npz on a grid so fine that linear interpolation of log10(BER) gives what the surface gives."""
+    chosen = settings.amplitudes is not None or settings.durations is not None
+    return npz(surface if chosen else resample(surface), out, settings)
+
+
+def _on_grid(surface: WriteSurface, settings: Settings) -> WriteSurface:
+    """Return the surface on the grid of the settings; as it is where they give none."""
+    if settings.amplitudes is None and settings.durations is None:
+        return surface
+    return resample(surface, settings.amplitudes, settings.durations)
 
 
 def load_surface(path: str | Path) -> WriteSurface:

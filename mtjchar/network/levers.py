@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Literal, NamedTuple, get_args
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, did_you_mean
 from mtjchar.network.encoding import Code
 
 __all__ = [
@@ -172,5 +172,6 @@ def chosen_levers(names: Iterable[str]) -> tuple[list[str], list[str]]:
         elif name in EXACT or name in ALL_EXACT:
             exact.append(name)
         else:
-            raise InputError("lever", value=name, allowed=", ".join((*LEVERS, *EXACT, *ALL_EXACT)))
+            known = (*LEVERS, *EXACT, *ALL_EXACT)
+            raise InputError("lever", value=name, allowed=", ".join(known), remedy=did_you_mean(name, known))
     return exact, approximate

@@ -32,6 +32,7 @@ from mtjchar.network.termination import Detector
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Trainings
 from mtjchar.surfaces import DeviceRates, WriteSurface
+from mtjchar.units import compact
 
 __all__ = [
     "BASELINE",
@@ -508,7 +509,7 @@ def baseline_in_words(table: pd.DataFrame) -> str:
     row = table[table["lever"] == BASELINE].iloc[0]
     code = "signs" if row["code"] == "signs" else "two's complement"
     return (
-        f"Baseline: {code}, {row['bits']} bits, {row['amplitude_V']:.3f} V for "
-        f"{1e9 * row['duration_s']:.2f} ns, BER {row['ber']:.0e} or less in both directions"
+        f"Baseline: {code}, {row['bits']} bits, {compact(row['amplitude_V'], 'V', 4)} for "
+        f"{compact(row['duration_s'], 's', 4)}, BER {row['ber']:.0e} or less in both directions"
         f"{', extrapolated from too few devices' if row.get('extrapolated', False) else ''}."
     )

@@ -1,16 +1,22 @@
-"""Figures, as PNG and SVG."""
+"""Figures: drawn into axes, or written as PNG and SVG."""
 
 from mtjchar.plotting.comparison import comparison_figure
-from mtjchar.plotting.fits import fit_figures, next_figure
-from mtjchar.plotting.inference import inference_figure
-from mtjchar.plotting.surfaces import surface_figures
-from mtjchar.plotting.tradeoff import tradeoff_figure
+from mtjchar.plotting.fits import fit_figures, narrowing_map, next_figure
+from mtjchar.plotting.inference import accuracy_over_time, inference_figure, wrong_bits_over_time
+from mtjchar.plotting.surfaces import SurfacePlots, surface_figures
+from mtjchar.plotting.tradeoff import energies_over_reads, losses, tradeoff_figure
 
 __all__ = [
+    "SurfacePlots",
+    "accuracy_over_time",
     "comparison_figure",
+    "energies_over_reads",
     "fit_figures",
     "inference_figure",
+    "losses",
+    "narrowing_map",
     "next_figure",
     "surface_figures",
     "tradeoff_figure",
+    "wrong_bits_over_time",
 ]

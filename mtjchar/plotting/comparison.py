@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mtjchar.arrays import FloatArray
+from mtjchar.plotting.axes import logarithmic_axis
 from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.surfaces import LOWEST_RATE
 from mtjchar.surfaces import WriteSurface
@@ -68,7 +69,7 @@ def comparison_figure(comparison: Comparison, folder: str | Path) -> list[Path]:
             title=first.title(target),
             xlabel="duration (ns)",
         )
-        upper.xaxis.set_major_formatter("{x:g}")
+        logarithmic_axis(upper.xaxis, 1e9 * first.durations)
         lower.set(xscale="log", xlabel="write error rate of the pulse")
         for axes in (upper, lower):
             axes.grid(alpha=0.3)

@@ -15,25 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from scipy import stats
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.kind import SttCell
 from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.plotting.axes import LINES, MARKERS, logarithmic_axis
 from mtjchar.stackfit import StackFit
 from mtjchar.stackfit.problem import threshold_errors
 
 __all__ = [
-    "LINES",
-    "MARKERS",
     "Styles",
-    "logarithmic_axis",
     "points_of",
     "residual_axis",
     "switching_figure",
@@ -41,8 +37,6 @@ __all__ = [
     "time_words",
 ]
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
-LINES = ("-", "--", "-.", ":")
 _MOST_IN_LEGEND = 8
 _COLOURS = matplotlib.colormaps["viridis"]
 _DARKEST_YELLOW = 0.88  # end of the colours that can be read on white
@@ -99,16 +93,6 @@ def time_words(seconds: float) -> str:
         (pair for pair in reversed(_TIMES) if seconds >= 0.9999 * pair[0]), _TIMES[0]
     )  # below 1 ns in ns
     return f"{seconds / size:.3g} {unit}"
-
-
-def logarithmic_axis(axis: Axis, values: FloatArray, words: Callable[[float], str]) -> None:
-    """Set ticks at 1, 2 and 5 of each decade, or as many as are readable, all written out."""
-    decades = np.log10(values.max() / values.min())
-    steps = (1.0,) if decades > 4.0 else (1.0, 2.0, 5.0) if decades > 1.2 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-    axis.set_major_locator(LogLocator(subs=steps, numticks=6 if decades > 4.0 else 30))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_minor_locator(NullLocator() if decades > 4.0 else LogLocator(subs=range(1, 10), numticks=30))
 
 
 def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
@@ -286,7 +270,7 @@ def _along(upper: Axes, lower: Axes, rows: pd.DataFrame, drive: str, over: str) 
         levels = factor * rows["level"].to_numpy()
         if levels.max() > _WIDE * levels.min():
             upper.set_xscale("log")
-            logarithmic_axis(lower.xaxis, levels, lambda x: f"{x:g}")
+            logarithmic_axis(lower.xaxis, levels)
         return factor
     upper.set_xscale("log")
     longest = rows["duration_s"].max()
@@ -296,7 +280,7 @@ def _along(upper: Axes, lower: Axes, rows: pd.DataFrame, drive: str, over: str) 
         logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size, lambda x: time_words(size * x))
         lower.set_xlabel("duration")
     else:
-        logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size, lambda x: f"{x:g}")
+        logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size)
         lower.set_xlabel(f"duration ({unit})")
     return 1.0 / size
 

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 
 from mtjchar.cells.stt.kind import SttCell
 from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.plotting.axes import COLOURS, LINES, MARKERS, logarithmic_axis, new_axes
 from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.fit_curves import (
-    LINES,
-    MARKERS,
     points_of,
     residual_axis,
     switching_figure,
@@ -23,9 +22,7 @@ from mtjchar.plotting.fit_curves import (
 )
 from mtjchar.stackfit import StackFit, information_map
 
-__all__ = ["fit_figures", "next_figure"]
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")  # told apart by all eyes
+__all__ = ["fit_figures", "narrowing_map", "next_figure"]
 
 
 def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) -> list[Path]:
@@ -67,12 +64,12 @@ def _resistance(fit: StackFit) -> Figure:
     for k, (state, rows) in enumerate(points.groupby("state")):
         rows = rows.sort_values("voltage_V")
         dots: dict[str, Any] = {
-            "color": _COLOURS[k],
+            "color": COLOURS[k],
             "marker": MARKERS[k],
             "linestyle": "none",
             "markersize": 4,
         }
-        upper.plot(rows["voltage_V"], 1e-3 * rows["expected"], linestyle=LINES[k], color=_COLOURS[k])
+        upper.plot(rows["voltage_V"], 1e-3 * rows["expected"], linestyle=LINES[k], color=COLOURS[k])
         upper.plot(rows["voltage_V"], 1e-3 * rows["observed"], label=str(state).upper(), **dots)
         lower.plot(rows["voltage_V"], rows["residual"], **dots)
     upper.set(ylabel="resistance (kΩ)", ylim=(0.0, None))
@@ -105,7 +102,7 @@ def _loops(fit: StackFit) -> Figure:
             label += f", {plain(Path(str(key[0])).name)}, {key[1]:.3g} T/s, {key[2]:g} K"
         # Directions differ in line and marker, sweeps in colour.
         first = towards_p == 1.0
-        colour, marker = _COLOURS[k % len(_COLOURS)], MARKERS[(2 * k + first) % len(MARKERS)]
+        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[(2 * k + first) % len(MARKERS)]
         dots: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 4}
         upper.plot(place, model, linewidth=1.2, linestyle=LINES[int(first)], color=colour)
         shown = (counted > 0.0) & (counted < 1.0)
@@ -121,7 +118,7 @@ def _loops(fit: StackFit) -> Figure:
 
 
 def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
-    """Map how far one more measurement narrows a parameter, over amplitude and duration.
+    """Map how far one more measurement narrows a parameter, for each direction.
 
     Parameters
     ----------
@@ -131,30 +128,64 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
     trials : int, optional
         Writes of the measurement.
     """
-    points = pd.concat([rows for rows in fit.problem.data[:2] if len(rows)])
-    column, label, factor = _drive(points)
-    directions = [
-        direction for direction in DIRECTIONS if direction in set(points.get("direction", [DIRECTIONS[0]]))
-    ]
-    figure = Figure(figsize=(4.6 * len(directions), 3.9), layout="constrained")
+    points = _pulsed(fit)
+    stated = set(points.get("direction", [DIRECTIONS[0]]))
+    directions = [direction for direction in DIRECTIONS if direction in stated]
+    figure = Figure(figsize=(5.0 * len(directions), 3.9), layout="constrained")
     row = figure.subplots(1, len(directions), squeeze=False, sharey=True)[0]
+    for axes, direction in zip(row, directions, strict=True):
+        narrowing_map(fit, parameter, direction, axes, trials=trials)
+    for axes in row[1:]:
+        axes.set_ylabel("")
+    return figure
+
+
+def narrowing_map(
+    fit: StackFit,
+    parameter: str,
+    direction: str | None = None,
+    ax: Axes | None = None,
+    *,
+    trials: int = 10_000,
+) -> Axes:
+    """Map how far one more measurement narrows a parameter, over amplitude and duration.
+
+    Parameters
+    ----------
+    fit : StackFit
+    parameter : str
+        A free parameter of the fit.
+    direction : str, optional
+        The first one if not given.
+    ax : Axes, optional
+        New ones if not given.
+    trials : int, optional
+        Writes of the measurement.
+    """
+    axes, points, direction = new_axes(ax), _pulsed(fit), direction or DIRECTIONS[0]
+    column, label, factor = _drive(points)
     durations = np.geomspace(points["duration_s"].min() / 3.0, 100.0 * points["duration_s"].max(), 60)
     amplitudes = np.geomspace(0.5 * points[column].min(), 1.5 * points[column].max(), 150)
-    for axes, direction in zip(row, directions, strict=True):
-        table = information_map(
-            fit, parameter, direction=direction, durations=durations, amplitudes=amplitudes, trials=trials
-        )
-        shape = (len(durations), len(amplitudes))
-        picture = axes.pcolormesh(
-            1e9 * durations, factor * amplitudes, table["narrowing"].to_numpy().reshape(shape).T, vmax=1.0,
-            shading="gouraud", rasterized=True, cmap="viridis_r",
-        )  # fmt: skip
-        own = points[points["direction"] == direction] if "direction" in points else points
-        axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
-        axes.set(xscale="log", yscale="log", xlabel="duration (ns)", title=SttCell.titles[direction])
-    row[0].set_ylabel(label)
-    kelvin = table["temperature_K"].iloc[0]
-    figure.colorbar(
-        picture, ax=list(row), label=f"standard error of {parameter},\nafter/before, at {kelvin:g} K"
+    table = information_map(
+        fit, parameter, direction=direction, durations=durations, amplitudes=amplitudes, trials=trials
     )
-    return figure
+    shape = (len(durations), len(amplitudes))
+    picture = axes.pcolormesh(
+        1e9 * durations, factor * amplitudes, table["narrowing"].to_numpy().reshape(shape).T, vmax=1.0,
+        shading="gouraud", rasterized=True, cmap="viridis_r",
+    )  # fmt: skip
+    own = points[points["direction"] == direction] if "direction" in points else points
+    axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
+    axes.set(xscale="log", yscale="log", xlabel="duration (ns)", ylabel=label)
+    axes.set_title(SttCell.titles[direction])
+    logarithmic_axis(axes.xaxis, 1e9 * durations)
+    logarithmic_axis(axes.yaxis, factor * amplitudes)
+    kelvin, figure = table["temperature_K"].iloc[0], axes.get_figure()
+    assert figure is not None
+    figure.colorbar(picture, ax=axes, label=f"standard error of {parameter},\nafter/before, at {kelvin:g} K")
+    return axes
+
+
+def _pulsed(fit: StackFit) -> pd.DataFrame:
+    """Rows of the fit that are pulses."""
+    return pd.concat([rows for rows in fit.problem.data[:2] if len(rows)])

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import PercentFormatter
 
 from mtjchar.network.levers import BASELINE
 from mtjchar.network.tradeoff import baseline_in_words
+from mtjchar.plotting.axes import COLOURS, LINES, MARKERS, line_style, logarithmic_axis, new_axes
 from mtjchar.plotting.files import save
 
-__all__ = ["tradeoff_figure"]
+__all__ = ["energies_over_reads", "losses", "tradeoff_figure"]
 
 _LARGEST_SHOWN = 5.0  # points lost; what lies below, and intervals that reach beyond, are in the table
+_BESIDE: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}  # no name on a curve
 _TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]) / 100.0
-_LINES = ("-", "--", "-.", ":")
 
 
 def tradeoff_figure(table: pd.DataFrame, by_read_energy: pd.DataFrame, folder: str | Path) -> list[Path]:
@@ -34,15 +36,25 @@ def tradeoff_figure(table: pd.DataFrame, by_read_energy: pd.DataFrame, folder: s
     folder : str or Path
         Where the figure goes; made if missing.
     """
-    figure = Figure(figsize=(11.0, 4.8), layout="constrained")
+    figure = Figure(figsize=(14.0, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
-    _draw_losses(left, table)
-    _draw_read_energies(right, by_read_energy)
+    losses(table, left)
+    energies_over_reads(by_read_energy, right)
     figure.suptitle(baseline_in_words(table), fontsize=9)
     return save(figure, Path(folder), "tradeoff")
 
 
-def _draw_losses(axes: Axes, table: pd.DataFrame) -> None:
+def losses(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw recognition rate against that of error-free writes over programming energy.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `tradeoff_figure`.
+    ax : Axes, optional
+        New ones if not given.
+    """
+    axes = new_axes(ax)
     exact = table[table["exact"]]
     for row, marker in zip(exact.to_dict("records"), ["s", *"Ddv^<>pPX"], strict=False):
         baseline = row["lever"] == BASELINE
@@ -70,14 +82,18 @@ def _draw_losses(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlabel("programming energy, share of the baseline's")
     axes.set_ylabel("recognition rate against error-free writes (points)")
     axes.set_title("Stars: fresh seeds, filled where the loss holds", fontsize=9)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, **_BESIDE)
     axes.grid(alpha=0.3)
+    return axes
 
 
 def _draw_lever(axes: Axes, lever: str, rows: pd.DataFrame, k: int) -> None:
-    colour, line = f"C{k}", _LINES[k // 10 % len(_LINES)]
+    colour, line = COLOURS[k % len(COLOURS)], f"{MARKERS[k % len(MARKERS)]}{LINES[k % len(LINES)]}"
     searched = rows[~rows["confirmed"]].sort_values("energy_saved_fraction")
-    for part, style, size, width in ((searched, f"o{line}", 4, 1.0), (rows[rows["confirmed"]], "*", 11, 0.0)):
+    for part, style, size, width in (
+        (searched, line, 4, 1.0),
+        (rows[rows["confirmed"]], "*", 11, 0.0),
+    ):
         for holds in (True, False):
             shown = part[(part["verdict"] == "holds") == holds] if style == "*" else part
             if shown.empty or (style != "*" and not holds):
@@ -100,8 +116,17 @@ def _draw_lever(axes: Axes, lever: str, rows: pd.DataFrame, k: int) -> None:
             )
 
 
-def _draw_read_energies(axes: Axes, table: pd.DataFrame) -> None:
-    femto = 1e15
+def energies_over_reads(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw programming energy over the energy of a read.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `mtjchar.network.tradeoff.over_read_energies` returns it.
+    ax : Axes, optional
+        New ones if not given.
+    """
+    axes, femto = new_axes(ax), 1e15
     first = table.groupby("read_energy_J", sort=False).first()
     exact = first["programming_energy_J"] / (1.0 - first["saved_against_exact_fraction"])
     axes.plot(femto * exact.index, 1e6 * exact, "k-", linewidth=2.0, label="best exact design")
@@ -112,16 +137,15 @@ def _draw_read_energies(axes: Axes, table: pd.DataFrame) -> None:
             1e6 * rows["programming_energy_J"],
             marker=marker,
             markersize=4,
-            linestyle=_LINES[k % len(_LINES)],
+            **line_style(k),
             markerfacecolor="none" if marker == "D" else None,
             label=lever,
         )
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    logarithmic_axis(axes.yaxis, 1e6 * table["programming_energy_J"].to_numpy())
     axes.set_xlabel("energy of a read (fJ a bit)")
     axes.set_ylabel("programming energy of a training (µJ)")
     axes.set_title("Diamonds: no write fails", fontsize=9)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, **_BESIDE)
     axes.grid(alpha=0.3, which="both")
+    return axes

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySpice.Spice.Netlist import Circuit
+if TYPE_CHECKING:
+    from PySpice.Spice.Netlist import Circuit
 
 __all__ = ["circuit_with", "library", "netlist_folder"]
 
@@ -25,6 +27,8 @@ def library(name: str) -> str:
 
 def circuit_with(title: str, definitions: Iterable[str]) -> Circuit:
     """Begin a circuit with the text of definitions that it needs."""
+    from PySpice.Spice.Netlist import Circuit  # here: who reads a netlist needs no circuit
+
     circuit = Circuit(title)
     circuit.raw_spice = "\n".join(definitions)
     return circuit

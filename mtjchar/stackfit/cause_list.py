@@ -42,6 +42,7 @@ from mtjchar.stackfit.causes import (
     with_stability,
 )
 from mtjchar.stackfit.problem import Problem
+from mtjchar.units import compact
 
 __all__ = ["causes_of"]
 
@@ -81,7 +82,7 @@ def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
     few = (-60.0, -5.0, 5.0, 30.0, 60.0)
 
     def times(c: float) -> str:
-        return f"pulses {1e9 * abs(c):.2g} ns {'shorter' if c > 0.0 else 'longer'} than stated"
+        return f"pulses {compact(abs(c), 's', 2)} {'shorter' if c > 0.0 else 'longer'} than stated"
 
     causes = [
         Cause(
@@ -107,7 +108,7 @@ def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
             "pulse edges",
             lambda c: (
                 "slow edges: short pulses do not reach their amplitude (about "
-                f"{1e9 * c:.2g} ns of each pulse is lost)"
+                f"{compact(c, 's', 2)} of each pulse is lost)"
             ),
             edges,
             0.01 * shortest,
@@ -119,7 +120,7 @@ def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
         causes.append(
             Cause(
                 "series resistance",
-                lambda c: f"a series resistance of about {c:.3g} ohm",
+                lambda c: f"a series resistance of about {compact(c, 'ohm', 3)}",
                 series_resistance,
                 20.0,
                 (0.0, 2e4),
@@ -280,7 +281,7 @@ def _device_causes(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
             causes.append(
                 Cause(
                     "offset field",
-                    lambda c: f"an offset field of about {1e3 * c:+.2g} mT (vary offset_field)",
+                    lambda c: f"an offset field of about {compact(c, 'T', 2)} (vary offset_field)",
                     added("offset_field", 0.0),
                     1e-3,
                     (-0.15, 0.15),

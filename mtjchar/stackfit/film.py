@@ -19,6 +19,7 @@ from mtjchar.cells.stt.device import FilmLaws, volume
 from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque, tunneling
+from mtjchar.units import compact
 
 __all__ = ["Device", "Film", "FilmValues"]
 
@@ -60,14 +61,20 @@ class Film:
     def __post_init__(self) -> None:
         low, high = DIAMETER_RANGE
         if not low < self.diameter < high:
-            raise InputError("diameter", value=self.diameter, allowed=f"above {low:g} m and below {high:g} m")
+            raise InputError(
+                "diameter",
+                value=compact(self.diameter, "m"),
+                allowed=f"above {compact(low, 'm')} and below {compact(high, 'm')}",
+            )
         low, high = anisotropy.TEMPERATURE_RANGE
         if not low <= self.temperature <= high:
-            raise InputError("temperature", value=self.temperature, allowed=f"{low:g} to {high:g} K")
+            raise InputError(
+                "temperature", value=compact(self.temperature, "K"), allowed=f"{low:g} to {high:g} K"
+            )
         stability = float(self.nominal().stability)
         if not stability >= 10.0:
             raise InputError(
-                f"thermal stability of {self.stack.name} at {1e9 * self.diameter:g} nm",
+                f"thermal stability of {self.stack.name} at {compact(self.diameter, 'm')}",
                 value=round(stability, 2),
                 allowed="at least 10, to start a fit from",
                 remedy="Raise interfacial_anisotropy in the stack file, or check --diameter.",

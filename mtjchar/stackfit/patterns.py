@@ -10,6 +10,7 @@ from scipy import stats
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.stackfit.causes import ARROWS, Rows, Setting
+from mtjchar.units import compact
 
 __all__ = ["Pattern", "patterns_of", "runs_chance"]
 
@@ -132,10 +133,10 @@ def _split(value: FloatArray, inside: BoolArray, unit: str, name: str) -> Iterat
 
 def _written(value: float, unit: str, name: str) -> str:
     if name == "duration":
-        return f"{1e9 * np.exp(value):.3g} ns"
+        return compact(np.exp(value), "s", 3)
     if name == "order":
         return f"{50.0 * (value + 1.0):.0f} % of the table"
-    return f"{1e6 * value:.3g} uA" if unit == "A" else f"{value:.3g} {unit}"
+    return compact(value, unit, 3)
 
 
 def _standard(value: FloatArray, inside: BoolArray) -> FloatArray | None:

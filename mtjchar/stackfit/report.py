@@ -12,6 +12,7 @@ from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.linear_exponent import ATTEMPT_TIME
 from mtjchar.stackfit.parameters import Parameter
+from mtjchar.units import compact
 
 __all__ = [
     "correlation_lines",
@@ -47,11 +48,11 @@ def loop_lines(coercive: pd.DataFrame) -> list[str]:
         lines += [
             f"[[R-H loops]] {Path(str(file)).name}: a rising field makes the layers {way}",
             *(
-                f"    {branch}: {int(row['loops'])} switches at {1e3 * row[branch]:.4g} mT, standard "
-                f"deviation {1e3 * row[f'{branch}_deviation']:.3g} mT"
+                f"    {branch}: {int(row['loops'])} switches at {compact(row[branch], 'T', 4)}, standard "
+                f"deviation {compact(row[f'{branch}_deviation'], 'T', 3)}"
                 for branch in ("upwards", "downwards")
             ),
-            f"    coercive field {1e3 * row['coercive']:.4g} mT, center {1e3 * row['center']:+.3g} mT",
+            f"    coercive field {compact(row['coercive'], 'T', 4)}, center {compact(row['center'], 'T', 3)}",
         ]
     return lines
 
@@ -116,10 +117,10 @@ def derived_lines(
         number = f"{row['value']:11.5g} +- {row['standard_error']:8.2g} {row['unit']}"
         lines.append(f"    {name:31s} {number.rstrip()}{_elsewhere(row['temperature_K'], temperature)}")
     if activated is not None:
-        span = " to ".join(f"{1e9 * duration:.4g} ns" for duration in activated)
+        span = " to ".join(compact(duration, "s", 4) for duration in activated)
         lines.append(
             "    (linear_exponent, as most papers quote: barrier linear in the current, attempt time "
-            f"{1e9 * ATTEMPT_TIME:g} ns, pulses of {span})"
+            f"{compact(ATTEMPT_TIME, 's')}, pulses of {span})"
         )
     return lines
 

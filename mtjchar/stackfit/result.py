@@ -13,6 +13,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.display import html_table
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
 from mtjchar.stackfit import report
@@ -102,6 +103,23 @@ class StackFit:
     tables: tuple[Table, ...]
     wafer: WaferFit | None
     messages: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        free = ", ".join(self.problem.free) or "none"
+        fit = f"{self.problem.rows} rows, dispersion {self.dispersion:.3g}, {state}"
+        return f"StackFit(parameters {free}; {fit})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "rows": self.problem.rows,
+            "dispersion": f"{self.dispersion:.3g} (p-value {self.probability:.2g})",
+            "AIC, BIC": f"{self.aic:.5g}, {self.bic:.5g}",
+            "state": "converged" if self.converged else "not converged",
+            **{f"warning {k}": message for k, message in enumerate(self.messages, 1)},
+        }
+        parameters = self.table().to_html(float_format="{:.4g}".format) if len(self.vector) else ""
+        return html_table("StackFit", rows, parameters)
 
     @property
     def converged(self) -> bool:

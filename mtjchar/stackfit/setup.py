@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, did_you_mean
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import FieldScale, field_scale
@@ -206,7 +206,9 @@ def _roots(vary: Sequence[str], per_direction: Sequence[str]) -> list[str]:
     allowed = (*PARAMETERS, *ALIASES)
     for name in (*vary, *per_direction):
         if name not in allowed:
-            raise InputError("vary", value=name, allowed=", ".join(allowed))
+            raise InputError(
+                "vary", value=name, allowed=", ".join(allowed), remedy=did_you_mean(name, allowed)
+            )
     names = list(dict.fromkeys(ALIASES.get(name, name) for name in vary))
     for name in per_direction:
         own = ALIASES.get(name, name)

@@ -6,6 +6,7 @@ string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
 
 from __future__ import annotations
 
+import html
 import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -27,8 +28,10 @@ from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import CellKind, CellTables, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_of
 from mtjchar.cells.pulse_shape import Point, PulseShape
+from mtjchar.display import html_table
 from mtjchar.errors import InputError
 from mtjchar.fields import Count, Description, Duration, Number, Voltage, first_complaint, inconsistent
+from mtjchar.units import compact
 
 __all__ = ["AmplitudeRange", "DurationRange", "Pulse", "Study", "Sweep"]
 
@@ -199,11 +202,12 @@ class Study(Description):
                 if self.pulse.shape is None
                 else "what the edges of pulse.shape have of the duration"
             )
-            raise inconsistent("sweep.duration.start", f"at least {what}, {edges!r} s")
+            raise inconsistent("sweep.duration.start", f"at least {what}, {compact(edges, 's')}")
         amplitude = self.sweep.amplitude
         if self.pulse.amplitude and not amplitude.start <= self.pulse.amplitude <= amplitude.stop:
             raise inconsistent(
-                "pulse.amplitude", f"within sweep.amplitude, {amplitude.start!r} to {amplitude.stop!r} V"
+                "pulse.amplitude",
+                f"within sweep.amplitude, {compact(amplitude.start, 'V')} to {compact(amplitude.stop, 'V')}",
             )
         computed_only = (
             ("sweep.precision", self.sweep.precision is not None),
@@ -299,6 +303,23 @@ class Study(Description):
         own = {key: value for key, value in changes.items() if key not in ("pulse", "sweep")}
         rest = {key: value for key, value in changes.items() if key in ("pulse", "sweep")}
         return _changed(self, {**rest, "tables": _changed(self.tables, own)})
+
+    def __repr__(self) -> str:
+        return f"Study({self.kind.describe(self.tables).name!r}, {', '.join(self._grid_in_words())})"
+
+    def _repr_html_(self) -> str:
+        about = self.kind.describe(self.tables)
+        rows = {"cell": about.name, "nominal device": about.words, "pulses": "; ".join(self._grid_in_words())}
+        complete = f"<details><summary>study.toml</summary><pre>{html.escape(self.to_toml())}</pre></details>"
+        return html_table("Study", rows, complete)
+
+    def _grid_in_words(self) -> list[str]:
+        sweep = self.sweep
+        axes = [
+            f"{compact(axis.start, unit)} to {compact(axis.stop, unit)} ({axis.points} values)"
+            for axis, unit in ((sweep.amplitude, "V"), (sweep.duration, "s"))
+        ]
+        return [" and ".join(sweep.directions), *axes, f"{sweep.devices} devices", f"seed {sweep.seed}"]
 
     @property
     def nominal_amplitude(self) -> float:

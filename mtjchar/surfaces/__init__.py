@@ -1,17 +1,21 @@
 """Surfaces of write error rate and write energy over amplitude and duration."""
 
+import importlib
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mtjchar.surfaces.average import average_devices
-from mtjchar.surfaces.closed_model import SurfaceModel, fit_model
 from mtjchar.surfaces.compare import Comparison, compare
-from mtjchar.surfaces.counts import surface_from_counts
-from mtjchar.surfaces.devices import DeviceRates
 from mtjchar.surfaces.grid import CheapestPulse, Vary
 from mtjchar.surfaces.levers import compare_levers
+from mtjchar.surfaces.resample import resample
 from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
 from mtjchar.surfaces.surface import WriteSurface
+
+if TYPE_CHECKING:
+    from mtjchar.surfaces.average import average_devices
+    from mtjchar.surfaces.closed_model import SurfaceModel, fit_model
+    from mtjchar.surfaces.counts import surface_from_counts
+    from mtjchar.surfaces.devices import DeviceRates
 
 __all__ = [
     "CheapestPulse",
@@ -26,9 +30,18 @@ __all__ = [
     "compare_levers",
     "fit_model",
     "pulse_at",
+    "resample",
     "surface_from_counts",
 ]
 
+# Loaded when first used: a question to a surface needs none of them, and lmfit and scipy.stats take long.
+_HOME = {
+    "DeviceRates": "devices",
+    "SurfaceModel": "closed_model",
+    "average_devices": "average",
+    "fit_model": "closed_model",
+    "surface_from_counts": "counts",
+}
 _RENAMED = {"fit_surface": "average_devices", "knobs": "compare_levers"}  # kept for one release
 
 
@@ -39,5 +52,7 @@ def __getattr__(name: str) -> Any:
             DeprecationWarning,
             stacklevel=2,
         )
-        return globals()[_RENAMED[name]]
+        return compare_levers if name == "knobs" else __getattr__(_RENAMED[name])
+    if name in _HOME:
+        return getattr(importlib.import_module(f"mtjchar.surfaces.{_HOME[name]}"), name)
     raise AttributeError(f"module 'mtjchar.surfaces' has no attribute {name!r}")

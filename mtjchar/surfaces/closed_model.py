@@ -24,6 +24,7 @@ from mtjchar.surfaces.energy_model import EnergyFit, extrapolation_error, fit_en
 from mtjchar.surfaces.grid import SurfaceGrid
 from mtjchar.surfaces.rate_model import Junction, Load, RateFit, fit_rate
 from mtjchar.sweep.population import Population
+from mtjchar.units import compact
 
 __all__ = ["GOOD_ENOUGH", "RANGE", "DirectionModel", "SurfaceModel", "fit_model"]
 
@@ -400,8 +401,9 @@ def _rate_statement(residuals: xr.Dataset) -> str:
     size = np.nan_to_num(np.abs(values))
     count, fitted = int((size > GOOD_ENOUGH).sum()), int(np.isfinite(values).sum())
     row, column = np.unravel_index(int(size.argmax()), size.shape)
-    amplitude, nanoseconds = residuals["amplitude"].to_numpy(), 1e9 * residuals["duration"].to_numpy()
-    worst = f"{values[row, column]:+.2f} decades at {amplitude[row]:.4g} V and {nanoseconds[column]:.4g} ns"
+    amplitude, duration = residuals["amplitude"].to_numpy(), residuals["duration"].to_numpy()
+    at = f"{compact(amplitude[row], 'V', 4)} and {compact(duration[column], 's', 4)}"
+    worst = f"{values[row, column]:+.2f} decades at {at}"
     limit = f"off by more than {GOOD_ENOUGH:g} decade"
     if count == 0:
         return f"  error rate: no point of {fitted} is {limit}; the worst by {worst}"
@@ -410,8 +412,8 @@ def _rate_statement(residuals: xr.Dataset) -> str:
     beyond = int((size[rows, columns] > reach).sum())
     return (
         f"  error rate: NOT GOOD ENOUGH, {count} of {fitted} points are {limit}, "
-        f"between {amplitude[rows.min()]:.4g} and {amplitude[rows.max()]:.4g} V, "
-        f"{nanoseconds[columns.min()]:.4g} and {nanoseconds[columns.max()]:.4g} ns, "
+        f"between {compact(amplitude[rows.min()], 'V', 4)} and {compact(amplitude[rows.max()], 'V', 4)}, "
+        f"{compact(duration[columns.min()], 's', 4)} and {compact(duration[columns.max()], 's', 4)}, "
         f"{beyond} of them beyond the surface's own 95 % interval; the worst by {worst}"
     )
 

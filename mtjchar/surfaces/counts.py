@@ -17,6 +17,7 @@ from mtjchar.errors import InputError
 from mtjchar.surfaces.average import COUNTED, QUANTILES, surface_dataset
 from mtjchar.surfaces.schema import KIND_ATTRIBUTE
 from mtjchar.surfaces.surface import WriteSurface
+from mtjchar.units import compact
 
 __all__ = ["surface_from_counts"]
 
@@ -74,7 +75,9 @@ def surface_from_counts(
     level = 0.5 * (amplitudes[0] + amplitudes[-1]) if nominal_amplitude is None else nominal_amplitude
     if not amplitudes[0] <= level <= amplitudes[-1]:
         raise InputError(
-            "nominal_amplitude", value=level, allowed=f"{amplitudes[0]:g} to {amplitudes[-1]:g} V, as counted"
+            "nominal_amplitude",
+            value=compact(level, "V"),
+            allowed=f"{compact(amplitudes[0], 'V')} to {compact(amplitudes[-1], 'V')}, as counted",
         )
     groups = dict(iter(table.groupby(["direction", "amplitude_V", "duration_s"])))
     pulses = list(itertools.product(directions, amplitudes, durations))
@@ -123,7 +126,7 @@ def _rows(
     if pulse not in groups:
         raise InputError(
             "table of counts",
-            value="no row for {} at {:g} V for {:g} s".format(*pulse),
+            value=f"no row for {pulse[0]} at {compact(pulse[1], 'V')} for {compact(pulse[2], 's')}",
             allowed="a row for every amplitude and duration, in each direction",
             remedy="Count the missing pulses, or leave out the amplitude or duration that lacks them.",
         )

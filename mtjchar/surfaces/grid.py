@@ -15,6 +15,7 @@ from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.cells import KINDS, CellKind, Direction
 from mtjchar.errors import InputError, OutsideGridError
 from mtjchar.surfaces import schema, tails
+from mtjchar.units import compact
 
 __all__ = [
     "RELIABLE",
@@ -486,8 +487,8 @@ def _inside(thing: str, values: FloatArray, grid: FloatArray, unit: str) -> Floa
     if outside.any():
         raise OutsideGridError(
             thing,
-            value=f"{float(values[outside].flat[0]):g} {unit}",
-            allowed=f"{grid[0]:g} to {grid[-1]:g} {unit}, the grid of the surface",
+            value=compact(float(values[outside].flat[0]), unit),
+            allowed=f"{compact(grid[0], unit)} to {compact(grid[-1], unit)}, the grid of the surface",
             remedy="Sweep a larger grid, or ask for extrapolation in Python.",
         )
     return np.clip(values, grid[0], grid[-1])

@@ -12,6 +12,7 @@ from mtjchar.arrays import FloatArray
 from mtjchar.cells import Direction
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, SurfaceGrid, Target, Vary, directions_of, refined
+from mtjchar.units import compact
 
 __all__ = ["Search", "cheapest_pulse", "cheapest_pulse_of_all", "pulse_at", "shortest_durations"]
 
@@ -206,7 +207,8 @@ class Search:
             rate = f"below {best.ber_upper:.3g}, 95 %, since no error was counted"
         return UnreachableError(
             f"No pulse of the surface has an error rate of {self.ber:g} when {vary} may be chosen: the "
-            f"longest and highest within grid and limits, {amplitude:g} V for {duration:g} s, has "
+            f"longest and highest within grid and limits, {compact(amplitude, 'V')} for "
+            f"{compact(duration, 's')}, has "
             f"{rate}. Allow longer or higher pulses, or sweep them."
         )
 
@@ -335,8 +337,8 @@ def _limit(name: str, value: float | None, grid: FloatArray, unit: str) -> float
     if not value >= grid[0]:
         raise OutsideGridError(
             name,
-            value=value,
-            allowed=f"at least {grid[0]:g} {unit}, where the grid of the surface begins",
+            value=compact(value, unit),
+            allowed=f"at least {compact(grid[0], unit)}, where the grid of the surface begins",
             remedy="Allow more, or sweep a larger grid.",
         )
     return min(value, float(grid[-1]))
@@ -347,8 +349,8 @@ def _check_kept(name: str, value: float, limit: float, grid: FloatArray, unit: s
     if limit < grid[-1] and value > limit * (1.0 + 1e-9):
         raise InputError(
             f"{name} that is kept",
-            value=value,
-            allowed=f"at most {limit:g} {unit}, the limit",
+            value=compact(value, unit),
+            allowed=f"at most {compact(limit, unit)}, the limit",
             remedy=f"Give another {name}, or let it vary too.",
         )
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import functools
 import io
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import xarray as xr
 
+from mtjchar.arrays import FloatArray
+from mtjchar.display import Figures, html_table
 from mtjchar.errors import InputError, MtjcharError
 from mtjchar.files import MOST_DATA, read_bytes, write_bytes
 from mtjchar.surfaces import schema, search
-from mtjchar.surfaces.closed_model import SurfaceModel, fit_model
 from mtjchar.surfaces.grid import CheapestPulse, SurfaceGrid, Target, Vary
+from mtjchar.surfaces.tails import VERIFIED_RATE
+from mtjchar.units import compact
+
+if TYPE_CHECKING:
+    from mtjchar.surfaces.closed_model import SurfaceModel
 
 __all__ = ["WriteSurface"]
 
@@ -30,6 +36,30 @@ class WriteSurface(SurfaceGrid):
         As ``surface.nc`` holds it: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``, ``energy`` (J)
         and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
     """
+
+    plot = Figures("mtjchar.plotting.surfaces", "SurfacePlots")
+    """Figures of the surface: `mtjchar.plotting.surfaces.SurfacePlots`."""
+
+    def __repr__(self) -> str:
+        devices = self.dataset.attrs.get("devices")
+        return (
+            f"WriteSurface({' and '.join(self.directions)}, {_span(self.amplitudes, 'V')}, "
+            f"{_span(self.durations, 's')}{'' if devices is None else f', {devices} devices'})"
+        )
+
+    def _repr_html_(self) -> str:
+        rates = self.dataset["ber"].to_numpy()
+        rows = {
+            "directions": ", ".join(map(self.title, self.directions)),
+            "amplitude": _span(self.amplitudes, "V"),
+            "duration": _span(self.durations, "s"),
+            "write error rate": f"{max(rates.min(), VERIFIED_RATE):.2g} to {rates.max():.2g}, "
+            f"{self.extrapolated_points().mean():.0%} of the grid extrapolated",
+        }
+        for name in ("devices", "seed", "interval", "mtjchar_version"):
+            if name in self.dataset.attrs:
+                rows[name] = self.dataset.attrs[name]
+        return html_table("WriteSurface", rows)
 
     @classmethod
     def load(cls, path: str | Path) -> WriteSurface:
@@ -80,6 +110,8 @@ class WriteSurface(SurfaceGrid):
         InputError
             As `mtjchar.surfaces.closed_model.fit_model`.
         """
+        from mtjchar.surfaces.closed_model import fit_model  # here: lmfit takes long to load
+
         return fit_model(self)
 
     def cheapest_pulse(
@@ -157,6 +189,10 @@ class WriteSurface(SurfaceGrid):
                 "redundant_energy": "redundant_energy_J",
             }
         )
+
+
+def _span(values: FloatArray, unit: str) -> str:
+    return f"{compact(values[0], unit, 4)} to {compact(values[-1], unit, 4)} ({len(values)} values)"
 
 
 def _first_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, fokker_planck, torque, tunneling
 from mtjchar.physics.wells import Wells, wells
+from mtjchar.units import compact
 
 __all__ = [
     "COLUMNS",
@@ -284,7 +285,7 @@ def _refuse_field(tables: SttTables, device: pd.DataFrame) -> NoReturn:
         "cell.external_field",
         value={axis: value for axis, value in zip("xyz", _field(tables), strict=True) if value},
         allowed=f"a field that leaves barriers of at least {_LEAST_STABILITY:g} kB T out of P and AP, in "
-        f"this direction at most {low * math.hypot(field.x, field.y, field.z):.4g} T",
+        f"this direction at most {compact(low * math.hypot(field.x, field.y, field.z), 'T', 4)}",
         remedy="Lower the field, or raise the thermal stability by interfacial_anisotropy or the diameter.",
     )
 

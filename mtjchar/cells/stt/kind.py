@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -21,25 +21,19 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
-from mtjchar.cells.stt import (
-    axial,
-    compact,
-    device,
-    langevin,
-    measure,
-    netlist,
-    retention,
-    stack_files,
-    trial,
-)
-from mtjchar.cells.stt.supply import supply_energies
+from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
-from mtjchar.units import ZERO_CELSIUS
+from mtjchar.units import ZERO_CELSIUS, compact
+
+if TYPE_CHECKING:
+    from mtjchar.cells.stt import measure
 
 __all__ = ["SttCell"]
+
+# What simulates is loaded when something is simulated: a question to a surface needs none of it.
 
 
 class SttCell(CellKind[SttTables]):
@@ -81,7 +75,7 @@ class SttCell(CellKind[SttTables]):
         """Say in a few words what the cell is, for the head of a report."""
         return CellDescription(
             tables.stack.name,
-            f"Junction of {1e9 * tables.junction.diameter:g} nm at {tables.cell.temperature:g} K. "
+            f"Junction of {compact(tables.junction.diameter, 'm')} at {tables.cell.temperature:g} K. "
             f"Stack: {tables.stack.reference}.",
         )
 
@@ -125,6 +119,8 @@ class SttCell(CellKind[SttTables]):
 
     def escape_rates(self, tables: SttTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
         """Rates of leaving P and AP over the barrier, 1/s, shape (devices, 2)."""
+        from mtjchar.cells.stt import retention
+
         return retention.escape_rates(tables, devices, temperature)
 
     def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
@@ -154,6 +150,8 @@ class SttCell(CellKind[SttTables]):
         self, tables: SttTables, devices: pd.DataFrame, direction: Direction, pulses: Pulses
     ) -> measure.LoadLine:
         """Measure load lines and energies of the edges in ngspice."""
+        from mtjchar.cells.stt import measure, netlist
+
         return measure.load_lines(tables, netlist.cell_parameters(tables, devices), direction, pulses)
 
     def average(
@@ -166,6 +164,9 @@ class SttCell(CellKind[SttTables]):
         counting: Counting,
     ) -> Averages:
         """Solve the Fokker-Planck equation, or count where nothing is symmetric around z."""
+        from mtjchar.cells.stt import axial, langevin
+        from mtjchar.cells.stt.supply import supply_energies
+
         if tables.axially_symmetric:
             averages = axial.average_over_noise(tables, devices, direction, driven, pulses)
         else:
@@ -180,16 +181,22 @@ class SttCell(CellKind[SttTables]):
         self, tables: SttTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:
         """Probe the transistor of a file, and find how far the current goes beyond Ic0."""
+        from mtjchar.cells.stt import trial
+
         return trial.try_nominal(tables, device_, directions, pulses)
 
     def deck(
         self, tables: SttTables, device_: pd.DataFrame, direction: Direction, pulses: Pulses
     ) -> tuple[list[str], list[str]]:
         """Lines of a deck for one device, and the commands that measure its load lines and edges."""
+        from mtjchar.cells.stt import measure, netlist
+
         lines = netlist.batch_deck(tables, netlist.cell_parameters(tables, device_), held=True).splitlines()
         return lines, measure.commands_by_hand(tables, direction, pulses)
 
     def compact_model(self, tables: SttTables, device_: pd.DataFrame, language: str, name: str) -> str:
         """Write the junction, a macrospin with its thermal field, for other circuit simulators."""
-        write = {"verilog-a": compact.verilog_a, "pspice": compact.pspice}[language]
+        from mtjchar.cells.stt.compact import pspice, verilog_a
+
+        write = {"verilog-a": verilog_a, "pspice": pspice}[language]
         return write(tables, device_, name)

@@ -23,6 +23,7 @@ from mtjchar.fields import (
 )
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
 from mtjchar.physics.torque import TorqueLaw
+from mtjchar.units import compact
 
 __all__ = ["ANISOTROPIES", "DIAMETER_RANGE", "MeasuredField", "MeasuredStability", "Stack"]
 
@@ -129,7 +130,8 @@ class Stack(Description):
                 raise inconsistent(
                     given[0],
                     "a value from which, with this thickness and magnetization, an interfacial_anisotropy "
-                    f"between 0 and {_LARGEST_ANISOTROPY:g} J/m^2 follows, not {value:.4g} J/m^2",
+                    f"between 0 and {compact(_LARGEST_ANISOTROPY, 'J/m^2')} follows, "
+                    f"not {compact(value, 'J/m^2', 4)}",
                 )
             # The model is frozen, but not yet in anybody's hands.
             for name, resolved in (("interfacial_anisotropy", value), (given[0], None)):

@@ -30,7 +30,7 @@ from mtjchar.fields import (
     inconsistent,
 )
 from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
-from mtjchar.units import format_quantity
+from mtjchar.units import compact
 
 __all__ = [
     "DIRECTIONS",
@@ -324,9 +324,9 @@ class SttTables(CellTables):
         """What breaks the symmetry around z, in words, key and value each; empty where nothing does."""
         field, tilt, aspect = self.cell.external_field, self.stack.reference_tilt, self.junction.aspect_ratio
         broken = {
-            f"cell.external_field.x = {field.x:g} T": field.x != 0.0,
-            f"cell.external_field.y = {field.y:g} T": field.y != 0.0,
-            f"stack.reference_tilt = {tilt:g} rad": tilt != 0.0,
+            f"cell.external_field.x = {compact(field.x, 'T')}": field.x != 0.0,
+            f"cell.external_field.y = {compact(field.y, 'T')}": field.y != 0.0,
+            f"stack.reference_tilt = {compact(tilt, 'rad')}": tilt != 0.0,
             f"junction.aspect_ratio = {aspect:g}": aspect != 1.0,
         }
         return tuple(words for words, applies in broken.items() if applies)
@@ -363,8 +363,8 @@ class SttTables(CellTables):
             if -low > grid.lowest:
                 raise inconsistent(
                     f"cell.{key}",
-                    f"{-grid.lowest!r} V to 0 V: at the smallest amplitude of the sweep, {grid.lowest!r} V, "
-                    "the other line would be below 0 V too",
+                    f"{compact(-grid.lowest, 'V')} to 0 V: at the smallest amplitude of the sweep, "
+                    f"{compact(grid.lowest, 'V')}, the other line would be below 0 V too",
                 )
         self._check_supply(grid, max(lows.values()), min(lows.values()))
         if cell.driver is not None and grid.shaped:
@@ -384,7 +384,8 @@ class SttTables(CellTables):
         if cell.supply_voltage < highest:
             above = " over the low level" if lowest else ""
             raise inconsistent(
-                "cell.supply_voltage", f"at least the largest amplitude of the sweep{above}, {highest!r} V"
+                "cell.supply_voltage",
+                f"at least the largest amplitude of the sweep{above}, {compact(highest, 'V')}",
             )
         if grid.shaped:
             raise inconsistent(
@@ -405,7 +406,7 @@ class SttTables(CellTables):
             nominal = self.nominal(name)
             sigma = spread.sigma * nominal if spread.relative else spread.sigma
             if name != "threshold_voltage" and CUT * sigma >= nominal:
-                largest = format_quantity(nominal / CUT, self.variability.units[name])
+                largest = compact(nominal / CUT, self.variability.units[name])
                 raise inconsistent(
                     f"variability.{name}",
                     f"below {largest}, a fifth of the nominal value, so that every sample is physical",

@@ -16,6 +16,7 @@ from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.cells.transistor_probe import TransistorProbe, check_parameters, probe_transistor
 from mtjchar.errors import InputError, SimulationError
+from mtjchar.units import compact
 
 __all__ = ["try_nominal"]
 
@@ -123,8 +124,8 @@ def _below_critical(tables: SttTables, overdrive: dict[Direction, float], amplit
     if tables.cell.select is not None:
         look += "; at cell.second_transistor, whose gate has to be above the level that it passes"
     words = (
-        f"the current never reaches Ic0: at {amplitude:g} V, the highest amplitude, the largest overdrive of "
-        f"the nominal device is {met}"
+        f"the current never reaches Ic0: at {compact(amplitude, 'V')}, the highest amplitude, the largest "
+        f"overdrive of the nominal device is {met}"
     )
     # A voltage that takes the anisotropy away may switch without a current.
     if min(low.values()) < _NOTHING and tables.stack.vcma_coefficient == 0.0:

@@ -14,6 +14,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
 from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.wafer import IN_STACK
+from mtjchar.units import compact
 
 __all__ = ["check_fit", "likely"]
 
@@ -155,9 +156,9 @@ def _film(fit: StackFit) -> list[str]:
     ]
     if len(currents) == 2 and currents[0] < 0.98 * currents[1]:
         messages.append(
-            f"the critical current of p_to_ap, {currents[0]:.4g} A, is below that of ap_to_p, "
-            f"{currents[1]:.4g} A, though the torque is the weaker one in P: the directions may be "
-            "swapped, or a stray field acts"
+            f"the critical current of p_to_ap, {compact(currents[0], 'A', 4)}, is below that of ap_to_p, "
+            f"{compact(currents[1], 'A', 4)}, though the torque is the weaker one in P: the directions may "
+            "be swapped, or a stray field acts"
         )
     if film is None:
         return messages

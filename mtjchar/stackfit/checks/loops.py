@@ -15,6 +15,7 @@ from mtjchar.stackfit.minimize import inverse
 from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.search import minimize_solved
+from mtjchar.units import compact
 
 __all__ = ["check_loops", "check_plausible_fields"]
 
@@ -29,15 +30,18 @@ def check_plausible_fields(problem: Problem) -> None:
     """Coercive fields within what the film, or any junction, could mean."""
     film = problem.model.film
     low, high = _COERCIVE
-    allowed = f"{low:g} to {high:g} T"
+    allowed = f"{compact(low, 'T')} to {compact(high, 'T')}"
     if film is not None:
         field = float(film.anisotropy_field(film.nominal().stability))
         low, high = (share * field for share in _COERCIVE_OVER_FILM)
-        allowed = f"{low:.3g} to {high:.3g} T, for an anisotropy field of {field:.3g} T of the film"
+        allowed = (
+            f"{compact(low, 'T', 3)} to {compact(high, 'T', 3)}, "
+            f"for an anisotropy field of {compact(field, 'T', 3)} of the film"
+        )
     for file, row in coercive_fields(problem.data.loops).iterrows():
         if not low <= row["coercive"] <= high:
             raise InputError(
-                f"{file}: coercive field", value=f"{row['coercive']:.3g} T", allowed=allowed,
+                f"{file}: coercive field", value=compact(row["coercive"], "T", 3), allowed=allowed,
                 remedy="Is the unit of the column right, and is this the device of the stack?",
             )  # fmt: skip
 
@@ -57,7 +61,8 @@ def _steps(fit: StackFit) -> list[str]:
     if width <= spread:
         return []
     return [
-        f"steps of {1e3 * width:.3g} mT are wider than the switching field scatters, {1e3 * spread:.3g} mT: "
+        f"steps of {compact(width, 'T', 3)} are wider than the switching field scatters, "
+        f"{compact(spread, 'T', 3)}: "
         "finer steps would tell the stability better"
     ]
 
@@ -83,8 +88,8 @@ def _shifted(fit: StackFit) -> list[str]:
         expected = -row["polarity"] * offset
         if abs(row["center"] - expected) > _FAR * error:
             messages.append(
-                f"{file}: loops are centred at {1e3 * row['center']:+.3g} mT, by the fit at "
-                f"{1e3 * expected:+.3g} mT: vary offset_field"
+                f"{file}: loops are centred at {compact(row['center'], 'T', 3)}, by the fit at "
+                f"{compact(expected, 'T', 3)}: vary offset_field"
             )
     return messages
 
@@ -169,6 +174,6 @@ def _moment(fit: StackFit) -> list[str]:
         f"stability and anisotropy field imply a moment of {ratio * moment:.3g} ± {error * moment:.2g} A m^2 "
         f"(stability = moment times field over 2 kT), {ratio:.3g} ± {error:.2g} times that of the junction, "
         f"{moment:.3g} A m^2: a reversal that is not coherent (an activation volume below the junction's), "
-        f"or a wrong magnetization, thickness or diameter ({1e9 * film.diameter * np.sqrt(ratio):.3g} nm "
+        f"or a wrong magnetization, thickness or diameter ({compact(film.diameter * np.sqrt(ratio), 'm', 3)} "
         "would agree)"
     ]

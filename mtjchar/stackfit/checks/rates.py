@@ -16,6 +16,7 @@ from mtjchar.stackfit.checks.counts import check_rising_thresholds, divisor_mess
 from mtjchar.stackfit.checks.loops import check_plausible_fields
 from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
+from mtjchar.units import compact
 
 __all__ = ["check_data"]
 
@@ -166,7 +167,8 @@ def _check_plausible(problem: Problem) -> None:
         for value in (shortest, longest):
             if not _DURATIONS[0] <= value <= _DURATIONS[1]:
                 raise InputError(
-                    "duration", value=float(value), allowed=f"{_DURATIONS[0]:g} to {_DURATIONS[1]:g} s",
+                    "duration", value=compact(value, "s"),
+                    allowed=f"{compact(_DURATIONS[0], 's')} to {compact(_DURATIONS[1], 's')}",
                     remedy="Is the unit of the column right?",
                 )  # fmt: skip
         pulses = Pulses.of(rows, problem.temperature)
@@ -175,8 +177,8 @@ def _check_plausible(problem: Problem) -> None:
         if problem.model.film is None:
             if not _CURRENTS[0] <= current <= _CURRENTS[1]:
                 raise InputError(
-                    "largest current of the data", value=f"{current:.3g} A",
-                    allowed=f"{_CURRENTS[0]:g} to {_CURRENTS[1]:g} A",
+                    "largest current of the data", value=compact(current, "A", 3),
+                    allowed=f"{compact(_CURRENTS[0], 'A')} to {compact(_CURRENTS[1], 'A')}",
                     remedy="Is the unit of the column right?",
                 )  # fmt: skip
             continue

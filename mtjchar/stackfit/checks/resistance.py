@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.stackfit.result import StackFit
+from mtjchar.units import compact
 
 __all__ = ["check_resistance"]
 
@@ -30,8 +31,9 @@ def _swapped(rows: pd.DataFrame) -> list[str]:
     if len(means) < 2 or means["ap"] > means["p"]:
         return []
     return [
-        f"near zero bias the resistance in AP, {means['ap']:.4g} ohm, is not above that in P, "
-        f"{means['p']:.4g} ohm: the states look swapped, and resistance_area_product and tmr mean nothing"
+        f"near zero bias the resistance in AP, {compact(means['ap'], 'ohm', 4)}, is not above that in P, "
+        f"{compact(means['p'], 'ohm', 4)}: the states look swapped, "
+        "and resistance_area_product and tmr mean nothing"
     ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mtjchar.errors import InputError, clipped
+from mtjchar.errors import InputError, clipped, did_you_mean
 from mtjchar.files import read_text
 from mtjchar.stackfit.data.limits import LONGEST_NAME, listed
 from mtjchar.stackfit.data.outcomes import COUNTS, plain_name, share_of
@@ -82,7 +82,10 @@ def read_mapping(path: str | Path | None) -> Mapping:
         for name, own in value.items():
             if name not in _KNOWN and share_of(name) is None:
                 allowed = f"one of {', '.join(_KNOWN)}; or {_SHARES}"
-                raise InputError(f"{path}: {key}.{clipped(name)}", value=own, allowed=allowed)
+                raise InputError(
+                    f"{path}: {key}.{clipped(name)}", value=own, allowed=allowed,
+                    remedy=did_you_mean(clipped(name), _KNOWN),
+                )  # fmt: skip
     names = {_key(key): _name(path, _key(key), value) for key, value in data.get("columns", {}).items()}
     shared = {_key(key): value for key, value in data.get("values", {}).items()}
     for key, value in shared.items():

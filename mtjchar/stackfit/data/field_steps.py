@@ -10,6 +10,7 @@ import pandas as pd
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 from mtjchar.stackfit.data.tables import Table
+from mtjchar.units import compact
 
 __all__ = ["LEAST_EVENTS", "FieldSteps", "steps_of"]
 
@@ -122,7 +123,8 @@ def _antiparallel(table: Table) -> BoolArray:
     low, high = np.quantile(resistance, [0.05, 0.95])
     if high < 1.05 * low:
         raise InputError(
-            f"{table.path}: resistance", value=f"{low:.4g} to {high:.4g} ohm", allowed="two states",
+            f"{table.path}: resistance",
+            value=f"{compact(low, 'ohm', 4)} to {compact(high, 'ohm', 4)}", allowed="two states",
             remedy="The field does not switch the device; sweep it further.",
         )  # fmt: skip
     return np.asarray(resistance > 0.5 * (low + high))

@@ -17,7 +17,7 @@ import numpy as np
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 
-__all__ = ["COUNTS", "Share", "plain_name", "refuse_own", "refuse_trials", "refuse_unused", "share_of"]
+__all__ = ["COUNTS", "Share", "plain_name", "refuse_trials", "refuse_unused", "share_of"]
 
 COUNTS = ("switched", "failures")
 _FAILED = ("wer", "ber", "error_rate", "write_error_rate", "bit_error_rate")
@@ -197,14 +197,3 @@ def _ignored(path: Path, header: str, like: str, allowed: str, remedy: str) -> I
 def _rename(example: str) -> str:
     named = f"name it in a file for --columns: [columns] {example}"
     return f"Rename the column, or {named}. Or remove it from the table."
-
-
-def refuse_own(path: Path, headers: Iterable[str]) -> None:
-    """Refuse tables of a sweep, which look like measurements."""
-    if "redundant_energy_J" in headers:
-        raise InputError(
-            str(path), value="error rates that mtjchar computed (column redundant_energy_J)",
-            allowed="measurements of one device",
-            remedy="A surface has means over devices, which no single device has. To fit one all the same, "
-            "keep direction, amplitude_V, duration_s and ber, and rows with error rates between 0 and 1.",
-        )  # fmt: skip

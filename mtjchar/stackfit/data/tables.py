@@ -26,11 +26,11 @@ from mtjchar.stackfit.data.outcomes import (
     COUNTS,
     Share,
     plain_name,
-    refuse_own,
     refuse_trials,
     refuse_unused,
     share_of,
 )
+from mtjchar.stackfit.data.own import refuse_own_table
 from mtjchar.stackfit.data.text import Cells, cells_of, read_cells
 from mtjchar.units import parse_quantity
 
@@ -138,7 +138,7 @@ def read_tables(
 
 def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
     path = cells.path
-    refuse_own(path, cells.text.columns)
+    refuse_own_table(path, cells.text.columns)
     reader = _Reader(cells, mapping)
     refuse_unused(path, reader.unknown())
     kind = _kind(cells, reader.known())

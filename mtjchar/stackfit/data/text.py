@@ -12,6 +12,7 @@ import pandas as pd
 from mtjchar.errors import InputError
 from mtjchar.files import read_bytes
 from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, check_count, check_names, listed
+from mtjchar.stackfit.data.own import refuse_own
 from mtjchar.stackfit.data.parquet import cells_of_parquet
 
 __all__ = ["Cells", "cells_of", "read_cells"]
@@ -49,11 +50,13 @@ class Cells:
 def read_cells(path: Path) -> Cells:
     """Read a file, see `cells_of`."""
     allowed = f"a CSV or Parquet file of at most {MOST_BYTES:,} bytes; a larger table in several files"
+    refuse_own(path)
     return cells_of(path, read_bytes(path, "data", allowed=allowed, most=MOST_BYTES))
 
 
 def cells_of(path: Path, content: bytes) -> Cells:
     """Take a file apart; a name that ends in .parquet or .pq says what it is."""
+    refuse_own(path, content)
     if path.suffix.lower() in (".parquet", ".pq"):
         frame = cells_of_parquet(path, content)
         lines = list(range(1, len(frame) + 1))

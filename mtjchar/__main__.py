@@ -1,0 +1,5 @@
+"""`python -m mtjchar`: the command line."""
+
+from mtjchar.cli import main
+
+main()
