@@ -143,7 +143,7 @@ def test_names_of_temperatures(kelvin, name):
             {"temperatures": ["25 degC", 298.15]},
             "got 298.15; allowed: each once. .* as 25 degC",
         ),
-        ({"temperatures": ["125 C"]}, "got '125 C'; .* Degrees Celsius are degC"),
+        ({"temperatures": ["125 C"]}, "got '125 C'; .* Did you mean '125 degC'"),
         ({"temperatures": ["125"]}, "got '125'; .* Degrees Celsius are degC"),
         ({"temperatures": [float("nan")]}, "got nan; allowed: finite"),
         (
@@ -371,7 +371,7 @@ def test_a_scenario_without_a_surface_does_not_hold_up_the_others(file, tmp_path
         (("--corners", "tt,tt"), "corners: got 'tt'; allowed: each once"),
         (("--corners", "tt,xx"), "cell.transistor.section: got 'xx'"),
         (("--temperatures", " "), "temperatures: got []"),
-        (("--temperatures", "25 degC,125 C"), "Degrees Celsius are degC"),
+        (("--temperatures", "25 degC,125 C"), "Did you mean '125 degC'?"),
         (("--temperatures", "25 degC,25 degC"), "each once"),
         (("--temperatures", "200 degC"), "(-40 degC to 125 degC)"),
         (("--corners", "tt", "--temperatures", "0 K"), "233.15 K to 398.15 K"),

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtjchar.units import compact
+
 __all__ = ["HIGHEST_FRACTION", "LONGEST_SHAPE", "SHORTEST_SEGMENT", "Point", "PulseShape", "lengths"]
 
 Point = tuple[float, float]
@@ -57,7 +59,9 @@ class PulseShape(NamedTuple):
         if np.any(np.diff(time) < SHORTEST_SEGMENT * (1.0 - 1e-9)):
             raise ValueError("allowed: times that increase by at least 1 ps from point to point")
         if time[-1] > LONGEST_SHAPE:
-            raise ValueError(f"allowed: points within {LONGEST_SHAPE:g} s; the plateau may be short there")
+            raise ValueError(
+                f"allowed: points within {compact(LONGEST_SHAPE, 's')}; the plateau may be short there"
+            )
         if fraction[0] != 0.0 or fraction[-1] != 0.0:
             raise ValueError("allowed: fractions that begin and end with 0")
         if np.any((fraction < 0.0) | (fraction > HIGHEST_FRACTION)):

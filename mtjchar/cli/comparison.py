@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.table import Table
 
 from mtjchar.cli.common import console, number_or_dash, writable, write_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mtjchar.surfaces.compare import Comparison
 
 __all__ = ["comparison_as_json", "print_comparison", "short_names", "write_comparison"]
