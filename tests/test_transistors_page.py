@@ -37,8 +37,8 @@ def tried(folder, toml):
 
 
 def test_page_has_its_examples():
-    assert len(STUDIES) == 4
-    assert len(NETLISTS) == 2
+    assert len(STUDIES) == 5
+    assert len(NETLISTS) == 3
 
 
 @pytest.mark.parametrize(("netlist", "toml"), [*zip(NETLISTS, STUDIES[2:], strict=True)])
@@ -48,6 +48,16 @@ def test_card_in_a_wrapper(tmp_path, netlist, toml):
     assert tried(tmp_path, toml).words == ()
 
 
+def current(one, **changed):
+    """Current of the nominal cell, P to AP at 0.8 V, with the junction in AP."""
+    cells = cell_parameters(one, Population(one).nominal()).assign(**changed)
+    return load_lines(one, cells, "p_to_ap", one.pulses.at(0.8)).current_A[0, 0, 0]
+
+
+def percent(value):
+    return f"{value:.1%}".replace("%", " %")
+
+
 def test_delvto_takes_more_of_the_current_than_a_source_at_the_gate(tmp_path):
     (tmp_path / "card.mod").write_text(f".model{CARD}".replace("nmos_28", "nch"))
     (tmp_path / "wrapper.lib").write_text(NETLISTS[0])
@@ -55,13 +65,17 @@ def test_delvto_takes_more_of_the_current_than_a_source_at_the_gate(tmp_path):
     lost = []
     for toml in (STUDIES[2], by_gate):
         one = study(tmp_path, toml)
-        cells, pulses = cell_parameters(one, Population(one).nominal()), one.pulses.at(0.8)
-        shifted, as_it_is = (
-            load_lines(one, cells.assign(dvth=dvth), "p_to_ap", pulses).current_A[0, 0, 0]
-            for dvth in (0.03, 0.0)
-        )
-        lost.append(f"{1.0 - shifted / as_it_is:.1%}".replace("%", " %"))
+        lost.append(percent(1.0 - current(one, dvth=0.03) / current(one, dvth=0.0)))
     assert f"{lost[0]} against {lost[1]}" in " ".join(PAGE.split())
+
+
+def test_body_bias_raises_the_current(tmp_path):
+    (tmp_path / "card.mod").write_text(f".model{CARD}".replace("nmos_28", "nch"))
+    (tmp_path / "body.lib").write_text(NETLISTS[2])
+    biased, unbiased = (
+        current(study(tmp_path, toml)) for toml in (STUDIES[4], STUDIES[4].replace("vb = 0.3", "vb = 0.0"))
+    )
+    assert f"by {percent(biased / unbiased - 1.0)}, P → AP" in " ".join(PAGE.split())
 
 
 def test_library_with_corners(tmp_path, monkeypatch):
