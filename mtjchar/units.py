@@ -28,6 +28,7 @@ _UNIT = re.compile(
 )
 _LONGEST = 100
 _CELSIUS = "Degrees Celsius are degC, as in '25 degC'."
+_OFFSETS = "degree_Celsius", "degree_Fahrenheit"
 _OFFSET_DIGITS = 9  # of K: an offset leaves more that nobody meant, for -40 degC 233.14999999999998 K
 
 _UNSCALED = 0.1, 1000.0
@@ -90,7 +91,7 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     try:
         quantity = _registry().Quantity(float(number[0]), given or "dimensionless")
         value = float(quantity.to(unit or "dimensionless").magnitude)
-        if unit == "K" and quantity.units != _registry().kelvin:
+        if str(quantity.units) in _OFFSETS:
             value = round(value, _OFFSET_DIGITS)
     except DimensionalityError as error:
         words = f"The unit given is {error.units1}. {_meant(number[0], given, unit)}".strip()
