@@ -11,6 +11,7 @@ from mtjchar.errors import InputError
 from mtjchar.study import ExternalField, Spread, Transistor
 from mtjchar.sweep import population
 from mtjchar.sweep.population import Population
+from mtjchar.units import parse_quantity
 
 EVERYTHING = SttVariability.model_validate(
     {
@@ -239,7 +240,7 @@ def test_field_that_leaves_no_two_states_is_refused(components):
     message = str(refusal.value)
     assert message.startswith(f"cell.external_field: got {components}; allowed: ")
     assert "interfacial_anisotropy" in message
-    largest = float(message.split("at most ")[1].split(" T")[0])
+    largest = parse_quantity(message.split("at most ")[1].split(". ")[0], "T")
     direction = np.array(list(components.values()))
     direction /= np.linalg.norm(direction)
     for factor, accepted in ((0.999, True), (1.001, False)):
