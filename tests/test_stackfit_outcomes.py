@@ -6,6 +6,7 @@ import pytest
 from stackfit_cases import fit_stack_quietly, written
 
 from mtjchar.errors import InputError
+from mtjchar.export.operating_point import Settings
 from mtjchar.export.tables import csv
 from mtjchar.stackfit import Film, pulses_at, read_table
 from mtjchar.stackfit.data.outcomes import share_of
@@ -262,11 +263,11 @@ def test_the_mapped_columns_of_a_tester(tmp_path):
 
 
 def test_error_rates_that_mtjchar_exported(tmp_path, analytic_surface):
-    for path, content in csv(analytic_surface, tmp_path / "surface.csv", None).items():
+    for path, content in csv(analytic_surface, tmp_path / "surface.csv", Settings()).items():
         if path.suffix == ".csv":
             path.write_bytes(content)
     message = refusal(tmp_path / "surface.csv")
-    assert "got 'error rates that mtjchar computed" in message
+    assert "got 'error rates of a surface, which mtjchar computed" in message
     assert "allowed: measurements of one device" in message
     # The remedy of the message.
     kept = pd.read_csv(tmp_path / "surface.csv")[["direction", "amplitude_V", "duration_s", "ber"]]
