@@ -11,7 +11,7 @@ from benchmarks.timing import Candidates, timed
 from mtjchar.cells.transistor_probe import probe_transistor
 from mtjchar.study import Study, load_study
 
-DEVICES = 40
+DEVICES = 16
 KITS = ("sky130", "gf180")
 
 
