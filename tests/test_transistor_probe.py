@@ -294,6 +294,36 @@ def test_model_of_one_size_is_taken_and_said(tmp_path):
 # ---- 2: temperature ---------------------------------------------------------------------------------
 
 
+# ngspice 39 knows temp and dtemp for MOSFETs of the first levels, not for BSIM4.
+LEVEL_1 = """.subckt nfet d g s b w=300n l=300n
+M1 d g s b nl1 w={w} l={l} GIVEN
+.model nl1 nmos level=1 vto=0.4 kp=200u
+.ends
+"""
+
+
+def level_1(folder, given):
+    file = written(folder, LEVEL_1.replace("GIVEN", given))
+    return Transistor(
+        model=str(file), subcircuit="nfet", length=300e-9, parameters={"w": {"name": "w"}, "l": {"name": "l"}}
+    )
+
+
+@pytest.mark.parametrize("given", ["temp=125", "TEMP = 125", "nrd=0 temp=1.25e2", "\n+ temp=125"])
+def test_instance_at_a_temperature_of_its_own_is_refused(tmp_path, given):
+    with pytest.raises(InputError, match=r"of its own: M1 d g s b nl1 .*Remove (?i:temp)"):
+        probe_transistor(level_1(tmp_path, given), temperature=300.0, gate=1.4, drain=0.4)
+
+
+@pytest.mark.parametrize("given", ["dtemp=5", "nrd=0", "; temp=125"])
+def test_instances_that_follow_the_study_are_not(tmp_path, given):
+    cold, hot = (
+        probe_transistor(level_1(tmp_path, given), temperature=kelvin, gate=1.4, drain=0.4).current_A
+        for kelvin in (300.0, 350.0)
+    )
+    assert abs(hot / cold - 1.0) > 0.01
+
+
 def test_temperature_of_the_study_holds(tmp_path):
     file = written(tmp_path, f".temp 125\n{NMOS}")
     words = f"{file}, line 1: a temperature, where that of the study holds, is left out"

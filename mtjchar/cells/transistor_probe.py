@@ -32,6 +32,9 @@ _CHATTER = re.compile(
     r"Doing analysis|\s*Reference value|No\. of Data|Using |Initial Tran|Seed value|Note: |Trying|One succ"
 )
 _MATTERS = re.compile(r"warning|error|ignored|unrecognized|unknown|illegal|invalid|fatal", re.IGNORECASE)
+_CONTINUED = re.compile(r"\n\s*\+")
+# A number alone: an expression may follow the study's temperature. Names of devices begin with their kind.
+_OWN_TEMPERATURE = re.compile(r"[mrcdqjb]\w*\s[^;$]*?\s(temp\s*=\s*[\d.+-]\S*)", re.IGNORECASE)
 _INSTANCE = re.compile(r"\bx\d+(?:[.:]xu)?[.:]", re.IGNORECASE)
 _OURS = {
     "w": ("cell.transistor.width", "width"),
@@ -97,6 +100,7 @@ def probe_transistor(
     SimulationError
         With ngspice's own reason, if it cannot be loaded or solved.
     """
+    _refuse_own_temperature(transistor)
     names: list[str] = [
         name for name in ("w", "l", "dvth", "m") if name in transistor.parameters or name == "dvth"
     ]
@@ -241,6 +245,20 @@ def _in_short(words: list[str]) -> tuple[str, ...]:
 
 def _difference(value: FloatArray, reference: FloatArray) -> FloatArray:
     return np.asarray(np.abs(value - reference) / np.maximum(np.abs(reference), 1e-18))
+
+
+def _refuse_own_temperature(transistor: Transistor) -> None:
+    """Refuse an instance with a temperature, which ngspice obeys whatever the deck's is."""
+    source = source_of(transistor)
+    for line in "" if source is None else _CONTINUED.sub(" ", source.read).splitlines():
+        if found := _OWN_TEMPERATURE.match(line.strip()):
+            raise InputError(
+                "cell.transistor.model",
+                value=f"{transistor.model}, with an instance at a temperature of its own: "
+                f"{' '.join(line.split())[:100]}",
+                allowed="instances at the temperature of the study",
+                remedy=f"Remove {found[1].strip()}; dtemp, of models that have it, adds to the study's.",
+            )
 
 
 def _refuse_random(transistor: Transistor, reading: _Reading, tried: Sequence[_Change], at: _Point) -> None:
