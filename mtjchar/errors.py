@@ -82,6 +82,10 @@ class InputError(MtjcharError, ValueError):
         message = f"{thing}: got {_shown(value)}; allowed: {allowed}{'' if allowed.endswith('?') else '.'}"
         super().__init__(f"{message} {remedy}" if remedy else message)
 
+    def within(self, place: str) -> InputError:
+        """Return this error with a place, such as a file, in front of the message."""
+        return _rebuild(type(self), f"{place}: {self.thing}", self.value, self.allowed, self.remedy)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the keyword arguments when the error crosses a process boundary."""
         return (_rebuild, (type(self), self.thing, self.value, self.allowed, self.remedy))

@@ -15,7 +15,7 @@ from mtjchar.errors import InputError
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["ZERO_CELSIUS", "compact", "format_quantity", "parse_quantity"]
+__all__ = ["ZERO_CELSIUS", "compact", "format_quantity", "parse_quantity", "rough_time"]
 
 ZERO_CELSIUS = 273.15
 """0 degC, K."""
@@ -43,7 +43,7 @@ _CUSTOMARY = {"ohm*m^2": "ohm*um^2"}
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
-    import pint  # here: it takes longer to load than most of what needs no unit
+    import pint  # here: loading it takes half a second, which commands without units need not wait for
 
     registry: pint.UnitRegistry[float] = pint.UnitRegistry(
         autoconvert_offset_to_baseunit=True, cache_folder=None
@@ -120,7 +120,7 @@ def _meant(number: str, given: str, unit: str) -> str:
     for candidate in candidates:
         try:
             good = candidate != given and _registry().Unit(candidate).is_compatible_with(unit)
-        except Exception:
+        except Exception:  # pint raises whatever its tokenizer and evaluator meet
             continue
         if good:
             return f"Did you mean '{number} {candidate}'?"
@@ -168,3 +168,17 @@ def compact(value: float, unit: str, digits: int = 6) -> str:
         given = given.to_compact()
     magnitude = float(f"{given.magnitude:.{digits}g}")
     return f"{magnitude:.{max(digits, 6)}g} {given.units:~P}"
+
+
+def rough_time(seconds: float) -> str:
+    """Write a time that is only estimated, in s, min or h.
+
+    Examples
+    --------
+    >>> rough_time(31.4), rough_time(900.0), rough_time(9000.0)
+    ('31 s', '15 min', '2.5 h')
+    """
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds > 2.0 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} s"

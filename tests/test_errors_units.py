@@ -44,6 +44,13 @@ def test_long_values_are_cut_in_the_message_and_kept_in_the_error():
 
 
 @pytest.mark.parametrize("kind", [InputError, OutsideGridError])
+def test_a_place_goes_in_front_of_an_error(kind):
+    error = kind("amplitude", value=3.0, allowed="0.4 V to 1.2 V", remedy="Sweep more.").within("study.toml")
+    assert type(error) is kind
+    assert str(error) == "study.toml: amplitude: got 3.0; allowed: 0.4 V to 1.2 V. Sweep more."
+
+
+@pytest.mark.parametrize("kind", [InputError, OutsideGridError])
 def test_input_errors_cross_a_process_boundary(kind):
     error = pickle.loads(pickle.dumps(kind("a", value=1.5, allowed="b", remedy="c")))
     assert type(error) is kind
@@ -206,7 +213,7 @@ def test_units_as_files_of_mtjchar_have_them_load_no_pint():
 def test_the_examples_of_units():
     tried = doctest.testmod(units)
     assert tried.failed == 0
-    assert tried.attempted == 3
+    assert tried.attempted == 4
 
 
 @settings(deadline=None)

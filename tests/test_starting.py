@@ -129,6 +129,13 @@ def test_check_warns(call, tmp_path, key, value, says):
     assert re.search(says, " ".join(err.split()))
 
 
+def test_check_names_the_file_of_a_device_without_two_states(call, tmp_path):
+    load(tmp_path, changed("stack_overrides.interfacial_anisotropy", "1 mJ/m^2"))
+    code, _, err = call("check", tmp_path / "study.toml")
+    assert code == 2
+    assert f"{tmp_path / 'study.toml'}: " in err
+
+
 def test_check_refuses_a_size_that_a_kit_does_not_have(call, tmp_path):
     load(tmp_path, changed("cell.transistor", {"model": "sky130"}))
     code, _, err = call("check", tmp_path / "study.toml")

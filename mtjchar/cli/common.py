@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -33,6 +33,9 @@ from mtjchar.cli.interrupts import interrupts
 from mtjchar.errors import InputError, did_you_mean, printable
 from mtjchar.files import is_file, is_folder, write_text
 from mtjchar.units import compact, parse_quantity
+
+if TYPE_CHECKING:
+    from mtjchar.study import Study
 
 
 class _Messages(io.TextIOBase):
@@ -228,6 +231,19 @@ def warn(text: str, *, loud: bool = False) -> None:
     """Say something on standard error."""
     style = "bold red" if loud else "yellow"
     error_console.print(text, style=style, highlight=False)
+
+
+def load_checked(path: Path) -> Study:
+    """Load a study whose nominal device holds two states."""
+    from mtjchar.study import load_study
+    from mtjchar.sweep.population import Population
+
+    study = load_study(path)
+    try:
+        Population(study).nominal()
+    except InputError as error:
+        raise error.within(str(path)) from error
+    return study
 
 
 def load_surface(folder: Path) -> Any:

@@ -33,6 +33,7 @@ from mtjchar.cli.common import (
     TlsKey,
     Workers,
     console,
+    load_checked,
     print_json,
     progress_bar,
     warn,
@@ -67,7 +68,10 @@ Temperatures = Annotated[
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, what is missing and how to get it; exit 1 where something needed is missing."""
+    """List what is installed and what is missing, with how to install it.
+
+    Exit status 1 means that something needed is missing.
+    """
     from mtjchar.cells.kits import KITS
     from mtjchar.network.datasets import load_dataset
     from mtjchar.spice.ngspice import find_library, simulator
@@ -174,16 +178,7 @@ def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
 
 
 def _study(path: Path, devices: int | None, seed: int | None) -> Study:
-    from mtjchar.study import load_study
-    from mtjchar.sweep.population import Population
-
-    study = load_study(path)
-    try:
-        Population(study).nominal()
-    except InputError as error:
-        raise InputError(
-            f"{path}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy
-        ) from error
+    study = load_checked(path)
     changed = {name: value for name, value in (("devices", devices), ("seed", seed)) if value is not None}
     return study.model_copy(update={"sweep": study.sweep.model_copy(update=changed)})
 

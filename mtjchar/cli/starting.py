@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from mtjchar.cli.common import AsJson, StudyFile, console, print_json, warn
+from mtjchar.cli.common import AsJson, StudyFile, console, load_checked, print_json, warn
 from mtjchar.errors import InputError
-from mtjchar.files import make_folder, read_text, write_text
+from mtjchar.files import make_folder, read_text, read_toml, write_text
 from mtjchar.shipped import data_path, shipped
+from mtjchar.units import compact, rough_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,18 +40,19 @@ def studies(as_json: AsJson = False) -> None:
 def _list(kind: str, columns: Mapping[str, str], as_json: bool) -> None:
     rows = []
     for name, file in shipped(kind).items():
-        content = tomllib.loads(read_text(file, kind, allowed="a file that comes with mtjchar"))
-        rows.append({"name": name, **{column: _first(content, key) for column, key in columns.items()}})
+        content = read_toml(file, kind)
+        values = {column: _value_at(content, key) for column, key in columns.items()}
+        rows.append({"name": name, **values, "file": str(file)})
     if as_json:
-        print_json([{**row, "file": str(shipped(kind)[row["name"]])} for row in rows])
+        print_json(rows)
         return
     table = Table("name", *columns)
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*list(row.values())[:-1])
     console.print(table)
 
 
-def _first(content: dict[str, Any], key: str) -> str:
+def _value_at(content: dict[str, Any], key: str) -> str:
     """Value of a key of a file, by its path in it; of another file only its name."""
     value: Any = content
     for part in key.split("."):
@@ -88,17 +90,15 @@ def init(
 def check(study: StudyFile, as_json: AsJson = False) -> None:
     """Show what follows from STUDY: nominal device, spread, samples to come. Nothing is simulated."""
     from mtjchar.cells.transistor_netlist import source_of
-    from mtjchar.study import load_study
     from mtjchar.sweep.population import Population
 
-    loaded = load_study(study)
+    loaded = load_checked(study)
     kind, tables = loaded.kind, loaded.tables
     source_of(kind.transistor(tables))  # a section or size that is not there is refused here
     population = Population(loaded)
     nominal, drawn = population.nominal(), population.draw()
     outlook = kind.foresee(tables, nominal, loaded.sweep.amplitude.stop)
     warnings = [*outlook.warnings, *_coarse(loaded), *_refused(loaded, drawn)]
-    samples = _samples(loaded)
     seconds = None if loaded.counted else _seconds(loaded)
     if as_json:
         print_json(
@@ -108,7 +108,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
                 "quantiles": {name: drawn[name].quantile(list(_SPREAD)).tolist() for name in kind.columns},
                 "largest_overdrive": dict(outlook.largest_overdrive),
                 "devices": loaded.sweep.devices,
-                "samples": samples,
+                "samples": loaded.sweep.samples,
                 "seconds": seconds,
                 "warnings": warnings,
                 "complete": tomllib.loads(loaded.to_toml()),
@@ -120,15 +120,15 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     console.print(_devices(loaded, nominal, drawn))
     for direction, overdrive in outlook.largest_overdrive.items():
         console.print(
-            f"{direction}: the overdrive is at most {overdrive:.3g}, at {loaded.sweep.amplitude.stop:g} V "
-            "without transistor and lines"
+            f"{direction}: the overdrive is at most {overdrive:.3g}, at "
+            f"{compact(loaded.sweep.amplitude.stop, 'V')} without transistor and lines"
         )
     cores = os.cpu_count() or 1
-    console.print(f"{loaded.sweep.devices} devices, {samples:,} samples")
+    console.print(f"{loaded.sweep.devices} devices, {loaded.sweep.samples:,} samples")
     if seconds is None:
         console.print("Error rates are counted; how long that takes is not estimated.")
     else:
-        console.print(f"some {_in_words(seconds / cores)} on {cores} cores, a rough estimate")
+        console.print(f"about {rough_time(seconds / cores)} on {cores} cores (a rough estimate)")
     for words in warnings:
         warn(words)
 
@@ -142,20 +142,9 @@ def _devices(study: Study, nominal: pd.DataFrame, drawn: pd.DataFrame) -> Table:
     return table
 
 
-def _samples(study: Study) -> int:
-    sweep = study.sweep
-    return sweep.devices * len(sweep.directions) * sweep.amplitude.points * sweep.duration.points
-
-
 def _seconds(study: Study) -> float:
     sweep = study.sweep
     return _SECONDS * sweep.devices * len(sweep.directions) * sweep.amplitude.points
-
-
-def _in_words(seconds: float) -> str:
-    if seconds < 120.0:
-        return f"{max(seconds, 1.0):.0f} s"
-    return f"{seconds / 60.0:.0f} min" if seconds < 7200.0 else f"{seconds / 3600.0:.1f} h"
 
 
 def _coarse(study: Study) -> list[str]:

@@ -163,6 +163,11 @@ class Sweep(Description):
     trials: Count = Field(default=1000, ge=10, le=100_000)
     precision: Number | None = Field(default=None, gt=0, le=10)
 
+    @property
+    def samples(self) -> int:
+        """Number of samples: devices, directions, amplitudes and durations multiplied."""
+        return len(self.directions) * self.devices * self.amplitude.points * self.duration.points
+
 
 class Study(Description):
     """Everything that determines a characterization; two equal studies give the same table.

@@ -1,4 +1,4 @@
-"""What those who watch a sweep are told: progress, time to come, words and failures."""
+"""Events of a sweep for whoever watches it: progress, remaining time, messages and failures."""
 
 from __future__ import annotations
 

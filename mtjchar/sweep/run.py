@@ -166,7 +166,9 @@ def run_scenarios(
                 _tell_left_out(study, report)
         report.scenario = ""
         _tell_time([(studies[name], way) for name, way in ways.items()], report)
-        report.expect({name: Ahead(stored_rows(paths[name]), _samples(one)) for name, one in studies.items()})
+        report.expect(
+            {name: Ahead(stored_rows(paths[name]), one.sweep.samples) for name, one in studies.items()}
+        )
         for name, study in studies.items():
             report.begin(name)
             with locked(paths[name], report.say):
@@ -185,9 +187,7 @@ def _said_of(scenario: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(
-            f"{scenario}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy
-        ) from error
+        raise error.within(scenario) from error
 
 
 def _check_folder(folder: Path, studies: Mapping[str, Study]) -> None:
@@ -219,14 +219,9 @@ def _carry_out(study: Study, path: Path, way: _Way, report: Report) -> None:
     _Sweep(directory, devices, way, report).run()
 
 
-def _samples(study: Study) -> int:
-    sweep = study.sweep
-    return len(sweep.directions) * sweep.devices * sweep.amplitude.points * sweep.duration.points
-
-
 def _size_in_words(study: Study) -> str:
     """Say beforehand what a large sweep takes."""
-    sweep, samples = study.sweep, _samples(study)
+    sweep, samples = study.sweep, study.sweep.samples
     disk, memory = (f"{1e-9 * size * samples:.3g} GB" for size in (_DISK, _MEMORY))
     return (
         f"{sweep.devices:,} devices and {samples:,} samples: the samples take some {disk} on the disk, and "

@@ -20,6 +20,7 @@ from mtjchar.sweep.pool import ATTEMPTS, LocalPool
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.schedule import complete
 from mtjchar.sweep.tasks import DEVICES_PER_TASK, Task, run_task
+from mtjchar.units import rough_time
 
 __all__ = ["estimate", "processes", "try_study"]
 
@@ -106,12 +107,5 @@ def estimate(tried: Sequence[tuple[Study, Trial]]) -> str:
         loads = np.ceil(sweep.devices / DEVICES_PER_TASK) * len(sweep.directions)
         seconds += loads * trial.load_s + devices * sweep.amplitude.points * trial.device_s
     what = "the sweep takes" if len(tried) == 1 else f"the {len(tried)} sweeps take"
-    time = f"at most some {_in_words(seconds)} of one core"
+    time = f"at most some {rough_time(seconds)} of one core"
     return f"ngspice loads the transistor in {load_s:.2g} s; {what} {time}"
-
-
-def _in_words(seconds: float) -> str:
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds > 2.0 * length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{seconds:.2g} s"
