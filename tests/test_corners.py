@@ -520,7 +520,7 @@ def test_the_page_fits_80_columns_and_cuts_nothing(comparison, names, capsys, mo
     print_comparison(many(comparison, names))
     text = capsys.readouterr().out
     lines = text.splitlines()
-    # What stands for a long name is told below, in lines that the terminal breaks.
+    # The lines below the table explain the short names; the terminal breaks them.
     assert all(len(line) <= 80 for line in lines if " is " not in line)
     assert "…" not in text
     shown = short_names(names)

@@ -7,11 +7,10 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from common import DEMO
+from common import DEMO, HAS_OPENVAF_PY, HAS_SIMULATORS
 from scipy.interpolate import RegularGridInterpolator
 
 from mtjchar.export import Settings, export_surface
@@ -272,7 +271,7 @@ def evas(path, module, amplitude, duration):
 
 
 # openvaf-py has no wheel for Python 3.13, EVAS none but for Linux on x86-64: those that are there.
-SIMULATORS = [tool for tool, package in ((openvaf, "openvaf_py"), (evas, "evas")) if find_spec(package)]
+SIMULATORS = [tool for tool, there in ((openvaf, HAS_OPENVAF_PY), (evas, HAS_SIMULATORS)) if there]
 
 
 @pytest.mark.parametrize("run", SIMULATORS)

