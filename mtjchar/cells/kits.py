@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 CORNERS = ("tt", "ff", "ss", "sf", "fs")
-"""Corners of the kits: n-channel first, p-channel second; typical, fast, slow."""
+"""Corners by the kits' own names. Of sf and fs the fast n-channel one is fs in GF180MCU, and sf in SKY130."""
 
 SUBCIRCUIT = "kit_transistor"
 """Subcircuit with the pins d, g, s, b and w, l (m), dvth (V) and m; others as `INSTANCE`."""

@@ -272,5 +272,6 @@ class Transistor(Description):
             raise inconsistent("device", f"an n-channel transistor of {self.model}: {', '.join(kit.devices)}")
         if unknown := self.extra.keys() - INSTANCE.keys():
             raise inconsistent("extra", f"{', '.join(INSTANCE)}, not {min(unknown)}")
-        if not self.extra.get("nf", 1.0) >= 1.0:
-            raise inconsistent("extra", "nf, the number of fingers, from 1")
+        fingers = self.extra.get("nf", 1.0)
+        if fingers < 1.0 or not fingers.is_integer():
+            raise inconsistent("extra", "nf, the number of fingers, a whole number from 1")

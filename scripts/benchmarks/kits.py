@@ -8,6 +8,8 @@ from rich.table import Table
 
 from benchmarks.sweeps import seconds
 from benchmarks.timing import Candidates, timed
+from mtjchar.cells.kits import kit_model
+from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.cells.transistor_probe import probe_transistor
 from mtjchar.study import Study, load_study
 
@@ -22,11 +24,18 @@ def tables() -> list[Table]:
         name: (partial(seconds, study.with_(sweep={"devices": DEVICES}), 1), DEVICES)
         for name, study in studies.items()
     }
+    cards: Candidates = {name: (partial(_find, studies[name]), 1) for name in KITS}
     loads: Candidates = {name: (partial(_load, studies[name]), 1) for name in KITS}
     return [
         timed(f"Sweep of {DEVICES} devices, one process, by the transistor of the study", "device", sweeps),
+        timed("Finding the card in the kit's files, once a process", "kit", cards),
         timed("Probe of a kit's transistor: two loads, currents and charges", "kit", loads),
     ]
+
+
+def _find(study: Study) -> None:
+    kit_model.cache_clear()
+    source_of(study.cell.transistor)
 
 
 def _load(study: Study) -> None:

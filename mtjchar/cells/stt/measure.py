@@ -82,8 +82,8 @@ class LoadLine(NamedTuple):
     line_energy_J : ndarray, shape (devices, amplitudes, 2)
         Energy stored on the capacitances of both lines on the plateau.
     ramp_loss_J : ndarray, shape (devices, amplitudes, 2, 2)
-        What the drivers of both lines keep in rise and fall of what they take from supplies, scaled as
-        `lost_in_drivers` says. Last axis: P, AP.
+        Energy lost in the drivers of both lines during rise and fall, scaled as in `lost_in_drivers`. Last
+        axis: P, AP.
     word_line_J : ndarray, shape (devices, amplitudes, 2)
         Energy that the word-line driver delivers, and what it takes from supplies of both its levels.
     select_J : ndarray, shape (devices, amplitudes, 2)

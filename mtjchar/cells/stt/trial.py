@@ -85,7 +85,7 @@ def try_nominal(
 
 
 def _second(cell: Cell) -> Transistor | None:
-    """Return the second transistor, with what ngspice is told before it loads the file of both."""
+    """Return the second transistor with the first one's settings and OSDI libraries: they share a file."""
     if cell.second_transistor is None or cell.second_transistor.file is None:
         return cell.second_transistor
     told = {"init": cell.transistor.init, "osdi": cell.transistor.osdi}
