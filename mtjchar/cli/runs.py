@@ -56,18 +56,21 @@ Corners = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...",
-        help="Process corners to run at: those of an open kit, or sections of the transistor's library, each "
-        "in the place of the last one.",
+        help="Process corners to run: corners of an open kit, or sections of the transistor library that "
+        "replace the last section of the study.",
     ),
 ]
 Temperatures = Annotated[
     str | None,
-    typer.Option(metavar="T,...", help='Temperatures to run at, for example "-40 degC,25 degC,125 degC".'),
+    typer.Option(metavar="T,...", help='Temperatures to run, such as "-40 degC,25 degC,125 degC".'),
 ]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, what is missing and how to get it; exit 1 where something needed is missing."""
+    """Check the installation; name missing parts and how to install them.
+
+    Exits with 1 if a required part is missing.
+    """
     from mtjchar.cells.kits import KITS
     from mtjchar.network.datasets import load_dataset
     from mtjchar.spice.ngspice import find_library, simulator
@@ -98,7 +101,7 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": complete, "checks": rows})
     else:
-        table = Table("", "what", "detail")
+        table = Table("", "part", "detail")
         for row in rows:
             lacks = "MISSING" if row["needed"] else "not installed, optional"
             table.add_row("ok" if row["found"] else lacks, str(row["name"]), str(row["detail"]))
@@ -123,10 +126,10 @@ def run(
     corners: Corners = None,
     temperatures: Temperatures = None,
 ) -> None:
-    """Sweep, surface, tables and figures in one go.
+    """Run a study: sweep, surface, tables and figures.
 
-    With --corners, --temperatures or both: a run for each, such as OUT/ff_125C, and in OUT what
-    `mtjchar compare` makes of them.
+    With --corners or --temperatures: one run for each combination, such as DIR/ff_125C, and their comparison
+    in DIR. After an interruption, run the same command to continue.
     """
     from mtjchar.study import scenarios
     from mtjchar.sweep.run import run_scenarios
@@ -157,9 +160,9 @@ def sweep(
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
 ) -> None:
-    """Run a study's sweep, or go on with one that was interrupted in the same directory.
+    """Run only the sweep of a study. After an interruption, run the same command to continue.
 
-    It ends with 1 if more than 1 % of the samples failed at some direction and amplitude.
+    Exits with 1 if more than 1 % of the samples failed at any direction and amplitude.
     """
     from mtjchar.sweep.store import MOST_FAILED
 
@@ -169,7 +172,7 @@ def sweep(
 
 
 def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
-    """Fit the surfaces to the samples in DIR; write surface.nc, tables/ and figures/."""
+    """Average the samples in DIR over the devices; write surface.nc, tables/ and figures/."""
     _surface(folder, allow_failed)
 
 
@@ -181,9 +184,7 @@ def _study(path: Path, devices: int | None, seed: int | None) -> Study:
     try:
         Population(study).nominal()
     except InputError as error:
-        raise InputError(
-            f"{path}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy
-        ) from error
+        raise error.within(str(path)) from error
     changed = {name: value for name, value in (("devices", devices), ("seed", seed)) if value is not None}
     return study.model_copy(update={"sweep": study.sweep.model_copy(update=changed)})
 
@@ -279,7 +280,7 @@ def _check_log(path: Path) -> None:
             "--json-log",
             value=str(path),
             allowed=allowed,
-            remedy="This file is something else. Give another.",
+            remedy="This file is something else: give another one.",
         )
 
 

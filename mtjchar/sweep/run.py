@@ -185,9 +185,7 @@ def _said_of(scenario: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(
-            f"{scenario}: {error.thing}", value=error.value, allowed=error.allowed, remedy=error.remedy
-        ) from error
+        raise error.within(scenario) from error
 
 
 def _check_folder(folder: Path, studies: Mapping[str, Study]) -> None:
