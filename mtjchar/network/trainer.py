@@ -101,7 +101,7 @@ class TrainingPlan:
     Notes
     -----
     Defaults of the perceptron as measured on Fashion-MNIST, mean of three seeds: 85.2 % of the test
-    images without errors, 85.1 % at an error rate of 0.01, 84.1 % at 0.1. A wider `full_scale` makes each
+    images without errors, 85.1 % at an error rate of 0.01. A wider `full_scale` makes each
     bit error a larger error of the weight, see docs/networks.md.
     """
 
