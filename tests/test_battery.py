@@ -552,7 +552,7 @@ def test_fault_of_the_disk_is_said_and_leaves_nothing(
         results[command] = tree(whole)
     with monkeypatch.context() as patch:
         failing(patch, step, number, at)
-        checked(call, command, place, 1, f"cannot be written: {os.strerror(number)}.*is kept")
+        checked(call, command, place, 1, f"cannot be written: {os.strerror(number)}.*results are kept")
     assert call(*filled(command, place))[0] == 0
     assert tree(place) == results[command]
 

@@ -142,10 +142,10 @@ def test_bad_requests(runs, analytic_surface, tmp_path):
         compare(runs, ber=1.5)
     bare = scenario(tmp_path / "bare", analytic_surface)
     (bare / "devices.parquet").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"Cannot read device table '.*bare/devices\.parquet'"):
+    with pytest.raises(InputError, match=r"devices: got '.*bare/devices\.parquet'"):
         compare([runs[0], bare])
     (bare / "surface.nc").unlink()
-    with pytest.raises(InputError, match=r"bare/surface\.nc'.*`mtjchar surface`"):
+    with pytest.raises(InputError, match=r"bare/surface\.nc': it does not exist.*`mtjchar surface DIR`"):
         compare([runs[0], bare])
 
 

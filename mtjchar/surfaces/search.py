@@ -204,7 +204,7 @@ class Search:
         if best.extrapolated:
             rate = best.rate.in_words()
         elif best.bound:
-            rate = f"below {best.ber_upper:.3g}, 95 %, since no error was counted"
+            rate = f"a rate below {best.ber_upper:.3g} (95 %), since no error was counted"
         volts, seconds = compact(amplitude, "V"), compact(duration, "s")
         varied, strongest = {
             "both": ("pulse on the grid", f"The strongest allowed, {volts} for {seconds},"),
