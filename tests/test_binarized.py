@@ -325,4 +325,4 @@ def test_tradeoff_of_signs(analytic_surface):
     pd.testing.assert_frame_equal(both.reset_index(drop=True), code.reset_index(drop=True), check_exact=True)
     writes = ledger.groupby(["lever", "row_ber", "confirmed"])[["switching", "redundant"]].sum().sum(axis=1)
     np.testing.assert_array_equal(writes, 4440 * 72)
-    assert "Baseline: signs, 1 bits, 0.800 V" in one_line(table)
+    assert "Baseline: signs, 1 bits, 0.8 V" in one_line(table)

@@ -188,7 +188,7 @@ def test_reliable_pulse_is_the_baseline(table):
         assert reliable["exact"]
         assert reliable["energy_saved_fraction"] == 0.0
         assert reliable["accuracy_drop_points"] == 0.0  # no write fails
-    assert baseline_in_words(table).startswith("Baseline: two's complement, 8 bits, 0.800 V for ")
+    assert baseline_in_words(table).startswith("Baseline: two's complement, 8 bits, 0.8 V for ")
 
 
 def test_what_the_levers_are(table):
