@@ -75,20 +75,28 @@ class InputError(MtjcharError, ValueError):
         What would have been accepted.
     remedy : str, optional
         What to do about it, where that does not follow from `allowed`.
+    problem : str, optional
+        The message before the remedy, as a sentence, where value and allowed values do not explain what is
+        wrong: something is missing, or cannot be read.
     """
 
-    def __init__(self, thing: str, *, value: object, allowed: str, remedy: str = "") -> None:
+    def __init__(
+        self, thing: str, *, value: object, allowed: str, remedy: str = "", problem: str = ""
+    ) -> None:
         self.thing, self.value, self.allowed, self.remedy = thing, value, allowed, remedy
-        message = f"{thing}: got {_shown(value)}; allowed: {allowed}{'' if allowed.endswith('?') else '.'}"
+        self.problem = problem
+        end = "" if allowed.endswith("?") else "."
+        message = problem or f"{thing}: got {_shown(value)}; allowed: {allowed}{end}"
         super().__init__(f"{message} {remedy}" if remedy else message)
 
     def within(self, place: str) -> InputError:
-        """Return this error with a place, such as a file, in front of the message."""
-        return _rebuild(type(self), f"{place}: {self.thing}", self.value, self.allowed, self.remedy)
+        """Return this error with a place, such as the file, in front of the message."""
+        problem = f"{place}: {self.problem}" if self.problem else ""
+        return _rebuild(type(self), f"{place}: {self.thing}", self.value, self.allowed, self.remedy, problem)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the keyword arguments when the error crosses a process boundary."""
-        return (_rebuild, (type(self), self.thing, self.value, self.allowed, self.remedy))
+        return (_rebuild, (type(self), self.thing, self.value, self.allowed, self.remedy, self.problem))
 
 
 def _shown(value: object) -> str:
@@ -117,8 +125,10 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else ""
 
 
-def _rebuild(kind: type[InputError], thing: str, value: object, allowed: str, remedy: str) -> InputError:
-    return kind(thing, value=value, allowed=allowed, remedy=remedy)
+def _rebuild(
+    kind: type[InputError], thing: str, value: object, allowed: str, remedy: str, problem: str
+) -> InputError:
+    return kind(thing, value=value, allowed=allowed, remedy=remedy, problem=problem)
 
 
 class OutsideGridError(InputError):

@@ -136,6 +136,11 @@ class Complaint(NamedTuple):
     type: str
     others: int
 
+    def error(self, thing: str, remedy: str = "") -> InputError:
+        """Make an error of it; `thing` names the value in the message."""
+        missing = f"{thing} is missing (required)." if self.type == "missing" else ""
+        return InputError(thing, value=self.value, allowed=self.allowed, remedy=remedy, problem=missing)
+
 
 def first_complaint(error: ValidationError) -> Complaint:
     """Translate pydantic's first complaint, that about an unknown key if there is one."""
@@ -149,7 +154,7 @@ def first_complaint(error: ValidationError) -> Complaint:
         keys += first["ctx"]["key"].split(".")
         allowed = first["ctx"]["allowed"]
     elif first["type"] == "missing":
-        allowed = "this key is required"
+        allowed = "a value"
     return Complaint(keys, first["input"], allowed, first["type"], len(others))
 
 
@@ -256,10 +261,9 @@ def refusal(
             file, keys = place.file, [*place.keys, *keys[length:]]
             break
     if complaint.others:
-        remedies.append(f"{complaint.others} more things are wrong in this study.")
-    return InputError(
-        f"{file}: {'.'.join(keys)}", value=value, allowed=allowed.rstrip("."), remedy=" ".join(remedies)
-    )
+        remedies.append(f"{complaint.others} more error{'s' if complaint.others > 1 else ''}.")
+    found = complaint._replace(value=value, allowed=allowed.rstrip("."))
+    return found.error(f"{file}: {'.'.join(keys)}", " ".join(remedies))
 
 
 _LIMITS = {

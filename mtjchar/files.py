@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtjchar.errors import InputError, MtjcharError, StorageError
+from mtjchar.errors import InputError, MtjcharError, StorageError, clipped
 
 __all__ = [
     "MOST_DATA",
@@ -139,10 +139,10 @@ def storing(path: str | Path, what: str = "file") -> Iterator[None]:
             raise InputError(
                 what, value=str(path), allowed=f"a {what} that can be written", remedy=remedy
             ) from error
-        remedy = _REMEDIES.get(number, "Mend that")
+        remedy = _REMEDIES.get(number, "Fix that")
         raise StorageError(
-            f"{path} cannot be written: {why}. Nothing half-written is left, and what is finished is kept. "
-            f"{remedy}, and give the same command again."
+            f"{path} cannot be written: {why}. Nothing half-written is left, and finished results are kept. "
+            f"{remedy}, then run the same command again."
         ) from error
     except ValueError as error:  # a null byte in the path
         raise InputError(
@@ -239,7 +239,7 @@ def read_bytes(
     """
 
     def refuse(why: str) -> InputError:
-        return InputError(thing, value=str(path), allowed=allowed, remedy=f"{why}. {remedy}".rstrip())
+        return _unreadable(path, thing, why, allowed, remedy)
 
     try:
         # A pipe that nobody writes to would block the opening already.
@@ -247,15 +247,17 @@ def read_bytes(
         with os.fdopen(handle, "rb") as file:
             about = os.fstat(handle)
             if not stat.S_ISREG(about.st_mode):
-                raise refuse(
-                    "It is a folder" if stat.S_ISDIR(about.st_mode) else "It is a pipe or a device, no file"
-                )
+                raise refuse(f"it is a pipe or a device. Allowed: {allowed}")
             if about.st_size > most:
-                raise refuse(f"It has {about.st_size:,} bytes; at most {most:,} are read")
+                raise refuse(f"it has {about.st_size:,} bytes; at most {most:,} are read. Allowed: {allowed}")
             # Room is made for what is asked for; a file of /proc has a content, but no size.
             return file.read(min(most, about.st_size + 1_000_000))
     except MtjcharError:
         raise
+    except FileNotFoundError as error:
+        raise refuse("it does not exist") from error
+    except IsADirectoryError as error:
+        raise refuse("it is a directory") from error
     except OSError as error:
         raise refuse(error.strerror or str(error)) from error
     except ValueError as error:  # a null byte in the path
@@ -270,7 +272,7 @@ def read_toml(path: str | Path, thing: str) -> dict[str, Any]:
     InputError
         If it cannot be read, or is no TOML in UTF-8.
     """
-    content = read_bytes(path, thing, allowed="a TOML file that can be read")
+    content = read_bytes(path, thing, allowed="a TOML file")
     try:
         return tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # errors of TOML and of UTF-8 are ValueErrors
@@ -283,7 +285,11 @@ def read_text(path: str | Path, thing: str, *, allowed: str, remedy: str = "", m
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        why = f"It is no text in UTF-8: {error}"
-        raise InputError(
-            thing, value=str(path), allowed=allowed, remedy=f"{why}. {remedy}".rstrip()
+        raise _unreadable(
+            path, thing, f"it is not UTF-8 text: {error}. Allowed: {allowed}", allowed, remedy
         ) from error
+
+
+def _unreadable(path: str | Path, thing: str, why: str, allowed: str, remedy: str) -> InputError:
+    problem = f"Cannot read {thing} {clipped(repr(str(path)))}: {why}."
+    return InputError(thing, value=str(path), allowed=allowed, remedy=remedy, problem=problem)

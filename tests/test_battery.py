@@ -286,7 +286,7 @@ OPTIONS = [
     Case(f"{SWEEP} --cluster nonsense", "--cluster"),
     Case(f"{SWEEP} --cluster tcp://127.0.0.1:1", "--cluster"),
     Case("sweep {study} --out {place}", "study of your own"),
-    Case("sweep {place}/none.toml --out {out}/new", "No such file"),
+    Case("sweep {place}/none.toml --out {out}/new", "it does not exist"),
     Case("sweep {study} --out {data}/new", "directory"),
     Case("sweep {study} --out {data}", "directory"),
     Case("sweep {study} --out {out}/" + "n" * 300, "name"),
@@ -313,8 +313,8 @@ OPTIONS = [
     Case(TRADEOFF + " --network brain", "network"),
     Case(TRADEOFF + " --cells none", "cells"),
     Case(TRADEOFF.replace("{out}/tradeoff", "{data}"), "directory"),
-    Case(FIT.replace("{data}", "{place}/none.csv"), "No such file"),
-    Case(FIT.replace("{stack}", "{place}/none.toml"), "No such file"),
+    Case(FIT.replace("{data}", "{place}/none.csv"), "it does not exist"),
+    Case(FIT.replace("{stack}", "{place}/none.toml"), "it does not exist"),
     Case(FIT + " --vary everything", "everything"),
     Case(FIT + " --diameter '40 V'", "diameter"),
     Case(FIT + " --temperature '-1 K'", "temperature"),
@@ -552,7 +552,7 @@ def test_fault_of_the_disk_is_said_and_leaves_nothing(
         results[command] = tree(whole)
     with monkeypatch.context() as patch:
         failing(patch, step, number, at)
-        checked(call, command, place, 1, f"cannot be written: {os.strerror(number)}.*is kept")
+        checked(call, command, place, 1, f"cannot be written: {os.strerror(number)}.*results are kept")
     assert call(*filled(command, place))[0] == 0
     assert tree(place) == results[command]
 

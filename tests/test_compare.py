@@ -145,7 +145,7 @@ def test_bad_requests(runs, analytic_surface, tmp_path):
     with pytest.raises(InputError, match=r"devices: got '.*bare/devices\.parquet'"):
         compare([runs[0], bare])
     (bare / "surface.nc").unlink()
-    with pytest.raises(InputError, match=r"bare/surface\.nc'.*`mtjchar surface`"):
+    with pytest.raises(InputError, match=r"bare/surface\.nc': it does not exist.*`mtjchar surface DIR`"):
         compare([runs[0], bare])
 
 

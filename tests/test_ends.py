@@ -108,7 +108,7 @@ def test_trade_off_that_is_ended_leaves_no_process_and_goes_on(place, undisturbe
     ended, said = end_of(process, 20)
     assert ended == code, said
     assert "Traceback" not in said
-    assert code < 0 or "the same command goes on with the rest" in said
+    assert code < 0 or "Run the same command to continue" in said
     wait_for(lambda: not any(map(is_running, workers)), 5.0)
     before = trained(place)
     assert end_of(started(TRAININGS, place))[0] == 0

@@ -124,7 +124,7 @@ def test_parent_that_is_killed_at_ten_moments(undisturbed, tmp_path):
     answer = json.loads(done.stdout)
     assert answer["parts"][0] < 8  # it was killed before its end
     assert re.fullmatch(
-        r"Process \d+ on .* \(since .*\) was ended from outside; going on .*", answer["texts"][0]
+        r"Process \d+ on .* \(since .*\) was ended from outside; continuing .*", answer["texts"][0]
     )
     assert parts_of(tmp_path / "run") == parts_of(undisturbed)
     assert go_on(tmp_path / "run")[0] == 0
@@ -195,7 +195,7 @@ def test_ctrl_c_ends_within_five_seconds_and_workers_go_with_a_killed_parent(tmp
         assert not any(is_running(worker) for worker in workers)
         if ending != signal.SIGKILL:
             assert process.returncode == 130, said
-            assert "the same command goes on with the rest" in said
+            assert "Run the same command to continue" in said
             assert "Traceback" not in said
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert {event["event"] for event in events} == {"start", "part"}
@@ -246,7 +246,7 @@ def small_disk(tmp_path):
 
 def test_full_disk_is_said_and_gone_on_from(undisturbed, small_disk):
     with pytest.raises(
-        StorageError, match=r"No space left on device.* what is finished is kept. Make room"
+        StorageError, match=r"No space left on device.* finished results are kept. Make room"
     ) as full:
         go_on(small_disk / "run")
     assert str(small_disk) in str(full.value)
@@ -339,7 +339,7 @@ def test_lock_of_a_dead_process_is_recognized(copy):
     (copy / ".sweep.owner").write_text('{"pid": 4711, "host": "elsewhere", "since": "then"}')
     _, said = go_on(copy)
     assert said == [
-        "Process 4711 on elsewhere (since then) was ended from outside; going on from what it has finished"
+        "Process 4711 on elsewhere (since then) was ended from outside; continuing from its finished work"
     ]
     assert go_on(copy) == (0, [])
 

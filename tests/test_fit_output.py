@@ -202,7 +202,7 @@ def test_the_next_measurement_is_planned_at_the_temperature_of_the_data(hot, dat
     code, text, _ = fit(hot, "--vary", "critical_current", "--narrow", "critical_current")
     assert code == 0
     assert "that narrow critical_current, 10000 writes each, at 358.15 K\n" in text
-    assert "narrowing: that over the present one" in text
+    assert "narrowing: that error divided by the present one" in text
     code, text, _ = fit(hot, "--vary", "critical_current", "--narrow", "critical_current", "--json")
     planned = pd.DataFrame(json.loads(text)["next"])
     assert set(planned["temperature_K"]) == {358.15}

@@ -227,7 +227,7 @@ def test_decimal_commas(tmp_path):
     ("rows", "found"),
     [
         (["259,13;3.5;1000;54"], "got '259,13'.*decimal points too"),
-        (["259;3;1,000;54"], "got '1,000'.*no number that tells a decimal comma from thousands"),
+        (["259;3;1,000;54"], "got '1,000'.*no number that shows whether a comma is decimal"),
     ],
 )
 def test_commas_that_can_mean_two_things(tmp_path, rows, found):

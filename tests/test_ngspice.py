@@ -182,7 +182,7 @@ def test_wrong_library_path_is_named_with_a_remedy(tmp_path):
     wrong.write_text("no library")
     said = ask_for_library(str(wrong))
     assert f"missing: libngspice does not load: {wrong}: it does not load: " in said
-    assert f"NGSPICE_LIBRARY_PATH is set to {str(wrong)!r}: mend or unset it. " in said
+    assert f"NGSPICE_LIBRARY_PATH is set to {str(wrong)!r}: fix or unset it. " in said
     assert "apt install libngspice0" in said
 
 

@@ -153,7 +153,7 @@ def test_counts_claim_nothing_below_their_resolution(tmp_path, vary):
     surface = average_devices(counted_run(tmp_path / "run").path)
     at = 8e-9 if vary == "amplitude" else None
     for ber in (1e-9, 1.4e-3):  # no error among 2000 writes: 1.5e-3 at 95 %
-        with pytest.raises(UnreachableError, match=f"error rate of {ber:g}"):
+        with pytest.raises(UnreachableError, match=f"reaches {ber:g}\\."):
             surface.cheapest_pulse(
                 "p_to_ap", ber, vary=vary, duration=at, amplitude=0.5 if vary == "duration" else None
             )
@@ -172,7 +172,9 @@ def test_damaged_device_table_is_named(tmp_path, damage):
         file.write_bytes(file.read_bytes()[:-80])
     else:
         pd.read_parquet(file).head(7).to_parquet(file, index=False)
-    with pytest.raises(InputError, match=r"devices: got .*devices\.parquet.*Run `mtjchar sweep`"):
+    with pytest.raises(
+        InputError, match=r"(devices: got|Cannot read device table) .*devices\.parquet.*Run `mtjchar sweep`"
+    ):
         average_devices(directory.path)
 
 

@@ -88,7 +88,7 @@ def test_parameters_of_each_direction_need_pulses_of_their_own():
     check(rows, **options)
     options["split"] = TWO
     with pytest.raises(
-        InputError, match=r"to tell stability_ap_to_p, critical_current_ap_to_p apart; .* most 1"
+        InputError, match=r"to separate stability_ap_to_p, critical_current_ap_to_p; .* most 1"
     ):
         check(rows, **options)
     check(pd.concat([rows, thresholds([1e-8], [0.1], BOTH[1:])]), **options)

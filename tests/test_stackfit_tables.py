@@ -130,7 +130,7 @@ def test_probability_outside_of_0_to_1(tmp_path):
         ("direction,amplitude,duration_ns,trials,switched\n" + GOOD, "column amplitude: got 'no unit'"),
         ("direction,amplitude_ns,duration_ns,trials,switched\n" + GOOD, "unit of column amplitude_ns"),
         ("direction,amplitude_furlongsx,duration_ns,trials,switched\n" + GOOD, "unit of column"),
-        ("what,ever\n1,2\n", "columns that were understood: got 'none'"),
+        ("what,ever\n1,2\n", "No known column found. The file has what, ever."),
         ("amplitude_mV,duration_ns,trials,switched\n500,10,100,3\n", "a column direction"),
         (HEADER + "P->AP,500,10,1000\n", "line 2: got 'P->AP,500,10,1000'; allowed: 5 values"),
         (
@@ -151,7 +151,7 @@ def test_nothing_but_bad_rows(tmp_path):
 
 
 def test_missing_and_unreadable_files(tmp_path):
-    assert "No such file" in refusal(tmp_path / "none.csv")
+    assert "it does not exist" in refusal(tmp_path / "none.csv")
     assert "a Parquet file" in refusal(written(tmp_path, "no parquet", "data.parquet"))
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00\x81")

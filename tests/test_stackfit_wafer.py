@@ -163,7 +163,7 @@ def test_what_the_study_says_goes_first_and_is_written_out(fit, file, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ('wafer = "none.toml"', "variability.wafer: got"),
+        ('wafer = "none.toml"', "variability.wafer` of"),
         ('wafer = "study.toml"', r"a stack file with a table \[fit\]"),
         (
             'wafer = "plain.toml"',

@@ -393,7 +393,7 @@ def test_worker_that_dies_is_an_error_that_says_how_to_go_on(finished, tmp_path)
     spawn = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(1, mp_context=spawn, initializer=os._exit, initargs=(3,)) as pool,
-        pytest.raises(SimulationError, match=r"A worker process died.*the same command goes on"),
+        pytest.raises(SimulationError, match=r"A worker process died.*Run the same command to continue"),
     ):
         run_sweep(quick(), tmp_path, executor=pool)
     run_here(quick(), tmp_path)

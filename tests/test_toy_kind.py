@@ -147,7 +147,7 @@ def test_a_table_can_take_values_from_another_file(study_file, tmp_path):
         load_study(file)
     assert str(refused.value).startswith(f"{tmp_path / 'material.toml'}: rate_constant: got 'fast'")
     (tmp_path / "material.toml").unlink()
-    with pytest.raises(InputError, match=r"material file: got .*No such file"):
+    with pytest.raises(InputError, match=r"Cannot read material file .*: it does not exist"):
         load_study(file)
 
 

@@ -43,7 +43,7 @@ def query(
     duration: Annotated[float, DURATION],
     as_json: AsJson = False,
 ) -> None:
-    """Tell the error rate and the energy of a pulse."""
+    """Print the write error rate and the energy of a pulse."""
     surface = load_surface(folder)
     check_direction(direction, surface.directions)
     rate = surface.stated_rate(direction, amplitude, duration)
@@ -78,19 +78,21 @@ def query(
 def pulse(
     folder: RunFolder,
     direction: TargetName,
-    ber: Annotated[float, typer.Option(help="Error rate to reach, above 0 and below 1.")],
-    vary: Annotated[Vary, typer.Option(help="What of the pulse may be chosen.")] = Vary.both,
+    ber: Annotated[
+        float, typer.Option(metavar="RATE", help="Write error rate to reach, above 0 and below 1.")
+    ],
+    vary: Annotated[Vary, typer.Option(help="Which quantity to optimize.")] = Vary.both,
     amplitude: Annotated[float | None, AMPLITUDE] = None,
     duration: Annotated[float | None, DURATION] = None,
     max_amplitude: Annotated[float | None, MAX_AMPLITUDE] = None,
     max_duration: Annotated[float | None, MAX_DURATION] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the cheapest pulse that reaches an error rate.
+    """Find the pulse of least energy that reaches a write error rate.
 
-    Where only the duration varies the amplitude is kept at --amplitude (the study's nominal one if not
-    given); where only the amplitude varies the duration at --duration (if not given, the one that reaches
-    1e-9 at the nominal amplitude). --max-amplitude and --max-duration limit what may be chosen.
+    With --vary duration, --amplitude fixes the amplitude (default: the nominal amplitude of the study). With
+    --vary amplitude, --duration fixes the duration (default: the duration that reaches 1e-9 at the nominal
+    amplitude).
     """
     from mtjchar.surfaces.grid import targets
 
@@ -100,8 +102,9 @@ def pulse(
     ):
         if value is not None and vary is not other:
             raise InputError(
-                f"--{name}", value=value, allowed=f"only with --vary {other.value}, which keeps it",
-                remedy=f"--max-{name} limits it.",
+                f"--{name}", value=value, allowed=f"nothing without --vary {other.value}",
+                problem=f"--{name} fixes the {name}, so it needs --vary {other.value}.",
+                remedy=f"To limit the {name}, give --max-{name}.",
             )  # fmt: skip
     surface = load_surface(folder)
     check_direction(direction, targets(surface))
@@ -123,7 +126,7 @@ def pulse(
     table.add_row("write error rate", cheapest.rate.in_words())
     table.add_row("effective devices", number_or_dash(cheapest.effective_devices, ".3g"))
     table.add_row(
-        "its slope",
+        "sensitivity",
         f"{cheapest.ber_slope_per_V:.3g} decades per V, {1e-9 * cheapest.ber_slope_per_s:.3g} decades per ns",
     )
     table.add_row("energy", compact(cheapest.energy_J, "J", 4))
@@ -133,7 +136,9 @@ def pulse(
         (Vary.duration, cheapest.duration_s, surface.durations),
     ):
         if vary in (lever, Vary.both) and np.isclose(value, grid[[0, -1]], rtol=1e-6, atol=0.0).any():
-            console.print(f"The {lever.value} is at the edge of the sweep: a cheaper pulse may lie beyond.")
+            console.print(
+                f"The {lever.value} is at the edge of the sweep. A cheaper pulse may lie beyond it."
+            )
 
 
 def compare(
@@ -141,14 +146,16 @@ def compare(
         list[Path], typer.Argument(metavar="DIR...", help="Two or more run directories, the reference first.")
     ],
     out: Out,
-    ber: Annotated[float, typer.Option(help="Error rate that the cheapest pulses are for.")] = 1e-9,
+    ber: Annotated[
+        float, typer.Option(metavar="RATE", help="Write error rate that the cheapest pulses reach.")
+    ] = 1e-9,
     as_json: AsJson = False,
 ) -> None:
-    """Compare runs: what differs in their studies, and their cheapest pulses and error rates.
+    """Compare runs: differences between their studies, cheapest pulses and error rates.
 
-    OUT gets comparison.csv, worst_case.csv, differences.csv and a figure. The worst case has the cheapest
-    pulse that holds in all of them. The reference pulse has the first run's nominal
-    amplitude and the duration that reaches 1e-9 there in every direction.
+    Writes comparison.csv, worst_case.csv, differences.csv and a figure. The worst case is the cheapest pulse
+    that reaches the error rate in all runs. The reference pulse has the nominal amplitude of the first run
+    and the duration that reaches 1e-9 there in every direction.
     """
     from mtjchar.surfaces.compare import compare as compare_runs
 
@@ -167,26 +174,29 @@ def export(
         str,
         typer.Option(
             "--format",
-            help="csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, verilog-a-table, "
-            "ngspice-table; at an operating point: nvsim, nvmexplorer, nvmain; the junction itself: "
-            "verilog-a-model, spice-model.",
+            metavar="NAME",
+            help="The whole surface: csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, "
+            "verilog-a-table, ngspice-table. One operating point: nvsim, nvmexplorer, nvmain. The junction "
+            "alone: verilog-a-model, spice-model.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")],
-    ber: Annotated[float | None, typer.Option(help="Error rate of the operating point.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
+    ber: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Write error rate of the operating point.")
+    ] = None,
     amplitude: Annotated[float | None, AMPLITUDE] = None,
     duration: Annotated[float | None, DURATION] = None,
     feature_size: Annotated[float | None, FEATURE_SIZE] = None,
-    cell_area: Annotated[float | None, typer.Option(metavar="F2", help="Area of the cell in F^2.")] = None,
+    cell_area: Annotated[float | None, typer.Option(metavar="F2", help="Cell area in units of F^2.")] = None,
     clock: Annotated[float | None, CLOCK] = None,
     amplitudes: Annotated[Any, AMPLITUDES] = None,
     durations: Annotated[Any, DURATIONS] = None,
 ) -> None:
-    """Write the surface, or the junction as a model, for another tool; docs/export.md describes the formats.
+    """Write the surface or the junction model for another tool; docs/export.md describes the formats.
 
-    An operating point is the cheapest pulse for --ber, with --amplitude or --duration where that one is
-    fixed; or the pulse with --amplitude and --duration. --amplitudes and --durations interpolate csv,
-    parquet, json, netcdf, npz and ber-matrix onto another grid.
+    The operating point is the cheapest pulse that reaches --ber; --amplitude or --duration fixes one of its
+    quantities. Without --ber, give both --amplitude and --duration. --amplitudes and --durations interpolate
+    csv, parquet, json, netcdf, npz and ber-matrix onto another grid.
     """
     from mtjchar.export import Settings, export_surface
 
@@ -200,7 +210,7 @@ def report(
     folder: RunFolder,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="HTML file to write.")],
 ) -> None:
-    """Write a report of DIR as one HTML file, with figures to hover over."""
+    """Write a report of DIR as one HTML file with interactive figures."""
     from mtjchar.report import write_report
 
     writable_file(out)

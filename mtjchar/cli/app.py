@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from mtjchar.cli import answers, fitting, runs, starting, training
 from mtjchar.cli.common import console
@@ -16,6 +17,27 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+class _Command(TyperCommand):
+    """A command whose help names its arguments without types and braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        return ["[OPTIONS]", *(str(each.metavar) for each in arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
+        for parameter in self.get_params(ctx):
+            if (row := parameter.get_help_record(ctx)) is not None:
+                is_argument = parameter.param_type_name == "argument"
+                rows[parameter.param_type_name].append(
+                    (str(parameter.metavar), row[1]) if is_argument else row
+                )
+        for title, lines in zip(("Arguments", "Options"), rows.values(), strict=True):
+            if lines:
+                with formatter.section(title):
+                    formatter.write_dl(lines)
 
 
 def _version(asked: bool) -> None:
@@ -54,4 +76,4 @@ for command in (
     fitting.fit,
     training.tradeoff,
 ):
-    app.command()(command)
+    app.command(cls=_Command)(command)

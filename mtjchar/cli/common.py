@@ -90,7 +90,7 @@ error_console = PlainConsole(file=cast(IO[str], _Messages()))
 
 
 class Vary(StrEnum):
-    """What of a pulse may be chosen."""
+    """Which quantity of a pulse to optimize."""
 
     amplitude = "amplitude"
     duration = "duration"
@@ -120,9 +120,7 @@ def grid(unit: str, name: str, spaced: Callable[[float, float, int], Any]) -> Ca
                 return [parse_quantity(part, unit, thing=name) for part in text.split(",")]
             stop, _, points = rest.partition(":")
             if not points.strip().isdecimal() or not 2 <= int(points) <= _MOST_POINTS:
-                allowed = (
-                    f"values with commas between them, or START:STOP:POINTS with 2 to {_MOST_POINTS} points"
-                )
+                allowed = f"values separated by commas, or START:STOP:POINTS with 2 to {_MOST_POINTS} points"
                 raise InputError(name, value=text, allowed=allowed)
             first, last = (parse_quantity(part, unit, thing=name) for part in (start, stop))
             return [float(value) for value in spaced(first, last, int(points))]
@@ -147,83 +145,100 @@ def _linear(start: float, stop: float, points: int) -> Any:
     return np.linspace(start, stop, points)
 
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML), see docs/study.md.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML); see docs/study.md.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a sweep.")]
-Out = Annotated[Path, typer.Option("--out", help="Directory for the results; made if missing.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Directory for the results; created if missing.")
+]
 Devices = Annotated[
-    int | None, typer.Option(min=1, max=1_000_000, help="Number of devices, instead of the study's.")
+    int | None,
+    typer.Option(min=1, max=1_000_000, metavar="N", help="Number of devices (default: the study's)."),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the sampling, instead of the study's.")
+    int | None,
+    typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of the sampling (default: the study's)."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="Processes; one for each core if not given.")
+    int | None,
+    typer.Option(min=1, max=1024, metavar="N", help="Number of worker processes (default: one per core)."),
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Dask scheduler whose workers do the work: tcp://HOST:PORT or tls://HOST:PORT.",
+        help="Dask scheduler of the cluster to run on: tcp://HOST:PORT or tls://HOST:PORT.",
     ),
 ]
 TlsCa = Annotated[
-    Path | None, typer.Option(help="PEM file with the authority of the cluster's certificates, for tls://.")
+    Path | None,
+    typer.Option(metavar="FILE", help="Certificate authority of the cluster (PEM file), for tls://."),
 ]
 TlsCert = Annotated[
-    Path | None, typer.Option(help="PEM file with the certificate to show to the cluster, for tls://.")
+    Path | None, typer.Option(metavar="FILE", help="Certificate of this client (PEM file), for tls://.")
 ]
 TlsKey = Annotated[
-    Path | None, typer.Option(help="PEM file with the key of --tls-cert, if it is not in the same file.")
+    Path | None,
+    typer.Option(metavar="FILE", help="Private key of --tls-cert (PEM file), if it is in a separate file."),
 ]
 JsonLog = Annotated[
-    Path | None, typer.Option(help="File to which everything that happens is added, a JSON object a line.")
+    Path | None, typer.Option(metavar="FILE", help="Append events to FILE, one JSON object per line.")
 ]
 AllowFailed = Annotated[
     float,
-    typer.Option(min=0.0, max=0.99, help="Share of the devices that may have failed at a pulse."),
+    typer.Option(
+        min=0.0, max=0.99, metavar="SHARE", help="Largest share of failed devices to accept at any pulse."
+    ),
 ]
 DirectionName = Annotated[
-    str, typer.Option("--direction", metavar="NAME", help="Direction of the write, one of those swept.")
+    str, typer.Option("--direction", metavar="NAME", help="Write direction, one of the study's.")
 ]
 TargetName = Annotated[
     str,
     typer.Option(
-        "--direction", metavar="NAME", help='Direction of the write, one of those swept, or "both" at once.'
+        "--direction",
+        metavar="NAME",
+        help="Write direction, one of the study's, or both: one pulse for both directions.",
     ),
 ]
 LIMIT = typer.Option(
     parser=quantity("s", "limit"),
     metavar="T",
-    help='Time a device may take in one direction before its process counts as hanging, for example "10 s".',
+    help='Time limit for one device in one direction, after which its process is stopped, such as "10 s".',
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-AMPLITUDE = typer.Option(parser=quantity("V", "amplitude"), metavar="V", help='For example "0.8 V".')
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
+AMPLITUDE = typer.Option(
+    parser=quantity("V", "amplitude"), metavar="V", help='Pulse amplitude, such as "0.8 V".'
+)
 DURATION = typer.Option(
-    parser=quantity("s", "duration"), metavar="T", help='Half rise to half fall, for example "8 ns".'
+    parser=quantity("s", "duration"),
+    metavar="T",
+    help='Pulse duration from half rise to half fall, such as "8 ns".',
 )
 AMPLITUDES = typer.Option(
     parser=grid("V", "amplitudes", _linear),
     metavar="V,...",
-    help='Amplitudes of a table: "0.7 V, 0.8 V", or "0.4 V:1.2 V:81" for 81 equally spaced ones.',
+    help='Amplitudes of the table: a list, "0.7 V, 0.8 V", or START:STOP:POINTS, "0.4 V:1.2 V:81", with '
+    "linear spacing.",
 )
 DURATIONS = typer.Option(
     parser=grid("s", "durations", _geometric),
     metavar="T,...",
-    help='Durations of a table: "5 ns, 8 ns", or "1 ns:60 ns:81" for 81 of equal ratio.',
+    help='Durations of the table: a list, "5 ns, 8 ns", or START:STOP:POINTS, "1 ns:60 ns:81", with '
+    "logarithmic spacing.",
 )
 FEATURE_SIZE = typer.Option(
     parser=quantity("m", "feature size"),
     metavar="L",
-    help='F, for example "28 nm"; otherwise the gate length.',
+    help='Feature size F, such as "28 nm" (default: the gate length).',
 )
 MAX_AMPLITUDE = typer.Option(
-    parser=quantity("V", "max amplitude"), metavar="V", help='Limit of the amplitude, for example "1 V".'
+    parser=quantity("V", "max amplitude"), metavar="V", help='Largest amplitude to use, such as "1 V".'
 )
 MAX_DURATION = typer.Option(
-    parser=quantity("s", "max duration"), metavar="T", help='Limit of the duration, for example "10 ns".'
+    parser=quantity("s", "max duration"), metavar="T", help='Longest duration to use, such as "10 ns".'
 )
 CLOCK = typer.Option(
-    parser=quantity("Hz", "clock"), metavar="F", help='Of the memory, for example "400 MHz".'
+    parser=quantity("Hz", "clock"), metavar="F", help='Clock frequency of the memory, such as "400 MHz".'
 )
 
 
@@ -315,7 +330,7 @@ def _cell(value: Any) -> Any:
 
 
 def answer_table() -> Table:
-    """Lay out an answer, a line a quantity."""
+    """Lay out an answer, one line per quantity."""
     return Table(show_header=False, box=None)
 
 

@@ -19,7 +19,7 @@ from mtjchar.errors import InputError, MtjcharError, printable
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
 
-_SAFE = "Nothing half-written is left, and what is finished is kept."
+_SAFE = "Nothing half-written is left, and finished results are kept."
 
 
 def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -> int:
@@ -47,7 +47,7 @@ def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -
         # What an interrupt breaks is no error.
         code = INTERRUPTED if interrupts.asked else _report_error(error, shlex.join(["mtjchar", *arguments]))
     if code == INTERRUPTED:
-        error_console.print("Interrupted; what is finished is kept, the same command goes on with the rest.")
+        error_console.print("Interrupted. Finished results are kept. Run the same command to continue.")
     _drop_what_cannot_be_written()
     return code
 
@@ -70,19 +70,19 @@ def _report_error(error: BaseException, command: str) -> int:
     elif isinstance(error, OSError):
         file = "" if error.filename is None else f" ({error.filename})"
         words = (
-            f"{command}: {error.strerror or error}{file}. {_SAFE} Mend that, and give the same command again."
+            f"{command}: {error.strerror or error}{file}. {_SAFE} Fix that, then run the same command again."
         )
     elif isinstance(error, ImportError):
         words = (
-            f"{command}: a library does not load: {error}. Mend the installation, or the limit of the memory."
+            f"{command}: a library does not load: {error}. Repair the installation or raise the memory limit."
         )
     elif isinstance(error, MemoryError):
         words = f"{command}: not enough memory. {_SAFE} Give it more memory, fewer workers or fewer devices."
     else:
         description = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         words = (
-            f"{command}: an error that mtjchar does not know: {description}. {_SAFE} With --debug the "
-            "command shows where it happened; please report that."
+            f"{command}: unexpected error: {description}. {_SAFE} Run the command with --debug "
+            "to see where it happened, and please report it."
         )
     try:
         error_console.print(f"Error: {words}", style="red", highlight=False)

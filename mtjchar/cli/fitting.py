@@ -13,48 +13,65 @@ from mtjchar.errors import InputError
 _DIAMETER = typer.Option(
     parser=quantity("m", "diameter"),
     metavar="D",
-    help='Of the junction, "40 nm"; the mean of a wafer table with diameters if not given.',
+    help='Diameter of the junction, such as "40 nm" (default: the mean diameter of a wafer table).',
 )
 _TEMPERATURE = typer.Option(
     parser=quantity("K", "temperature"),
     metavar="T",
-    help="Of rows without one, and at which stability, critical current, relaxation time and fields are "
-    'reported; 300 K if not given, "85 degC".',
+    help='Temperature, such as "85 degC", of rows that give none; results are reported at it '
+    "(default: 300 K).",
 )
 
 
 def fit(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Tables, CSV or Parquet.")],
-    stack: Annotated[Path, typer.Option("--stack", help="Stack file (TOML) with what is believed so far.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file to write (TOML).")],
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Measured tables (CSV or Parquet).")],
+    stack: Annotated[
+        Path,
+        typer.Option(
+            "--stack",
+            metavar="STACK",
+            help="Stack file (TOML) or name of a stack: initial values, and the values that are not fitted.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file (TOML) to write.")],
     diameter: Annotated[float | None, _DIAMETER] = None,
     vary: Annotated[
         str | None,
         typer.Option(
             "--vary",
             metavar="NAME,...",
-            help="Parameters to fit; the others keep the stack's. If not given what DATA tell of stability, "
-            "critical_current and relaxation_time, and with loops offset_field.",
+            help="Parameters to fit; all others keep the value of STACK. Default: the parameters that DATA "
+            "can determine, out of stability, critical_current, relaxation_time and, with R-H loops, "
+            "offset_field.",
         ),
     ] = None,
     per_direction: Annotated[
         str,
-        typer.Option("--per-direction", metavar="NAME,...", help="Those with a value in each direction."),
+        typer.Option(
+            "--per-direction",
+            metavar="NAME,...",
+            help="Parameters fitted separately for each write direction.",
+        ),
     ] = "",
     temperature: Annotated[float | None, _TEMPERATURE] = None,
     columns: Annotated[
-        Path | None, typer.Option("--columns", help="TOML file that names columns and their units.")
+        Path | None,
+        typer.Option("--columns", metavar="FILE", help="File (TOML) with column names and units."),
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Drop bad rows and say how many.")] = False,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the new stack.")] = None,
-    reference: Annotated[str | None, typer.Option("--reference", help="Where the data are from.")] = None,
-    figures: Annotated[Path | None, typer.Option("--figures", help="Directory for figures.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip bad rows and report how many.")] = False,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Name of the new stack.")] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="TEXT", help="Source of the data.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Directory for figures.")
+    ] = None,
     narrow: Annotated[
         str | None,
         typer.Option(
             "--narrow",
             metavar="NAME",
-            help="Parameter: which pulses to measure next, at the data's temperature.",
+            help="Also plan the pulses that would best reduce the uncertainty of this parameter.",
         ),
     ] = None,
     accept_unconverged: Annotated[
@@ -62,10 +79,11 @@ def fit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a stack to tester data: values, intervals, and what the data cannot tell.
+    """Fit a stack to tester data: values, intervals, and what the data do not determine.
 
-    DATA are tables of switching counts, switching thresholds, R-V curves and R-H loops, fitted together, and
-    wafer tables for the spread of devices; docs/fitting.md has the formats. FITTED goes into a study.
+    DATA are tables of switching counts, switching thresholds, R-V curves and R-H loops, which are fitted
+    together. Wafer tables give the spread of devices. docs/fitting.md describes the formats. A study can use
+    FITTED as its stack.
     """
     from mtjchar import plotting
     from mtjchar.stackfit import Film, next_measurements, read_tables, write_stack
@@ -113,8 +131,8 @@ def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:
         console.print(title, highlight=False)
         console.print(plan.to_string(index=False, float_format="{:.4g}".format), highlight=False)
         console.print(
-            f"    probability: of a write to switch; standard_error: of {narrow} once this row and those "
-            "above it are measured; narrowing: that over the present one",
+            f"    probability: that a write switches; standard_error: of {narrow} after measuring this row "
+            "and all rows above it; narrowing: that error divided by the present one",
             highlight=False,
         )
 
@@ -126,8 +144,9 @@ def _mean_diameter(tables: Any) -> float:
     if wafers and "diameter_m" in wafers[0].rows:
         return float(fit_wafer(*wafers).parameters["mean"]["diameter"])
     raise InputError(
-        "--diameter", value=None, allowed='that of the junction, such as "40 nm"',
-        remedy="Or give a wafer table that has diameters.",
+        "--diameter", value=None, allowed='the diameter of the junction, such as "40 nm"',
+        problem='--diameter is missing: give the diameter of the junction, such as "40 nm".',
+        remedy="A wafer table with diameters gives it too.",
     )  # fmt: skip
 
 

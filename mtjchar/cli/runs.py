@@ -57,20 +57,20 @@ Corners = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,...",
-        help="Process corners to run at: those of an open kit, or sections of the transistor's library, each "
-        "in the place of the last one.",
+        help="Process corners to run: corners of an open kit, or sections of the transistor library that "
+        "replace the last section of the study.",
     ),
 ]
 Temperatures = Annotated[
     str | None,
-    typer.Option(metavar="T,...", help='Temperatures to run at, for example "-40 degC,25 degC,125 degC".'),
+    typer.Option(metavar="T,...", help='Temperatures to run, such as "-40 degC,25 degC,125 degC".'),
 ]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """List what is installed and what is missing, with how to install it.
+    """Check the installation; name missing parts and how to install them.
 
-    Exit status 1 means that something needed is missing.
+    Exits with 1 if a required part is missing.
     """
     from mtjchar.cells.kits import KITS
     from mtjchar.network.datasets import load_dataset
@@ -102,7 +102,7 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": complete, "checks": rows})
     else:
-        table = Table("", "what", "detail")
+        table = Table("", "part", "detail")
         for row in rows:
             lacks = "MISSING" if row["needed"] else "not installed, optional"
             table.add_row("ok" if row["found"] else lacks, str(row["name"]), str(row["detail"]))
@@ -127,10 +127,10 @@ def run(
     corners: Corners = None,
     temperatures: Temperatures = None,
 ) -> None:
-    """Sweep, surface, tables and figures in one go.
+    """Run a study: sweep, surface, tables and figures.
 
-    With --corners, --temperatures or both: a run for each, such as OUT/ff_125C, and in OUT what
-    `mtjchar compare` makes of them.
+    With --corners or --temperatures: one run for each combination, such as DIR/ff_125C, and their comparison
+    in DIR. After an interruption, run the same command to continue.
     """
     from mtjchar.study import scenarios
     from mtjchar.sweep.run import run_scenarios
@@ -161,9 +161,9 @@ def sweep(
     limit: Annotated[float | None, LIMIT] = None,
     json_log: JsonLog = None,
 ) -> None:
-    """Run a study's sweep, or go on with one that was interrupted in the same directory.
+    """Run only the sweep of a study. After an interruption, run the same command to continue.
 
-    It ends with 1 if more than 1 % of the samples failed at some direction and amplitude.
+    Exits with 1 if more than 1 % of the samples failed at any direction and amplitude.
     """
     from mtjchar.sweep.store import MOST_FAILED
 
@@ -173,7 +173,7 @@ def sweep(
 
 
 def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
-    """Fit the surfaces to the samples in DIR; write surface.nc, tables/ and figures/."""
+    """Average the samples in DIR over the devices; write surface.nc, tables/ and figures/."""
     _surface(folder, allow_failed)
 
 
@@ -274,7 +274,7 @@ def _check_log(path: Path) -> None:
             "--json-log",
             value=str(path),
             allowed=allowed,
-            remedy="This file is something else. Give another.",
+            remedy="This file is something else: give another one.",
         )
 
 

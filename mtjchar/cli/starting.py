@@ -62,18 +62,18 @@ def _value_at(content: dict[str, Any], key: str) -> str:
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Folder for the study; made if missing.")
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder for the study; created if missing.")
     ] = Path(),
     stack: Annotated[
-        str, typer.Option("--stack", help="Name of a stack, see `mtjchar stacks`.")
+        str, typer.Option("--stack", metavar="NAME", help="Name of a stack; `mtjchar stacks` lists them.")
     ] = "ikeda2010",
 ) -> None:
-    """Write a commented study into FOLDER, as study.toml."""
+    """Write a commented example study to FOLDER/study.toml."""
     if stack not in shipped("stacks"):
         raise InputError(
             "--stack", value=stack,
             allowed=f"a stack that comes with mtjchar: {', '.join(shipped('stacks'))}",
-            remedy="Your own stack file is named in the study, in the line that begins with `stack =`.",
+            remedy="To use your own stack file, name it in the study, in the line `stack = ...`.",
         )  # fmt: skip
     file = folder / "study.toml"
     if file.exists():
@@ -88,7 +88,7 @@ def init(
 
 
 def check(study: StudyFile, as_json: AsJson = False) -> None:
-    """Show what follows from STUDY: nominal device, spread, samples to come. Nothing is simulated."""
+    """Check STUDY without simulating: nominal device, spread, number of samples, time estimate."""
     from mtjchar.cells.transistor_netlist import source_of
     from mtjchar.sweep.population import Population
 
@@ -120,15 +120,15 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     console.print(_devices(loaded, nominal, drawn))
     for direction, overdrive in outlook.largest_overdrive.items():
         console.print(
-            f"{direction}: the overdrive is at most {overdrive:.3g}, at "
-            f"{compact(loaded.sweep.amplitude.stop, 'V')} without transistor and lines"
+            f"{direction}: largest overdrive {overdrive:.3g}, at "
+            f"{compact(loaded.sweep.amplitude.stop, 'V')} across the junction alone"
         )
     cores = os.cpu_count() or 1
     console.print(f"{loaded.sweep.devices} devices, {loaded.sweep.samples:,} samples")
     if seconds is None:
-        console.print("Error rates are counted; how long that takes is not estimated.")
+        console.print("Error rates are counted. There is no time estimate for that.")
     else:
-        console.print(f"about {rough_time(seconds / cores)} on {cores} cores (a rough estimate)")
+        console.print(f"about {rough_time(seconds / cores)} on {cores} cores (rough estimate)")
     for words in warnings:
         warn(words)
 
@@ -150,8 +150,8 @@ def _seconds(study: Study) -> float:
 def _coarse(study: Study) -> list[str]:
     ranges: dict[str, Any] = {"amplitude": study.sweep.amplitude, "duration": study.sweep.duration}
     return [
-        f"sweep.{name} has {swept.points} points: between them a surface is interpolated. "
-        f"Take more than {_COARSE}."
+        f"sweep.{name} has {swept.points} points, and the surface is interpolated between them. "
+        f"Use more than {_COARSE}."
         for name, swept in ranges.items()
         if swept.points <= _COARSE
     ]

@@ -47,7 +47,7 @@ class OptimizerChoice(StrEnum):
 
 
 class RoundingChoice(StrEnum):
-    """How updated values become levels."""
+    """Rounding of updated values to levels."""
 
     stochastic = "stochastic"
     nearest = "nearest"
@@ -61,7 +61,7 @@ class ReadsChoice(StrEnum):
 
 
 class Cells(StrEnum):
-    """What error rates a cell has."""
+    """Source of the error rates of a cell."""
 
     population = "population"
     devices = "devices"
@@ -69,89 +69,105 @@ class Cells(StrEnum):
 
 def tradeoff(
     folder: RunFolder,
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, digits, or a folder with the four IDX files.")],
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME", help="fashion-mnist, digits, or a folder with the four IDX files.")
+    ],
     out: Out,
     network: Annotated[
-        NetworkName, typer.Option(help="What is trained, see docs/networks.md.")
+        NetworkName, typer.Option(help="Network to train; see docs/networks.md.")
     ] = NetworkName.perceptron,
     levers: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
-            help="What to try, see docs/memory.md. No write fails: gray, skip_unchanged_words, "
+            help="Levers to try; see docs/memory.md. Without write errors: gray, skip_unchanged_words, "
             "skip_unchanged, pulse_per_direction, early_termination, ecc, momentum, all_exact, "
-            "all_exact_but_termination. Writes may fail: duration, amplitude, both, code, bit_planes, "
+            "all_exact_but_termination. With write errors: duration, amplitude, both, code, bit_planes, "
             "read_before_write, all, all_but_code, all_but_bit_planes, all_but_read_before_write, "
-            "all_with_momentum, all_with_termination. If not given: skip_unchanged, both all_exact, each "
-            "that may fail alone, all, and all_with_termination.",
+            "all_with_momentum, all_with_termination. Default: skip_unchanged, both all_exact, every single "
+            "lever with write errors, all, and all_with_termination.",
         ),
     ] = "",
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings for each pulse of the search.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Trainings per pulse during the search.")
+    ] = 5,
     most_seeds: Annotated[
         int | None,
         typer.Option(
-            help="Most fresh seeds for a pulse to show that its loss is at most one point, at least "
-            "--seeds; 20 if not given."
+            metavar="N",
+            help="Largest number of new trainings per pulse to confirm a loss of at most one percentage "
+            "point; at least --seeds (default: 20).",
         ),
     ] = None,
     search_steps: Annotated[
-        int, typer.Option(min=0, help="Rates to try between the last that holds and the first that does not.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Error rates to try between the last rate within and the first rate beyond the accuracy "
+            "limit.",
+        ),
     ] = 3,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images of a batch.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Passes over the training images.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Images per batch.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", "--lr", help="In the first epoch.")
+        float | None,
+        typer.Option("--learning-rate", "--lr", metavar="RATE", help="Learning rate in the first epoch."),
     ] = None,
     optimizer: Annotated[
         OptimizerChoice | None,
-        typer.Option(help="Momentum is 0.9; what it remembers is in ordinary memory."),
+        typer.Option(help="Optimizer; its state is in ordinary memory, and momentum is 0.9."),
     ] = None,
     accumulate: Annotated[
-        int | None, typer.Option(help="Batches whose gradients are averaged for an update.")
+        int | None, typer.Option(metavar="N", help="Batches whose gradients are averaged per update.")
     ] = None,
-    bits: Annotated[int | None, typer.Option(help="Bits of a weight, 2 to 16.")] = None,
+    bits: Annotated[int | None, typer.Option(metavar="N", help="Bits per weight, 2 to 16.")] = None,
     full_scale: Annotated[
         str | None,
         typer.Option(
             metavar="S[,S...]",
-            help="Magnitude of the lowest weight: a number, one for each layer, or 'initial', by the initial "
-            "weights of each.",
+            help="Magnitude of the lowest weight: one number, one number per layer, or 'initial' to derive "
+            "it from the initial weights of each layer.",
         ),
     ] = None,
     rounding: Annotated[
-        RoundingChoice | None, typer.Option(help="How updated weights become levels.")
+        RoundingChoice | None, typer.Option(help="Rounding of updated weights to levels.")
     ] = None,
     read_energy: Annotated[
         float | None,
         typer.Option(
-            parser=quantity("J", "read energy"), metavar="E", help='Of one bit, "20 fJ" if not given.'
+            parser=quantity("J", "read energy"),
+            metavar="E",
+            help='Energy to read one bit (default: "20 fJ").',
         ),
     ] = None,
     computing_reads: Annotated[
-        ReadsChoice, typer.Option(help="Whether a pass reads the memory once for a batch or for each image.")
+        ReadsChoice, typer.Option(help="Reads of the memory during a pass: one per batch or one per image.")
     ] = ReadsChoice.batch,
     other: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Run of the same study with another stack, such as one at the end of its interval: widens "
-            "the band. Can be given again.",
+            help="Run of the same study with another stack, such as one at the end of its interval; it "
+            "widens the energy band. Repeat the option for more runs.",
         ),
     ] = None,
-    retries: Annotated[
-        int, typer.Option(min=0, help="Further pulses on bits that a read finds unswitched.")
-    ] = 0,
+    retries: Annotated[int, typer.Option(min=0, metavar="N", help="Extra pulses after a failed verify.")] = 0,
     cells: Annotated[
         Cells,
-        typer.Option(help="Error rates of a cell: the population's mean, or those of a device of the sweep."),
+        typer.Option(
+            help="Error rates of each cell: the population mean, or those of one device of the sweep."
+        ),
     ] = Cells.population,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train in the memory: programming energy against recognition rate, exact and with writes that may fail.
+    """Train a network in the memory: programming energy against accuracy, without and with write errors.
 
-    A lever holds where the loss is shown to be at most one point, by seeds that the search has not
-    had. Finished trainings are kept in OUT; the same command goes on after an interruption.
+    An error rate counts as acceptable if new trainings confirm that at most one percentage point of accuracy
+    is lost. Finished trainings are kept; after an interruption, run the same command to continue.
     """
     from mtjchar import plotting
     from mtjchar.cli.tradeoff_tables import print_read_energies, print_tradeoff
@@ -220,7 +236,9 @@ def _plan(network: NetworkName, **options: Any) -> TrainingPlan:
             raise InputError(
                 "--learning-rate",
                 value=None,
-                allowed=f"a number, with another optimizer than {plan.optimizer}, the plan's",
+                allowed="a number",
+                problem=f"--learning-rate is missing: {optimizer} needs one, because the plan is for "
+                f"{plan.optimizer}.",
             )
         given["learning_rate"] = usual_learning_rate(optimizer, plan.learning_rate, plan.momentum)
     return dataclasses.replace(plan, **given)
@@ -236,6 +254,6 @@ def _full_scale(text: str) -> FullScale:
         raise InputError(
             "--full-scale",
             value=text,
-            allowed='a number, numbers with commas between, one for each layer, or "initial"',
+            allowed='a number, one number per layer separated by commas, or "initial"',
         ) from error
     return scales if len(scales) > 1 else scales[0]

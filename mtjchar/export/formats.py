@@ -9,7 +9,7 @@ from pathlib import Path
 from mtjchar.errors import InputError, did_you_mean
 from mtjchar.export import compact_model, ngspice_table, nvmain, nvsim, tables, verilog_a
 from mtjchar.export.files import Files
-from mtjchar.export.operating_point import OPERATING_POINT, Settings
+from mtjchar.export.operating_point import OPERATING_POINT, Settings, check_operating_point
 from mtjchar.export.provenance import check_version
 from mtjchar.files import write_together
 from mtjchar.surfaces import WriteSurface
@@ -84,11 +84,15 @@ def export_surface(
     chosen, settings, out = FORMATS[format_], settings or Settings(), Path(out)
     for name, value in settings.given().items():
         if name not in chosen.takes:
-            takers = ", ".join(other for other, candidate in FORMATS.items() if name in candidate.takes)
+            *takers, last = (other for other, candidate in FORMATS.items() if name in candidate.takes)
+            option = f"--{name.replace('_', '-')}"
+            listed = f"{', '.join(takers)} and {last}" if takers else last
             raise InputError(
-                f"--{name.replace('_', '-')}", value=value, allowed=f"nothing with format {format_}",
-                remedy=f"It is for {takers}.",
+                option, value=value, allowed=f"nothing with format {format_}",
+                problem=f"{option} does not apply to {format_}; it is for {listed}.",
             )  # fmt: skip
+    if chosen.takes >= OPERATING_POINT:
+        check_operating_point(format_, settings)
     check_version(surface)
     files = chosen.files(surface, out, settings)
     write_together(files)

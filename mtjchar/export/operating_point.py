@@ -10,7 +10,7 @@ from mtjchar.errors import InputError
 from mtjchar.surfaces import CheapestPulse, WriteSurface, pulse_at
 from mtjchar.surfaces.grid import Target
 
-__all__ = ["OPERATING_POINT", "Settings", "pulse"]
+__all__ = ["OPERATING_POINT", "Settings", "check_operating_point", "pulse"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,38 @@ OPERATING_POINT = frozenset({"ber", "amplitude", "duration"})
 """Settings that choose an operating point."""
 
 
+def check_operating_point(format_: str, settings: Settings) -> None:
+    """Refuse settings that do not choose exactly one operating point.
+
+    Parameters
+    ----------
+    format_ : str
+        Name of the format, for the message.
+    settings : Settings
+
+    Raises
+    ------
+    InputError
+        If the operating point is missing, incomplete or given twice.
+    """
+    given = {name: value for name, value in settings.given().items() if name in OPERATING_POINT}
+    pulse_known = {"amplitude", "duration"} <= set(given)
+    if ("ber" in given) != pulse_known:
+        return
+    problem = f"{format_} needs an operating point: add --ber 1e-6"
+    if pulse_known:
+        problem = (
+            f"{format_} needs one operating point: give --ber, or --amplitude and --duration, not all three"
+        )
+    elif given:
+        (name,) = given
+        other = "duration" if name == "amplitude" else "amplitude"
+        problem = f"{problem} or --{other}, as --{name} alone is not one"
+    raise InputError(
+        "operating point", value=given, allowed="ber, or amplitude and duration", problem=f"{problem}."
+    )
+
+
 def pulse(surface: WriteSurface, direction: Target, settings: Settings) -> CheapestPulse:
     """Find the pulse of the operating point: the cheapest for an error rate, or the one that was given.
 
@@ -72,12 +104,12 @@ def pulse(surface: WriteSurface, direction: Target, settings: Settings) -> Cheap
         `WriteSurface.cheapest_pulse`.
     settings : Settings
         ``ber``, with ``amplitude`` or ``duration`` where that one is fixed; or ``amplitude`` and
-        ``duration`` without ``ber``.
+        ``duration`` without ``ber``, as `check_operating_point` allows.
 
     Raises
     ------
     InputError
-        If the operating point is missing or given twice, or the surface lacks a direction.
+        If the surface lacks a direction.
     OutsideGridError
         If the pulse is outside the surface's grid.
     UnreachableError
@@ -92,15 +124,6 @@ def pulse(surface: WriteSurface, direction: Target, settings: Settings) -> Cheap
             remedy="Sweep both directions: the format has a value for each.",
         )
     ber, amplitude, duration = settings.ber, settings.amplitude, settings.duration
-    known = None not in (amplitude, duration)
-    if (ber is not None) == known:
-        raise InputError(
-            "operating point",
-            value={name: value for name, value in settings.given().items() if name in OPERATING_POINT},
-            allowed="--ber, with --amplitude or --duration where that one is fixed; or --amplitude and "
-            "--duration without --ber",
-            remedy="The format holds one operating point, for example --ber 1e-6.",
-        )
     if ber is None:
         assert amplitude is not None
         assert duration is not None

@@ -50,7 +50,9 @@ def read_tradeoff(path: str | Path) -> pd.DataFrame:
     InputError
         If the file is damaged or another one, naming the column and the value.
     """
-    text = read_text(path, "trade-off", allowed="the tradeoff.csv of `mtjchar tradeoff`", remedy=_REMEDY)
+    text = read_text(
+        path, "trade-off table", allowed="the tradeoff.csv of `mtjchar tradeoff`", remedy=_REMEDY
+    )
     try:
         table = pd.read_csv(io.StringIO(text))
     except Exception as error:  # pandas raises whatever its reader meets

@@ -133,7 +133,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         # PySpice reports every line of newer versions as an error; what matters is kept in `words`.
         logging.getLogger("PySpice").setLevel(logging.CRITICAL)
         given = os.environ.get("NGSPICE_LIBRARY_PATH")
-        remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: mend or unset it. " if given else ""
+        remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: fix or unset it. " if given else ""
         flaw = _flaw(self.LIBRARY_PATH) if given else ""
         try:
             if not flaw:

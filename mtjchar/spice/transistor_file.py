@@ -289,7 +289,7 @@ def _content(
 
 def _read(path: Path) -> _File:
     """Read a file without what ngspice would execute."""
-    content = read_bytes(path, "transistor file", allowed="a SPICE file that can be read", most=MOST_DATA)
+    content = read_bytes(path, "transistor file", allowed="a SPICE file", most=MOST_DATA)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

@@ -129,9 +129,9 @@ def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
         if np.array_equal(problem.residuals(moved), at_start):
             raise InputError(
                 "vary", value=parameter.name, allowed="parameters that these data depend on",
-                remedy=f"{' or '.join(parameter.tables)} tables would tell; but currents do not show "
-                "resistances where the torque goes with them, nor voltages the TMR where it goes with those, "
-                "and one direction does not show an asymmetry.",
+                remedy=f"{' or '.join(parameter.tables)} tables would determine it. Currents do not "
+                "show resistances where the torque goes with the current. Voltages do not show the TMR where "
+                "it goes with the voltage. One direction does not show an asymmetry.",
             )  # fmt: skip
 
 

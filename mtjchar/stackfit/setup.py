@@ -180,7 +180,7 @@ def _default_names(data: Data) -> list[str]:
     if not names and data.kinds:
         raise InputError(
             "vary", value=None, allowed="at least one parameter",
-            remedy="R-V curves tell resistance_area_product, tmr and tmr_half_bias: name them.",
+            remedy="R-V curves determine resistance_area_product, tmr and tmr_half_bias: name them.",
         )  # fmt: skip
     return names
 

@@ -206,12 +206,7 @@ def _valid(
     except ValidationError as error:
         complaint = first_complaint(error)
         key = ".".join(complaint.keys)
-        raise InputError(
-            f"fitted {key}" if key in fitted else key,
-            value=complaint.value,
-            allowed=complaint.allowed,
-            remedy=remedy,
-        ) from error
+        raise complaint.error(f"fitted {key}" if key in fitted else key, remedy) from error
 
 
 def write_stack(

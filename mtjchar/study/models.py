@@ -353,6 +353,4 @@ def _changed(table: _Table, changes: Mapping[str, Any], place: tuple[str, ...] =
         return type(table).model_validate(values)
     except ValidationError as error:
         complaint = first_complaint(error)
-        raise InputError(
-            ".".join([*place, *complaint.keys]), value=complaint.value, allowed=complaint.allowed
-        ) from error
+        raise complaint.error(".".join([*place, *complaint.keys])) from error

@@ -89,7 +89,7 @@ def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> Wri
     expected *= len(study.sweep.directions)
     if len(samples) != expected:
         raise SimulationError(
-            f"{directory.path} holds {len(samples)} of {expected} samples; `mtjchar sweep` goes on with it."
+            f"{directory.path} holds {len(samples)} of {expected} samples. Run `mtjchar sweep` to continue."
         )
     _check_grid(directory, samples, len(devices))
     failed = _judge_failures(samples, devices["weight"].to_numpy(), most_failed)
@@ -134,7 +134,7 @@ def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: floa
     )
     if share > most_failed:
         allowed = failures.share_to_allow(share)
-        remedy = "The sweep's failures/ and their reasons show what to mend."
+        remedy = "The folder failures/ of the sweep gives the reasons."
         if allowed < 1.0:
             remedy = f"`mtjchar surface DIR --allow-failed {allowed:g}` makes a surface of the others."
         raise SimulationError(

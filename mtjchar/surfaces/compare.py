@@ -188,7 +188,7 @@ def _names(folders: list[Path]) -> list[str]:
         depth += 1
     names = [printable("/".join(path[-depth:])) for path in parts]
     if len(set(names)) < len(names):
-        raise InputError("run directories", value=names, allowed="names that can be told apart")
+        raise InputError("run directories", value=names, allowed="different names")
     return names
 
 

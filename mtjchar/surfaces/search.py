@@ -155,7 +155,7 @@ class Search:
             raise InputError(
                 "energy of the surface",
                 value="not known",
-                allowed="an energy at every pulse, to tell the cheapest one",
+                allowed="an energy at every pulse, to find the cheapest one",
                 remedy="Choose the amplitude or the duration, or count the writes with their energies.",
             )
         for _ in range(_ROUNDS):
@@ -204,12 +204,16 @@ class Search:
         if best.extrapolated:
             rate = best.rate.in_words()
         elif best.bound:
-            rate = f"below {best.ber_upper:.3g}, 95 %, since no error was counted"
+            rate = f"a rate below {best.ber_upper:.3g} (95 %), since no error was counted"
+        volts, seconds = compact(amplitude, "V"), compact(duration, "s")
+        varied, strongest = {
+            "both": ("pulse on the grid", f"The strongest allowed, {volts} for {seconds},"),
+            "duration": (f"duration at {volts}", f"The longest allowed, {seconds},"),
+            "amplitude": (f"amplitude for {seconds}", f"The highest allowed, {volts},"),
+        }[vary]
         return UnreachableError(
-            f"No pulse of the surface has an error rate of {self.ber:g} when {vary} may be chosen: the "
-            f"longest and highest within grid and limits, {compact(amplitude, 'V')} for "
-            f"{compact(duration, 's')}, has "
-            f"{rate}. Allow longer or higher pulses, or sweep them."
+            f"No {varied} reaches {self.ber:g}. {strongest} has {rate}. Allow stronger pulses or sweep a "
+            "larger grid."
         )
 
 

@@ -70,10 +70,7 @@ class WriteSurface(SurfaceGrid):
         InputError
             If the file is missing or no surface, naming what is wrong with it.
         """
-        allowed, remedy = (
-            "a surface.nc",
-            "`mtjchar surface` makes it anew from the samples of a run directory.",
-        )
+        allowed, remedy = "a surface.nc", "Run `mtjchar surface DIR` to make it from the samples in DIR."
         content = read_bytes(path, "surface file", allowed=allowed, remedy=remedy, most=MOST_DATA)
         try:
             with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as dataset:

@@ -29,7 +29,7 @@ _CLOSE = 3.0  # s
 _EVERY = 1.0  # s, between two looks at the scheduler
 _SILENT = 45.0  # s that a scheduler may take for an answer: a busy one takes some
 _REMIND = 600.0  # s, between two words that there is no worker
-_KEPT = "Finished samples are kept, the same command goes on with the rest."
+_KEPT = "Finished samples are kept. Run the same command to continue."
 # A worker that cannot load what it is to do dies of it, and so does the next. This text all of them can load.
 _DO = "__import__('pickle').loads(work)()"
 _LOGGERS = (

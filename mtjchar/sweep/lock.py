@@ -54,7 +54,7 @@ def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
     owner = directory / _OWNER
     try:
         if owner.exists():
-            say(f"{_owner(directory)} was ended from outside; going on from what it has finished")
+            say(f"{_owner(directory)} was ended from outside; continuing from its finished work")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         words = {"pid": os.getpid(), "host": platform.node(), "since": now}
         write_text(owner, json.dumps(words))

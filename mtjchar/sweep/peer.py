@@ -111,7 +111,7 @@ class _Conversation:
         except ConnectionResetError as error:  # it may come here, or with the first bytes that are read
             raise self._broken(error) from None
         except (OSError, UnicodeError) as error:
-            raise address.refusal(f"{_reason(error)}: does the scheduler run, at this address?") from None
+            raise address.refusal(f"{_reason(error)}: is a scheduler running at this address?") from None
         self._end = time.monotonic() + _TALK
         self._heard = b""
         if context is not None:

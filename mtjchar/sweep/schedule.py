@@ -92,7 +92,7 @@ def complete(
                     yield done
     except BrokenProcessPool as error:
         raise SimulationError(
-            "A worker process died; finished samples are kept, the same command goes on with the rest."
+            "A worker process died. Finished samples are kept. Run the same command to continue."
         ) from error
     finally:
         for future in running:
@@ -118,7 +118,7 @@ class _Start:
             raise SimulationError(
                 f"The first {len(self._failed)} tasks ended with errors of the program, the last with "
                 f"{str(result).splitlines()[0]}. The sweep ends here: something is wrong with the machine or "
-                "the installation, not with the devices. Mend it, and give the same command again."
+                "the installation, not with the devices. Fix it, then run the same command again."
             )
 
 

@@ -80,12 +80,7 @@ def read_record(text: str, file: Path) -> Record:
     except ValidationError as error:
         complaint = first_complaint(error)
         key = ".".join(complaint.keys)
-        raise InputError(
-            f"{file}: {key}" if key else str(file),
-            value=complaint.value,
-            allowed=complaint.allowed,
-            remedy=AGAIN,
-        ) from error
+        raise complaint.error(f"{file}: {key}" if key else str(file), AGAIN) from error
 
 
 def read_parquet(

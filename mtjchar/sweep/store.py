@@ -243,7 +243,7 @@ class RunDirectory:
 
     def _all_devices(self) -> pd.DataFrame:
         file = self.path / "devices.parquet"
-        content = read_bytes(file, "devices", allowed="a Parquet file", remedy=AGAIN, most=MOST_DATA)
+        content = read_bytes(file, "device table", allowed="a Parquet file", remedy=AGAIN, most=MOST_DATA)
         if self.record().devices_sha256 not in (None, _digest(content)):
             raise InputError(
                 "devices",

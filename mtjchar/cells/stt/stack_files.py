@@ -72,7 +72,7 @@ def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -
     messages: tuple[str, ...] = ()
     if isinstance(data.get("stack"), str):
         stack_file = named_file(data["stack"], "stacks", file.parent)
-        data["stack"], messages = _read_stack(stack_file, f"{file}: stack")
+        data["stack"], messages = _read_stack(stack_file, f"`stack` of {file},")
         places["stack",] = Place(stack_file, ())
     overrides = data.pop("stack_overrides", {})
     if not isinstance(overrides, dict):
@@ -142,7 +142,7 @@ def _wafer(file: Path, name: Any) -> dict[str, Any]:
 
 
 def _fit_table(file: Path, key: str, name: str) -> dict[str, Any]:
-    fit = read_toml(file.parent / name, f"{file}: variability.{key}").get("fit")
+    fit = read_toml(file.parent / name, f"`variability.{key}` of {file},").get("fit")
     if not isinstance(fit, dict):
         raise _no_table(file, key, name, "[fit]")
     return fit

@@ -70,7 +70,7 @@ def likely(diagnosis: Diagnosis) -> str:
     lead = f"Likely cause: {_alternatives(first)}; this would explain {share_words}"
     if len(first) > 1:
         lead = (
-            f"Likely causes, which these data do not tell apart: {_alternatives(first)}; each would explain "
+            f"Likely causes, which these data do not distinguish: {_alternatives(first)}; each would explain "
             f"about {share_words}"
         )
     rest = "".join(

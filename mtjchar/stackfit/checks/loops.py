@@ -63,7 +63,7 @@ def _steps(fit: StackFit) -> list[str]:
     return [
         f"steps of {compact(width, 'T', 3)} are wider than the switching field scatters, "
         f"{compact(spread, 'T', 3)}: "
-        "finer steps would tell the stability better"
+        "finer steps would determine the stability better"
     ]
 
 

@@ -79,7 +79,7 @@ def _between(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _check_row_count(problem: Problem) -> None:
-    """No more parameters than rows that tell something, and than their pulses show."""
+    """No more parameters than informative rows, and than their pulses show."""
     switching, thresholds, resistance, loops = problem.data
     telling = len(thresholds) + len(resistance)
     if len(loops):
@@ -89,7 +89,7 @@ def _check_row_count(problem: Problem) -> None:
         telling += between.groupby(pulse_columns(between, "device"), dropna=False).ngroups
     if telling < len(problem.free):
         raise InputError(
-            "rows that tell something (thresholds, resistances, fields at which loops switch, counts between "
+            "informative rows (thresholds, resistances, fields at which loops switch, counts between "
             "never and always)",
             value=telling, allowed=f"at least as many as the {len(problem.free)} parameters that vary",
             remedy="Vary fewer parameters, or measure more pulses.",
@@ -119,7 +119,7 @@ def _check_determined(problem: Problem) -> None:
         if len(names) > shown:
             raise InputError(
                 "durations of the data", value=curves["duration_s"].unique().tolist(),
-                allowed=f"enough to tell {', '.join(names)} apart; with these, vary at most {shown}",
+                allowed=f"enough to separate {', '.join(names)}; with these, vary at most {shown}",
                 remedy="Measure at a duration ten times as long or as short, or vary fewer parameters. Each "
                 "duration and temperature shows one number; two if several amplitudes or error rates were "
                 "measured there; three if the error rates are a factor of a hundred apart.",

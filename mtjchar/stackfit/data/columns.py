@@ -95,7 +95,7 @@ def read_mapping(path: str | Path | None) -> Mapping:
 
 def _content(path: str | Path) -> dict[str, Any]:
     allowed = f"a TOML file with [columns] and [values], of at most {_MOST_BYTES:,} bytes"
-    text = read_text(path, "columns", allowed=allowed, most=_MOST_BYTES)
+    text = read_text(path, "columns file", allowed=allowed, most=_MOST_BYTES)
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:

@@ -195,12 +195,16 @@ def _kind(cells: Cells, known: set[str]) -> str:
     if {"diameter", "resistance_area_product", "tmr"} & known:
         return "wafer"
     allowed = "; or ".join(f"{kind}: {columns}" for kind, columns in KINDS.items())
+    found = (
+        f"The known columns ({', '.join(sorted(known))}) make no table" if known else "No known column found"
+    )
     raise InputError(
-        f"{cells.path}: columns that were understood",
-        value=", ".join(sorted(known)) or "none",
+        f"{cells.path}: columns",
+        value=sorted(known),
         allowed=allowed,
-        remedy=f"The file has {cells.columns}. Units are part of a name, such as amplitude_mV, and case and "
-        "underscores count; or name the columns with --columns.",
+        problem=f"{cells.path}: {found}. The file has {cells.columns}.",
+        remedy=f"Give the columns of one table ({allowed}). Units are part of a name, such as amplitude_mV, "
+        "and case and underscores count. Other names can be given with --columns.",
     )
 
 

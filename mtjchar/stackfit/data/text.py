@@ -51,7 +51,7 @@ def read_cells(path: Path) -> Cells:
     """Read a file, see `cells_of`."""
     allowed = f"a CSV or Parquet file of at most {MOST_BYTES:,} bytes; a larger table in several files"
     refuse_own(path)
-    return cells_of(path, read_bytes(path, "data", allowed=allowed, most=MOST_BYTES))
+    return cells_of(path, read_bytes(path, "data file", allowed=allowed, most=MOST_BYTES))
 
 
 def cells_of(path: Path, content: bytes) -> Cells:
@@ -153,7 +153,11 @@ def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[
     points = any(_DECIMAL_POINT.fullmatch(cell.strip()) for row in rows for cell in row)
     if points or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
         number, cell = commas[0]
-        present = "decimal points too" if points else "no number that tells a decimal comma from thousands"
+        present = (
+            "decimal points too"
+            if points
+            else "no number that shows whether a comma is decimal or separates thousands"
+        )
         raise InputError(
             f"{path}, line {number}", value=cell, allowed="a decimal point, or decimal commas throughout",
             remedy=f"There are {present}: write numbers with a decimal point, thousands without a comma.",
