@@ -1,12 +1,17 @@
 """Sphinx makes a site of these pages, of the README and of the docstrings: `make docs`.
 
-Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, loaded from the network.
+Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, which the site brings along. Pages that
+follow from the program are made in docs/generated before Sphinx looks for pages.
 """
 
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from scripts.reference_pages import write_pages  # noqa: E402
 
 project = "mtjchar"
 release = metadata.version("mtjchar")
@@ -17,6 +22,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "sphinx-mathjax-offline",
 ]
 templates_path = ["_templates"]
 myst_heading_anchors = 3
@@ -39,7 +45,8 @@ def read_page(_app: Any, name: str, source: list[str]) -> None:
     if name == "index":
         readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
         source[0] = readme.replace("](docs/", "](") + source[0]
-    source[0] = re.sub(r"\[([^]]+)\]\((\.\.|notebooks)/[^)]*\)", r"\1", source[0])
+    if not name.startswith("generated"):
+        source[0] = re.sub(r"\[([^]]+)\]\((\.\.|notebooks)/[^)]*\)", r"\1", source[0])
 
 
 def skip_member(_app: Any, _kind: str, _name: str, member: Any, *_: Any) -> bool | None:
@@ -48,6 +55,7 @@ def skip_member(_app: Any, _kind: str, _name: str, member: Any, *_: Any) -> bool
 
 
 def setup(app: Any) -> None:
-    """Tell Sphinx of both."""
+    """Tell Sphinx of both, and make the pages that follow from the program."""
+    write_pages(Path(__file__).parent / "generated")
     app.connect("source-read", read_page)
     app.connect("autodoc-skip-member", skip_member)

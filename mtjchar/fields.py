@@ -43,6 +43,7 @@ __all__ = [
     "first_complaint",
     "inconsistent",
     "refusal",
+    "words_of_range",
 ]
 
 
@@ -244,7 +245,7 @@ def refusal(
         nearest = layout.nearest(keys)
         remedies.append(f"There is no such key. {f'Did you mean {nearest}?' if nearest else ''}".strip())
     elif complaint.type in _LIMITS:
-        allowed = _range(layout.find(keys)) or allowed
+        allowed = words_of_range(layout.find(keys)) or allowed
     elif complaint.type == "model_type":
         allowed = layout.instead.get(".".join(keys), "a table")
     value: Any = data
@@ -274,7 +275,7 @@ _LIMITS = {
 }
 
 
-def _range(number: FieldInfo) -> str:
+def words_of_range(number: FieldInfo) -> str:
     """Put the limits of a number into words."""
     inner = [part for kind in get_args(number.annotation) for part in getattr(kind, "__metadata__", ())]
     unit = next((part.unit for part in [*number.metadata, *inner] if isinstance(part, InUnit)), "")

@@ -273,6 +273,7 @@ class PageRun:
 
     def _compare(self, block: Block, printed: str | None) -> None:
         if block.file:
+            self._read_table(block)
             return
         assert printed is not None, f"{block}: an output without a block that prints it"
         assert matches(block.text, printed), f"{block}: printed is\n{printed}\nthe page has\n{block.text}"
@@ -319,6 +320,6 @@ class PageRun:
     def _run_json(self, block: Block) -> None:
         json.loads(block.text)
 
-    def _run_csv(self, block: Block) -> None:
-        assert block.file, f"{block}: a table without a name"
-        assert len(pd.read_csv(self.folder / block.file, comment="#")), f"{block}: no rows"
+    def _read_table(self, block: Block) -> None:
+        if block.file.endswith(".csv"):
+            assert len(pd.read_csv(self.folder / block.file, comment="#")), f"{block}: no rows"
