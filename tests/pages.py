@@ -3,6 +3,7 @@
 Comments directly before a block say what a reader sees from the text:
 
 - ``<!-- file: NAME -->``: the block is the file NAME.
+- ``<!-- edit: NAME -->``: the keys of the block are put into the file NAME.
 - ``<!-- not run: REASON -->``: it can not run here.
 
 ``<!-- given: NAME ... -->`` anywhere on a page names files of `GIVEN` that the page starts from.
@@ -50,6 +51,7 @@ class Block:
     language: str
     text: str
     file: str = ""
+    edited: str = ""
     reason: str = ""
 
     def __str__(self) -> str:
@@ -72,6 +74,7 @@ def blocks(page: str) -> list[Block]:
             found["language"].strip(),
             textwrap.dedent(found["text"]),
             comment("file", found["comments"]),
+            comment("edit", found["comments"]),
             comment("not run", found["comments"]),
         )
         for found in BLOCK.finditer(text)
@@ -179,27 +182,35 @@ def _film() -> Film:
     return Film(mtjchar.load_stack("ikeda2010"), diameter=40e-9)
 
 
-def _switching(folder: Path, name: str) -> None:
+STRAY = {"offset_field": 5e-3}  # T; without it nothing shows which direction is which
+
+
+def simulated_switching() -> pd.DataFrame:
+    """Return counts of a tester; tests/reference/page_switching.csv has them, as they take 8 s."""
     pulses = pulses_at(_film(), [5e-9, 20e-9], [0.05, 0.5, 0.95])
-    counts = simulate_counts(_film(), pulses, np.random.default_rng(1))
-    counts.to_csv(folder / name, index=False)
+    return simulate_counts(_film(), pulses, np.random.default_rng(1), values=STRAY)
+
+
+def _switching(folder: Path, name: str) -> None:
+    shutil.copy(ROOT / "tests/reference/page_switching.csv", folder / name)
 
 
 def _loops(folder: Path, name: str) -> None:
-    field = np.arange(-0.16, 0.1601, 0.004)
-    simulate_loops(_film(), field, 10, np.random.default_rng(2)).to_csv(folder / name, index=False)
+    field = np.arange(-0.1, 0.1001, 0.0025)
+    loops = simulate_loops(_film(), field, 10, np.random.default_rng(2), values=STRAY)
+    loops.to_csv(folder / name, index=False)
 
 
 def _resistance(folder: Path, name: str) -> None:
-    """R_P of 14.3 kohm; R_AP falls with the voltage, and both scatter by 0.2 %."""
+    """R_P of 18 ohm um^2 over the area; R_AP falls with the voltage, and both scatter by 0.2 %."""
     rng, volts = np.random.default_rng(3), np.linspace(-0.5, 0.5, 11)
     half = _film().stack.tmr_half_bias
     rows = [
-        (volt, 14.3e3 * (1.0 + (tmr / (1.0 + (volt / half) ** 2))) * rng.normal(1.0, 0.002), state)
+        (volt, 14324.0 * (1.0 + tmr / (1.0 + (volt / half) ** 2)) * rng.normal(1.0, 0.002), 40.0, state)
         for state, tmr in (("P", 0.0), ("AP", 1.24))
         for volt in volts
     ]
-    table = pd.DataFrame(rows, columns=["voltage_V", "resistance_ohm", "state"])
+    table = pd.DataFrame(rows, columns=["voltage_V", "resistance_ohm", "resistance_error_ohm", "state"])
     table.to_csv(folder / name, index=False)
 
 
@@ -311,8 +322,9 @@ class PageRun:
             assert block.file, f"{block}: no study, and no file that a command reads"
             return
         if not {"junction", "sweep"} <= set(table):
-            table = merged(tomllib.loads((mtjchar.data_path() / "template.toml").read_text("utf-8")), table)
-        file = self.folder / (block.file or f"block-{block.line}.toml")
+            base = self.folder / block.edited if block.edited else mtjchar.data_path() / "template.toml"
+            table = merged(tomllib.loads(base.read_text(encoding="utf-8")), table)
+        file = self.folder / (block.file or block.edited or f"block-{block.line}.toml")
         if not block.file:
             file.write_text(tomli_w.dumps(table), encoding="utf-8")
         mtjchar.load_study(file)
