@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tomli_w
-from common import ROOT
+from common import ROOT, InPlace
 
 import mtjchar
 from mtjchar.cells.stt.tables import SttTables
@@ -139,6 +139,17 @@ def _example_run(folder: Path, name: str) -> None:
     shutil.copytree(mtjchar.example_run().path, folder / name)
 
 
+def _scenario(**changes: dict[str, Any]) -> Callable[[Path, str], None]:
+    """Another run of 64 devices like the example run, with some values of its study changed."""
+
+    def run(folder: Path, name: str) -> None:
+        study = mtjchar.example_run().study.with_(sweep={"devices": 64}, **changes)
+        mtjchar.run_sweep(study, out=folder / name, executor=InPlace())
+        mtjchar.average_devices(folder / name)
+
+    return run
+
+
 def _template(folder: Path, name: str) -> None:
     shutil.copy(mtjchar.data_path() / "template.toml", folder / name)
 
@@ -223,6 +234,9 @@ def _wafer(folder: Path, name: str) -> None:
 
 GIVEN: dict[str, Callable[[Path, str], None]] = {
     "run": _example_run,
+    "run-300": _example_run,
+    "run-398": _scenario(cell={"temperature": 398.0}),
+    "run-wide": _scenario(cell={"transistor": {"width": 400e-9}}),
     "study.toml": _template,
     "card.mod": _card,
     "array.lib": _text(NMOS + DRIVER),
