@@ -1,31 +1,26 @@
-"""The README's commands and its Python, as printed and in order, in an empty folder."""
+"""The README's blocks as printed and in order, its Python in a process of its own, and its links."""
 
 import re
-import shlex
 import subprocess
 import sys
 
 import pytest
 from common import ROOT
+from pages import PageRun, blocks
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-START = README.split("## Start")[1]
-COMMANDS = [
-    line.split("  #")[0].strip() for line in re.search(r"```sh\n(.*?)```", START, re.DOTALL)[1].splitlines()
-]
 PYTHON = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
 
 
 @pytest.mark.slow
-def test_commands(tmp_path, monkeypatch, call):
+def test_blocks_run_as_printed(tmp_path, monkeypatch, capsys, call):
     monkeypatch.chdir(tmp_path)
-    assert [command.split()[1] for command in COMMANDS] == [
-        "init", "check", "run", "query", "pulse", "export", "report",
-    ]  # fmt: skip
-    for command in COMMANDS:
-        program, *arguments = shlex.split(command)
-        code, _, err = call(*arguments)
-        assert (program, code) == ("mtjchar", 0), (command, err)
+    page = PageRun(tmp_path, call, lambda: capsys.readouterr().out)
+    run = [block for block in blocks("README.md") if not block.reason]
+    commands = [line.split()[1] for line in run[0].text.splitlines()]
+    assert commands == ["init", "check", "run", "query", "pulse", "export", "report"]
+    for block in run:
+        page.run(block)
     made = {path.name for path in tmp_path.iterdir()}
     assert made == {"study.toml", "run", "ber.csv", "ber.csv-metadata.json", "report.html"}
 
