@@ -1,7 +1,7 @@
 """Sphinx makes a site of these pages, of the README and of the docstrings: `make docs`.
 
-Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, which the site brings along. Pages that
-follow from the program are made in docs/generated before Sphinx looks for pages.
+Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax, which the site has with it.
+Pages that follow from the program are made in docs/generated before Sphinx looks for pages.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from scripts.reference_pages import write_pages  # noqa: E402
+from scripts.reference_pages import write_pages
 
 project = "mtjchar"
 release = metadata.version("mtjchar")

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
-from mtjchar.cells.kinds import KINDS
+from mtjchar.cells.stt.tables import SttTables, SttVariability
 from mtjchar.cells.variability import CUT, Spread, Variability
 from mtjchar.cli.app import app
 from mtjchar.fields import InUnit, words_of_range
@@ -33,9 +34,9 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 Row = tuple[str, ...]
 
 
-def _table(head: Row, rows: list[Row]) -> str:
+def _table(head: Row, rows: Sequence[Row]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 # ---- the command line ----
@@ -69,7 +70,8 @@ def _plain(text: str) -> str:
     """Return a text of the help as Markdown that shows it as it is."""
     for mark in "\\`*_<[":
         text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split(" ")).replace("--", "\\-\\-")
+    text = text.replace("--", "\\-\\-")
+    return re.sub(r"docs/(\w+)\.md", r"[\1](../\1.md)", text)
 
 
 def commands_page() -> str:
@@ -84,9 +86,12 @@ def commands_page() -> str:
     )
     return (
         "# Commands\n\n"
-        "This page is made from the program. Every command prints its part with `--help`. `mtjchar --debug …` shows the\n"
-        "traceback of an error, `mtjchar --version` the version. Exit status: 0 done, 1 the work failed, 2 the request was\n"
-        "wrong.\n\n" + overview + "\n\n" + "\n".join(_of_command(*one) for one in every)
+        "This page is made from the program. Every command prints its part with `--help`. `mtjchar\n"
+        "--debug …` shows the traceback of an error, `mtjchar --version` the version. Exit status: 0 done, 1 the work\n"
+        "failed, 2 the request was wrong.\n\n"
+        + overview
+        + "\n\n"
+        + "\n".join(_of_command(*one) for one in every)
     )
 
 
@@ -183,7 +188,9 @@ def _allowed(field: FieldInfo) -> str:
 def _of_model(model: type[BaseModel], table: str, meanings: Mapping[str, Mapping[str, str]]) -> Iterator[Key]:
     later = []
     for name, field in model.model_fields.items():
-        meaning = next(meanings[own.__name__][name] for own in model.__mro__ if name in meanings.get(own.__name__, {}))
+        meaning = next(
+            meanings[own.__name__][name] for own in model.__mro__ if name in meanings.get(own.__name__, {})
+        )
         kind = _kind(field)
         if issubclass(model, Variability) and model.units.get(name):
             kind += f", {model.units[name]}"
@@ -196,15 +203,27 @@ def _of_model(model: type[BaseModel], table: str, meanings: Mapping[str, Mapping
 
 def study_keys() -> list[Key]:
     """Return every key that a study of an STT cell may have, a table after the other."""
-    meanings, tables = _meanings(), KINDS["stt"].tables
+    meanings = _meanings()
     files = meanings["Files"]
-    keys = list(_of_model(tables, "", meanings))
+    keys = list(_of_model(SttTables, "", meanings))
     keys += [Key("", "stack_overrides", "table", "none", "keys of the stack", files["stack_overrides"])]
-    keys += [Key("", name, "table", default, "", files[name]) for name, default in (("pulse", "all defaults"), ("sweep", "required"))]
+    keys += [
+        Key("", name, "table", default, "", files[name])
+        for name, default in (("pulse", "all defaults"), ("sweep", "required"))
+    ]
     keys += [*_of_model(Pulse, "pulse", meanings), *_of_model(Sweep, "sweep", meanings)]
     keys += [Key("variability", "wafer", "text", "none", "a path, relative to the study", files["wafer"])]
-    for coefficient in tables.model_fields["variability"].annotation.area_coefficients.values():
-        keys.append(Key("variability", coefficient.key, f"text with unit, {coefficient.unit}", "none", "at least 0", files[coefficient.key]))
+    for coefficient in SttVariability.area_coefficients.values():
+        keys.append(
+            Key(
+                "variability",
+                coefficient.key,
+                f"text with unit, {coefficient.unit}",
+                "none",
+                "at least 0",
+                files[coefficient.key],
+            )
+        )
     return sorted(keys, key=_place)
 
 
@@ -213,18 +232,24 @@ def _place(key: Key) -> tuple[int, str]:
     return order.index(key.table.split(".")[0]), key.table
 
 
+def _values(key: Key) -> str:
+    default = key.default if key.default == "required" else f"default: {key.default}"
+    return "<br>".join(part for part in (key.kind, key.allowed, default) if part)
+
+
 def study_page() -> str:
     """Return the page of the keys of a study, as Markdown."""
     keys = study_keys()
     parts = [
         "# Keys of a study",
-        "This page is made from the models that read a study. [The study file](../study.md) has the rules, an example, and what\n"
-        "the keys do. A text with a unit is a string such as `\"40 nm\"`, in any unit of that dimension.",
+        "This page is made from the models that read a study. [The study file](../study.md) has the rules,\n"
+        'an example, and what the keys do. A text with a unit is a string such as `"40 nm"`, in any unit of\n'
+        "that dimension. The value of a key has a type, a range or a list of choices, and a default.",
     ]
     for table in dict.fromkeys(key.table for key in keys):
-        rows = [(f"`{key.name}`", *key[2:]) for key in keys if key.table == table]
+        rows = [(f"`{key.name}`", key.meaning, _values(key)) for key in keys if key.table == table]
         parts.append(f"## `[{table}]`" if table else "## Top level")
-        parts.append(_table(("key", "type, unit", "default", "allowed", "meaning"), rows))
+        parts.append(_table(("key", "meaning", "value"), rows))
     return "\n\n".join(parts) + "\n"
 
 

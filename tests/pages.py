@@ -110,7 +110,7 @@ def fits_at(expected: list[str], got: list[str], start: int) -> bool:
 
 
 def matches(expected: str, got: str) -> bool:
-    """Whether an output is the printed one; ``...`` stands for anything, blanks and line ends do not count."""
+    """Whether an output is the printed one; ``...`` stands for anything, and blanks do not count."""
     pieces: list[list[str]] = [[]]
     for word in expected.split():
         if word in ("...", "…"):
@@ -227,7 +227,11 @@ def _resistance(folder: Path, name: str) -> None:
 
 def _wafer(folder: Path, name: str) -> None:
     rng = np.random.default_rng(4)
-    columns = {"diameter_nm": (40.0, 1.2), "resistance_area_product_ohm_um2": (18.0, 0.7), "tmr": (1.24, 0.05)}
+    columns = {
+        "diameter_nm": (40.0, 1.2),
+        "resistance_area_product_ohm_um2": (18.0, 0.7),
+        "tmr": (1.24, 0.05),
+    }
     table = pd.DataFrame({key: rng.normal(mean, sigma, 100) for key, (mean, sigma) in columns.items()})
     table.to_csv(folder / name, index=False)
 

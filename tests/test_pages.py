@@ -1,4 +1,4 @@
-"""Every block of the docs, as printed and in order, each page in a folder of its own; README: test_readme.py."""
+"""Every block of the pages in docs, as printed and in order, each page in a folder of its own."""
 
 import sys
 

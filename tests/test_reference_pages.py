@@ -7,12 +7,12 @@ import pytest
 import yaml
 from common import ROOT
 from pydantic import BaseModel
-from scripts.reference_pages import commands, commands_page, study_keys, study_page, write_pages
 
 from mtjchar.cells.kinds import KINDS
 from mtjchar.cells.variability import Spread
 from mtjchar.study.load import load_study
 from mtjchar.study.models import Pulse, Sweep
+from scripts.reference_pages import commands, commands_page, study_keys, study_page, write_pages
 
 EVERY = list(commands())
 
