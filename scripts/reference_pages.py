@@ -87,8 +87,8 @@ def commands_page() -> str:
     return (
         "# Commands\n\n"
         "This page is made from the program. Every command prints its part with `--help`. `mtjchar\n"
-        "--debug …` shows the traceback of an error, `mtjchar --version` the version. Exit status: 0 done, 1 the work\n"
-        "failed, 2 the request was wrong.\n\n"
+        "--debug …` shows the traceback of an error, `mtjchar --version` the version. Exit status:\n"
+        "0 done, 1 the work failed, 2 the request was wrong.\n\n"
         + overview
         + "\n\n"
         + "\n".join(_of_command(*one) for one in every)

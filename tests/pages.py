@@ -341,7 +341,10 @@ class PageRun:
             return
         if not {"junction", "sweep"} <= set(table):
             base = self.folder / block.edited if block.edited else mtjchar.data_path() / "template.toml"
-            table = merged(tomllib.loads(base.read_text(encoding="utf-8")), table)
+            whole = tomllib.loads(base.read_text(encoding="utf-8"))
+            if "stack" in table and not block.edited:
+                del whole["stack_overrides"]  # of another stack
+            table = merged(whole, table)
         file = self.folder / (block.file or block.edited or f"block-{block.line}.toml")
         if not block.file:
             file.write_text(tomli_w.dumps(table), encoding="utf-8")
