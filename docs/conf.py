@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from scripts.reference_pages import write_pages
 
 project = "mtjchar"
+copyright = "the mtjchar developers"
 release = metadata.version("mtjchar")
 
 extensions = [
