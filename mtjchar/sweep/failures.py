@@ -49,7 +49,7 @@ def worst_share(counts: pd.DataFrame) -> float:
 
 
 def share_to_allow(share: float) -> float:
-    """Round a share of failed samples up, so that ``--allow-failed`` accepts it; a result of 1 is too much for it."""
+    """Round a share of failed samples up to whole per cents; ``--allow-failed`` accepts it if below 1."""
     return float(np.ceil(100.0 * share) / 100.0)
 
 
