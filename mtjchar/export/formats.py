@@ -52,30 +52,30 @@ def export_surface(
 ) -> list[Path]:
     """Write a surface in the format of another tool, completely or not at all.
 
-        Parameters
-        ----------
-        surface : WriteSurface
-        format_ : str
-            One of `FORMATS`.
-        out : str or Path
-            File to write. Further files of a format are written beside it, with names made from its name.
+    Parameters
+    ----------
+    surface : WriteSurface
+    format_ : str
+        One of `FORMATS`.
+    out : str or Path
+        File to write. Further files of a format are written beside it, with names made from its name.
     settings : Settings, optional
         Operating point, grid and other settings of the format.
 
-        Returns
-        -------
-        list of Path
-            Written files, `out` last.
+    Returns
+    -------
+    list of Path
+        Written files, `out` last.
 
-        Raises
-        ------
-        InputError
-            For an unknown format, a setting that the format does not accept, a missing operating point, or a
-            surface of another version of mtjchar.
-        StorageError
-            If a file cannot be written; then none of them is.
-        OutsideGridError, UnreachableError
-            For an operating point or a grid that the surface does not have.
+    Raises
+    ------
+    InputError
+        For an unknown format, a setting that the format does not accept, a missing operating point, or a
+        surface of another version of mtjchar.
+    StorageError
+        If a file cannot be written; then none of them is.
+    OutsideGridError, UnreachableError
+        For an operating point or a grid that the surface does not have.
     """
     if format_ not in FORMATS:
         raise InputError(

@@ -156,8 +156,8 @@ def neel_brown_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> Float
     ----------
     overdrive : array_like
         i, between -1 and 1.
-    Thermal stability Delta, positive; holds if the barrier Delta (1-i)^2 is at least 6.
-        Thermal stability Delta, positive; holds where the barrier Delta (1-i)^2 is at least 6.
+    stability : array_like
+        Thermal stability Delta, positive; holds if the barrier Delta (1-i)^2 is at least 6.
 
     Returns
     -------

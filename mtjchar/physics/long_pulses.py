@@ -40,9 +40,7 @@ __all__ = ["OVERDRIVE", "decay_rate", "log_exponent", "write_error_rate", "write
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 
 _HANDOVER = 40.0  # tau_0, times the overdrive if that is above 1: faster modes have decayed by then
-_LEAST_EIGENVALUE = (
-    1e-6  # smaller ones are spoiled by rounding; the inverse mean time of escape is as accurate
-)
+_LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; the inverse mean escape time is as accurate
 # Probability of switching between which two methods are mixed: with a barrier, and without.
 _BARRIER, _RARE = (1e-4, 1e-3), (1e-3, 1e-2)
 _IN_WELL_POINTS = 2001

@@ -178,8 +178,8 @@ class RunDirectory:
 
         Parameters
         ----------
-        The study's TOML in the file; a file without it is accepted.
-            The study's TOML in the file; what has none is taken as it is.
+        text : object
+            The study's TOML in the file; a file without it is accepted.
         file : Path
 
         Raises

@@ -139,6 +139,7 @@ def time_limit(task: Task, per_device: float | None, load_s: float = 0.0) -> flo
     per_device : float, optional
         s; default: 10 s, or for counted errors 0.6 s per trial on a grid to 60 ns, in proportion to
         the longest duration beyond that; at least a minute per task.
+    load_s : float, optional
         Time to load a user's transistor, s, for one process alone. It is added.
     """
     count, loading = len(task.devices), _LOADS * load_s

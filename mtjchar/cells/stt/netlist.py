@@ -146,31 +146,30 @@ X2 d g s b second_transistor w={second.width!r} l={second.length!r}
 def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
-        Parameters
-        ----------
-        tables : SttTables
-        cells : DataFrame
-            As `cell_parameters` returns them; further columns set where free magnetizations start: ``u0``,
-            artanh(m_z), and for the vector model ``phi0``, azimuth in rad (0 if left out).
-        held : bool
-            Whether the source ``vmz`` sets the cosine between the layers (load lines, edges), or the
-            magnetization is free to move: by the axial model with axial symmetry, otherwise by the vector
-            model.
+    Parameters
+    ----------
+    tables : SttTables
+    cells : DataFrame
+        As `cell_parameters` returns them; further columns set where free magnetizations start: ``u0``,
+        artanh(m_z), and for the vector model ``phi0``, azimuth in rad (0 if left out).
+    held : bool
+        Whether the source ``vmz`` sets the cosine between the layers (load lines, edges), or the
+        magnetization is free to move: by the axial model with axial symmetry, otherwise by the vector
+        model.
     options : str, optional
         Further options of ngspice, such as ``gmin=1e-10``; a ``method`` replaces ``trap``.
-            Further options of ngspice, such as ``gmin=1e-10``; a ``method`` takes the place of ``trap``.
 
-        Returns
-        -------
-        str
-            SPICE text. Nodes ``abl``, ``asl`` and ``w`` carry the outputs of all bit-line, source-line and
-            word-line drivers, from the sources ``vabl``, ``vasl`` and ``vw``. With a transistor in series with a
-            line, ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Drivers that are
-            subcircuits have the supply ``p`` from ``vp``, those of cell k by ``epk``, and the outputs ``obk`` and
-            ``osk``. Cell k is ``xk``. Its drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``, whose branch
-            currents are their output currents. If m is free to move, m_z is node ``mk``; in the vector model m_x
-            and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the vector model should not have more than
-            `VECTOR_CELLS` cells.
+    Returns
+    -------
+    str
+        SPICE text. Nodes ``abl``, ``asl`` and ``w`` carry the outputs of all bit-line, source-line and
+        word-line drivers, from the sources ``vabl``, ``vasl`` and ``vw``. With a transistor in series
+        with a line, ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Drivers that
+        are subcircuits have the supply ``p`` from ``vp``, those of cell k by ``epk``, and the outputs
+        ``obk`` and ``osk``. Cell k is ``xk``. Its drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``,
+        whose branch currents are their output currents. If m is free to move, m_z is node ``mk``; in the
+        vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the vector model should not
+        have more than `VECTOR_CELLS` cells.
     """
     vector = not held and not tables.axially_symmetric
     if held:

@@ -1,7 +1,7 @@
-"""What can be wrong with tester data before they are fitted, and how to tell.
+"""Checks of tester data before they are fitted.
 
-What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.checks.fit` says
-what the numbers of a fit do not show.
+Data that make a fit meaningless are an error; suspicious data cause a message. `mtjchar.stackfit.checks.fit`
+checks the results of the fit.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from mtjchar.units import compact
 
 __all__ = ["check_data"]
 
-_OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
-_CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
+_OVERDRIVES = (0.03, 30.0)  # largest overdrive of the data, by the film: a factor of a thousand is noticed
+_CURRENTS = (2e-6, 5e-3)  # A, largest one, without a film
 _DURATIONS = (5e-11, 1e4)  # s
 _CONTRADICTION = 1e-6
 _SPREAD = 3.0  # standard deviation of a count
