@@ -380,7 +380,7 @@ class CellKind(ABC, Generic[TablesT]):
         return np.full(len(devices), "", dtype=object)
 
     def counted(self, tables: TablesT) -> str:
-        """Give the reason why error rates have to be counted; empty if they are computed."""
+        """Return the reason why error rates have to be counted; empty if they are computed."""
         return ""
 
     def further_columns(self, tables: TablesT) -> tuple[str, ...]:

@@ -223,7 +223,7 @@ class Bank:
         return torch.cat([values[self.places[k]] for k in part.tensors])
 
     def _scaled(self, part: _Part) -> torch.Tensor:
-        """Give the values that the parameters have in units of their lsb."""
+        """Return the values that the parameters have in units of their lsb."""
         if any(parameter.device != self.device for parameter in part.parameters):
             raise InputError(
                 "device of the parameters",
@@ -263,7 +263,7 @@ class Bank:
         return failed
 
     def _show(self, part: _Part, words: torch.Tensor) -> None:
-        """Give the parameters of a part the values of these words."""
+        """Set the parameters of a part to the values of these words."""
         values = (self._codec.levels(words) * part.lsb).split_with_sizes(part.lengths)
         shaped = [value.view_as(one) for value, one in zip(values, part.parameters, strict=True)]
         torch._foreach_copy_(part.parameters, shaped)

@@ -67,7 +67,7 @@ class Codec:
         self._integer = torch.int32 if bits <= 8 else torch.int64
 
     def scaled(self, values: torch.Tensor, per_lsb: torch.Tensor) -> torch.Tensor:
-        """Give values as multiples of their lsb, within the range; what is not a number stays so."""
+        """Return values as multiples of their lsb, within the range; what is not a number stays so."""
         return (values * per_lsb).clamp_(self._lowest, self._half - 1)
 
     def words(self, scaled: torch.Tensor, noise: RoundingNoise | None) -> torch.Tensor:
@@ -84,7 +84,7 @@ class Codec:
         return self._word_of_place.index_select(0, places.to(torch.int32))
 
     def levels(self, words: torch.Tensor) -> torch.Tensor:
-        """Give the levels of words, float32."""
+        """Return the levels of words, float32."""
         return self._level_of_word.index_select(0, self._unsigned(words, torch.int32))
 
     def _unsigned(self, words: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

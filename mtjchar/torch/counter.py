@@ -27,7 +27,7 @@ class TensorCounter(PlaneCounter):
         self.add(cast("Words", words))  # which does bit operations alone
 
     def by_tensor(self, lengths: Sequence[int]) -> IntArray:
-        """Give the numbers of ones, shape (tensors, bits), for tensors of these lengths."""
+        """Return the numbers of ones, shape (tensors, bits), for tensors of these lengths."""
         total = np.zeros((len(lengths), self._bits), dtype=np.int64)
         for level, pair in enumerate(zip(self._sums, self._waiting, strict=True)):
             for words in pair:

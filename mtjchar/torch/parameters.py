@@ -124,7 +124,7 @@ class MemoryParameters:
             ]
 
     def attach(self, optimizer: torch.optim.Optimizer) -> torch.utils.hooks.RemovableHandle:
-        """Let the steps of an optimizer write.
+        """Attach an optimizer, so that its steps write the parameters.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class MemoryParameters:
         return self.ledger.energy_J(self.conditions)
 
     def words(self, name: str) -> torch.Tensor:
-        """Give the words of a parameter, a copy.
+        """Return the words of a parameter, a copy.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class MemoryParameters:
         raise InputError("parameter", value=name, allowed=", ".join(self.fixed_points))
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all that changes, and the scales.
+        """Return everything that changes, and the scales.
 
         Returns
         -------
