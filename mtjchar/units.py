@@ -48,7 +48,7 @@ def _registry() -> pint.UnitRegistry[float]:
     registry: pint.UnitRegistry[float] = pint.UnitRegistry(
         autoconvert_offset_to_baseunit=True, cache_folder=None
     )
-    registry.formatter.default_sort_func = lambda units, _: units  # Ω·µm², as it is written, not µm²·Ω
+    registry.formatter.default_sort_func = lambda units, _: units  # Ω·µm² as written, not µm²·Ω
     return registry
 
 

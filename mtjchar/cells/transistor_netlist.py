@@ -27,7 +27,7 @@ class TransistorSource(NamedTuple):
     read : str
         The same with sections and included files inserted: the text that ngspice reads.
     digest : str
-        Of what ngspice reads.
+        Of the text that ngspice reads.
     random : tuple of str
         Lines with functions that draw random numbers.
     left_out : tuple of str

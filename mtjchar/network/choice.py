@@ -35,7 +35,7 @@ class Carried(NamedTuple):
     Attributes
     ----------
     effective_devices : float
-        Of the pulse and direction that fewest devices carry.
+        Smallest effective number of devices over pulses and directions.
     extrapolated : bool
         Whether an error rate is extrapolated.
     at_edge : bool

@@ -389,7 +389,7 @@ class _Grid(NamedTuple):
 
     z: FloatArray
     from_top: FloatArray  # 1 - z without cancellation, two ghost points on either side
-    from_bottom: FloatArray  # 1 + z likewise
+    from_bottom: FloatArray  # 1 + z without cancellation
     slope: FloatArray  # ds/du
     curvature: FloatArray  # d2s/du2
     stability: FloatArray
@@ -434,7 +434,7 @@ class _Grid(NamedTuple):
         """Probability to end in the well at z = +1 when the drive is off: the committor of the wells."""
         # D exp(-Phi) dq/dz = const with Phi = -Delta (z^2 + 2 h z), hence dq/du ~ exp(-Delta (z + h)^2), up
         # to the wells. A state about 12 kT below the barrier is in a well: a return from there belongs to
-        # retention. The committor ends there smoothly, because a kink would cause an error rate of its own.
+        # retention. The committor ends there smoothly, because a kink would cause a spurious error rate.
         well = 1.0 - 1.0 / (2.0 * self.stability)
         past_barrier = self.z + self.field
         deep = np.sqrt(_IN_WELL / self.stability)

@@ -376,7 +376,7 @@ def _reference(line: str, folder: Path) -> _Reference | None:
     if section and section[1] and not section[1].startswith(("//", "*")):
         # ngspice 39 searches for other libraries in the working directory.
         return _Reference(path, section[1].lower(), Path(name).is_absolute() and " " not in name)
-    # The start of a section; a file that is included where ngspice is told to be as PSpice is.
+    # The start of a section; in ngspice's PSpice mode, a file that is included.
     return _Reference(path, "", False) if _is_file(path) else None
 
 

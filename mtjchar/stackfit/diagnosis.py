@@ -121,7 +121,7 @@ def diagnose(problem: Problem, vector: FloatArray) -> Diagnosis:
     ----------
     problem : Problem
     vector : ndarray
-        Free parameters where the deviance is least.
+        Free parameters at the lowest deviance.
     """
     world = World.of(problem, vector)
     expected = world.expected

@@ -64,7 +64,7 @@ def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
     ----------
     problem : Problem
     vector : ndarray
-        Free parameters where the deviance is least.
+        Free parameters at the lowest deviance.
     """
     world = World.of(problem, vector)
     if len({bool(reverse) for rows in world.blocks for reverse in rows.pulses.reverse}) < 2:

@@ -155,7 +155,7 @@ class Film:
         return np.asarray(self.anisotropy_field(stability) / np.asarray(anisotropy_field))
 
     def damping(self, stability: npt.ArrayLike, relaxation_time: npt.ArrayLike) -> FloatArray:
-        """Gilbert damping from the relaxation time (s); NaN where there is none."""
+        """Gilbert damping from the relaxation time (s); NaN if there is none."""
         # (1 + alpha^2)/alpha = t_D gamma mu0 Hk =: c has two roots; damping is the one below 1.
         c = np.asarray(relaxation_time) * anisotropy.GAMMA * self.anisotropy_field(stability)
         with np.errstate(invalid="ignore"):

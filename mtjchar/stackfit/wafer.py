@@ -88,7 +88,7 @@ class WaferFit:
         return table
 
     def content(self) -> dict[str, Any]:
-        """Table ``[fit.variability]`` of a fitted stack file: `variability`, and what is known beside it."""
+        """Table ``[fit.variability]`` of a fitted stack file: `variability` with further results."""
         means = self.parameters.to_dict("index")
         return {
             **self.variability(),
@@ -107,7 +107,7 @@ class WaferFit:
         }
 
     def report(self) -> str:
-        """Return everything in words."""
+        """Describe the result in words."""
         lines = [f"[[Wafer]] {self.devices} devices"]
         for name, row in self.parameters.iterrows():
             lines.append(
@@ -123,13 +123,13 @@ class WaferFit:
 
 
 def fit_wafer(*tables: Table) -> WaferFit:
-    """Find the spread of devices over a wafer, and how their parameters go together.
+    """Estimate the spread of devices over a wafer, and the correlations of their parameters.
 
     Parameters
     ----------
     *tables : Table
-        Of the kind wafer: diameter, resistance-area product and TMR, or some of them, one row a device.
-        Several count as one wafer, so that what differs from one to the other is spread too.
+        Of the kind wafer: diameter, resistance-area product and TMR, or some of them, one row per device.
+        Several tables count as one wafer, so that differences between them are part of the spread.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
     Raises
     ------
     InputError
-        With fewer than ten devices, or tables that have different columns.
+        For fewer than ten devices, or tables with different columns.
     """
     first = tables[0]
     names = [name for name, column in _COLUMNS.items() if column in first.rows]

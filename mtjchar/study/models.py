@@ -342,7 +342,7 @@ _Table = TypeVar("_Table", bound=Description)
 
 
 def _changed(table: _Table, changes: Mapping[str, Any], place: tuple[str, ...] = ()) -> _Table:
-    """Return a table with some of its values changed, tables in it likewise; `place` is for messages."""
+    """Return a table with some of its values changed, also in nested tables; `place` is for messages."""
     values = {name: getattr(table, name) for name in type(table).model_fields}
     for key, value in changes.items():
         before = values.get(key)

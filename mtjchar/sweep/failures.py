@@ -116,7 +116,7 @@ def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataF
     devices : DataFrame
         Of the whole sweep.
     """
-    # Devices out of the range of the models have not come to ngspice.
+    # Devices outside the range of the models were not simulated in ngspice.
     simulated = samples["reason"].str.startswith("ngspice") | samples["status"].isin(("crashed", "timed_out"))
     failed = samples[(samples["status"] != "ok") & simulated]
     folder = directory.path / "failures"

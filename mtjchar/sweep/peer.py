@@ -24,7 +24,7 @@ __all__ = ["Address", "check"]
 
 _CONNECT, _TALK, _PROVOKE = 6.0, 9.0, 3.0  # s, in all below the 20 s that are guaranteed
 _LISTEN = 0.5  # s: a TLS server is silent at first, a dask server without TLS is not
-_LONGEST_GREETING, _LONGEST_REPLY = 2**16, 2**26  # bytes; a greeting has some 100, 10,000 workers 2**25
+_LONGEST_GREETING, _LONGEST_REPLY = 2**16, 2**26  # bytes; a greeting has about 100, 10,000 workers 2**25
 _WORD = 8  # bytes of a number in the header of a message
 _ALLOWED = "the address of a dask scheduler that answers, such as tcp://10.0.0.1:8786"
 

@@ -367,7 +367,7 @@ def _digest(content: bytes) -> str:
 
 
 def _transistor_file(study: Study) -> Path | None:
-    """File with the user's transistor; None where there is none."""
+    """File with the user's transistor; None if there is none."""
     transistor = study.kind.transistor(study.tables)
     return None if transistor is None else transistor.file
 
@@ -383,7 +383,7 @@ def _osdi_content(file: Path) -> bytes:
 
 
 def _transistor_digest(study: Study) -> str:
-    """Digest of the file with the user's transistor; empty where there is none."""
+    """Digest of the file with the user's transistor; empty if there is none."""
     file = _transistor_file(study)
     return "" if file is None else _digest(_transistor_text(file))
 

@@ -192,7 +192,7 @@ def characterize(task: Task) -> pd.DataFrame:
 
 
 def compute(task: Task) -> Samples:
-    """Compute what `characterize` returns as a table."""
+    """Compute the samples of `characterize` in compact form."""
     study, devices, direction = task.study, task.devices, task.direction
     kind, tables, pulses = study.kind, study.tables, study.pulses
     shape = (len(devices), len(pulses.amplitude_V), len(pulses.duration_s))

@@ -64,7 +64,7 @@ class FreeLayer(NamedTuple):
     anisotropy_field : ndarray
         mu0 Hk, T; negative if the easy direction is in the plane.
     stability : ndarray
-        Thermal stability Delta, likewise.
+        Thermal stability Delta; negative in the same case.
     critical_current : ndarray
         Ic0 of the parallel state, A.
     relaxation_time : ndarray

@@ -260,7 +260,7 @@ def lost_in_drivers(
     that on the plateau they deliver as much as the drivers: the amplitude times the current.
     """
     below = -levels.low
-    # What the supplies have together is what the drivers put out: each gets its share of the amplitude.
+    # Both supplies together equal the drivers' voltage: each gets its share of the amplitude.
     share = below * levels.amplitude / ((levels.high if supply is None else supply) + below)
     given = np.maximum(-per_cell(vectors, "e" + levels.driven[1] + "{}#branch", cells), 0.0)
     power = (levels.amplitude - share - vectors[levels.driven]) * given
