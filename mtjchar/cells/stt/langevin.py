@@ -174,7 +174,7 @@ class _Drive(NamedTuple):
     current: FloatArray  # (terms, amplitudes), A, positive from the free to the reference layer
     softening: FloatArray | None  # (terms, amplitudes), T, change of the anisotropy field by VCMA
     voltage: FloatArray | None  # (terms, amplitudes), V over R_P, A, with a torque per voltage
-    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, with a torque per voltage
+    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, in the same case
 
     @classmethod
     def of(
