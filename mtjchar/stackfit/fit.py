@@ -68,7 +68,6 @@ def fit_stack(
         Number of the best points of a coarse search from which minimizations start; 0: only from `start`.
     intervals : bool, optional
         Compute profile-likelihood intervals.
-        Find profile-likelihood intervals.
 
     Returns
     -------
