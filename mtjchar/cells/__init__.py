@@ -1,4 +1,4 @@
-"""Kinds of cells: their parts, how they are written, and how they are simulated."""
+"""Cell kinds: their parts, how they are written, and how they are simulated."""
 
 from mtjchar.cells.base import (
     Averages,

@@ -144,7 +144,7 @@ class SwitchingModel:
 
     @property
     def law(self) -> TorqueLaw:
-        """Law of the torque."""
+        """Torque law."""
         return self.torque or ("current" if self.film is None else self.film.stack.torque)
 
     def device(self, values: Values, rows: Rows) -> Device:

@@ -155,7 +155,7 @@ class SurfaceGrid:
         Raises
         ------
         InputError
-            If one of them was not swept, or no kind of cell has them.
+            If one of them was not swept, or no cell kind has them.
         """
         directions = self.kind.directions
         if set(directions) != set(self.directions):
