@@ -27,6 +27,7 @@ from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
 __all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
 
 _POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
+_LARGEST_EXPONENT = 600.0
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
@@ -89,6 +90,15 @@ class Pulses:
     def directions(self) -> tuple[str, ...]:
         """Those that occur."""
         return tuple(direction for k, direction in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
+
+    @property
+    def at_rest(self) -> BoolArray:
+        """Where nothing drives, so that a bit can come back: retention."""
+        return np.asarray(self.amplitude == 0.0)
+
+    def backwards(self) -> Pulses:
+        """Return the same rows from the other state."""
+        return Pulses(self.amplitude, self.voltage, self.duration, ~self.reverse, self.temperature)
 
     def at(self, amplitude: FloatArray) -> Pulses:
         """Return the same rows with other amplitudes, of shape (..., rows)."""
@@ -197,10 +207,10 @@ class SwitchingModel:
             parallel, excess = self.resistances(values, pulses)
             # Conductance is linear in m_z: 1/R_P in P and 1/(R_P (1 + TMR)) in AP at that voltage.
             low = pulses.amplitude / parallel
-            high = low / (1.0 + excess)
-            first = np.where(pulses.reverse, high, low)
+            first = np.where(pulses.reverse, low / (1.0 + excess), low)
             current = np.where(pulses.voltage, first, current)
-            ratio = np.where(pulses.voltage, np.where(pulses.reverse, low, high) / first, ratio)
+            turned = np.where(pulses.reverse, 1.0 + excess, 1.0 / (1.0 + excess))
+            ratio = np.where(pulses.voltage, turned, ratio)
         torque_at_0 = 2.0 * square / (square + 1.0) / before
         return current * before / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
 
@@ -219,7 +229,10 @@ class SwitchingModel:
             for m_z in (start, np.zeros_like(start))
         )
         overdrive = before / (parallel * critical)
-        return overdrive, 2.0 * (middle / before - 1.0), np.zeros_like(overdrive)
+        # Without a drive, at rest, nothing changes.
+        middle, before = np.broadcast_arrays(middle, before)
+        turned = np.divide(middle, before, out=np.ones(before.shape), where=before != 0.0)
+        return overdrive, 2.0 * (turned - 1.0), np.zeros_like(overdrive)
 
     def _at_zero_bias(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray, FloatArray]:
         """R_P (ohm), TMR at zero bias and the voltage that halves it (V) of each row."""
@@ -239,6 +252,15 @@ class SwitchingModel:
 
     def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
+        rate = self._escape(values, pulses)
+        if not np.any(pulses.at_rest):
+            return rate
+        back = self._escape(values, pulses.backwards())
+        with np.errstate(divide="ignore"):
+            return np.where(pulses.at_rest, -np.exp(_and_back(np.log(-rate), np.log(-back))), rate)
+
+    def _escape(self, values: Values, pulses: Pulses) -> FloatArray:
+        """As `log_error_rate`, without a way back."""
         device = self.device(values, pulses)
         overdrive, change, _ = self.load_line(values, pulses, device.critical_current)
         if np.any(values.get("offset_field", 0.0)):
@@ -263,6 +285,14 @@ class SwitchingModel:
 
     def solved_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
         """ln(-ln WER) of each row by the Fokker-Planck equation itself, with the whole load line."""
+        exponent = self._solved_escape(values, pulses)
+        if not np.any(pulses.at_rest):
+            return exponent
+        back = self._solved_escape(values, pulses.backwards())
+        return np.where(pulses.at_rest, _and_back(exponent, back), exponent)
+
+    def _solved_escape(self, values: Values, pulses: Pulses) -> FloatArray:
+        """As `solved_log_exponent`, without a way back."""
         device = self.device(values, pulses)
         overdrive, _, current = self.load_line(values, pulses, device.critical_current)
         square = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
@@ -355,3 +385,16 @@ def log_exponent_at(probability: npt.ArrayLike) -> FloatArray:
 def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
     forward, backward = (value_in(values, name, direction) for direction in DIRECTIONS)
     return np.asarray(np.where(reverse, backward, forward))
+
+
+def _and_back(forth: FloatArray, back: FloatArray) -> FloatArray:
+    """ln(-ln WER) of bits that return as well, from ln(rate times duration) of both ways.
+
+    The share in the other state is k/(k + k') (1 - exp(-(k + k') t)), of two states with the rates k and k'.
+    """
+    # Beyond the limit, which is that of exp, all have long been in equilibrium.
+    forth, back = np.minimum(forth, _LARGEST_EXPONENT), np.minimum(back, _LARGEST_EXPONENT)
+    both = np.logaddexp(forth, back)
+    with np.errstate(divide="ignore", over="ignore"):
+        flipped = np.exp(forth - both) * -np.expm1(-np.exp(both))
+        return np.asarray(np.log(-np.log1p(-flipped)))
