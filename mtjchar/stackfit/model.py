@@ -7,6 +7,7 @@ voltage is constant under voltage drive and changes with the resistance under cu
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -28,6 +29,8 @@ __all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
 
 _POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
 _LARGEST_EXPONENT = 600.0
+_LEAST_DURATION = 1e-12  # s
+_LEAST_RATE = 1e-300
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
@@ -252,12 +255,14 @@ class SwitchingModel:
 
     def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
+        pulses = _as_applied(values, pulses)
         rate = self._escape(values, pulses)
-        if not np.any(pulses.at_rest):
-            return rate
-        back = self._escape(values, pulses.backwards())
-        with np.errstate(divide="ignore"):
-            return np.where(pulses.at_rest, -np.exp(_and_back(np.log(-rate), np.log(-back))), rate)
+        if np.any(pulses.at_rest):
+            back = self._escape(values, pulses.backwards())
+            with np.errstate(divide="ignore"):
+                returned = -np.exp(_and_back(np.log(-rate), np.log(-back)))
+            rate = np.where(pulses.at_rest, returned, rate)
+        return _as_counted(values, rate)
 
     def _escape(self, values: Values, pulses: Pulses) -> FloatArray:
         """As `log_error_rate`, without a way back."""
@@ -285,11 +290,14 @@ class SwitchingModel:
 
     def solved_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
         """ln(-ln WER) of each row by the Fokker-Planck equation itself, with the whole load line."""
+        pulses = _as_applied(values, pulses)
         exponent = self._solved_escape(values, pulses)
-        if not np.any(pulses.at_rest):
+        if np.any(pulses.at_rest):
+            back = self._solved_escape(values, pulses.backwards())
+            exponent = np.where(pulses.at_rest, _and_back(exponent, back), exponent)
+        if not np.any(values.get("missed_writes", 0.0)) and not np.any(values.get("false_switches", 0.0)):
             return exponent
-        back = self._solved_escape(values, pulses.backwards())
-        return np.where(pulses.at_rest, _and_back(exponent, back), exponent)
+        return np.log(-_as_counted(values, -np.exp(exponent)))
 
     def _solved_escape(self, values: Values, pulses: Pulses) -> FloatArray:
         """As `solved_log_exponent`, without a way back."""
@@ -385,6 +393,27 @@ def log_exponent_at(probability: npt.ArrayLike) -> FloatArray:
 def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
     forward, backward = (value_in(values, name, direction) for direction in DIRECTIONS)
     return np.asarray(np.where(reverse, backward, forward))
+
+
+def _as_applied(values: Values, pulses: Pulses) -> Pulses:
+    """Pulses as they arrive at the junction: shorter by the dead time."""
+    dead = values.get("dead_time", 0.0)
+    if not np.any(dead):
+        return pulses
+    return dataclasses.replace(pulses, duration=np.maximum(pulses.duration - dead, _LEAST_DURATION))
+
+
+def _as_counted(values: Values, log_rate: FloatArray) -> FloatArray:
+    """Error rates (logarithms) as the tester counts them.
+
+    A share of the writes never switches: stuck bits, missed pulses, reads of the old state. Another share
+    counts as switched before the pulse: incomplete resets, reads of the new state.
+    """
+    missed, false = values.get("missed_writes", 0.0), values.get("false_switches", 0.0)
+    if not np.any(missed) and not np.any(false):
+        return log_rate
+    rate = np.exp(log_rate)
+    return np.asarray(np.log(np.maximum(missed + (1.0 - missed - false) * rate, _LEAST_RATE)))
 
 
 def _and_back(forth: FloatArray, back: FloatArray) -> FloatArray:
