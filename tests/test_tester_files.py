@@ -436,6 +436,13 @@ def test_tmr_in_percent(tmp_path):
         np.testing.assert_allclose(table.rows["tmr"], 1.2)
 
 
+def test_period_of_a_field_gives_its_sweep_rate(tmp_path):
+    lines = ["field_mT,resistance_ohm,period_s", "-100,2000,8", "0,2000,8", "100,4000,8", "0,4000,8"]
+    rows = read_table(file_with(tmp_path, lines)).rows
+    # From -100 mT to 100 mT and back in 8 s.
+    np.testing.assert_allclose(rows["sweep_rate_T_per_s"], 0.4 / 8.0)
+
+
 # ---- logs of single pulses ----
 
 

@@ -18,15 +18,15 @@ from mtjchar.stackfit.data.words import DIRECTIONS, OPPOSITE, STATES
 
 __all__ = ["Kinds"]
 
-_MOST_TRIALS = 1e15  # whole numbers, also the sum of a thousand rows
-_ROUNDING = 0.005  # of a share that stands beside another outcome: percent without decimals
+_MOST_TRIALS = 1e15  # integers, also for the sum of a thousand rows
+_ROUNDING = 0.005  # of a share beside another outcome: percent without decimals
 
 
 class Kinds(Reader):
     """Reads a table as one of a kind, a method each."""
 
     def pulses(self) -> dict[str, Any]:
-        """Columns that switching and thresholds share."""
+        """Columns of both switching and thresholds."""
         if {"amplitude", "current"} <= self.known():
             raise InputError(
                 f"{self.path}: columns", value="amplitude and current", allowed="one of the two",
@@ -187,7 +187,7 @@ class Kinds(Reader):
         return counted.reset_index(), bad
 
     def _counted(self, trials: FloatArray) -> FloatArray:
-        """Return the writes that switched, by the best outcome given; the others have to agree with it."""
+        """Return the writes that switched, from the best outcome; the other outcomes must agree with it."""
         switched = None
         for key in COUNTS:
             if key in self.known():
@@ -209,16 +209,16 @@ class Kinds(Reader):
                 off = (1.0 - part if share.failed else part) - switched / trials
                 same = np.abs(off) <= _ROUNDING + 0.5 / trials
             self.agree(key, same, "what the other columns of the row say, within half a percent")
-        assert switched is not None  # the kind of the table says so
+        assert switched is not None  # ensured by the kind of the table
         return switched
 
     def shares(self) -> list[tuple[str, Share]]:
-        """Shares of writes that the table gives, error rates first, as they are the more accurate ones."""
+        """Shares of writes in the table, error rates first, because they are more accurate."""
         columns = [(key, share) for key in self.known() if (share := share_of(key))]
         return sorted(columns, key=lambda column: (not column[1].failed, not column[1].logarithm, column[0]))
 
     def _read_share(self, key: str, share: Share, *, inside: bool = False) -> FloatArray:
-        """Read shares, those between none and all if only they are good; bad ones come as NaN."""
+        """Read shares, optionally only those between none and all; bad ones are NaN."""
         if inside:
             values = self.number(key, share.allowed_inside, share.inside)
             return np.where(share.inside(values), values, np.nan)
@@ -229,8 +229,8 @@ class Kinds(Reader):
         """Amplitudes at which a stated share of the writes succeeds."""
         columns = self.pulses()
         if "amplitude_V" in columns:
-            # The state before the write decides what current a voltage drives; under current drive it can
-            # be left open (`mtjchar.stackfit.problem` says where not).
+            # The state before the write determines the current at a voltage; under current drive it can
+            # be left open (`mtjchar.stackfit.problem` defines the exceptions).
             self._check_direction(columns)
         ln_error_rate = np.full(len(self.text), np.log(0.5))
         for number, (key, share) in enumerate(self.shares()):
@@ -272,13 +272,19 @@ class Kinds(Reader):
             return np.asarray(voltage / current)
 
     def loops(self) -> tuple[pd.DataFrame, Bad]:
-        """Resistance over field, in the order in which it was swept."""
+        """Resistance over field, in the order of the sweep."""
         columns = {
             "field_T": self.number("field", "a finite number"),
             "resistance_ohm": self.number("resistance", "a positive number", lambda x: x > 0.0),
         }
         if "sweep_rate" in self.known():
             columns["sweep_rate_T_per_s"] = self.number("sweep_rate", "a positive number", lambda x: x > 0.0)
+        elif "period" in self.known():
+            period = self.number("period", "a positive number", lambda x: x > 0.0)
+            field = columns["field_T"]
+            # A triangle goes through its whole span twice in a period.
+            columns["sweep_rate_T_per_s"] = 2.0 * (np.nanmax(field) - np.nanmin(field)) / period
+            self.notes.append("the sweep rate is that of a triangle of the stated period")
         return self.frame(**columns, **self.temperature())
 
     def temperature(self) -> dict[str, FloatArray]:
@@ -295,7 +301,7 @@ class Kinds(Reader):
         return {"temperature_K": kelvin}
 
     def wafer(self) -> tuple[pd.DataFrame, Bad]:
-        """Parameters of one device a row."""
+        """Parameters of devices, one device per row."""
         names = {"diameter": "diameter_m", "resistance_area_product": "resistance_area_product_ohm_m2"}
         columns = {
             names.get(key, key): self.number(key, "a positive number", lambda x: x > 0.0)

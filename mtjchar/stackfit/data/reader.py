@@ -22,13 +22,13 @@ from mtjchar.units import parse_quantity
 __all__ = ["Bad", "Reader"]
 
 _TRUTHS = {"true": 1, "false": 0}
-_LARGEST = 1e30  # numbers whose squares and products are numbers too
+_LARGEST = 1e30  # numbers whose squares and products are still finite
 
 Bad = list[tuple[int, str, Any, str]]
 
 
 class Reader:
-    """Reads the columns of one file; collects bad values with their place."""
+    """Reads the columns of one file, and collects bad values with their position."""
 
     def __init__(self, cells: Cells, mapping: Mapping) -> None:
         self.path, self.text, self.columns, self.units = cells.path, cells.text, cells.columns, cells.units
@@ -40,7 +40,7 @@ class Reader:
         self._used: set[str] = set()
 
     def _places(self, names: dict[str, tuple[str | int, str]]) -> dict[str, tuple[str, str]]:
-        """Column and unit of everything that is found."""
+        """Column and unit of every recognized quantity."""
         headers = list(self.text.columns)
         places: dict[str, tuple[str, str]] = {}
         for key, (name, unit) in names.items():
@@ -62,7 +62,7 @@ class Reader:
         return places
 
     def known(self) -> set[str]:
-        """Everything that a column or a shared value tells."""
+        """All recognized quantities, from columns or shared values."""
         return {*self.place, *self.shared}
 
     def repeated(self) -> list[str]:
@@ -79,12 +79,12 @@ class Reader:
             return np.where(values > 0.0, values, np.nan)
 
     def unknown(self) -> tuple[str, ...]:
-        """Columns whose names say nothing."""
+        """Columns with unknown names."""
         taken = {header for header, _ in self.place.values()} | set(self.repeated())
         return tuple(name for name in self.text.columns if name and name not in taken)
 
     def unused(self) -> tuple[str, ...]:
-        """Columns that nothing was read from so far."""
+        """Columns that have not been used so far."""
         return tuple(name for name in self.text.columns if name and name not in self._used)
 
     def number(
@@ -96,9 +96,9 @@ class Reader:
         optional: bool = False,
         infinite: bool = False,
     ) -> FloatArray:
-        """Read a column in SI units; bad is what is not valid, not finite (unless `infinite`), or empty.
+        """Read a column in SI units; bad values are invalid, not finite (unless `infinite`), or empty.
 
-        With `optional` empty cells are good.
+        With `optional`, empty cells are allowed.
         """
         values = self._shared_number(key) if key not in self.place else self._column(key)
         good = ~np.isnan(values) if infinite else np.isfinite(values)
@@ -108,7 +108,7 @@ class Reader:
         if optional and key in self.place:
             good |= [pd.isna(value) or value == "" for value in self.text[self.place[key][0]]]
         self._refuse_number(key, ~good, allowed)
-        if share_of(key) is None:  # those may be as small as numbers go
+        if share_of(key) is None:  # shares may be as small as floating-point numbers
             size = np.abs(values)
             absurd = (size > _LARGEST) | ((size > 0.0) & (size < 1.0 / _LARGEST))
             self._refuse_number(key, good & absurd, f"{1.0 / _LARGEST:g} to {_LARGEST:g} in SI units")
@@ -134,7 +134,7 @@ class Reader:
         raw = self.text[header]
         if key in COUNTS:
             truths = [_TRUTHS.get(str(value).strip().lower(), value) for value in raw]
-            raw = pd.Series(truths, dtype=object)  # which holds a text that repeats once
+            raw = pd.Series(truths, dtype=object)  # in which a repeated text is stored once
         values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
         if UNITS.get(key) and not own:
             raise InputError(
@@ -149,13 +149,13 @@ class Reader:
         return values
 
     def agree(self, key: str, good: BoolArray, allowed: str) -> None:
-        """Note values that another column of their row contradicts."""
+        """Record values that contradict another column of their row."""
         if key in self.place:
             good |= np.isin(self.lines, [line for line, *_ in self.bad])
         self._refuse_number(key, ~good, allowed)
 
     def refuse(self, header: str, wrong: BoolArray, allowed: str) -> None:
-        """Note bad values."""
+        """Record bad values."""
         if not wrong.any():
             return
         values = self.text[header].to_numpy()
@@ -182,7 +182,7 @@ class Reader:
         return np.array([word or "" for word in clean], dtype=object)
 
     def frame(self, **columns: Any) -> tuple[pd.DataFrame, Bad]:
-        """Put the rows together, with where they are from."""
+        """Assemble the rows, with their origin."""
         rows = pd.DataFrame({**columns, "file": printable(str(self.path)), "line": self.lines})
         if "device" in self.place:
             header = self.place["device"][0]

@@ -44,7 +44,7 @@ class Mapping:
     names : dict
         Own name of a column, or its number, and its unit, by what it is.
     shared : dict
-        Values that all rows have: strings with a unit, numbers, words.
+        Values that are the same for all rows: strings with a unit, numbers, words.
     words : dict
         Own words for directions and states, and what they mean.
     positive : str

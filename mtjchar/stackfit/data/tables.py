@@ -1,7 +1,7 @@
-"""Tables of testers: columns with units, rows that are checked one by one.
+"""Tester tables: columns with units, rows that are checked one by one.
 
-A column is a name and a unit, `amplitude_mV`; a small TOML file names columns that are called otherwise. What
-a table holds follows from its columns (`KINDS`). docs/fitting.md has the formats.
+A column is a name and a unit, `amplitude_mV`; a small TOML file maps other names. The columns determine the
+kind of a table (`KINDS`). docs/fitting.md describes the formats.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KINDS = {
     "loops": "field, resistance",
     "wafer": "diameter, resistance_area_product, tmr, or both resistances, of each device",
 }
-"""What a table can hold, and the columns that say so."""
+"""Kinds of tables, and the columns that identify them."""
 
 
 _COUNTED = ("shots", "repeats", "dwells")  # kinds that become counts of switched bits
@@ -51,9 +51,9 @@ class Table:
     kind : str
         One of `KINDS`; shots, repeats and dwells are read as switching.
     rows : DataFrame
-        Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` say
-        where each row is from. Thresholds have ``probability``, the share of the writes that switch, and
-        ``ln_error_rate``, the natural logarithm of the share that fails, which keeps its digits next to
+        Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` give
+        the origin of each row. Thresholds have ``probability``, the share of the writes that switch, and
+        ``ln_error_rate``, the natural logarithm of the share that fails, which keeps its digits close to
         shares of 0 and 1.
     path : Path
     sha256 : str
@@ -61,7 +61,7 @@ class Table:
     skipped : int
         Bad rows that were dropped.
     unused : tuple of str
-        Columns of the file that nothing was read from.
+        Unused columns of the file.
     notes : tuple of str
         How the file was understood, for people.
     """
@@ -103,13 +103,13 @@ def read_table(path: str | Path, rules: str | Path | None = None, *, skip_bad: b
 
 
 def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
-    """Make a table of rows that are in memory already, with columns as `read_table` reads them.
+    """Make a table from rows in memory, with columns as for `read_table`.
 
     Parameters
     ----------
     rows : DataFrame
     name : str, optional
-        What messages call it.
+        Name in messages.
     """
     (cells,) = cells_of(Path(name), rows.to_csv(index=False).encode())
     return _read(cells, Mapping(), False)
@@ -147,7 +147,7 @@ def read_tables(
     Raises
     ------
     InputError
-        With file, line, column and value, for what cannot be read or cannot be.
+        For unreadable or impossible values; the message gives file, line, column and value.
     """
     read = read_rules(rules)
     files = [cells for path in paths for cells in read_cells(Path(path), lambda file: read.of(file).layout)]
@@ -212,7 +212,7 @@ def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
         line, column, value, allowed = bad[0]
         remedy = "--skip-bad (skip_bad=True) drops their rows"
         if missing:
-            # That is no bad row, but a file that means something else.
+            # This is not a bad row, but a file with another meaning.
             remedy = f"without their rows nothing is left of {' and '.join(sorted(missing))}"
         raise InputError(
             f"{path}, line {line}, {column}", value=value, allowed=allowed,
