@@ -181,7 +181,7 @@ _TABLE = (
     Parameter(
         "dead_time", "s", PULSES,
         "pulses of a few t_D, well above the critical current, beside long ones",
-        bounds=(-5e-9, 5e-9), start=0.0, step=1e-10, symmetric=0.0, zero_is_result=True, of_tester=True,
+        bounds=(-5e-9, 5e-9), start=0.0, step=1e-10, zero_is_result=True, of_tester=True,
     ),
     Parameter(
         "missed_writes", "", ("switching",),
