@@ -19,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogitFormatter
 from scipy import stats
 
 from mtjchar.arrays import FloatArray
@@ -46,6 +47,7 @@ _DRIVES = {"amplitude_V": ("amplitude (V)", 1.0), "current_A": ("current (µA)",
 _TIMES = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
 _WIDE = 2.5  # ratio of amplitudes from which on their axis is logarithmic
 _LIMIT = 0.05  # chance of none or all, at the error rate that stands for them
+_PLAIN = 0.0009  # error rate down to which, and to 1 minus which, ticks are decimals
 _SIGMA = 0.1587  # beyond one standard deviation, on one side
 
 Panel = tuple[str, float, str]
@@ -389,6 +391,13 @@ def _logit(axes: Axes, rates: pd.Series[float]) -> None:
     # The limits come first: curves reach rates that the scale cannot show.
     axes.set_ylim(min(0.25 * rates.min(), 0.05), 1.0 - min(0.25 * (1.0 - rates.max()), 0.05))
     axes.set_yscale("logit")
+    exact = LogitFormatter()
+    exact.set_locs([0.5])
+
+    def words(rate: float, _: float) -> str:
+        return f"{rate:.3g}" if _PLAIN <= rate <= 1.0 - _PLAIN else exact(rate)
+
+    axes.yaxis.set_major_formatter(FuncFormatter(words))
 
 
 def residual_axis(axes: Axes) -> None:

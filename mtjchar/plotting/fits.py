@@ -30,6 +30,7 @@ from mtjchar.plotting.fit_curves import (
     residual_axis,
     switching_figure,
     thresholds_figure,
+    time_words,
 )
 from mtjchar.stackfit import StackFit, information_map
 
@@ -239,7 +240,9 @@ def correlation_map(fit: StackFit, ax: Axes | None = None) -> Axes:
     axes.set_xticks(range(len(table)), table.columns, rotation=60, ha="right")
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         colour = "white" if abs(value) > _DARK else "black"
-        axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color=colour)
+        axes.text(
+            column, row, f"{round(value, 1) + 0.0:.1f}", ha="center", va="center", fontsize=7, color=colour
+        )
     figure = axes.get_figure()
     assert figure is not None
     figure.colorbar(picture, ax=axes, label="correlation")
@@ -277,7 +280,7 @@ def narrowing_map(
     *,
     trials: int = 10_000,
 ) -> Axes:
-    """Map how far one more measurement narrows a parameter, over amplitude and duration.
+    """Map how far one more measurement narrows a parameter, over duration (ns) and amplitude (V or µA).
 
     Parameters
     ----------
@@ -304,10 +307,17 @@ def narrowing_map(
         shading="gouraud", rasterized=True, cmap="viridis_r",
     )  # fmt: skip
     own = points[points["direction"] == direction] if "direction" in points else points
-    axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
-    axes.set(xscale="log", yscale="log", xlabel="duration (ns)", ylabel=label)
+    axes.plot(
+        1e9 * own["duration_s"],
+        factor * own[column],
+        "o",
+        color="black",
+        markeredgecolor="white",
+        markersize=5,
+    )
+    axes.set(xscale="log", yscale="log", xlabel="duration", ylabel=label)
     axes.set_title(SttCell.titles[direction])
-    logarithmic_axis(axes.xaxis, 1e9 * durations)
+    logarithmic_axis(axes.xaxis, 1e9 * durations, lambda duration: time_words(1e-9 * duration))
     logarithmic_axis(axes.yaxis, factor * amplitudes)
     kelvin, figure = table["temperature_K"].iloc[0], axes.get_figure()
     assert figure is not None

@@ -175,7 +175,8 @@ class SurfacePlots:
         fine = np.geomspace(durations[0], durations[-1], 300)
         # Where no error was counted no quantile is known.
         bound = surface.is_bound(direction, amplitude, fine)
-        for k, quantile in enumerate(surface.dataset["quantile"].to_numpy()[::-1]):
+        quantiles = surface.dataset["quantile"].to_numpy() if "ber_quantile" in surface.dataset else ()
+        for k, quantile in enumerate(quantiles[::-1]):
             rate = surface.device_ber(direction, amplitude, fine, quantile=float(quantile))
             style = {"color": COLOURS[k % len(COLOURS)], "linestyle": LINES[1 + k % (len(LINES) - 1)]}
             label = f"{100.0 * quantile:g} % of the devices"

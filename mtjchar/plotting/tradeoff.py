@@ -98,6 +98,8 @@ def _draw_lever(axes: Axes, lever: str, rows: pd.DataFrame, k: int) -> None:
         (rows[confirmed & holds], fresh),
         (rows[confirmed & ~holds], {**fresh, "markerfacecolor": "white"}),
     ):
+        if part.empty and look is not line:  # the line has the name
+            continue
         saved = part["energy_saved_fraction"]
         band = np.nan_to_num([part["energy_saved_upper"] - saved, saved - part["energy_saved_lower"]])
         axes.errorbar(
