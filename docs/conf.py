@@ -4,6 +4,7 @@ Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax
 """
 
 import re
+import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ extensions = [
 ]
 templates_path = ["_templates"]
 myst_heading_anchors = 3
-# docs/notebooks leads to notebooks/, which hold no outputs: they run while the site is made.
+# The notebooks hold no outputs: they run while the site is made.
 nb_execution_mode = "force"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
@@ -50,12 +51,20 @@ def read_page(_app: Any, name: str, source: list[str]) -> None:
         source[0] = re.sub(r"\[([^]]+)\]\(\.\./[^)]*\)", r"\1", source[0])
 
 
+def copy_notebooks(app: Any) -> None:
+    """Put the notebooks beside the pages."""
+    folder = Path(app.srcdir) / "notebooks"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(Path(__file__).parents[1] / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
+
+
 def skip_member(_app: Any, _kind: str, _name: str, member: Any, *_: Any) -> bool | None:
     """Fields of named tuples are told in the docstring of the tuple."""
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
 def setup(app: Any) -> None:
-    """Tell Sphinx of both."""
+    """Tell Sphinx of all."""
+    app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", read_page)
     app.connect("autodoc-skip-member", skip_member)
