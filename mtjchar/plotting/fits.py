@@ -137,7 +137,18 @@ def residuals(
     temperature: float | None = None,
     current: bool | None = None,
 ) -> Axes:
-    """Draw how far the data are from the model, in standard errors; parameters as for `data_and_model`."""
+    """Draw how far the data are from the model, in standard errors.
+
+    Parameters
+    ----------
+    fit, kind, direction, ax, temperature, current
+        As for `data_and_model`.
+
+    Raises
+    ------
+    InputError
+        For a kind, a direction or a temperature without data.
+    """
     axes = new_axes(ax)
     draw = {"resistance": _draw_resistance, "loop": _draw_loops}.get(_known(fit, kind))
     if draw is not None:

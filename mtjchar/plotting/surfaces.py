@@ -162,10 +162,19 @@ class SurfacePlots:
     def device_quantiles(
         self, direction: Direction | None = None, ax: Axes | None = None, *, amplitude: float | None = None
     ) -> Axes:
-        """Draw the mean over devices and the quantiles of the devices over the duration.
+        """Draw the mean over devices, and how often a share of the devices fails at most, over the duration.
 
-        `amplitude` is in V; the nominal one if not given. A line shows how
-        often that share of the devices fails at most.
+        Parameters
+        ----------
+        direction : str, optional
+        ax : Axes, optional
+        amplitude : float, optional
+            V, within the grid; the nominal one if not given.
+
+        Raises
+        ------
+        OutsideGridError
+            For an amplitude outside the grid.
         """
         axes, surface = new_axes(ax), self._surface
         direction = self._first(direction)
