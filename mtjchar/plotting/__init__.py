@@ -1,5 +1,6 @@
 """Figures: drawn into axes, or written as PNG and SVG."""
 
+from mtjchar.plotting.cells import device_tail, portrait
 from mtjchar.plotting.comparison import comparison_figure
 from mtjchar.plotting.fits import fit_figures, narrowing_map, next_figure
 from mtjchar.plotting.inference import accuracy_over_time, inference_figure, wrong_bits_over_time
@@ -10,12 +11,14 @@ __all__ = [
     "SurfacePlots",
     "accuracy_over_time",
     "comparison_figure",
+    "device_tail",
     "energies_over_reads",
     "fit_figures",
     "inference_figure",
     "losses",
     "narrowing_map",
     "next_figure",
+    "portrait",
     "surface_figures",
     "tradeoff_figure",
     "wrong_bits_over_time",

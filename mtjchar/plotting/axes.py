@@ -12,13 +12,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from mtjchar.arrays import FloatArray
 
-__all__ = ["COLOURS", "LINES", "MARKERS", "line_style", "logarithmic_axis", "new_axes"]
+__all__ = ["COLOURS", "LINES", "MARKERS", "ON_MAP", "line_style", "logarithmic_axis", "new_axes"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")
 """Of Okabe and Ito, which the colour-blind tell apart; without their yellows, too pale on white."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":")
+
+
+ON_MAP = ("#ffffff", "#1a1a1a")
+"""Lines on a colour map: on its dark half, and on its light one."""
 
 
 def line_style(k: int) -> dict[str, Any]:
