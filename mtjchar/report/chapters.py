@@ -103,7 +103,7 @@ def chapters(
     """Draw and tabulate a run."""
     counts = sample_counts(directory)  # which reads all samples: damaged ones are refused here
     rates, why = _rates(directory, surface)
-    return [
+    all_of_them = [
         _error_rates(surface),
         *([_energies(surface)] if surface.knows_energy else []),
         _cell(directory, surface, pulses, rates),
@@ -111,6 +111,7 @@ def chapters(
         Chapter("simulations", "Simulations", "", [], [counts]),
         *_trade_offs(directory),
     ]
+    return [one for one in all_of_them if one.text or one.drawings or one.sections]
 
 
 def _rates(directory: RunDirectory, surface: WriteSurface) -> tuple[DeviceRates | None, str]:

@@ -100,7 +100,12 @@ def draw(
         Whether the figure takes the width of two.
     """
     # Words as outlines: the figure is the same whatever fonts a reader has.
-    settings: Any = {"svg.hashsalt": name, "svg.fonttype": "path", "axes.facecolor": _PAPER}
+    settings: Any = {
+        "svg.hashsalt": name,
+        "svg.fonttype": "path",
+        "axes.facecolor": _PAPER,
+        "axes.titley": 1.0,
+    }
     with rc_context(settings):
         figure = Figure(figsize=(_WIDTH, _HEIGHT)) if not wide else _wide_figure()
         axes = plot(figure.subplots())
