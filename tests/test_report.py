@@ -142,8 +142,8 @@ def test_quantiles_are_those_of_the_surface(opened):
         volt, second = (float(text) for text in re.findall(r'"([\d.e-]+) [Vs]"', command))
         shown = answer_of(panel)
         for quantile, label in (
-            (0.5, "error rate of the median device"),
-            (0.95, "95 % of the devices are below"),
+            (0.5, "median device"),
+            (0.95, "device at the 95 % quantile"),
         ):
             rate = surface.device_ber(panel.get_attribute("data-direction"), volt, second, quantile=quantile)
             assert shown[label] == f"{float(rate):.3g}"
@@ -274,7 +274,7 @@ def test_counts_without_errors_are_bounds():
     at = {mark: asked.marks.index(mark) for mark in (0, 2)}
     assert asked.rows["write error rate"][at[2]].startswith("below ")
     assert asked.rows["write error rate"][at[2]].endswith("(95 %)")
-    assert asked.rows["error rate of the median device"][at[2]] == "-"
+    assert asked.rows["median device"][at[2]] == "-"
     assert asked.remarks[2].startswith("A bound.")
     assert asked.remarks[0] == ""
 

@@ -166,8 +166,8 @@ def extrapolated_in_words(surface: WriteSurface) -> str:
 
 def _quantile_in_words(quantile: float) -> str:
     if quantile == 0.5:
-        return "error rate of the median device"
-    return f"{100.0 * quantile:g} % of the devices are below"
+        return "median device"
+    return f"device at the {100.0 * quantile:g} % quantile"
 
 
 def _rate_in_words(value: float, unknown: bool) -> str:
