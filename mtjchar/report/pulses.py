@@ -80,8 +80,8 @@ def steps(grid: FloatArray, between: FloatArray) -> FloatArray:
         Ascending, from the first point to the last one, at most 80 values.
     """
     inside = between[(between > grid[0]) & (between < grid[-1])]
-    distance = np.abs(inside[:, None] / grid - 1.0).min(axis=1)
-    joined = np.sort(np.concatenate([grid, inside[distance > _SAME]]))
+    new = (np.abs(inside[:, None] - grid) > _SAME * grid).all(axis=1)
+    joined = np.sort(np.concatenate([grid, inside[new]]))
     if len(joined) <= _MOST_STEPS:
         return joined
     return np.asarray(grid[np.unique(np.linspace(0, len(grid) - 1, _MOST_STEPS).round().astype(int))])

@@ -95,6 +95,8 @@
     return best;
   }
 
+  for (const cell of document.querySelectorAll("td")) cell.replaceChildren(...unbroken(cell.textContent));
+
   for (const panel of document.querySelectorAll(".pulse")) {
     const table = answers[panel.dataset.direction];
     const [amplitude, duration] = panel.querySelectorAll("input");

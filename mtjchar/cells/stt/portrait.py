@@ -21,7 +21,7 @@ from mtjchar.units import compact
 __all__ = ["portraits"]
 
 _POINTS = 121
-_SHARES = (0.6, 0.8, 1.0)  # of the amplitude: load lines
+_SHARES = (0.7, 1.0)  # of the amplitude: load lines
 _NO_CURVES = "Not drawn: ngspice could not compute it here. "
 
 
