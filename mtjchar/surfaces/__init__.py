@@ -34,7 +34,7 @@ __all__ = [
     "surface_from_counts",
 ]
 
-# Loaded when first used: a question to a surface needs none of them, and lmfit and scipy.stats take long.
+# Loaded when first used: queries do not need them, and lmfit and scipy.stats take long to load.
 _HOME = {
     "DeviceRates": "devices",
     "SurfaceModel": "closed_model",

@@ -1,7 +1,7 @@
 """The files of a run directory: study, devices and samples.
 
-Every part of the samples carries its own checksum in its name, so that a file is either what was written or
-known not to be. Files are written under a temporary name, synced and renamed: a process that is killed leaves
+Every part of the samples has its own checksum in its name, so that changes of a file are detected.
+Files are written under a temporary name, synced and renamed: a killed process leaves either
 the old state or the new one.
 """
 
@@ -57,16 +57,16 @@ MOST_FAILED = 0.01
 """Share of the devices that may fail at one pulse before a surface is refused."""
 
 REDONE = ("timed_out", "crashed", "error")
-"""Of `STATUSES` those that may be the machine's fault: a sweep that goes on does such samples again."""
+"""Values of `STATUSES` that the machine may have caused: a resumed sweep repeats such samples."""
 
 _PART = re.compile(r"(?P<name>[^.].*)\.(?P<digest>[0-9a-f]{16})\.parquet")
 
 
 class StoredParts(NamedTuple):
-    """What a run directory holds of a plan."""
+    """Content of a run directory for a plan."""
 
     whole: dict[str, Path]  # parts by name
-    discarded: list[str]  # what was removed, and why
+    discarded: list[str]  # removed files, and the reasons
     versions: dict[str, str]  # of the programs that made the parts
 
 
@@ -79,12 +79,12 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, study: Study, devices: pd.DataFrame) -> RunDirectory:
-        """Make the directory, or take the one there if it belongs to the same study.
+        """Make the directory, or use the existing one if it belongs to the same study.
 
         Raises
         ------
         InputError
-            If it holds another study, naming the first key that differs.
+            If it contains another study; the message names the first key that differs.
         StorageError
             If it cannot be written.
         """
@@ -112,7 +112,7 @@ class RunDirectory:
             write_text(path / "transistor" / f"read-{stem}.lib", source.read + "\n")
             for osdi in _osdi(study):
                 write_bytes(path / "transistor" / osdi.name, _osdi_content(osdi))
-        # The study last: where it is, the others are.
+        # The study is written last: if it exists, so do the other files.
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
         write_text(file, text)
@@ -120,12 +120,12 @@ class RunDirectory:
 
     @classmethod
     def stored_devices(cls, path: Path, study: Study) -> pd.DataFrame | None:
-        """Return the devices of a run of this study that is in the directory; None where there is none.
+        """Return the devices of an existing run of this study in the directory; None if there is none.
 
         Raises
         ------
         InputError
-            If the directory holds another study, naming the first key that differs.
+            If the directory contains another study; the message names the first key that differs.
         """
         file = path / "study.toml"
         if not file.exists():
@@ -157,7 +157,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If there is no study in it, or another one than its samples are of.
+            If it contains no study, or a study to which its samples do not belong.
         """
         path = Path(path)
         if not is_file(path / "study.toml"):
@@ -179,13 +179,13 @@ class RunDirectory:
         Parameters
         ----------
         text : object
-            The study's TOML in the file; what has none is taken as it is.
+            The study's TOML in the file; a file without it is accepted.
         file : Path
 
         Raises
         ------
         InputError
-            If it is of another study, or no text of one.
+            If it belongs to another study, or its text is not a study.
         """
         if text is None or text == self.study.to_toml():
             return
@@ -196,7 +196,7 @@ class RunDirectory:
             )  # fmt: skip
 
     def record(self) -> Record:
-        """Return what the sweep notes of itself; nothing where it has noted nothing.
+        """Return the record of the sweep; an empty one if there is none.
 
         Raises
         ------
@@ -209,7 +209,7 @@ class RunDirectory:
         return read_record(read_text(file, "sweep.json", allowed="a file of JSON", remedy=AGAIN), file)
 
     def note(self, **words: Any) -> None:
-        """Add to what the sweep notes of itself.
+        """Add to the record of the sweep.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class RunDirectory:
         write_text(self.path / "sweep.json", text)
 
     def digest_with(self, file: Path) -> str:
-        """Return a digest of a file that was made of the samples, of the samples, and of mtjchar's version.
+        """Return a digest of a file that was made from the samples, of the samples, and of mtjchar's version.
 
         Raises
         ------
@@ -232,7 +232,7 @@ class RunDirectory:
         return _digest("\n".join([_digest(content), version("mtjchar"), *parts]).encode())
 
     def devices(self) -> pd.DataFrame:
-        """Return the table of the devices that were characterized.
+        """Return the table of the characterized devices.
 
         Raises
         ------
@@ -256,7 +256,7 @@ class RunDirectory:
         return devices
 
     def inspect_parts(self, expected: Collection[str]) -> StoredParts:
-        """Check every part by its checksum, and remove what is no whole part of the plan.
+        """Check every part by its checksum, and remove files that are not complete parts of the plan.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class RunDirectory:
         return StoredParts(whole, discarded, versions)
 
     def write_part(self, name: str, samples: pd.DataFrame, versions: Mapping[str, str] | None = None) -> Path:
-        """Write a part whole or not at all.
+        """Write a part completely or not at all.
 
         Raises
         ------
@@ -315,7 +315,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If it is damaged, has no checksum, or holds no samples.
+            If it is damaged, has no checksum, or contains no samples.
         """
         part = _PART.fullmatch(file.name)
         if part is None:
@@ -334,14 +334,14 @@ class RunDirectory:
         return samples
 
     def samples(self) -> pd.DataFrame:
-        """All samples that are there, in the order device, direction, amplitude, duration.
+        """All existing samples, in the order device, direction, amplitude, duration.
 
         Raises
         ------
         InputError
             If there are none, or one is damaged.
         """
-        # A name that starts with a dot is what a killed process left of a part it was writing.
+        # A name that starts with a dot is an incomplete part of a killed process.
         parts = sorted((self.path / "samples").glob("[!.]*.parquet"))
         if not parts:
             raise InputError(
@@ -354,7 +354,7 @@ class RunDirectory:
 
 
 def stored_rows(path: Path) -> int:
-    """Count the samples that the parts in a run directory say to have, without checking them."""
+    """Count the samples in the parts of a run directory by their own statement, without checking them."""
     count = 0
     for file in (path / "samples").glob("[!.]*.parquet"):
         with contextlib.suppress(OSError, pa.ArrowException):  # damaged ones are found and redone later
@@ -367,7 +367,7 @@ def _digest(content: bytes) -> str:
 
 
 def _transistor_file(study: Study) -> Path | None:
-    """File with the user's transistor; None where there is none."""
+    """File with the user's transistor; None if there is none."""
     transistor = study.kind.transistor(study.tables)
     return None if transistor is None else transistor.file
 
@@ -383,7 +383,7 @@ def _osdi_content(file: Path) -> bytes:
 
 
 def _transistor_digest(study: Study) -> str:
-    """Digest of the file with the user's transistor; empty where there is none."""
+    """Digest of the file with the user's transistor; empty if there is none."""
     file = _transistor_file(study)
     return "" if file is None else _digest(_transistor_text(file))
 
@@ -415,7 +415,7 @@ def _versions(file: Path) -> dict[str, str]:
 
 
 def _flaw(file: Path) -> str:
-    """Say why a part has to be done again; empty if it has not."""
+    """Explain why a part has to be done again; empty if it has not."""
     try:
         statuses = RunDirectory.read_part(file)["status"]
         _versions(file)
@@ -431,8 +431,8 @@ def _flaw(file: Path) -> str:
 
 
 def _is_own(study: Study, file: Path, record: Record) -> bool:
-    """Whether a study is the one whose sweep has left the record; earlier versions have left none."""
-    # As it was written, or with other comments and blanks.
+    """Whether a study belongs to the sweep of the record; earlier versions left no digest."""
+    # As written, or with other comments and blanks.
     digests = (_digest(file.read_bytes()), _digest(study.to_toml().encode()))
     return record.study_sha256 in (None, *digests)
 
@@ -447,7 +447,7 @@ def _other_than_samples(file: Path) -> InputError:
 
 
 def _refuse_other(file: Path, asked: Study) -> None:
-    """Refuse a study.toml that no sweep has written, or that is of another study."""
+    """Refuse a study.toml that no sweep has written, or that belongs to another study."""
     if not any((file.parent / name).exists() for name in ("devices.parquet", "sweep.json")):
         raise InputError(
             "run directory",
@@ -457,7 +457,7 @@ def _refuse_other(file: Path, asked: Study) -> None:
         )
     there = load_study(file, written=True)
     record = Record()
-    with contextlib.suppress(InputError):  # a damaged one says nothing, and is written anew
+    with contextlib.suppress(InputError):  # a damaged record is ignored and written again
         record = RunDirectory(file.parent, there).record()
     if not _is_own(there, file, record):
         raise _other_than_samples(file)
