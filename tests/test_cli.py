@@ -21,7 +21,6 @@ from mtjchar.network.levers import DESIGNS
 from mtjchar.network.results import read_tradeoff
 from mtjchar.network.tradeoff import COLUMNS, READ_ENERGIES, best, shown
 from mtjchar.network.trainer import PLANS, TrainingPlan
-from mtjchar.report import figures
 from mtjchar.surfaces import WriteSurface
 
 STUDY = """
@@ -544,7 +543,8 @@ def test_report(run, call, tmp_path):
     assert call("report", run, "--out", out)[::2] == (0, "")
     page = _Page()
     page.feed(out.read_text(encoding="utf-8"))
-    assert page.asked == []  # opens without a network
+    # Opens without a network: links lead to parts of the page, and pictures are in it.
+    assert all(one.startswith(("#", "data:")) for one in page.asked)
     surface = WriteSurface.load(run / "surface.nc")
     found = surface.cheapest_pulse("p_to_ap", 1e-6)
     row = next(row for row in page.rows if row[:2] == ["1e-06", "P → AP"])
@@ -556,20 +556,6 @@ def test_report(run, call, tmp_path):
     samples = surface.dataset.attrs["devices"] * 2 * surface.amplitudes.size * surface.durations.size
     assert ["ok", f"{samples:,}"] in page.rows
     assert ["seed", str(surface.dataset.attrs["seed"])] in page.rows
-
-
-def test_maps_of_the_report_are_the_surface(run):
-    surface = WriteSurface.load(run / "surface.nc")
-    drawn = figures(surface)
-    for title, value in (
-        ("Write error rate", surface.ber),
-        ("Energy of a switching write", lambda *pulse: 1e12 * surface.energy(*pulse)),
-    ):
-        for trace, direction in zip(drawn[title].data, surface.directions, strict=True):
-            k, j = 17, 40  # any point
-            expected = value(direction, trace.x[j], 1e-9 * trace.y[k])
-            assert trace.customdata[k][j] == pytest.approx(max(expected, 1e-15), rel=1e-9)
-            assert 10.0 ** trace.z[k][j] == pytest.approx(max(expected, 1e-15), rel=1e-9)
 
 
 def test_report_of_what_is_not_there(run, call, tmp_path):

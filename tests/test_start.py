@@ -18,7 +18,7 @@ print(*sys.modules)
 """
 PULSE = ["--direction", "p_to_ap", "--amplitude", "0.8 V", "--duration", "8 ns"]
 # Each takes a tenth of a second of CPU or more to load, some a whole one.
-HEAVY = ["scipy.stats", "lmfit", "matplotlib", "PySpice", "torch", "plotly", "distributed"]
+HEAVY = ["scipy.stats", "lmfit", "matplotlib", "PySpice", "torch", "distributed"]
 OWN = ["mtjchar.cells.stt.measure", "mtjchar.surfaces.closed_model", "mtjchar.network", "mtjchar.plotting"]
 
 

@@ -288,15 +288,22 @@ class SurfaceGrid:
 
         A rate below 1e-18, for which nothing is verified, is given as the bound 1e-18.
         """
+        return self.stated_rates(direction, amplitude, duration)[0]
+
+    def stated_rates(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
+    ) -> list[tails.StatedRate]:
+        """`stated_rate` of many pulses; amplitudes and durations broadcast, the list is flat (C order)."""
         lower, upper = self.ber_interval(direction, amplitude, duration)
-        return tails.StatedRate(
-            max(float(self.ber(direction, amplitude, duration)), tails.VERIFIED_RATE),
-            float(lower),
-            float(upper),
-            bool(self.is_bound(direction, amplitude, duration)),
-            float(self.effective_devices(direction, amplitude, duration)),
-            bool(self.is_extrapolated(direction, amplitude, duration)),
-        )
+        columns = (
+            np.maximum(self.ber(direction, amplitude, duration), tails.VERIFIED_RATE), lower, upper,
+            self.is_bound(direction, amplitude, duration),
+            self.effective_devices(direction, amplitude, duration),
+            self.is_extrapolated(direction, amplitude, duration),
+        )  # fmt: skip
+        return [
+            tails.StatedRate(*row) for row in zip(*(one.ravel().tolist() for one in columns), strict=True)
+        ]
 
     def device_ber(
         self,
