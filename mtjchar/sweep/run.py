@@ -249,7 +249,7 @@ def _try(
     study: Study, path: Path, pool: Executor, local: LocalPool, limit: float | None, report: Report
 ) -> _Way:
     """Try the nominal device before a sweep begins; one that goes on has done so."""
-    if (path / "study.toml").exists():
+    if (path / "study.toml").exists() and not RunDirectory.growth(path, _placed_before(study, path)):
         load_s = 0.0
         with contextlib.suppress(InputError):  # a damaged one says nothing
             load_s = RunDirectory(path, study).record().load_s
@@ -272,8 +272,9 @@ def _placed_before(study: Study, path: Path) -> Study:
     """Give the points of refined ranges the places that they have in the run of the same study there."""
     if refinement.to_place(study) and (path / "study.toml").exists():
         there = load_study(path / "study.toml", written=True)
-        if refinement.without_grids(there) == study:
-            return there
+        unplaced = refinement.without_grids(there).sweep
+        if (unplaced.amplitude, unplaced.duration) == (study.sweep.amplitude, study.sweep.duration):
+            return refinement.with_ranges(study, there.sweep.amplitude, there.sweep.duration)
     return study
 
 
@@ -294,7 +295,12 @@ def _directory(study: Study, path: Path, way: _Way, report: Report) -> tuple[Run
     if devices is not None:
         return RunDirectory(path, study), devices
     if (path / "study.toml").exists():
-        report.say("devices.parquet is missing or damaged; its devices are drawn again")
+        grown = RunDirectory.growth(path, study)
+        report.say(
+            f"the run grows: {'; '.join(grown)}"
+            if grown
+            else "devices.parquet is missing or damaged; its devices are drawn again"
+        )
     devices = _draw_devices(study, way, report)
     return RunDirectory.create(path, study, devices), devices
 
@@ -339,6 +345,10 @@ class _Sweep:
         stored = directory.inspect_parts({self._part(task) for task in plan(directory.study, devices)})
         for words in stored.discarded:
             report.say(f"{words}; it is done again")
+        if stored.outdated:  # all of them, where a grid has grown
+            first, *others = stored.outdated
+            many = f" and {len(others)} more parts do not" if others else " does not"
+            report.say(f"{first}{many} belong to this sweep; removed")
         self._whole, self._versions = stored.whole, stored.versions
         if digest := directory.record().transistor_read_sha256:
             self._versions = {**self._versions, "transistor": digest}
