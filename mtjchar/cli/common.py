@@ -36,6 +36,7 @@ from mtjchar.units import compact, parse_quantity
 
 if TYPE_CHECKING:
     from mtjchar.study import Study
+    from mtjchar.surfaces import WriteSurface
 
 
 class _Messages(io.TextIOBase):
@@ -189,15 +190,12 @@ AllowFailed = Annotated[
         min=0.0, max=0.99, metavar="SHARE", help="Largest share of failed devices to accept at any pulse."
     ),
 ]
-DirectionName = Annotated[
-    str, typer.Option("--direction", metavar="NAME", help="Write direction, one of the study's.")
-]
-TargetName = Annotated[
-    str,
+AnyDirection = Annotated[
+    str | None,
     typer.Option(
         "--direction",
         metavar="NAME",
-        help="Write direction, one of the study's, or both: one pulse for both directions.",
+        help="Write direction, one of the study's, or both (the default).",
     ),
 ]
 LIMIT = typer.Option(
@@ -213,6 +211,19 @@ DURATION = typer.Option(
     parser=quantity("s", "duration"),
     metavar="T",
     help='Pulse duration from half rise to half fall, such as "8 ns".',
+)
+AMPLITUDES_ASKED = typer.Option(
+    "--amplitude",
+    parser=grid("V", "amplitude", _linear),
+    metavar="V,...",
+    help='Pulse amplitude, such as "0.8 V"; several as a list, "0.7 V, 0.8 V", as START:STOP:POINTS, or by '
+    "repeating the option.",
+)
+DURATIONS_ASKED = typer.Option(
+    "--duration",
+    parser=grid("s", "duration", _geometric),
+    metavar="T,...",
+    help='Pulse duration from half rise to half fall, such as "8 ns"; several likewise.',
 )
 AMPLITUDES = typer.Option(
     parser=grid("V", "amplitudes", _linear),
@@ -261,24 +272,25 @@ def load_checked(path: Path) -> Study:
     return study
 
 
-def load_surface(folder: Path) -> Any:
+def load_surface(folder: Path) -> WriteSurface:
     """Load the surface of a run directory."""
     from mtjchar.surfaces import WriteSurface
-    from mtjchar.sweep.store import RunDirectory
 
-    directory = RunDirectory.open(folder)
-    surface = WriteSurface.load(folder / "surface.nc")
-    directory.check_study_of(surface.dataset.attrs.get("study"), folder / "surface.nc")
-    return surface
+    return WriteSurface.of_run(folder)
+
+
+def one_of(thing: str, name: str, allowed: Iterable[str]) -> InputError:
+    """Refuse a name that is none of those there are."""
+    names = list(allowed)
+    return InputError(
+        thing, value=name, allowed=" or ".join(map(repr, names)), remedy=did_you_mean(name, names)
+    )
 
 
 def check_direction(direction: str, allowed: Iterable[str]) -> None:
     """Refuse a --direction that the surface does not have."""
     if direction not in (names := list(allowed)):
-        raise InputError(
-            "--direction", value=direction, allowed=" or ".join(map(repr, names)),
-            remedy=did_you_mean(direction, names),
-        )  # fmt: skip
+        raise one_of("--direction", direction, names)
 
 
 def writable(folder: Path, option: str = "--out") -> None:

@@ -285,7 +285,7 @@ def _listed(text: str | None) -> list[str] | None:
 
 def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> None:
     """Make the surfaces of scenarios and compare them; one without a surface does not hold up the others."""
-    from mtjchar.surfaces.compare import compare
+    from mtjchar.surfaces.comparison import compare
 
     made = []
     with progress_bar("surfaces", "scenarios") as bar:

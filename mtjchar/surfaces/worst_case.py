@@ -23,7 +23,7 @@ def worst_case(surfaces: Mapping[str, SurfaceGrid], results: pd.DataFrame) -> pd
     surfaces : mapping of str to SurfaceGrid
         By scenario.
     results : DataFrame
-        As `mtjchar.surfaces.compare.Comparison` has it.
+        As `mtjchar.surfaces.comparison.Comparison` has it.
 
     Returns
     -------
