@@ -132,7 +132,8 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
     Notes
     -----
     Each sorted value stands in the middle of its weight, and in between is interpolated; with equal weights
-    these are the quantiles of `numpy.quantile`.
+    these are the quantiles of `numpy.quantile`. Numpy takes weights only with the method ``inverted_cdf``,
+    which steps from one device to the next: in a tail that is decades.
     """
     flat = values.reshape(len(values), -1)
     interpolated = np.full((flat.shape[1], len(quantiles)), np.nan)
@@ -162,7 +163,8 @@ def bootstrap(
     Notes
     -----
     Of devices from one Sobol sequence, which covers the distribution more evenly than chance does, the
-    interval is wider than it need be.
+    interval is wider than it need be. `scipy.stats.bootstrap` neither leaves out the devices that failed at
+    one pulse alone nor resamples weights with the values, and holds all resamples of all pulses.
     """
     devices, shape = len(values), values.shape[1:]
     flat = values.reshape(devices, -1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from mtjchar.cli import completion
 from mtjchar.cli.common import (
     AMPLITUDE,
     AMPLITUDES,
@@ -255,9 +256,8 @@ def export(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="The whole surface: csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, "
-            "verilog-a-table, ngspice-table. One operating point: nvsim, nvmexplorer, nvmain. The junction "
-            "alone: verilog-a-model, spice-model.",
+            help=" ".join(f"{what}: {', '.join(names)}." for what, names in completion.FORMATS.items()),
+            autocompletion=completion.formats,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],

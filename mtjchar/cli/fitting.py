@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mtjchar.cli import completion
 from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity, writable, writable_file
 from mtjchar.errors import InputError
 
@@ -31,6 +32,7 @@ def fit(
             "--stack",
             metavar="STACK",
             help="Stack file (TOML) or name of a stack: initial values, and the values that are not fitted.",
+            autocompletion=completion.files_or("stacks"),
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file (TOML) to write.")],

@@ -7,7 +7,7 @@ another grid all samples are other ones: the pulses of a device are simulated to
 
 from __future__ import annotations
 
-from mtjchar.study import Study
+from mtjchar.study import AmplitudeRange, DurationRange, Study
 from mtjchar.units import compact
 
 __all__ = ["MAY_BE", "in_words", "is_more"]
@@ -30,7 +30,8 @@ def is_more(key: str, there: Study, asked: Study) -> bool:
     axis, _, end = place.partition(".")
     if axis not in _AXES:
         return False
-    before, after = getattr(old, axis), getattr(new, axis)
+    before: AmplitudeRange | DurationRange = getattr(old, axis)
+    after: AmplitudeRange | DurationRange = getattr(new, axis)
     larger = {
         "start": after.start <= before.start,
         "stop": after.stop >= before.stop,

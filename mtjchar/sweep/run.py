@@ -60,7 +60,8 @@ def run_sweep(
         s that a device may take in one direction before its worker counts as hanging; see
         `mtjchar.sweep.tasks.time_limit`.
     progress : callable, optional
-        Called with the number of samples done and the number of all.
+        Called with the number of samples done and the number of all; every second at least, where tasks run
+        in processes of this machine, with an estimate of what is done of them.
     log : callable, optional
         Called with a mapping for everything that happens: ``event`` (``start``, ``part``, ``note``,
         ``workers``, ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples),
@@ -237,12 +238,19 @@ class _Way(NamedTuple):
     trial: Trial | None  # of a sweep that begins
     load_s: float
 
-    def complete(self, tasks: Iterable[Task], say: Callable[[str], None]) -> Iterator[Done]:
+    def complete(
+        self,
+        tasks: Iterable[Task],
+        say: Callable[[str], None],
+        under_way: Callable[[float], None] | None = None,
+    ) -> Iterator[Done]:
         """Do tasks and yield each as it is complete."""
         call: Call = run_task
         if self.trial is not None and self.trial.failure:
             call = functools.partial(fail_task, *self.trial.failure)
-        return complete(self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s)
+        return complete(
+            self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s, under_way=under_way
+        )
 
 
 def _try(
@@ -362,7 +370,7 @@ class _Sweep:
             tasks = plan(study, self._devices.iloc[:devices])
             self._report.start(sum(task.rows for task in tasks))
             todo = [task for task in tasks if self._part(task) not in self._whole]
-            for done in self._way.complete(todo, self._report.say):
+            for done in self._way.complete(todo, self._report.say, self._report.under_way):
                 self._keep(done)
             words: dict[str, object] = {"devices_used": devices, "versions": self._versions}
             if study.sweep.precision is not None:
