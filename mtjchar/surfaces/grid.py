@@ -282,10 +282,9 @@ class SurfaceGrid:
             return np.full(level.shape, np.nan)
         values = self._of_direction("effective_devices", direction)
         unknown = np.isnan(values)
-        logs, share = (
-            GridInterpolator(self.amplitudes, self.durations, table)(level, time)
-            for table in (np.log(np.where(unknown, 1.0, values)), unknown)
-        )
+        stacked = np.stack([np.log(np.where(unknown, 1.0, values)), unknown], axis=-1)
+        grid = GridInterpolator(self.amplitudes, self.durations, stacked)
+        logs, share = np.moveaxis(grid(level, time), -1, 0)
         return np.asarray(np.where(share > 0.0, np.nan, np.exp(logs)))
 
     def is_extrapolated(

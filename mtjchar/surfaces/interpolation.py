@@ -88,7 +88,7 @@ class GridInterpolator:
     ----------
     rows, columns : ndarray, shapes (rows,) and (columns,)
         Ascending, two or more of each.
-    values : ndarray, shape (rows, columns)
+    values : ndarray, shape (rows, columns) or (rows, columns, tables)
     """
 
     def __init__(self, rows: FloatArray, columns: FloatArray, values: npt.ArrayLike) -> None:
@@ -100,13 +100,12 @@ class GridInterpolator:
         i, j = _interval(self.rows, row), _interval(self.columns, column)
         y = (row - self.rows[i]) / (self.rows[i + 1] - self.rows[i])
         z = (column - self.columns[j]) / (self.columns[j + 1] - self.columns[j])
-        values = self.values
-        return np.asarray(
-            values[i, j] * (1 - y) * (1 - z)
-            + values[i, j + 1] * (1 - y) * z
-            + values[i + 1, j] * y * (1 - z)
-            + values[i + 1, j + 1] * y * z
-        )
+        corners = (i, j, 1 - y, 1 - z), (i, j + 1, 1 - y, z), (i + 1, j, y, 1 - z), (i + 1, j + 1, y, z)
+        if self.values.ndim == 2:
+            terms = [self.values[k, m] * u * v for k, m, u, v in corners]
+        else:  # in the order in which scipy multiplies
+            terms = [self.values[k, m] * (u * v)[..., None] for k, m, u, v in corners]
+        return np.asarray(terms[0] + terms[1] + terms[2] + terms[3])
 
 
 def _interval(knots: FloatArray, at: FloatArray) -> IndexArray:
