@@ -1,8 +1,9 @@
 """Characterize write errors and write energy of MRAM cells.
 
-The way of the data: `load_study` reads what to characterize, `run_sweep` runs it through ngspice and
-Fokker-Planck, `average_devices` averages over the devices, and a `WriteSurface` answers. A `Run` opens what
-is in a run directory. `scenarios` puts a study at corners and temperatures, and `run_scenarios` runs them.
+`load_study` reads a study, `run_sweep` simulates it with ngspice and the Fokker-Planck equation,
+`average_devices` averages over the devices, and the resulting `WriteSurface` answers queries. A `Run` opens
+the content of a run directory. `scenarios` makes a study for each corner and temperature, and `run_scenarios`
+runs them.
 
 Examples
 --------
@@ -46,7 +47,7 @@ __all__ = [
     "stackfit", "study", "surfaces", "sweep", "units",
 ]  # fmt: skip
 
-# Loaded when first used: `import mtjchar` shall not load PySpice and what it draws in.
+# Loaded when first used, so that `import mtjchar` does not load PySpice and its dependencies.
 _HOME = {
     "Run": "mtjchar.run",
     "Study": "mtjchar.study",

@@ -12,4 +12,4 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 IndexArray = npt.NDArray[np.intp]
 WordArray = npt.NDArray[np.object_]
-"""Of text: reasons, statuses."""
+"""Arrays of text: reasons, statuses."""

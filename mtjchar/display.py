@@ -13,15 +13,15 @@ __all__ = ["Figures", "html_table"]
 
 
 class Figures:
-    """Attribute of a class whose objects draw themselves: the figures of an object, loaded when asked for.
+    """Attribute of a class whose objects draw themselves: the figures of an object, loaded on first use.
 
-    Drawing stands above everything that can be drawn, so that a library user loads no matplotlib. The class
+    Drawing is in a higher layer than the drawn objects, so that a library user loads no matplotlib. The class
     with the figures is therefore named, not imported.
 
     Parameters
     ----------
     module, name : str
-        Where the class is; it takes the object.
+        Module and name of the class; its argument is the object.
     """
 
     def __init__(self, module: str, name: str) -> None:
@@ -34,7 +34,7 @@ class Figures:
 
 
 def html_table(title: str, rows: Mapping[str, object], more: str = "") -> str:
-    """Lay out what an object is, for `_repr_html_`.
+    """Return the HTML of an object, for `_repr_html_`.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Errors that mtjchar raises on purpose.
 
-Every message names the thing, the value, what is allowed and the remedy, so that it can be shown
-to a user as it is.
+Every message names the thing, the value, the allowed values and the remedy. It can be shown to a user
+unchanged.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = [
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Write out what would act on a terminal or end a line, such as ``\x1b``, and bytes that are no UTF-8.
+    r"""Escape characters that act on a terminal or end a line, such as ``\x1b``, and bytes that are no UTF-8.
 
     Parameters
     ----------
     text : str
-        With names of files, ngspice's words or whatever else others have written.
+        May contain names of files, ngspice's messages or other external text.
     keep : str, optional
-        Characters to leave as they are.
+        Characters to leave unchanged.
     """
     if text.isprintable():
         return text
@@ -63,21 +63,21 @@ class MtjcharError(Exception):
 
 
 class InputError(MtjcharError, ValueError):
-    """What was asked for, or a file that was given, is wrong; the command line exits with 2.
+    """A request or an input file is wrong; the command line exits with 2.
 
     Parameters
     ----------
     thing : str
-        What is wrong: a file and key, a column, an argument.
+        The wrong item: a file and key, a column, an argument.
     value : object
         The value found.
     allowed : str
-        What would have been accepted.
+        Values that would have been accepted.
     remedy : str, optional
-        What to do about it, where that does not follow from `allowed`.
+        What to do about it, if that does not follow from `allowed`.
     problem : str, optional
-        The message before the remedy, as a sentence, where value and allowed values do not explain what is
-        wrong: something is missing, or cannot be read.
+        The message before the remedy, as a sentence, if value and allowed values do not explain the problem:
+        the item is missing, or cannot be read.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ def _shown(value: object) -> str:
 
 
 def clipped(text: str, longest: int = 200) -> str:
-    """Cut a text that a file holds for a message."""
+    """Shorten a text from a file for a message."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Suggest the known name that is most like an unknown one; empty if none is.
+    """Suggest the known name that is most similar to an unknown one; empty if none is similar.
 
     Examples
     --------
@@ -136,7 +136,7 @@ class OutsideGridError(InputError):
 
 
 class UnreachableError(MtjcharError):
-    """No pulse within the limits reaches the error rate that was asked for."""
+    """No pulse within the limits reaches the requested error rate."""
 
 
 class ConvergenceError(MtjcharError):
@@ -144,13 +144,13 @@ class ConvergenceError(MtjcharError):
 
 
 class SimulationError(MtjcharError):
-    """Ngspice did not deliver what it was asked for; the message holds ngspice's own words.
+    """Ngspice failed; the message contains ngspice's own words.
 
     Parameters
     ----------
     message : str
     status : {"failed", "not_converged", "cut"}, optional
-        What a sample that could not be computed for this reason has in its column `status`.
+        Value of the column `status` for a sample that could not be computed for this reason.
     """
 
     def __init__(self, message: str, *, status: str = "failed") -> None:
@@ -159,17 +159,18 @@ class SimulationError(MtjcharError):
 
 
 class WorkerError(MtjcharError):
-    """A process that computed something crashed, or took too long and was stopped.
+    """A process crashed during a computation, or took too long and was stopped.
 
     Parameters
     ----------
     message : str
     status : {"crashed", "timed_out", "failed", "error"}
-        ``error``: the program met an error that it does not know.
+        ``error``: an unexpected error of the program.
     from_outside : bool
-        Whether somebody else has most likely ended it: a user, a batch system, the kernel for want of memory.
+        Whether it was most likely ended from outside: by a user, a batch system, or the kernel for lack of
+        memory.
     exit_code : int, optional
-        Of the process, if it has ended and that is known; negative: the signal that ended it.
+        Exit code of the process, if it has ended and the code is known; negative: the signal that ended it.
     """
 
     def __init__(
@@ -185,13 +186,13 @@ class WorkerError(MtjcharError):
 
     @classmethod
     def unknown(cls, error: Exception) -> WorkerError:
-        """Make one of an error of the program: what it says in the first line, then its traceback."""
+        """Make a worker error from an error of the program: first its message, then its traceback."""
         summary = traceback.format_exception_only(error)[-1].strip()
         return cls("\n".join([summary, *traceback.format_exception(error)]).strip(), status="error")
 
 
 class StartError(MtjcharError):
-    """No worker can work: its process ends while it starts, for its script or a limit, or is killed."""
+    """No worker can start: its process ends because of its script or a limit, or is killed."""
 
 
 class ClusterError(StartError):
@@ -203,4 +204,4 @@ class StorageError(MtjcharError):
 
 
 class MissingToolError(MtjcharError):
-    """A program or library that is needed is not installed; the message says how to get it."""
+    """A required program or library is not installed; the message explains how to install it."""

@@ -89,19 +89,19 @@ def _with_angle_unit(value: Any) -> Any:
 
 
 def _one_line(value: str) -> str:
-    # Names end up in comments of netlists and tables: no line may start in them.
+    # Names are written into comments of netlists and tables: they must not start a new line.
     if not value.isprintable():
         raise ValueError("allowed: one line without control characters")
     return value
 
 
 def inconsistent(key: str, allowed: str) -> PydanticCustomError:
-    """Complain about one key in a validator that looks at several."""
+    """Report an error of one key in a validator that checks several."""
     return PydanticCustomError("inconsistent", "{key}: allowed: {allowed}", {"key": key, "allowed": allowed})
 
 
 class Place(NamedTuple):
-    """Where a value stands.
+    """Place of a value.
 
     Attributes
     ----------
@@ -115,19 +115,19 @@ class Place(NamedTuple):
 
 
 class Complaint(NamedTuple):
-    """What is wrong with one value.
+    """An error of one value.
 
     Attributes
     ----------
     keys : list of str
-        Where it stands.
+        Place of the value.
     value : object
     allowed : str
-        What is allowed there, in words.
+        Allowed values, in words.
     type : str
         pydantic's word for the kind of error.
     others : int
-        How many more complaints there are.
+        Number of further complaints.
     """
 
     keys: list[str]
@@ -137,14 +137,14 @@ class Complaint(NamedTuple):
     others: int
 
     def error(self, thing: str, remedy: str = "") -> InputError:
-        """Make an error of it; `thing` names the value in the message."""
+        """Convert it to an error; `thing` names the value in the message."""
         missing = f"{thing} is missing (required)." if self.type == "missing" else ""
         return InputError(thing, value=self.value, allowed=self.allowed, remedy=remedy, problem=missing)
 
 
 def first_complaint(error: ValidationError) -> Complaint:
-    """Translate pydantic's first complaint, that about an unknown key if there is one."""
-    # An unknown key is mostly a known one in another spelling, which is then missing.
+    """Translate pydantic's first complaint, or that about an unknown key if there is one."""
+    # An unknown key is usually a misspelled known key, which is then also missing.
     first, *others = sorted(
         error.errors(include_url=False), key=lambda complaint: complaint["type"] != "extra_forbidden"
     )
@@ -159,23 +159,23 @@ def first_complaint(error: ValidationError) -> Complaint:
 
 
 _NEARLY_EQUAL = 0.85
-"""Likeness (`difflib`) from which on a key of another table may be meant."""
+"""Similarity (`difflib`) from which on a key of another table is suggested."""
 
 
 @dataclass(frozen=True)
 class FileLayout:
-    """Which keys a file may have, as messages name them.
+    """The keys that a file may have, as messages name them.
 
     Parameters
     ----------
     fields : mapping
         Fields of the tables at its top, by key.
     listed : mapping, optional
-        Keys that a message lists, by table (``""`` at the top), where the models do not say them all.
+        Keys that a message lists, by table (``""`` at the top), if they cannot be read from the models.
     instead : mapping, optional
-        What is allowed in the place of a table, by key, where that is not only a table.
+        Allowed values in place of a table, by key, if not only a table is allowed.
     unwrapped : str, optional
-        Field of the validated model whose keys stand at the top of the file.
+        Field of the validated model whose keys are at the top of the file.
     """
 
     fields: Mapping[str, FieldInfo]
@@ -188,14 +188,14 @@ class FileLayout:
         first, *inner = keys
         key_field = self.fields[first]
         for key in inner:
-            if get_origin(key_field.annotation) is not dict:  # of which any key leads to the same table
+            if get_origin(key_field.annotation) is not dict:  # any key of which leads to the same table
                 key_field = _model(key_field).model_fields[key]
         return key_field
 
     def nearest(self, keys: Sequence[str]) -> str:
-        """Find the known key that an unknown one most likely stands for; empty if there is none.
+        """Find the known key that is most similar to an unknown one; empty if there is none.
 
-        One of another table has that in front.
+        A key of another table is returned with the name of its table.
         """
         *table, key = keys
         close = difflib.get_close_matches(key, self.known(table), 1)
@@ -222,18 +222,18 @@ def refusal(
     layout: FileLayout,
     places: Mapping[tuple[str, ...], Place] | None = None,
 ) -> InputError:
-    """Turn pydantic's first complaint about a file into ours, and count the others.
+    """Convert pydantic's first complaint about a file to an error of mtjchar, and count the others.
 
     Parameters
     ----------
     error : ValidationError
     data : mapping
-        What was validated.
+        The validated data.
     file : Path
     layout : FileLayout
     places : mapping, optional
-        Where values stand that are not in this file under their own keys, by these keys. That of the
-        longest beginning counts.
+        Places of values that are not in this file under their own keys, by these keys. The longest matching
+        beginning counts.
     """
     complaint = first_complaint(error)
     keys, allowed, remedies = complaint.keys, complaint.allowed, []
@@ -275,7 +275,7 @@ _LIMITS = {
 
 
 def _range(number: FieldInfo) -> str:
-    """Put the limits of a number into words."""
+    """Express the limits of a number in words."""
     inner = [part for kind in get_args(number.annotation) for part in getattr(kind, "__metadata__", ())]
     unit = next((part.unit for part in [*number.metadata, *inner] if isinstance(part, InUnit)), "")
     limits = [
@@ -288,7 +288,7 @@ def _range(number: FieldInfo) -> str:
 
 
 def _model(table: FieldInfo) -> Any:
-    """Return the model of a table, also of one that may be left out."""
+    """Return the model of a table, also of an optional one."""
     models = (part for part in get_args(table.annotation) if isinstance(part, type(Description)))
     return next(models, table.annotation)
 

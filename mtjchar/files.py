@@ -1,8 +1,8 @@
-"""Reading files that somebody else made, and writing files whole or not at all.
+"""Reading external files safely, and writing files completely or not at all.
 
-A file is written under a temporary name, synced and renamed. Whatever fails on the way, the old file stays as
-it was and nothing half-written is left. Reading refuses what is no regular file, which could never end, and
-what is larger than a stated limit.
+A file is written under a temporary name, synced and renamed. If any step fails, the old file is unchanged
+and no partial file is left. Reading refuses files that are not regular, because reading them might never end,
+and files above a stated size.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ __all__ = [
 ]
 
 MOST_TEXT = 10_000_000
-"""Bytes that a study, a stack or another file of keys may have."""
+"""Largest size in bytes of a study, a stack or another file of keys."""
 
 MOST_DATA = 1_000_000_000
-"""Bytes that a table, a surface or another file of numbers may have."""
+"""Largest size in bytes of a table, a surface or another file of numbers."""
 
 _REMEDIES = {
     errno.ENOSPC: "Make room",
@@ -53,7 +53,7 @@ _REMEDIES = {
     errno.EROFS: "Choose another file system",
     errno.ENAMETOOLONG: "Choose a shorter name",
 }
-# A place that was badly chosen: everything else is a system that failed.
+# Errors of a badly chosen place; all other errors are failures of the system.
 _WRONG_PLACE = {
     errno.ENOENT: "",
     errno.EISDIR: "",
@@ -62,12 +62,12 @@ _WRONG_PLACE = {
     errno.ENXIO: "Nobody reads from this pipe.",
 }
 _WRONG_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL)
-# What file systems answer that cannot sync, or not folders; some of a network are among them.
+# Errors of file systems that cannot sync, or cannot sync folders; some network file systems are among them.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file, whole or not at all: after an error a file that was there before is unchanged.
+    """Write a file, completely or not at all: after an error an existing file is unchanged.
 
     Raises
     ------
@@ -78,18 +78,18 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file of text in UTF-8, whole or not at all; errors as for `write_bytes`."""
-    # Bytes of names that are no UTF-8 are written out rather than an error after all the work.
+    """Write a file of text in UTF-8, completely or not at all; errors as for `write_bytes`."""
+    # Bytes of names that are no UTF-8 are escaped, so that they do not cause an error after all the work.
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write several files; none is in its place before all are on the disk.
+    """Write several files; none is renamed before all are on the disk.
 
     Parameters
     ----------
     contents : mapping of Path to bytes
-        The last file comes to its place last: where it is, the others are.
+        The last file is renamed last: if it exists, so do the others.
 
     Raises
     ------
@@ -113,22 +113,22 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Make a folder, and those above it, where it is missing; errors as for `storing`."""
+    """Make a folder and its parents if they are missing; errors as for `storing`."""
     with storing(path, "directory"):
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
 def storing(path: str | Path, what: str = "file") -> Iterator[None]:
-    """Turn errors of the system in a with block into errors of ours about a file or a directory.
+    """Convert errors of the system in a with block to errors of mtjchar about a file or a directory.
 
     Raises
     ------
     InputError
-        If it is where nothing can be written: in a directory that is missing, in place of a directory; of a
-        directory also where it is not permitted, or its name is too long.
+        If nothing can be written at this place: the directory is missing, or another file has its name; for
+        a directory also if it is not permitted, or if its name is too long.
     StorageError
-        For every other error. The message says which files are safe and what to do.
+        For every other error. The message states which files are safe and gives the remedy.
     """
     try:
         yield
@@ -154,7 +154,7 @@ def storing(path: str | Path, what: str = "file") -> Iterator[None]:
 
 @contextlib.contextmanager
 def _temporary(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a file beside its place, for the time of a with block in which it may be moved there."""
+    """Write a file beside its final place; inside the with block it can be renamed to that place."""
     with storing(path):
         handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
     part = Path(name)
@@ -176,10 +176,10 @@ def _remove(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a renaming last through a loss of power, where the file system can."""
+    """Make a renaming survive a loss of power, if the file system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # it may be written, and not be read
+    except PermissionError:  # it is writable but not readable
         return
     try:
         _sync(handle)
@@ -202,7 +202,7 @@ def _umask() -> int:
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether there is a regular file; no for a name that cannot be one, too."""
+    """Whether a regular file exists; False for a name that cannot be a file, too."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -210,7 +210,7 @@ def is_file(path: str | Path) -> bool:
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether there is a folder; no for a name that cannot be one, too."""
+    """Whether a folder exists; False for a name that cannot be a folder, too."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -225,19 +225,19 @@ def checksum(content: bytes) -> str:
 def read_bytes(
     path: str | Path, thing: str, *, allowed: str, remedy: str = "", most: int = MOST_TEXT
 ) -> bytes:
-    """Read a file that may be missing, no file at all, or far too large.
+    """Read a file that may be missing, not a regular file, or far too large.
 
     Parameters
     ----------
     path : str or Path
     thing : str
-        What the file is, for messages.
+        Description of the file, for messages.
     allowed : str
-        What would have been accepted, for messages.
+        Description of an acceptable file, for messages.
     remedy : str, optional
-        How to come by a good file, for messages.
+        How to obtain a correct file, for messages.
     most : int, optional
-        Bytes it may have at most.
+        Largest allowed number of bytes.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def read_bytes(
         return _unreadable(path, thing, why, allowed, remedy)
 
     try:
-        # A pipe that nobody writes to would block the opening already.
+        # Opening a pipe without a writer would block.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
             about = os.fstat(handle)
@@ -257,7 +257,7 @@ def read_bytes(
                 raise refuse(f"it is a pipe or a device. Allowed: {allowed}")
             if about.st_size > most:
                 raise refuse(f"it has {about.st_size:,} bytes; at most {most:,} are read. Allowed: {allowed}")
-            # Room is made for what is asked for; a file of /proc has a content, but no size.
+            # The buffer has the requested size: a file of /proc has a content, but reports no size.
             return file.read(min(most, about.st_size + 1_000_000))
     except MtjcharError:
         raise
@@ -272,12 +272,12 @@ def read_bytes(
 
 
 def read_toml(path: str | Path, thing: str) -> dict[str, Any]:
-    """Read a TOML file; `thing` is what the file is, for messages.
+    """Read a TOML file; `thing` describes the file for messages.
 
     Raises
     ------
     InputError
-        If it cannot be read, or is no TOML in UTF-8.
+        If it cannot be read, or is not TOML in UTF-8.
     """
     content = read_bytes(path, thing, allowed="a TOML file")
     try:

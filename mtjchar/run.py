@@ -1,4 +1,4 @@
-"""A run directory, opened: what a notebook starts from."""
+"""A run directory as an object, for notebooks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Run", "example_run"]
 
 
 class Run:
-    """What `mtjchar sweep`, `mtjchar surface` and `mtjchar tradeoff` left in a directory.
+    """Results of `mtjchar sweep`, `mtjchar surface` and `mtjchar tradeoff` in a directory.
 
-    Everything is read when it is first asked for, and checked.
+    Each property reads and checks its file when it is first used.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Run:
     Raises
     ------
     InputError
-        If there is no run in the directory, and from the properties where a file is missing or damaged.
+        If there is no run in the directory. The properties also raise it if a file is missing or damaged.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What comes with mtjchar: stacks and studies by their names, and where their files are."""
+"""Files that come with mtjchar: stacks and studies by their names, and their folder."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["data_path", "named_file", "shipped"]
 
 
 def data_path() -> Path:
-    """Return the folder with stacks, studies and published points.
+    """Return the folder that contains stacks, studies and published points.
 
-    It is beside the package in a checkout, and inside it where mtjchar was installed.
+    It is beside the package in a checkout, and inside the package after an installation.
 
     Examples
     --------
@@ -42,19 +42,19 @@ def shipped(kind: str) -> dict[str, Path]:
 
 
 def named_file(given: str | Path, kind: str, folder: Path = Path()) -> Path:
-    """Find a file that is given by its path, or by its name where it comes with mtjchar.
+    """Find a file by its path, or by its name if it comes with mtjchar.
 
     Parameters
     ----------
     given : str or Path
-        A path relative to `folder`. Where there is no such file a name without a suffix is looked up.
+        A path relative to `folder`. If there is no such file, a name without a suffix is looked up.
     kind : {"stacks", "studies"}
     folder : Path, optional
 
     Returns
     -------
     Path
-        The path as it was given where nothing is found: who reads it names what is missing.
+        The given path if nothing is found: the caller reports what is missing.
     """
     path = folder / given
     known = shipped(kind).get(str(given))

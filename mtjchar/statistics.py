@@ -1,6 +1,6 @@
 """Estimates over devices and from counts: weighted means, quantiles, effective numbers, intervals.
 
-Arrays have the devices along axis 0 and the pulses along the others; NaN is a device without a result, which
+Arrays have the devices along axis 0 and the pulses along the others. NaN means a device without a result; it
 is left out.
 
 References
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # whose parts are loaded when they are used: scipy.stats takes longer than a query
+import scipy  # its submodules are loaded on use: scipy.stats takes longer than a query
 
 from mtjchar.arrays import FloatArray, IntArray
 
@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 OUTSIDE = 0.05
-"""Probability outside of a 95 % interval, both sides together; of a bound, on its one side."""
+"""Probability outside a 95 % interval, on both sides together; for a bound, on its one side."""
 
 NORMAL_QUANTILE = 1.959964
 """Standard errors from the middle of a normal 95 % interval to either end."""
 
 RESAMPLES = 1000
-"""Samples of a bootstrap."""
+"""Number of bootstrap samples."""
 
 
 class CountedRate(NamedTuple):
@@ -61,7 +61,7 @@ def weighted_mean(values: FloatArray, weight: FloatArray) -> FloatArray:
     ----------
     values : ndarray, shape (devices, ...)
     weight : ndarray, shape (devices,)
-        Zero or positive; NaN where all values are.
+        Zero or positive; NaN if all values of a device are NaN.
     """
     used = np.where(np.isfinite(values), _along(weight, values), 0.0)
     with np.errstate(invalid="ignore"):
@@ -78,14 +78,14 @@ def replicate_interval(
     values : ndarray, shape (devices, ...)
     weight : ndarray, shape (devices,)
     replicate : ndarray of int, shape (devices,)
-        Randomization that a device belongs to, from 0; at least two.
+        Number of the randomization that a device belongs to, from 0; at least two.
 
     Notes
     -----
-    The mean over all is linear, to first order, in what each replicate adds, so that their scatter is its
-    standard error: inside a replicate devices may depend on each other, as Sobol points do, which a bootstrap
-    over devices could not see. Student's t with the number of replicates less one, on the logarithm of the
-    mean, as the mean is positive and in the tail its error is a factor.
+    To first order, the mean is linear in the contributions of the replicates, so their scatter is its
+    standard error. Devices inside a replicate may depend on each other, as Sobol points do; a bootstrap
+    over devices would ignore that. The interval uses Student's t with the number of replicates minus one, on
+    the logarithm of the mean, because the mean is positive and its error in the tail is a factor.
     """
     count = int(replicate.max()) + 1
     mean = weighted_mean(values, weight)
@@ -99,7 +99,7 @@ def replicate_interval(
 
 
 def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return how many devices carry a weighted mean: (sum w x)^2/sum (w x)^2 over axis 0.
+    """Return the effective number of devices in a weighted mean: (sum w x)^2/sum (w x)^2 over axis 0.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def effective_number(values: FloatArray, weight: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray
-        NaN where the mean is 0.
+        NaN if the mean is 0.
     """
     carried = _zero_for_nan(values * _along(weight, values))
     # Scaled first: the square of a small error rate underflows.
@@ -131,9 +131,9 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
 
     Notes
     -----
-    Each sorted value stands in the middle of its weight, and in between is interpolated; with equal weights
+    Each sorted value is at the middle of its weight; values in between are interpolated. With equal weights
     these are the quantiles of `numpy.quantile`. Numpy takes weights only with the method ``inverted_cdf``,
-    which steps from one device to the next: in a tail that is decades.
+    which steps from one device to the next; in a tail such a step can be two decades.
     """
     flat = values.reshape(len(values), -1)
     interpolated = np.full((flat.shape[1], len(quantiles)), np.nan)
@@ -151,7 +151,7 @@ def weighted_quantiles(values: FloatArray, weight: FloatArray, quantiles: Sequen
 def bootstrap(
     values: FloatArray, rng: np.random.Generator, weight: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """95 % percentile interval of the mean over devices that are drawn one by one.
+    """95 % percentile interval of the mean over independently drawn devices.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ def bootstrap(
 
     Notes
     -----
-    Of devices from one Sobol sequence, which covers the distribution more evenly than chance does, the
-    interval is wider than it need be. `scipy.stats.bootstrap` neither leaves out the devices that failed at
-    one pulse alone nor resamples weights with the values, and holds all resamples of all pulses.
+    For devices of one Sobol sequence, which covers the distribution more evenly than random numbers, the
+    interval is wider than necessary. `scipy.stats.bootstrap` is no replacement: it does not leave out devices
+    that failed at single pulses, does not resample weights with the values, and takes three times as long.
     """
     devices, shape = len(values), values.shape[1:]
     flat = values.reshape(devices, -1)
@@ -179,19 +179,19 @@ def bootstrap(
 def draw_interval(
     values: FloatArray, weight: FloatArray, replicate: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of the weighted mean of another draw like the replicates.
+    """95 % prediction interval of the weighted mean of one further draw like the replicates.
 
     Parameters
     ----------
     values : ndarray, shape (devices, ...)
     weight : ndarray, shape (devices,)
     replicate : ndarray of int, shape (devices,)
-        Draw that a device belongs to, from 0: a stack that may be the true one.
+        Number of the draw that a device belongs to, from 0: a stack that may be the true one.
 
     Notes
     -----
-    Prediction interval of the logarithm of the mean, by Student's t: the replicates do not average out, as
-    one stack is the true one.
+    The interval is that of the logarithm of the mean, by Student's t. The replicates do not average out,
+    because one stack is the true one.
     """
     count = int(replicate.max()) + 1
     means = [weighted_mean(values[replicate == group], weight[replicate == group]) for group in range(count)]
@@ -214,8 +214,8 @@ def clopper_pearson(errors: npt.ArrayLike, trials: npt.ArrayLike) -> CountedRate
     -------
     CountedRate
         errors/trials, the maximum of the binomial likelihood, and its exact 95 % interval (Clopper and
-        Pearson). Without errors the likelihood has its maximum at 0, which nobody should design with: then
-        rate and upper bound are both the one-sided 95 % bound 1 - 0.05^(1/trials), the lower bound is 0.
+        Pearson). Without errors the likelihood has its maximum at 0, which is no use for a design. Then
+        rate and upper bound are both the one-sided 95 % bound 1 - 0.05^(1/trials), and the lower bound is 0.
     """
     failed, written = np.broadcast_arrays(
         np.asarray(errors, dtype=np.float64), np.asarray(trials, dtype=np.float64)
@@ -240,17 +240,17 @@ def mean_half_width(values: FloatArray, looks: int = 1, step: float = 0.0) -> fl
     values : ndarray, shape (repetitions,)
         Independent; at least two.
     looks : int, optional
-        How often more values may be added depending on what the interval is. With more than one the
-        interval is wider, so that those of all looks hold the mean in 95 % of cases (Bonferroni).
+        How often more values may be added depending on the interval. With more than one, the interval is
+        wider, so that the intervals of all looks cover the mean in 95 % of cases (Bonferroni).
     step : float, optional
-        What the values are multiples of. Few of them can be equal by chance, as if nothing scattered: the
-        variance of rounding, step**2/12, is added.
+        The values are multiples of this number. A few values can be equal by chance, as if there were no
+        scatter; therefore the variance of rounding, step**2/12, is added.
     """
     return expected_half_width(values, len(values), looks, step)
 
 
 def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1, step: float = 0.0) -> float:
-    """Half the width that `mean_half_width` would give for as many repetitions of the same scatter.
+    """Half the width that `mean_half_width` would give for this number of repetitions with the same scatter.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def expected_half_width(values: FloatArray, repetitions: int, looks: int = 1, st
 
 
 def _along(weight: FloatArray, values: FloatArray) -> FloatArray:
-    """Give weights of devices the dimensions of their values."""
+    """Give device weights the dimensions of their values."""
     return weight.reshape(-1, *(1,) * (values.ndim - 1))
 
 

@@ -1,6 +1,6 @@
-"""Strings with units, read into SI numbers; and SI numbers written for people.
+"""Conversion of strings with units to SI numbers, and of SI numbers to readable text.
 
-Units appear only where people read and write; everything inside mtjchar is SI.
+Units are used only in files and messages; all values inside mtjchar are SI.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ ZERO_CELSIUS = 273.15
 """0 degC, K."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-# Names, products, quotients, brackets and powers of one digit: nothing that pint would take long over, and
-# no second number that it would silently multiply with.
+# Names, products, quotients, brackets and powers of one digit. Anything else could take pint very long, and a
+# second number would be multiplied silently.
 _UNIT = re.compile(
     r"(?:[^\W\d]\w*|[%°]|\b1(?=\s*/)|[\s*·/()]|(?:\^|\*\*)\s*-?[0-9](?!\s*(?:\^|\*\*|[0-9])))*"
 )
 _LONGEST = 100
 _CELSIUS = "Degrees Celsius are degC, as in '25 degC'."
 _OFFSETS = "degree_Celsius", "degree_Fahrenheit"
-_OFFSET_DIGITS = 9  # of K: an offset leaves more that nobody meant, for -40 degC 233.14999999999998 K
+_OFFSET_DIGITS = 9  # of K: conversion of an offset leaves rounding errors, for -40 degC 233.14999999999998 K
 
 _UNSCALED = 0.1, 1000.0
 """Numbers between which a unit gets no prefix: 0.8 V, not 800 mV."""
 
 _DEGREES = {"C": "degC", "F": "degF"}
-"""Temperature scales as people write them; to pint they are coulomb and farad."""
+"""Temperature scales as people write them; pint would read them as coulomb and farad."""
 
 _CUSTOMARY = {"ohm*m^2": "ohm*um^2"}
-"""What the field gives a quantity in, where a prefix alone would not lead there."""
+"""Units that are usual in the field, if a prefix alone does not give them."""
 
 _PREFIXES = {"f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0, "k": 3}
 _PREFIXED = ("V", "s", "J")
@@ -48,12 +48,12 @@ second to load: longer than a question to a surface."""
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
-    import pint  # here: loading it takes half a second, which commands without units need not wait for
+    import pint  # imported here: it takes half a second, which commands without units need not wait for
 
     registry: pint.UnitRegistry[float] = pint.UnitRegistry(
         autoconvert_offset_to_baseunit=True, cache_folder=None
     )
-    registry.formatter.default_sort_func = lambda units, _: units  # Ω·µm², as it is written, not µm²·Ω
+    registry.formatter.default_sort_func = lambda units, _: units  # Ω·µm² as written, not µm²·Ω
     return registry
 
 
@@ -69,7 +69,7 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
         SI unit of the result, which also fixes the dimension: ``"m"``, ``"ohm*m^2"``, ``""`` for
         a pure number.
     thing : str
-        What the quantity is, for the error message.
+        Description of the quantity, for the error message.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     Raises
     ------
     InputError
-        If `text` is no quantity, has another dimension, or is not finite.
+        If `text` is not a quantity, has another dimension, or is not finite.
     """
     example = f"a finite number with a unit of the dimension of {unit}, such as '1 {unit}'"
     if not unit:
@@ -90,7 +90,7 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
         raise InputError(thing, value=text, allowed=example, remedy=_CELSIUS if unit == "K" else "")
     given = text[number.end() :].strip().replace("·", "*")
     prefix = given.removesuffix(unit).replace("u", "µ")
-    if given == unit:  # as mtjchar writes its files
+    if given == unit:  # written by mtjchar itself
         return _finite(float(number[0]), text, thing, example)
     if unit in _PREFIXED and given.endswith(unit) and prefix in _PREFIXES:
         return _finite(float(number[0]) * float(f"1e{_PREFIXES[prefix]}"), text, thing, example)
@@ -104,7 +104,7 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     except DimensionalityError as error:
         words = f"The unit given is {error.units1}. {_meant(number[0], given, unit)}".strip()
         raise InputError(thing, value=text, allowed=example, remedy=words) from error
-    except Exception as error:  # pint raises whatever its tokenizer and evaluator meet
+    except Exception as error:  # pint raises any error of its tokenizer and evaluator
         raise InputError(thing, value=text, allowed=example, remedy=_meant(number[0], given, unit)) from error
     return _finite(value, text, thing, example)
 
@@ -116,7 +116,7 @@ def _finite(value: float, text: str, thing: str, example: str) -> float:
 
 
 def _meant(number: str, given: str, unit: str) -> str:
-    """Suggest a unit that looks like the one given and has the right dimension; empty if there is none."""
+    """Suggest a unit that is similar to the given one and has the right dimension; empty if there is none."""
     candidates = [_DEGREES[given.lstrip("°").upper()]] if given.lstrip("°").upper() in _DEGREES else []
     candidates += [
         given[:-1] + given[-1:].swapcase(),  # nS, mt, v
@@ -128,7 +128,7 @@ def _meant(number: str, given: str, unit: str) -> str:
     for candidate in candidates:
         try:
             good = candidate != given and _registry().Unit(candidate).is_compatible_with(unit)
-        except Exception:  # pint raises whatever its tokenizer and evaluator meet
+        except Exception:  # pint raises any error of its tokenizer and evaluator
             continue
         if good:
             return f"Did you mean '{number} {candidate}'?"
@@ -136,12 +136,12 @@ def _meant(number: str, given: str, unit: str) -> str:
 
 
 def format_quantity(value: float, unit: str) -> str:
-    """Write an SI number so that `parse_quantity` reads back the very same float."""
+    """Write an SI number so that `parse_quantity` reads back exactly the same float."""
     return f"{float(value)!r} {unit}".rstrip()
 
 
 def compact(value: float, unit: str, digits: int = 6) -> str:
-    """Write an SI number for people: rounded, in the prefix that suits it.
+    """Write an SI number for display: rounded, with a suitable prefix.
 
     Parameters
     ----------
@@ -150,12 +150,12 @@ def compact(value: float, unit: str, digits: int = 6) -> str:
     unit : str
         SI unit without a prefix, as `parse_quantity` takes it; ``""`` for a pure number.
     digits : int, optional
-        Significant digits, at most; zeros at the end are left out.
+        Largest number of significant digits; zeros at the end are left out.
 
     Returns
     -------
     str
-        Which `parse_quantity` reads. From 0.1 to 1000 the unit has no prefix.
+        Text that `parse_quantity` can read. From 0.1 to 1000 the unit has no prefix.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def compact(value: float, unit: str, digits: int = 6) -> str:
     >>> compact(6.0163e-13, "J", digits=3)
     '602 fJ'
     """
-    rounded = float(f"{float(value):.{digits}g}") or 0.0  # which has no sign
+    rounded = float(f"{float(value):.{digits}g}") or 0.0  # -0.0 becomes 0.0
     if not unit or not math.isfinite(rounded):
         return f"{rounded:.{digits}g} {unit}".rstrip()
     if unit in _PREFIXED and (written := _prefixed(rounded, unit, digits)):
@@ -193,7 +193,7 @@ def _prefixed(rounded: float, unit: str, digits: int) -> str:
 
 
 def rough_time(seconds: float) -> str:
-    """Write a time that is only estimated, in s, min or h.
+    """Write an estimated time in s, min or h.
 
     Examples
     --------

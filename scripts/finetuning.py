@@ -32,7 +32,7 @@ PILOT_SEED = 1000  # no other training has it
 LARGEST_LOSS = 0.5  # points, upper end of the interval
 ERROR_FREE = WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 EXACT = {
-    "pulses to their end": ExactDesign("gray", "bits", pulse_per_direction=True),
+    "complete pulses": ExactDesign("gray", "bits", pulse_per_direction=True),
     "early termination": ExactDesign("gray", "bits", pulse_per_direction=True, early_termination=True),
     "all bits, early termination": ExactDesign("gray", pulse_per_direction=True, early_termination=True),
 }
@@ -171,7 +171,7 @@ def main() -> None:
     reads = sorted({*options.images_per_read, options.batch})
     pulses = (f"{name}, nJ" for name in (*EXACT, "approximate"))
     learning = "task", "before", "exact", "approximate", "loss, points", "holds"
-    print(head(*learning, *pulses, "pulses a cell, mean", "most"), flush=True)
+    print(head(*learning, *pulses, "pulses per cell, mean", "maximum"), flush=True)
     rows: list[str] = []
     for name in options.tasks:
         task = TASKS[name](dataset)
@@ -183,7 +183,7 @@ def main() -> None:
         ]
         print_learning(name, results, chosen)
         rows += energy_rows(name, results, chosen, reads, energies)
-    reading = "task", "images a read", "read of the update", "writes"
+    reading = "task", "images per read", "read of the update", "writes"
     print("\n" + head(*reading, *(f"{energy:g} fJ" for energy in options.read_energies)))
     print("\n".join(rows))
 

@@ -479,7 +479,7 @@ def test_interval_of_a_surface_holds_what_the_fit_does_not_know(file):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ('fit = "none.toml"', "variability.fit: got"),
+        ('fit = "none.toml"', "`variability.fit` of .*: it does not exist"),
         ('fit = "study.toml"', r"a stack file with a table \[fit\]"),
         ("fit = 3", "variability.fit"),
         ('correlation = { "diameter tmr" = 2.0 }', "variability.correlation"),

@@ -1,4 +1,4 @@
-"""Kinds of cells: what each is made of, how it is written, and what is simulated of it."""
+"""Cell kinds: their parts, how they are written, and how they are simulated."""
 
 from mtjchar.cells.base import (
     Averages,

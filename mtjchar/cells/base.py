@@ -1,4 +1,4 @@
-"""What a kind of cell is: the questions that everything above `mtjchar.cells` asks of it."""
+"""The interface of a cell kind, which all layers above `mtjchar.cells` use."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = [
 ]  # fmt: skip
 
 Direction = str
-"""Name of a direction of writing, one of `CellKind.directions`."""
+"""Name of a write direction, one of `CellKind.directions`."""
 
 
 class ColumnLabel(NamedTuple):
-    """How people read a column of the table of devices.
+    """Display of a column of the table of devices.
 
     Attributes
     ----------
@@ -46,16 +46,16 @@ class ColumnLabel(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """What a study sweeps, as far as a kind has to know it to check its tables.
+    """The sweep of a study, as far as a kind needs it to check its tables.
 
     Attributes
     ----------
     lowest, highest : float
         Amplitudes, V.
     computed_only : tuple of str
-        Keys of the study that need error rates which are computed, not counted.
+        Keys of the study that require computed error rates, not counted ones.
     shaped : bool
-        Whether the edges of the pulses are other than ramps.
+        Whether the edges of the pulses are not plain ramps.
     """
 
     lowest: float
@@ -65,16 +65,16 @@ class Grid(NamedTuple):
 
 
 class FileTables(NamedTuple):
-    """Tables of a study file, with everything that they take from other files.
+    """Tables of a study file, including the values that come from other files.
 
     Attributes
     ----------
     data : dict
         The tables, as the models read them.
     places : mapping
-        Where values stand that are not in the study file under their own keys, by these keys.
+        Places of values that are not in the study file under their own keys, by these keys.
     warnings : tuple of str
-        What has to be said of the other files.
+        Warnings about the other files.
     """
 
     data: dict[str, Any]
@@ -83,9 +83,9 @@ class FileTables(NamedTuple):
 
 
 class CellTables(Description):
-    """Tables of a study that belong to the kind of cell: all but ``[pulse]`` and ``[sweep]``.
+    """Tables of a study that belong to the cell kind: all except ``[pulse]`` and ``[sweep]``.
 
-    A kind derives its own from this class. Among them is ``[cell]`` with the key ``kind``.
+    A kind derives its own class from this one. One of the tables is ``[cell]`` with the key ``kind``.
     """
 
     variability: Variability
@@ -99,7 +99,7 @@ class CellTables(Description):
         return self.variability.items()
 
     def check(self, grid: Grid) -> None:
-        """Refuse tables that contradict each other, or the pulses that are swept; see `inconsistent`."""
+        """Refuse tables that contradict each other or the pulses of the sweep; see `inconsistent`."""
 
 
 class Pulses(NamedTuple):
@@ -108,14 +108,14 @@ class Pulses(NamedTuple):
     Attributes
     ----------
     rise, fall : float
-        Of the ramps, s; where there is a `shape` those of the word line alone.
+        Of the ramps, s; with a `shape`, those of the word line alone.
     shortest : float
-        Shortest duration of the sweep that they belong to, s; the lines have to settle within it.
+        Shortest duration of the sweep, s; the lines have to settle within it.
     amplitude_V : ndarray, shape (amplitudes,)
     duration_s : ndarray, shape (durations,)
         Ascending, from half rise to half fall.
     shape : PulseShape, optional
-        In place of ramps.
+        Replaces the ramps.
     """
 
     rise: float
@@ -143,18 +143,18 @@ class Pulses(NamedTuple):
 
     @property
     def in_duration(self) -> float:
-        """How much of a duration lies outside the plateau, s."""
+        """Part of a duration outside the plateau, s."""
         return 0.5 * (self.rise + self.fall) if self.shape is None else self.shape.in_duration
 
     @property
     def edges(self) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
-        """Points of both edges, as `PulseShape` has them."""
+        """Points of both edges, in the form of `PulseShape`."""
         if self.shape is None:
             return ((0.0, 0.0), (self.rise, 1.0)), ((0.0, 1.0), (self.fall, 0.0))
         return self.shape
 
     def at(self, amplitude: npt.ArrayLike, duration: npt.ArrayLike | None = None) -> Pulses:
-        """Return pulses of the same shape with other amplitudes (V) and, where given, durations (s)."""
+        """Return pulses of the same shape with other amplitudes (V) and, if given, durations (s)."""
         durations = self.duration_s if duration is None else np.atleast_1d(np.asarray(duration, np.float64))
         return self._replace(
             amplitude_V=np.atleast_1d(np.asarray(amplitude, np.float64)), duration_s=durations
@@ -162,7 +162,7 @@ class Pulses(NamedTuple):
 
 
 class Counting(NamedTuple):
-    """How errors are counted where they are not computed.
+    """How errors are counted if they are not computed.
 
     Attributes
     ----------
@@ -176,21 +176,21 @@ class Counting(NamedTuple):
 
 
 class Driven(Protocol):
-    """What a simulator returns for each device and amplitude. A kind adds what its averages need.
+    """Results of a simulator for each device and amplitude. A kind adds the inputs of its averages.
 
     Attributes
     ----------
     failure : ndarray of str, shape (devices, amplitudes)
-        Why there are no numbers; empty where there are.
+        Reason why there are no numbers; empty if there are.
     status : ndarray of str, shape (devices, amplitudes)
         ``ok``, or how it failed.
     note : ndarray of str, shape (devices, amplitudes)
-        What it took; may be empty.
+        The successful retry; may be empty.
     """
 
     @property
     def failure(self) -> WordArray:
-        """Why there are no numbers, empty where there are."""
+        """Reason why there are no numbers, empty if there are."""
 
     @property
     def status(self) -> WordArray:
@@ -198,24 +198,24 @@ class Driven(Protocol):
 
     @property
     def note(self) -> WordArray:
-        """Which retry helped, empty where none was needed."""
+        """The successful retry, empty if none was needed."""
 
 
 class Averages(NamedTuple):
-    """What devices do on average over noise; shape (devices, amplitudes, durations).
+    """Averages of devices over noise; shape (devices, amplitudes, durations).
 
     Attributes
     ----------
     error_rate : ndarray
-        Probability that a bit that has to switch has not.
+        Probability that a bit that has to switch does not.
     energy_J : ndarray
         Of a write that has to switch.
     redundant_energy_J : ndarray
-        Of a redundant write: the bit already is what is written.
+        Of a redundant write: the bit already has the new value.
     failure : ndarray of str, shape (devices, amplitudes)
-        Why there are no numbers; empty where there are.
+        Reason why there are no numbers; empty if there are.
     further : tuple of ndarray
-        What `CellKind.further_columns` names.
+        The columns that `CellKind.further_columns` names.
     """
 
     error_rate: FloatArray
@@ -226,18 +226,18 @@ class Averages(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What trying the nominal device has shown, before a sweep relies on it.
+    """Results of the trial of the nominal device before a sweep.
 
     Attributes
     ----------
     words : tuple of str
-        What a user has to know.
+        Messages for the user.
     failure : tuple of str
-        Status and reason with which every device will fail; empty where the nominal one works.
+        Status and reason with which every device will fail; empty if the nominal one works.
     load_s : float
         Time that the simulator takes to load a user's transistor, s; 0 without one.
     device_s : float
-        Time that it takes for a device at one amplitude, s.
+        Simulation time of a device at one amplitude, s.
     """
 
     words: tuple[str, ...] = ()
@@ -247,14 +247,14 @@ class Trial(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """What is known of a cell before anything is simulated.
+    """Properties of a cell that are known before a simulation.
 
     Attributes
     ----------
     largest_overdrive : mapping
         Upper bound of the overdrive by direction: that of the junction alone at the highest amplitude.
     warnings : tuple of str
-        What looks wrong, a sentence each.
+        Possible errors, one sentence each.
     """
 
     largest_overdrive: Mapping[Direction, float] = {}
@@ -262,7 +262,7 @@ class Outlook(NamedTuple):
 
 
 class CellDescription(NamedTuple):
-    """What a report says of a cell first.
+    """Introduction of a cell in a report.
 
     Attributes
     ----------
@@ -279,32 +279,32 @@ TablesT = TypeVar("TablesT", bound=CellTables)
 
 
 class CellKind(ABC, Generic[TablesT]):
-    """A kind of cell. It is handed its tables, devices and pulses, never a whole study.
+    """A cell kind. It receives its tables, devices and pulses, never a whole study.
 
     Attributes
     ----------
     name : str
         Value of ``[cell] kind`` in a study.
     directions : tuple of str
-        Names of the two directions of writing. The first writes a 1 over a 0, the second a 0 over a 1.
+        Names of the two write directions. The first writes a 1 over a 0, the second a 0 over a 1.
     titles : mapping
-        What figures call each direction.
+        Title of each direction in figures.
     tables : type
         Its tables of a study.
     file_keys : mapping
         Keys that only a study file has, since `complete_tables` replaces them, by table (``""`` at the top).
     instead : mapping
-        What a study file may have in the place of a table, by its key, where that is not only a table.
+        Values that a study file may have in place of a table, by its key, if not only a table is allowed.
     sampled : mapping
-        Columns of the table of devices that are sampled, by the parameters' names in ``[variability]``.
+        Sampled columns of the table of devices, by the parameters' names in ``[variability]``.
     device_columns : tuple of str
-        Columns of that table which have to hold numbers when it is read again.
+        Columns of that table that must contain numbers when it is read again.
     columns : mapping
         Columns of the table of devices that a report shows, in its order.
     compared : tuple of str
-        Columns of the table of devices whose medians a comparison of runs holds.
+        Columns of the table of devices whose medians are given in a comparison of runs.
     headlines : mapping
-        Those of `compared` that stand in its table on the terminal, with short labels.
+        Columns of `compared` that are shown in its table on the terminal, with short labels.
     """
 
     name: ClassVar[str]
@@ -321,11 +321,11 @@ class CellKind(ABC, Generic[TablesT]):
 
     @abstractmethod
     def derive(self, tables: TablesT, sampled: pd.DataFrame) -> pd.DataFrame:
-        """Add to sampled parameters what follows from them, and the column ``device``."""
+        """Add the derived quantities and the column ``device`` to sampled parameters."""
 
     @abstractmethod
     def drive(self, tables: TablesT, devices: pd.DataFrame, direction: Direction, pulses: Pulses) -> Any:
-        """Simulate what the circuit does to each device at each amplitude: a `Driven`."""
+        """Simulate the circuit of each device at each amplitude: a `Driven`."""
 
     @abstractmethod
     def average(
@@ -341,10 +341,10 @@ class CellKind(ABC, Generic[TablesT]):
 
     @abstractmethod
     def describe(self, tables: TablesT) -> CellDescription:
-        """Say in a few words what the cell is, for the head of a report."""
+        """Describe the cell in a few words, for the header of a report."""
 
     def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
-        """Put into the raw tables of a study file what they take from other files.
+        """Complete the raw tables of a study file with values from other files.
 
         Parameters
         ----------
@@ -356,31 +356,31 @@ class CellKind(ABC, Generic[TablesT]):
         Raises
         ------
         InputError
-            If another file cannot be read, or does not have what it should.
+            If another file cannot be read, or lacks a required value.
         """
         return FileTables(data)
 
     def upgrade_tables(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Add to raw tables that mtjchar wrote what older versions did not write."""
+        """Add values that older versions of mtjchar did not write to raw tables."""
         return data
 
     def draws_nominal(self, tables: TablesT) -> bool:
-        """Whether nominal values are themselves uncertain, and drawn by `draw_nominal`."""
+        """Whether nominal values are uncertain, and drawn by `draw_nominal`."""
         return False
 
     def draw_nominal(self, tables: TablesT, seed: int, count: int) -> dict[str, FloatArray]:
-        """Draw nominal values that are themselves uncertain: `count` of each, by column; empty if none is."""
+        """Draw uncertain nominal values: `count` of each, by column; empty if none is uncertain."""
         return {}
 
     def check_nominal(self, tables: TablesT, device: pd.DataFrame) -> None:
         """Raise an `InputError` if the device without variability cannot hold two states."""
 
     def refusal(self, tables: TablesT, devices: pd.DataFrame) -> WordArray:
-        """Why devices cannot be characterized, shape (devices,); empty where they can."""
+        """Reasons why devices cannot be characterized, shape (devices,); empty if they can."""
         return np.full(len(devices), "", dtype=object)
 
     def counted(self, tables: TablesT) -> str:
-        """Say why error rates have to be counted; empty where they are computed."""
+        """Return the reason why error rates have to be counted; empty if they are computed."""
         return ""
 
     def further_columns(self, tables: TablesT) -> tuple[str, ...]:
@@ -388,24 +388,24 @@ class CellKind(ABC, Generic[TablesT]):
         return ()
 
     def escape_rates(self, tables: TablesT, devices: pd.DataFrame, temperature: float) -> FloatArray:
-        """Rates of leaving the states 0 and 1 without being written or read, 1/s, shape (devices, 2).
+        """Rates of leaving the states 0 and 1 without a write or a read, 1/s, shape (devices, 2).
 
-        `devices` is a table as `derive` returns it, `temperature` in K may be another than that of the study.
+        `devices` is a table as `derive` returns it; `temperature` in K may differ from that of the study.
         """
         raise InputError(
             "cell.kind", value=self.name, allowed="a kind of cell that says how long it holds its states"
         )
 
     def foresee(self, tables: TablesT, device: pd.DataFrame, amplitude: float) -> Outlook:
-        """Say what follows for the nominal device at the highest amplitude (V), without a simulation."""
+        """Describe the nominal device at the highest amplitude (V), without a simulation."""
         return Outlook()
 
     def transistor(self, tables: TablesT) -> Transistor | None:
-        """Access transistor of the cell, where it has one that a netlist describes."""
+        """Access transistor of the cell, if it has one that a netlist describes."""
         return None
 
     def at_corner(self, tables: TablesT, corner: str) -> Mapping[str, Any]:
-        """Say what of the tables changes at a process corner, as `mtjchar.study.Study.with_` takes it.
+        """Return the changes of the tables at a process corner, in the form of `mtjchar.study.Study.with_`.
 
         Raises
         ------
@@ -417,12 +417,12 @@ class CellKind(ABC, Generic[TablesT]):
         )
 
     def at_temperature(self, tables: TablesT, temperature: float) -> Mapping[str, Any]:
-        """Say what of the tables changes at a temperature, K, as `mtjchar.study.Study.with_` takes it.
+        """Return the changes of the tables at a temperature, K, in the form of `mtjchar.study.Study.with_`.
 
         Raises
         ------
         InputError
-            If the cell has none, or not this one.
+            If the cell has no temperature, or does not allow this one.
         """
         raise InputError(
             "temperature", value=f"{temperature:g} K",
@@ -437,14 +437,14 @@ class CellKind(ABC, Generic[TablesT]):
         Raises
         ------
         InputError
-            If the study asks for what the circuit does not do.
+            If the circuit does not do what the study requires.
         """
         return Trial()
 
     def deck(
         self, tables: TablesT, device: pd.DataFrame, direction: Direction, pulses: Pulses
     ) -> tuple[list[str], list[str]] | None:
-        """Lines of a deck for one device, and the commands of its analyses; None where there is no deck."""
+        """Lines of a deck for one device, and the commands of its analyses; None if there is no deck."""
         return None
 
     def compact_model(self, tables: TablesT, device: pd.DataFrame, language: str, name: str) -> str:
@@ -456,9 +456,9 @@ class CellKind(ABC, Generic[TablesT]):
         device : DataFrame
             One row, as `derive` returns it.
         language : {"verilog-a", "pspice"}
-            The latter is what PSpice, LTspice and Xyce have in common.
+            ``pspice`` is the syntax that PSpice, LTspice and Xyce have in common.
         name : str
-            What names in the model begin with.
+            Beginning of all names in the model.
 
         Raises
         ------

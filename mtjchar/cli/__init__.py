@@ -10,7 +10,7 @@ from mtjchar.cli.ends import ended
 
 
 def main() -> None:
-    """Run the command line, and end with a code and a message in words."""
+    """Run the command line, and end with an exit code and a message."""
     warnings.showwarning = _show_warning
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _call(arguments: list[str]) -> None:
-    from mtjchar.cli.app import app  # here, so that a library that does not load gives a message
+    from mtjchar.cli.app import app  # imported here, so that a library that does not load gives a message
 
     app(arguments, prog_name="mtjchar")
 

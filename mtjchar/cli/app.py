@@ -1,4 +1,4 @@
-"""The commands put together."""
+"""The application with all commands."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _everywhere(
-    debug: Annotated[  # taken out of the arguments before: here for the help
+    debug: Annotated[  # removed from the arguments before; listed here for the help
         bool, typer.Option("--debug", help="Show the traceback of an error.")
     ] = False,
     version_: Annotated[

@@ -1,6 +1,6 @@
 """How a command ends: one place for errors, interrupts and closed terminals.
 
-Exit 0: done; 1: the work failed, and why; 2: the request was wrong; 130: interrupted.
+Exit 0: done; 1: the work failed; 2: the request was wrong; 130: interrupted. A message gives the reason.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from mtjchar.cli.common import error_console
 from mtjchar.cli.interrupts import interrupts
 from mtjchar.errors import InputError, MtjcharError, printable
 
-INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
+INTERRUPTED = 130  # exit code of a program that Ctrl-C has ended, as shells report it
 
 _SAFE = "Nothing half-written is left, and finished results are kept."
 
 
 def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -> int:
-    """Run a program and return its exit code; a message says what has ended it.
+    """Run a program and return its exit code; after an error, print a message.
 
     Parameters
     ----------
     program : callable
-        May raise whatever it likes.
+        May raise any exception.
     arguments : list of str
         Of the command, for messages.
     debug : bool
@@ -44,7 +44,7 @@ def ended(program: Callable[[], object], arguments: list[str], *, debug: bool) -
     except BaseException as error:
         if debug:
             error_console.print(traceback.format_exc(), highlight=False)
-        # What an interrupt breaks is no error.
+        # Errors caused by an interrupt are not errors of the program.
         code = INTERRUPTED if interrupts.asked else _report_error(error, shlex.join(["mtjchar", *arguments]))
     if code == INTERRUPTED:
         error_console.print("Interrupted. Finished results are kept. Run the same command to continue.")
@@ -61,7 +61,7 @@ def _code_of(program: Callable[[], object]) -> int:
 
 
 def _report_error(error: BaseException, command: str) -> int:
-    """Say what has ended a command; returns the exit code."""
+    """Print the reason why a command ended; return the exit code."""
     command = command if len(command) <= 200 else f"{command[:200]}..."
     if isinstance(error, BrokenPipeError):
         return 1
@@ -86,15 +86,15 @@ def _report_error(error: BaseException, command: str) -> int:
         )
     try:
         error_console.print(f"Error: {words}", style="red", highlight=False)
-    except MemoryError:  # colours take memory too
+    except MemoryError:  # colours need memory too
         sys.stderr.write(f"Error: {printable(words)}\n")
     return 2 if isinstance(error, InputError) else 1
 
 
 def _open_closed_streams() -> None:
-    """Put the null device in the place of standard streams that were closed before the start.
+    """Replace standard streams that were closed before the start by the null device.
 
-    Otherwise the next file that is opened takes their place, and gets what libraries print.
+    Otherwise the next opened file takes their place, and receives the output of libraries.
     """
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass

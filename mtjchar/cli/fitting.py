@@ -109,14 +109,14 @@ def fit(
     if narrow is not None:
         check_plan(setup.problem, narrow)
     result = solve(setup)
-    # A terminal has them in the report, and need not have them twice.
+    # On a terminal they are in the report, and are not repeated.
     for message in result.messages if as_json or not console.is_terminal else ():
         error_console.print(f"Warning: {message}", style="yellow", highlight=False)
     plan = None if narrow is None else next_measurements(result, narrow)
     _print(result, narrow, plan, as_json)
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
-    # Last: a film that has no such values is an error, and the report says how it came about.
+    # Last: a film without such values is an error, and the report explains its cause.
     write_stack(result, out, name, reference, accept_unconverged=accept_unconverged)
     if not as_json:
         console.print(f"wrote {out}", highlight=False)

@@ -1,4 +1,4 @@
-"""Ctrl-C, and the SIGTERM that a batch system sends when the time is up."""
+"""Interrupts: Ctrl-C, and the SIGTERM that a batch system sends at the end of its time limit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-_REPEATS = 2.0  # s within which a further interrupt is the same one: a terminal sends it to every process
+_REPEATS = 2.0  # s within which a further interrupt counts as the same: a terminal sends it to every process
 
 
 class Interrupts:
-    """Both signals as one KeyboardInterrupt, which is not lost.
+    """Both signals as one KeyboardInterrupt that is not lost.
 
-    Python drops a KeyboardInterrupt that falls into a finalizer or a library's callback: `check`, which the
-    steps of a progress bar call, raises it again. One that follows at once changes nothing, so that it does
-    not interrupt the tidying up; later ones are raised anew.
+    Python drops a KeyboardInterrupt that occurs in a finalizer or a library's callback. `check`, which the
+    steps of a progress bar call, raises it again. An immediately following interrupt is ignored, so that it
+    does not interrupt the cleanup; later ones are raised again.
     """
 
     def __init__(self) -> None:
@@ -25,11 +25,11 @@ class Interrupts:
 
     @property
     def asked(self) -> bool:
-        """Whether there was one."""
+        """Whether an interrupt occurred."""
         return self._last is not None
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if there was one."""
+        """Raise KeyboardInterrupt if an interrupt occurred."""
         if self.asked:
             raise KeyboardInterrupt
 
@@ -41,9 +41,9 @@ class Interrupts:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Take the signals for the time of a with block, which starts without an interrupt."""
+        """Handle the signals during a with block, which starts without an interrupt."""
         self._last = None
-        if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        if threading.current_thread() is not threading.main_thread():  # only this thread receives signals
             yield
             return
         before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -51,7 +51,7 @@ class Interrupts:
             yield
         finally:
             for number, handler in before.items():
-                # A process that has been told to end is ending: a third Ctrl-C would change its exit code.
+                # A process that was told to end is ending: a third Ctrl-C would change its exit code.
                 signal.signal(number, signal.SIG_IGN if self.asked else handler)
 
 

@@ -1,4 +1,4 @@
-"""Commands for a start: stacks, studies, init and check."""
+"""Commands to get started: stacks, studies, init and check."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from mtjchar.study import Study
 
-_SECONDS = 0.01  # a device, direction and amplitude on one core: the demo, `scripts/bench.py --only sweeps`
-_COARSE = 5  # points of a grid between which a surface is little more than a guess
+_SECONDS = 0.01  # per device, direction and amplitude on one core: the demo, `scripts/bench.py --only sweeps`
+_COARSE = 5  # points of a grid below which a surface is unreliable
 _SPREAD = (0.05, 0.95)
 
 
@@ -54,7 +54,7 @@ def _list(kind: str, columns: Mapping[str, str], as_json: bool) -> None:
 
 
 def _value_at(content: dict[str, Any], key: str) -> str:
-    """Value of a key of a file, by its path in it; of another file only its name."""
+    """Value of a key of a file, by its path in the file; for another file only its name."""
     value: Any = content
     for part in key.split("."):
         value = value[part]
@@ -101,7 +101,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
 
     loaded = load_checked(study)
     kind, tables = loaded.kind, loaded.tables
-    source_of(kind.transistor(tables))  # a section or size that is not there is refused here
+    source_of(kind.transistor(tables))  # refuses a missing section or size
     population = Population(loaded)
     nominal, drawn = population.nominal(), population.draw()
     outlook = kind.foresee(tables, nominal, loaded.sweep.amplitude.stop)

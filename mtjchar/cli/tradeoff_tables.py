@@ -1,4 +1,4 @@
-"""What `mtjchar tradeoff` prints."""
+"""Terminal output of `mtjchar tradeoff`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mtjchar.network.tradeoff import band_in_words, shown
 
 __all__ = ["print_read_energies", "print_tradeoff"]
 
-_WIDEST = 1000  # more than a table needs, and less than takes time
+_WIDEST = 1000  # more than a table needs, and small enough to be fast
 
 
 def print_tradeoff(table: pd.DataFrame) -> None:
-    """Print the baseline, the exact designs and the best of each lever, a row each."""
+    """Print the baseline, the exact designs and the best of each lever, one row each."""
     lines = _table(["lever"], ["V", "ns", "BER to 1", "to 0", "µJ", "reads", "saved", "band", "loss, points"])
     energies = 1e6 * table["programming_energy_J"]
     decimals = _decimals(energies.max())
@@ -61,7 +61,7 @@ def _marks(row: Mapping[Hashable, Any]) -> str:
 
 
 def print_read_energies(table: pd.DataFrame) -> None:
-    """Print programming energies over the energy of a read, the best exact design below."""
+    """Print programming energies over the energy of a read, with the best exact design below."""
     energies = table["read_energy_J"].unique()
     lines = _table(["µJ where a read takes"], [f"{1e15 * energy:.0f} fJ" for energy in energies])
     spent = table.pivot_table(
@@ -80,12 +80,12 @@ def print_read_energies(table: pd.DataFrame) -> None:
 
 
 def _decimals(largest: float) -> int:
-    """Count the decimals that give four digits of the largest of some energies, and one at least."""
+    """Count the decimals that give four digits of the largest of some energies, at least one."""
     return max(1, 3 - math.floor(math.log10(largest)))
 
 
 def _print(table: Table) -> None:
-    """Print a table in its own width: lines that wrap say more than numbers that are cut."""
+    """Print a table in its own width: wrapped lines are better than cut numbers."""
     needed = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
     PlainConsole(width=max(console.width, needed)).print(table)
 

@@ -1,4 +1,4 @@
-"""The command that trains in the memory: tradeoff."""
+"""The command for training in the memory: tradeoff."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RoundingChoice(StrEnum):
 
 
 class ReadsChoice(StrEnum):
-    """How often a pass that computes reads the memory."""
+    """How often a computing pass reads the memory."""
 
     batch = "batch"
     image = "image"
@@ -224,7 +224,7 @@ def tradeoff(
 
 
 def _plan(network: NetworkName, **options: Any) -> TrainingPlan:
-    """Change the network's plan by the options that are given."""
+    """Change the network's plan by the given options."""
     from mtjchar.network.optimizers import usual_learning_rate
     from mtjchar.network.trainer import PLANS
 

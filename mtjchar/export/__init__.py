@@ -1,4 +1,4 @@
-"""Tables that other tools read; ``docs/export.md`` describes each format."""
+"""Tables for other tools; ``docs/export.md`` describes each format."""
 
 from mtjchar.export.formats import FORMATS, Format, export_surface
 from mtjchar.export.operating_point import Settings

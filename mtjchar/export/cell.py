@@ -1,4 +1,4 @@
-"""What memory simulators ask of a cell: resistances, sizes, and a write in each direction."""
+"""Values of a cell for memory simulators: resistances, sizes, and a write in each direction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtjchar.units import compact
 __all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "Write", "describe_cell"]
 
 READ_VOLTAGE = 0.1
-"""V, assumed: what the cell is read with; a read current well below the critical current."""
+"""V, assumed: read voltage of the cell, with a read current well below the critical current."""
 
 MIN_SENSE_VOLTAGE = 0.025
 """V, assumed: as in NVSim's sample cells."""
@@ -31,7 +31,7 @@ class Write:
     """A write in one direction at the operating point.
 
     Energies (J) are means over devices and over thermal noise of a switching and of a redundant write; the
-    current (A) is what the drivers deliver on average, energy over amplitude times duration.
+    current (A) is the average output of the drivers, energy over amplitude times duration.
     """
 
     amplitude: float
@@ -48,7 +48,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell as NVSim sees it, SI; areas and widths in the feature size F.
+    """A cell in NVSim's terms, SI; areas and widths in units of the feature size F.
 
     `set` writes the low resistance (``ap_to_p``), `reset` the high one (``p_to_ap``).
     """
@@ -66,7 +66,7 @@ class Cell:
 
     @property
     def assumptions(self) -> list[str]:
-        """What neither the surface nor the study says, in words."""
+        """Assumptions that neither surface nor study contains, in words."""
         return [
             "SET: to the low resistance (ap_to_p), bit 0 of mtjchar's memory; RESET: to the high resistance",
             "(p_to_ap), bit 1.",
@@ -87,7 +87,7 @@ def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     Raises
     ------
     InputError
-        If the cells are of a kind that the simulators' cell files are not for.
+        If the simulators' cell files do not support the kind of the cells.
     InputError, OutsideGridError, UnreachableError
         See `mtjchar.export.operating_point.pulse` and `mtjchar.export.provenance.study_of`.
     """
@@ -142,7 +142,7 @@ def _write(surface: WriteSurface, direction: Direction, settings: Settings) -> W
 
 
 def _access_resistance(set_: Write, study: Study, parallel: float) -> float:
-    """Resistance of the access transistor, ohm; measured by the write that finds the junction parallel."""
+    """Resistance of the access transistor, ohm; from the write that starts in the parallel state."""
     loop = set_.amplitude**2 * set_.duration / set_.redundant_energy
     lines = study.cell.bitline.resistance + study.cell.sourceline.resistance
     if study.cell.transistor.on_resistance is not None:

@@ -21,7 +21,7 @@ def verilog_a(surface: WriteSurface, out: Path, _: Settings) -> Files:
 
 
 def pspice(surface: WriteSurface, out: Path, _: Settings) -> Files:
-    """Write one file with subcircuits in the language that PSpice, LTspice and Xyce have in common."""
+    """Write one file with subcircuits in the syntax that PSpice, LTspice and Xyce have in common."""
     return _model(surface, out, "pspice", "*")
 
 

@@ -1,4 +1,4 @@
-"""Files that are to be written, before any of them is."""
+"""Contents of files, before any of them is written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 __all__ = ["Files", "text"]
 
 Files = dict[Path, bytes]
-"""Contents by their files, the main one last."""
+"""Contents by file, the main one last."""
 
 
 def text(lines: Iterable[str]) -> bytes:
-    """Put lines of text together, UTF-8."""
+    """Join lines of text, UTF-8."""
     return ("\n".join(lines) + "\n").encode("utf-8")

@@ -1,4 +1,4 @@
-"""The formats a surface is exported in."""
+"""The export formats of a surface."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["FORMATS", "Format", "export_surface"]
 
 @dataclass(frozen=True)
 class Format:
-    """A format: how its files are written, and which settings it takes."""
+    """A format: how its files are written, and the settings that it accepts."""
 
     files: Callable[[WriteSurface, Path, Settings], Files]
     takes: frozenset[str] = frozenset()
@@ -44,13 +44,13 @@ FORMATS: dict[str, Format] = {
     "verilog-a-model": Format(compact_model.verilog_a),
     "spice-model": Format(compact_model.pspice),
 }
-"""Formats by the names that the command line takes."""
+"""Formats by their names on the command line."""
 
 
 def export_surface(
     surface: WriteSurface, format_: str, out: str | Path, settings: Settings | None = None
 ) -> list[Path]:
-    """Write a surface in the format of another tool, whole or not at all.
+    """Write a surface in the format of another tool, completely or not at all.
 
     Parameters
     ----------
@@ -58,19 +58,19 @@ def export_surface(
     format_ : str
         One of `FORMATS`.
     out : str or Path
-        File to write. Formats of several files put the others beside it, with names made from its name.
+        File to write. Further files of a format are written beside it, with names made from its name.
     settings : Settings, optional
-        Operating point, grid and what else the format takes.
+        Operating point, grid and other settings of the format.
 
     Returns
     -------
     list of Path
-        Files that were written, `out` last.
+        Written files, `out` last.
 
     Raises
     ------
     InputError
-        For an unknown format, a setting that the format does not take, a missing operating point, or a
+        For an unknown format, a setting that the format does not accept, a missing operating point, or a
         surface of another version of mtjchar.
     StorageError
         If a file cannot be written; then none of them is.

@@ -1,4 +1,4 @@
-"""Grids of values for circuit simulators, which interpolate bilinearly themselves."""
+"""Grids of values for circuit simulators, which interpolate bilinearly."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 QUANTITIES = ("log10_ber", "energy", "redundant_energy")
-"""What is tabulated: log10 of the write error rate, and energies in pJ."""
+"""Tabulated quantities: log10 of the write error rate, and energies in pJ."""
 
 FINEST = 8
-"""Parts that the surface itself cuts its intervals into: bilinear in log10(BER), as it is then, is exact."""
+"""Parts of each interval in the surface itself: with these, bilinear interpolation of log10(BER) is exact."""
 
 DECADES, RELATIVE = 0.1, 0.01
-"""What a coarser grid may be off by between its points: log10(BER) above 1e-12, and energies."""
+"""Largest errors of a coarser grid between its points: log10(BER) above 1e-12, and energies."""
 
 PINS = ("amplitude", "duration", *QUANTITIES)
 """Pins of the modules: V, ns (1 V is 1 ns), 1, pJ, pJ (1 V is 1 pJ)."""
@@ -91,7 +91,7 @@ def grids(surface: WriteSurface, parts: int) -> list[Grid]:
 
 
 def coarsest(surface: WriteSurface) -> list[Grid]:
-    """Sample the surface on the coarsest grid that keeps to `DECADES` and `RELATIVE`, for each direction."""
+    """Sample the surface on the coarsest grid within `DECADES` and `RELATIVE`, for each direction."""
     finest = grids(surface, FINEST)
     for parts in (1, 2, 4):
         sampled = grids(surface, parts)
@@ -126,7 +126,7 @@ def limits_in_words(grid: Grid) -> list[str]:
 def identifier(out: Path) -> str:
     """Make a name for circuit simulators from the name of a file: small letters, digits, underscores.
 
-    ngspice turns the names of table files into small letters before it opens them.
+    ngspice converts the names of table files to small letters before it opens them.
     """
     name = re.sub(r"[^0-9a-z]+", "_", out.stem.lower()).strip("_")
     return name if name[:1].isalpha() else f"mtj_{name}".rstrip("_")

@@ -1,8 +1,8 @@
-"""What stands for a surface in a file: names with units, a description, and the way back.
+"""Representation of a surface in a file: names with units, a description, and the reading of both.
 
-Nothing here knows the variables of a surface by name, except for the units that `WriteSurface` promises
-where a variable does not state one: a variable, coordinate or attribute that is added to surfaces is in
-every table from then on.
+This module does not know the variables of a surface by name, except for the units that `WriteSurface`
+guarantees if a variable does not state one. A variable, coordinate or attribute that is added to surfaces is
+therefore included in every table.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def with_unit(name: str, unit: str) -> str:
 
 
 def describe(dataset: xr.Dataset) -> Description:
-    """Describe everything about a dataset but its values.
+    """Describe a dataset without its values.
 
     Returns
     -------
     dict
         ``format``, ``format_version``, ``attributes``, ``dimensions`` (name and size) and ``variables``: by
         the name with unit, each with ``name``, ``coordinate`` (whether it is one), ``dims``, ``dtype``,
-        ``unit`` and ``attributes``. Only what JSON can hold.
+        ``unit`` and ``attributes``. It contains only types that JSON supports.
     """
     variables = {}
     for name, variable in dataset.variables.items():
@@ -88,12 +88,12 @@ def describe(dataset: xr.Dataset) -> Description:
 
 
 def check_description(description: Any, thing: str) -> Description:
-    """Return a description that `rebuild` can work with.
+    """Return a description after checking that `rebuild` can use it.
 
     Raises
     ------
     InputError
-        If it is none, or of another version of the layout.
+        If it is not a description, or belongs to another version of the layout.
     """
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(thing, value=description, allowed=f"a description with format {FORMAT!r}")
@@ -131,16 +131,16 @@ def check_description(description: Any, thing: str) -> Description:
 
 
 def rebuild(description: Description, values: Callable[[str], npt.NDArray[Any]], thing: str) -> WriteSurface:
-    """Make the surface that was described.
+    """Make the surface from its description.
 
     Parameters
     ----------
     description : dict
         As `describe` returns it.
     values : callable
-        Gives the values of a variable by its name with unit.
+        Returns the values of a variable by its name with unit.
     thing : str
-        What is read, for error messages.
+        Description of the file, for error messages.
 
     Raises
     ------
@@ -166,10 +166,10 @@ def rebuild(description: Description, values: Callable[[str], npt.NDArray[Any]],
 
 
 def to_table(dataset: xr.Dataset) -> tuple[pd.DataFrame, Description]:
-    """Spread a dataset over a table with one row a direction, amplitude and duration.
+    """Convert a dataset to a table with one row per direction, amplitude and duration.
 
-    Dimensions of the rows are those of ``ber``. Along any other dimension a variable has one column a value
-    (``device_ber_q5``); what depends on none of the rows' dimensions but on another one stands in the
+    Dimensions of the rows are those of ``ber``. Along any other dimension a variable has one column per value
+    (``device_ber_q5``). A variable without the rows' dimensions but with another one is stored in the
     description, and a number without dimensions is repeated in every row.
 
     Returns
@@ -205,7 +205,7 @@ def from_table(table: pd.DataFrame, description: Description, thing: str) -> Wri
     Raises
     ------
     InputError
-        If columns or rows are missing or rows stand in another order.
+        If columns or rows are missing or rows are in another order.
     """
     sizes = description["dimensions"]
     variables = description["variables"]
@@ -238,7 +238,7 @@ def from_table(table: pd.DataFrame, description: Description, thing: str) -> Wri
 
 
 def encode(array: npt.NDArray[Any]) -> Any:
-    """Turn an array into lists for JSON, which has no numbers for NaN (null) and the infinities (strings)."""
+    """Convert an array to lists for JSON, where NaN becomes null and infinities become strings."""
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return array.tolist()
     cells = array.astype(object)

@@ -1,8 +1,8 @@
 """Tables for ngspice's XSPICE code model ``table2d``, and the subcircuits that use them.
 
-The layout of a table file is the one in ``src/xspice/icm/table/table2D/cfunc.mod`` of ngspice: numbers of
+The format of a table file is defined in ``src/xspice/icm/table/table2D/cfunc.mod`` of ngspice: numbers of
 columns and rows, the columns' and the rows' coordinates, then the rows; lines with an asterisk are skipped.
-ngspice 39 only prints a line about a table that it does not find; the output stays at 0 V, which would be an
+If ngspice 39 does not find a table, it only prints a line. The output then stays at 0 V, which would be an
 error rate of 1.
 """
 
@@ -19,7 +19,7 @@ from mtjchar.surfaces import WriteSurface
 __all__ = ["ngspice_table"]
 
 _MISSING = "table_not_found"
-"""Node that ngspice names where a table is missing."""
+"""Node that ngspice names if a table is missing."""
 
 _SHIFT = 1.0
 """Lowers log10 of the error rate inside the subcircuit: a table gives -1 V or less, a missing one 0 V."""
@@ -47,7 +47,7 @@ def ngspice_table(surface: WriteSurface, out: Path, _: Settings) -> Files:
 
 
 def _subcircuit(stem: str, grid: Grid) -> list[str]:
-    # table2d says 0 outside its table, which would be an error rate of 1: the inputs are kept inside.
+    # The output of table2d is 0 outside its table, an error rate of 1: the inputs are limited to the table.
     limits = {"amplitude": grid.amplitudes, "duration": grid.durations}
     lines = [f".subckt {stem} {' '.join(PINS)}"]
     for pin, nodes in limits.items():
@@ -64,7 +64,7 @@ def _subcircuit(stem: str, grid: Grid) -> list[str]:
     return [
         *lines,
         f"blog10_ber log10_ber 0 v = max(v(log10_ber_table) + {_SHIFT!r}, {LOWEST_LOG!r})",
-        # Without a table this voltage contradicts itself, so no operating point converges.
+        # Without a table the equation of this voltage has no solution, so no operating point converges.
         f"b{_MISSING} {_MISSING} 0 v = ({found}) ? 0 : ((v({_MISSING}) > 0) ? -1 : 1)",
         ".ends",
     ]

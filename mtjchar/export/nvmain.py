@@ -25,9 +25,9 @@ _ROUNDING = 1e-9  # of a cycle: 5 ns at 400 MHz are two cycles, not three
 
 
 def nvmain(surface: WriteSurface, out: Path, settings: Settings) -> Files:
-    """Write configuration lines for NVMain: one pulse for both directions, as its write pulse is one."""
+    """Write configuration lines for NVMain, with one pulse for both directions, as NVMain has only one."""
     point = pulse(surface, "both", settings)
-    # NVMain reads the clock as a whole number of MHz and the cycles must be of the clock it reads.
+    # NVMain reads the clock as a whole number of MHz, and the cycles must refer to this clock.
     megahertz = max(round(1e-6 * (settings.clock or CLOCK)), 1)
     cycles = math.ceil(1e6 * megahertz * point.duration_s - _ROUNDING)
     bits = _BUS_WIDTH * _BURST * _RATE

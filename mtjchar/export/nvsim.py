@@ -33,7 +33,7 @@ def nvsim(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 def nvmexplorer(surface: WriteSurface, out: Path, settings: Settings) -> Files:
     """Write a configuration for NVMExplorer with one custom STT cell at one operating point."""
     cell = describe_cell(surface, settings)
-    # NVMExplorer makes names of files and of commands from it.
+    # NVMExplorer uses it in names of files and commands.
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", out.stem).lstrip("-.") or "cell"
     document = {
         "experiment": {
@@ -80,7 +80,7 @@ def _cell_lines(cell: Cell) -> list[str]:
         f"-ReadPower (uW): {1e6 * cell.read_power:.6g}",
         *_write_lines("Reset", cell.reset),
         *_write_lines("Set", cell.set),
-        "-AccessType: CMOS",  # before the width, which NVSim takes only from a CMOS cell
+        "-AccessType: CMOS",  # before the width, which NVSim reads only for a CMOS cell
         f"-AccessCMOSWidth (F): {cell.access_width:.6g}",
         f"-VoltageDropAccessDevice (V): {cell.access_drop:.6g}",
     ]

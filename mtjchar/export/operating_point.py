@@ -1,4 +1,4 @@
-"""The pulse that a format for one operating point is made for."""
+"""The operating point of a format."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["OPERATING_POINT", "Settings", "check_operating_point", "pulse"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose beyond the format; what is None is left to the format.
+    """Settings of the user; None leaves the choice to the format.
 
     Parameters
     ----------
     ber : float, optional
         Error rate of the operating point.
     amplitude : float, optional
-        V; with `ber` the amplitude that is kept, with `duration` the pulse itself.
+        V; with `ber` it is fixed, with `duration` it is the pulse itself.
     duration : float, optional
-        s; likewise.
+        s; with `ber` it is fixed, with `amplitude` it is the pulse itself.
     feature_size : float, optional
-        m, the F of areas and widths; otherwise the length of the access transistor.
+        m, the F of areas and widths; default: the length of the access transistor.
     cell_area : float, optional
-        In F^2; otherwise assumed from the width of the access transistor.
+        In F^2; default: an assumption from the width of the access transistor.
     clock : float, optional
-        Hz, of the memory's interface; otherwise assumed.
+        Hz, of the memory's interface; default: an assumption.
     amplitudes, durations : sequence of float, optional
-        V and s: the grid of a complete table, in place of the surface's own.
+        V and s: the grid of a complete table; default: the surface's own.
     """
 
     ber: float | None = None
@@ -51,7 +51,7 @@ class Settings:
                 raise InputError(name, value=value, allowed="a positive number")
 
     def given(self) -> dict[str, Any]:
-        """Names and values of what was chosen."""
+        """Names and values of the given settings."""
         chosen = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in chosen.items() if value is not None}
 
@@ -93,7 +93,7 @@ def check_operating_point(format_: str, settings: Settings) -> None:
 
 
 def pulse(surface: WriteSurface, direction: Target, settings: Settings) -> CheapestPulse:
-    """Find the pulse of the operating point: the cheapest for an error rate, or the one that was given.
+    """Find the pulse of the operating point: the cheapest for an error rate, or the given one.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def pulse(surface: WriteSurface, direction: Target, settings: Settings) -> Cheap
         One of `surface.directions`, or ``both``: one pulse for both directions, see
         `WriteSurface.cheapest_pulse`.
     settings : Settings
-        ``ber``, with ``amplitude`` or ``duration`` where that one is fixed; or ``amplitude`` and
+        ``ber``, with a fixed ``amplitude`` or ``duration`` if given; or ``amplitude`` and
         ``duration`` without ``ber``, as `check_operating_point` allows.
 
     Raises

@@ -1,4 +1,4 @@
-"""Where a surface comes from, in words; and the study it was made for."""
+"""Origin of a surface in words, and its study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtjchar.surfaces import WriteSurface
 
 __all__ = ["check_version", "comment", "study_of"]
 
-_LONGEST = 1000  # characters of a comment; NVSim holds a line in 5000 bytes
+_LONGEST = 1000  # characters of a comment; NVSim's buffer for a line has 5000 bytes
 _SERIES = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -25,7 +25,7 @@ def comment(surface: WriteSurface, title: list[str], mark: str) -> list[str]:
     title : list of str
         First lines.
     mark : str
-        What starts a comment.
+        Start of a comment line.
     """
     attributes = dict(surface.dataset.attrs)
     study = str(attributes.pop("study", ""))
@@ -36,7 +36,7 @@ def comment(surface: WriteSurface, title: list[str], mark: str) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines of a text as comments can hold them: none ends early, none goes on in the next one."""
+    """Lines of a text in a form for comments: none ends early, and none continues in the next one."""
     lines = []
     for line in text.splitlines() or [""]:
         shown = printable(line)
@@ -51,7 +51,7 @@ def study_of(surface: WriteSurface) -> Study:
     Raises
     ------
     InputError
-        If the attribute is missing or no study that this version of mtjchar reads.
+        If the attribute is missing or is not a study that this version of mtjchar reads.
     """
     text = surface.dataset.attrs.get("study")
     remedy = "The format needs resistances and the access transistor. `mtjchar surface` puts the study in."
@@ -63,15 +63,15 @@ def study_of(surface: WriteSurface) -> Study:
 
 
 def check_version(surface: WriteSurface) -> None:
-    """Refuse a surface that another series of mtjchar has written.
+    """Refuse a surface of another series of mtjchar.
 
-    A series is one number before the first dot, and below 1.0 one number before the second. A surface
-    without the attribute was made in Python and is taken as it is.
+    Before 1.0 a series is given by the first two numbers of the version, from 1.0 on by the first one. A
+    surface without the attribute was made in Python and is accepted.
 
     Raises
     ------
     InputError
-        Naming both versions.
+        The message names both versions.
     """
     own = version("mtjchar")
     written = surface.dataset.attrs.get("mtjchar_version", own)

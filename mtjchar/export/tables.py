@@ -1,4 +1,4 @@
-"""Complete tables: CSV, Parquet, JSON, NetCDF and NumPy; and the way back from each of them."""
+"""Complete tables: CSV, Parquet, JSON, NetCDF and NumPy, and their readers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DATATYPES = {"f": "double", "i": "integer", "u": "integer", "b": "boolean"}
 
 
 def csv(surface: WriteSurface, out: Path, settings: Settings) -> Files:
-    """Plain CSV; what CSV cannot hold stands beside it, as CSV on the Web has it."""
+    """Plain CSV; its metadata are in a second file, in the form of CSV on the Web."""
     surface = _on_grid(surface, settings)
     table, description = to_table(surface.dataset)
     columns = [
@@ -89,7 +89,7 @@ def netcdf(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 
 
 def npz(surface: WriteSurface, out: Path, settings: Settings) -> Files:
-    """NumPy arrays by their names with units, none of them pickled."""
+    """NumPy arrays by their names with units, without pickled objects."""
     surface = _on_grid(surface, settings)
     description = describe(surface.dataset)
     arrays = {
@@ -102,13 +102,13 @@ def npz(surface: WriteSurface, out: Path, settings: Settings) -> Files:
 
 
 def ber_matrix(surface: WriteSurface, out: Path, settings: Settings) -> Files:
-    """Npz on a grid so fine that linear interpolation of log10(BER) gives what the surface gives."""
+    """Npz on a grid so fine that linear interpolation of log10(BER) equals the surface."""
     chosen = settings.amplitudes is not None or settings.durations is not None
     return npz(surface if chosen else resample(surface), out, settings)
 
 
 def _on_grid(surface: WriteSurface, settings: Settings) -> WriteSurface:
-    """Return the surface on the grid of the settings; as it is where they give none."""
+    """Return the surface on the grid of the settings; unchanged if they give none."""
     if settings.amplitudes is None and settings.durations is None:
         return surface
     return resample(surface, settings.amplitudes, settings.durations)
@@ -120,13 +120,13 @@ def load_surface(path: str | Path) -> WriteSurface:
     Parameters
     ----------
     path : str or Path
-        Its ending says what it is: ``.csv``, ``.parquet``, ``.json``, ``.nc`` or ``.npz``. A CSV file needs
+        The ending gives the format: ``.csv``, ``.parquet``, ``.json``, ``.nc`` or ``.npz``. A CSV file needs
         the file ``NAME.csv-metadata.json`` that was written beside it.
 
     Returns
     -------
     WriteSurface
-        Equal to the one that was exported, attributes included.
+        Equal to the exported one, including attributes.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _read_csv(path: Path) -> WriteSurface:
         for variable in description["variables"].values()
         for column in variable.get("columns", ())
     }
-    # NumPy reads every number back exactly; pandas' fast way is off by a rounding.
+    # NumPy reads every number back exactly; pandas' fast method has rounding errors.
     cells = pd.read_csv(path, dtype=str, keep_default_na=False)
     table = pd.DataFrame({column: _typed(cells[column], dtype) for column, dtype in types.items()})
     return from_table(table, description, str(path))

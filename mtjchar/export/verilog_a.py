@@ -1,8 +1,8 @@
 """Verilog-A modules for log10 of the write error rate and the energies of a write.
 
-One module for each direction, in two forms: `self_contained` finds the grid cell by nested conditions,
-which every compiler has (OpenVAF has neither arrays nor ``$table_model``); `with_tables` is short and leaves
-the values in files for ``$table_model`` (Spectre, HSPICE).
+One module for each direction, in two forms. `self_contained` finds the grid cell by nested conditions,
+which every compiler supports (OpenVAF has neither arrays nor ``$table_model``). `with_tables` is short and
+reads the values from files by ``$table_model`` (Spectre, HSPICE).
 """
 
 from __future__ import annotations

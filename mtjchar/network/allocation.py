@@ -1,9 +1,9 @@
-"""A pulse for each bit plane and direction, such that a training costs least.
+"""Choice of a pulse for each bit plane and direction that minimizes the energy of a training.
 
-What a failed write does to a weight depends on its bit plane: in two's complement the error is 2**k levels.
-Given how often the bits of each plane switch in a training, and what a failure there adds to the squared
-error of the weights, the cheapest choice of pulses for a given squared error follows from a Lagrange
-multiplier.
+The effect of a failed write on a weight depends on its bit plane: in two's complement the error is 2**k
+levels. From the number of switching writes of each plane in a training, and the contribution of a failure to
+the squared error of the weights, a Lagrange multiplier gives the cheapest choice of pulses for a given
+squared error.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from mtjchar.surfaces.search import shortest_durations
 __all__ = ["HIGHEST_RATE", "Demand", "Pilot", "PulseTable", "Pulses", "allocate"]
 
 HIGHEST_RATE = 0.5
-"""Highest error rate of a pulse that is chosen. A bit that fails more often than not remains what it was: its
-errors are no longer independent from write to write, which their squares adding up takes for granted."""
+"""Highest error rate of a chosen pulse. A bit that fails more often than not stays unchanged: its errors are
+no longer independent from write to write, which the sum of their squares assumes."""
 
 _LOWEST_RATE = 1e-9
-_RATES = 400  # to choose from, 2 % from one to the next near the highest
+_RATES = 400  # error rates to choose from, in steps of 2 % near the highest
 _ROUNDS = 80  # of the bisection, each halving an interval of 60 decades
 
 
 class Demand(NamedTuple):
-    """What a training asks of its memory; arrays of shape (bits, 2).
+    """Writes of a training; arrays of shape (bits, 2).
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class Pulses(NamedTuple):
 
 
 class Pilot:
-    """Observe the writes of a training and find what it demands.
+    """Observe the writes of a training and compute its demand.
 
-    An instance is what `mtjchar.network.trainer.train` takes as ``watch``.
+    An instance can be used as ``watch`` of `mtjchar.network.trainer.train`.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Pilot:
         self.harm = np.zeros((code.bits, 2))
 
     def __call__(self, old: Words, new: Words) -> None:
-        """Take note of one write of all words."""
+        """Record one write of all words."""
         where = np.flatnonzero(old != new)
         old, new = old.reshape(-1)[where], new.reshape(-1)[where]
         changed, written = old ^ new, self._values[new]
@@ -89,15 +89,15 @@ class Pilot:
 
 
 class PulseTable(NamedTuple):
-    """Pulses to choose from: for each error rate and amplitude the shortest one that has it.
+    """Pulses to choose from: the shortest one for each error rate and amplitude.
 
     Attributes
     ----------
     rate : ndarray, shape (rates,)
-        Error rates, from the lowest on.
+        Error rates, ascending.
     amplitude_V : ndarray, shape (amplitudes,)
     duration_s, switching_energy_J, redundant_energy_J : ndarray, shape (2, rates, amplitudes)
-        For each direction; durations and energies are infinite where no pulse of the surface has the rate.
+        For each direction; durations and energies are infinite if no pulse of the surface has the rate.
     """
 
     rate: FloatArray
@@ -108,14 +108,14 @@ class PulseTable(NamedTuple):
 
     @classmethod
     def of(cls, surface: SurfaceGrid, detector: Detector | None = None) -> PulseTable:
-        """Take the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`.
+        """Use the amplitudes of the surface's refined grid and rates from 1e-9 to `HIGHEST_RATE`.
 
         Parameters
         ----------
         surface : SurfaceGrid
             With both directions.
         detector : Detector, optional
-            With it the energies are those of writes that it ends.
+            With it the energies are those of terminated writes.
         """
         rates = np.geomspace(_LOWEST_RATE, HIGHEST_RATE, _RATES)
         levels = refined(surface.amplitudes)
@@ -131,7 +131,7 @@ class PulseTable(NamedTuple):
 
 
 def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_write: bool = False) -> Pulses:
-    """Choose the pulses of least energy for a given squared error of the weights.
+    """Choose the pulses of lowest energy for a given squared error of the weights.
 
     Parameters
     ----------
@@ -140,10 +140,10 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     demand : Demand
         Of the training.
     rate : float
-        The squared error that is allowed, as the error rate, above 0 and below 1, at which equal errors in
+        The allowed squared error, as the error rate, above 0 and below 1, at which equal errors in
         all planes and directions would cause it.
     read_before_write : bool
-        Whether redundant writes are left out.
+        Whether redundant writes are not driven.
 
     Returns
     -------
@@ -160,12 +160,12 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     Notes
     -----
     Both directions of a plane get the same error rate r, each by its own pulse: if one failed more often than
-    the other the weights would drift. To be least is E = sum over planes k of E_k(r_k), subject to
+    the other, the weights would drift. The minimized energy is E = sum over planes k of E_k(r_k), subject to
     sum of h_k r_k <= rate * sum of h_k, with harm h and E_k(r) the energy of a plane's writes: for each
-    direction the least of s E_s + n E_r over the pulses with rate r, with s switching and n redundant writes.
-    With a multiplier λ each plane chooses for itself the rate, up to `HIGHEST_RATE`, that minimizes
-    E_k(r) + λ h_k r, and λ is the least one that keeps to the limit (H. Everett, Oper. Res. 11, 399 (1963),
-    doi:10.1287/opre.11.3.399).
+    direction the minimum of s E_s + n E_r over the pulses with rate r, with s switching and n redundant
+    writes. With a multiplier λ each plane separately chooses the rate, up to `HIGHEST_RATE`, that minimizes
+    E_k(r) + λ h_k r, and λ is the smallest one that satisfies the limit (H. Everett, Oper. Res. 11, 399
+    (1963), doi:10.1287/opre.11.3.399).
     """
     if not 0.0 < rate < 1.0:
         raise InputError("rate", value=rate, allowed="an error rate above 0 and below 1")
@@ -190,7 +190,7 @@ def allocate(table: PulseTable, demand: Demand, rate: float, *, read_before_writ
     def within(choice: IndexArray) -> bool:
         return bool(np.take_along_axis(error, choice[:, None], axis=-1).sum() <= limit)
 
-    # Between a price at which errors do not matter and one at which energy does not.
+    # Between a multiplier at which errors do not matter and one at which energy does not.
     scale = np.log10(cost[np.isfinite(cost)].max() / max(demand.harm.max(), 1e-300))
     low, high = scale - 30.0, scale + 30.0
     for _ in range(_ROUNDS):

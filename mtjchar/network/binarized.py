@@ -1,10 +1,10 @@
 """Networks whose weights are signs, one cell each.
 
 M. Courbariaux, I. Hubara, D. Soudry, R. El-Yaniv, Y. Bengio, "Binarized Neural Networks", arXiv:1602.02830
-(2016): binary weights and activations, straight-through estimator, real weights that add up the steps.
+(2016): binary weights and activations, straight-through estimator, real weights that accumulate the steps.
 S. Ioffe, C. Szegedy, "Batch Normalization", arXiv:1502.03167 (2015).
 T. Hirtzlin et al., "Implementing Binarized Neural Networks with Magnetoresistive RAM without Error
-Correction", NANOARCH 2019, arXiv:1908.04085: such weights in MRAM cells that sometimes are written wrong.
+Correction", NANOARCH 2019, arXiv:1908.04085: such weights in MRAM cells with write errors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mtjchar.network.networks import FloatT, cross_entropy
 __all__ = ["BatchGradient", "BinarizedPerceptron", "Folded", "Normalization", "Signs"]
 
 
-# Added to the variance of a batch, so that a unit whose sum never changes has a deviation.
+# Added to the variance of a batch, so that the deviation of a unit with a constant sum is not 0.
 _LEAST = 1e-4
 
 
@@ -35,7 +35,7 @@ class Signs:
 
     @property
     def bits(self) -> int:
-        """Bits a word, 1."""
+        """Bits per word, 1."""
         return 1
 
     @property
@@ -49,14 +49,14 @@ class Signs:
         return np.array([-1, 1], dtype=np.float32)
 
     def encode(self, values: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> Words:
-        """Give the words of the signs; 0 counts as positive.
+        """Return the words of the signs; 0 counts as positive.
 
         Parameters
         ----------
         values : array_like of float
             Values, any shape.
         rng : numpy.random.Generator, optional
-            Not used: nothing is rounded by chance.
+            Not used: there is no stochastic rounding.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class Signs:
         return (values >= 0).astype(np.uint8)
 
     def decode(self, words: Words) -> NDArray[np.float32]:
-        """Give +1 and -1.
+        """Return +1 and -1.
 
         Parameters
         ----------
@@ -99,8 +99,8 @@ class Signs:
 class Normalization:
     """Batch normalization of a network's units: x becomes y = scale (x - mean) / deviation + shift.
 
-    x is the sum of a unit over the square root of its number of inputs. Hidden units put out the sign of y,
-    which no positive scale changes: only classes have one.
+    x is the sum of a unit over the square root of its number of inputs. The output of hidden units is the
+    sign of y, which a positive scale does not change: only classes have one.
 
     Attributes
     ----------
@@ -108,9 +108,9 @@ class Normalization:
         Of x over images; units of all layers from the first hidden one to the classes. Deviations are
         above 0.
     shift : ndarray of float, shape (units,)
-        Learnt.
+        Learned.
     scale : ndarray of float, shape (classes,)
-        Learnt.
+        Learned.
     """
 
     mean: NDArray[np.floating[Any]]
@@ -120,14 +120,14 @@ class Normalization:
 
     @classmethod
     def identity(cls, units: int, classes: int) -> Normalization:
-        """Give the one that leaves everything as it is, what training starts from."""
+        """Return the identity, with which training starts."""
         return cls(np.zeros(units), np.ones(units), np.zeros(units), np.ones(classes))
 
 
 class Folded(NamedTuple):
-    """A normalization as inference needs it: a number for each hidden unit, two for each class.
+    """A normalization for inference: one number for each hidden unit, two for each class.
 
-    A hidden unit puts out +1 where its sum is its threshold or more, else -1. The score of a class is
+    The output of a hidden unit is +1 if its sum is at least its threshold, else -1. The score of a class is
     factor times its sum plus offset.
 
     Attributes
@@ -143,7 +143,7 @@ class Folded(NamedTuple):
 
 
 class BatchGradient(NamedTuple, Generic[FloatT]):
-    """What a batch tells.
+    """Loss and derivatives of a batch.
 
     Attributes
     ----------
@@ -165,12 +165,12 @@ class BatchGradient(NamedTuple, Generic[FloatT]):
 class BinarizedPerceptron:
     """Layers of fully connected units whose weights and outputs are +1 or -1, softmax output.
 
-    A unit sums its inputs with the signs of its weights, which is counting equal bits (XNOR and popcount)
-    where the inputs are bits as well, and compares the sum with a threshold. Inputs of the first layer
-    are pixels from 0 to 1: a wrong sign at a pixel that is dark does no harm.
+    A unit sums its inputs with the signs of its weights, and compares the sum with a threshold. If the inputs
+    are bits, this is a count of equal bits (XNOR and popcount). Inputs of the first layer are pixels from 0
+    to 1: a wrong sign at a dark pixel does no harm.
 
     Thresholds come from batch normalization, whose state is in this object and not in the memory: at
-    inference a word for each hidden unit and two for each class (`folded`). Without one all thresholds
+    inference one number for each hidden unit and two for each class (`folded`). Without it all thresholds
     are 0.
 
     Parameters are the weights of each layer, shape (inputs, outputs).
@@ -210,16 +210,16 @@ class BinarizedPerceptron:
 
     @property
     def units(self) -> int:
-        """Number of units that have a normalization, hidden ones and classes."""
+        """Number of units with a normalization, hidden ones and classes."""
         return sum(self.sizes[1:])
 
     @property
     def normalization_parameters(self) -> int:
-        """Number of shifts and scales, which learn outside of the memory."""
+        """Number of shifts and scales, which are learned outside the memory."""
         return self.units + self.sizes[-1]
 
     def layers(self, parameters: NDArray[FloatT]) -> list[NDArray[FloatT]]:
-        """See a flat array of parameters as layers.
+        """Split a flat array of parameters into layers.
 
         Parameters
         ----------
@@ -236,24 +236,24 @@ class BinarizedPerceptron:
         return [part.reshape(shape) for part, shape in zip(parts, pairwise(self.sizes), strict=True)]
 
     def initial_parameters(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Draw real weights, uniform from -1 to 1; the network is that of their signs."""
+        """Draw real weights, uniform from -1 to 1; the network consists of their signs."""
         return 2 * rng.random(self.parameters, dtype=np.float32) - 1
 
     def folded(self) -> Folded:
-        """Fold the normalization into thresholds.
+        """Convert the normalization to thresholds.
 
         For a hidden unit y >= 0 is the same as sum >= sqrt(inputs) * (mean - shift * deviation).
 
         Returns
         -------
         Folded
-            Thresholds 0, factors 1 over the root of the number of inputs and offsets 0 for a network that
-            has no normalization.
+            Thresholds 0, factors 1 over the root of the number of inputs and offsets 0 for a network
+            without normalization.
 
         Examples
         --------
-        A hidden unit of four inputs whose sums over 2 have mean 1 and deviation 0.5 puts out +1 from a sum of
-        2 * (1 - 0.25 * 0.5) on, if its shift is 0.25. One of the two classes has another scale.
+        A hidden unit of four inputs whose sums over 2 have mean 1 and deviation 0.5 has the output +1 from a
+        sum of 2 * (1 - 0.25 * 0.5) on, if its shift is 0.25. One of the two classes has another scale.
 
         >>> normalization = Normalization(
         ...     mean=np.array([1.0, 0.0, 0.0]),
@@ -294,8 +294,8 @@ class BinarizedPerceptron:
     ) -> tuple[float, NDArray[FloatT]]:
         """Compute the mean softmax cross-entropy and an estimate of its gradient, see `Network`.
 
-        Means and deviations are those of the images that are given, as always in training with batch
-        normalization; `batch_gradient` has the derivatives for shift and scale as well.
+        Means and deviations are those of the given images, as always in training with batch
+        normalization; `batch_gradient` also returns the derivatives for shift and scale.
         """
         gradient = self.batch_gradient(parameters, images, labels)
         return gradient.loss, gradient.weights
@@ -305,8 +305,8 @@ class BinarizedPerceptron:
     ) -> BatchGradient[FloatT]:
         """Compute the loss of a batch and estimates of its derivatives.
 
-        The sign has no derivative: for it stands that of y itself where that is from -1 to 1, and 0
-        elsewhere: the straight-through estimator of arXiv:1602.02830.
+        The sign has no derivative. It is replaced by that of y itself if y is from -1 to 1, and by 0
+        otherwise: the straight-through estimator of arXiv:1602.02830.
 
         Parameters
         ----------
@@ -343,14 +343,14 @@ class BinarizedPerceptron:
         return BatchGradient(loss, weight_gradient, shift_gradient, scale_gradient)
 
     def calibrated(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> BinarizedPerceptron:
-        """Give the network with the means and deviations that its units have over some images.
+        """Return the network with the means and deviations of its units over some images.
 
         Parameters
         ----------
         parameters : ndarray of float, shape (parameters,)
             +1 or -1.
         images : ndarray of float, shape (images, pixels)
-            Images, better thousands.
+            Images, preferably thousands.
 
         Returns
         -------
@@ -367,16 +367,16 @@ class BinarizedPerceptron:
         return self.normalization or Normalization.identity(self.units, self.sizes[-1])
 
     def _by_layer(self, units: NDArray[FloatT]) -> list[NDArray[FloatT]]:
-        """See an array over all units as one for each layer."""
+        """Split an array over all units into one for each layer."""
         return np.split(units, np.cumsum(self.sizes[1:-1]))
 
     def _learnt(self, dtype: np.dtype[FloatT]) -> tuple[list[NDArray[FloatT]], NDArray[FloatT]]:
-        """Give the shift of each layer and the scale of the classes, in the type of the arithmetic."""
+        """Return the shift of each layer and the scale of the classes, in the type of the arithmetic."""
         norm = self._normalization
         return self._by_layer(norm.shift.astype(dtype)), norm.scale.astype(dtype)
 
     def _forward(self, layers: list[NDArray[FloatT]], images: NDArray[FloatT]) -> list[_Layer[FloatT]]:
-        """Give what each layer makes of a batch, by the batch's own means and deviations."""
+        """Compute each layer for a batch, with the batch's own means and deviations."""
         shifts, _ = self._learnt(images.dtype)
         passed: list[_Layer[FloatT]] = []
         inputs = images
@@ -393,7 +393,7 @@ class BinarizedPerceptron:
 
 
 class _Layer(NamedTuple, Generic[FloatT]):
-    """What a layer makes of a batch: x is normalized to (x - mean) / deviation."""
+    """Results of a layer for a batch: x is normalized to (x - mean) / deviation."""
 
     inputs: NDArray[FloatT]
     mean: NDArray[FloatT]
@@ -402,7 +402,7 @@ class _Layer(NamedTuple, Generic[FloatT]):
 
 
 def _derivative_before(layer: _Layer[FloatT], delta: NDArray[FloatT]) -> NDArray[FloatT]:
-    """Give the derivative before the normalization; mean and deviation depend on each image of the batch.
+    """Return the derivative before the normalization; mean and deviation depend on each image of the batch.
 
     arXiv:1502.03167, section 3.
     """

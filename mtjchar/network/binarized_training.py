@@ -1,4 +1,4 @@
-"""What learns beside the signs of a binarized network, outside of the memory: its batch normalization."""
+"""Training of the batch normalization of a binarized network, outside the memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mtjchar.network.optimizers import Optimizer
 __all__ = ["CALIBRATION_IMAGES", "NormalizationLearner"]
 
 CALIBRATION_IMAGES = 10_000
-"""Images, at most, that the means and deviations of a trained network are taken from."""
+"""Largest number of images for the means and deviations of a trained network."""
 
 
 class NormalizationLearner:
-    """A binarized network in training: shifts and scale learn from the same batches as the weights.
+    """A binarized network in training: shifts and scale are learned from the same batches as the weights.
 
     Parameters
     ----------
     network : BinarizedPerceptron
-        Its normalization is where learning starts.
+        Learning starts with its normalization.
     optimizer : Optimizer
         Of shifts and scale, which are in ordinary memory.
     """
@@ -42,7 +42,7 @@ class NormalizationLearner:
     def loss_and_gradient(
         self, parameters: NDArray[FloatT], images: NDArray[FloatT], labels: IntArray
     ) -> tuple[float, NDArray[FloatT]]:
-        """Compute loss and gradient of a batch, see `Network`, and keep what it says of shifts and scale."""
+        """Compute loss and gradient of a batch, see `Network`, and keep the gradients of shifts and scale."""
         gradient = self._network.batch_gradient(parameters, images, labels)
         self._gradient += len(images) * np.concatenate([gradient.shift, gradient.scale])
         self._images += len(images)
@@ -64,14 +64,14 @@ class NormalizationLearner:
         self._renew()
 
     def calibrated(self, parameters: NDArray[np.float32], images: NDArray[np.float32]) -> BinarizedPerceptron:
-        """Give the trained network, with means and deviations as they are over training images.
+        """Return the trained network, with means and deviations over training images.
 
         Parameters
         ----------
         parameters : ndarray of float32, shape (parameters,)
-            +1 or -1, what the memory holds.
+            +1 or -1, the stored signs.
         images : ndarray of float32, shape (images, pixels)
-            Training images; every other, third, ... is used if they are more than `CALIBRATION_IMAGES`.
+            Training images; if they are more than `CALIBRATION_IMAGES`, every second, third, ... one is used.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The pulses of a lever at an error rate, and what a memory does with them."""
+"""The pulses of a lever at an error rate, and the resulting write conditions of a memory."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from mtjchar.surfaces.grid import RELIABLE
 
 __all__ = ["Carried", "Memory", "Setting", "one_pulse", "write_conditions"]
 
-# A rate of the allocation's table lies at most so far below the one that is allowed.
+# A rate of the allocation's table is at most this much below the allowed one.
 _LIMIT_SLACK = 0.95
-# The search for a pulse meets the end of the grid but for rounding.
+# The search for a pulse reaches the end of the grid up to rounding.
 _EDGE_SLACK = 1e-6
 
 
 class Carried(NamedTuple):
-    """How far the error rates of pulses can be relied on.
+    """Reliability of the error rates of pulses.
 
     Attributes
     ----------
     effective_devices : float
-        Of the pulse and direction that fewest devices carry.
+        Smallest effective number of devices over pulses and directions.
     extrapolated : bool
         Whether an error rate is extrapolated.
     at_edge : bool
-        Whether a pulse lies on the edge of the surface's grid, beyond which a cheaper one may be.
+        Whether a pulse is at the edge of the surface's grid, outside which a cheaper one may exist.
     """
 
     effective_devices: float
@@ -57,9 +57,9 @@ class Setting:
         Of the lever.
     lever : Lever
     rate : float
-        Error rate that was asked for.
+        Requested error rate.
     ber : float
-        Error rate of the pulses, the worse direction's; for pulses by bit plane the rate at which equal
+        Error rate of the pulses, that of the worse direction; for pulses by bit plane the rate at which equal
         errors in all planes would cause the same squared error of the weights.
     pulses : Pulses
     conditions : WriteConditions
@@ -80,7 +80,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of the cells of a surface.
+    """A memory made of the cells of a surface.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Memory:
 
     @property
     def directions(self) -> tuple[Direction, Direction]:
-        """Those that write a 1 and a 0."""
+        """Directions that write a 1 and a 0."""
         return self.surface.bit_directions
 
     def setting(self, name: str, lever: Lever, rate: float, demand: Demand) -> Setting:
@@ -143,7 +143,7 @@ class Memory:
         )  # fmt: skip
 
     def reliable_pulses(self) -> Pulses:
-        """Give the pulse of the baseline: the study's nominal amplitude, and 1e-9 in both directions.
+        """Return the pulse of the baseline: the study's nominal amplitude, and 1e-9 in both directions.
 
         Raises
         ------
@@ -154,11 +154,11 @@ class Memory:
         return one_pulse(pulse.amplitude_V, pulse.duration_s)
 
     def baseline(self) -> WriteConditions:
-        """Give the conditions of the baseline; errors as `reliable_pulses`."""
+        """Return the conditions of the baseline; errors as `reliable_pulses`."""
         return write_conditions(self.surface, self.reliable_pulses())
 
     def carried(self, pulses: Pulses) -> Carried:
-        """Say how far the error rates of pulses can be relied on."""
+        """Describe the reliability of the error rates of pulses."""
         effective, extrapolated = [], []
         for k, direction in enumerate(self.surface.bit_directions):
             at = pulses.amplitude_V[:, k], pulses.duration_s[:, k]
@@ -175,7 +175,7 @@ class Memory:
         return reliable_pulses(design, self.surface, ledger, bits, self.detector)
 
     def account(self, design: ExactDesign, pulses: Pulses, outcome: Outcome) -> ExactAccount:
-        """Give the account of an error-free training, whose activity was counted, in an exact design."""
+        """Compute the energy of an error-free training with counted activity, for an exact design."""
         assert outcome.activity is not None
         return account_of(
             design, self.surface, pulses, outcome.ledger, outcome.activity,
@@ -192,7 +192,7 @@ class Memory:
 
 
 def one_pulse(amplitude: float, duration: float) -> Pulses:
-    """Give one pulse, V and s, for all bits and both directions."""
+    """Return one pulse, V and s, for all bits and both directions."""
     return Pulses(np.full((1, 2), amplitude), np.full((1, 2), duration))
 
 
@@ -212,7 +212,7 @@ def write_conditions(
     devices: DeviceRates | None = None,
     detector: Detector | None = None,
 ) -> WriteConditions:
-    """Give error rates and energies of pulses, from the surface.
+    """Return error rates and energies of pulses, from the surface.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def write_conditions(
     devices : DeviceRates, optional
         With it the error rates are those of each device.
     detector : Detector, optional
-        With it the energies are those of writes that it ends.
+        With it the energies are those of terminated writes.
     """
 
     def each(value: Callable[..., NDArray[Any]], **options: bool) -> FloatArray:

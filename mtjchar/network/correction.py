@@ -1,7 +1,7 @@
 """Words with check bits: a code that corrects one wrong bit of a block and detects two.
 
 Check bits of a block are sums modulo 2 of its data bits. All columns of the parity-check matrix are
-different and of odd weight, and as light as possible: M. Y. Hsiao, IBM J. Res. Dev. 14, 395 (1970),
+different, of odd weight, and as light as possible: M. Y. Hsiao, IBM J. Res. Dev. 14, 395 (1970),
 doi:10.1147/rd.144.0395. For 64 data bits these are 8 check bits.
 """
 
@@ -24,7 +24,7 @@ BLOCK_BITS = 64
 
 
 def parity_check_columns(data_bits: int) -> IntArray:
-    """Give the check bits that each data bit takes part in.
+    """Return the check bits to which each data bit contributes.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def parity_check_columns(data_bits: int) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (data_bits,)
-        A number for each data bit whose binary digits are the check bits; three of them or more are 1, an odd
-        number. No two are equal.
+        For each data bit a number whose binary digits are the check bits; at least three of them are 1, an
+        odd number. No two numbers are equal.
 
     Examples
     --------
@@ -60,16 +60,16 @@ def _columns_of(check_bits: int) -> int:
 
 
 def allowed_error_rate(reliable: float, data_bits: int = BLOCK_BITS) -> float:
-    """Give the error rate of a pulse at which corrected blocks are as good as bits without check bits.
+    """Return the error rate of a pulse at which corrected blocks are as reliable as bits without check bits.
 
-    Where all bits of a block have to switch, two or more of them fail with the probability that at least
-    one of `data_bits` bits fails at the rate `reliable`. A block in which fewer bits switch is better than
-    that.
+    If all bits of a block have to switch, two or more of them fail with the probability that at least
+    one of `data_bits` bits fails at the rate `reliable`. A block in which fewer bits switch is more
+    reliable.
 
     Parameters
     ----------
     reliable : float
-        Error rate that a bit is to have, above 0 and below 0.01.
+        Required error rate of a bit, above 0 and below 0.01.
     data_bits : int
         Data bits of a block, 1 to 64.
 
@@ -98,14 +98,14 @@ def _check_bits(data_bits: int) -> int:
 class CheckBits:
     """The check bits of words in a memory, and how often they change.
 
-    Consecutive words make a block, as many as fit into `BLOCK_BITS`; the last block is filled with zeros.
+    Consecutive words form a block, as many as fit into `BLOCK_BITS`; the last block is padded with zeros.
 
     Parameters
     ----------
     words : ndarray of uint8 or uint16
-        What the memory holds at first.
+        Initial content of the memory.
     bits : int
-        Bits a word, 1 to 16.
+        Bits per word, 1 to 16.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class CheckBits:
         return BLOCK_BITS // bits * bits
 
     def write(self, words: Words) -> None:
-        """Count what writing these words, all of them, does to the check bits."""
+        """Count the changes of the check bits when all of these words are written."""
         before, after = self._checks, self._of(words)
         changed = before ^ after
         rising, ones = self._count(changed & after), self._count(after)

@@ -73,7 +73,7 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
         ``"digits"``, 1797 images of 8 x 8 pixels that come with mtjchar (E. Alpaydin, C. Kaynak,
         doi:10.24432/C50P49, see ``data/digits``), ``"fashion-mnist"`` (H. Xiao, K. Rasul, R. Vollgraf,
         arXiv:1708.07747) as Debian's package ``dataset-fashion-mnist`` installs it, or a folder with
-        the four files of MNIST, each plain or packed with gzip; where there are both, the one without
+        the four files of MNIST, each plain or compressed with gzip; if both exist, the one without
         ``.gz`` at the end of its name is read. A `Path` is always a folder. A pixel of byte b becomes b/255.
 
     Returns
@@ -83,10 +83,10 @@ def load_dataset(name_or_folder: str | Path) -> Dataset:
     Raises
     ------
     InputError
-        If the folder or one of the four files is missing, or a file does not hold what its name says, or
-        more than can be read.
+        If the folder or one of the four files is missing, or a file has another content than its name
+        indicates, or is too large.
     MissingToolError
-        If a known name is asked for whose Debian package is not installed.
+        If the Debian package of a known name is not installed.
     """
     if name_or_folder == "digits":
         return _load_folder("digits", data_path() / "digits")
@@ -168,17 +168,17 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _is_there(file: Path) -> bool:
-    """Whether it is anything but a folder, which some copies have beside the file."""
+    """Whether it is not a folder, which some copies have beside the file."""
     try:
         return not stat.S_ISDIR(file.stat().st_mode)
     except FileNotFoundError:
         return False
     except OSError:
-        return True  # reading it will tell why it cannot be read
+        return True  # reading it will show the reason
 
 
 def _read_idx(file: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes; shape as the file says."""
+    """Read an IDX file of unsigned bytes; its header gives the shape."""
     content = read_bytes(
         file, "data set", allowed=f"an IDX file of at most {MOST_DATA:,} bytes", most=MOST_DATA
     )
@@ -203,7 +203,7 @@ def _read_idx(file: Path, *, dimensions: int) -> NDArray[np.uint8]:
 
 
 def _read_shape(file: Path, stream: BinaryIO | gzip.GzipFile, dimensions: int) -> tuple[int, ...]:
-    """Read the header, which says how many bytes will follow."""
+    """Read the header, which gives the number of bytes that follow."""
     magic = struct.pack(">HBB", 0, _UNSIGNED_BYTE, dimensions)
     size = 4 + 4 * dimensions
     header = stream.read(size)

@@ -1,13 +1,13 @@
 """Numbers as words of a few bits: fixed point in one of four codes.
 
-Level k of a fixed-point number stands for the value k lsb. A code says which word stands for which level:
+Level k of a fixed-point number represents the value k lsb. A code assigns a word to each level:
 
 ===================  ====================================  =============================================
 code                 word of level k, of b bits            bits that a step from k to k + 1 changes
 ===================  ====================================  =============================================
 ``twos_complement``  k modulo 2**b                         two bits on average, all of them from -1 to 0
 ``offset_binary``    k + 2**(b-1)                          as two's complement, whose highest bit it inverts
-``sign_magnitude``   abs(k), and the highest bit if k < 0  few bits at zero, where weights are
+``sign_magnitude``   abs(k), and the highest bit if k < 0  few bits near zero, where most weights are
 ``gray``             n ^ (n >> 1), n = k + 2**(b-1)        one bit
 ===================  ====================================  =============================================
 
@@ -42,24 +42,24 @@ _SHARED_BITS = 6
 class FixedPoint:
     """A fixed-point code: equally spaced levels, a word for each.
 
-    Level k, -2**(bits-1) <= k < 2**(bits-1), stands for the value k * `lsb`. The range is thus
+    Level k, -2**(bits-1) <= k < 2**(bits-1), represents the value k * `lsb`. The range is thus
     [-full_scale, full_scale - lsb]; values outside saturate at its ends. In sign-magnitude there is no
     level -2**(bits-1), and the word of "minus zero", which a failed write can leave, has the value 0.
 
     Attributes
     ----------
     bits : int
-        Bits a word, 2 to 16.
+        Bits per word, 2 to 16.
     full_scale : float
         Magnitude of the lowest value, 1e-6 to 1e6. With a power of two all levels are exact in
         binary floating point; otherwise they carry its rounding, 6e-8 relative in float32.
     code : {"twos_complement", "offset_binary", "sign_magnitude", "gray"}
-        Which word stands for which level.
+        The assignment of words to levels.
 
     Raises
     ------
     InputError
-        If `bits` or `full_scale` is out of range, or `code` is none of the four.
+        If `bits` or `full_scale` is out of range, or `code` is not one of the four.
     """
 
     bits: int = 8
@@ -85,27 +85,27 @@ class FixedPoint:
         return np.dtype(np.uint8) if self.bits <= 8 else np.dtype(np.uint16)
 
     def encode(self, values: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> Words:
-        """Round values to levels and give their words.
+        """Round values to levels and return their words.
 
-        Stochastic rounding goes up with a probability equal to the distance from the level below, in
-        lsb, so that the expected value of the result is the value itself within the range; steps of
-        less than a level are not lost on average (S. Gupta et al., "Deep Learning with Limited
-        Numerical Precision", ICML 2015, arXiv:1502.02551). That distance counts in steps, of 2**-14 for
-        words of up to 8 bits, of 2**-22 for longer ones; what is nearer than half a step to a level is that
-        level. float32 values become words of up to 8 bits in float32, which raises the probability by
-        2**-17 to 2**-16; all others are rounded in float64.
+        Stochastic rounding goes up with a probability equal to the distance from the level below, in lsb, so
+        that the expected value of the result is the value itself within the range. Steps of less than a level
+        are therefore not lost on average (S. Gupta et al., "Deep Learning with Limited Numerical Precision",
+        ICML 2015, arXiv:1502.02551). That distance is counted in steps of 2**-14 for words of up to 8 bits,
+        of 2**-22 for longer ones; values nearer than half a step to a level become that level. float32 values
+        are converted to words of up to 8 bits in float32, which raises the probability by 2**-17 to 2**-16;
+        all others are rounded in float64.
 
-        Each value has 8 random bits, or 16 for words of more than 8, and all values of a call share 6 more
-        below these. Given those 6 the values are rounded independently; the 6 move the expected values of
-        all together, by less than half of 2**-8 lsb, or 2**-16.
+        Each value has 8 random bits, or 16 for words of more than 8 bits, and all values of a call share 6
+        lower random bits. For given shared bits the values are rounded independently. The shared bits move
+        the expected values of all together, by less than half of 2**-8 lsb, or 2**-16.
 
         Parameters
         ----------
         values : array_like of float
             Values, any shape; infinities saturate.
         rng : numpy.random.Generator, optional
-            With it, stochastic rounding, the same number of draws whatever the values are; without,
-            to the nearest level, ties to the even one.
+            With it, stochastic rounding, with the same number of draws for all values; without,
+            rounding to the nearest level, ties to the even one.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class FixedPoint:
         elif self.code == "offset_binary":
             words = places
         else:
-            # "wrap" spares numpy the check of the indices.
+            # "wrap" avoids numpy's check of the indices.
             words = _tables(self.bits, self.code).words.take(places, mode="wrap")
         return words.reshape(values.shape)
 
@@ -139,11 +139,11 @@ class FixedPoint:
         return levels.astype(self.word_dtype)
 
     def _stochastic(self, values: NDArray[Any], rng: np.random.Generator) -> Words:
-        # A level and its fraction are one integer of twice the length of a word.
+        # A level and its fraction are stored in one integer of twice the length of a word.
         length = 8 * self.word_dtype.itemsize
         scaled = self._scaled(values, 2.0**length)
-        # Neither 0 nor 1: a level of up to 8 bits, whose scaled value is rounded too, stays what it is
-        # whatever is drawn.
+        # Neither 0 nor 1: a level of up to 8 bits, whose scaled value is rounded too, is unchanged for any
+        # random bits.
         shared = (int(rng.integers(0, 1 << _SHARED_BITS)) + 0.5) / (1 << _SHARED_BITS)
         # Above 0, so that the conversion to integers rounds down.
         scaled += self._half * 2.0**length + shared
@@ -153,12 +153,12 @@ class FixedPoint:
         return places.astype(self.word_dtype)
 
     def _scaled(self, values: NDArray[Any], unit: float) -> NDArray[np.floating[Any]]:
-        """Give the values as multiples of lsb/unit, within the range."""
-        # float32 holds the 16 bits of a short word's level and fraction, and those of the shared noise.
+        """Return the values as multiples of lsb/unit, within the range."""
+        # float32 can hold the 16 bits of a short word's level and fraction, and those of the shared noise.
         dtype = np.float32 if values.dtype == np.float32 and self.bits <= 8 else np.float64
-        # The lsb that decoded values are multiples of: another would let them creep from write to write.
+        # The same lsb as for decoded values: with another one they would creep from write to write.
         lsb = float(np.float32(self.lsb))
-        with np.errstate(over="ignore"):  # saturates, as an infinity does
+        with np.errstate(over="ignore"):  # saturates, like an infinity
             scaled: NDArray[np.floating[Any]] = np.multiply(values, unit / lsb, dtype=dtype)
         if np.isnan(scaled.max(initial=-np.inf)):
             raise InputError(
@@ -171,7 +171,7 @@ class FixedPoint:
         return scaled
 
     def decode(self, words: Words) -> NDArray[np.float32]:
-        """Give the values that words stand for.
+        """Return the values of words.
 
         Parameters
         ----------
@@ -192,10 +192,10 @@ class FixedPoint:
         if self.code == "sign_magnitude":
             values: NDArray[np.float32] = self.values.take(words, mode="wrap")
             return values
-        # Two's complement with the sign at the top is the machine's own integers, faster than a table.
+        # Two's complement with the sign at the top is the machine's own integer, faster than a table.
         flat = words.reshape(-1)
         if self.code == "gray":
-            # Each bit of the place of a level is the sum of the bits from there on.
+            # Each bit of the position of a level is the sum of the bits from there on.
             shift = 1
             while shift < self.bits:
                 flat = flat ^ (flat >> flat.dtype.type(shift))
@@ -219,12 +219,12 @@ class FixedPoint:
 
     @property
     def _lowest(self) -> int:
-        """Lowest level that has a word."""
+        """Lowest level with a word."""
         return 1 - self._half if self.code == "sign_magnitude" else -self._half
 
 
 class _Tables:
-    """A code as two tables; rounding and scaling around them know nothing of it."""
+    """A code as two tables; rounding and scaling do not depend on them."""
 
     def __init__(self, bits: int, code: Code) -> None:
         half = 1 << (bits - 1)
@@ -240,7 +240,7 @@ class _Tables:
         self.levels = np.zeros(2 * half, dtype=np.float32)
         self.levels[word] = level
         if code == "sign_magnitude":
-            self.levels[word[0]] = 1 - half  # the word of the level there is none of
+            self.levels[word[0]] = 1 - half  # the word without a level
 
 
 @functools.cache

@@ -1,7 +1,7 @@
-"""What a training costs in a memory whose writes do not fail.
+"""Energy of a training in a memory whose writes do not fail.
 
-Such a training is the error-free one, whatever the memory does to spend less: its account follows from how
-often bits, words and check bits change.
+Such a training is the error-free one, whatever the memory does to save energy: its energy follows from the
+numbers of changed bits, words and check bits.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ __all__ = ["Activity", "ActivityCounter", "ExactAccount", "account_of", "nominal
 
 
 class Activity(NamedTuple):
-    """What changes in a memory without errors, beyond its `WriteLedger`; summed over all writes.
+    """Changes in a memory without errors, in addition to its `WriteLedger`; summed over all writes.
 
     Attributes
     ----------
     in_changed_words : ndarray of int64, shape (bits, 2)
-        Bits that already were what was written, in words of which another bit changed; those of value 1
+        Bits that already had the written value, in words in which another bit changed; those of value 1
         first.
     check_switching, check_redundant : ndarray of int64, shape (2,)
         Check bits that changed, and others, see `CheckBits`.
     cells, check_cells : int
-        Numbers of cells that hold words and check bits.
+        Numbers of cells for words and check bits.
     """
 
     in_changed_words: IntArray
@@ -51,12 +51,12 @@ class Activity(NamedTuple):
 class ActivityCounter:
     """Observe the writes of an error-free training.
 
-    An instance is what `mtjchar.network.trainer.train` takes as ``watch``.
+    An instance can be used as ``watch`` of `mtjchar.network.trainer.train`.
 
     Parameters
     ----------
     bits : int
-        Bits a word.
+        Bits per word.
     """
 
     def __init__(self, bits: int) -> None:
@@ -66,7 +66,7 @@ class ActivityCounter:
         self._cells = 0
 
     def __call__(self, old: Words, new: Words) -> None:
-        """Take note of one write of all words."""
+        """Record one write of all words."""
         if self._checks is None:
             self._checks = CheckBits(old, self._bits)
             self._cells = old.size * self._bits
@@ -79,7 +79,7 @@ class ActivityCounter:
 
     @property
     def activity(self) -> Activity:
-        """What was observed so far."""
+        """Activity up to now."""
         checks = self._checks
         if checks is None:
             none = np.zeros(2, dtype=np.int64)
@@ -88,14 +88,14 @@ class ActivityCounter:
 
 
 class ExactAccount(NamedTuple):
-    """Numbers and energies of writes; arrays of shape (bits, 2), with check bits one row more, the last.
+    """Numbers and energies of writes; arrays of shape (bits, 2), for check bits one row more, the last.
 
     Attributes
     ----------
     switching, redundant, driven_redundant, reads : ndarray
-        Bits that had to switch, others, those of them that are driven all the same, and reads.
+        Bits that had to switch, others, those of them that are driven nevertheless, and reads.
     switching_J, redundant_J, reads_J : ndarray
-        What they cost.
+        Their energies.
     """
 
     switching: IntArray
@@ -113,7 +113,7 @@ class ExactAccount(NamedTuple):
 
     @property
     def programming_energy_J(self) -> float:
-        """Energy of all pulses and of the reads that go with them, J."""
+        """Energy of all pulses and of the reads that belong to them, J."""
         return self.write_energy_J + float(self.reads_J.sum())
 
 
@@ -127,7 +127,7 @@ def account_of(
     read_energy_J: float,
     detector: Detector,
 ) -> ExactAccount:
-    """Give the account of an error-free training.
+    """Compute the energy of an error-free training.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def account_of(
     surface : WriteSurface
         With both directions.
     pulses : Pulses
-        One for each direction, shape (1, 2), as `reliable_pulses` gives them.
+        One for each direction, shape (1, 2), from `reliable_pulses`.
     ledger, activity : WriteLedger, Activity
         Of a training without errors, in the code and with the momentum of the design.
     read_energy_J : float
@@ -149,8 +149,8 @@ def account_of(
 
     Notes
     -----
-    With words skipped, a check bit is driven only if it changes: which word of its block changed is known
-    anyway.
+    If unchanged words are skipped, a check bit is driven only if it changes: the changed word of its block is
+    known anyway.
     """
     switching, redundant, in_changed_words = ledger.switching, ledger.redundant, activity.in_changed_words
     if design.correction:
@@ -176,9 +176,9 @@ def reliable_pulses(
     surface : WriteSurface
         With both directions.
     ledger : WriteLedger
-        How often bits of each direction switch, and others are written.
+        Numbers of switching and redundant writes in each direction.
     bits : int
-        Bits a word, which say how many data bits a corrected block has.
+        Bits per word, which determine the number of data bits of a corrected block.
     detector : Detector
         For early termination.
 
@@ -210,7 +210,7 @@ def reliable_pulses(
 
 
 class _Choice(NamedTuple):
-    """Reliable pulses of one direction, one an amplitude, and what a write costs; shape (amplitudes,)."""
+    """Reliable pulses of one direction, one per amplitude, and the cost of a write; shape (amplitudes,)."""
 
     amplitude_V: FloatArray
     duration_s: FloatArray
@@ -218,7 +218,7 @@ class _Choice(NamedTuple):
     redundant_J: FloatArray
 
 
-# Many designs have the same pulses to choose from, and the same pulses.
+# Many designs have the same choice of pulses, and the same pulses.
 @functools.lru_cache(maxsize=64)
 def _reliable_choice(
     surface: WriteSurface, direction: Direction, rate: float, detector: Detector | None
@@ -236,7 +236,7 @@ def _reliable_choice(
 
 @functools.lru_cache(maxsize=64)
 def nominal_pulse(surface: WriteSurface, rate: float) -> CheapestPulse:
-    """Give the pulse of the study's nominal amplitude that has a rate in both directions; searched for once.
+    """Return the pulse of the study's nominal amplitude with a rate in both directions; cached.
 
     Raises
     ------

@@ -33,20 +33,20 @@ __all__ = [
 ]
 
 LARGEST_LOSS = 1.0
-"""Loss of recognition rate, in points, up to which a pulse counts as good."""
+"""Largest loss of recognition rate, in points, of an acceptable pulse."""
 
 Verdict = Literal["searched", "holds", "loses more", "not shown"]
 
 MOMENTUM = 0.9
-"""Of the levers that have momentum. The learning rate is a tenth with it: steps add up to the same."""
+"""For levers with momentum. The learning rate is a tenth with it: the steps add up to the same."""
 
-# A seed that no training of the search or the proof has.
+# A seed that no training of the search or the proof uses.
 _PILOT_SEED = 1 << 30
 _LOWEST_RATE = 1e-7  # of the search
 
 
 def looks(seeds: int, most_seeds: int) -> list[int]:
-    """Give the numbers of seeds after which a proof may end: twice as many each time, up to the most.
+    """Return the numbers of seeds after which a proof may end: doubled each time, up to the largest.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def verdict_of(drops: FloatArray, looks: int = 1, step: float = 0.0) -> Verdict:
     Returns
     -------
     Verdict
-        ``holds`` where the upper end is at most `LARGEST_LOSS`, ``loses more`` where the lower end is above
+        ``holds`` if the upper end is at most `LARGEST_LOSS`, ``loses more`` if the lower end is above
         it, else ``not shown``.
 
     Examples
@@ -99,11 +99,11 @@ class MeasuredSetting(NamedTuple):
     baseline_J : ndarray, shape (seeds,)
         Programming energy of the baseline.
     verdict : Verdict
-        ``searched`` for seeds of the search; of fresh seeds that of `verdict_of`.
+        ``searched`` for seeds of the search; for fresh seeds that of `verdict_of`.
     looks : int
-        How often there may be more seeds, which widens the interval.
+        Number of possible looks with more seeds, which widens the interval.
     step : float
-        Points that one test image is worth.
+        Points of one test image.
     """
 
     setting: Setting
@@ -132,21 +132,21 @@ class MeasuredSetting(NamedTuple):
 
     @property
     def saved(self) -> FloatArray:
-        """Share of the baseline's energy that each seed saves."""
+        """Share of the baseline's energy saved by each seed."""
         return np.asarray(1.0 - self.energies / self.baseline_J)
 
     def judged(self) -> MeasuredSetting:
-        """Return the same with the verdict of its seeds."""
+        """Return the same result with the verdict of its seeds."""
         return self._replace(verdict=verdict_of(self.drops, self.looks, self.step))
 
     def is_hopeless(self, most_seeds: int) -> bool:
-        """Whether even the most seeds would not show that it holds, if the loss stays what it is."""
+        """Whether even the largest number of seeds would not show that it holds, at the present loss."""
         half_width = expected_half_width(self.drops, most_seeds, self.looks, self.step)
         return float(self.drops.mean()) + half_width > LARGEST_LOSS
 
 
 class MeasuredDesign(NamedTuple):
-    """Accounts of an exact design.
+    """Energies of an exact design.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ class MeasuredDesign(NamedTuple):
     outcomes, error_free : list of Outcome
         Of each seed, in the plan of the design and in that of the baseline.
     step : float
-        Points that one test image is worth; 0 where the loss is 0 whatever the seed.
+        Points of one test image; 0 if the loss is 0 for all seeds.
     """
 
     design: ExactDesign
@@ -186,7 +186,7 @@ class MeasuredDesign(NamedTuple):
 
     @property
     def drops(self) -> FloatArray:
-        """Loss of each seed against the baseline, points."""
+        """Loss of each seed relative to the baseline, points."""
         return _drops(self.error_free, self.outcomes)
 
     @property
@@ -196,7 +196,7 @@ class MeasuredDesign(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """What `verdict_of` says of the loss."""
+        """Result of `verdict_of` for the loss."""
         return verdict_of(self.drops, step=self.step)
 
 
@@ -207,17 +207,17 @@ def _drops(error_free: Sequence[Outcome], outcomes: Sequence[Outcome]) -> FloatA
 
 @dataclass
 class _Proof:
-    """What is being proved of a lever.
+    """State of the proof of a lever.
 
     Attributes
     ----------
     name : str
     candidates : list of Setting
-        Not tried yet, the one that saves most last.
+        Not tried yet, the one with the largest saving last.
     setting : Setting or None
-        What is tried; None where there is no more to do.
+        The present setting; None if there is none left.
     attempt, look : int
-        How many settings were tried before, and how often it got more seeds.
+        Number of settings tried before, and of increases of its seeds.
     """
 
     name: str
@@ -228,16 +228,16 @@ class _Proof:
 
 
 class Experiment:
-    """Trainings of all levers, and what came of them.
+    """Trainings of all levers, and their results.
 
     Parameters
     ----------
     memory : Memory
     plan : TrainingPlan
     seeds : int
-        Of each setting in the search, and at first in a proof.
+        Of each setting in the search, and initially in a proof.
     most_seeds : int
-        Of a proof.
+        Largest number in a proof.
     trainings : Trainings
     """
 
@@ -255,17 +255,17 @@ class Experiment:
         self._baseline = memory.baseline()
 
     def search(self, levers: Sequence[str], rates: Iterable[float], steps: int) -> None:
-        """Train all levers at some rates, then between the last that loses little and the next."""
+        """Train all levers at some rates, then between the last with a small loss and the next."""
         rates = sorted(rates)
         self._search([setting for name in levers for setting in self._settings(name, rates)])
         for _ in range(steps):
             self._search([setting for name in levers for setting in self._between(name)])
 
     def prove(self, levers: Sequence[str]) -> None:
-        """Train what saved most with fresh seeds, more and more of them, until it holds or does not.
+        """Train the setting with the largest saving with more and more fresh seeds, until it is decided.
 
-        What is not shown to hold is followed by what saved most of the rest, with seeds of its own; where
-        nothing is left, by half a decade less.
+        If it is not shown to hold, the setting with the largest saving of the rest follows, with its own
+        seeds; if none is left, a rate half a decade lower.
         """
         proofs = [_Proof(name, self._candidates(name)) for name in levers]
         for proof in proofs:
@@ -281,7 +281,7 @@ class Experiment:
                     self._turn_to_next(proof, judged)
 
     def designs(self) -> list[MeasuredDesign]:
-        """Give the accounts of all exact designs that the plan can have."""
+        """Return the energies of all exact designs that the plan allows."""
         possible = [
             design
             for design in DESIGNS
@@ -300,7 +300,7 @@ class Experiment:
         return self.plan.optimizer == "sgd" and not self.plan.binarized
 
     def measured_design(self, design: ExactDesign) -> MeasuredDesign:
-        """Give the accounts of an exact design.
+        """Return the energies of an exact design.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Experiment:
         return MeasuredDesign(design, pulses, accounts, outcomes, error_free, step)
 
     def measured(self, name: str) -> list[MeasuredSetting]:
-        """Give what was measured of a lever: the search, then the proof, each in the order of the rates."""
+        """Return the results of a lever: the search, then the proof, each in the order of the rates."""
         return [
             measured
             for part in (self._searched, self._proved)
@@ -327,7 +327,7 @@ class Experiment:
         ]
 
     def demand(self, code: Code, momentum: bool) -> Demand:
-        """Observe an error-free training, with a seed that no other has."""
+        """Observe an error-free training, with a seed that no other training has."""
         if (code, momentum) not in self._demands:
             job = self._job(code, momentum, _error_free(), _PILOT_SEED)._replace(pilot=True)
             (outcome,) = self._trainings.outcomes([job])
@@ -343,7 +343,7 @@ class Experiment:
         return np.array([outcome.ledger.energy_J(self._baseline) for outcome in outcomes])
 
     def _settings(self, name: str, rates: Iterable[float]) -> list[Setting]:
-        """Give the lever's settings at these rates, without those that are known already or out of reach."""
+        """Return the lever's settings at these rates, without known ones and those out of reach."""
         lever = LEVERS[name]
         demand = self.demand(lever.code, lever.momentum)
         known = {measured.setting.ber for measured in self.measured(name)}
@@ -359,7 +359,7 @@ class Experiment:
         return settings
 
     def _between(self, name: str) -> list[Setting]:
-        """Give the setting in the middle between the last that loses little and the first that loses more."""
+        """Return the setting in the middle between the last with a small loss and the first with a larger."""
         rows = self.measured(name)
         if not rows:
             return []
@@ -372,12 +372,12 @@ class Experiment:
         self._searched += self._measure([(setting, self.seeds) for setting in settings])
 
     def _candidates(self, name: str) -> list[Setting]:
-        """Give the settings that lost little in the search, the one that saves most last."""
+        """Return the settings with a small loss in the search, the one with the largest saving last."""
         rows = [row for row in self.measured(name) if row.drops.mean() <= LARGEST_LOSS]
         return [row.setting for row in sorted(rows, key=lambda row: float(row.saved.mean()))]
 
     def _fresh(self, proof: _Proof) -> range:
-        """Seeds of the attempt that no other attempt has, as many as the look has."""
+        """Return the seeds of the attempt, which no other attempt has, as many as the look requires."""
         first = len(self.seeds) + proof.attempt * self._looks[-1]
         return range(first, first + self._looks[proof.look])
 
@@ -392,7 +392,7 @@ class Experiment:
             proof.setting = proof.candidates.pop()
 
     def _measure(self, wanted: Sequence[tuple[Setting, range]]) -> list[MeasuredSetting]:
-        """Train settings, and the error-free network, with the seeds of each."""
+        """Train settings and the error-free network, with the same seeds."""
         pairs = [
             (self._setting_jobs(setting, seeds), self._references(setting, seeds))
             for setting, seeds in wanted
@@ -433,10 +433,10 @@ class Experiment:
         if momentum:
             rate = usual_learning_rate("momentum", plan.learning_rate, MOMENTUM)
             plan = replace(plan, optimizer="momentum", momentum=MOMENTUM, learning_rate=rate)
-        # Signs have one code: the lever changes nothing.
+        # Signs have one code: the lever has no effect.
         return Job(plan if plan.binarized else replace(plan, code=code), conditions, seed)
 
 
 def _error_free() -> WriteConditions:
-    """Conditions of a memory without errors; energies are no part of a training."""
+    """Conditions of a memory without errors; energies do not affect a training."""
     return WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))

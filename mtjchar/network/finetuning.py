@@ -1,8 +1,8 @@
-"""Adapt a pretrained network in approximate memory: what learning on a device is for.
+"""Adaptation of a pretrained network in approximate memory, as in training on a device.
 
-A task has two data sets of the same images and classes: one that a network is pretrained on, at ease and
-without errors, and one that it then meets. The training images are split by chance: what is adapted to was
-never seen before.
+A task has two data sets with the same classes: one for pretraining without errors, and one for the
+adaptation. The training images are split at random: those of the adaptation are never used in
+pretraining.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 SHARE = 1.0 / 6.0
-"""Share of the training images that is adapted to: 10,000 of Fashion-MNIST's 60,000."""
+"""Share of the training images for the adaptation: 10,000 of Fashion-MNIST's 60,000."""
 
 PASSES = 2
 """Passes that read every cell: forward and backward."""
@@ -50,14 +50,14 @@ Images = NDArray[np.float32]
 
 
 class Task(NamedTuple):
-    """What a network has learnt, and what it is to learn.
+    """Data sets for pretraining and adaptation of a network.
 
     Attributes
     ----------
     name : str
     pretraining : Dataset
     adaptation : Dataset
-        Of the same classes and shape. Its test images tell the recognition rate before and after.
+        With the same classes and shape. The recognition rate before and after is that of its test images.
     """
 
     name: str
@@ -77,7 +77,7 @@ def held_out_classes(
         Held out of the pretraining, in training and test images: at least one, and at least two remain. The
         network has outputs for them from the start.
     share : float
-        Share of the training images that is adapted to, above 0 and below 1.
+        Share of the training images for the adaptation, above 0 and below 1.
     seed : int
         Of the split, 0 or more.
 
@@ -127,9 +127,9 @@ def rotated(dataset: Dataset, degrees: float = 45.0, *, share: float = SHARE, se
     ----------
     dataset : Dataset
     degrees : float
-        Angle, -180 to 180. All images have the same: a camera is mounted askew.
+        Angle, -180 to 180, the same for all images, as for a rotated camera.
     share : float
-        Share of the training images that is adapted to, above 0 and below 1.
+        Share of the training images for the adaptation, above 0 and below 1.
     seed : int
         Of the split, 0 or more.
 
@@ -173,7 +173,7 @@ def corrupted(
     noise : float
         Standard deviation of normal noise on each pixel, 0 or more.
     share : float
-        Share of the training images that is adapted to, above 0 and below 1.
+        Share of the training images for the adaptation, above 0 and below 1.
     seed : int
         Of split and noise, 0 or more.
 
@@ -188,13 +188,14 @@ def corrupted(
 
         x -> G(blur) * x,  x -> m + c (x - m),  x -> min(max(x + noise z, 0), 1).
 
-    Three of the corruptions of D. Hendrycks and T. Dietterich, ICLR 2019, arXiv:1903.12261, at once.
+    These are three of the corruptions of D. Hendrycks and T. Dietterich, ICLR 2019, arXiv:1903.12261,
+    together.
     """
     for name, value, most in (("blur", blur, np.inf), ("contrast", contrast, 1.0), ("noise", noise, np.inf)):
         if not (np.isfinite(value) and 0.0 <= value <= most):
             raise InputError(name, value=value, allowed="0 to 1" if most == 1.0 else "finite, 0 or more")
     pretraining, adaptation = _split(dataset, share, seed)
-    rng = np.random.default_rng([seed, 1])  # apart from that of the split
+    rng = np.random.default_rng([seed, 1])  # independent of that of the split
 
     def spoil(images: Images) -> Images:
         blurred = ndimage.gaussian_filter(images, blur, axes=(1, 2)) if blur > 0.0 else images
@@ -218,14 +219,14 @@ TASKS: dict[str, Callable[[Dataset], Task]] = {
 class PulseCounter:
     """Count, for each cell, the writes in which it has to switch.
 
-    An instance is what `mtjchar.network.trainer.train` takes as ``watch``. Where only bits that change are
-    driven, these are the first pulses that a cell gets; retries are not among them. Where all bits are driven
-    each cell gets a pulse with every update beside.
+    An instance can be used as ``watch`` of `mtjchar.network.trainer.train`. If only changing bits are
+    driven, these are the first pulses of a cell; retries are not included. If all bits are driven,
+    each cell also gets a pulse with every update.
 
     Parameters
     ----------
     parameters, bits : int
-        Words, and cells a word.
+        Words, and cells per word.
 
     Attributes
     ----------
@@ -237,7 +238,7 @@ class PulseCounter:
         self.pulses: IntArray = np.zeros((parameters, bits), dtype=np.int64)
 
     def __call__(self, old: Words, new: Words) -> None:
-        """Take note of one write of all words."""
+        """Record one write of all words."""
         where = np.flatnonzero(old != new)
         changed = old[where] ^ new[where]
         planes = np.arange(self.pulses.shape[1], dtype=changed.dtype)
@@ -246,16 +247,16 @@ class PulseCounter:
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """What came out of adapting a network.
+    """Result of the adaptation of a network.
 
     Attributes
     ----------
     test_accuracy : float
-        Fraction of the task's test images that is recognized afterwards.
+        Fraction of the task's test images recognized afterwards.
     ledger : WriteLedger
         All writes.
     words : ndarray of uint8 or uint16, shape (parameters,)
-        What the memory holds at the end.
+        Content of the memory at the end.
     batches, images, updates : int
         Passes counted in batches and in images, and writes of all words.
     pulses : ndarray of int64, shape (parameters, bits)
@@ -276,8 +277,8 @@ class Adaptation:
         Parameters
         ----------
         images_per_read : int
-            Images that are computed with one read of the network, 1 or more: 1 where it is read once an
-            image, the images of a batch where it is read once a batch. Learning does not depend on it.
+            Images that are computed with one read of the network, 1 or more: 1 if it is read for each
+            image, the images of a batch if it is read once per batch. Training does not depend on it.
         """
         if images_per_read < 1:
             raise InputError("images_per_read", value=images_per_read, allowed="1 or more")
@@ -291,19 +292,20 @@ class Adaptation:
         images_per_read: int,
         update_reads: bool = True,
     ) -> float:
-        """Give the whole energy of the memory over that of the reads that compute alone.
+        """Return the total energy of the memory divided by that of the computing reads alone.
 
         Parameters
         ----------
         conditions : WriteConditions
             Energies of the writes.
         read_energy_J : float
-            Energy of reading a bit, J, above 0; also of the reads that go with writes.
+            Energy of reading a bit, J, above 0; also for the reads that belong to writes.
         images_per_read : int
             See `computing_reads`.
         update_reads : bool, optional
-            Whether read-before-write reads the memory itself. Otherwise each row is changed when the backward
-            pass has just read it, and that read serves both: the gradient of a layer's weights is known then.
+            Whether read-before-write reads the memory itself. Otherwise each row is changed just after the
+            backward pass has read it, and that read serves both: the gradient of a layer's weights is known
+            then.
         """
         spent = self.ledger.energy_J(replace(conditions, read_energy_J=read_energy_J))
         if conditions.read_before_write and not update_reads:
@@ -312,7 +314,7 @@ class Adaptation:
 
 
 class FineTuning(NamedTuple):
-    """What a pretrained network does before and after it was adapted.
+    """A pretrained network before and after its adaptation.
 
     Attributes
     ----------
@@ -328,12 +330,12 @@ class FineTuning(NamedTuple):
 
 
 def pretrain(task: Task, plan: TrainingPlan, seed: int) -> Words:
-    """Train a network for a task without write errors, and give what the memory then holds.
+    """Train a network for a task without write errors, and return the content of the memory.
 
     Parameters
     ----------
     task : Task
-        Its `pretraining` is learnt.
+        Its `pretraining` is used.
     plan : TrainingPlan
     seed : int
         Seed of all randomness, 0 or more.
@@ -344,20 +346,20 @@ def pretrain(task: Task, plan: TrainingPlan, seed: int) -> Words:
 def adapt(
     task: Task, plan: TrainingPlan, conditions: WriteConditions, seed: int, pretrained: Words
 ) -> Adaptation:
-    """Train on with the images of a task, in a memory that holds a pretrained network.
+    """Continue training with the images of a task, in a memory that contains a pretrained network.
 
     Parameters
     ----------
     task : Task
-        Its `adaptation` is learnt.
+        Its `adaptation` is used.
     plan : TrainingPlan
-        How; of the same network and code of the words as in pretraining.
+        With the same network and code of the words as in pretraining.
     conditions : WriteConditions
         Error rates of every write.
     seed : int
         Seed of all randomness, 0 or more.
     pretrained : ndarray of uint8 or uint16, shape (parameters,)
-        What the memory holds at first, without errors.
+        Initial content of the memory, without errors.
 
     Raises
     ------
@@ -392,7 +394,7 @@ def finetune(
     seed : int
         Seed of all randomness, 0 or more; both adaptations have the same.
     pretrained : ndarray of uint8 or uint16, shape (parameters,)
-        As `pretrain` gives it.
+        From `pretrain`.
 
     Returns
     -------
@@ -401,7 +403,7 @@ def finetune(
     Raises
     ------
     InputError
-        As `mtjchar.network.trainer.train`, and for a binarized network: words do not have its thresholds.
+        As `mtjchar.network.trainer.train`, and for a binarized network: words do not contain its thresholds.
 
     Examples
     --------
@@ -428,7 +430,7 @@ _ERROR_FREE = WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 
 
 def _split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Divide the training images by chance; both parts have all test images."""
+    """Divide the training images at random; both parts have all test images."""
     count = round(share * len(dataset.train_images)) if 0.0 < share < 1.0 else 0
     if not 0 < count < len(dataset.train_images):
         raise InputError("share", value=share, allowed="above 0 and below 1, with an image in either part")

@@ -1,4 +1,4 @@
-"""Program a trained network once, with write errors, and use it, at once or years later: inference only."""
+"""Inference with a network that was programmed once, with write errors, at once or years later."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = ["InferenceResult", "infer_over_time", "program", "recognition_rate"]
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """What a network does that was programmed once.
+    """Result of a network that was programmed once.
 
     Attributes
     ----------
     test_accuracy : float
         Fraction of the test images recognized.
     ledger : WriteLedger
-        Writes of the programming; `failed` are the bits that are wrong now.
+        Writes of the programming; `failed` are the wrong bits.
     programming_energy_J : float
         Energy of those writes, J.
     words : ndarray of uint8 or uint16, shape (parameters,)
-        What the memory holds.
+        Content of the memory.
     """
 
     test_accuracy: float
@@ -57,15 +57,15 @@ def program(
     seed: int,
     network: Network | None = None,
 ) -> InferenceResult:
-    """Write a trained network into a memory once and test what came out.
+    """Write a trained network into a memory once and test it.
 
-    Before, every cell is in P or AP with equal chance, as another program may have left it: half of the
-    bits have to switch, so that the fraction of wrong bits is half of the error rate. Reading is free and
-    without errors.
+    Initially, every cell is in P or AP with equal probability, as after any other content. Half of the
+    bits therefore have to switch, so that the fraction of wrong bits is half of the error rate. Reads cost no
+    energy and have no errors.
 
-    What the cells held before, the write failures and, where error rates are of devices, the choice of a
-    device for each cell have a random generator each: runs with the same seed and other conditions share
-    all but the failures.
+    The initial content, the write failures and, with error rates of devices, the choice of a
+    device for each cell each have their own random generator: runs with the same seed and other conditions
+    differ only in the failures.
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ def program(
     plan : TrainingPlan
         Network and code of the words.
     words : ndarray of uint8 or uint16, shape (parameters,)
-        What to program, as `TrainingResult.words`.
+        Words to program, as `TrainingResult.words`.
     conditions : WriteConditions
         Error rates and energies of every write.
     seed : int
         Seed of all randomness, 0 or more.
     network : Network, optional
-        What computes with the words, as `TrainingResult.network`; the plan's if not given. A binarized one
-        has to be given: its thresholds were learnt and are not in the memory, nor do they get errors.
+        Network that computes with the words, as `TrainingResult.network`; default: the plan's. A binarized
+        one must be given: its thresholds were learned and are not in the memory, so they have no errors.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def program(
     Raises
     ------
     InputError
-        If `seed` is negative, a binarized network is missing, or `words` are not those of the network.
+        If `seed` is negative, a binarized network is missing, or `words` do not fit the network.
     """
     network = _computing_network(network, dataset, plan)
     memory = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed).memory
@@ -106,7 +106,7 @@ def program(
 def recognition_rate(
     dataset: Dataset, plan: TrainingPlan, words: Words, network: Network | None = None
 ) -> float:
-    """Test a network as the memory holds it.
+    """Test a network with the words of a memory.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def recognition_rate(
     words : ndarray of uint8 or uint16, shape (parameters,)
         As `TrainingResult.words`.
     network : Network, optional
-        What computes with the words, as for `program`.
+        Network that computes with the words, as for `program`.
 
     Returns
     -------
@@ -131,14 +131,14 @@ def recognition_rate(
     """
     network = _computing_network(network, dataset, plan)
     parameters = plan.code_for(network).decode(words)
-    # One thread, as in training: the sums are the same with any number of cores.
+    # One thread, as in training: the sums do not depend on the number of cores.
     with threadpool_limits(1, user_api="blas"):
         scores = network.class_scores(parameters, dataset.test_images)
     return float(np.mean(scores.argmax(axis=1) == dataset.test_labels))
 
 
 def _computing_network(network: Network | None, dataset: Dataset, plan: TrainingPlan) -> Network:
-    """Give the network, by default the plan's; the thresholds of a binarized one are not in the plan."""
+    """Return the network, by default the plan's; the thresholds of a binarized one are not in the plan."""
     if network is None and plan.binarized:
         raise InputError(
             "network",
@@ -163,14 +163,14 @@ def infer_over_time(
 ) -> pd.DataFrame:
     """Program trained networks once, let time pass, read them, and recognize the test images.
 
-    Each bit flips by chance over the barrier and by disturb of the reads, there and back, see
+    Each bit can flip over the barrier and by disturb of the reads, in both directions, see
     `mtjchar.physics.two_state`. The reads are equally spaced, the last at the end of the time. Then the
-    network is read once more, with read errors, and computes. Where any rate is of devices each cell is a
-    device and stays it: a cell that is written badly may also be one that forgets soon.
+    network is read once more, with read errors, and computes. If any rate is given per device, each cell is
+    permanently one device: a cell with a high write error rate may also have a short retention.
 
     Programming is that of `program` with seeds 0, 1, 2, ..., bit for bit. A cell has one random number for
-    its flips and one for its read errors, at all times: each row of the table is exact for itself, and rows
-    differ by what really changes.
+    its flips and one for its read errors, at all times. Each row of the table is therefore exact by itself,
+    and rows differ only by their conditions.
 
     Parameters
     ----------
@@ -179,40 +179,41 @@ def infer_over_time(
     plan : TrainingPlan
         Network and code of the words.
     trained : sequence of ndarray of uint8 or uint16, each of shape (parameters,)
-        What to program, one network for each seed, at least two; for an interval over programmings alone the
-        same words several times.
+        Words to program, one network for each seed, at least two; for an interval over programmings alone use
+        the same words several times.
     conditions : WriteConditions
         Error rates of the programming.
     retention : Retention
-        Rates at which the cells lose what they hold.
+        Rates at which the cells lose their state.
     time_s : array_like of float
         Times after the programming, s, at least 0; infinity is allowed.
     reads : array_like of int, optional
-        Reads of every cell before the one that computes; broadcasts with `time_s`. A network that is read
-        once an image or a batch has as many reads as images or batches.
+        Reads of every cell before the computing one; broadcasts with `time_s`. A network that is read
+        once per image or batch has as many reads as images or batches.
     read_conditions : ReadConditions, optional
-        What a read does; neither errors nor disturb if not given.
+        Errors and disturb of a read; default: neither.
     networks : sequence of Network, optional
-        What computes with the words of each of `trained`, as for `program`.
+        Networks that compute with the words of each of `trained`, as for `program`.
 
     Returns
     -------
     DataFrame
         A row for each time and number of reads: time_s, reads, wrong_bits_fraction (mean over seeds, of the
-        bits that the network computes with, against those of `trained`), accuracy_mean, accuracy_ci95 (half
+        bits that the network computes with, compared with those of `trained`), accuracy_mean, accuracy_ci95
+        (half
         width, Student's t), accuracy_drop_points (mean paired difference to the trained network) and
         accuracy_drop_ci95, seeds.
 
     Raises
     ------
     InputError
-        If there are fewer than two networks, one has not the shape or type of the plan's, binarized ones are
-        missing, a time or a number of reads is out of range, or rates are of different devices.
+        If there are fewer than two networks, one does not have the shape or type of the plan's, binarized
+        ones are missing, a time or a number of reads is out of range, or rates belong to different devices.
 
     Notes
     -----
     All test images are recognized with one read of the network. With a read for each image the mean
-    accuracy is the same, and its scatter less.
+    accuracy is the same, and its scatter smaller.
     """
     if len(trained) < 2:
         raise InputError(
@@ -257,7 +258,7 @@ def infer_over_time(
 
 @dataclass(frozen=True, eq=False)
 class _Chip:
-    """A programmed memory, the device that each of its cells is, and what its cells' chances come from."""
+    """A programmed memory, the devices of its cells, and their random numbers."""
 
     memory: ApproximateMemory
     devices: NDArray[np.uint32] | None
@@ -274,7 +275,7 @@ class _Chip:
         weight: npt.ArrayLike | None,
         seed: int,
     ) -> _Chip:
-        """Write words over whatever the cells held; `weight` is that of the devices, where cells are some."""
+        """Write words over a random content; `weight` is that of the devices, if cells are devices."""
         if seed < 0:
             raise InputError("seed", value=seed, allowed="an integer, 0 or more")
         code = plan.code_for(network)
@@ -297,7 +298,7 @@ class _Chip:
         return cls(memory, devices, flip_rng, read_rng)
 
     def seen(self, flip_probabilities: Iterable[FloatArray], error_rate: FloatArray) -> Iterator[Words]:
-        """Give what a read sees after bits have flipped; all arrays of shape (2,) or (devices, 2)."""
+        """Return the result of a read after bits have flipped; all arrays of shape (2,) or (devices, 2)."""
         words, planes = self.memory.words, np.arange(self.memory.bits, dtype=self.memory.words.dtype)
         programmed = (words[:, np.newaxis] >> planes) & 1
         chance, read_chance = (rng.random(programmed.shape) for rng in (self.flip_rng, self.read_rng))
@@ -307,7 +308,7 @@ class _Chip:
             yield (bits << planes).sum(axis=1, dtype=words.dtype)
 
     def _of_cells(self, rate: FloatArray, bits: NDArray[np.integer]) -> FloatArray:
-        """Take the rate of each cell in the state that it is in."""
+        """Select the rate of each cell in its present state."""
         if rate.ndim == 1:
             return np.asarray(rate.take(bits))
         assert self.devices is not None
@@ -317,7 +318,7 @@ class _Chip:
 def _one_population(
     conditions: WriteConditions, retention: Retention, reads: ReadConditions
 ) -> FloatArray | None:
-    """Weights of the devices that cells are, None where all cells are alike."""
+    """Weights of the devices of the cells, None if all cells are equal."""
     weights = [
         np.asarray(weight)
         for weight in (conditions.device_weight, retention.device_weight)

@@ -1,4 +1,4 @@
-"""Finished trainings in a file, a line of JSON each, so that a killed run loses none but those under way."""
+"""Finished trainings in a file, one line of JSON each, so that a killed run loses only the running ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Outcome", "add", "load"]
 
 
 class Outcome(NamedTuple):
-    """What is kept of a training; its energy follows from the ledger.
+    """Stored results of a training; its energy follows from the ledger.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     harm : ndarray, shape (bits, 2), optional
         Of a pilot, see `mtjchar.network.allocation.Demand`.
     activity : Activity, optional
-        Where it was asked for.
+        If it was requested.
     """
 
     test_accuracy: float
@@ -92,7 +92,7 @@ class _Line(BaseModel):
         return self
 
     def outcome(self) -> Outcome:
-        """Return what the line says."""
+        """Return the content of the line."""
         counts = (np.array(getattr(self, field.name), dtype=np.int64) for field in fields(WriteLedger))
         harm = None if self.harm is None else np.array(self.harm)
         activity = None if self.activity is None else self.activity.counted()
@@ -100,12 +100,12 @@ class _Line(BaseModel):
 
 
 def load(path: Path) -> dict[str, Outcome]:
-    """Read the trainings of a file, by key; a line that is none is removed from it, with all others kept.
+    """Read the trainings of a file, by key; invalid lines are removed from it, all others are kept.
 
     Raises
     ------
     InputError
-        If it is no file, or holds lines and none of them is a training.
+        If it is not a file, or has lines but none of them is a training.
     """
     if not path.exists():
         return {}
@@ -117,7 +117,7 @@ def load(path: Path) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     whole = []
     for line in lines:
-        # The last line may have been cut by a kill: what follows would become a part of it.
+        # The last line may have been cut by a kill: the next line would be appended to it.
         with contextlib.suppress(ValidationError):
             entry = _Line.model_validate_json(line)
             outcomes[entry.key] = entry.outcome()
@@ -132,7 +132,7 @@ def load(path: Path) -> dict[str, Outcome]:
 
 
 def add(path: Path, key: str, outcome: Outcome) -> None:
-    """Add a training to a file: the whole line, or nothing.
+    """Append a training to a file: the complete line, or nothing.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def add(path: Path, key: str, outcome: Outcome) -> None:
         before = file.tell()
         try:
             if file.write(line) != len(line):
-                file.write(line[file.tell() - before :])  # which says why there was no room for it
+                file.write(line[file.tell() - before :])  # which reports why there was no space for it
             os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):

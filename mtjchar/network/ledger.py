@@ -1,12 +1,11 @@
-"""What writes do to bits and what they cost: conditions of a write, and the account of many.
+"""Conditions of a write, and the counts and energies of many writes.
 
 A cell is written in two directions, those of its kind in `mtjchar.cells.CellKind.directions`: the first
-writes 1 over 0, the second 0 over 1. A bit that already is what is written cannot fail; where it is driven it
-costs the redundant energy of the direction it is driven in: 1 over 1 counts as the first, 0 over 0 as the
-second.
+writes 1 over 0, the second 0 over 1. A bit that already has the written value cannot fail. If it is driven,
+it costs the redundant energy of its direction: 1 over 1 counts as the first, 0 over 0 as the second.
 
-Arrays here have the bit planes along the last axis but one, plane k being the bit of value 2**k in a word,
-and the directions along the last, the one that writes 1 first.
+In these arrays the bit planes are along the second to last axis, plane k being the bit of value 2**k in a
+word, and the directions along the last one, first the direction that writes 1.
 """
 
 from __future__ import annotations
@@ -42,26 +41,26 @@ class PerDirection(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class WriteConditions:
-    """What the pulses do to a bit, and how the memory goes about a write.
+    """Effect of the pulses on a bit, and the method of a write.
 
     Attributes
     ----------
     error_rate : array_like of float, shape (2,), (bits, 2) or (devices, bits, 2)
         Probability, 0 to 1, that a bit that has to switch does not, for each direction; with a second axis
         for each bit plane (of length 1: the same for all), with a third for each device that a cell can
-        be. Without that axis every cell has the error rate of the population.
+        be. Without the third axis every cell has the error rate of the population.
     switching_energy_J, redundant_energy_J : array_like of float, shape (2,) or (bits, 2)
-        Mean energy of writing a bit that has to switch, whether it does or not, and of one that
-        already is what is written; J, finite, not negative.
+        Mean energy of writing a bit that has to switch, whether it does or not, and of a bit that
+        already has the written value; J, finite, not negative.
     read_before_write : bool
-        Whether all bits are read first and only those driven that have to change.
+        Whether all bits are read first and only changing ones are driven.
     retries : int
         With 1 or more every pulse is followed by a read of the bit, and a bit that has not switched is
-        written again, up to so many times.
+        written again, at most this many times.
     read_energy_J : float
         Energy of reading one bit, J, finite, not negative. Reads have no errors.
     device_weight : array_like of float, shape (devices,), optional
-        Share of each device in the population, in any unit; needed where error rates are of devices.
+        Share of each device in the population, in any unit; required with error rates of devices.
 
     Raises
     ------
@@ -109,7 +108,7 @@ class WriteConditions:
         return np.asarray(self.error_rate)
 
     def check_bits(self, bits: int) -> None:
-        """Refuse conditions that are for words of another length.
+        """Refuse conditions for words of another length.
 
         Raises
         ------
@@ -157,11 +156,11 @@ class WriteLedger:
     switching : ndarray of int64, shape (bits, 2)
         Bits that had to switch, including those that failed.
     redundant : ndarray of int64, shape (bits, 2)
-        Bits that already were what was written.
+        Bits that already had the written value.
     retried : ndarray of int64, shape (bits, 2)
         Pulses beyond the first on bits of `switching`.
     failed : ndarray of int64, shape (bits, 2)
-        Those of `switching` that in the end still were what they had been.
+        Bits of `switching` that kept their old value in the end.
     """
 
     switching: IntArray
@@ -189,7 +188,7 @@ class WriteLedger:
         return tuple(getattr(self, field.name) for field in fields(self))
 
     def reads(self, conditions: WriteConditions) -> IntArray:
-        """Count the reads that go with these writes.
+        """Count the reads that belong to these writes.
 
         Read-before-write reads every bit once; with retries, every pulse is followed by a read.
 
@@ -210,12 +209,12 @@ class WriteLedger:
         return first + (self.switching if conditions.read_before_write else every) + self.retried
 
     def energy_by_cause_J(self, conditions: WriteConditions) -> dict[str, FloatArray]:
-        """Give the energy of these writes by what it was spent on.
+        """Return the energy of these writes by its causes.
 
         Parameters
         ----------
         conditions : WriteConditions
-            Those of all the writes; for writes under several conditions take a ledger each.
+            Those of all the writes; for writes under several conditions use one ledger each.
 
         Returns
         -------
@@ -233,5 +232,5 @@ class WriteLedger:
         }
 
     def energy_J(self, conditions: WriteConditions) -> float:
-        """Give the energy of these writes, J; the sum of `energy_by_cause_J`."""
+        """Return the energy of these writes, J; the sum of `energy_by_cause_J`."""
         return float(sum(part.sum() for part in self.energy_by_cause_J(conditions).values()))

@@ -1,4 +1,4 @@
-"""What makes writes cheaper: levers that let writes fail, and designs in which none does.
+"""Methods that make writes cheaper: levers that let writes fail, and designs in which none fails.
 
 References
 ----------
@@ -31,19 +31,19 @@ __all__ = [
 ]
 
 BASELINE = "reliable"
-"""Name of the design that savings are measured against: no lever at all."""
+"""Name of the reference design for savings: no lever at all."""
 
 PulseChoice = Literal["duration", "amplitude", "both", "bit_planes"]
 Skip = Literal["nothing", "words", "bits"]
 
 
 class Lever(NamedTuple):
-    """What makes writes cheaper that may fail.
+    """A method that makes writes cheaper but lets them fail.
 
     Attributes
     ----------
     vary : {"duration", "amplitude", "both", "bit_planes"}
-        What of one pulse for all bits and both directions may be chosen, or a pulse for each bit plane and
+        Quantity to optimize of one pulse for all bits and both directions, or a pulse for each bit plane and
         direction.
     code : str
         See `mtjchar.network.encoding.FixedPoint`.
@@ -63,7 +63,7 @@ class Lever(NamedTuple):
 
 
 class ExactDesign(NamedTuple):
-    """A memory whose writes do not fail, and what it does to spend less.
+    """A memory whose writes do not fail, and its methods to save energy.
 
     Attributes
     ----------
@@ -72,10 +72,10 @@ class ExactDesign(NamedTuple):
     skip : {"nothing", "words", "bits"}
         Whether words, or bits, are read first and driven only if they change.
     pulse_per_direction : bool
-        Whether each direction has its own cheapest reliable pulse. Otherwise both have one, of the study's
-        nominal amplitude.
+        Whether each direction has its own cheapest reliable pulse. Otherwise both have one pulse, at the
+        study's nominal amplitude.
     early_termination : bool
-        Whether a detector ends the pulse of a bit once it has switched, or at once if it need not.
+        Whether a detector ends the pulse of a bit once it has switched, or at once if it does not have to.
     correction : bool
         Whether a code that corrects one wrong bit of a block allows a shorter pulse, see
         `mtjchar.network.correction`.
@@ -92,7 +92,7 @@ class ExactDesign(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the design does, in words with a plus sign between."""
+        """Description of the design, in words with plus signs in between."""
         parts = {
             "gray": self.code == "gray",
             f"skip {self.skip}": self.skip != "nothing",
@@ -129,13 +129,13 @@ EXACT: dict[str, ExactDesign] = {
     "ecc": ExactDesign(correction=True),
     "momentum": ExactDesign(momentum=True),
 }
-"""Exact designs that have one thing each, by name."""
+"""Exact designs with one method each, by name."""
 
 _CODES: tuple[Code, ...] = ("twos_complement", "gray")
 
 ALL_EXACT = {"all_exact": True, "all_exact_but_termination": False}
-"""Names of the exact design of least programming energy, and whether it may have early termination, which
-takes a circuit of its own."""
+"""Names of the exact design of lowest programming energy, and whether it may have early termination, which
+needs a circuit of its own."""
 
 DESIGNS: tuple[ExactDesign, ...] = tuple(
     ExactDesign(code, skip, *switches)
@@ -143,13 +143,13 @@ DESIGNS: tuple[ExactDesign, ...] = tuple(
     for skip in get_args(Skip)
     for switches in product((False, True), repeat=4)
 )
-"""All combinations that `ALL_EXACT` is chosen from."""
+"""All combinations from which `ALL_EXACT` is chosen."""
 
 MAIN_LEVERS = (
     "skip_unchanged", "all_exact_but_termination", "all_exact", "duration", "amplitude", "both", "code",
     "bit_planes", "read_before_write", "all", "all_with_termination",
 )  # fmt: skip
-"""What is tried if nothing is named: exact designs, each lever alone, and all together."""
+"""Default levers: exact designs, each lever alone, and all together."""
 
 
 def chosen_levers(names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -158,7 +158,7 @@ def chosen_levers(names: Iterable[str]) -> tuple[list[str], list[str]]:
     Raises
     ------
     InputError
-        For a name that is none of `EXACT`, `ALL_EXACT` and `LEVERS`.
+        For a name that is not in `EXACT`, `ALL_EXACT` or `LEVERS`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Random subsets: which of many bits fail, with fewer draws than bits."""
+"""Random subsets: choice of failing bits with fewer draws than bits."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from mtjchar.network.encoding import Words
 __all__ = ["DENSE", "kinds_at", "ones", "ones_at", "place_shift", "random_ones", "random_places"]
 
 DENSE = 0.15
-"""Rate from which on a draw for each place is as fast as one for each place that is drawn."""
+"""Rate above which a draw for each position is as fast as one for each drawn position."""
 
-# Binary digits of a rate that words of random bits are compared with; a double is compared with the rest.
+# Binary digits of a rate that are compared with words of random bits; a double is compared with the rest.
 _DIGITS = 7
 
-# Of a pair: all planes, and the bit of each.
+# For a pair: all planes, and the bit of each.
 _ALL = (1 << 16) - 1
 _BIT = 1 << np.arange(16, dtype=np.uint16)
 
 
 def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray:
-    """Draw places out of `count`, each with the same probability and independently of all others.
+    """Draw positions out of `count`, each with the same probability and independently of all others.
 
-    At low rates the gaps between the drawn places are drawn instead, which are geometric: the time goes
-    with the number of places that come out, not with `count`.
+    At low rates the gaps between the drawn positions are drawn instead, which are geometric: the time is
+    proportional to the number of drawn positions, not to `count`.
 
     Parameters
     ----------
     count : int
-        Number of places to draw from, 0 or more.
+        Number of positions, 0 or more.
     rate : float
         Probability of each, 0 to 1.
     rng : numpy.random.Generator
@@ -43,13 +43,13 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray
     Returns
     -------
     ndarray of int64
-        Places from 0 to `count` - 1, ascending.
+        Positions from 0 to `count` - 1, ascending.
 
     Notes
     -----
     With E exponential of mean 1, floor(E/-ln(1 - rate)) has the geometric distribution of the number of
-    places that are passed over (L. Devroye, *Non-Uniform Random Variate Generation* (1986), section X.2).
-    Double precision limits the probability of a place to some 1e-16 relative.
+    skipped positions (L. Devroye, *Non-Uniform Random Variate Generation* (1986), section X.2).
+    Double precision limits the probability of a position to about 1e-16 relative.
     """
     if count == 0 or rate <= 0.0:
         return np.empty(0, dtype=np.int64)
@@ -59,13 +59,13 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray
         return np.flatnonzero(rng.random(count) < rate)
     mean_gap = -1.0 / math.log1p(-rate)
     expected = count * rate
-    # Enough for all but one in some thousand cases; those draw on.
+    # Enough except for one of a few thousand cases; those draw more.
     size = int(expected + 3.0 * math.sqrt(expected)) + 2
     parts, last = [], -1
     while last < count:
         gaps = rng.standard_exponential(size)
         gaps *= mean_gap
-        # Beyond the end it does not matter how far; int64 would not hold the gaps of the lowest rates.
+        # Beyond the end the distance does not matter; int64 could not hold the gaps of the lowest rates.
         np.minimum(gaps, count, out=gaps)
         places = gaps.astype(np.int64)  # rounds down
         places += 1
@@ -85,7 +85,7 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
     words : ndarray of uint8 or uint16, shape (n,)
         Words whose ones are drawn from.
     after : ndarray of uint8 or uint16, shape (n,)
-        Words with the directions: a bit of `words` has the rate of writing 1 where its bit here is 1.
+        Words with the directions: a bit of `words` has the rate of writing 1 if its bit here is 1.
     rates : ndarray of float64, shape (bits or 1, 2)
         Probability, 0 to 1, of a one in each plane (or all) and direction, of writing 1 first.
     rng : numpy.random.Generator
@@ -94,22 +94,22 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
     Returns
     -------
     ndarray of uint8 or uint16, shape (n,)
-        Words with the ones that were drawn.
+        Words with the drawn ones.
 
     Notes
     -----
     A bit is drawn if a uniform number is less than its rate. The binary digits of the numbers of all bits are
-    compared with those of the rates, the highest first, a random bit each (L. Devroye, *Non-Uniform Random
-    Variate Generation* (1986), chapter XV). The first digit that differs decides, so that half of the bits
-    are left after each digit. After 7 digits the few that are left get a double each, to compare with the
-    rest of the rate. Double precision limits the probability to 2**-60 absolute.
+    compared with those of the rates, the highest first, with one random bit each (L. Devroye, *Non-Uniform
+    Random Variate Generation* (1986), chapter XV). The first digit that differs decides, so that half of the
+    bits are undecided after each digit. After 7 digits the few undecided bits get a double each, to compare
+    with the rest of the rate. Double precision limits the probability to 2**-60 absolute.
     """
     digits = _digits(rates.shape, rates.tobytes(), words.itemsize)
-    # Pairs of 8-bit words: to find single words with ones takes longer than to draw for one more.
+    # Pairs of 8-bit words: finding single words with ones takes longer than one more draw.
     pairs = _pairs(words)
     where = np.flatnonzero(pairs != 0)
     left = pairs.take(where)
-    # A bit of these says that a digit of the number is that of the rate.
+    # A bit of these means that a digit of the number equals that of the rate.
     shape = len(digits.turns) - 1, -(-left.nbytes // 8)
     agrees = rng.integers(0, 1 << 64, shape, dtype=np.uint64).view(np.uint16)[:, : left.size]
     drawn, apart, scratch = np.zeros_like(left), np.zeros_like(left), np.empty_like(left)
@@ -130,18 +130,18 @@ def random_ones(words: Words, after: Words, rates: FloatArray, rng: np.random.Ge
         place = ones(left)
         place = (where.take(place >> 4) << 4) + (place & 15)
         place = place[rng.random(len(place)) < digits.rest.take(kinds_at(_pairs(after), place))]
-        # These have no bit yet: what is left without being certain is turned back as often as it is drawn.
+        # These have no bit yet: undecided bits are switched as often as they are drawn.
         np.add.at(result, place >> 4, _BIT.take(place & 15))
     return result.view(words.dtype)[: words.size]
 
 
 class _Turn(NamedTuple):
-    """Planes in which bits that are left after a digit change between drawn and not drawn."""
+    """Planes in which undecided bits switch between drawn and not drawn after a digit."""
 
     to_zero: int
     """For bits that become 0."""
     directions: int
-    """Where it is otherwise for bits that become 1."""
+    """Planes in which this differs for bits that become 1."""
 
 
 class _Digits(NamedTuple):
@@ -152,12 +152,12 @@ class _Digits(NamedTuple):
     directions: bool
     """Whether they differ in any turn."""
     rest: FloatArray
-    """Probability of the bits that are left, by kind, see `kinds_at`."""
+    """Probability of the undecided bits, by kind, see `kinds_at`."""
 
 
 @functools.lru_cache(maxsize=64)
 def _digits(shape: tuple[int, int], rates: bytes, itemsize: int) -> _Digits:
-    """Take rates of some planes, or one for all, apart, for words of so many bytes."""
+    """Analyse the rates of some planes, or one for all, for words of this many bytes."""
     length = 8 * itemsize
     word = np.zeros((length, 2))
     word[: length if shape[0] == 1 else shape[0]] = np.frombuffer(rates).reshape(shape)
@@ -167,8 +167,8 @@ def _digits(shape: tuple[int, int], rates: bytes, itemsize: int) -> _Digits:
     places = np.minimum(np.floor(table * 2.0**count), 2.0**count - 1).astype(np.int64)
     rest = table * 2.0**count - places
     certain = rest == 1.0
-    # A bit that digit n decides is drawn if that digit of the rate is 1. It decides for all that were left
-    # before it but those that are left after it, and these turn back where the next digit is another.
+    # A bit that digit n decides is drawn if that digit of the rate is 1. It decides for all bits undecided
+    # before it except those still undecided after it, and these switch if the next digit is different.
     digits = [places >> count - 1 - n & 1 for n in range(count)]
     turns = [one ^ other for one, other in zip([0 * places, *digits], [*digits, certain], strict=True)]
     weight = 1 << np.arange(16)
@@ -181,7 +181,7 @@ def _digits(shape: tuple[int, int], rates: bytes, itemsize: int) -> _Digits:
 
 
 def ones(words: Words) -> IntArray:
-    """Give the places of the ones, counted through all words, the lowest bit of each first; ascending."""
+    """Return the positions of the ones, ascending, counted through all words from the lowest bit of each."""
     where = np.flatnonzero(words != 0)
     place = np.flatnonzero(np.unpackbits(_bytes(words.take(where)), bitorder="little").view(np.bool_))
     shift = place_shift(words)
@@ -189,24 +189,24 @@ def ones(words: Words) -> IntArray:
 
 
 def ones_at(words: Words, place: IntArray) -> BoolArray:
-    """Say which places, counted as `ones` does, have a one."""
+    """Return whether each position, counted as in `ones`, has a one."""
     return _bits(words, place).view(np.bool_)
 
 
 def kinds_at(after: Words, place: IntArray) -> NDArray[np.uint8]:
-    """Give, for bits at some places, twice the plane, and 1 more where the word after the write has a 0."""
-    # The lowest byte of a place has the plane.
+    """Return, for bits at some positions, twice the plane, plus 1 if the word after the write has a 0."""
+    # The lowest byte of a position has the plane.
     plane = place.astype(np.uint8) & np.uint8(8 * after.itemsize - 1)
     return (plane << np.uint8(1)) + (np.uint8(1) - _bits(after, place))
 
 
 def place_shift(words: Words) -> int:
-    """Binary logarithm of the places that a word takes."""
+    """Binary logarithm of the number of positions in a word."""
     return 2 + words.itemsize
 
 
 def _pairs(words: Words) -> NDArray[np.uint16]:
-    """See 8-bit words as pairs, 16-bit words as they are."""
+    """View 8-bit words as pairs, 16-bit words unchanged."""
     even = words if words.nbytes % 2 == 0 else np.append(words, words.dtype.type(0))
     return even.view(np.uint16)
 

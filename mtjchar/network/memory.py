@@ -1,4 +1,4 @@
-"""A memory whose writes sometimes fail, exact to the error rates of each bit plane, direction and cell."""
+"""A memory with write failures, exact to the error rates of each bit plane, direction and cell."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mtjchar.network.planes import DirectionCounter, PlaneCounter, count_ones
 
 __all__ = ["ApproximateMemory", "draw_devices"]
 
-# From this error rate on it is faster to pick out the words that change first, where a quarter of all do.
+# Error rate above which it is faster to select the changing words first, if a quarter of all change.
 _FREQUENT = 0.015
 
-# From this error rate on whole words of failures are drawn faster than places, where all cells are alike.
+# Error rate above which whole words of failures are drawn faster than positions, if all cells are equal.
 _VERY_FREQUENT = 0.1
 
 
@@ -29,19 +29,19 @@ class ApproximateMemory:
     Parameters
     ----------
     words : ndarray of uint8 or uint16
-        What the memory holds at first, any shape; copied. It costs no energy.
+        Initial content of the memory, any shape; copied. It costs no energy.
     bits : int
-        Cells a word, 1 to 16; the type is uint8 up to 8 bits, else uint16.
+        Cells per word, 1 to 16; the type is uint8 up to 8 bits, else uint16.
     device_of_cell : ndarray of int, shape (number of words, bits), optional
-        Which device each cell is, in the flat order of the words; a cell stays the device it is. Needed
+        Device of each cell, in the flat order of the words; it is permanent. Required
         for conditions with error rates of devices, see `draw_devices`.
 
     Attributes
     ----------
     words : ndarray of uint8 or uint16
-        What the memory holds; read-only, and a later write leaves it as it is.
+        Content of the memory; read-only, and a later write does not change this array.
     bits : int
-        Cells a word.
+        Cells per word.
 
     Raises
     ------
@@ -66,20 +66,20 @@ class ApproximateMemory:
         weight = 1 << np.arange(bits)
         self._turning_back = np.stack([-weight, weight], axis=1).reshape(-1).astype(self.words.dtype)
         self._writes = 0
-        # Over all writes: bits that had to switch, and ones there were before.
+        # Over all writes: bits that had to switch, and former ones.
         self._changes, self._ones = PlaneCounter(bits), PlaneCounter(bits)
         self._failed, self._retried = DirectionCounter(bits), np.zeros((bits, 2), dtype=np.int64)
         self._ones_at_first = count_ones(self.words, bits)
 
     @property
     def ledger(self) -> WriteLedger:
-        """Sum over all writes so far; it is made anew each time, in the time of some fifty writes."""
+        """Sum over all writes so far; computed at each access, which takes as long as about fifty writes."""
         changes, were_one, failed = self._changes.counts(), self._ones.counts(), self._failed.counts()
-        # Bits that became 1 less those that became 0 are the ones there are more now.
+        # The number of ones grows by the bits that became 1 minus those that became 0.
         more_ones = count_ones(self.words, self.bits) - self._ones_at_first
         rising = (changes + more_ones + failed[:, 0] - failed[:, 1]) // 2
         falling = changes - rising
-        # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
+        # A redundant 1 is a 1 that must not become 0, a redundant 0 one that must not become 1.
         were_zero = self._writes * self.words.size - were_one
         return WriteLedger(
             switching=np.stack([rising, falling], axis=1),
@@ -97,11 +97,11 @@ class ApproximateMemory:
         Parameters
         ----------
         words : ndarray of uint8 or uint16
-            What to write; shape and type as the memory has.
+            Words to write; with the shape and type of the memory.
         conditions : WriteConditions
             Error rates and energies of this write.
         rng : numpy.random.Generator
-            Source of the failures; if all error rates are 0 nothing is drawn.
+            Source of the failures; if all error rates are 0, nothing is drawn.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class ApproximateMemory:
         highest: float,
         rng: np.random.Generator,
     ) -> Words:
-        """Draw the places of the failures; gives what is stored."""
+        """Draw the positions of the failures; return the stored words."""
         stored = after.copy()
         if highest == 0.0:
             return stored
@@ -145,7 +145,7 @@ class ApproximateMemory:
             self._retried += failures.by_plane(self.bits)
             failures = failures.again(rng)
         self._failed.add_counts(failures.by_plane(self.bits))
-        # A bit that was to rise is taken off again, one that was to fall is put back.
+        # A bit that should have risen is removed again, one that should have fallen is restored.
         np.add.at(stored, failures.place >> place_shift(after), self._turning_back.take(failures.kind))
         return stored
 
@@ -164,7 +164,7 @@ class ApproximateMemory:
     def _failures(
         self, changed: Words, after: Words, rates: FloatArray, highest: float, rng: np.random.Generator
     ) -> _Failures:
-        """Draw which bits of those that change keep their value."""
+        """Draw which of the changing bits keep their value."""
         drawn = highest >= _VERY_FREQUENT and rates.ndim == 2
         if drawn:
             place, chance = ones(random_ones(changed, after, rates, rng)), 1.0
@@ -189,11 +189,11 @@ class _Failures:
     Attributes
     ----------
     place : ndarray
-        Which bits, counted through all words.
+        Positions of the bits, counted through all words.
     kind : ndarray
-        Twice the plane, and 1 more if they were to become 0.
+        Twice the plane, plus 1 if they should have become 0.
     rate : ndarray
-        Error rate of another try.
+        Error rate of another pulse.
     """
 
     def __init__(self, place: IntArray, kind: NDArray[np.uint8], rate: FloatArray) -> None:
@@ -204,7 +204,7 @@ class _Failures:
         return _Failures(self.place.take(index), self.kind.take(index), self.rate.take(index))
 
     def again(self, rng: np.random.Generator) -> _Failures:
-        """Those of them that another pulse does not switch either."""
+        """Those of them that another pulse does not switch."""
         return self.chosen(rng.random(len(self.place)) < self.rate)
 
     def by_plane(self, bits: int) -> IntArray:
@@ -213,7 +213,7 @@ class _Failures:
 
 
 def _candidates(changed: Words, rate: float, rng: np.random.Generator) -> tuple[IntArray, float]:
-    """Draw places of the ones of `changed`, each with a probability of `rate` or 1; returns that too."""
+    """Draw positions of the ones of `changed`, each with the probability `rate` or 1; return that too."""
     if rate >= DENSE:
         return ones(changed), 1.0
     if rate < _FREQUENT:
@@ -228,7 +228,7 @@ def _candidates(changed: Words, rate: float, rng: np.random.Generator) -> tuple[
 
 
 def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Generator) -> NDArray[np.uint32]:
-    """Draw which device of a population each cell is.
+    """Draw the device of each cell from a population.
 
     Parameters
     ----------

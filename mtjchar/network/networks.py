@@ -1,4 +1,4 @@
-"""Networks to train: what a flat array of parameters computes, and its gradient."""
+"""Networks: the computation with a flat array of parameters, and its gradient."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ FloatT = TypeVar("FloatT", bound=np.floating[Any])
 
 
 class Network(Protocol):
-    """What every network offers; the type of the parameters is that of the arithmetic.
+    """Interface of a network; the type of the parameters is that of the arithmetic.
 
-    `mtjchar.network.trainer.train` takes any object with this property and these methods. Where each layer is
-    to have a full scale of its own it needs a further attribute, ``layer_sizes``: the number of parameters of
-    each layer, in their order.
+    `mtjchar.network.trainer.train` accepts any object with this property and these methods. To have a full
+    scale for each layer, it needs a further attribute, ``layer_sizes``: the number of parameters of each
+    layer, in their order.
 
     Examples
     --------
-    Softmax regression, which has a weight for each pixel and class:
+    Softmax regression, with a weight for each pixel and class:
 
     >>> class SoftmaxRegression:
     ...     def __init__(self, pixels, classes):
@@ -56,7 +56,7 @@ class Network(Protocol):
         """Number of parameters."""
 
     def initial_parameters(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Draw the parameters that training starts from.
+        """Draw the initial parameters.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Network(Protocol):
         """
 
     def class_scores(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> NDArray[FloatT]:
-        """Compute the scores of the classes; the class with the highest is the one recognized.
+        """Compute the scores of the classes; the class with the highest score is recognized.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Network(Protocol):
 
 
 def check_network(network: Any) -> Network:
-    """Return an object if it has what a `Network` needs.
+    """Return an object if it has the interface of a `Network`.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def check_network(network: Any) -> Network:
     Raises
     ------
     InputError
-        If it lacks a method, which the message names, or its number of parameters is no positive integer.
+        If it lacks a method, which the message names, or its number of parameters is not a positive integer.
     """
     needed = ("initial_parameters", "loss_and_gradient", "class_scores")
     for name in needed:
@@ -166,7 +166,7 @@ class Perceptron:
         return tuple((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
 
     def layers(self, parameters: NDArray[FloatT]) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
-        """See a flat array of parameters as layers.
+        """Split a flat array of parameters into layers.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Perceptron:
         return loss, gradient
 
     def _activations(self, parameters: NDArray[FloatT], images: NDArray[FloatT]) -> list[NDArray[FloatT]]:
-        """Give the inputs, the outputs of each hidden layer and the scores."""
+        """Return the inputs, the outputs of each hidden layer and the scores."""
         *hidden, (weights, biases) = self.layers(parameters)
         activations = [images]
         for hidden_weights, hidden_biases in hidden:
@@ -223,7 +223,7 @@ class Perceptron:
 class ConvolutionalNetwork:
     """Convolutions over 3 x 3 pixels, each rectified and pooled, and a fully connected softmax output.
 
-    A convolution leaves the size of the image as it is (zeros beyond its edges); the pooling after it
+    A convolution keeps the size of the image (zeros beyond its edges); the pooling after it
     takes the largest of each 2 x 2 pixels and drops an odd last row or column.
 
     Parameters are, for each convolution, its weights (output channel, input channel, row, column), then
@@ -241,7 +241,7 @@ class ConvolutionalNetwork:
     Raises
     ------
     InputError
-        If nothing is left of the images.
+        If the images are too small for the convolutions.
     """
 
     image_shape: tuple[int, int]
@@ -269,7 +269,7 @@ class ConvolutionalNetwork:
         return tuple(math.prod(shape) + biases for shape, biases in self._shapes())
 
     def layers(self, parameters: NDArray[FloatT]) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
-        """See a flat array of parameters as layers.
+        """Split a flat array of parameters into layers.
 
         Parameters
         ----------
@@ -321,7 +321,7 @@ class ConvolutionalNetwork:
         return loss, gradient
 
     def _features(self) -> tuple[int, int, int]:
-        """Channels, rows and columns that the last layer sees."""
+        """Channels, rows and columns of the input of the last layer."""
         rows, columns = (size >> len(self.channels) for size in self.image_shape)
         return self.channels[-1], rows, columns
 
@@ -333,7 +333,7 @@ class ConvolutionalNetwork:
     def _forward(
         self, parameters: NDArray[FloatT], images: NDArray[FloatT]
     ) -> tuple[list[_Convolved[FloatT]], NDArray[FloatT], NDArray[FloatT]]:
-        """Give what each convolution made, the inputs of the last layer and the scores."""
+        """Return the results of each convolution, the inputs of the last layer and the scores."""
         *convolutions, (weights, biases) = self.layers(parameters)
         pooled = images.reshape(1, len(images), *self.image_shape)
         convolved = []
@@ -349,9 +349,9 @@ class ConvolutionalNetwork:
 
 
 class _Convolved(NamedTuple, Generic[FloatT]):
-    """What a convolution made of images: arrays of shape (channels, images, rows, columns).
+    """Results of a convolution for images: arrays of shape (channels, images, rows, columns).
 
-    Rows of pixels in one piece make copies fast, and channels first make a convolution one matrix product.
+    Contiguous rows of pixels make copies fast, and with channels first a convolution is one matrix product.
     """
 
     patches: NDArray[FloatT]
@@ -363,7 +363,7 @@ class _Convolved(NamedTuple, Generic[FloatT]):
 
 
 def _patches(images: NDArray[FloatT]) -> NDArray[FloatT]:
-    """Give the 3 x 3 pixels around each pixel as a column (im2col)."""
+    """Return the 3 x 3 pixels around each pixel as a column (im2col)."""
     channels, count, rows, columns = images.shape
     padded = np.zeros((channels, count, rows + 2, columns + 2), dtype=images.dtype)
     padded[..., 1:-1, 1:-1] = images
@@ -375,9 +375,9 @@ def _patches(images: NDArray[FloatT]) -> NDArray[FloatT]:
 
 
 def _image_gradient(patch_gradient: NDArray[FloatT], shape: tuple[int, ...]) -> NDArray[FloatT]:
-    """Add up what the patches say of each pixel, the transpose of `_patches`.
+    """Add up the contributions of the patches to each pixel, the transpose of `_patches`.
 
-    The images have the shape that is given, apart from the number of channels.
+    The images have the given shape, except for the number of channels.
     """
     _, count, rows, columns = shape
     patches = patch_gradient.reshape(-1, 3, 3, count, rows, columns)
@@ -389,7 +389,7 @@ def _image_gradient(patch_gradient: NDArray[FloatT], shape: tuple[int, ...]) -> 
 
 
 def _corners(images: NDArray[FloatT]) -> list[NDArray[FloatT]]:
-    """See images as four: the pixels of each corner of the 2 x 2 pixels that are pooled."""
+    """View images as four: the pixels of each corner of the 2 x 2 pooled pixels."""
     rows, columns = images.shape[2] & ~1, images.shape[3] & ~1
     return [images[..., row:rows:2, column:columns:2] for row in range(2) for column in range(2)]
 
@@ -401,7 +401,7 @@ def _pooled(images: NDArray[FloatT]) -> NDArray[FloatT]:
 
 
 def _unpooled(delta: NDArray[FloatT], before: NDArray[FloatT], pooled: NDArray[FloatT]) -> NDArray[FloatT]:
-    """Give the derivative before the pooling: the first of equally large pixels has it all."""
+    """Return the derivative before the pooling: the first of equally large pixels gets all of it."""
     derivative = np.zeros_like(before)
     for corner, target in zip(_corners(before), _corners(derivative), strict=True):
         largest = corner == pooled
@@ -441,7 +441,7 @@ def cross_entropy(scores: NDArray[FloatT], labels: IntArray) -> tuple[float, NDA
 def _layer_views(
     parameters: NDArray[FloatT], shapes: Iterable[tuple[tuple[int, ...], int]]
 ) -> list[tuple[NDArray[FloatT], NDArray[FloatT]]]:
-    """See a flat array as layers, given the shape of the weights and the number of the biases of each."""
+    """Split a flat array into layers, given the shape of the weights and the number of the biases of each."""
     layers = []
     start = 0
     for shape, biases in shapes:

@@ -1,4 +1,4 @@
-"""Optimizers: what becomes of a gradient, and where an optimizer keeps what it remembers.
+"""Optimizers: the step for a gradient, and the storage of an optimizer's state.
 
 B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Comput. Math. Math.
 Phys. 4 (5), 1 (1964), doi:10.1016/0041-5553(64)90137-5: momentum.
@@ -36,29 +36,29 @@ OptimizerName = Literal["sgd", "momentum", "adam"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 
 STATE_ROWS: dict[OptimizerName, int] = {"sgd": 0, "momentum": 1, "adam": 2}
-"""Numbers that each optimizer remembers for a parameter."""
+"""Numbers in the state of each optimizer per parameter."""
 
 
 class State(Protocol):
-    """What an optimizer remembers from update to update: rows of a number for each parameter, at first 0.
+    """State of an optimizer from update to update: rows of one number per parameter, initially 0.
 
     Attributes
     ----------
     resolution : float
-        Distance of neighbouring values; 0 where they are floating point.
+        Distance of neighbouring values; 0 for floating point.
     """
 
     resolution: float
 
     def read(self) -> NDArray[np.float32]:
-        """Give the numbers, shape (rows, parameters); the caller may change the array."""
+        """Return the numbers, shape (rows, parameters); the caller may change the array."""
 
     def write(self, values: NDArray[np.float32]) -> None:
-        """Keep other numbers, in the array that `read` has given."""
+        """Store other numbers, in the array that `read` has returned."""
 
 
 class OrdinaryState:
-    """State in ordinary memory: float32, without errors and outside of the account.
+    """State in ordinary memory: float32, without errors, and its energy is not counted.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ class OrdinaryState:
         self._values = np.zeros((rows, parameters), dtype=np.float32)
 
     def read(self) -> NDArray[np.float32]:
-        """Give the numbers, see `State`."""
+        """Return the numbers, see `State`."""
         return self._values
 
     def write(self, values: NDArray[np.float32]) -> None:
-        """Keep other numbers, see `State`."""
+        """Store other numbers, see `State`."""
         self._values = values
 
 
@@ -87,7 +87,7 @@ class ApproximateState:
     code : FixedPoint
         Code of the words; its full scale is in units of the gradient.
     memory : ApproximateMemory
-        Where the words are, shape (rows, parameters).
+        Memory of the words, shape (rows, parameters).
     conditions : WriteConditions
         Of every write.
     noise : numpy.random.Generator, optional
@@ -114,19 +114,19 @@ class ApproximateState:
         return self._memory.ledger
 
     def read(self) -> NDArray[np.float32]:
-        """Give the numbers, see `State`."""
+        """Return the numbers, see `State`."""
         return self._code.decode(self._memory.words)
 
     def write(self, values: NDArray[np.float32]) -> None:
-        """Keep other numbers, see `State`; they are rounded, and bits may fail."""
+        """Store other numbers, see `State`; they are rounded, and bits may fail."""
         self._memory.write(self._code.encode(values, self._noise), self._conditions, self._failures)
 
 
 class Optimizer(Protocol):
-    """What every optimizer offers."""
+    """Interface of an optimizer."""
 
     def change(self, gradient: NDArray[Any], rate: np.float32) -> None:
-        """Put into the place of a gradient what is to be added to the parameters.
+        """Replace a gradient by the change of the parameters.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Optimizer(Protocol):
 
 
 class GradientDescent:
-    """The gradient times the learning rate, downwards; it remembers nothing.
+    """The gradient times the learning rate, downwards, without a state.
 
     Examples
     --------
@@ -149,24 +149,24 @@ class GradientDescent:
     """
 
     def change(self, gradient: NDArray[Any], rate: np.float32) -> None:
-        """Put the change into the place of the gradient, see `Optimizer`."""
+        """Replace the gradient by the change, see `Optimizer`."""
         gradient *= -rate
 
 
 class Momentum:
-    """Gradient descent with momentum: the velocity is a sum of gradients that are forgotten bit by bit.
+    """Gradient descent with momentum: the velocity is a sum of gradients with decaying weights.
 
     Parameters
     ----------
     state : State
         One row, the velocity v.
     momentum : float
-        What is left of the velocity after an update, μ, from 0 to below 1.
+        Remaining share of the velocity after an update, μ, from 0 to below 1.
 
     Notes
     -----
     v is in units of the gradient, as in PyTorch; the velocity of Sutskever et al. is -rate times it. The two
-    differ where the learning rate changes, which here acts on the whole of v at once.
+    differ if the learning rate changes, because here it acts on the whole of v at once.
 
     Examples
     --------
@@ -184,7 +184,7 @@ class Momentum:
         self._state, self._momentum = state, momentum
 
     def change(self, gradient: NDArray[Any], rate: np.float32) -> None:
-        """Put the change into the place of the gradient, see `Optimizer`."""
+        """Replace the gradient by the change, see `Optimizer`."""
         values = self._state.read()
         (velocity,) = values
         # Sutskever et al. (2013), equation 1: v = μ v + g.
@@ -204,14 +204,14 @@ class Adam:
         Two rows: the mean of the gradient m, and the root of the mean of its square √v. The root has the
         unit and about the size of the gradient, so that one code fits both.
     betas : tuple of float
-        β1 and β2: what is left of m and of v after an update, from 0 to below 1.
+        β1 and β2: remaining shares of m and of v after an update, from 0 to below 1.
     epsilon : float
-        Added to the root in the ratio; with a state of some resolution at least that, since a root of 0 there
-        stands for all below a level.
+        Added to the root in the ratio. With a finite resolution of the state it is at least that, since a
+        root of 0 then represents all values below a level.
 
     Examples
     --------
-    With a gradient that stays the same every step is that of its sign.
+    With a constant gradient, every step is that of its sign.
 
     >>> adam = Adam(OrdinaryState(2, 2), betas=(0.9, 0.999), epsilon=0.0)
     >>> for _ in range(2):
@@ -228,12 +228,12 @@ class Adam:
         self._updates = 0
 
     def change(self, gradient: NDArray[Any], rate: np.float32) -> None:
-        """Put the change into the place of the gradient, see `Optimizer`."""
+        """Replace the gradient by the change, see `Optimizer`."""
         self._updates += 1
         first, second = self._betas
         values = self._state.read()
         mean, root = values
-        # Kingma and Ba (2015), algorithm 1, line by line, with √v in the place of v.
+        # Kingma and Ba (2015), algorithm 1, line by line, with √v instead of v.
         mean *= first
         mean += (1 - first) * gradient
         root *= root
@@ -248,10 +248,10 @@ class Adam:
 
 
 def usual_learning_rate(optimizer: OptimizerName, plain: float, momentum: float) -> float:
-    """Give a learning rate to start with, from that of plain gradient descent.
+    """Return a learning rate to start with, from that of plain gradient descent.
 
-    A velocity adds up to 1/(1 - μ) gradients, as long as these stay the same, so that its rate is 1 - μ of
-    the plain one; Adam's is 0.001 (Kingma and Ba 2015, algorithm 1).
+    A velocity adds up to 1/(1 - μ) gradients, as long as these stay the same, so its rate is 1 - μ of
+    the plain one. Adam's is 0.001 (Kingma and Ba 2015, algorithm 1).
 
     Parameters
     ----------

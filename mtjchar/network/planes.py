@@ -11,11 +11,11 @@ __all__ = ["DirectionCounter", "PlaneCounter", "count_ones"]
 
 
 class PlaneCounter:
-    """Numbers of ones in each bit plane, over all arrays of words that were added.
+    """Numbers of ones in each bit plane, over all added arrays of words.
 
-    Each place has a binary counter for each of its bits: bit n of all the counters is one array of words.
+    Each position has a binary counter for each of its bits: bit n of all the counters is one array of words.
     Full adders carry from one to the next, half as often each time, so that another array costs five bit
-    operations of whole arrays on average, and planes are told apart only when the counts are asked for
+    operations of whole arrays on average. Planes are separated only when the counts are read
     (carry-save adders: H. S. Warren, *Hacker's Delight*, 2nd ed. (2012), section 5-1). After n arrays it
     holds up to 2 log2(n) of their size.
 
@@ -27,7 +27,7 @@ class PlaneCounter:
 
     def __init__(self, bits: int) -> None:
         self._bits = bits
-        # Of weight 2**n: a sum, and what waits for the next of its weight, with which it is added to the sum.
+        # Of weight 2**n: a sum, and an array that waits for the next one of its weight, to be added with it.
         self._sums: list[Words] = []
         self._waiting: list[Words | None] = []
 
@@ -48,7 +48,7 @@ class PlaneCounter:
         self._waiting.append(None)
 
     def counts(self) -> IntArray:
-        """Give the numbers of ones, shape (bits,), lowest plane first."""
+        """Return the numbers of ones, shape (bits,), lowest plane first."""
         total = np.zeros(self._bits, dtype=np.int64)
         for level, (summed, waiting) in enumerate(zip(self._sums, self._waiting, strict=True)):
             for words in (summed, waiting):
@@ -80,12 +80,12 @@ class DirectionCounter:
         self._counts += counts
 
     def counts(self) -> IntArray:
-        """Give the numbers, shape (bits, 2), of writing 1 first."""
+        """Return the numbers, shape (bits, 2), of writing 1 first."""
         both, to_one = self._both.counts(), self._to_one.counts()
         return self._counts + np.stack([to_one, both - to_one], axis=1)
 
 
 def count_ones(words: Words, bits: int) -> IntArray:
-    """Give the numbers of ones of `words` in each of `bits` planes, lowest first."""
+    """Return the numbers of ones of `words` in each of `bits` planes, lowest first."""
     counts = [np.count_nonzero(words & words.dtype.type(1 << plane)) for plane in range(bits)]
     return np.array(counts, dtype=np.int64)

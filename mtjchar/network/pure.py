@@ -1,8 +1,8 @@
 """A write as a function without state, for libraries that compile such functions.
 
-`ApproximateMemory` and `mtjchar.torch.MemoryParameters` keep words and counts, and draw few numbers where few
-bits fail. The function here has nothing of that: words and random numbers come in, words and counts go out.
-It uses what arrays of numpy and of JAX have in common, so that JAX can compile and map it.
+`ApproximateMemory` and `mtjchar.torch.MemoryParameters` keep words and counts, and draw few numbers if few
+bits fail. The function here has no state: its arguments are words and random numbers, its results words and
+counts. It uses the common functions of numpy's and JAX's arrays, so that JAX can compile and map it.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ def write(words: Any, wanted: Any, error_rate: Any, uniform: Any, *, xp: Any = n
     Parameters
     ----------
     words, wanted : array of unsigned integers, shape (...)
-        What the memory holds and what is written, of one type and shape.
+        The present words and those to write, of one type and shape.
     error_rate : array of float, shape (2,) or (bits, 2)
         Probability, 0 to 1, that a bit that has to become 1, or 0, does not; one for all bit planes or one
         for each.
     uniform : array of float, shape (bits, ...)
         Random numbers, 0 or more and below 1, for each bit of each word, lowest plane first. Error rates are
-        kept up to the steps of these numbers: an error rate below 2**-23 needs more than float32.
+        accurate up to the steps of these numbers: an error rate below 2**-23 needs more than float32.
     xp : module, optional
-        Where the functions on these arrays are: numpy or ``jax.numpy``.
+        Module with the functions for these arrays: numpy or ``jax.numpy``.
 
     Returns
     -------
     stored : array of unsigned integers, shape (...)
-        What the memory then holds.
+        The words after the write.
     counts : array of int, shape (3, bits, 2)
-        Bits that had to switch, those that already were what was written, and those that failed, for each
-        plane and direction, as in `WriteLedger`; the one that writes 1 first.
+        Bits that had to switch, those that already had the written value, and those that failed, for each
+        plane and direction, as in `WriteLedger`; the direction that writes 1 first.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def write(words: Any, wanted: Any, error_rate: Any, uniform: Any, *, xp: Any = n
     [[1, 1], [1, 0], [0, 1]]
     """
     bits = uniform.shape[0]
-    # A row a plane.
+    # One row per plane.
     planes = xp.arange(bits).astype(words.dtype).reshape((bits,) + (1,) * (uniform.ndim - 1))
     was, want = ((array[None] >> planes) & 1 == 1 for array in (words, wanted))
     rates = xp.broadcast_to(xp.asarray(error_rate), (bits, 2))

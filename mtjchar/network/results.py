@@ -1,4 +1,4 @@
-"""Reading the table of a trade-off: a file that anybody may have changed."""
+"""Reading and checking of the table of a trade-off, which users may have changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LATER_NUMBERS = {
     "reads": (0.0, np.inf), "check_cells_fraction": (0.0, np.inf), "computing_energy_J": (0.0, np.inf),
     "total_energy_J": (0.0, np.inf), "saved_against_exact_fraction": (-np.inf, 1.0),
 }  # fmt: skip
-# Not known where another surface has no such pulses.
+# Unknown if another surface has no such pulses.
 _BANDS = {"energy_saved_lower": (-np.inf, np.inf), "energy_saved_upper": (-np.inf, np.inf)}
 _REMEDY = "Run `mtjchar tradeoff` with this directory again: finished trainings are kept."
 
@@ -48,14 +48,14 @@ def read_tradeoff(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is damaged or another one, naming the column and the value.
+        If the file is damaged or another one; the message names the column and the value.
     """
     text = read_text(
         path, "trade-off table", allowed="the tradeoff.csv of `mtjchar tradeoff`", remedy=_REMEDY
     )
     try:
         table = pd.read_csv(io.StringIO(text))
-    except Exception as error:  # pandas raises whatever its reader meets
+    except Exception as error:  # pandas raises many kinds of errors
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(str(path), value=why, allowed="a CSV file", remedy=_REMEDY) from error
     for name in (*_WORDS, *_NUMBERS, _FLAG):

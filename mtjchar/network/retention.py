@@ -1,6 +1,6 @@
-"""What happens to programmed bits: retention of the cells, errors and disturb of the reads.
+"""Changes of programmed bits: retention of the cells, errors and disturb of the reads.
 
-State 0 is the one that a 0 is stored in, P in an STT cell; state 1 the other. Arrays have the states along
+State 0 is the one that stores a 0, P in an STT cell; state 1 is the other one. Arrays have the states along
 the last axis.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["ReadConditions", "Retention"]
 
 @dataclass(frozen=True, eq=False)
 class Retention:
-    """How fast the cells lose what they hold.
+    """Rates at which the cells lose their state.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Retention:
         Rate of leaving state 0 and state 1, 1/s, finite, at least 0; with a first axis for each device that a
         cell can be.
     device_weight : array_like of float, shape (devices,), optional
-        Share of each device in the population, in any unit; needed where rates are of devices.
+        Share of each device in the population, in any unit; required with rates of devices.
 
     Raises
     ------
@@ -38,7 +38,7 @@ class Retention:
 
     Examples
     --------
-    Cells that are left once in 1e9 s:
+    Cells that lose their state once in 1e9 s on average:
 
     >>> Retention((1e-9, 1e-9)).escape_rate.shape
     (2,)
@@ -69,23 +69,23 @@ class Retention:
 
     @classmethod
     def of_devices(cls, study: Study, devices: pd.DataFrame, temperature: float) -> Retention:
-        """Take the escape rates of a run's devices over their energy barriers.
+        """Use the escape rates of a run's devices over their energy barriers.
 
         Parameters
         ----------
         study : Study
             Of the run, as `mtjchar.Run.study`.
         devices : DataFrame
-            Of the run, as `mtjchar.Run.devices`. Where write error rates are of devices, the same ones:
+            Of the run, as `mtjchar.Run.devices`. With write error rates of devices, use the same ones:
             ``run.devices.iloc[rates.rows]`` with `mtjchar.surfaces.DeviceRates`.
         temperature : float
-            K. Where it is not that of the study, the laws of the kind of cell change the devices.
+            K. If it differs from that of the study, the laws of the cell kind convert the devices.
 
         Raises
         ------
         InputError
-            If the temperature is out of range, a device holds nothing, or the kind does not say how long its
-            cells hold their states.
+            If the temperature is out of range, a device has no stable state, or the kind provides no escape
+            rates.
         """
         rates = study.kind.escape_rates(study.tables, devices, temperature)
         return cls(rates, devices["weight"].to_numpy(dtype=np.float64))
@@ -93,13 +93,13 @@ class Retention:
 
 @dataclass(frozen=True, eq=False)
 class ReadConditions:
-    """What a read does.
+    """Errors and disturb of a read.
 
     Attributes
     ----------
     error_rate : array_like of float, shape (2,) or (devices, 2)
         Probability, 0 to 1, that the read of a bit in state 0, and of one in state 1, gives the other value;
-        the bit itself stays.
+        the bit itself does not change.
     disturb_rate : array_like of float, shape (2,) or (devices, 2)
         Probability, 0 to 1, that the read flips the bit.
 
@@ -110,7 +110,7 @@ class ReadConditions:
 
     Examples
     --------
-    A read current that drives towards state 0 disturbs ones alone:
+    A read current that drives towards state 0 disturbs only ones:
 
     >>> reads = ReadConditions(error_rate=(1e-6, 1e-6), disturb_rate=(0.0, 1e-12))
     """

@@ -1,4 +1,4 @@
-"""Tables of a trade-off: rows of what was measured."""
+"""Tables of a trade-off: rows of the results."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def setting_row(experiment: Experiment, measured: MeasuredSetting, others: Seque
 
 
 def design_row(experiment: Experiment, measured: MeasuredDesign, others: Sequence[Memory]) -> Row:
-    """Make the row of an exact design; its lever is still to be named."""
+    """Make the row of an exact design, without the name of its lever."""
     accounts, design, memory = measured.accounts, measured.design, experiment.memory
     accuracy = np.array([outcome.test_accuracy for outcome in measured.outcomes])
     baseline = experiment.baseline_energy_J(measured.error_free)
@@ -132,9 +132,9 @@ def _accuracies(accuracy: FloatArray, drops: FloatArray, drop_half_width: float)
 
 
 def _band(fraction: float, saved: FloatArray, elsewhere: Sequence[float]) -> tuple[float, float]:
-    """Give the ends of a band: of the seeds' interval, moved to the least and the largest of all surfaces.
+    """Return the ends of a band: those of the seeds' interval, moved to the extremes of all surfaces.
 
-    NaN where a surface has no such pulses: then the band is not known.
+    NaN if a surface has no such pulses: the band is then not known.
     """
     values = np.array([fraction, *elsewhere])
     half_width = mean_half_width(saved)
@@ -144,7 +144,7 @@ def _band(fraction: float, saved: FloatArray, elsewhere: Sequence[float]) -> tup
 def _saved_elsewhere(
     experiment: Experiment, measured: MeasuredSetting, others: Sequence[Memory]
 ) -> list[float]:
-    """Give what is saved on other surfaces at the same error rates, where the writes are the same."""
+    """Return the savings on other surfaces at the same error rates, for the same writes."""
     setting = measured.setting
     demand = experiment.demand(setting.lever.code, setting.lever.momentum)
     saved = []
@@ -169,7 +169,7 @@ def _design_saved(experiment: Experiment, measured: MeasuredDesign, other: Memor
 
 
 def setting_ledger(measured: MeasuredSetting, bits: int, directions: Sequence[Direction]) -> list[Row]:
-    """Make the rows of a lever in the ledger: mean account of a training by bit plane and direction."""
+    """Make the rows of a lever in the ledger: means of a training by bit plane and direction."""
     setting, conditions = measured.setting, measured.setting.conditions
     ledgers = [outcome.ledger for outcome in measured.outcomes]
     counts = {name: _mean(ledgers, name) for name in ("switching", "redundant", "retried", "failed")}

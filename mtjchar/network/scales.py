@@ -18,10 +18,10 @@ from mtjchar.network.networks import Network
 __all__ = ["SPREADS", "FullScale", "LayeredFixedPoint", "initial_full_scales", "layer_sizes"]
 
 FullScale = float | tuple[float, ...] | Literal["initial"]
-"""One full scale for all parameters, one for each layer, or what `initial_full_scales` gives."""
+"""One full scale for all parameters, one for each layer, or that of `initial_full_scales`."""
 
 SPREADS = 3.0
-"""Full scale of a layer in root mean squares of its initial parameters."""
+"""Full scale of a layer in units of the root mean square of its initial parameters."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class LayeredFixedPoint:
 
     @classmethod
     def of(cls, network: Network, bits: int, full_scales: tuple[float, ...], code: Code) -> LayeredFixedPoint:
-        """Give the code for a network's parameters from one full scale for each of its layers.
+        """Make the code for a network's parameters from one full scale for each of its layers.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class LayeredFixedPoint:
         Raises
         ------
         InputError
-            If there are more or fewer scales than layers, or the network does not say what its layers are.
+            If there are more or fewer scales than layers, or the network does not define its layers.
         """
         sizes = layer_sizes(network)
         if len(full_scales) != len(sizes):
@@ -78,14 +78,14 @@ class LayeredFixedPoint:
         return self.layers[0].bits
 
     def encode(self, values: NDArray[np.floating[Any]], rng: np.random.Generator | None = None) -> Words:
-        """Round values to the levels of their layer and give their words, see `FixedPoint.encode`.
+        """Round values to the levels of their layer and return their words, see `FixedPoint.encode`.
 
         Parameters
         ----------
         values : ndarray of float, shape (parameters,)
             In the order of the layers.
         rng : numpy.random.Generator, optional
-            With it, stochastic rounding, each layer like a call of its own; without, to the nearest level.
+            With it, stochastic rounding, each layer like a separate call; without, to the nearest level.
 
         Returns
         -------
@@ -102,7 +102,7 @@ class LayeredFixedPoint:
         return words
 
     def decode(self, words: Words) -> NDArray[np.float32]:
-        """Give the values that words stand for in their layer, see `FixedPoint.decode`.
+        """Return the values of words in their layer, see `FixedPoint.decode`.
 
         Parameters
         ----------
@@ -123,14 +123,14 @@ class LayeredFixedPoint:
         return values
 
     def _parts(self) -> Iterator[tuple[FixedPoint, slice]]:
-        """Give the code of each layer, and where its parameters are."""
+        """Return the code of each layer, and the position of its parameters."""
         ends = list(accumulate(self.sizes))
         for code, size, end in zip(self.layers, self.sizes, ends, strict=True):
             yield code, slice(end - size, end)
 
 
 def layer_sizes(network: Network) -> tuple[int, ...]:
-    """Give the number of parameters of each layer, as the network says.
+    """Return the number of parameters of each layer, as the network defines it.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def layer_sizes(network: Network) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If it has no such attribute, or its layers do not have all the parameters together.
+        If it has no such attribute, or its layers together do not have all the parameters.
     """
     sizes = getattr(network, "layer_sizes", None)
     if sizes is None:
@@ -167,10 +167,10 @@ def initial_full_scales(network: Network) -> tuple[float, ...]:
     """Choose the full scale of each layer: `SPREADS` times the root mean square of its initial parameters.
 
     The initial parameters are those that a generator with seed 0 draws, so that the scales follow from the
-    network alone: trainings with all seeds have the same, and words can be decoded without a seed. For
-    weights with variance 2/inputs (K. He et al., ICCV 2015, doi:10.1109/ICCV.2015.123) that is
-    `SPREADS` * sqrt(2/inputs), but for the biases. S. Wu et al., ICLR 2018, arXiv:1802.04680, also take the
-    scale of a layer from that variance.
+    network alone: they are the same for all seeds of a training, and words can be decoded without a seed. For
+    weights with variance 2/inputs (K. He et al., ICCV 2015, doi:10.1109/ICCV.2015.123) this is `SPREADS` *
+    sqrt(2/inputs), except for the biases. S. Wu et al., ICLR 2018, arXiv:1802.04680, also use that variance
+    for the scale of a layer.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def initial_full_scales(network: Network) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        If the network does not say what its layers are, or all initial parameters of a layer are 0.
+        If the network does not define its layers, or all initial parameters of a layer are 0.
     """
     sizes = layer_sizes(network)
     parameters = network.initial_parameters(np.random.default_rng(0)).astype(np.float64)

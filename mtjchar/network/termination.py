@@ -1,8 +1,8 @@
 """Energy of writes that end when the bit has switched (early write termination).
 
-A detector watches the current of each driven bit and takes the drive away once the bit is what it is to be.
-With the survival probability S(t), that a bit has not switched by the time t, the mean time that it is
-driven for is the integral of S over the pulse. A surface has S: the error rate of a pulse of duration t.
+A detector monitors the current of each driven bit and ends its drive once the bit has its new value. Let the
+survival probability S(t) be the probability that a bit has not switched by the time t. The mean time that it
+is driven is the integral of S over the pulse. A surface provides S: the error rate of a pulse of duration t.
 
 References
 ----------
@@ -38,9 +38,9 @@ class Detector:
     Attributes
     ----------
     power_W : float
-        What it takes for each bit while that is driven, W, 0 or more.
+        Power per bit while it is driven, W, 0 or more.
     delay_s : float
-        From the moment when a bit is what it is to be to the end of its drive, s, 0 or more.
+        From the moment when a bit has its new value to the end of its drive, s, 0 or more.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Detector:
 def driven_time(
     surface: SurfaceGrid, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
 ) -> FloatArray:
-    """Give the mean time until a bit has switched or the pulse is over.
+    """Return the mean time until a bit has switched or the pulse is over.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def driven_time(
     Returns
     -------
     ndarray
-        s. Up to the shortest duration of the surface no bit counts as switched, so that the time is somewhat
-        too long where many have.
+        s. Up to the shortest duration of the surface no bit counts as switched, so the time is slightly
+        too long if many have switched by then.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def driven_time(
     """
     level, end = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
     at_end = surface.ber(direction, level, end)
-    # One integral an amplitude, in geometric steps; each pulse ends within one of them.
+    # One integral per amplitude, in geometric steps; each pulse ends within one of them.
     levels, row = np.unique(level, return_inverse=True)
     row = row.reshape(level.shape)
     times = np.geomspace(surface.durations[0], surface.durations[-1], _STEPS)
@@ -104,7 +104,7 @@ def terminated_energy(
     *,
     switching: bool = True,
 ) -> FloatArray:
-    """Give the mean energy of a write that a detector ends.
+    """Return the mean energy of a write that a detector ends.
 
     Parameters
     ----------
@@ -112,15 +112,15 @@ def terminated_energy(
     direction : str
         One of `surface.directions`.
     amplitude, duration : array_like
-        V and s of the pulse that is not ended; they broadcast.
+        V and s of the complete pulse; they broadcast.
     detector : Detector
     switching : bool
-        Whether the bit has to switch; the drive of one that need not ends after the delay.
+        Whether the bit has to switch; the drive of a bit that does not have to ends after the delay.
 
     Returns
     -------
     ndarray
-        J, the detector's part included.
+        J, including the detector's energy.
 
     Raises
     ------
@@ -129,17 +129,17 @@ def terminated_energy(
 
     Notes
     -----
-    A write that is not ended costs E = c + P T + (P0 - P) ∫S dt, with power P0 before switching and P after
-    it, edges c, duration T; a redundant one costs R = c + P T. So E - R is what the time before switching
-    costs beyond P, and P is the slope of R over T. A write that is ended costs E - R + c + P (∫S dt +
-    delay), where the delay is cut at the end of the pulse. Powers are the population's: a weak device,
+    A complete write costs E = c + P T + (P0 - P) ∫S dt, with power P0 before switching and P after
+    it, edges c, duration T; a redundant one costs R = c + P T. Then E - R is the additional energy before
+    switching, and P is the slope of R over T. A terminated write costs E - R + c + P (∫S dt +
+    delay), where the delay is cut at the end of the pulse. Powers are those of the population: a weak device,
     which is driven for longer, counts with the mean power.
     """
     level, end = np.broadcast_arrays(np.asarray(amplitude, float), np.asarray(duration, float))
     redundant = surface.energy(direction, level, end, switching=False)
-    # No more than all of it: a pulse that is ended never costs more than the whole one.
+    # At most all of it: a terminated pulse never costs more than the complete one.
     power = np.minimum(_plateau_power(surface, direction, level, end), redundant / end)
-    edges = np.maximum(redundant - power * end, 0.0)  # but for rounding
+    edges = np.maximum(redundant - power * end, 0.0)  # 0 up to rounding
     before, extra = np.zeros_like(end), np.zeros_like(end)
     if switching:
         before = driven_time(surface, direction, level, end)
@@ -158,7 +158,7 @@ def write_energy(
     *,
     switching: bool = True,
 ) -> FloatArray:
-    """Give the mean energy of a write, J: to the end of the pulse, or with a detector to the switching.
+    """Return the mean energy of a write, J: of the complete pulse, or with a detector up to the switching.
 
     Parameters and errors are those of `terminated_energy`.
     """
@@ -170,7 +170,7 @@ def write_energy(
 def _plateau_power(
     surface: SurfaceGrid, direction: Direction, level: FloatArray, end: FloatArray
 ) -> FloatArray:
-    """Power of a bit that is what it is to be, W: slope of the redundant energy over the duration."""
+    """Power of a bit that has its new value, W: slope of the redundant energy over the duration."""
     shorter = np.maximum(0.8 * end, surface.durations[0])
     longer = np.minimum(1.25 * shorter, surface.durations[-1])
     low, high = (surface.energy(direction, level, at, switching=False) for at in (shorter, longer))

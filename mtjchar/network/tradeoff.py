@@ -1,8 +1,8 @@
-"""Programming energy of a training against recognition rate.
+"""Programming energy of a training over its recognition rate.
 
 The baseline is a reliable pulse: 8-bit words (or the plan's) in two's complement, the study's nominal
 amplitude, and the duration that brings the error rate of the population to 1e-9 in both directions. Exact
-designs spend less without a write that fails; levers let writes fail. Each is tried by itself and all
+designs save energy without a failing write; levers let writes fail. Each is tried separately and all
 together.
 """
 
@@ -60,42 +60,43 @@ __all__ = [
 ]
 
 RATES = (3e-2, 0.1, 0.3)
-"""Error rates that every lever is tried at, before the search between them."""
+"""Error rates at which every lever is tried, before the search between them."""
 
 SEARCH_STEPS = 3
-"""Halvings of the interval, in log10, between the last rate that holds and the first that does not."""
+"""Bisection steps, in log10, between the last rate that holds and the first that does not."""
 
 MOST_SEEDS = 20
-"""Fresh seeds that a setting gets to show that it holds."""
+"""Largest number of fresh seeds to show that a setting holds."""
 
 READ_ENERGY = 20e-15
-"""Energy of reading a bit, J. Assumed: 0.1 V for 5 ns over some 6 kohm of cell and lines are 8 fJ, the rest
-is left for word line and sense amplifier."""
+"""Energy of reading a bit, J. Assumed: 0.1 V for 5 ns over about 6 kohm of cell and lines is 8 fJ, and the
+rest is for word line and sense amplifier."""
 
 READ_ENERGIES = (20e-15, 50e-15, 100e-15, 150e-15, 200e-15, 250e-15)
-"""Energies of a read that designs are compared at, J. With periphery, published designs at 22 nm take 112 to
+"""Energies of a read for the comparison of designs, J. With periphery, published designs at 22 nm take 112 to
 124 fJ a bit."""
 
 ComputingReads = Literal["batch", "image"]
 COMPUTING_READS: tuple[ComputingReads, ...] = get_args(ComputingReads)
-"""How often the passes that compute read the memory: once for all images of a batch, or for each image."""
+"""How often the computing passes read the memory: once for all images of a batch, or for each image."""
 
 _PASSES = 2  # forward and backward
 
 
 class Tradeoff(NamedTuple):
-    """What came out.
+    """Result of a trade-off.
 
     Attributes
     ----------
     table : DataFrame
-        A row a lever and error rate, and one for the baseline and each exact design, see `COLUMNS`.
+        A row per lever and error rate, and one for the baseline and each exact design, see `COLUMNS`.
     ledger : DataFrame
-        A row for each of these, bit plane and direction: pulse, error rate, mean numbers of writes a
+        A row for each of these, bit plane and direction: pulse, error rate, mean numbers of writes per
         training (switching, redundant, driven_redundant, retried, failed, reads) and their energies. Check
         bits of a correction have the plane above the highest.
     designs : DataFrame
-        Rows as in `table` of all exact designs that the plan can have; column ``design`` says what each has.
+        Rows as in `table` for all exact designs that the plan allows; column ``design`` lists the methods of
+        each.
     """
 
     table: pd.DataFrame
@@ -163,12 +164,11 @@ def tradeoff(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tradeoff:
-    """Train at cheaper and cheaper pulses, with several seeds each.
+    """Train with cheaper and cheaper pulses, with several seeds each.
 
-    For each lever the error rates are tried first; then the search narrows down where the loss passes one
-    point; then what saved most is trained again with fresh seeds, more and more of them, until the interval
-    of the loss is below one point or cannot come there. Then what saved most of the rest gets seeds of its
-    own.
+    For each lever the error rates are tried first. The search then narrows down the rate at which the loss is
+    one point. The setting with the largest saving is trained again with more and more fresh seeds, until the
+    interval of the loss is below one point or cannot get there. Then the next one gets its own seeds.
 
     Parameters
     ----------
@@ -177,14 +177,14 @@ def tradeoff(
     dataset : str
         Name or folder, see `mtjchar.network.datasets.load_dataset`.
     plan : TrainingPlan, optional
-        What to train, apart from the code; the default if not given.
+        Plan of the training, except for the code; default: the default plan.
     levers : iterable of str, optional
-        Names in `LEVERS`, `EXACT` or `ALL_EXACT`; one that is named twice counts once.
+        Names in `LEVERS`, `EXACT` or `ALL_EXACT`; a repeated name counts once.
     seeds : int, optional
-        Trainings a pulse in the search, at least 2. The error-free network is trained with the same initial
+        Trainings per pulse in the search, at least 2. The error-free network is trained with the same initial
         weights, batches and rounding for each seed.
     most_seeds : int, optional
-        Most fresh seeds of a pulse, at least `seeds`.
+        Largest number of fresh seeds of a pulse, at least `seeds`.
     rates : iterable of float, optional
         Error rates to try first, each above 0 and below 1.
     search_steps : int, optional
@@ -192,24 +192,24 @@ def tradeoff(
     read_energy_J : float, optional
         Energy of reading one bit, J.
     computing_reads : {"batch", "image"}, optional
-        Whether the forward and the backward pass read the memory once a batch or once an image.
+        Whether the forward and the backward pass read the memory once per batch or once per image.
     detector : Detector, optional
-        What ends writes in designs with early termination; the default one if not given.
+        Detector of designs with early termination; default: the default one.
     retries : int, optional
         Pulses beyond the first on bits that have not switched, for all levers; every pulse is then followed
         by a read.
     devices : DeviceRates, optional
-        With it each cell is a device of the sweep and stays it; without, each has the population's mean
+        With it each cell is permanently a device of the sweep; without, each has the population's mean
         rates.
     other_surfaces : sequence of WriteSurface, optional
         Surfaces of the same study for other parameters of the stack, such as the ends of a fit's intervals.
-        What they save at the same error rates widens the band of the saving.
+        Their savings at the same error rates widen the band of the saving.
     kept : str or Path, optional
-        File that every finished training is added to, see `mtjchar.network.trainings.Trainings`.
+        File to which every finished training is added, see `mtjchar.network.trainings.Trainings`.
     workers : int, optional
-        Number of processes; one for each core if not given. The results do not depend on it.
+        Number of processes; default: one for each core. The results do not depend on it.
     progress : callable, optional
-        Called with the number of trainings done and the number of all that are known of.
+        Called with the number of finished trainings and the number of all known ones.
 
     Returns
     -------
@@ -295,7 +295,7 @@ def _tables(
     approximate: Sequence[str],
     others: Sequence[Memory],
 ) -> Tradeoff:
-    """Put the tables together, but for what computes."""
+    """Assemble the tables, without the computing reads."""
     plan, memory = experiment.plan, experiment.memory
     designs = {each.design: design_row(experiment, each, others) for each in measured}
     named = {BASELINE: ExactDesign(), **{name: _exact_design(name, designs) for name in exact}}
@@ -321,7 +321,7 @@ def _tables(
 
 
 def _exact_design(name: str, designs: dict[ExactDesign, Row]) -> ExactDesign:
-    """Give the design of a name: the best of all, where the name asks for that."""
+    """Return the design of a name, also if the name means the best of all."""
     if name in EXACT:
         return EXACT[name]
     return min(
@@ -335,7 +335,7 @@ def _exact_design(name: str, designs: dict[ExactDesign, Row]) -> ExactDesign:
 
 
 def _with_sums(tables: Tradeoff, computing_J: float) -> Tradeoff:
-    """Add what computing costs, and what is saved against the best exact design."""
+    """Add the energy of computing reads, and the saving relative to the best exact design."""
     good = tables.designs[tables.designs["verdict"] == "holds"]
     least = good["programming_energy_J"].min()
     table, ledger, designs = tables
@@ -348,7 +348,7 @@ def _with_sums(tables: Tradeoff, computing_J: float) -> Tradeoff:
 
 
 def over_read_energies(tables: Tradeoff, energies_J: Sequence[float] = READ_ENERGIES) -> pd.DataFrame:
-    """Compare what each lever saves with what exact designs save, over the energy of a read.
+    """Compare the savings of each lever with those of exact designs, over the energy of a read.
 
     Parameters
     ----------
@@ -360,11 +360,11 @@ def over_read_energies(tables: Tradeoff, energies_J: Sequence[float] = READ_ENER
     Returns
     -------
     DataFrame
-        A row an energy and lever (`best` row of each, and the exact ones): ``read_energy_J``, ``lever``,
-        ``exact``, ``programming_energy_J``, ``write_energy_J``, ``energy_saved_fraction`` against the
-        baseline, which does not read; and against the exact design of least programming energy at this
-        energy of a read: ``best_exact`` (what it has), ``saved_against_exact_fraction``, and
-        ``writes_of_exact_over_writes``, how many times as much its pulses cost.
+        A row per energy and lever (`best` row of each, and the exact ones): ``read_energy_J``, ``lever``,
+        ``exact``, ``programming_energy_J``, ``write_energy_J``, ``energy_saved_fraction`` relative to the
+        baseline, which does not read; and relative to the exact design of lowest programming energy at this
+        energy of a read: ``best_exact`` (its methods), ``saved_against_exact_fraction``, and
+        ``writes_of_exact_over_writes``, the ratio of the energies of their pulses.
     """
     table, _, designs = tables
     baseline = table[table["lever"] == BASELINE].iloc[0]
@@ -399,12 +399,12 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        As `tradeoff` returns it. Where rows are confirmed, only those count.
+        As `tradeoff` returns it. If rows are confirmed, only those count.
 
     Returns
     -------
     DataFrame
-        No row for a lever whose interval of the loss always reaches beyond 1 point.
+        No row for a lever whose interval of the loss always extends beyond 1 point.
     """
     loss = table["accuracy_drop_points"] + table["accuracy_drop_ci95"]
     good = table[(table["lever"] != BASELINE) & (loss <= LARGEST_LOSS)]
@@ -414,7 +414,7 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each lever, for people: exact designs, then what may fail.
+    """Return a row for each lever, for display: exact designs, then levers that let writes fail.
 
     Parameters
     ----------
@@ -424,8 +424,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The baseline, all other exact designs, and of each lever the `best` row, or the last one where none
-        holds. Columns more than in `table`: ``exact``, also where an earlier version has not written it, and
+        The baseline, all other exact designs, and for each lever the `best` row, or the last one if none
+        holds. Additional columns: ``exact``, also if an earlier version has not written it, and
         ``not_shown``, whether it is not shown that the loss is small.
     """
     good = best(table)
@@ -443,7 +443,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_line(table: pd.DataFrame) -> str:
-    """Say how much programming energy exact designs save, and how much letting writes fail saves on top."""
+    """Describe the savings by exact designs, and the additional ones by letting writes fail."""
     rows = best(table)
     exact, approximate = (rows[_is_exact(rows) == kind] for kind in (True, False))
     parts = []
@@ -482,7 +482,7 @@ def band_in_words(row: Mapping[Hashable, Any]) -> str:
 
 
 def warnings_of(rows: pd.DataFrame) -> list[str]:
-    """Say which rows of a table have error rates or pulses that must not be taken at their face value."""
+    """Describe the rows of a table whose error rates or pulses need caution."""
     reasons = {
         "extrapolated": "Error rates of {} are extrapolated from too few devices.",
         "at_edge": "Pulses of {} lie on the edge of the sweep: a wider one may find cheaper pulses.",
@@ -505,7 +505,7 @@ def _approximate(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline_in_words(table: pd.DataFrame) -> str:
-    """Say what the savings are measured against."""
+    """Describe the baseline of the savings."""
     row = table[table["lever"] == BASELINE].iloc[0]
     code = "signs" if row["code"] == "signs" else "two's complement"
     return (

@@ -1,4 +1,4 @@
-"""Train a network whose parameters live in an approximate memory."""
+"""Training of a network whose parameters are stored in an approximate memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What to train and how.
+    """Plan of a training.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class TrainingPlan:
     epochs : int
         Passes over the training images, 1 or more.
     batch_size : int
-        Images that a gradient is computed of at a time, 1 or more (2 or more for a binarized network); the
+        Images per gradient, 1 or more (2 or more for a binarized network); the
         last batch of an epoch may be smaller.
     learning_rate : float
         Step for a unit gradient in the first epoch, above 0.
@@ -73,25 +73,25 @@ class TrainingPlan:
         Fixed-point code of all weights and biases, see `FixedPoint`. The weights of a binarized network
         have 1 bit, no scale and no choice of a code.
     full_scale : float, tuple of float or "initial"
-        Full scale of all of them; or one for each layer; or for each layer what
-        `mtjchar.network.scales.initial_full_scales` takes from its initial parameters.
+        Full scale of all of them; or one for each layer; or for each layer that of
+        `mtjchar.network.scales.initial_full_scales`, from its initial parameters.
     rounding : {"stochastic", "nearest"}
-        How an updated value becomes a level. To the nearest, steps below half a level are lost. Signs are
-        not rounded.
+        Conversion of an updated value to a level. With ``nearest``, steps below half a level are lost. Signs
+        are not rounded.
     accumulate : int
-        Batches an update, 1 or more: their gradients are averaged over all their images, and the memory is
+        Batches per update, 1 or more: their gradients are averaged over all their images, and the memory is
         written once. The last update of an epoch may have fewer.
     optimizer : {"sgd", "momentum", "adam"}
-        What becomes of a gradient, see `mtjchar.network.optimizers`: plain gradient descent, with momentum,
-        or Adam. The learning rate is that of the optimizer: 0.3 is far too much for Adam.
+        Conversion of a gradient to a step, see `mtjchar.network.optimizers`: plain gradient descent, with
+        momentum, or Adam. The learning rate depends on the optimizer: 0.3 is far too large for Adam.
     momentum : float
-        What is left of the velocity after an update, 0 to below 1; used by ``momentum``.
+        Remaining share of the velocity after an update, 0 to below 1; used by ``momentum``.
     betas, epsilon : tuple of float, float
         β1 and β2, each 0 to below 1, and ε, 0 or more; used by ``adam``.
     state_full_scale : float, optional
-        Without it, what the optimizer remembers is in ordinary memory: float32, without errors and outside of
-        the account. With it, it is words in MRAM beside those of the parameters: of the same bits, code,
-        rounding and conditions, with this full scale, in units of the gradient.
+        Without it, the state of the optimizer is in ordinary memory: float32, without errors, and its energy
+        is not counted. With it, the state is stored in MRAM words beside those of the parameters: with the
+        same bits, code, rounding and conditions, and with this full scale, in units of the gradient.
 
     Raises
     ------
@@ -196,12 +196,12 @@ class TrainingPlan:
         return self.network == "binarized"
 
     def fixed_point(self) -> FixedPoint | Signs:
-        """Give the code of the parameters, where all have one.
+        """Return the code of the parameters, if all have the same.
 
         Raises
         ------
         InputError
-            If each layer has a full scale of its own: then `code_for` gives the code.
+            If each layer has its own full scale: `code_for` then returns the code.
         """
         if self.binarized:
             return Signs()
@@ -215,12 +215,12 @@ class TrainingPlan:
         return FixedPoint(self.bits, self.full_scale, self.code)
 
     def code_for(self, network: Network) -> FixedPoint | LayeredFixedPoint | Signs:
-        """Give the code of a network's parameters.
+        """Return the code of a network's parameters.
 
         Raises
         ------
         InputError
-            If the layers of the network do not fit the full scales, or it does not say what they are.
+            If the layers of the network do not fit the full scales, or it does not define them.
         """
         if self.binarized or not isinstance(self.full_scale, str | tuple):
             return self.fixed_point()
@@ -228,7 +228,7 @@ class TrainingPlan:
         return LayeredFixedPoint.of(network, self.bits, scales, self.code)
 
     def network_for(self, dataset: Dataset) -> Network:
-        """Give the network for images and classes of a data set."""
+        """Return the network for images and classes of a data set."""
         if self.network == "convolutional":
             return ConvolutionalNetwork(dataset.image_shape, self.hidden, dataset.classes)
         sizes = (math.prod(dataset.image_shape), *self.hidden, dataset.classes)
@@ -242,34 +242,34 @@ PLANS = {
         "binarized", hidden=(300,), epochs=6, learning_rate=0.03, bits=1, optimizer="adam"
     ),
 }
-"""A plan for each network that was measured on Fashion-MNIST, see docs/networks.md."""
+"""A plan for each network, measured on Fashion-MNIST, see docs/networks.md."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came out of a training.
+    """Result of a training.
 
     Attributes
     ----------
     test_accuracy : float
         Fraction of the test images recognized after the last epoch.
     train_loss : tuple of float
-        Mean cross-entropy, nat, over the training images of each epoch, each image as it was met.
+        Mean cross-entropy, nat, over the training images of each epoch, each image when it was used.
     ledger : WriteLedger
-        Writes of the whole training, those of `state_ledger` included.
+        Writes of the whole training, including those of `state_ledger`.
     programming_energy_J : float
         Energy of those writes, J.
     words : ndarray of uint8 or uint16, shape (parameters,)
-        What the memory holds at the end; decoded, the parameters of the network.
+        Content of the memory at the end; decoded, the parameters of the network.
     batches, images : int
         Forward and backward passes of the training, counted in batches and in images. A pass reads every word
-        once a batch or once an image, as the memory has it; testing is not counted.
+        once per batch or once per image, depending on the memory; tests are not counted.
     updates : int
-        Times that all words were written.
+        Number of writes of all words.
     state_ledger : WriteLedger
-        Writes of what the optimizer remembers, where that is in MRAM; empty otherwise.
+        Writes of the optimizer's state, if it is in MRAM; empty otherwise.
     network : Network
-        What computes with the words. A binarized one has the normalization that it learnt.
+        Network that computes with the words. A binarized one has its learned normalization.
     """
 
     test_accuracy: float
@@ -297,29 +297,27 @@ def train(
     """Train a network in approximate memory and test it.
 
     All weights and biases are fixed-point words in one memory. Each update adds the gradient step to
-    what the memory holds, rounds it and writes every word; the network computes with what the memory
-    then holds. The memory starts programmed: the initial weights cost nothing and have no errors.
+    the stored values, rounds them and writes every word; the network then computes with the stored
+    values. The memory starts programmed: the initial weights cost nothing and have no errors.
 
-    The signs that a binarized network has in the memory cannot add up small steps. Real weights do so
-    outside of it, between -1 and 1, without errors and energy; each update writes all their signs. A sign
-    that was not written is written again with the next update. Its normalization is outside as well, see
+    The stored signs of a binarized network cannot accumulate small steps. Real weights do this outside the
+    memory, between -1 and 1, without errors and energy; each update writes all their signs. A failed sign is
+    written again with the next update. The normalization is also outside the memory, see
     `mtjchar.network.binarized_training`.
 
-    What an optimizer remembers starts at 0. In MRAM it is read, and all of it is written again, once an
-    update; the step is taken with the numbers before they are rounded and written. Its writes are added to
-    the account.
+    The state of an optimizer starts at 0. In MRAM it is read and completely written in every update; the step
+    uses the numbers before they are rounded and written. Its writes are included in the ledger.
 
-    Initial weights, order of the batches, rounding, write failures and, where error rates are of devices,
-    the choice of a device for each cell have a random generator each; so have rounding and failures of an
-    optimizer's words. Runs with the same seed and other
-    conditions thus share all but the failures; an error rate of 0 gives the same as a memory without
-    errors, bit for bit. Another linear algebra library sums in another order, which
-    stochastic rounding can turn into other words.
+    Initial weights, order of the batches, rounding, write failures and, with error rates of devices, the
+    choice of a device for each cell each have their own random generator; so have rounding and failures of an
+    optimizer's words. Runs with the same seed and other conditions therefore differ only in the failures. An
+    error rate of 0 gives the same as a memory without errors, bit for bit. Another linear algebra library
+    sums in another order, which can result in other words after stochastic rounding.
 
     Parameters
     ----------
     dataset : Dataset
-        Images to learn and to test.
+        Images for training and test.
     plan : TrainingPlan
         Network, steps and code.
     conditions : WriteConditions
@@ -327,15 +325,15 @@ def train(
     seed : int
         Seed of all randomness, 0 or more.
     watch : callable, optional
-        Called before each write of the parameters with the words that the memory holds and those that it is
-        to hold.
+        Called before each write of the parameters with the present words of the memory and those to
+        write.
     network : Network, optional
-        What to train in the place of the plan's network: any object that has the methods of
-        `mtjchar.network.networks.Network`. `TrainingPlan.hidden` is not used then, and of
+        Network to train instead of the plan's: any object with the methods of
+        `mtjchar.network.networks.Network`. `TrainingPlan.hidden` is then not used, and of
         `TrainingPlan.network` only whether it is ``"binarized"``.
     initial : ndarray of uint8 or uint16, shape (parameters,), optional
-        Words that the memory holds at first, as `TrainingResult.words` of a plan with the same code, instead
-        of drawn initial weights. The real weights of a binarized network then start at +1 and -1.
+        Initial words of the memory, as `TrainingResult.words` of a plan with the same code, instead
+        of random initial weights. The real weights of a binarized network then start at +1 and -1.
 
     Returns
     -------
@@ -345,8 +343,8 @@ def train(
     ------
     InputError
         If `seed` is negative, the images are too small for the convolutions of the plan, the network lacks a
-        method or gives arrays of a wrong shape, its layers do not fit the full scales, or `initial` are not
-        words of its parameters.
+        method or returns arrays of a wrong shape, its layers do not fit the full scales, or `initial` do not
+        fit its parameters.
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
@@ -365,7 +363,7 @@ def _train(
     network: Network,
     initial: Words | None,
 ) -> TrainingResult:
-    # SFC64 draws the rounding noise, 8 or 16 bits a parameter and update, fastest.
+    # SFC64 is the fastest for the rounding noise, 8 or 16 bits per parameter and update.
     init_rng, order_rng, rounding_rng, failure_rng, device_rng, *state_rngs = (
         np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(7)
     )
@@ -426,7 +424,7 @@ def _train(
 
 
 def _groups(order: IntArray, plan: TrainingPlan) -> Iterator[list[IntArray]]:
-    """Give the batches of each update of an epoch."""
+    """Return the batches of each update of an epoch."""
     starts = range(0, len(order), plan.batch_size)
     for first in range(0, len(starts), plan.accumulate):
         yield [order[k : k + plan.batch_size] for k in starts[first : first + plan.accumulate]]
@@ -438,7 +436,7 @@ def _loss_and_gradient(
     dataset: Dataset,
     batches: Sequence[IntArray],
 ) -> tuple[float, NDArray[Any]]:
-    """Give the sum of the losses and the mean of the gradients over all images of some batches."""
+    """Return the sum of the losses and the mean of the gradients over all images of some batches."""
     loss_sum, total = 0.0, None
     images = sum(map(len, batches))
     for batch in batches:
@@ -455,7 +453,7 @@ def _loss_and_gradient(
 
 
 def _check_array(network: object, what: str, values: NDArray[Any], parameters: int) -> None:
-    """Refuse what a user's own network gives if it is not a number for each parameter."""
+    """Refuse results of a user's own network that are not one number for each parameter."""
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape != (parameters,):
         raise InputError(
             f"{what} of {type(network).__name__}",
@@ -465,7 +463,7 @@ def _check_array(network: object, what: str, values: NDArray[Any], parameters: i
 
 
 def _checked(initial: Words, parameters: int, bits: int) -> Words:
-    """Refuse words that the memory of these parameters cannot hold."""
+    """Refuse words that do not fit the memory of these parameters."""
     initial = check_words(initial, bits)
     if initial.shape != (parameters,):
         raise InputError(
@@ -479,7 +477,7 @@ def _checked(initial: Words, parameters: int, bits: int) -> Words:
 def _devices(
     conditions: WriteConditions, words: int, bits: int, rng: np.random.Generator
 ) -> NDArray[np.uint32] | None:
-    """Draw which device each cell is, where error rates are of devices."""
+    """Draw the device of each cell, with error rates of devices."""
     if conditions.device_weight is None:
         return None
     return draw_devices(np.asarray(conditions.device_weight), words, bits, rng)
@@ -493,7 +491,7 @@ def _state(
     rounding_rng: np.random.Generator,
     failure_rng: np.random.Generator,
 ) -> OrdinaryState | ApproximateState:
-    """Give the memory of what the plan's optimizer remembers."""
+    """Return the memory for the state of the plan's optimizer."""
     rows = STATE_ROWS[plan.optimizer]
     if plan.state_full_scale is None:
         return OrdinaryState(rows, parameters)

@@ -1,4 +1,4 @@
-"""Many trainings: in parallel, and kept when they are finished."""
+"""Many trainings: run in parallel, and stored when they are finished."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from mtjchar.sweep.pool import LocalPool
 
 __all__ = ["Job", "Trainings"]
 
-# Higher by 1 whenever the same seed comes to draw something else: older trainings are no pairs of newer ones.
+# Raised by 1 whenever the same seed draws different numbers: older trainings then do not pair with newer
+# ones.
 _DRAWS = 3
 
 
 class Job(NamedTuple):
-    """A training to do.
+    """A training to run.
 
     Attributes
     ----------
@@ -37,9 +38,9 @@ class Job(NamedTuple):
     conditions : WriteConditions
     seed : int
     pilot : bool
-        Whether to find out what failed writes would do to the weights.
+        Whether to determine the effect of failed writes on the weights.
     count_activity : bool
-        Whether to count what changes in words and check bits; for a training without errors.
+        Whether to count the changes of words and check bits; for a training without errors.
     """
 
     plan: TrainingPlan
@@ -50,21 +51,21 @@ class Job(NamedTuple):
 
 
 class Trainings:
-    """Do trainings, each once.
+    """Run trainings, each once.
 
     Parameters
     ----------
     dataset : str
         Name or folder, see `mtjchar.network.datasets.load_dataset`.
     kept : Path, optional
-        File that every finished training is added to, as a line of JSON: a killed run loses none but those
-        under way. Trainings that are in it, with the same data, plan, error rates, seed and version of
-        mtjchar, are taken from there.
+        File to which every finished training is added as a line of JSON: a killed run loses only the running
+        ones. Trainings in it with the same data, plan, error rates, seed and version of
+        mtjchar are taken from it.
     workers : int, optional
-        Number of processes; one for each core if not given, and no other than this one for 1. The results do
+        Number of processes; default: one for each core; with 1 all run in this process. The results do
         not depend on it.
     progress : callable, optional
-        Called with the number of trainings done and the number of all that are known of.
+        Called with the number of finished trainings and the number of all known ones.
 
     Attributes
     ----------
@@ -74,7 +75,7 @@ class Trainings:
     Raises
     ------
     InputError
-        For a data set that cannot be read, or a file of trainings that is none.
+        For a data set that cannot be read, or an invalid file of trainings.
     """
 
     def __init__(
@@ -101,11 +102,11 @@ class Trainings:
             self._pool.shutdown(cancel_futures=True)
 
     def cells(self, plan: TrainingPlan) -> int:
-        """Cells that hold the parameters of a plan's network."""
+        """Cells for the parameters of a plan's network."""
         return plan.network_for(load_dataset(self._dataset)).parameters * plan.bits
 
     def outcomes(self, jobs: Iterable[Job]) -> list[Outcome]:
-        """Do what of the jobs is not done yet; their outcomes in the same order."""
+        """Run the jobs that are not done yet; return all outcomes in the same order."""
         jobs = list(jobs)
         keys = [self._key(job) for job in jobs]
         todo = {key: job for key, job in zip(keys, jobs, strict=True) if key not in self._outcomes}
@@ -119,7 +120,7 @@ class Trainings:
         return [self._outcomes[key] for key in keys]
 
     def _finished(self, todo: dict[str, Job]) -> Iterator[tuple[str, Outcome]]:
-        """Train, in this process or in others, and give the outcomes as they come."""
+        """Train, in this process or in others, and yield the outcomes as they are available."""
         workers = self._workers or os.cpu_count() or 1
         if workers == 1 or not todo:
             for key, job in todo.items():
@@ -130,7 +131,7 @@ class Trainings:
         yield from self._pool.call_each(_train_one, {key: (self._dataset, job) for key, job in todo.items()})
 
     def _key(self, job: Job) -> str:
-        # Everything that the words of a training follow from; energies and reads are no part of it.
+        # All inputs that determine the words of a training; energies and reads are not among them.
         conditions = job.conditions
         parts = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
@@ -148,7 +149,7 @@ class Trainings:
 def _train_one(dataset: str, job: Job) -> Outcome:
     pilot = None
     if job.pilot:
-        # Harm counts in lsb of each word, whatever its full scale is.
+        # Harm is counted in lsb of each word, whatever its full scale is.
         one = replace(job.plan, full_scale=1.0) if isinstance(job.plan.full_scale, str | tuple) else job.plan
         pilot = Pilot(one.fixed_point())
     counter = ActivityCounter(job.plan.bits) if job.count_activity else None
@@ -163,13 +164,13 @@ def _train_one(dataset: str, job: Job) -> Outcome:
 
 @functools.lru_cache(maxsize=1)
 def _dataset(name: str) -> Dataset:
-    """Load a data set once a process."""
+    """Load a data set once per process."""
     return load_dataset(name)
 
 
 @functools.cache
 def _version() -> str:
-    """Look the version up once: the file system is asked for it."""
+    """Look the version up once, because it is read from the file system."""
     return version("mtjchar")
 
 

@@ -10,8 +10,8 @@ from scipy.linalg import lapack
 
 from mtjchar.arrays import BoolArray, FloatArray
 
-# The elimination in blocks costs nearly the same for any few systems; measured on 170 points LAPACK is faster
-# up to some 180.
+# The elimination in blocks takes nearly the same time for any small number of systems. Measured on 170
+# points, LAPACK is faster up to about 180 systems.
 _FEW = 180
 
 
@@ -31,7 +31,7 @@ def factorize(bands: FloatArray) -> Factors:
     Parameters
     ----------
     bands : ndarray, shape (5, points, systems)
-        Couplings of each point to the points two below, one below, itself, one and two above; zero where
+        Couplings of each point to the points two below, one below, itself, one and two above; zero if
         there is no such point.
     """
     return _Concatenated.of(bands) if bands.shape[2] < _FEW else _Blocks.of(bands)
@@ -50,7 +50,7 @@ def transposed(bands: FloatArray) -> FloatArray:
 
 
 class _Concatenated(NamedTuple):
-    """The systems one after the other: without couplings between them that is one band matrix."""
+    """The systems one after the other: without couplings between them this is one band matrix."""
 
     bands: FloatArray
     factors: FloatArray
@@ -83,7 +83,7 @@ class _Concatenated(NamedTuple):
 class _Blocks(NamedTuple):
     """Pairs of points as 2 x 2 blocks, which makes the systems block tridiagonal; all systems together.
 
-    The three last fields have the shape (pairs, 2, 2, systems), with the column of the block before its row.
+    The three last fields have the shape (pairs, 2, 2, systems), with the block's column before its row.
     """
 
     bands: FloatArray

@@ -1,4 +1,4 @@
-"""Blocks of walkers that advance together, and the plan of their steps; see `llgs` for the equations."""
+"""Blocks of walkers that advance together, and their steps; see `llgs` for the equations."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Plan(NamedTuple):
                 allowed="a numpy.random.Generator above 0 K",
                 remedy="For example numpy.random.Generator(numpy.random.SFC64(seed)).",
             )
-        # A duration that is a multiple of the step but for rounding gets no additional step.
+        # A duration that is a multiple of the step up to rounding gets no additional step.
         steps = math.ceil(duration / step * (1.0 - 1e-12))
         dt = duration / steps if steps else step
         times = np.asarray(np.arange(steps + 1) * dt, dtype=np.float64)
@@ -131,7 +131,7 @@ class Plan(NamedTuple):
         state: FloatArray,
         rng: np.random.Generator | None,
     ) -> Iterator[tuple[int, FloatArray]]:
-        """Advance in place and hand out the state for every row that is to be recorded."""
+        """Advance in place and yield the state for every row that is recorded."""
         taken = 0
         for row, wanted in enumerate(self.recorded.tolist()):
             while taken < wanted:
@@ -152,7 +152,7 @@ def _sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
 
 
 class Ensemble:
-    """State and work space of one block of walkers; angles per step (rad) in the place of fields."""
+    """State and work arrays of one block of walkers; angles per step (rad) instead of fields."""
 
     def __init__(self, macrospin: Macrospin, initial: FloatArray, plan: Plan) -> None:
         self.m = initial.copy()
@@ -208,7 +208,7 @@ class Ensemble:
         np.divide(m, length, out=m)
 
     def _slopes(self, m: FloatArray, step: int, out: FloatArray) -> None:
-        """Put dm/dt of equations 1 and 2, times the step, into `out`."""
+        """Store dm/dt of equations 1 and 2, times the step, in `out`."""
         field, product, row, other = self._field, self._product, self._row, self._other
         np.copyto(field, self._noise)
         axial, torque, along = self._drive(m, step)
@@ -255,10 +255,10 @@ class Ensemble:
 
 
 class LoadedEnsemble(Ensemble):
-    """An `Ensemble` whose drive is a power series in m.p, and which counts the charge of its walkers.
+    """An `Ensemble` whose drive is a power series in m.p, and which integrates the charge of its walkers.
 
-    `current` (A) and `anisotropy` (T) have the shape (terms, walkers) or (terms, 1); likewise
-    `torque_current` (A), whose torque acts in the place of that of `current`, and `reference_field` (T), a
+    `current` (A) and `anisotropy` (T) have the shape (terms, walkers) or (terms, 1). So have
+    `torque_current` (A), which determines the torque instead of `current`, and `reference_field` (T), a
     field along the reference layer.
     """
 
@@ -329,7 +329,7 @@ def _power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray
 
 
 class ReducedEnsemble:
-    """State and work space of one block of walkers of which only m_z is followed."""
+    """State and work arrays of one block of walkers of which only m_z is computed."""
 
     def __init__(self, macrospin: Macrospin, initial: FloatArray, plan: Plan) -> None:
         self.z = initial.copy()
@@ -366,7 +366,7 @@ class ReducedEnsemble:
         self._move(displacement, self._other, z)
 
     def _drift(self, z: FloatArray, step: int, out: FloatArray) -> None:
-        """Put -c sin(theta) dt into `out` and sin(theta) into its own place."""
+        """Store -c sin(theta) dt in `out` and sin(theta) in its own array."""
         sine, row = self._sine, self._row
         np.multiply(z, z, out=sine)
         np.subtract(1.0, sine, out=sine)

@@ -22,7 +22,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Macrospin:
-    """A free layer that turns as one, SI units.
+    """A free layer that rotates coherently, SI units.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class Macrospin:
     damping : float
         Gilbert damping alpha, 0 to 1.
     anisotropy_field : float
-        Field mu0 Hk of the uniaxial anisotropy along z, T; positive where z is the easy direction. With
-        all demagnetizing factors 0 this is the effective field of the film, shape included.
+        Field mu0 Hk of the uniaxial anisotropy along z, T; positive if z is the easy direction. With
+        all demagnetizing factors 0 this is the effective field of the film, including its shape.
     temperature : float
-        K, at least 0; 0 leaves the thermal field out.
+        K, at least 0; 0 switches the thermal field off.
     polarization : float
         Spin polarization P, 0 to 1.
     lambda_ : float
@@ -104,7 +104,7 @@ class Macrospin:
 
     @property
     def effective_field(self) -> float:
-        """Anisotropy field between z and x with the shape in it, mu0 (Hk - Ms (Nz - Nx)), T."""
+        """Anisotropy field between z and x including the shape, mu0 (Hk - Ms (Nz - Nx)), T."""
         nx, _, nz = self.demagnetizing
         return self.anisotropy_field - constants.mu_0 * self.magnetization * (nz - nx)
 
@@ -147,15 +147,15 @@ def equilibrium(
     macrospin : Macrospin
         The free layer, above 0 K.
     walkers : int
-        How many, at least 1.
+        Number of states, at least 1.
     rng : numpy.random.Generator
         The source of randomness.
     well : tuple of float
-        Direction, any length. The axis through the energy minimum that is meant, (0, 0, 1) or (0, 0, -1)
+        Direction, any length, along the axis through the energy minimum, such as (0, 0, 1) or (0, 0, -1)
         for a perpendicular layer.
     least : float
-        Only states whose cosine to `well` is above this are drawn, -1 to below 1. In a field, that of the
-        saddle keeps the other well out, see `mtjchar.physics.wells`.
+        Only states whose cosine to `well` is above this value are drawn, -1 to below 1. In a field, the
+        value of the saddle excludes the other well, see `mtjchar.physics.wells`.
 
     Returns
     -------
@@ -203,7 +203,7 @@ def thermal_diffusion(macrospin: Macrospin) -> float:
 
 
 def _basis(axis: FloatArray) -> FloatArray:
-    """Orthonormal vectors as columns, the last one along `axis`."""
+    """Orthonormal vectors as columns, the last one parallel to `axis`."""
     other = np.eye(3)[int(np.argmin(np.abs(axis)))]
     first = np.cross(other, axis)
     first /= np.linalg.norm(first)
@@ -216,7 +216,7 @@ def _on_sphere(z: FloatArray, azimuth: FloatArray) -> FloatArray:
 
 
 def field_diagonal(macrospin: Macrospin, anisotropy: float) -> FloatArray:
-    """Anisotropy and demagnetizing field per component of m, T, less a multiple of m, which does nothing."""
+    """Anisotropy and demagnetizing field per component of m, T, up to a multiple of m without effect."""
     nx, ny, nz = macrospin.demagnetizing
     scale = constants.mu_0 * macrospin.magnetization
     return np.array([0.0, -scale * (ny - nx), anisotropy - scale * (nz - nx)])
@@ -245,6 +245,6 @@ def _energy_floor(macrospin: Macrospin, basis: FloatArray, least: float) -> tupl
     )
     distance_squared = (0.5 * widest / 256) ** 2 + (np.pi / 512) ** 2
     floor = float(on_grid.min() - 0.5 * curvature * distance_squared)
-    # What lies 40 kB T above the floor has a probability of 4e-18 per accepted state.
+    # States 40 kB T above the floor have a probability of 4e-18 per accepted state.
     reached = int(np.flatnonzero(on_grid.min(axis=1) < floor + 40.0).max())
     return floor, max(float(np.cos(polar[min(reached + 2, 256)])), least)

@@ -39,13 +39,13 @@ GAMMA = 1.760859e11
 """Gyromagnetic ratio of the electron, rad/(s T)."""
 
 REFERENCE_TEMPERATURE = 300.0
-"""Temperature at which the numbers of a stack hold, K."""
+"""Temperature at which the values of a stack hold, K."""
 
 TEMPERATURE_RANGE = (233.15, 398.15)
-"""Coldest and hottest a device may be, K: -40 and 125 degC."""
+"""Lowest and highest temperature of a device, K: -40 and 125 degC."""
 
 Demagnetization = Literal["exact", "sato-ishii"]
-"""Ways to demagnetizing factors: of the uniformly magnetized cylinder exactly [4]_, or approximately [1]_."""
+"""Demagnetizing factors: exact ones of the uniformly magnetized cylinder [4]_, or approximate ones [1]_."""
 
 
 def demagnetizing_factors(
@@ -59,7 +59,7 @@ def demagnetizing_factors(
         m, positive, any shapes that broadcast.
     method : {"exact", "sato-ishii"}, optional
         Joseph's exact (magnetometric) factors [4]_, 1e-8 of 1 - Nz or better; or the approximation of Sato
-        and Ishii [1]_, for comparison with what others have calculated: its Nz is off by up to 2.6 %.
+        and Ishii [1]_, for comparison with published work: its Nz is off by up to 2.6 %.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def demagnetizing_factors_elliptic(
         Long over short axis, 1 to 5.
     method : {"exact", "sato-ishii"}, optional
         See `demagnetizing_factors`. With ``sato-ishii`` Nz is that of the circle of equal area and only Nx:Ny
-        is exact, which makes the field of the shape in the plane 20 to 30 % low.
+        is exact, which makes the in-plane shape anisotropy field 20 to 30 % low.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def demagnetizing_factors_elliptic(
         N_i = a b/pi ∫d²κ [J1(q)/q]² (κ_i/κ)² {1 - [1 - exp(-κ t)]/(κ t)},  q² = (a κ_x)² + (b κ_y)²,
 
     whose integral over q at a fixed direction is that of a circle of radius s = q/κ, known in complete
-    elliptic integrals [4]_. What is left is a mean over the direction psi of (a κ_x, b κ_y):
+    elliptic integrals [4]_. The result is a mean over the direction psi of (a κ_x, b κ_y):
 
         N_i = < (1 - Nz_circle(t/s)) (s/a_i)² (cos²(psi), sin²(psi))_i >,  1/s² = cos²(psi)/a² + sin²(psi)/b².
     """
@@ -153,9 +153,9 @@ def effective_anisotropy(
     aspect_ratio: float = 1.0,
     method: Demagnetization = "exact",
 ) -> FloatArray:
-    """Effective perpendicular anisotropy K_eff, J/m^3; negative where the easy direction is in the plane.
+    """Effective perpendicular anisotropy K_eff, J/m^3; negative if the easy direction is in the plane.
 
-    Of an ellipse it is the one against the long axis, over which the way from P to AP leads.
+    For an ellipse it is that towards the long axis, over which the path from P to AP passes.
 
     Parameters
     ----------
@@ -217,5 +217,5 @@ def thermal_stability(anisotropy: FloatArray, volume: FloatArray, temperature: F
 
 
 def relaxation_time(damping: FloatArray, field: FloatArray) -> FloatArray:
-    """Time t_D that reduced time is counted in, s: (1 + alpha^2) / (alpha gamma mu0 Hk), field in T."""
+    """Time t_D, the unit of reduced time, s: (1 + alpha^2) / (alpha gamma mu0 Hk), field in T."""
     return (1.0 + damping**2) / (damping * GAMMA * field)

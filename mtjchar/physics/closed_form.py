@@ -1,9 +1,9 @@
-r"""Closed forms for the switching of the axially symmetric macrospin, for orientation.
+r"""Approximate closed forms for the switching of the axially symmetric macrospin.
 
 All are in the units of `mtjchar.physics.fokker_planck`: the write starts at m_z = +1, the overdrive i = I/Ic0
-drives it towards -1, and times are counted in t_D = (1 + alpha^2) / (alpha gamma mu0 Hk). That module is the
-truth for one device; what is written here about accuracy was measured against it. Outside of the range
-where a form holds it still answers, with a `ValidityWarning`.
+drives it towards -1, and times are in units of t_D = (1 + alpha^2) / (alpha gamma mu0 Hk). That module is the
+reference for one device, and the accuracies below were measured against it. Outside its range of validity
+a form still returns a value, with a `ValidityWarning`.
 
 References
 ----------
@@ -37,7 +37,7 @@ _LOWEST_BARRIER = 6.0
 
 
 class ValidityWarning(UserWarning):
-    """A closed form was used outside of the range where it holds."""
+    """A closed form was used outside its range of validity."""
 
 
 def butler_error_rate(
@@ -86,8 +86,8 @@ def butler_error_rate(
     8      0.74 - 0.71  0.75 - 0.72  0.75 - 0.73
     =====  ===========  ===========  ===========
 
-    It is nearly right around i = 3, where two errors cancel, and goes to pi^2/16 = 0.62 of the truth for
-    large i. The reason is the factor pi^2/4; see `matched_error_rate`.
+    It is nearly exact around i = 3, where two errors cancel, and approaches pi^2/16 = 0.62 of the exact value
+    for large i. The reason is the factor pi^2/4; see `matched_error_rate`.
     """
     i, delta, tau = _pulse(overdrive, stability, reduced_time)
     _warn("butler_error_rate", i < 3.0, "overdrives from 3", i)
@@ -98,7 +98,7 @@ def butler_error_rate(
 def matched_error_rate(
     overdrive: npt.ArrayLike, stability: npt.ArrayLike, reduced_time: npt.ArrayLike
 ) -> FloatArray:
-    r"""Write error rate of the precessional regime with the exact way to the equator.
+    r"""Write error rate of the precessional regime with the exact path to the equator.
 
     Parameters
     ----------
@@ -127,9 +127,9 @@ def matched_error_rate(
     Notes
     -----
     Near the pole the density stays exponential in x = 1 - z, with the mean
-    [i exp(2 (i-1) tau) - 1] / [2 Delta (i-1)]: thermal noise counts there and the drift is linear. Far from
-    it the drift alone counts, and `switching_time` says which x is late. Matched to each other they give
-    Butler's expression with another factor in the place of pi^2/4:
+    [i exp(2 (i-1) tau) - 1] / [2 Delta (i-1)]: thermal noise matters there and the drift is linear. Far from
+    the pole only the drift matters, and `switching_time` determines the largest x that fails. Matching both
+    gives Butler's expression with another factor instead of pi^2/4:
 
     .. math:: K(i) = 2 \cdot 2^{(i-1)/(i+1)} (1 - 1/i)^{2/(i+1)},
 
@@ -157,7 +157,7 @@ def neel_brown_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> Float
     overdrive : array_like
         i, between -1 and 1.
     stability : array_like
-        Thermal stability Delta, positive; holds where the barrier Delta (1-i)^2 is at least 6.
+        Thermal stability Delta, positive; holds if the barrier Delta (1-i)^2 is at least 6.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def neel_brown_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> Float
     .. math:: \sqrt{\Delta/\pi}\, (1 - i^2)(1 - i) \exp[-\Delta (1 - i)^2].
 
     Higher than the Fokker-Planck equation by 20 % at a barrier of 6, 12 % at 10, 7 % at 15 and 4 % at 20.
-    Only the way over the barrier is counted, not the way back, which matters for i near 0 once the
+    Only the path over the barrier is counted, not the path back, which matters for i near 0 once the
     rate times the duration comes near 1.
     """
     i, delta = _broadcast(overdrive, stability)
@@ -204,8 +204,8 @@ def neel_brown_error_rate(
     overdrive, stability : array_like
         As in `neel_brown_rate`.
     reduced_time : array_like
-        Duration over t_D, at least 0; holds from 15/(1-i). Switching sets in 3/(1-i) to 4/(1-i) late, once
-        the density has found its stationary shape; that is left out, a quarter of the exponent at 15/(1-i).
+        Duration over t_D, at least 0; holds from 15/(1-i). Switching starts 3/(1-i) to 4/(1-i) late, once
+        the density is stationary. This delay is neglected; it is a quarter of the exponent at 15/(1-i).
 
     Returns
     -------
@@ -266,7 +266,7 @@ def sun_switching_time(overdrive: npt.ArrayLike, angle: npt.ArrayLike) -> FloatA
     i, theta = _start(overdrive, angle)
     _warn("sun_switching_time", i < 3.0, "overdrives from 3", i)
     _warn("sun_switching_time", theta > 0.3, "angles up to 0.3 rad", theta)
-    # [3], exponential growth of a small angle, taken on to pi/2.
+    # [3], exponential growth of a small angle, extrapolated to pi/2.
     return np.asarray(np.log(0.5 * np.pi / theta) / (i - 1.0))
 
 

@@ -5,13 +5,13 @@ In reduced time tau = t/t_D its probability density obeys
 
 .. math:: \partial_\tau \rho = \partial_z [ (i(z) - z)(1 - z^2) \rho + (1 - z^2)/(2\Delta) \partial_z \rho ],
 
-with the overdrive i(z) = I(z)/I_c0 [1]_, [2]_. Solved here is the adjoint equation for q(z, tau), the
+with the overdrive i(z) = I(z)/I_c0 [1]_, [2]_. This module solves the adjoint equation for q(z, tau), the
 probability that a magnetization which starts at z has not switched after tau. In u = artanh(z) it reads
 
 .. math:: \partial_\tau q = -(i - z) \partial_u q + \cosh^2(u)/(2\Delta) \partial_u^2 q
 
-and q varies smoothly where the density collapses into the wells. All durations come from one march, and
-so does the time integral of an observable such as the power. Relaxation after the pulse is the initial
+and q varies smoothly even where the density collapses into the wells. All durations come from one solution,
+and so does the time integral of an observable such as the power. Relaxation after the pulse is the initial
 condition of q: the probability to end in the well at +1 without drive.
 
 References
@@ -56,7 +56,7 @@ FunctionOfZ = Callable[[FloatArray], FloatArray]
 
 STABILITY_RANGE = (5.0, 250.0)
 OVERDRIVE_LIMIT = 50.0
-LONGEST = 3000.0  # reduced time, times the overdrive where that is above 1; what one march keeps in memory
+LONGEST = 3000.0  # reduced time, times the overdrive if that is above 1; limited by memory
 
 # exp(x) is approximated by sum_k c_k (1 - g x)^-k to order 8; with 1/g this root of the Laguerre polynomial
 # L_8, c_0 vanishes at the end of a step and the method is L-stable [3]: one factorization, eight solves.
@@ -72,7 +72,7 @@ _INTEGRAL = _DENSE @ (1.0 / np.arange(1.0, _ORDER + 2))  # over the step
 _COURANT = 0.6  # step times overdrive; errors stay below 3e-4 (docs/verification.md)
 _BATCH = 2048
 _BETWEEN_CHECKS = 3  # steps
-_SETTLED = 1e-4  # error rate from which on a straight line of its logarithm is taken for its end
+_SETTLED = 1e-4  # error rate below which a straight line of its logarithm is taken for the final decay
 _STRAIGHT = 1e-6  # relative change of the slope per step
 
 _ITERATIONS = 100
@@ -80,10 +80,10 @@ _CONVERGED = 1e-9
 
 # Grid, see _Grid.
 _PER_ANGLE = 3.0  # points per angle of 1/sqrt(2 Delta)
-_PER_ANGLE_AT_BARRIER = 4.0  # the same with a barrier to cross, whose escape rate it decides
+_PER_ANGLE_AT_BARRIER = 4.0  # the same with a barrier, whose escape rate it determines
 _PER_U = 8.0  # points per unit of u
 _CAP = 0.015  # distance from z = +-1 over the thermal one
-_DEEP = 45.0  # barrier, in kT, from beyond which nothing returns
+_DEEP = 45.0  # barrier, in kT, behind which nothing returns
 _IN_WELL = 16.0  # barrier, in kT, where the committor has ended
 
 
@@ -92,40 +92,40 @@ class Stage(NamedTuple):
 
     overdrive: FunctionOfZ  # as in `write_statistics`
     reduced_time: FloatArray  # shape (devices,), in units of each device's t_D
-    observable: FunctionOfZ | None = None  # in the place of that of the plateau
+    observable: FunctionOfZ | None = None  # instead of that of the plateau
 
 
 class WriteStatistics(NamedTuple):
-    """What a pulse does on average over thermal noise; arrays of shape (devices, durations)."""
+    """Averages of a pulse over thermal noise; arrays of shape (devices, durations)."""
 
     error_rate: FloatArray
     integral: FloatArray
-    final: FloatArray  # how fast the integral grows with the plateau at its end
+    final: FloatArray  # rate of growth of the integral with the plateau at its end
 
 
 def write_error_rate(
     overdrive: npt.ArrayLike, stability: npt.ArrayLike, reduced_time: npt.ArrayLike
 ) -> FloatArray:
-    """Probability that a write with constant overdrive fails, relaxation after the pulse included.
+    """Probability that a write with constant overdrive fails, including relaxation after the pulse.
 
     Parameters
     ----------
     overdrive : array_like
-        I/Ic0, dimensionless, magnitude up to 50; negative where it holds the state. Constant during the
+        I/Ic0, dimensionless, magnitude up to 50; negative if it holds the state. Constant during the
         pulse and over m_z.
     stability : array_like
         Thermal stability Delta, dimensionless, 5 to 250.
     reduced_time : array_like
         Duration over t_D = (1 + alpha^2) / (alpha gamma mu0 Hk), dimensionless, 0 to 3000, or to
-        3000 divided by the overdrive where that is above 1.
+        3000 divided by the overdrive if that is above 1.
 
     Returns
     -------
     ndarray
         Error rate, of the shape that the three arguments broadcast to. For Delta from 20 to 120 and
-        overdrives from 0.3 to 8 the relative error is below 3e-4 for rates down to 1e-15, against
+        overdrives from 0.3 to 8 the relative error is below 3e-4 for rates down to 1e-15, compared with
         tests/reference/fokker_planck.csv. Below 1e-4, once its logarithm is a straight line, the rate is
-        continued as one. Up to Delta = 20 it depends, below 1e-8 or so, on where a well is taken to begin.
+        extrapolated along it. Up to Delta = 20, rates below about 1e-8 depend on the definition of a well.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def at_constant_overdrive(
     stability: npt.ArrayLike,
     reduced_time: npt.ArrayLike,
 ) -> FloatArray:
-    """Call `solve` with i(z), Delta and durations; what shares overdrive and stability is one device.
+    """Call `solve` with i(z), Delta and durations; equal overdrive and stability make one device.
 
     Parameters
     ----------
@@ -178,9 +178,9 @@ def at_constant_overdrive(
     column = np.empty_like(row)
     column[order] = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     durations = np.broadcast_to(tau, shape).ravel()
-    # Places without a duration repeat the longest one, which costs nothing.
+    # Missing durations repeat the longest one, which costs nothing.
     longest = np.zeros(len(pairs))
-    with np.errstate(invalid="ignore"):  # what is no number is refused below
+    with np.errstate(invalid="ignore"):  # invalid values are refused below
         np.maximum.at(longest, row, durations)
     times = np.repeat(longest[:, None], max(counts, default=0), axis=1)
     times[row, column] = durations
@@ -194,7 +194,7 @@ def at_constant_overdrive(
 
 
 def of_some(function: FunctionOfZ, chosen: BoolArray | IndexArray, devices: int) -> FunctionOfZ:
-    """Restrict a function of z of all devices to those chosen."""
+    """Restrict a function of z of all devices to some of them."""
 
     def own(z: FloatArray) -> FloatArray:
         of_all = np.zeros((len(z), devices))
@@ -224,8 +224,8 @@ def write_statistics(
     Parameters
     ----------
     overdrive : callable
-        i(z), takes m_z of shape (points, devices), +1 being the state the write starts from, and returns
-        the overdrive of each device there, same shape: the load line over Ic0, torque asymmetry included.
+        i(z): takes m_z of shape (points, devices), +1 being the state before the write, and returns the
+        overdrive of each device there, same shape: the load line over Ic0, including the torque asymmetry.
     stability : array_like, shape (devices,)
         Thermal stability Delta without field, 5 to 250.
     reduced_time : array_like, shape (devices, durations)
@@ -233,10 +233,10 @@ def write_statistics(
     observable : callable, optional
         f(z), like `overdrive`; for example the power in W.
     field : array_like, shape (devices,), optional
-        Axial field over the anisotropy field, h, always on; positive where it holds the state that the
-        write starts from. Magnitude below 1.
+        Axial field over the anisotropy field, h, always on; positive if it holds the state before
+        the write. Magnitude below 1.
     rise, fall : sequence of Stage, optional
-        Drives before and after the plateau, in the order of time. What has no observable of its own adds
+        Drives before and after the plateau, in the order of time. A stage without an observable adds
         nothing to the integral.
     stored : callable, optional
         s(z), like `overdrive`: a function of the state, in units of the observable times t_D, whose mean at
@@ -246,7 +246,8 @@ def write_statistics(
     -------
     WriteStatistics
         `error_rate`; `integral`, the mean of the integral of f(z(tau)) over plateau, rise and fall, in units
-        of the observable times t_D; `final`, how fast the integral grows with the plateau at its end (both
+        of the observable times t_D; `final`, the rate of growth of the integral with the plateau at its end
+        (both
         zeros without an observable). All of shape (devices, durations).
 
     Raises
@@ -267,7 +268,7 @@ def write_statistics(
     barrier = (overdrive(probe) - h - probe).min(axis=0) < 0.0
     grid = _Grid.make(delta, fastest, h, barrier, whole=observable is not None)
     remains, weight = grid.relaxed(), grid.weight
-    # What the fall adds to the integral, as a function of the state at the end of the plateau.
+    # Contribution of the fall to the integral, as a function of the state at the end of the plateau.
     later = np.zeros_like(grid.z) if stored is None else np.array(stored(grid.z))
     for stage in reversed(fall):
         bands = grid.generator(stage.overdrive(grid.z))
@@ -298,9 +299,9 @@ def write_statistics(
 
 
 class Decay(NamedTuple):
-    """How the error rate falls at the end of a long pulse, arrays of shape (devices,)."""
+    """Decay of the error rate at the end of a long pulse, arrays of shape (devices,)."""
 
-    rate: FloatArray  # per t_D, with an absolute error from rounding of some 1e-11; below, it may be NaN
+    rate: FloatArray  # per t_D, with an absolute rounding error of about 1e-11; smaller rates may be NaN
     amplitude: FloatArray
 
 
@@ -341,7 +342,7 @@ def slowest_decay(overdrive: FunctionOfZ, stability: FloatArray, field: FloatArr
 def _slowest_mode(bands: FloatArray, start: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Smallest eigenvalue and its vector by inverse iteration; the next one is about twice as large."""
     mode, eigenvalue = start, np.zeros(start.shape[1])
-    # An eigenvalue that is lost in rounding makes the matrix singular; it may come out as no number.
+    # An eigenvalue below rounding makes the matrix singular; the result may be NaN.
     with np.errstate(all="ignore"):
         factors = factorize(bands)
         for _ in range(_ITERATIONS):
@@ -380,7 +381,7 @@ def _check_time(reduced_time: FloatArray, overdrive: FloatArray) -> None:
 
 
 class _Grid(NamedTuple):
-    """Grids in u = artanh(z), one column a device, and the weights of the initial density on them.
+    """Grids in u = artanh(z), one column per device, and the weights of the initial density on them.
 
     The points are equidistant in s, with ds/du = a sech(u) + b: between the wells the error rate varies over
     angles of 1/sqrt(2 Delta), whose differential is sech(u) du; near z = +-1 over shares of 1 - |z|.
@@ -388,7 +389,7 @@ class _Grid(NamedTuple):
 
     z: FloatArray
     from_top: FloatArray  # 1 - z without cancellation, two ghost points on either side
-    from_bottom: FloatArray  # 1 + z likewise
+    from_bottom: FloatArray  # 1 + z without cancellation
     slope: FloatArray  # ds/du
     curvature: FloatArray  # d2s/du2
     stability: FloatArray
@@ -400,8 +401,8 @@ class _Grid(NamedTuple):
     def make(
         cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
     ) -> _Grid:
-        # For the error rate alone the grid ends where the committor is below rounding: from there nothing
-        # returns. An observable goes on changing down to the floor of the well.
+        # For the error rate alone the grid ends where the committor is below rounding: behind it nothing
+        # returns. An observable changes further down to the floor of the well.
         closest = _CAP / (delta * (1.0 + fastest))
         top = np.arctanh(1.0 - closest)
         floor = 1.0 - 0.2 / delta
@@ -432,8 +433,8 @@ class _Grid(NamedTuple):
     def relaxed(self) -> FloatArray:
         """Probability to end in the well at z = +1 when the drive is off: the committor of the wells."""
         # D exp(-Phi) dq/dz = const with Phi = -Delta (z^2 + 2 h z), hence dq/du ~ exp(-Delta (z + h)^2), up
-        # to the wells. A state some 12 kT below the barrier is in one: what comes back from there belongs to
-        # retention. The committor ends there smoothly: a kink would leave an error rate of its own.
+        # to the wells. A state about 12 kT below the barrier is in a well: a return from there belongs to
+        # retention. The committor ends there smoothly, because a kink would cause a spurious error rate.
         well = 1.0 - 1.0 / (2.0 * self.stability)
         past_barrier = self.z + self.field
         deep = np.sqrt(_IN_WELL / self.stability)
@@ -454,7 +455,7 @@ class _Grid(NamedTuple):
         )
         bands = drift * first[:, None, None] + diffusion * self.slope**2 * second[:, None, None]
         # q is smooth in z up to z = +-1: ghost points follow from a parabola in 1 - z (1 + z at the bottom).
-        # Where the grid ends above the floor of the well, the error rate beyond is 0.
+        # If the grid ends above the floor of the well, the error rate beyond it is 0.
         for row, ghost in ((0, -1), (0, -2), (1, -1)):
             _fold(bands, row, ghost, -1, self.from_top[::-1])
             if self.whole:
@@ -477,7 +478,7 @@ def _at_equal_distances(a: FloatArray, b: FloatArray, s: FloatArray) -> FloatArr
 def _fold(bands: FloatArray, row: int, ghost: int, side: int, distance: FloatArray) -> None:
     """Replace the coupling of a row to a ghost point by couplings to the three outermost points.
 
-    Rows and points count from the bottom where `side` is 1, from the top where it is -1.
+    Rows and points count from the bottom if `side` is 1, from the top if it is -1.
     """
     at = row if side == 1 else -1 - row
     coupling = bands[2 + side * (ghost - row), at].copy()
@@ -487,7 +488,7 @@ def _fold(bands: FloatArray, row: int, ghost: int, side: int, distance: FloatArr
 
 
 def _lagrange(nodes: FloatArray, at: FloatArray) -> list[FloatArray]:
-    """Weights that extrapolate a polynomial through the nodes."""
+    """Weights that extrapolate a polynomial from the nodes."""
     return [
         math.prod((at - other) / (node - other) for m, other in enumerate(nodes) if m != k)
         for k, node in enumerate(nodes)
@@ -503,9 +504,9 @@ def _apply(bands: FloatArray, field: FloatArray) -> FloatArray:
 def _pass(
     bands: FloatArray, fields: FloatArray, reduced_time: FloatArray, fastest: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Take fields, shape (points, fields, devices), through one constant drive.
+    """Propagate fields, shape (points, fields, devices), through one constant drive.
 
-    Returns their ends, and the time integral of the last one.
+    Returns the final fields, and the time integral of the last one.
     """
     steps = math.ceil(float(np.max(reduced_time * fastest, initial=0.0)) / _COURANT)
     step = reduced_time / max(steps, 1)
@@ -528,7 +529,7 @@ def _step(factors: Factors, fields: FloatArray) -> tuple[list[FloatArray], Float
 
 
 class _March(NamedTuple):
-    """What a march leaves: for each device as many steps as were taken with it."""
+    """Result of the time steps: for each device all steps that were computed for it."""
 
     moments: FloatArray  # (steps, stages, fields, devices), means over the density after the rise
     logarithms: FloatArray  # (steps + 1, devices), of the error rate at the ends of the steps
@@ -542,7 +543,7 @@ def _march(
     factors = factorize(-_POLE * step * bands)
     last = np.maximum(np.ceil(longest / step).astype(np.intp), 1) - 1
     steps = int(last.max()) + 1
-    # Zeros, as sums run over the steps that devices are not marched to as well.
+    # Zeros, because sums also include steps that are not computed for a device.
     moments = np.zeros((steps, _ORDER + 1, fields.shape[1], fields.shape[2]))
     logarithms = np.zeros((steps + 1, fields.shape[2]))
     active = np.arange(fields.shape[2])
@@ -567,7 +568,7 @@ def _march(
 
 
 def _read_out(march: _March, step: FloatArray, tau: FloatArray) -> WriteStatistics:
-    """Evaluate the dense output of the march at the durations asked for."""
+    """Evaluate the dense output of the steps at the requested durations."""
     device = np.arange(len(step))[:, None]
     position = tau / step[:, None]
     index = np.minimum(position.astype(np.intp), march.last[:, None])
@@ -577,7 +578,7 @@ def _read_out(march: _March, step: FloatArray, tau: FloatArray) -> WriteStatisti
 
     powers = inside[..., None] ** np.arange(_ORDER + 1)
     rate = np.einsum("dtm,km,dtk->dt", powers, _DENSE, stage[..., 0])
-    # Beyond the last step the logarithm of the error rate goes on as a straight line.
+    # Beyond the last step the logarithm of the error rate is extrapolated as a straight line.
     end = march.logarithms[march.last + 1, device[:, 0]][:, None]
     slope = np.minimum(end - march.logarithms[march.last, device[:, 0]][:, None], 0.0)
     rate = np.clip(np.where(theta > 1.0, np.exp(end + slope * (theta - 1.0)), rate), 0.0, 1.0)

@@ -22,14 +22,14 @@ The thermal field is white; each Cartesian component of each step has the standa
 
     sigma_B = sqrt(2 alpha kB T / (gamma Ms V dt)),                                                   (3)
 
-and is read in the sense of Stratonovich, the one in which the length of m stays 1 and Boltzmann's
+and has the sense of Stratonovich, in which the length of m stays 1 and Boltzmann's
 distribution is stationary. Heun's scheme (predictor by Euler, corrector by the trapezoidal rule, the same
-noise in both) converges to that reading; Euler's would not [4]_. Every step ends with a renormalization. The
-exact flow keeps that length and a Heun step leaves the sphere by less than its own error, in the radial
-direction alone, so that going back to the nearest point of the sphere changes no order of convergence.
+noise in both) converges to it; Euler's does not [4]_. Every step ends with a renormalization. The
+exact flow keeps the length. A Heun step leaves the sphere by less than its own error and only radially,
+so the projection to the nearest point of the sphere does not change the order of convergence.
 
-Where everything is symmetric around z, m_z is a diffusion of its own; `simulate_reduced` follows only that,
-with steps of the relaxation instead of the precession.
+If everything is symmetric around z, m_z is a diffusion process by itself. `simulate_reduced` computes only
+m_z, with steps of the relaxation instead of the precession.
 
 References
 ----------
@@ -75,27 +75,27 @@ __all__ = [
     "simulate_reduced",
 ]
 
-# Walkers that are advanced together at most: 200 bytes each, 70 in the reduced ensemble, have to stay about
-# the L2 cache; below 2,000 the calls cost more than what they compute.
+# Largest number of walkers that advance together: 200 bytes each, 70 in the reduced ensemble, have to fit
+# into the L2 cache; below 2,000 the overhead of the calls dominates.
 _BLOCK = 6144
 
 
 class Trajectory(NamedTuple):
-    """What `simulate` recorded: times (records,), s, and m of shape (records, 3, walkers)."""
+    """Records of `simulate`: times (records,), s, and m of shape (records, 3, walkers)."""
 
     times: FloatArray
     m: FloatArray
 
 
 class ReducedTrajectory(NamedTuple):
-    """What `simulate_reduced` recorded: times (records,), s, and m_z of shape (records, walkers)."""
+    """Records of `simulate_reduced`: times (records,), s, and m_z of shape (records, walkers)."""
 
     times: FloatArray
     m_z: FloatArray
 
 
 class LoadedTrajectory(NamedTuple):
-    """What `simulate_on_load_line` recorded.
+    """Records of `simulate_on_load_line`.
 
     Attributes
     ----------
@@ -123,23 +123,23 @@ def simulate(
     record: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> Trajectory:
-    """Follow an ensemble of independent macrospins through a pulse.
+    """Simulate an ensemble of independent macrospins through a pulse.
 
     Parameters
     ----------
     macrospin : Macrospin
         The free layer, the same for all walkers.
     initial : array_like, shape (3,) or (3, walkers)
-        Unit vectors to start from; see `equilibrium`.
+        Initial unit vectors; see `equilibrium`.
     duration : float
         s, at least 0.
     step : float
         Largest time step, s, at most `largest_step`; shortened so that a whole number fills `duration`.
     current : float or callable
-        Current from the free to the reference layer, A, or a function of the time in s. A jump belongs
-        between two calls of this function: inside it is smeared over one step.
+        Current from the free to the reference layer, A, or a function of the time in s. Divide a pulse with
+        a jump into two calls; within a call it would be smeared over one step.
     anisotropy_field : float or callable, optional
-        Takes the place of `macrospin.anisotropy_field`, T: voltage control of the anisotropy.
+        Replaces `macrospin.anisotropy_field`, T: voltage control of the anisotropy.
     record : array_like, optional
         Times to record, s, ascending, 0 to `duration`; each is moved to the nearest step. Default: the end.
     rng : numpy.random.Generator, optional
@@ -153,7 +153,7 @@ def simulate(
     Raises
     ------
     InputError
-        For input out of range; for a step that is too long it names the longest one.
+        For input out of range; if the step is too long, the message gives the longest one.
 
     Notes
     -----
@@ -185,7 +185,7 @@ def simulate_on_load_line(
     record: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> LoadedTrajectory:
-    """Follow an ensemble in circuits, where each walker has the current of its own angle to the reference.
+    """Simulate an ensemble in circuits, where each walker has the current of its own angle to the reference.
 
     Parameters
     ----------
@@ -193,21 +193,21 @@ def simulate_on_load_line(
         As in `simulate`.
     current : array_like, shape (terms,) or (terms, walkers)
         Current from the free to the reference layer, A: coefficients of a power series in the cosine m.p,
-        ascending, the same for all walkers or each its own.
+        ascending, the same for all walkers or separate for each.
     anisotropy_field : array_like, shape (terms,) or (terms, walkers), optional
-        Likewise in the place of `macrospin.anisotropy_field`, T, where the voltage that controls it follows
-        the angle too.
+        The same for the anisotropy field, T, instead of `macrospin.anisotropy_field`, if the voltage that
+        controls it depends on the angle too.
     torque_current : array_like, shape (terms,) or (terms, walkers), optional
-        Likewise the current whose torque acts, A, where that is not `current`: V/R_P for a torque that goes
-        with the voltage V, and P/(1 + P^2) for `macrospin.polarization` then.
+        The same for the current that determines the torque, A, if that is not `current`: V/R_P for a
+        torque per voltage V, with P/(1 + P^2) for `macrospin.polarization`.
     reference_field : array_like, shape (terms,) or (terms, walkers), optional
-        Likewise a field along the reference layer, T: a field-like torque that goes with the square of the
-        voltage.
+        The same for a field along the reference layer, T: a field-like torque that is proportional to the
+        square of the voltage.
 
     Returns
     -------
     LoadedTrajectory
-        Recorded times, states and the charge that has flown through each walker.
+        Recorded times, states and the charge that has flowed through each walker.
 
     Raises
     ------
@@ -257,17 +257,17 @@ def simulate_reduced(
     record: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> ReducedTrajectory:
-    r"""Follow m_z alone of an ensemble of axially symmetric macrospins.
+    r"""Simulate m_z alone for an ensemble of axially symmetric macrospins.
 
     Parameters
     ----------
     macrospin : Macrospin
         Axially symmetric: Nx = Ny, reference layer and external field along z.
     initial : array_like, shape () or (walkers,)
-        m_z to start from, -1 to 1.
+        Initial m_z, -1 to 1.
     duration, step, current, anisotropy_field, record, rng
-        As in `simulate`. The step resolves the relaxation, not the precession, so that it may be about
-        1/alpha times longer; 0.02 t_D is a good one.
+        As in `simulate`. The step resolves the relaxation, not the precession, so it may be about
+        1/alpha times longer; 0.02 t_D is suitable.
 
     Returns
     -------
@@ -281,7 +281,7 @@ def simulate_reduced(
 
     Notes
     -----
-    The polar angle obeys, in the sense of Ito or Stratonovich alike,
+    The polar angle obeys, in the sense of both Ito and Stratonovich,
 
     .. math:: d\theta = [-c(z) \sin\theta + \tfrac{1}{2} s^2 \cot\theta] dt + s\, dW,
 
@@ -294,8 +294,8 @@ def simulate_reduced(
     .. math:: z \to (z - \sin\theta\, d) / \sqrt{1 + d^2 + s^2 dt}.
 
     Heun's scheme for the drift in d: order 2 without noise, with it strong order 1 away from the poles and
-    weak order 1. The step across the meridian has a fixed length, which saves half of the random numbers;
-    its price is that no walker comes closer to the pole than 1 - z = (dt/t_D)/(2 Delta), where a fraction
+    weak order 1. The step across the meridian has a fixed length, which saves half of the random numbers.
+    As a consequence no walker comes closer to the pole than 1 - z = (dt/t_D)/(2 Delta), where a fraction
     dt/t_D of the thermal distribution lies. The mean of 1 - z is off by less than half of that fraction.
     Error rates at steps of 0.02 to 0.03 t_D agreed with the Fokker-Planck equation within 2 % at 0.06 and
     within the counting error of 6 % at 1.3e-3 (200,000 walkers). A step takes about 20 ns a walker.
@@ -316,7 +316,7 @@ def largest_step(macrospin: Macrospin, current: float = 0.0) -> float:
     """Longest step that `simulate` accepts at a current of this magnitude (A), s.
 
     The precession by phi = gamma B dt per step acts like a change of the damping by -phi^3/8 in Heun's
-    scheme. Allowed are 1 % of the damping (of 1e-3 where it is smaller), phi of 0.2 and thermal rotations
+    scheme. The limits are 1 % of the damping (1e-3 of it if it is smaller), phi of 0.2 and thermal rotations
     of 0.1 rms per step.
     """
     return step_limit(macrospin, abs(current), macrospin.anisotropy_field)

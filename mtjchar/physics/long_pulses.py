@@ -1,24 +1,24 @@
-r"""Pulses of any duration: the Fokker-Planck equation, its straight tail, and rare switching.
+r"""Pulses of any duration: the Fokker-Planck equation, its exponential tail, and rare switching.
 
-Once a pulse has lasted long against the relaxation in the well, the error rate falls exponentially,
+If a pulse is long compared with the relaxation in the well, the error rate falls exponentially,
 
 .. math:: \ln\mathrm{WER}(\tau) = \ln\mathrm{WER}(\tau_0) - \lambda (\tau - \tau_0),              (1)
 
 with the smallest eigenvalue lambda of the operator of `mtjchar.physics.fokker_planck`: the rate of thermally
-activated switching below the critical current, and near 2 (i - 1) above it. So seconds cost no more than
-nanoseconds, and retention over years is the same call. From then on the density is a mixture of the well it
-leaves and the one it goes to, so that the mean of an observable such as the power is
+activated switching below the critical current, and near 2 (i - 1) above it. Pulses of seconds therefore
+cost no more than nanoseconds, and retention over years is the same calculation. From then on the density is a
+mixture of the initial and the final well, so that the mean of an observable such as the power is
 
 .. math:: \langle f\rangle(\tau) = f_1 + [\langle f\rangle(\tau_0) - f_1] e^{-\lambda(\tau - \tau_0)},   (2)
 
-with its mean f_1 over Boltzmann's density behind the barrier, the drive on.
+with its mean f_1 over Boltzmann's density behind the barrier, with the drive on.
 
 A pulse that hardly ever switches has an error rate near 1, of which a computer keeps 16 digits.
-`log_exponent` therefore gives ln(-ln WER): for 1 - WER = p, small, that is ln p, for a small WER it is the
-logarithm of how many orders of magnitude it has. Below p = 1e-4, or 1e-3 where no barrier is to be crossed,
-it is from `mtjchar.physics.rare_switching`, above ten times that from the equation for the error rate,
-between them a mixture of both. Just after the start of a pulse p is less than lambda tau, because the density
-in the well has to tilt first: at Delta = 58 and i = 0.33 by a factor 1.5 at tau = 20, and 1600 at tau = 3.
+`log_exponent` therefore returns ln(-ln WER). For a small 1 - WER = p this is ln p; for a small WER it is the
+logarithm of its number of orders of magnitude. Below p = 1e-4, or 1e-3 without a barrier, it comes from
+`mtjchar.physics.rare_switching`, above ten times that from the equation for the error rate, and between them
+from a mixture of both. Just after the start of a pulse p is less than lambda tau, because the density in the
+well has to tilt first: at Delta = 58 and i = 0.33 by a factor 1.5 at tau = 20, and 1600 at tau = 3.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = ["OVERDRIVE", "decay_rate", "log_exponent", "write_error_rate", "write
 
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 
-_HANDOVER = 40.0  # tau_0, times the overdrive where that is above 1: faster modes have died out by then
-_LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; the inverse of the mean time of escape is as good
-# Probability of switching between which two ways are mixed: where a barrier is to be crossed, and where not.
+_HANDOVER = 40.0  # tau_0, times the overdrive if that is above 1: faster modes have decayed by then
+_LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; the inverse mean escape time is as accurate
+# Probability of switching between which two methods are mixed: with a barrier, and without.
 _BARRIER, _RARE = (1e-4, 1e-3), (1e-3, 1e-2)
 _IN_WELL_POINTS = 2001
 _PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
@@ -63,19 +63,19 @@ def log_exponent(
     stability : array_like, shape (devices,)
         Thermal stability Delta without field, 5 to 250.
     reduced_time : array_like, shape (devices, durations)
-        Durations over t_D, at least 0, without an upper limit; below 1e-6 they count as that.
+        Durations over t_D, at least 0, without an upper limit; values below 1e-6 are replaced by that.
     field : array_like, shape (devices,), optional
-        Axial field over the anisotropy field, h, always on; positive where it holds the state that the
-        write starts from. Magnitude below 1.
+        Axial field over the anisotropy field, h, always on; positive if it holds the state before
+        the write. Magnitude below 1.
 
     Returns
     -------
     ndarray, shape (devices, durations)
-        At least -690.8, the logarithm of 1e-300. Where switching is rare, for Delta from 25 to 120,
-        overdrives from -0.2 to 0.9 and tau from 1 on, within 0.06, and for tau above 5 and overdrives above 0
-        within 0.005, of tests/reference/rare_switching.csv; elsewhere -ln WER has the accuracy of
+        At least -690.8, the logarithm of 1e-300. If switching is rare, for Delta from 25 to 120,
+        overdrives from -0.2 to 0.9 and tau from 1 on, within 0.06, and for tau above 5 and overdrives
+        above 0 within 0.005, of tests/reference/rare_switching.csv. Otherwise -ln WER has the accuracy of
         `mtjchar.physics.fokker_planck.write_error_rate`, and beyond tau = 40 that of `decay_rate`. Above
-        overdrives of 3 a probability of switching below 0.01, in a pulse that is too short by far, may be off
+        overdrives of 3, a probability of switching below 0.01 in a pulse that is far too short may be off
         by a factor of 2.
 
     Raises
@@ -85,12 +85,13 @@ def log_exponent(
 
     Notes
     -----
-    It rises with the overdrive. It rises with the duration where the drive is towards the other state; a
-    drive that holds the state first pulls back what the density before the pulse has at the barrier.
+    The result rises with the overdrive. It rises with the duration if the drive is towards the other state. A
+    drive that holds the state first pulls back the part of the initial density that is at the barrier.
 
-    What has left the well does not come back: without drive, and for times that come near the retention time,
-    the error rate goes to 0 and not to the 1/2 of two equally occupied states. Probabilities below those to
-    be at the barrier at rest, exp(-Delta (1 + h)^2), depend on where in the well a write counts as done.
+    A magnetization that has left the well does not return. Without drive, and for times near the retention
+    time, the error rate therefore tends to 0 and not to the 1/2 of two equally occupied states. Probabilities
+    below that of being at the barrier at rest, exp(-Delta (1 + h)^2), depend on where in the well a write
+    counts as done.
     """
     delta, tau, h, barrier = _devices(overdrive, stability, reduced_time, field)
     fastest = np.maximum(np.abs(_force(overdrive, delta, h) + _PROBE).max(axis=0), 1.0)
@@ -136,8 +137,8 @@ def write_statistics(
     Returns
     -------
     WriteStatistics
-        As there. Beyond a reduced time of 40, divided by the overdrive where that is above 1, the error
-        rate goes on by equation 1, the observable by equation 2.
+        As there. Beyond a reduced time of 40, divided by the overdrive if that is above 1, the error
+        rate follows equation 1, the observable equation 2.
 
     Raises
     ------
@@ -190,7 +191,7 @@ def _solve(
 
 
 def _slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> Decay:
-    """Decay of equation 1; where rounding spoils the eigenvalue, that of the mean time of escape."""
+    """Decay of equation 1; if rounding spoils the eigenvalue, that of the mean time of escape."""
     decay = fokker_planck.slowest_decay(overdrive, delta, field)
     slow = np.flatnonzero(~(decay.rate >= _LEAST_EIGENVALUE))
     if len(slow):
@@ -212,14 +213,14 @@ def _mean_after(
     before_top = np.arange(len(z))[:, None] <= potential.argmax(axis=0)
     lowest = np.where(before_top, potential, np.inf).min(axis=0)
     weight = np.where(before_top, np.exp(np.minimum(lowest - potential, 0.0)) * np.sin(theta), 0.0)
-    weight[0] += 1e-300  # nothing but the pole is left where there is no well
+    weight[0] += 1e-300  # only the pole is left if there is no well
     return np.asarray((weight * observable(z)).sum(axis=0) / weight.sum(axis=0))
 
 
 def _devices(
     overdrive: FunctionOfZ, stability: npt.ArrayLike, reduced_time: npt.ArrayLike, field: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """Arrays of the arguments, checked, and where there is a barrier."""
+    """Arrays of the arguments, checked, and whether there is a barrier."""
     delta = np.asarray(stability, dtype=np.float64)
     tau = np.asarray(reduced_time, dtype=np.float64)
     h = np.broadcast_to(np.asarray(field, dtype=np.float64), delta.shape)
@@ -252,10 +253,10 @@ def write_error_rate(
     Returns
     -------
     ndarray
-        exp(-exp(`log_exponent`)), of the shape that the arguments broadcast to. At error rates below 0.9, and
-        up to a reduced time of 40, divided by the overdrive where that is above 1, it is that of
-        `mtjchar.physics.fokker_planck.write_error_rate`. Against that solver at its longest times -ln WER is
-        within 1e-3; for longer ones its accuracy is that of `decay_rate`.
+        exp(-exp(`log_exponent`)), of the shape that the arguments broadcast to. At error rates below 0.9,
+        and up to a reduced time of 40, divided by the overdrive if that is above 1, it is that of
+        `mtjchar.physics.fokker_planck.write_error_rate`. Compared with that solver at its longest times,
+        -ln WER is within 1e-3; for longer ones its accuracy is that of `decay_rate`.
 
     Raises
     ------
@@ -281,7 +282,7 @@ def decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray
     Returns
     -------
     ndarray
-        lambda of equation 1, of the shape that the arguments broadcast to; 1e-300 where it is below. Where
+        lambda of equation 1, of the shape that the arguments broadcast to; at least 1e-300. If
         it is above 1e-6 it is the eigenvalue itself, within 1e-4 of the slope of
         `mtjchar.physics.fokker_planck.write_error_rate`; below, the inverse of the mean time of escape,
         within 1e-3 (tests/test_long_pulses.py).

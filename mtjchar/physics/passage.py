@@ -28,7 +28,7 @@ _POINTS = 6001
 _DURATIONS = 1200  # over six decades
 
 BEYOND = -0.9
-"""m_z from which nothing returns over the barrier."""
+"""m_z below which nothing returns over the barrier."""
 
 
 def mean_passage_time(overdrive: npt.ArrayLike, stability: npt.ArrayLike, to: float = 0.0) -> FloatArray:
@@ -48,7 +48,7 @@ def mean_passage_time(overdrive: npt.ArrayLike, stability: npt.ArrayLike, to: fl
     Returns
     -------
     ndarray
-        Reduced time, in units of t_D; infinite where it is above 1e300. Relative error below 1e-3, see
+        Reduced time, in units of t_D; infinite if it is above 1e300. Relative error below 1e-3, see
         tests/test_passage.py.
 
     Raises
@@ -94,7 +94,7 @@ def switching_time_quantile(
 ) -> FloatArray:
     """Duration by which a share of the writes has switched: the distribution of the switching time.
 
-    The switching time of one write is the length of the shortest pulse that switches it, so that its
+    The switching time of one write is the duration of the shortest pulse that switches it, so its
     distribution function is 1 - write error rate. Its mean agrees with ``mean_passage_time(to=0)`` within
     1e-3.
 
@@ -110,8 +110,8 @@ def switching_time_quantile(
     Returns
     -------
     ndarray
-        Reduced time, in units of t_D, of the shape that the arguments broadcast to; infinite where it is
-        above 3000, or above 3000 divided by the overdrive where that is above 1.
+        Reduced time, in units of t_D, of the shape that the arguments broadcast to; infinite if it is
+        above 3000, or above 3000 divided by the overdrive if that is above 1.
 
     Raises
     ------
@@ -140,12 +140,12 @@ def switching_time_quantile(
 def escape_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray:
     """Rate of leaving the well at +1 for good: read disturb (0 < i < 1) and retention (i = 0).
 
-    The probability to have left after a time tau, long against 1, is 1 - exp(-rate tau).
+    The probability of having left after a time tau, long compared with 1, is 1 - exp(-rate tau).
 
     Parameters
     ----------
     overdrive : array_like
-        I/Ic0 of the read current, -1 to 0.95; positive where it drives towards the other state.
+        I/Ic0 of the read current, -1 to 0.95; positive if it drives towards the other state.
     stability : array_like
         Thermal stability Delta; the barrier Delta (1 - i)^2 has to be at least 3.
 
@@ -157,7 +157,7 @@ def escape_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArra
     Raises
     ------
     InputError
-        For values out of range, and where the barrier is too low for two states.
+        For values out of range, and if the barrier is too low for two states.
     """
     i, delta = np.broadcast_arrays(
         np.asarray(overdrive, dtype=np.float64), np.asarray(stability, dtype=np.float64)

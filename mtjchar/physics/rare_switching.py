@@ -1,16 +1,17 @@
 r"""Small probabilities of switching, with relative accuracy down to 1e-300.
 
-The solver of `mtjchar.physics.fokker_planck` computes the error rate; what it lacks to 1 is lost in rounding
-where a pulse hardly ever switches. Here the same equation is solved for p = 1 - q, the probability that a
-magnetization which starts at z has switched by the end of the pulse, through its Laplace transform
+The solver of `mtjchar.physics.fokker_planck` computes the error rate. If a pulse hardly ever switches, the
+difference of the error rate from 1 is lost to rounding. This module solves the same equation for p = 1 - q,
+the probability that a magnetization which starts at z has switched by the end of the pulse. It uses its
+Laplace transform
 
 .. math:: s \hat p - L \hat p = p(z, 0),                                                        (1)
 
-on cells of the polar angle between which L, exponentially fitted, is a chain of hops [1]_. Eliminated from
-the barrier's far side, where p = 1, with sums of positive terms alone [2]_, every p is exact to rounding
-relative to itself, however small. The inverse transform is a sum over a few points of a contour [3]_, for
-any duration, along the path of steepest descent from the saddle of exp(s tau) p. Two sizes of cells are
-extrapolated to none.
+on cells of the polar angle, between which L, exponentially fitted, is a chain of hops [1]_. The elimination
+from the barrier's far side, where p = 1, uses sums of positive terms alone [2]_. Every p therefore has full
+relative accuracy, however small it is. The inverse transform is a sum over a few points of a contour [3]_,
+for any duration, along the path of steepest descent from the saddle of exp(s tau) p. The results for two cell
+sizes are extrapolated to zero size.
 
 References
 ----------
@@ -37,14 +38,14 @@ ComplexArray = npt.NDArray[np.complex128]
 Array = TypeVar("Array", FloatArray, ComplexArray)
 
 LEAST = 1e-300
-"""Probabilities and rates below are given as this."""
+"""Smallest probability and rate; lower values are replaced by it."""
 
 _PER_ANGLE = 5.0  # cells per angle of 1/sqrt(2 Delta), at first; then twice as many
-_POINTS = 12  # of the contour on one side of the real axis; the other side is conjugate
+_POINTS = 12  # of the contour on one side of the real axis; the other side is its conjugate
 _STEP = 0.65  # between them, over the width of the saddle
-_DEEP = 45.0  # barrier, in kT, from beyond which nothing returns
+_DEEP = 45.0  # barrier, in kT, behind which nothing returns
 _IN_WELL = 16.0  # barrier, in kT, where the committor has ended
-_TOGETHER = 256  # devices, and pulses
+_TOGETHER = 256  # devices, and pulses that are computed together
 
 
 def switching_probability(
@@ -61,11 +62,11 @@ def switching_probability(
     overdrive : callable
         i(z), as for `mtjchar.physics.fokker_planck.write_statistics`.
     stability, field : ndarray, shape (devices,)
-        Delta and h, likewise.
+        Delta and h, as for `mtjchar.physics.fokker_planck.write_statistics`.
     device : ndarray of int, shape (pulses,)
         The device of each pulse.
     reduced_time : ndarray, shape (pulses,)
-        Over t_D, without an upper limit; below 1e-6 it counts as that.
+        Over t_D, without an upper limit; values below 1e-6 are replaced by that.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def switching_probability(
 
 
 def mean_escape_time(overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray) -> FloatArray:
-    """Mean time in a constant drive until the magnetization has left the well at +1 for good.
+    """Mean time in a constant drive until the magnetization has permanently left the well at +1.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def mean_escape_time(overdrive: FunctionOfZ, stability: FloatArray, field: Float
 
 
 def _extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
-    """Values with cells of no size; the error of their logarithms is of second order in the size."""
+    """Values extrapolated to zero cell size; the error of their logarithms is of second order in it."""
     first, second = (np.log(np.maximum(values, LEAST)) for values in (coarse, fine))
     return np.asarray(np.maximum(np.exp(second + np.clip(second - first, -10.0, 10.0) / 3.0), LEAST))
 
@@ -113,7 +114,7 @@ def _extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
 def _batches(
     overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray, used: IndexArray
 ) -> Iterator[tuple[IndexArray, tuple[_Chain, _Chain]]]:
-    """Devices that need about as many cells, and their chains of coarse and of fine cells."""
+    """Devices that need about as many cells, and their chains of coarse and fine cells."""
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
     drive = overdrive(probe) - field
     # The far side is beyond the barriers with and without drive.
@@ -139,7 +140,7 @@ class _Chain(NamedTuple):
     """Cells from beyond the barrier up to the pole; shape (cells, devices)."""
 
     up: FloatArray  # rate of hops to the next cell
-    down: FloatArray  # to the one before; from the first one to where p = 1
+    down: FloatArray  # to the previous one; from the first one to the region where p = 1
     switched: FloatArray  # p(z, 0), the probability to fall to -1 after the pulse
     weight: FloatArray  # of the density before the pulse
 
@@ -168,18 +169,18 @@ class _Chain(NamedTuple):
         path, share, estimate = self._path(tau, device)
         with np.errstate(over="ignore", invalid="ignore"):  # see below
             whole = self.transform(path, 1.0 / path, device)
-        # What is there from the start has a transform that falls off as 1/s only. It stays in the sum where
-        # the drive holds the state and takes it away.
+        # The part that has switched at the start has a transform that falls off as 1/s only. It stays in the
+        # sum if the drive holds the state and removes it.
         start = (self.weight * self.switched).sum(axis=0)[device]
         with np.errstate(over="ignore", invalid="ignore"):
             later = (share * (whole - start[:, None] / path)).real.sum(axis=1)
             chance = np.where(later > 0.0, start + later, (share * whole).real.sum(axis=1))
-        # Where the probability is still near that of the start and about to rise by many orders of magnitude,
-        # the sum has terms far larger than it.
+        # If the probability is still near that of the start and about to rise by many orders of magnitude,
+        # terms of the sum are far larger than the sum.
         return np.where((chance > 0.01 * estimate) & (chance < 1.5 * estimate), chance, estimate)
 
     def _path(self, tau: FloatArray, device: IndexArray) -> tuple[ComplexArray, ComplexArray, FloatArray]:
-        """Points s of the contour of each pulse, what p counts for there, and the saddle's estimate."""
+        """Points s of the contour of each pulse, the weight of p there, and the saddle's estimate."""
         # Steepest descent [3] from the saddle, the least value of exp(s tau) p for s on the real axis: there
         # the sum has no cancellation. Along ln s, first in wide steps, then in narrow ones.
         wide, narrow = np.log(2.0) * np.arange(-1.0, 9.0), 0.15 * np.arange(-2.0, 3.0)
@@ -212,7 +213,7 @@ class _Chain(NamedTuple):
         """Mean time from the density before the pulse to the far side."""
         zero = np.zeros((self.up.shape[1], 1))
         unit = self._replace(switched=np.ones_like(self.switched))
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # where it never leaves
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # if it never leaves
             return np.asarray(unit.transform(zero, zero, np.arange(len(zero)))[:, 0])
 
     def transform(self, s: Array, edge: Array, device: IndexArray) -> Array:
@@ -220,7 +221,7 @@ class _Chain(NamedTuple):
 
         `s` and `edge` have the shape (pulses, points of the contour); `device` is that of each pulse.
         """
-        # With p_j = a p_{j+1} + b, and 1 - a = c to be summed by itself [2]; the mean over the points up to j
+        # With p_j = a p_{j+1} + b, and 1 - a = c summed separately [2]; the mean over the points up to j
         # is A p_{j+1} + B.
         c, b, share, mean = np.ones_like(s), edge.copy(), np.zeros_like(s), np.zeros_like(s)
         leaving, inverse = np.empty_like(s), np.empty_like(s)
@@ -240,7 +241,7 @@ class _Chain(NamedTuple):
 
 
 def _switched(edge: FloatArray, sine: FloatArray, delta: FloatArray, field: FloatArray) -> FloatArray:
-    """Probability to fall to -1 without drive: p(z, 0), likewise exact relative to itself."""
+    """Probability of falling to -1 without drive: p(z, 0), with full relative accuracy."""
     # dp/dtheta ~ exp(-Delta (z + h)^2)/sin theta, ending smoothly in the wells as `fokker_planck` does it.
     past_barrier = edge + field
     well = 1.0 - 1.0 / (2.0 * delta)

@@ -1,8 +1,8 @@
-"""Error rates of single devices from a table, for fits that ask for millions of them.
+"""Error rates of single devices from a table, for fits that need millions of them.
 
 `mtjchar.physics.fokker_planck.write_error_rate` takes milliseconds for each pair of overdrive and stability.
-The table is computed by it once in a process, in seconds, and then takes a microsecond a point. It knows
-pulses of any duration, as `mtjchar.physics.long_pulses` does.
+The table is computed by it once per process, in seconds, and then takes a microsecond per point. It covers
+pulses of any duration, like `mtjchar.physics.long_pulses`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def log_error_rate(
     Parameters
     ----------
     overdrive : array_like
-        I/Ic0, 1. What lies outside of -0.5 to 20 is taken for the nearer end.
+        I/Ic0, 1. Values outside -0.5 to 20 are replaced by the nearer limit.
     stability : array_like
-        Thermal stability Delta, 1. What lies outside of 10 to 250 is taken for the nearer end.
+        Thermal stability Delta, 1. Values outside 10 to 250 are replaced by the nearer limit.
     reduced_time : array_like
         Duration over t_D, 1, without an upper limit; below 0 it counts as 0.
 
@@ -55,11 +55,12 @@ def log_error_rate(
         overdrives to 4 and rates below 0.9 its logarithm within 1 %, or 0.01 for rates below 0.9999. For
         stabilities from 10 to 240 the error rate is within 0.005. It rises with overdrive and duration.
 
-        Where a pulse hardly ever switches, -ln WER has a relative accuracy: for switching probabilities from
-        1e-18 up, stabilities from 20 to 120 and times that are not below those in which rates change, within
-        8 % of `mtjchar.physics.long_pulses.log_exponent` for overdrives from 0 to 1, 20 % from -0.2 to 0 and
-        from 1 to 1.5, 60 % up to 3. Beyond, probabilities below 1e-3 in pulses that are too short by far are
-        of the right order only, and so are those below 1e-10 at overdrives below -0.2.
+        If a pulse hardly ever switches, -ln WER has a relative accuracy. For switching probabilities from
+        1e-18 up, stabilities from 20 to 120 and times that are not below those in which rates change, it
+        is within 8 % of `mtjchar.physics.long_pulses.log_exponent` for overdrives from 0 to 1, 20 % from
+        -0.2 to 0 and from 1 to 1.5, 60 % up to 3. Outside, probabilities below 1e-3 in pulses that are
+        far too short have the right order of magnitude only, and so have those below 1e-10 at overdrives
+        below -0.2.
     """
     i, delta, tau = np.broadcast_arrays(
         np.clip(np.asarray(overdrive, dtype=np.float64), *OVERDRIVE),
@@ -73,7 +74,7 @@ def log_error_rate(
     frequent = np.stack([np.maximum(i, _LOWEST), pair[..., 1], np.log1p(2.0 * early)], axis=-1)
     exponent = np.exp(table.early(frequent))
     often = np.log(np.maximum(exponent - _FLOOR, 1e-300))
-    # Above its highest overdrive the table of rare switching stands for those at the same scaled time.
+    # Above its highest overdrive, the values of the table of rare switching at the same scaled time are used.
     rare = table.rare(
         np.minimum(np.concatenate([pair, frequent[..., 2:]], axis=-1), [_HIGHEST, np.inf, np.inf])
     )
@@ -109,7 +110,7 @@ def log_decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatA
 def log_error_rate_on_load_line(
     overdrive: FloatArray, feedback: FloatArray, stability: FloatArray, reduced_time: FloatArray
 ) -> FloatArray:
-    r"""Natural logarithm of the write error rate where the overdrive changes with the magnetization.
+    r"""Natural logarithm of the write error rate if the overdrive changes with the magnetization.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def log_error_rate_on_load_line(
     ndarray
         Of the shape that the arguments broadcast to. For a from -0.4 to 0.6 within 0.005 decades of
         `mtjchar.physics.fokker_planck.write_statistics`, for rates from 0.9999 to 1e-16; for a from -0.55 to
-        1.2 the rate itself is within 0.01. Where switching is rare, from a probability of 1e-18 up and for
+        1.2 the rate itself is within 0.01. If switching is rare, from a probability of 1e-18 up and for
         reduced times from 4 on, -ln WER is within 20 % of `mtjchar.physics.long_pulses.log_exponent` for
         overdrives from 0.05 to 0.6, within 60 % from -0.1 on.
 
@@ -135,11 +136,11 @@ def log_error_rate_on_load_line(
     i(z) - z is linear in z, so that with c = 1 + a i/2 the Fokker-Planck equation
     (doi:10.1109/TMAG.2012.2209122) is that of the constant overdrive i (1 + a/2)/c at stability c Delta and
     reduced time c tau. The density before the pulse is still that of Delta: its mean distance from the pole,
-    1/(2 Delta), is c times the one that belongs to c Delta. While the pole repels at the rate
-    2 (i - 1), that is worth a time, which is added.
+    1/(2 Delta), is c times the one that belongs to c Delta. Since the pole repels at the rate
+    2 (i - 1), this corresponds to a time, which is added.
 
-    Where the current falls so much that c is below 0.4, the way from the pole decides: there the error rate
-    is that of the constant overdrive i, later by what the way to m_z = 0 takes longer; within 0.03.
+    If the current falls so much that c is below 0.4, the path near the pole dominates. The error rate
+    is then that of the constant overdrive i, delayed by the additional time to reach m_z = 0; within 0.03.
     """
     full = 1.0 + 0.5 * feedback * overdrive
     c = np.maximum(full, _FALLEN[0])
@@ -161,11 +162,11 @@ def log_error_rate_on_load_line(
 
 
 def _later(overdrive: FloatArray, feedback: FloatArray) -> FloatArray:
-    """Reduced time by which a changing overdrive comes later to m_z = 0 than the constant one."""
+    """Delay in reduced time of a changing overdrive relative to the constant one at m_z = 0."""
     z, weight = 0.5 * (_NODES + 1.0), 0.5 * _WEIGHTS
     constant = overdrive[:, None] - z
     changing = constant + 0.5 * (feedback * overdrive)[:, None] * (1.0 - z)
-    least = 1e-2  # where it stalls, it does not arrive in time anyway
+    least = 1e-2  # if it stalls, it does not arrive in time anyway
     slower = 1.0 / np.maximum(changing, least) - 1.0 / np.maximum(constant, least)
     return np.asarray((slower / (1.0 - z**2)) @ weight)
 
@@ -216,6 +217,6 @@ def _tensor_spline(axes: tuple[FloatArray, ...], values: FloatArray) -> NdBSplin
 
 
 def _scale(overdrive: FloatArray) -> FloatArray:
-    """Inverse of the reduced time in which error rates change, a smooth stand-in: 2 (i - 1) for large i."""
+    """Inverse of the reduced time in which error rates change, smoothed: 2 (i - 1) for large i."""
     past = overdrive - 1.0
     return past + np.sqrt(past**2 + 0.3) + 0.4

@@ -2,15 +2,17 @@
 
 Currents are positive from the free to the reference layer; such a current favours the parallel state.
 
-There are two laws of the torque. In a tunnel junction it goes with the *voltage* and hardly depends on the
-angle between the layers [3]_, [4]_. In a metallic multilayer it goes with the *current* [1]_. With V across
-the junction, I through it and R_P its resistance in the parallel state, the damping-like field is
+There are two torque laws. In a tunnel junction the torque is proportional to the *voltage* and hardly depends
+on the angle between the layers [3]_, [4]_. In a metallic multilayer it is proportional to the *current* [1]_.
+With V across the junction, I through it and R_P its resistance in the parallel state, the damping-like field
+is
 
     a_J = hbar/(e Ms V_F) epsilon I,     epsilon = P Lambda^2 / [(Lambda^2 + 1) + (Lambda^2 - 1) m.p]
     a_J = hbar/(2 e Ms V_F) eta V/R_P,   eta = P/(1 + P^2)
 
-per current and per voltage, where V_F is the volume of the free layer. At zero bias the second is the first
-with Lambda^2 = 1 + TMR and eta for P, because the conductance is proportional to the denominator of epsilon.
+per current and per voltage, where V_F is the volume of the free layer. At zero bias the second law is the
+first one with Lambda^2 = 1 + TMR and eta for P, because the conductance is proportional to the denominator of
+epsilon.
 
 References
 ----------
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 TorqueLaw = Literal["voltage", "current"]
-"""What the spin-transfer torque goes with."""
+"""Quantity that the spin-transfer torque is proportional to."""
 
 
 def symmetric_efficiency(polarization: FloatArray, law: TorqueLaw) -> FloatArray:
@@ -51,8 +53,8 @@ def symmetric_efficiency(polarization: FloatArray, law: TorqueLaw) -> FloatArray
     Parameters
     ----------
     polarization : ndarray
-        Spin polarization P, 0 to 1. A number above 1, which no film has, gives half of it per voltage: a
-        search can pass through.
+        Spin polarization P, 0 to 1. A value above 1, which no film has, gives half of it per voltage, so that
+        a search can pass through such values.
     law : {"voltage", "current"}
 
     Examples
@@ -69,7 +71,7 @@ def symmetric_efficiency(polarization: FloatArray, law: TorqueLaw) -> FloatArray
 
 
 def polarization_of(efficiency: FloatArray, law: TorqueLaw) -> FloatArray:
-    """Inverse of `symmetric_efficiency`; above 1 where no film has such an efficiency."""
+    """Inverse of `symmetric_efficiency`; above 1 if no film has such an efficiency."""
     if law == "current":
         return efficiency
     # The root below 1 of eta P^2 - P + eta = 0.
@@ -78,7 +80,7 @@ def polarization_of(efficiency: FloatArray, law: TorqueLaw) -> FloatArray:
 
 
 def spin_torque_efficiency(polarization: FloatArray, lambda_: FloatArray, m_z: FloatArray) -> FloatArray:
-    """Slonczewski's efficiency epsilon, dimensionless; P/2 where `lambda_` is 1.
+    """Slonczewski's efficiency epsilon, dimensionless; P/2 if `lambda_` is 1.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def critical_current(
 
     Notes
     -----
-    With either law the torque of a junction in P is that of Lambda = 1: a write from P to AP takes this
+    With either law the torque of a junction in P is that of Lambda = 1: a write from P to AP requires this
     current, and `reverse_critical_current` is that of the other direction.
     """
     # [2], Ic0 = 4 alpha e kB T Delta / (hbar eta).
@@ -136,7 +138,7 @@ def reverse_critical_current(
         That of the parallel state, A.
     law : {"voltage", "current"}
     lambda_ : ndarray
-        Slonczewski's asymmetry parameter; counts for a torque per current.
+        Slonczewski's asymmetry parameter; used with a torque per current only.
     parallel : ndarray
         Resistance of the parallel state, ohm.
     tmr, half_bias : ndarray

@@ -16,7 +16,7 @@ from mtjchar.arrays import FloatArray
 
 __all__ = ["conductance", "parallel_resistance", "tmr_at_bias", "voltage_at_current"]
 
-_ROUNDS = 6  # of Newton's iteration: the voltage is then exact to rounding
+_ROUNDS = 6  # of Newton's iteration: the voltage is then exact up to rounding
 
 
 def parallel_resistance(resistance_area_product: FloatArray, diameter: FloatArray) -> FloatArray:
@@ -55,7 +55,7 @@ def voltage_at_current(
     >>> float((found / (4e3 * (1.0 + tmr_at_bias(1.0, found, 0.5)))).round(12))
     5e-05
     """
-    # With x = V/Vh, [1] and [2] make I R_P/Vh = x (x^2 + 1 + a)/(x^2 + 1 + TMR), a = TMR (1 + m_z)/2, which
+    # With x = V/Vh, [1] and [2] give I R_P/Vh = x (x^2 + 1 + a)/(x^2 + 1 + TMR), a = TMR (1 + m_z)/2, which
     # rises with x. Newton's iteration starts at the larger of its bounds, those of P and of zero bias.
     low, a = current * parallel / half_bias, 0.5 * tmr * (1.0 + m_z)
     high = low * (1.0 + tmr) / (1.0 + a)
@@ -78,7 +78,7 @@ def conductance(m_z: FloatArray, parallel: FloatArray, tmr: FloatArray) -> Float
     parallel : ndarray
         Resistance of the parallel state, ohm.
     tmr : ndarray
-        TMR ratio at the voltage that is applied.
+        TMR ratio at the applied voltage.
     """
     # [1], G = (G_P + G_AP)/2 + (G_P - G_AP)/2 cos(theta), with G_AP = G_P / (1 + TMR).
     return (2.0 + tmr + tmr * m_z) / (2.0 * (1.0 + tmr)) / parallel

@@ -1,7 +1,7 @@
-r"""A bit as a chain of two states: how likely it has flipped after a time and a number of reads.
+r"""A bit as a Markov chain of two states: its flip probability after a time and a number of reads.
 
-A bit in state s leaves it at the rate k_s, and each read flips it with the probability d_s. A row vector of
-the probabilities of both states goes over an interval h with a read at its end by the matrix
+A bit in state s leaves it at the rate k_s, and each read flips it with the probability d_s. Over an interval
+h with a read at its end, a row vector of the probabilities of both states is multiplied by the matrix
 
 .. math:: T = e^{Q h} D,\quad Q = \begin{pmatrix} -k_0 & k_0 \\ k_1 & -k_1 \end{pmatrix},\quad
           D = \begin{pmatrix} 1 - d_0 & d_0 \\ d_1 & 1 - d_1 \end{pmatrix}.                        (1)
@@ -34,8 +34,8 @@ def flip_probabilities(
 ) -> FloatArray:
     """Probability that a bit is in the other state after a time and a number of reads.
 
-    The reads are equally spaced, the last one at the end of the time. Flips back are counted: after a long
-    time the bit is in either state with its share of the equilibrium.
+    The reads are equally spaced, the last one at the end of the time. Flips back are included: after a long
+    time the bit is in each state with its equilibrium probability.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def flip_probabilities(
     Returns
     -------
     ndarray, shape (..., 2)
-        Of a bit that was written as 0 and of one that was written as 1; exact but for rounding.
+        Of a bit that was written as 0 and of one that was written as 1; exact up to rounding.
 
     Raises
     ------
@@ -61,13 +61,13 @@ def flip_probabilities(
 
     Examples
     --------
-    A bit that is left once in ten years is wrong with nearly one half after a century:
+    A bit that leaves its state once in ten years on average is wrong with nearly one half after a century:
 
     >>> year = 365.25 * 86400.0
     >>> flip_probabilities([0.1 / year, 0.1 / year], [0.0, 0.0], 100.0 * year).round(6)
     array([0.5, 0.5])
 
-    A read that flips zeros alone leaves (1 - 1e-3)^n of them as they were:
+    A read that flips only zeros leaves (1 - 1e-3)^n of them unchanged:
 
     >>> flip_probabilities([0.0, 0.0], [1e-3, 0.0], 0.0, reads=100).round(4)
     array([0.0952, 0.    ])
@@ -83,7 +83,7 @@ def flip_probabilities(
     )
     d0, d1 = np.where(n > 0.0, d0, 0.0), np.where(n > 0.0, d1, 0.0)
     either = d0 + d1
-    decay = (k0 + k1) * np.where(k0 + k1 > 0.0, span, 0.0)  # of what never leaves none, after infinity too
+    decay = (k0 + k1) * np.where(k0 + k1 > 0.0, span, 0.0)  # none at rate 0, even after infinity
     # Equation 1: off-diagonal elements of exp(Q h), then with the read.
     r0, r1 = _shares(k0, k1, -np.expm1(-decay / np.maximum(n, 1.0)))
     a, b = d0 + r0 * (1.0 - either), d1 + r1 * (1.0 - either)
@@ -97,7 +97,7 @@ def flip_probabilities(
 
 
 def _shares(a: FloatArray, b: FloatArray, both: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Divide into parts that are to each other as a to b; none where both are 0."""
+    """Divide into parts in the ratio of a to b; none if both are 0."""
     total = np.where(a + b > 0.0, a + b, 1.0)
     return a / total * both, b / total * both
 

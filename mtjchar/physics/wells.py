@@ -25,22 +25,22 @@ __all__ = ["Vector", "Wells", "wells"]
 
 Vector = tuple[float, float, float]
 
-_ANGLES = 361  # of the polar angle: barriers are good to 2e-5 of the stability
+_ANGLES = 361  # of the polar angle: barriers are accurate to 2e-5 of the stability
 _HALVINGS = 32
 _DEVICES = 2048  # at a time, for the memory
 
 
 class Wells(NamedTuple):
-    """Of a batch of devices, arrays of shape (devices,).
+    """Wells of a batch of devices, arrays of shape (devices,).
 
     Attributes
     ----------
     barrier_p, barrier_ap : ndarray
-        Energy from the bottom of the well at m_z > 0 (P), and of the other (AP), to the saddle, over kB T; 0
-        where the field leaves one well only, or the easy direction lies in the plane.
+        Energy from the bottom of the well at m_z > 0 (P), and of the other (AP), to the saddle, over kB
+        T; 0 if the field leaves only one well, or the easy direction is in the plane.
     saddle : ndarray
-        m_z of the saddle between the wells: with less energy than the saddle's, a magnetization above this
-        m_z is in the P well and one below it in the AP well. NaN where there are no two wells.
+        m_z of the saddle between the wells: with less energy than the saddle's, a magnetization above
+        this m_z is in the P well and one below it in the AP well. NaN if there are no two wells.
     saddle_energy : ndarray
         Equation 1 at the saddle.
     """
@@ -69,10 +69,10 @@ def wells(
 
     Notes
     -----
-    At every polar angle the energy is least in the quadrant of the field's own part in the plane, at one
-    azimuth that moves continuously with the polar angle; so the way over the saddle follows that azimuth,
-    and the saddle is the maximum of this least energy between its two minima. With h = B/B_k along z the
-    barriers are Delta (1 + h)^2 and Delta (1 - h)^2, exactly; otherwise they are good to 2e-5 Delta.
+    At every polar angle the energy is lowest in the quadrant of the field's in-plane component, at one
+    azimuth that varies continuously with the polar angle. The path over the saddle follows that azimuth,
+    and the saddle is the maximum of this lowest energy between its two minima. With h = B/B_k along z the
+    barriers are Delta (1 + h)^2 and Delta (1 - h)^2, exactly; otherwise they are accurate to 2e-5 Delta.
     """
     columns = np.broadcast_arrays(
         *(np.asarray(each, dtype=np.float64) for each in (stability, anisotropy_field, in_plane))
@@ -91,14 +91,14 @@ def wells(
 
 
 def _axial(h: FloatArray) -> FloatArray:
-    """Rows barrier_p, barrier_ap, saddle, energy, over Delta, in a field along z; over the long axis."""
+    """Rows barrier_p, barrier_ap, saddle, energy, over Delta, in a field along z; path over the long axis."""
     two = np.abs(h) < 1.0
     up, down = np.where(two, (1.0 + h) ** 2, 0.0), np.where(two, (1.0 - h) ** 2, 0.0)
     return np.stack([up, down, np.where(two, -h, np.nan), np.where(two, h**2, np.nan)])
 
 
 def _tilted(h: FloatArray, shape: FloatArray) -> FloatArray:
-    """As `_axial`, in any field (3, devices)."""
+    """Like `_axial`, in any field (3, devices)."""
     polar = np.linspace(0.0, np.pi, _ANGLES)[:, None]
     sine, cosine = np.sin(polar), np.cos(polar)
     along, across = np.abs(h[0]), np.abs(h[1])
@@ -138,7 +138,7 @@ def _azimuth(along: FloatArray, across: FloatArray, shape: FloatArray) -> tuple[
 def _vertex(energy: FloatArray, row: IndexArray) -> tuple[FloatArray, FloatArray]:
     """Polar angle and energy at the vertex of the parabola through a row and its neighbours."""
     step, device = np.pi / (_ANGLES - 1), np.arange(energy.shape[1])
-    # Beyond a pole the energy goes on at another azimuth; there the extremum is the pole itself.
+    # Beyond a pole the energy continues at another azimuth; there the extremum is the pole itself.
     inside = (row > 0) & (row < _ANGLES - 1)
     k = np.clip(row, 1, _ANGLES - 2)
     before, here, after = (energy[k + offset, device] for offset in (-1, 0, 1))

@@ -1,4 +1,4 @@
-"""The netlists that come with mtjchar, and circuits that begin with them."""
+"""The netlists that come with mtjchar, and circuits that use them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["circuit_with", "library", "netlist_folder"]
 
 
 def netlist_folder() -> Path:
-    """Folder with the netlists: beside the package in a checkout, inside it in an installed wheel."""
+    """Folder with the netlists: beside the package in a checkout, inside it after an installation."""
     package = Path(str(resources.files("mtjchar")))
     inside = package / "_netlists"
     return inside if inside.is_dir() else package.parent / "netlists"
@@ -26,8 +26,8 @@ def library(name: str) -> str:
 
 
 def circuit_with(title: str, definitions: Iterable[str]) -> Circuit:
-    """Begin a circuit with the text of definitions that it needs."""
-    from PySpice.Spice.Netlist import Circuit  # here: who reads a netlist needs no circuit
+    """Begin a circuit with the text of required definitions."""
+    from PySpice.Spice.Netlist import Circuit  # imported here: reading a netlist does not need it
 
     circuit = Circuit(title)
     circuit.raw_spice = "\n".join(definitions)

@@ -1,4 +1,4 @@
-"""Ngspice as a library, one simulator a process."""
+"""Ngspice as a library, one simulator per process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OLDEST = 39
 _HOW_TO_GET = (
     "Debian, Ubuntu: apt install libngspice0; Homebrew: brew install libngspice; conda: ngspice-lib."
 )
-# Lines that stand in every answer, or that concern the library as a whole and not the deck.
+# Lines of every answer, or lines about the library as a whole and not the deck.
 _CHATTER = (
     "Note: No compatibility mode",
     "Circuit: ",
@@ -37,18 +37,19 @@ _CHATTER = (
 
 
 def find_library() -> str:
-    """Path or name of libngspice that the dynamic loader takes.
+    """Path or name of libngspice for the dynamic loader.
 
     Debian's package has only ``libngspice.so.0``, which PySpice does not look for.
 
     Raises
     ------
     MissingToolError
-        If there is none, saying how to get it.
+        If there is none; the message explains how to install it.
     """
     given = os.environ.get("NGSPICE_LIBRARY_PATH")
     if given:
-        # Relative to the folder we are in, which is not the one it is loaded in; a bare name is the loader's.
+        # Relative to the current folder, which differs when it is loaded; a bare name is resolved by the
+        # loader.
         return str(Path(given).resolve()) if os.sep in given else given
     for prefix in (Path(sys.prefix), Path("/opt/homebrew"), Path("/usr/local")):
         for name in ("libngspice.so.0", "libngspice.so", "libngspice.dylib"):
@@ -74,9 +75,9 @@ _TRY = (
 
 @functools.cache
 def _flaw(library: str) -> str:
-    """Say what is wrong with a library that was asked for, empty if nothing is.
+    """Describe the error of a requested library, empty if there is none.
 
-    It is tried in another process: a library may end the program that loads it.
+    It is tried in another process, because a library may end the program that loads it.
     """
     if os.sep in library and not Path(library).exists():
         return "it does not exist"
@@ -89,7 +90,7 @@ def _flaw(library: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60)
     except subprocess.TimeoutExpired:
         return "the program that loads it hangs"
-    except OSError:  # no process to be had; what is wrong then shows later
+    except OSError:  # no process could be started; an error of the library then shows later
         return ""
     lines = (done.stdout + done.stderr).strip().splitlines()
     if lines and lines[-1] == "ngspice":
@@ -105,9 +106,9 @@ def _flaw(library: str) -> str:
 def _private_folder() -> Iterator[None]:
     """Work in a new folder with an empty .spiceinit.
 
-    When it starts, ngspice runs the file of that name in the working directory, or else in the home folder:
-    commands that nobody asked for, which change results and can start any program. Looking for the home
-    folder it also crashes for a user without a passwd entry.
+    When it starts, ngspice runs the file of that name in the working directory, or otherwise in the home
+    folder. Its commands could change results and start any program. While it searches for the home folder,
+    ngspice also crashes for a user without a passwd entry.
     """
     here = os.open(".", os.O_RDONLY)
     try:
@@ -125,12 +126,12 @@ def _private_folder() -> Iterator[None]:
 class Simulator(NgSpiceShared):  # type: ignore[misc]
     """The ngspice of this process; get it from `simulator`."""
 
-    _declared = False  # whether PySpice has told cffi of ngspice's functions, which it may do only once
-    _on_loading = ""  # what ngspice said to the circuit that is held
+    _declared = False  # whether PySpice has declared ngspice's functions to cffi, which it may do only once
+    _on_loading = ""  # messages of ngspice for the loaded circuit
 
     def __init__(self) -> None:
         type(self).LIBRARY_PATH = find_library()
-        # PySpice reports every line of newer versions as an error; what matters is kept in `words`.
+        # PySpice reports every line of newer versions as an error; relevant messages are kept in `words`.
         logging.getLogger("PySpice").setLevel(logging.CRITICAL)
         given = os.environ.get("NGSPICE_LIBRARY_PATH")
         remedy = f"NGSPICE_LIBRARY_PATH is set to {given!r}: fix or unset it. " if given else ""
@@ -154,7 +155,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             )
         # Two OpenMP threads in BSIM4 slow a batch down, by 3 to 12 times.
         self.exec_command("set num_threads=1")
-        # Commands in a deck are for later, and later never comes. Those that begin with pre_ are not stopped.
+        # Commands in a deck would be delayed without end. Those that begin with pre_ are not stopped.
         self.exec_command("set controlswait")
         self._variables: tuple[str, ...] = ()
 
@@ -168,8 +169,8 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
     def restart(self) -> None:
         """Unload the library and load it again.
 
-        After an error that it calls fatal (a parameter that is no number, a missing file) ngspice refuses
-        every circuit that follows, good ones too, and up to version 43 nothing else brings it back.
+        After an error that ngspice calls fatal (a parameter that is not a number, a missing file), it refuses
+        every following circuit, even valid ones, and up to version 43 only reloading helps.
         """
         ffi.dlclose(self._ngspice_shared)
         self.__init__()  # type: ignore[misc]
@@ -182,22 +183,22 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
 
     @property
     def words(self) -> str:
-        """What ngspice said to the last command, each line once."""
+        """Messages of ngspice to the last command, each line once."""
         lines = dict.fromkeys([*self._stdout, *self._stderr])
         return "\n".join(line for line in lines if line.strip() and not line.startswith(_CHATTER))
 
     @property
     def words_on_loading(self) -> str:
-        """What ngspice said to the circuit that is held, when it was loaded."""
+        """Messages of ngspice to the present circuit when it was loaded."""
         return self._on_loading
 
     def exec_command(self, command: str, join_lines: bool = True) -> str | list[str]:
-        """Run a command; whether it did what it should is judged by its results, not by its chatter.
+        """Run a command; its success is judged by its results, not by its messages.
 
         Raises
         ------
         SimulationError
-            If ngspice has given up altogether.
+            If ngspice has stopped working.
         """
         try:
             with contextlib.suppress(NgSpiceCommandError):
@@ -208,22 +209,22 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def circuit(self, deck: str, variables: tuple[str, ...] = ()) -> Iterator[None]:
-        """Hold a circuit for the time of a with block; memory stays flat only if it is removed.
+        """Load a circuit for a with block; memory stays constant only if it is removed.
 
         Parameters
         ----------
         deck : str
         variables : tuple of str
-            Commands that set variables or load OSDI libraries before the deck is loaded. They hold for the
-            circuits that follow with the same ones, and for no other.
+            Commands that set variables or load OSDI libraries before the deck is loaded. They apply to the
+            following circuits with the same commands, and to no others.
 
         Raises
         ------
         InputError
-            If an OSDI library is not to be loaded.
+            If an OSDI library cannot be loaded.
         SimulationError
-            If ngspice does not take the circuit. After this or any other error in the block ngspice is
-            restarted, so that the next circuit meets a sound one.
+            If ngspice refuses the circuit. After this or any other error in the block ngspice is
+            restarted, so that the next circuit is not affected.
         """
         try:
             self._set(variables)
@@ -231,7 +232,8 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
                 self.load_circuit(deck)
             except (NgSpiceCircuitError, NameError) as error:
                 raise SimulationError(_failure("ngspice refused the circuit", self.words)) from error
-            # Most errors in a deck leave ngspice without a circuit, but PySpice sees them as chatter.
+            # Most errors in a deck leave ngspice without a circuit, but PySpice treats them as plain
+            # messages.
             self._on_loading = self.words
             yield
         except BaseException:
@@ -244,7 +246,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         if variables == self._variables:
             return
         if self._variables:
-            self.restart()  # what a variable was before is not known
+            self.restart()  # the former value of a variable is not known
         for command in variables:
             if command.startswith("osdi "):
                 self._load_osdi(command.removeprefix("osdi "))
@@ -272,7 +274,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
             )
 
     def analyse(self, command: str, axis: str, stop: float) -> Mapping[str, FloatArray]:
-        """Run an analysis of the circuit that is held and take its vectors.
+        """Run an analysis of the present circuit and return its vectors.
 
         Parameters
         ----------
@@ -281,12 +283,12 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         axis : str
             Name of its independent vector.
         stop : float
-            Last value that the axis must reach: a waveform that was cut short is a failure.
+            Last value that the axis must reach: a waveform that ends earlier is a failure.
 
         Raises
         ------
         SimulationError
-            With ngspice's own words, if there is no result, or one that is cut or not finite.
+            With ngspice's messages, if there is no result, or one that is cut or not finite.
         """
         self.destroy()
         self.exec_command(command)
@@ -313,7 +315,7 @@ class Simulator(NgSpiceShared):  # type: ignore[misc]
         return vectors
 
 
-# A line that says what is wrong, among those that say where, and what to do about anything.
+# A line that gives the reason, among those that give the place or general advice.
 _REASON = re.compile(
     r"undefined|un(?:known|implemented|recognized|able)|could not|can't|cannot|mismatch of|mismatch:|no such"
     r"|not found|malformed|too (?:few|many|small)|out of range|singular|convergence|syntax|illegal|invalid"
@@ -322,12 +324,12 @@ _REASON = re.compile(
 )
 
 
-# A line that says where, not why.
+# A line that gives the place, not the reason.
 _PLACE = re.compile(r"(?:netlist )?line no\. *\d+:?$|please check", re.IGNORECASE)
 
 
 def _failure(what: str, words: str) -> str:
-    """Make a message whose first line has ngspice's reason; all of its words follow."""
+    """Make a message whose first line has ngspice's reason; all its messages follow."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     others = [line for line in lines if not _PLACE.match(line)]
     reason = next((line for line in others if _REASON.search(line)), next(iter(others or lines), ""))
@@ -335,7 +337,7 @@ def _failure(what: str, words: str) -> str:
 
 
 def _no_solution(words: str) -> bool:
-    """Whether ngspice, by its words, took the deck but found no operating point."""
+    """Whether ngspice, by its messages, accepted the deck but found no operating point."""
     text = words.lower()
     return any(sign in text for sign in ("convergence", "iteration limit", "timestep too small", "singular"))
 

@@ -1,9 +1,9 @@
-"""The user's transistor file, and all files that it includes, without the commands that are hidden in them.
+"""The user's transistor file and all files that it includes, without hidden commands.
 
-While it loads a deck ngspice executes what stands between ``.control`` and ``.endc``, and behind a mark of
-comments and ``#``: commands that start any program. Here such lines are found, named and left out, and so is
-a temperature, which is the study's. A file that holds none, and includes none that does, is included as it
-is; another one becomes part of the deck.
+While it loads a deck, ngspice executes lines between ``.control`` and ``.endc``, and text after a comment
+mark and ``#``: such commands can start any program. These lines are found, named and removed, and so is a
+temperature, because that of the study applies. A file without such lines, also in included files, is included
+unchanged; any other file becomes part of the deck.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from mtjchar.files import MOST_DATA, read_bytes
 __all__ = ["PLAIN_PATH", "Cleaned", "Expanded", "clean", "expand"]
 
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +@%=-]+")
-"""Paths that can stand in a netlist: nothing in them starts another line, a comment or a command."""
+"""Paths that are safe in a netlist: no character starts another line, a comment or a command."""
 _BLOCK = "a .control block, which holds commands for ngspice"
 _COMMAND = "a line that ngspice executes as a command"
 _PROGRAM = "a code model that starts a program or loads a library"
 _STRANGE = "the name of a file that ngspice and mtjchar may read differently"
 _TEMPERATURE = "a temperature, where that of the study holds"
 
-# ngspice takes every word that begins like these for them, and does not join such lines with continuations.
+# ngspice recognizes them by these beginnings, and does not join such lines with continuations.
 _REFERENCE = re.compile(r"\.(inc|lib)\S*[ \t]+(?:[\"']([^\"']*)[\"']|(\S+))(.*)", re.IGNORECASE)
 _SECTION = re.compile(r"[\s\"']*([^\s\"'$;]*)")
-# "*#" starts a command, and so do ";#" and "$#", which ngspice makes "*#" of; "*##" is a comment.
+# "*#" starts a command, and so do ";#" and "$#", which ngspice converts to "*#"; "*##" is a comment.
 _HIDDEN = re.compile(r"[*;$]#(?!#)")
-# ngspice obeys .temp even where the deck has .options temp after it; of two .options the last one counts.
+# .temp overrides a later .options temp in ngspice; of two .options the last one applies.
 _SETS_TEMPERATURE = re.compile(r"\.temp(?![A-Za-z])", re.IGNORECASE)
 # Cards of other simulators around an encrypted part, which ngspice refuses; the content is plain text here.
 _PROTECTION = re.compile(r"\.(?:un)?prot(?:ect)?\b", re.IGNORECASE)
@@ -43,14 +43,14 @@ _STARTS_PROGRAM = re.compile(r"\bd_(?:process|cosim)\b", re.IGNORECASE)  # of ng
 
 
 class Cleaned(NamedTuple):
-    """What a deck has in the place of a transistor file.
+    """Replacement of a transistor file in a deck.
 
     Attributes
     ----------
     text : str
         SPICE lines: one that includes the file, or its content.
     left_out : tuple of str
-        What is missing of the files, in words that name file and line.
+        Omitted lines of the files, in words that name file and line.
     """
 
     text: str
@@ -58,7 +58,7 @@ class Cleaned(NamedTuple):
 
 
 class Expanded(NamedTuple):
-    """What ngspice reads of a transistor file, sections and included files in their places.
+    """Text that ngspice reads of a transistor file, with sections and included files inserted.
 
     Attributes
     ----------
@@ -77,8 +77,8 @@ class Expanded(NamedTuple):
 
 class _Reference(NamedTuple):
     file: Path
-    section: str  # of a library, in lower case; empty where the whole file is meant
-    as_written: bool  # whether ngspice finds this file by what is written
+    section: str  # of a library, in lower case; empty for the whole file
+    as_written: bool  # whether ngspice finds this file by the written path
 
     @property
     def inlined(self) -> bool:
@@ -87,12 +87,12 @@ class _Reference(NamedTuple):
 
     @property
     def strange(self) -> bool:
-        """Whether ngspice may take something else for the name of the file."""
+        """Whether ngspice may misread the name of the file."""
         return not PLAIN_PATH.fullmatch(str(self.file)) or (self.inlined and not _is_file(self.file))
 
     @property
     def line(self) -> str:
-        """The line that refers to the file wherever it stands."""
+        """The line that refers to the file from any folder."""
         return f'.lib "{self.file}" {self.section}' if self.section else f'.include "{self.file}"'
 
 
@@ -104,8 +104,8 @@ class _Line(NamedTuple):
 
 class _File(NamedTuple):
     lines: list[_Line]
-    left_out: dict[str, list[int]]  # numbers of lines by what they are
-    rewritten: list[int]  # numbers of lines that ngspice does not read as they are meant
+    left_out: dict[str, list[int]]  # numbers of lines by their kind
+    rewritten: list[int]  # numbers of lines that ngspice misreads
 
     @property
     def references(self) -> list[_Reference]:
@@ -117,7 +117,7 @@ _known: dict[tuple[str, tuple[str, ...]], tuple[_Stamps, Cleaned, Expanded]] = {
 
 
 def clean(path: str, sections: tuple[str, ...] = ()) -> Cleaned:
-    """Look through a transistor file and all that it includes; again only where one of them has changed.
+    """Check a transistor file and all files that it includes; again only if one of them has changed.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def clean(path: str, sections: tuple[str, ...] = ()) -> Cleaned:
 
 
 def expand(path: str, sections: tuple[str, ...] = (), osdi: tuple[str, ...] = ()) -> Expanded:
-    """Return what ngspice reads of a transistor file and of all that it includes.
+    """Return the text that ngspice reads of a transistor file and of all included files.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _whole(path: Path, sections: tuple[str, ...], files: dict[Path, _File], chan
 
 
 def _data_files(lines: list[str], folder: Path) -> list[Path]:
-    """Files with numbers that code models read, as far as they are there."""
+    """Existing files with numbers that code models read."""
     names = dict.fromkeys(match[1] for line in lines if "=" in line for match in _DATA_FILE.finditer(line))
     return [path for path in (_find(name, folder) for name in names) if _is_file(path)]
 
@@ -234,7 +234,7 @@ def _numbers(numbers: list[int], most: int = 5) -> str:
 
 
 def _all_files(first: Path) -> dict[Path, _File]:
-    """Read a file and those that it includes, as far as they are there: ngspice says what is missing."""
+    """Read a file and the existing files that it includes; ngspice reports missing ones."""
     files = {first: _read(first)}
     waiting = files[first].references
     while waiting:
@@ -246,7 +246,7 @@ def _all_files(first: Path) -> dict[Path, _File]:
 
 
 def _to_change(files: dict[Path, _File]) -> set[Path]:
-    """Files that cannot be included as they are, and those that include one of them."""
+    """Files that cannot be included unchanged, and those that include one of them."""
     changed: set[Path] = set()
     more = {
         path
@@ -268,7 +268,7 @@ def _to_change(files: dict[Path, _File]) -> set[Path]:
 def _content(
     path: Path, section: str, files: dict[Path, _File], changed: set[Path], within: tuple[_Reference, ...]
 ) -> list[str]:
-    """Lines of a file, or of a section of it, with those of the changed files that it includes."""
+    """Lines of a file, or of a section of it, with the lines of changed included files."""
     lines = []
     for line in files[path].lines:
         if line.section != section:
@@ -288,7 +288,7 @@ def _content(
 
 
 def _read(path: Path) -> _File:
-    """Read a file without what ngspice would execute."""
+    """Read a file without lines that ngspice would execute."""
     content = read_bytes(path, "transistor file", allowed="a SPICE file", most=MOST_DATA)
     try:
         text = content.decode("utf-8")
@@ -299,7 +299,7 @@ def _read(path: Path) -> _File:
         text = text[1:]
         cleaned.rewritten.append(1)
     for number, raw in enumerate(text.split("\n"), 1):
-        # One line for PySpice too, which ends them at more characters than ngspice does.
+        # One line for PySpice too, which splits lines at more characters than ngspice does.
         line = " ".join(raw.splitlines()).strip()
         word = line[:8].lower()
         if in_block and not word.startswith((".endc", ".endl")):
@@ -313,7 +313,7 @@ def _read(path: Path) -> _File:
         if what := _executed(line, reference, left_out=what):
             cleaned.left_out.setdefault(what, []).append(number)
             continue
-        # Of a title only the deck's own has a meaning: "*ng_script" there makes commands of all lines.
+        # Only the deck's own title has a meaning: "*ng_script" there makes commands of all lines.
         if word.startswith((".endc", ".title")):
             continue
         if _PROTECTION.match(line):
@@ -331,7 +331,7 @@ def _read(path: Path) -> _File:
 
 
 def _uncomment(lines: list[_Line]) -> bool:
-    """Mark comments before a continuation as ngspice wants them: it glues the continuation to others."""
+    """Mark comments before a continuation for ngspice, which appends the continuation to other comments."""
     changed = False
     for place in range(len(lines) - 1, -1, -1):
         text = lines[place].text
@@ -344,9 +344,9 @@ def _uncomment(lines: list[_Line]) -> bool:
 
 
 def _executed(line: str, reference: _Reference | None, left_out: str) -> str:
-    """Say what a line is that must not come to ngspice; empty for all others.
+    """Describe a line that ngspice must not read; empty for all others.
 
-    `left_out` is the same of the line before: a continuation of it goes with it.
+    `left_out` is the description of the previous line: a continuation of it is removed with it.
     """
     if left_out == _TEMPERATURE and line.startswith("+"):
         return left_out
@@ -362,7 +362,7 @@ def _executed(line: str, reference: _Reference | None, left_out: str) -> str:
 
 
 def _reference(line: str, folder: Path) -> _Reference | None:
-    """Follow a line that includes a file or a section of one; None for all others."""
+    """Interpret a line that includes a file or a section of one; None for all others."""
     if (match := _REFERENCE.match(line)) is None:
         return None
     kind, quoted, bare, rest = match.groups()
@@ -374,14 +374,14 @@ def _reference(line: str, folder: Path) -> _Reference | None:
         return _Reference(path, "", plain and (Path(name).is_absolute() or beside))
     section = _SECTION.match(rest)
     if section and section[1] and not section[1].startswith(("//", "*")):
-        # ngspice 39 looks for other libraries in the working directory.
+        # ngspice 39 searches for other libraries in the working directory.
         return _Reference(path, section[1].lower(), Path(name).is_absolute() and " " not in name)
-    # The start of a section; a file that is included where ngspice is told to be as PSpice is.
+    # The start of a section; in ngspice's PSpice mode, a file that is included.
     return _Reference(path, "", False) if _is_file(path) else None
 
 
 def _find(name: str, folder: Path) -> Path:
-    """Find an included file where ngspice looks for it."""
+    """Find an included file where ngspice searches for it."""
     if name.startswith("~/"):
         return Path(name).expanduser()
     places = [folder, Path.cwd()]

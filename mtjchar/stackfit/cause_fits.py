@@ -83,7 +83,7 @@ class World:
 
     @property
     def telling(self) -> float:
-        """Number of rows that scatter: a row that always or never switches tells nothing."""
+        """Number of rows that scatter: a row that always or never switches gives no information."""
         return float(self.mean.sum())
 
     @property
@@ -102,7 +102,7 @@ class World:
     def residuals(
         self, vector: FloatArray, cause: Cause | Pattern | None = None, size: float = 0.0
     ) -> FloatArray:
-        """Of all rows, with a cause of a size or without."""
+        """Residuals of all rows, with or without a cause of the given size."""
 
         def rate(rows: Rows, pulses: Pulses | None = None) -> FloatArray:
             at = self._setting(vector, rows, pulses)
@@ -143,7 +143,7 @@ class World:
         return np.asarray(axes[:, strength > 1e-10 * strength[0]])
 
     def away(self, residual: FloatArray) -> FloatArray:
-        """Part of a change of the residuals that the parameters cannot follow, to first order."""
+        """Part of a change of the residuals that the parameters cannot reproduce, to first order."""
         return np.asarray(residual - self._basis @ (self._basis.T @ residual))
 
     @functools.cached_property
@@ -212,7 +212,7 @@ def _blocks(problem: Problem, vector: FloatArray, residual: FloatArray) -> list[
 
 
 def _electric(problem: Problem, values: dict[str, float], pulses: Pulses) -> tuple[FloatArray, FloatArray]:
-    """Voltage (with the sign of the direction) and power before the write, up to a factor without a film."""
+    """Voltage (with the sign of the direction) and power before the write, without a film up to a factor."""
     sign = np.where(pulses.reverse, -1.0, 1.0)
     if problem.model.film is None:
         return sign * pulses.amplitude, pulses.amplitude**2
@@ -223,7 +223,7 @@ def _electric(problem: Problem, values: dict[str, float], pulses: Pulses) -> tup
 
 
 def _log_rate_of(residual: FloatArray, switched: FloatArray, trials: FloatArray) -> FloatArray:
-    """Logarithm of the error rate that gives a deviance residual, which falls as the error rate does."""
+    """Logarithm of the error rate for a deviance residual, which falls with the error rate."""
     # By bisection of the log-odds of a failure: the residual rises with them.
     low, high = np.full_like(residual, -700.0), np.full_like(residual, 40.0)
     for _ in range(70):
@@ -235,8 +235,8 @@ def _log_rate_of(residual: FloatArray, switched: FloatArray, trials: FloatArray)
 
 
 def _threshold(rows: Rows, wanted: FloatArray, rate: Callable[[Rows, Pulses], FloatArray]) -> FloatArray:
-    """Amplitude at which ln(-ln WER) is the wanted one."""
-    # Newton steps: it is nearly linear in the logarithm of the amplitude.
+    """Amplitude at which ln(-ln WER) has the given value."""
+    # Newton steps: the function is nearly linear in the logarithm of the amplitude.
     amplitude = rows.pulses.amplitude
 
     def exponent(at: FloatArray) -> FloatArray:
@@ -280,7 +280,7 @@ def minimize(
 
 
 def fit_size(world: World, cause: Cause | Pattern, start: float) -> tuple[float, float]:
-    """Fit the parameters and the size of a cause together; returns the deviance and the size.
+    """Fit the parameters and the size of a cause together; return the deviance and the size.
 
     `start` is a coordinate of the cause.
     """
@@ -298,7 +298,7 @@ def fit_size(world: World, cause: Cause | Pattern, start: float) -> tuple[float,
 
 
 def look(world: World, cause: Cause | Pattern, tries: Sequence[float]) -> tuple[float, float]:
-    """Fall of the deviance to first order in the parameters, and the coordinate of the size that gives it."""
+    """Fall of the deviance to first order in the parameters, and the corresponding coordinate of the size."""
     low, high = (cause.coordinate(end) for end in cause.bounds)
     best = world.away(world.base)
     square = float(best @ best)

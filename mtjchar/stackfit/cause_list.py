@@ -1,4 +1,4 @@
-"""Causes that `mtjchar.stackfit.diagnosis` tries: their texts, bounds and sizes to start from."""
+"""Causes that `mtjchar.stackfit.diagnosis` tries: their texts, bounds and starting sizes."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ from mtjchar.units import compact
 
 __all__ = ["causes_of"]
 
-_FILES = 6  # files or devices that are tried as being different
+_FILES = 6  # largest number of files or devices that are tried as different
 _HOPPING = (8.0, 20.0)  # powers of the amplitude: failures at the very largest ones
 _JUMPS = (0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)  # places in the order of rows
 _MINORITY = 0.1
-_SAME = 0.9  # correlation of two divisions of the rows, from which on they count as one
+_SAME = 0.9  # correlation of two divisions of the rows above which they count as one
 
 
 def causes_of(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
-    """Causes that could show in the data of a problem, without those that the fit varies."""
+    """Causes that could affect the data of a problem, without those that the fit varies."""
     causes = [
         *_pulse_causes(blocks),
         *_outcome_causes(blocks),
@@ -300,7 +300,7 @@ def _device_causes(problem: Problem, blocks: Sequence[Rows]) -> list[Cause]:
 
 
 def _own_steps(blocks: Sequence[Rows]) -> list[float]:
-    """Places of jumps in the order of rows that are not those of direction, temperature, file or device."""
+    """Positions of jumps in the row order that are not changes of direction, temperature, file or device."""
     order = np.concatenate([rows.order for rows in blocks])
     divisions = [
         np.concatenate([rows.pulses.reverse for rows in blocks]).astype(np.float64),

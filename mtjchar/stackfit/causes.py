@@ -1,7 +1,7 @@
-"""Ways in which a tester, a table or a device departs from the model of a fit, each with one size.
+"""Departures of a tester, a table or a device from the model of a fit, each with one size.
 
-Each cause turns the error rates of the model into those that the rows would have if it acted. Size 0 is the
-model itself. `mtjchar.stackfit.diagnosis` asks how much better the data are described with it.
+Each cause changes the error rates of the model to those of the rows if it acted. Size 0 is the
+model itself. `mtjchar.stackfit.diagnosis` determines how much better it describes the data.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ __all__ = [
 _LEAST = 1e-300  # error rate: its logarithm stays finite
 
 ARROWS = {"p_to_ap": "P->AP", "ap_to_p": "AP->P"}
-"""Directions as people write them."""
+"""Directions in the notation of messages."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Pulses of a table, and where each row stands.
+    """Pulses of a table, and properties of their rows.
 
     Attributes
     ----------
     pulses : Pulses
     order : ndarray
-        Place of the row in its file, from -1 to 1.
+        Position of the row in its file, from -1 to 1.
     repeat : ndarray
-        How many rows before it have the same pulse.
+        Number of earlier rows with the same pulse.
     labels : DataFrame
-        Columns ``file`` and ``device`` where the data have them.
+        Columns ``file`` and ``device`` if the data have them.
     correction : ndarray
         Factor of the table's logarithm of the error rate.
     share : ndarray
@@ -97,7 +97,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a cause acts on: the model with its values, and rows."""
+    """Context of a cause: the model with its values, and rows."""
 
     model: SwitchingModel
     temperature: float
@@ -123,18 +123,18 @@ class Cause:
     Attributes
     ----------
     key : str
-        Causes with the same key are variants of one: the best of them counts.
+        Causes with the same key are variants; only the best of them counts.
     words : callable
         Text of the cause for a size.
     effect : callable
         Logarithm of the error rate of each row for a size and a `Setting`.
     unit : float
-        Size of a small departure, of which derivatives are taken.
+        Size of a small departure, for derivatives.
     bounds : tuple of float
     tries : tuple of float
-        Sizes to start from, in `unit`.
+        Starting sizes, in `unit`.
     even : bool
-        The effect is one of the square of the size.
+        The effect depends on the square of the size.
     """
 
     key: str
@@ -146,7 +146,7 @@ class Cause:
     even: bool = False
 
     def size(self, coordinate: float) -> float:
-        """Size for a coordinate of a search, in which the effect has a slope at 0."""
+        """Size for a coordinate of a search, such that the effect has a slope at 0."""
         return self.unit * float(np.sqrt(max(coordinate, 0.0)) if self.even else coordinate)
 
     def coordinate(self, size: float) -> float:
@@ -155,13 +155,13 @@ class Cause:
 
 
 def scaled(values: Values, root: str, factor: FloatArray | float) -> dict[str, Any]:
-    """Return values with one of the device's multiplied, in both directions."""
+    """Return values with one device parameter multiplied, in both directions."""
     names = names_of(root)
     return {name: value * factor if name in names else value for name, value in values.items()}
 
 
 def with_anisotropy(values: Values, factor: FloatArray) -> dict[str, Any]:
-    """Return values for an anisotropy field times a factor: Delta and Ic0 go with it, t_D against it."""
+    """Return values for an anisotropy field times a factor: Delta and Ic0 rise with it, t_D falls."""
     changed = scaled(scaled(values, "stability", factor), "critical_current", factor)
     return scaled(changed, "relaxation_time", 1.0 / factor)
 
@@ -179,13 +179,13 @@ def _factor(size: FloatArray | float) -> FloatArray:
 
 
 def amplitude_factor(size: float, at: Setting) -> FloatArray:
-    """All amplitudes are larger by a share."""
+    """Increase all amplitudes by a share."""
     return at.rate(pulses=at.pulses.at(at.pulses.amplitude * _factor(size)))
 
 
 def amplitude_offset(size: float, at: Setting) -> FloatArray:
     """Add a voltage or a current to all amplitudes."""
-    # Sizes are shares of the largest amplitude: volts and amperes alike.
+    # Sizes are shares of the largest amplitude, for volts and amperes.
     share = np.maximum(at.pulses.amplitude / np.maximum(at.rows.share, 1e-9), 0.0)
     return at.rate(
         pulses=at.pulses.at(np.maximum(at.pulses.amplitude + size * share, 1e-3 * at.pulses.amplitude))
@@ -193,18 +193,18 @@ def amplitude_offset(size: float, at: Setting) -> FloatArray:
 
 
 def clipping(size: float, at: Setting) -> FloatArray:
-    """Limit amplitudes to the largest one less a share."""
+    """Limit amplitudes to the largest one minus a share."""
     most = (1.0 - size) * at.pulses.amplitude / np.maximum(at.rows.share, 1e-9)
     return at.rate(pulses=at.pulses.at(np.minimum(at.pulses.amplitude, most)))
 
 
 def dead_time(size: float, at: Setting) -> FloatArray:
-    """Pulses are shorter than stated by a time, s."""
+    """Shorten pulses by a time, s."""
     return at.rate(pulses=_changed(at.pulses, duration=np.maximum(at.pulses.duration - size, 1e-12)))
 
 
 def edges(size: float, at: Setting) -> FloatArray:
-    """Take a time (s) off the area of each pulse, by its amplitude."""
+    """Reduce the area of each pulse by a time (s) at its amplitude."""
     kept = _factor(-size / at.pulses.duration)
     return at.rate(pulses=at.pulses.at(at.pulses.amplitude * kept))
 
@@ -212,10 +212,11 @@ def edges(size: float, at: Setting) -> FloatArray:
 def series_resistance(size: float, at: Setting) -> FloatArray:
     """Put a resistance (ohm) in series with the junction.
 
-    Together they are a junction of a larger resistance and a smaller TMR, which falls at a higher bias.
+    Both together are equivalent to a junction of a larger resistance and a smaller TMR, which falls at a
+    higher bias.
     """
     film = at.model.film
-    assert film is not None  # voltages have one
+    assert film is not None  # data in volts have one
     parallel, excess = at.model.resistances(at.values, at.pulses)
     share = np.maximum(1.0 + size / parallel, 0.2)
     in_ap = np.maximum(1.0 + size / (parallel * (1.0 + excess)), 0.2)
@@ -229,7 +230,7 @@ def series_resistance(size: float, at: Setting) -> FloatArray:
 
 
 def heating(size: float, at: Setting) -> FloatArray:
-    """Warm the junction in proportion to the power, by so many K at the largest one."""
+    """Heat the junction in proportion to the power; the size is the rise in K at the largest power."""
     if at.model.film is None:
         return at.rate(with_anisotropy(at.values, _factor(-size / 300.0 * at.rows.power)))
     # The film's laws end well below the Curie temperature.
@@ -243,7 +244,7 @@ def voltage_anisotropy(size: float, at: Setting) -> FloatArray:
 
 
 def other_law(size: float, at: Setting) -> FloatArray:
-    """Go a share of the way to the error rates of the other law of the torque."""
+    """Interpolate between the error rates of this torque law and the other one."""
     law: TorqueLaw = "current" if at.model.law == "voltage" else "voltage"
     other = replace(at, model=replace(at.model, torque=law)).rate()
     return (1.0 - size) * at.rate() + size * other
@@ -276,13 +277,13 @@ def direction_time(size: float, at: Setting) -> FloatArray:
 
 
 def _with_missed_writes(chance: FloatArray | float, log_rate: FloatArray) -> FloatArray:
-    """Let writes fail with that chance though they would have switched."""
+    """Let writes that would have switched fail with this probability."""
     rate = np.exp(log_rate)
     return np.log(np.maximum(rate + chance * (1.0 - rate), _LEAST))
 
 
 def _with_false_switches(chance: FloatArray | float, log_rate: FloatArray) -> FloatArray:
-    """Count writes as switched with that chance though they failed."""
+    """Count failed writes as switched with this probability."""
     return np.asarray(log_rate + np.log(np.maximum(1.0 - np.asarray(chance), 1e-12)))
 
 
@@ -309,7 +310,7 @@ def read_errors(size: float, at: Setting) -> FloatArray:
 
 
 def stuck(state: str) -> Effect:
-    """Return the effect of a share of bits that stay in a state."""
+    """Return the effect of a share of bits that are stuck in a state."""
     away, towards = ("p_to_ap", "ap_to_p") if state == "P" else ("ap_to_p", "p_to_ap")
 
     def effect(size: float, at: Setting) -> FloatArray:
@@ -321,7 +322,7 @@ def stuck(state: str) -> Effect:
 
 
 def back_hopping(direction: str | None, power: float) -> Effect:
-    """Return the effect of failures that rise with a power of the amplitude."""
+    """Return the effect of failures that rise as a power of the amplitude."""
 
     def effect(size: float, at: Setting) -> FloatArray:
         chance = size * np.minimum(at.rows.share, 1.2) ** power * _in_direction(at, direction)
@@ -334,7 +335,7 @@ def back_hopping(direction: str | None, power: float) -> Effect:
 
 
 def mixed_populations(change: Callable[[Values, FloatArray], Values], weight: float) -> Effect:
-    """Return the effect of devices, or moments, of two kinds; the size is the distance of the two."""
+    """Return the effect of two kinds of devices, or moments; the size is their distance."""
 
     def effect(size: float, at: Setting) -> FloatArray:
         low, high = (np.asarray(_factor(distance)) for distance in (-weight * size, (1.0 - weight) * size))
@@ -357,7 +358,7 @@ def with_stability(values: Values, factor: FloatArray) -> Values:
 def in_proportion(
     change: Callable[[Values, FloatArray], Values], place: Callable[[Setting], FloatArray]
 ) -> Effect:
-    """Return the effect of values that change in proportion to something of the rows."""
+    """Return the effect of values that change in proportion to a property of the rows."""
     return lambda size, at: at.rate(change(at.values, _factor(size * place(at))))
 
 
@@ -367,7 +368,7 @@ def after_place(place: float) -> Callable[[Setting], FloatArray]:
 
 
 def warmer(place: Callable[[Setting], FloatArray]) -> Effect:
-    """Return the effect of a temperature (K) that some rows have more."""
+    """Return the effect of an additional temperature (K) of some rows."""
 
     def effect(size: float, at: Setting) -> FloatArray:
         kelvin = np.clip(at.pulses.temperature + size * place(at), 150.0, 700.0)
@@ -386,17 +387,17 @@ def _warmth(at: Setting) -> FloatArray:
 
 
 def power_law(change: Callable[[Values, FloatArray], Values]) -> Effect:
-    """Return the effect of values that follow a further power of the temperature."""
+    """Return the effect of values with a further power of the temperature."""
     return lambda size, at: at.rate(change(at.values, np.exp(np.clip(size * _warmth(at), -2.0, 2.0))))
 
 
 def thermometer(size: float, at: Setting) -> FloatArray:
-    """Stretch the differences of temperatures from that of the fit by a share."""
+    """Scale the differences of temperatures from that of the fit by a share."""
     kelvin = at.temperature + (1.0 + size) * (at.pulses.temperature - at.temperature)
     return at.rate(pulses=_changed(at.pulses, temperature=np.clip(kelvin, 150.0, 700.0)))
 
 
 def duration_law(size: float, at: Setting) -> FloatArray:
-    """Let the stability change with the decades of the duration, by a share of each."""
+    """Change the stability by a share per decade of the duration."""
     decades = np.log10(at.pulses.duration / 1e-8)
     return at.rate(scaled(at.values, "stability", _factor(size * decades)))

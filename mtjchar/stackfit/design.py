@@ -1,4 +1,4 @@
-"""Which pulses to measure next: Fisher information of counts."""
+"""Choice of the next pulses to measure: Fisher information of counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mtjchar.stackfit.result import StackFit
 __all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements"]
 
 SHARES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
-"""Shares of writes that succeed at the candidates that are tried where no amplitudes are given."""
+"""Shares of successful writes at the candidates, if no amplitudes are given."""
 
 _DURATIONS = 25
 
@@ -34,7 +34,7 @@ def next_measurements(
     trials: int = 10_000,
     points: int = 5,
 ) -> pd.DataFrame:
-    """Find the pulses that narrow a parameter most, one after the other.
+    """Find the pulses that reduce the uncertainty of a parameter most, one after the other.
 
     Parameters
     ----------
@@ -42,25 +42,25 @@ def next_measurements(
     parameter : str
         A free parameter of the fit.
     durations : array_like, optional
-        Candidates, s; if not given 25 from a third of the shortest duration of the data to a hundred times
+        Candidates, s; default: 25 values from a third of the shortest duration of the data to a hundred times
         the longest one.
     amplitudes : array_like, optional
-        Candidates, V (A where the data are in amperes); if not given those of each duration at which
+        Candidates, V (A if the data are in amperes); default: for each duration, those at which
         `SHARES` of the writes succeed by the fit.
     directions : sequence of str, optional
-        Those of the data if not given.
+        Default: those of the data.
     trials : int, optional
         Writes of each measurement.
     points : int, optional
-        How many measurements to plan.
+        Number of measurements to plan.
 
     Returns
     -------
     DataFrame
-        One row a measurement, in the order in which they are best made: ``direction``, ``amplitude_V`` or
-        ``current_A``, ``duration_s``, ``temperature_K`` (that of most pulses of the data), ``probability`` to
-        switch, ``standard_error`` of the parameter once it and those above are made, and ``narrowing``, that
-        over the present one.
+        One row per measurement, the best one first: ``direction``, ``amplitude_V`` or ``current_A``,
+        ``duration_s``, ``temperature_K`` (that of most pulses of the data), ``probability`` of switching,
+        ``standard_error`` of the parameter after this measurement and those above, and ``narrowing``, the
+        ratio of that to the present one.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def next_measurements(
 
 
 def check_plan(problem: Problem, parameter: str) -> None:
-    """Refuse to plan for a parameter that is not fitted, or without pulses; before the work of a fit."""
+    """Refuse to plan for a parameter that is not fitted, or without pulses, before the fit starts."""
     if parameter not in problem.free:
         raise InputError("parameter", value=parameter, allowed=", ".join(problem.free))
     _pulse_rows(problem)
@@ -118,12 +118,13 @@ def information_map(
     fit: StackFit, parameter: str, *, direction: str, durations: FloatArray, amplitudes: FloatArray,
     trials: int = 10_000,
 ) -> pd.DataFrame:  # fmt: skip
-    """Tell the standard error of a parameter after one more measurement, for every pulse of a grid.
+    """Compute the standard error of a parameter after one more measurement, for every pulse of a grid.
 
     Returns
     -------
     DataFrame
-        As `next_measurements`, one row a candidate; ``narrowing`` is 1 where a measurement tells nothing.
+        As `next_measurements`, one row per candidate; ``narrowing`` is 1 if a measurement gives no
+        information.
     """
     grid = candidates(fit, durations=durations, amplitudes=amplitudes, directions=[direction])
     probability, gradient = _gradients(fit, grid)
@@ -142,7 +143,7 @@ def candidates(
     amplitudes: npt.ArrayLike | None,
     directions: Sequence[str] | None,
 ) -> pd.DataFrame:
-    """Pulses to choose from: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, temperature."""
+    """Candidate pulses: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, temperature."""
     data = _pulse_rows(fit.problem)
     drive = "amplitude_V" if all("amplitude_V" in rows for rows in data) else "current_A"
     if directions is None:

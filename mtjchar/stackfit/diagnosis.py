@@ -1,11 +1,11 @@
-"""Whether the residuals of a fit have a pattern, and what could cause it.
+"""Test of the residuals of a fit for patterns, and their likely causes.
 
-A cause is a departure from the model with one size (`mtjchar.stackfit.causes`). With it the model is fitted
-again, all free parameters included; the fall of the deviance says what the cause explains. A pattern is the
-same with a shift of the log-odds of some rows: one direction, durations or amplitudes beyond a value, a file,
-rows late in a file. Both are likelihood-ratio tests [1]_; where scatter remains they are F tests. Their
-p-values are multiplied by the number of tests (Bonferroni), so that a fit of good data has an alarm in at
-most one of a thousand cases.
+A cause is a departure from the model with one size (`mtjchar.stackfit.causes`). The model is fitted again
+with it, including all free parameters; the fall of the deviance measures how much the cause explains. A
+pattern is tested in the same way by a shift of the log-odds of some rows: one direction, durations or
+amplitudes beyond a value, a file, rows late in a file. Both are likelihood-ratio tests [1]_; with remaining
+scatter they are F tests. Their p-values are multiplied by the number of tests (Bonferroni), so that a fit of
+good data causes an alarm in at most one of a thousand cases.
 
 References
 ----------
@@ -39,12 +39,12 @@ SYSTEMATIC = "systematic deviations: intervals are not 95 % intervals"
 """Label of the intervals of a fit whose residuals have a pattern."""
 
 _SHARES = {"deviance": 0.25, "causes": 0.5, "patterns": 0.25}  # of the false alarms
-_TIE = 6.0  # deviance, below which data do not tell two causes apart
-_LOOK = 12.0  # fall of the deviance to first order, from which on a cause is fitted
+_TIE = 6.0  # deviance below which data do not distinguish two causes
+_LOOK = 12.0  # fall of the deviance to first order above which a cause is fitted
 _FITTED = 30  # causes, at most
 _OUTLIER = 4.5  # standard errors
 _OUTLIERS = 0.1  # share of rows
-_SCATTERED = 3.0  # dispersion that remains, from which on scatter is taken for uneven
+_SCATTERED = 3.0  # remaining dispersion above which scatter is taken for uneven
 _ROBUST = 12.0  # square of a normal value, by chance 5e-4
 
 
@@ -59,11 +59,11 @@ class Finding:
     words : str
         The cause with its size.
     deviance : float
-        What remains of it with the cause.
+        Remaining deviance with the cause.
     explained : float
-        Share of the deviance above its expectation that the cause takes away.
+        Share of the deviance above its expectation that the cause explains.
     chance : float
-        That good data have so large a fall, times the number of causes.
+        Probability of such a large fall for good data, times the number of causes.
     """
 
     key: str
@@ -75,20 +75,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the residuals of a fit say about the data.
+    """Result of the tests of residuals.
 
     Attributes
     ----------
     deviance, expected : float
         Of the fit, and on average for good data.
     chance : float
-        Probability of so large a deviance.
+        Probability of such a large deviance.
     pattern : str
-        Which rows lie where; empty where no pattern is significant.
+        Description of the deviating rows; empty if no pattern is significant.
     places : tuple of tuple of Finding
-        Causes, best first; the data do not tell those of one place apart.
+        Causes, best first; the data do not distinguish those of one place.
     scatter : tuple of str
-        Causes of scatter, best first, where the deviance is too large and no cause of a pattern is found.
+        Causes of scatter, best first, if the deviance is too large and no cause of a pattern is found.
     """
 
     deviance: float
@@ -100,12 +100,12 @@ class Diagnosis:
 
     @property
     def systematic(self) -> bool:
-        """Whether the residuals have a pattern: then intervals are not 95 % intervals, however wide."""
+        """Whether the residuals have a pattern: intervals are then not 95 % intervals, however wide."""
         return bool(self.pattern or self.places)
 
     @property
     def poor(self) -> bool:
-        """Whether the deviance is larger than good data have."""
+        """Whether the deviance is larger than for good data."""
         return self.chance < FALSE_ALARMS * _SHARES["deviance"]
 
     @property
@@ -115,13 +115,13 @@ class Diagnosis:
 
 
 def diagnose(problem: Problem, vector: FloatArray) -> Diagnosis:
-    """Test the residuals of a fit, and find what could cause their pattern.
+    """Test the residuals of a fit, and find possible causes of their pattern.
 
     Parameters
     ----------
     problem : Problem
     vector : ndarray
-        Free parameters where the deviance is least.
+        Free parameters at the lowest deviance.
     """
     world = World.of(problem, vector)
     expected = world.expected
@@ -144,7 +144,7 @@ def diagnose(problem: Problem, vector: FloatArray) -> Diagnosis:
 
 
 def _explains_more(world: World, scatter: float, cause: Finding) -> bool:
-    """Whether uneven scatter alone is likelier than a cause and even scatter."""
+    """Whether uneven scatter alone is more likely than a cause with even scatter."""
     factor = cause.deviance / max(world.expected, 1.0)
     return factor > 1.0 and scatter + _TIE < world.telling * (np.log(factor) + 1.0)
 
@@ -153,7 +153,7 @@ def _explains_more(world: World, scatter: float, cause: Finding) -> bool:
 
 
 def _significance(world: World, before: float, after: float) -> float:
-    """Chance of so large a fall of the deviance by one parameter, in spite of scatter."""
+    """Probability of such a large fall of the deviance by one parameter, given the scatter."""
     freedom = max(world.expected - 1.0, 1.0)
     fall = max(before - after, 0.0)
     if after > freedom:
@@ -162,7 +162,7 @@ def _significance(world: World, before: float, after: float) -> float:
 
 
 def _causes(world: World) -> list[Finding]:
-    """Causes that describe the data better than chance allows; of the variants of one the best."""
+    """Causes that describe the data better than chance allows; only the best variant of each."""
     causes = causes_of(world.problem, world.blocks)
     looks = [(*look(world, cause, cause.tries), cause) for cause in causes]
     chosen = sorted((entry for entry in looks if entry[0] > _LOOK), key=lambda entry: -entry[0])[:_FITTED]
@@ -186,7 +186,7 @@ def _explained(world: World, left: float) -> float:
 
 
 def _places(findings: Sequence[Finding], world: World) -> tuple[tuple[Finding, ...], ...]:
-    """Causes that the data do not tell apart share a place."""
+    """Group the causes that the data do not distinguish."""
     places: list[list[Finding]] = []
     for finding in sorted(findings, key=lambda finding: finding.deviance):
         noise = max(1.0, places[-1][0].deviance / max(world.expected, 1.0)) if places else 1.0
@@ -198,7 +198,7 @@ def _places(findings: Sequence[Finding], world: World) -> tuple[tuple[Finding, .
 
 
 def _outliers(world: World) -> list[Finding]:
-    """Find a few rows that are wrong; what remains of the deviance has a penalty for their choice."""
+    """Find a few wrong rows; the remaining deviance has a penalty for their choice."""
     kept = np.ones(world.rows, dtype=bool)
     most = max(1, int(_OUTLIERS * world.rows))
     residual, vector = world.residual, world.best.copy()
@@ -237,7 +237,7 @@ def _row_names(data: Data, rows: Sequence[int] | IndexArray) -> list[str]:
 
 
 def _pattern(world: World) -> str:
-    """Which rows lie above or below the model, if that is significant."""
+    """Describe the rows that lie above or below the model, if that is significant."""
     patterns = patterns_of(world.blocks, world.expected_share)
     allowed = FALSE_ALARMS * _SHARES["patterns"] / (len(patterns) + 2)
     looks = sorted(
@@ -256,7 +256,7 @@ def _pattern(world: World) -> str:
 
 
 def _steady(world: World, pattern: Pattern, left: float) -> bool:
-    """Whether a pattern is one of many rows, where scatter remains: that of each row may differ."""
+    """Whether a pattern is one of many rows, with remaining scatter: that of each row may differ."""
     if left < _SCATTERED * world.expected:
         return True
     step = 0.05
@@ -285,7 +285,7 @@ def _strongest(world: World) -> str:
 
 
 def _scatter(world: World) -> list[tuple[float, str]]:
-    """Causes of scatter, best first, by -2 ln of the likelihood of normal residuals of its variance."""
+    """Causes of scatter, best first, by -2 ln of the likelihood of normal residuals with its variance."""
     square = world.residual**2
     factor = world.deviance / max(world.expected, 1.0)
     trials = (

@@ -1,4 +1,4 @@
-"""Whether data fit as well, or better, with the two directions exchanged."""
+"""Fit of the data with the two directions exchanged."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from mtjchar.stackfit.search import minimize_solved
 __all__ = ["Exchange", "exchange"]
 
 _AS_WELL = 4.0  # deviance
-_FALL, _BETTER = 25.0, 0.5  # of the deviance, from which on the labels look wrong
-_HOPELESS = 200.0  # deviance above that of the fit, from which on the table decides
+_FALL, _BETTER = 25.0, 0.5  # of the deviance, above which the labels look wrong
+_HOPELESS = 200.0  # deviance above that of the fit for which the table is sufficient
 _DIFFERENT = 2.0  # standard errors
-_CURRENTS = (0.7, 1.0, 1.4)  # a resistance that is that of the other state changes the current
+_CURRENTS = (0.7, 1.0, 1.4)  # using the resistance of the other state changes the current
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Exchange:
     ----------
     deviance, kept : float
         With the directions exchanged and as labelled, both by the solver; by the table of error rates
-        where that shows that the exchanged directions are far worse.
+        if that shows that the exchanged directions are far worse.
     values : dict
         Free parameters with the directions exchanged.
     different : tuple of str
@@ -52,19 +52,19 @@ class Exchange:
 
     @property
     def as_well(self) -> bool:
-        """Whether the data do not show which direction is which, though it matters for the values."""
+        """Whether the data do not show which direction is which, although the values depend on it."""
         as_well = self.kept - _FALL < self.deviance < self.kept + _AS_WELL
         return bool(self.different) and as_well
 
 
 def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
-    """Fit with the directions exchanged; None where the data do not have both.
+    """Fit with the directions exchanged; None if the data do not have both.
 
     Parameters
     ----------
     problem : Problem
     vector : ndarray
-        Free parameters where the deviance is least.
+        Free parameters at the lowest deviance.
     """
     world = World.of(problem, vector)
     if len({bool(reverse) for rows in world.blocks for reverse in rows.pulses.reverse}) < 2:
@@ -83,13 +83,13 @@ def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
         values.get(directional_name("critical_current", direction)) for direction in DIRECTIONS
     )
     if forward is not None and backward is not None and forward < 0.98 * backward:
-        # The torque is the weaker one in P: this is no better guess than the labels.
+        # The torque is weaker in P: this is no better guess than the labels.
         different = ()
     return Exchange(deviance, unchanged, values, different)
 
 
 def _fitted(world: World, exchanged: bool, starts: list[FloatArray]) -> tuple[float, FloatArray]:
-    # The correction of the table belongs to the directions as they are: without it for both.
+    # The correction of the table belongs to the labelled directions: neither fit uses it.
     blocks = tuple(_turned(rows) if exchanged else _plain(rows) for rows in world.blocks)
     other = dataclasses.replace(world, blocks=blocks)
     low, high = ((limit - world.best) / world.unit for limit in world.limits)
@@ -128,7 +128,7 @@ def _turned(rows: Rows) -> Rows:
 
 
 def _starts(problem: Problem, vector: FloatArray) -> list[FloatArray]:
-    """Places from which the exchanged data are fitted: values go from one direction to the other."""
+    """Points from which the exchanged data are fitted: values are transferred to the other direction."""
     values = dict(zip(problem.free, vector, strict=True))
     turned = vector.copy()
     opposite: dict[str, str] = dict(zip(DIRECTIONS, reversed(DIRECTIONS), strict=True))

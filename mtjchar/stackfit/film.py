@@ -1,8 +1,8 @@
-"""Between a junction's numbers, which pulses show, and those of its film, which a stack file holds.
+"""Conversion between parameters of a junction, which pulses determine, and those of its film in a stack file.
 
-Pulses show the thermal stability Delta, the critical current Ic0 and the relaxation time t_D. With thickness,
-magnetization and diameter known they are the interfacial anisotropy, the spin polarization and the damping,
-one for one, by the formulas of `mtjchar.physics.anisotropy` and `mtjchar.physics.torque`.
+Pulses determine the thermal stability Delta, the critical current Ic0 and the relaxation time t_D. With known
+thickness, magnetization and diameter they correspond one to one to the interfacial anisotropy, the spin
+polarization and the damping, by the formulas of `mtjchar.physics.anisotropy` and `mtjchar.physics.torque`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Device", "Film", "FilmValues"]
 
 
 class Device(NamedTuple):
-    """What pulses show of a junction; numbers, or arrays of one shape."""
+    """Parameters of a junction that pulses determine; numbers, or arrays of one shape."""
 
     stability: FloatArray
     critical_current: FloatArray  # A, of the parallel state
@@ -47,7 +47,7 @@ class Film:
     Parameters
     ----------
     stack : Stack
-        What is not fitted is taken from here.
+        Provides the values that are not fitted.
     diameter : float
         m.
     temperature : float, optional
@@ -99,7 +99,7 @@ class Film:
         return FilmLaws(self.stack, temperature).tmr(tmr)
 
     def nominal(self) -> Device:
-        """Device parameters that follow from the stack as it is."""
+        """Device parameters of the unchanged stack."""
         stack = self.stack
         values = FilmValues(
             *map(np.asarray, (stack.interfacial_anisotropy, stack.spin_polarization, stack.damping))
@@ -122,8 +122,8 @@ class Film:
     def film(self, device: Device) -> FilmValues:
         """Parameters of the stack from those of the device at `temperature`.
 
-        The damping is NaN where no damping gives so short a relaxation time. The polarization is above 1
-        where no film has so small a critical current.
+        The damping is NaN if no damping gives such a short relaxation time. The polarization is above 1
+        if no film has such a small critical current.
         """
         laws = FilmLaws(self.stack, self.temperature)
         magnetization = self.magnetization(self.temperature)
@@ -134,7 +134,7 @@ class Film:
         )
         interfacial = interfacial / laws.interfacial_anisotropy(1.0)
         damping = self.damping(device.stability, device.relaxation_time)
-        # critical_current is 4 alpha e kB T Delta/(hbar eta): here solved for eta.
+        # critical_current is 4 alpha e kB T Delta/(hbar eta), solved here for eta.
         efficiency = (
             torque.critical_current(damping, device.stability, np.asarray(self.temperature), np.asarray(1.0))
             / device.critical_current
@@ -145,7 +145,7 @@ class Film:
     def anisotropy_field(
         self, stability: npt.ArrayLike, temperature: npt.ArrayLike | None = None
     ) -> FloatArray:
-        """Anisotropy field mu0 Hk, T, that goes with a stability: 2 kB T Delta/(Ms V)."""
+        """Anisotropy field mu0 Hk, T, for a stability: 2 kB T Delta/(Ms V)."""
         kelvin = np.asarray(self.temperature if temperature is None else temperature)
         moment = self.magnetization(kelvin) * self.volume
         return np.asarray(2.0 * constants.k * kelvin * np.asarray(stability) / moment)
@@ -155,7 +155,7 @@ class Film:
         return np.asarray(self.anisotropy_field(stability) / np.asarray(anisotropy_field))
 
     def damping(self, stability: npt.ArrayLike, relaxation_time: npt.ArrayLike) -> FloatArray:
-        """Gilbert damping from the relaxation time (s); NaN where there is none."""
+        """Gilbert damping from the relaxation time (s); NaN if there is none."""
         # (1 + alpha^2)/alpha = t_D gamma mu0 Hk =: c has two roots; damping is the one below 1.
         c = np.asarray(relaxation_time) * anisotropy.GAMMA * self.anisotropy_field(stability)
         with np.errstate(invalid="ignore"):

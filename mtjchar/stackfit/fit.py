@@ -1,4 +1,4 @@
-"""Fit a device to tester data: maximum likelihood over all tables together."""
+"""Fit of a device to tester data: maximum likelihood over all tables together."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from mtjchar.stackfit.stackfile import merged_current_message
 
 __all__ = ["fit_stack", "solve"]
 
-_SIGNIFICANT = 0.01  # probability of so large a deviance, below which it counts as over-dispersed
+_SIGNIFICANT = 0.01  # probability of such a large deviance below which the data count as over-dispersed
 _LEAST_SCALE = 0.05  # of a deviance's variance: counts of single trials scatter hardly at all
 _LEAST_EXPECTED = 0.5  # deviance
-_RESTARTS = 3  # from places that a profile shows to be lower
+_RESTARTS = 3  # from lower deviances that a profile finds
 
 
 def fit_stack(
@@ -47,27 +47,27 @@ def fit_stack(
     Parameters
     ----------
     tables : sequence of Table
-        From `mtjchar.stackfit.read_table`. Wafer tables give the spread of devices (`fit_wafer`), and their
-        means of resistance-area product and TMR take the place of the stack's where these do not vary.
+        From `mtjchar.stackfit.read_table`. Wafer tables give the spread of devices (`fit_wafer`); their
+        means of resistance-area product and TMR replace the stack's if these parameters do not vary.
     film : Film, optional
-        The junction as it is believed to be: starts, what is not varied, and the resistance that turns volts
-        into amperes. Without it data have to be in amperes, at one temperature.
+        The assumed junction. It provides starting values, fixed parameters, and the resistance that converts
+        volts to amperes. Without it data have to be in amperes, at one temperature.
     vary : sequence of str, optional
-        Names of `mtjchar.stackfit.PARAMETERS`, or the keys of a stack that stand for them:
+        Names of `mtjchar.stackfit.PARAMETERS`, or the corresponding keys of a stack:
         ``interfacial_anisotropy`` for ``stability``, ``damping`` for ``relaxation_time``,
-        ``spin_polarization`` for ``critical_current``. What does not vary keeps the film's value: with a
-        fixed damping the relaxation time follows the stability, with a fixed polarization the critical
-        current, and the anisotropy field the stability by the film's moment. If not given: of stability,
-        critical current and relaxation time what the tables tell (loops alone: the stability), and with
-        loops the offset field.
+        ``spin_polarization`` for ``critical_current``. Parameters that do not vary keep the film's value:
+        with a fixed damping the relaxation time follows the stability, with a fixed polarization the critical
+        current follows it, and the anisotropy field follows it by the film's moment. Default: those of
+        stability, critical current and relaxation time that the tables determine (loops alone: the
+        stability), and with loops the offset field.
     per_direction : sequence of str, optional
-        Those of stability, critical_current and relaxation_time that have a value in each direction.
+        Those of stability, critical_current and relaxation_time with a separate value for each direction.
     start : mapping, optional
-        Values to start from, or to keep where they do not vary, in SI units.
+        Starting values, and values of fixed parameters, in SI units.
     starts : int, optional
-        How many of the places that look best from afar a search starts from; 0: only from `start`.
+        Number of the best points of a coarse search from which minimizations start; 0: only from `start`.
     intervals : bool, optional
-        Find profile-likelihood intervals.
+        Compute profile-likelihood intervals.
 
     Returns
     -------
@@ -77,15 +77,15 @@ def fit_stack(
     ------
     InputError
         For data that cannot determine the parameters: no pulse between never and always switching, one
-        duration for three parameters, amplitudes or fields far from what the film needs, fewer informative
-        rows than parameters, parameters that show in none of the tables.
+        duration for three parameters, amplitudes or fields that do not suit the film, fewer informative
+        rows than parameters, parameters that affect none of the tables.
 
     Warns
     -----
     FitWarning
-        For what a fit shows: a model that does not describe the data, rows of one pulse that contradict each
-        other, directions that look swapped, loops and pulses that do not go together, parameters at their
-        bounds or undetermined.
+        For problems of the result: a model that does not describe the data, rows of one pulse that contradict
+        each other, directions that look swapped, loops and pulses that contradict each other, parameters at
+        their bounds or undetermined.
     """
     fit = solve(set_up(tables, film, vary, per_direction, start or {}), starts=starts, intervals=intervals)
     for message in fit.messages:
@@ -94,7 +94,7 @@ def fit_stack(
 
 
 def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackFit:
-    """Fit the parameters of a set-up. The result has the warnings of `fit_stack` as its messages.
+    """Fit the parameters of a set-up. The messages of the result are the warnings of `fit_stack`.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackF
 
 
 def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
-    """Refuse parameters that change nothing in these data."""
+    """Refuse parameters that have no effect on these data."""
     start = np.array([first[name] for name in problem.free])
     at_start = problem.residuals(start)
     for k, parameter in enumerate(problem.parameters):
@@ -136,7 +136,7 @@ def _check_sensitive(problem: Problem, first: Mapping[str, float]) -> None:
 
 
 def _with_profiles(problem: Problem, best: Minimum) -> StackFit:
-    """Find intervals; where their way leads lower than the minimum, that is found anew."""
+    """Compute intervals; if their search finds a lower deviance, minimize again from there."""
     for _ in range(_RESTARTS):
         fit = _fitted(problem, best, None)
         error = np.sqrt(np.diag(fit.covariance) / fit.inflation)
@@ -148,14 +148,14 @@ def _with_profiles(problem: Problem, best: Minimum) -> StackFit:
 
 
 def _fitted(problem: Problem, best: Minimum, profiles: tuple[Interval, ...] | None) -> StackFit:
-    """Everything that follows from the minimum alone."""
+    """Results that follow from the minimum alone."""
     size = scales(problem, best.vector)
     freedom = problem.rows - len(best.vector)
     moments = problem.moments(best.vector)
     expected = float(moments.mean.sum()) - len(best.vector)
     # Chi-square has twice the mean for a variance; each parameter takes one degree of freedom.
     excess = 0.5 * (float(moments.variance.sum()) - 2.0 * len(best.vector))
-    # Rows in which next to nothing should switch expect no deviance, and may have a large one.
+    # Rows with hardly any expected switching have no expected deviance, and may have a large one.
     least = max(expected, _LEAST_EXPECTED)
     scale = max(excess / least, _LEAST_SCALE) if expected > _LEAST_EXPECTED else 1.0
     dispersion = best.square / least if freedom > 0 else 1.0
@@ -175,7 +175,7 @@ def _fitted(problem: Problem, best: Minimum, profiles: tuple[Interval, ...] | No
 
 
 def _parameters(fit: StackFit, first: Mapping[str, float]) -> lmfit.Parameters:
-    """Values, standard errors and correlations as lmfit has them."""
+    """Values, standard errors and correlations in the form of lmfit."""
     parameters, correlation = lmfit.Parameters(), fit.correlation()
     error = np.sqrt(np.diag(fit.covariance))
     for k, name in enumerate(fit.problem.free):

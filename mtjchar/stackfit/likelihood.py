@@ -1,4 +1,4 @@
-"""Residuals whose sum of squares is a deviance, and what that should be.
+"""Residuals whose sum of squares is a deviance, and its expected value.
 
 References
 ----------
@@ -20,15 +20,15 @@ __all__ = ["Moments", "deviance_moments", "deviance_residuals", "tail_probabilit
 
 
 _LEAST = 1e-300  # probability of switching: below, its logarithm is not a number
-_FEW = 10.0  # expected counts from which a deviance is distributed like chi-square
+_FEW = 10.0  # expected counts above which a deviance is distributed like chi-square
 _COUNTED = 80
 
 
 def deviance_residuals(switched: FloatArray, trials: FloatArray, log_error_rate: FloatArray) -> FloatArray:
     """Signed square roots of the binomial deviance, positive where more switched than expected [1]_.
 
-    Their sum of squares is -2 times the log-likelihood, up to what the data alone decide: least squares of
-    them is maximum likelihood.
+    Their sum of squares is -2 times the log-likelihood, up to a term that depends on the data alone: least
+    squares of them is maximum likelihood.
     """
     failed = trials - switched
     switching = np.log(np.maximum(-np.expm1(log_error_rate), _LEAST))
@@ -43,7 +43,7 @@ def deviance_residuals(switched: FloatArray, trials: FloatArray, log_error_rate:
 
 
 class Moments(NamedTuple):
-    """Mean and variance of deviances, if the model is right."""
+    """Mean and variance of deviances for a correct model."""
 
     mean: FloatArray
     variance: FloatArray
@@ -65,13 +65,13 @@ def deviance_moments(trials: FloatArray, log_error_rate: FloatArray) -> Moments:
 
 
 def tail_probability(deviance: float, expected: float, scale: float) -> float:
-    """Probability of so large a deviance: of a chi-square with the right mean and variance [2]_.
+    """Probability of such a large deviance: of a chi-square with the right mean and variance [2]_.
 
     Parameters
     ----------
     deviance, expected : float
-        What it is, and what it is on average.
+        The deviance, and its expected value.
     scale : float
-        Its variance over twice its mean: 1 for chi-square, more where few counts are expected.
+        Its variance over twice its mean: 1 for chi-square, more if few counts are expected.
     """
     return float(stats.chi2.sf(deviance / scale, max(expected, 1.0) / scale))

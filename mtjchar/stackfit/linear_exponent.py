@@ -1,11 +1,11 @@
-r"""The thermal stability that papers quote: of a barrier that falls linearly with the current.
+r"""The conventional thermal stability: that of a barrier that falls linearly with the current.
 
 Switching data are most often described by
 
 .. math:: P = 1 - \exp\{-(t/\tau_0) \exp[-\Delta_{lin} (1 - I/I_{c0,lin})]\},\; \tau_0 = 1\,\mathrm{ns},   (1)
 
-see [1]_. The barrier of a macrospin whose torque acts along the axis is Delta (1 - I/Ic0)^2 instead, so that
-equation 1 gives another Delta for the same device, which depends on the durations it is fitted over.
+see [1]_. The barrier of a macrospin whose torque acts along the axis is Delta (1 - I/Ic0)^2 instead. Equation
+1 therefore gives another Delta for the same device, which depends on the range of durations.
 
 References
 ----------
@@ -63,7 +63,7 @@ def linear_exponent(device: Device, durations: tuple[float, float]) -> LinearExp
     """
     stability, critical_current, relaxation_time = map(float, device)
     time = np.geomspace(*durations, _DURATIONS)
-    # Half of the writes succeed where the rate times the duration is ln 2; the rate rises with the overdrive.
+    # Half of the writes succeed if the rate times the duration is ln 2; the rate rises with the overdrive.
     rate = rate_table.log_decay_rate(_OVERDRIVES, stability)
     overdrive = np.interp(np.log(np.log(2.0) * relaxation_time / time), rate, _OVERDRIVES)
     # (1) at P = 1/2: I/Ic0_lin = 1 - ln(t/(tau_0 ln 2))/Delta_lin, a straight line.

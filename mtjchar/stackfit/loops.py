@@ -1,14 +1,14 @@
-r"""R-H loops: what the scatter of switching fields says of a barrier, and of the field that lowers it.
+r"""R-H loops: the barrier from the scatter of switching fields, and the field that lowers it.
 
 While the field is swept against the magnetization the barrier falls, and the state is left at the rate of
 `mtjchar.physics.long_pulses.decay_rate`: a field along the axis acts like an overdrive h = B/B_k, so that the
-barrier is Delta (1 - h)^2, the exponent of coherent reversal. The switching field is then distributed as [1]_
-and [2]_ say, here without their assumptions on the prefactor:
+barrier is Delta (1 - h)^2, the exponent of coherent reversal. The switching field then has the distribution
+of [1]_ and [2]_, here without their assumptions on the prefactor:
 
 .. math:: P(B) = 1 - \exp\left[-\frac{1}{v} \int^B \frac{\lambda(b/B_k, \Delta)}{t_D}\, db\right],        (1)
 
-v being the sweep rate. Steps of the field are independent trials for a device that has not switched yet, so
-that loops have a binomial likelihood, as pulses have.
+v being the sweep rate. Field steps are independent trials for a device that has not switched yet, so
+loops have a binomial likelihood, like pulses.
 
 References
 ----------
@@ -53,7 +53,7 @@ def log_staying(
     stability, anisotropy_field, relaxation_time : ndarray
         Of each step; T and s.
     offset : float
-        Field that acts beside the applied one, T, positive towards P.
+        Field in addition to the applied one, T, positive towards P.
     log_rate : callable, optional
         Logarithm of the rate of leaving per t_D, over h and of a stability.
     """
@@ -70,19 +70,19 @@ def log_staying(
 
 
 def coercive_fields(steps: pd.DataFrame) -> pd.DataFrame:
-    """Fields at which the state changed, in the direction in which the table counts them.
+    """Fields at which the state changed, with the sign of the table.
 
     Parameters
     ----------
     steps : DataFrame
-        Rows of `steps_of`, of several tables if wanted.
+        Rows of `steps_of`, of one or several tables.
 
     Returns
     -------
     DataFrame
-        One row a file: ``upwards`` and ``downwards``, the mean fields at which it switched, their standard
+        One row per file: ``upwards`` and ``downwards``, the mean switching fields, their standard
         deviations ``upwards_deviation`` and ``downwards_deviation``, ``coercive``, half the width of the
-        loop, ``center`` (all T), ``loops``, the smaller number of switches, and ``polarity``, 1 where a
+        loop, ``center`` (all T), ``loops``, the smaller number of switches, and ``polarity``, 1 if a
         rising field makes the layers parallel, else -1.
     """
     rows = {}
@@ -114,7 +114,7 @@ class FieldScale(NamedTuple):
 def field_scale(loops: pd.DataFrame) -> FieldScale:
     """Scale of the fields of loops, from rows of `mtjchar.stackfit.data.field_steps.steps_of`."""
     fields = coercive_fields(loops)
-    # A loop is centred where the applied field cancels the other one.
+    # The center of a loop is where the applied field cancels the other one.
     offset = -fields["polarity"] * fields["center"]
     return FieldScale(
         *(float(np.average(field, weights=fields["loops"])) for field in (fields["coercive"], offset))
@@ -122,7 +122,7 @@ def field_scale(loops: pd.DataFrame) -> FieldScale:
 
 
 def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
-    """Compare how switching fields scatter with what the model says.
+    """Compare the scatter of switching fields with that of the model.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def scatter(steps: pd.DataFrame, log_stays: FloatArray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a file: ``ratio`` of the standard deviations, near 1 if the model is right, and ``events``,
+        One row per file: ``ratio`` of the standard deviations, near 1 if the model is right, and ``events``,
         the number of switches.
     """
     own = steps.assign(log=log_stays, place=0.5 * (steps["start_T"] + steps["stop_T"]))

@@ -1,4 +1,4 @@
-"""Minimum of a deviance: Levenberg-Marquardt steps with batched derivatives, and how far is left to go.
+"""Minimum of a deviance: Levenberg-Marquardt steps with batched derivatives, and the remaining distance.
 
 References
 ----------
@@ -29,7 +29,7 @@ _LEAST_STRENGTH = 1e-14  # of the information along a combination of parameters,
 
 
 class Minimum(NamedTuple):
-    """Where a sum of squares is least.
+    """The minimum of a sum of squares.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Minimum(NamedTuple):
         Sum of squares of the residuals.
     jacobian : ndarray, shape (rows, parameters that are not held)
     distance : float
-        Estimated distance to the minimum in units of the sum of squares: how far a Gauss-Newton step would
-        lower it [1]_. Parameters at a bound that the step would leave do not count.
+        Estimated distance to the minimum in units of the sum of squares: the amount by which a Gauss-Newton
+        step would lower it [1]_. Parameters at a bound that the step would cross do not count.
     """
 
     vector: FloatArray
@@ -66,7 +66,7 @@ def minimize(
         Natural sizes of steps.
     bounds : ndarray, shape (parameters, 2)
     held : int, optional
-        A parameter that keeps its value.
+        A fixed parameter.
     """
     moving = np.arange(len(start)) != (-1 if held is None else held)
 
@@ -123,6 +123,6 @@ def inverse(scaled: FloatArray) -> FloatArray:
     """Inverse of the information, from derivatives by parameters in their natural sizes."""
     if not scaled.shape[1]:
         return np.empty((0, 0))
-    # Singular values say what combinations the data leave open.
+    # Singular values show the combinations that the data leave open.
     strength, axes = np.linalg.eigh(scaled.T @ scaled)
     return np.asarray((axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T)

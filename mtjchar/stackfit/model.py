@@ -1,8 +1,8 @@
-"""What a set of parameters says about the rows of the tables: error rates, thresholds, resistances, loops.
+"""Predictions of a set of parameters for the rows of the tables: error rates, thresholds, resistances, loops.
 
-One device, rectangular pulses. A torque per current is constant under current drive, but for its own
-asymmetry; under voltage drive it changes with the resistance while the magnetization turns. A torque per
-voltage is constant under voltage drive and changes with the resistance under current drive.
+The model is one device with rectangular pulses. A torque per current is constant under current drive, except
+for its own asymmetry; under voltage drive it changes with the resistance while the magnetization turns. A
+torque per voltage is constant under voltage drive and changes with the resistance under current drive.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROUNDS = 3
 
 
 class Rows(Protocol):
-    """What the parameters of a device depend on: direction and temperature of each row."""
+    """Inputs of the parameters of a device: direction and temperature of each row."""
 
     @property
     def reverse(self) -> BoolArray:
@@ -53,7 +53,7 @@ class Pulses:
     amplitude : ndarray
         V or A, above 0 in the direction of the row.
     voltage : ndarray of bool
-        Where `amplitude` is a voltage.
+        Whether `amplitude` is a voltage.
     duration : ndarray
         s.
     reverse : ndarray of bool
@@ -70,7 +70,7 @@ class Pulses:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, temperature: float) -> Pulses:
-        """From the rows of tables; a row without temperature is at that one."""
+        """Make pulses from the rows of tables; rows without a temperature are at `temperature`."""
         empty = pd.Series(np.nan, index=rows.index)
         volts = rows.get("amplitude_V", empty).to_numpy(dtype=np.float64)
         amperes = rows.get("current_A", empty).to_numpy(dtype=np.float64)
@@ -87,7 +87,7 @@ class Pulses:
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """Those that occur."""
+        """Directions of the rows."""
         return tuple(direction for k, direction in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
 
     def at(self, amplitude: FloatArray) -> Pulses:
@@ -96,15 +96,15 @@ class Pulses:
 
 
 class _Systems(NamedTuple):
-    """What the Fokker-Planck equation of each row needs; arrays of one shape."""
+    """Inputs of the Fokker-Planck equation for each row; arrays of one shape."""
 
     overdrive: FloatArray  # before the write
     current: FloatArray  # relative change of the current up to the state after the write
     bend: FloatArray  # (Lambda^2 - 1)/(Lambda^2 + 1), of the torque's asymmetry; negative from AP to P
     stability: FloatArray
-    field: FloatArray  # over the anisotropy field, positive where it holds the state before the write
+    field: FloatArray  # over the anisotropy field, positive if it holds the state before the write
     start: FloatArray  # m_z before the write
-    # Of a torque per voltage under current drive; elsewhere 1 and 0.
+    # For a torque per voltage under current drive; otherwise 1 and 0.
     bias: FloatArray  # I R_P over the voltage that halves the TMR
     tmr: FloatArray  # at zero bias
 
@@ -127,15 +127,15 @@ class _Systems(NamedTuple):
 class SwitchingModel:
     """Error rates of a device.
 
-    Values of parameters are numbers, or arrays of shape (sets, 1) for many sets of parameters at once; what
-    is returned then has the shape (sets, rows).
+    Values of parameters are numbers, or arrays of shape (sets, 1) for many sets of parameters at once; the
+    results then have the shape (sets, rows).
 
     Parameters
     ----------
     film : Film or None
-        Needed for voltages, for several temperatures, and for fields where the anisotropy field is not given.
+        Needed for voltages, for several temperatures, and for fields if the anisotropy field is not given.
     torque : {"voltage", "current"}, optional
-        Law of the torque; that of the film's stack if not given. Without a film it is "current", because a
+        Torque law; default: that of the film's stack. Without a film it is "current", because a
         torque per voltage needs the resistance.
     """
 
@@ -144,7 +144,7 @@ class SwitchingModel:
 
     @property
     def law(self) -> TorqueLaw:
-        """Law of the torque."""
+        """Torque law."""
         return self.torque or ("current" if self.film is None else self.film.stack.torque)
 
     def device(self, values: Values, rows: Rows) -> Device:
@@ -158,12 +158,12 @@ class SwitchingModel:
     def anisotropy_field(self, values: Values, rows: Rows, stability: FloatArray) -> FloatArray:
         """Anisotropy field mu0 Hk of each row, T, for the stabilities of the rows.
 
-        It is that of the film's moment, unless it is given: then it holds at the temperature of the fit, and
-        goes with temperature as the film's does.
+        By default it is that of the film's moment. A given value holds at the temperature of the fit, and
+        changes with temperature like the film's.
         """
         own = values.get("anisotropy_field")
         if self.film is None:
-            assert own is not None  # checked where the data are
+            assert own is not None  # ensured when the data are checked
             return np.broadcast_to(own, np.broadcast_shapes(np.shape(own), stability.shape))
         field = self.film.anisotropy_field(stability, rows.temperature)
         if own is None:
@@ -172,7 +172,7 @@ class SwitchingModel:
         return np.asarray(own * field / at_fit)
 
     def log_staying(self, values: Values, steps: FieldSteps) -> FloatArray:
-        """Natural logarithm of the probability that the state outlasts each step of a swept field."""
+        """Natural logarithm of the probability that the state survives each step of a swept field."""
         device = self.device(values, steps)
         field = self.anisotropy_field(values, steps, device.stability)
         return log_staying(
@@ -184,8 +184,8 @@ class SwitchingModel:
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Overdrive of each row before the write, its relative change, and the current's part of that.
 
-        The change is twice that on the way to m_z = 0, where a write is decided, so that the load line is a
-        straight one from there on; the current's is that up to the end, of a torque per current.
+        The change is twice that up to m_z = 0, where a write is decided, so that the load line is
+        extrapolated linearly from there. The current's part is that up to the end, of a torque per current.
         """
         if self.law == "voltage":
             return self._voltage_line(values, pulses, critical)
@@ -207,7 +207,7 @@ class SwitchingModel:
     def _voltage_line(
         self, values: Values, pulses: Pulses, critical: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return what `load_line` does, for a torque per voltage: the overdrive is V/(R_P Ic0)."""
+        """Return the result of `load_line` for a torque per voltage: the overdrive is V/(R_P Ic0)."""
         parallel, tmr, half = self._at_zero_bias(values, pulses)
         start = np.where(pulses.reverse, -1.0, 1.0)
         before, middle = (
@@ -254,7 +254,7 @@ class SwitchingModel:
         return rate_table.log_error_rate(rows[0], *rows[2:])
 
     def _field(self, values: Values, pulses: Pulses, stability: FloatArray) -> FloatArray:
-        """Offset field over the anisotropy field, positive where it holds the state before the write."""
+        """Offset field over the anisotropy field, positive if it holds the state before the write."""
         field = values.get("offset_field", 0.0)
         if not np.any(field):
             return np.zeros_like(stability)
@@ -278,7 +278,7 @@ class SwitchingModel:
         *parts, tau = np.broadcast_arrays(
             overdrive, current, bend, device.stability, field, start, bias, tmr, tau
         )
-        # Rows that differ in the duration alone are one march.
+        # Rows that differ only in the duration are solved together.
         rows = np.stack([part.ravel() for part in parts], axis=1)
         systems, system_of_row = np.unique(rows, axis=0, return_inverse=True)
         system_of_row = system_of_row.ravel()
@@ -286,7 +286,7 @@ class SwitchingModel:
         counts = np.bincount(system_of_row)
         column = np.empty_like(system_of_row)
         column[order] = np.arange(len(system_of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        # Places without a row repeat the longest duration, which costs nothing.
+        # Missing rows repeat the longest duration, which costs nothing.
         longest = np.zeros(len(systems))
         np.maximum.at(longest, system_of_row, tau.ravel())
         times = np.repeat(longest[:, None], counts.max(), axis=1)
@@ -300,15 +300,15 @@ class SwitchingModel:
         return np.exp(-np.exp(self.solved_log_exponent(values, pulses)))
 
     def threshold(self, values: Values, pulses: Pulses, log_exponent: FloatArray) -> FloatArray:
-        """Amplitude (V or A) at which the error rate of each row is a wanted one, from the table.
+        """Amplitude (V or A) at which each row has a given error rate, from the table.
 
         Parameters
         ----------
         values : mapping
         pulses : Pulses
-            Their amplitudes do not count.
+            Their amplitudes are ignored.
         log_exponent : ndarray, shape (rows,)
-            ln(-ln WER) that is wanted.
+            Given ln(-ln WER).
         """
         device = self.device(values, pulses)
         per_ampere = np.ones_like(device.critical_current)
@@ -333,13 +333,13 @@ class SwitchingModel:
         return np.log(np.maximum(-self.log_error_rate(values, pulses), np.finfo(float).tiny))
 
     def solved_threshold(self, values: Values, pulses: Pulses, log_exponent: FloatArray) -> FloatArray:
-        """Return what `threshold` does, by the Fokker-Planck equation itself."""
+        """Return the result of `threshold` by the Fokker-Planck equation itself."""
         amplitude = self.threshold(values, pulses, log_exponent)
         ends = [
             self.table_log_exponent(values, pulses.at(amplitude * factor))
             for factor in (1.0 - _STEP, 1.0 + _STEP)
         ]
-        # Newton's iteration with the table's slope, which is a few percent off at most.
+        # Newton's iteration with the table's slope, whose error is a few percent at most.
         slope = np.maximum((ends[1] - ends[0]) / (2.0 * _STEP), _LEAST_SLOPE)
         for _ in range(_ROUNDS):
             off = self.solved_log_exponent(values, pulses.at(amplitude)) - log_exponent
@@ -348,7 +348,7 @@ class SwitchingModel:
 
 
 def log_exponent_at(probability: npt.ArrayLike) -> FloatArray:
-    """ln(-ln WER) of pulses with which a share of the writes succeeds."""
+    """ln(-ln WER) of pulses at which a share of the writes succeeds."""
     return np.asarray(np.log(-np.log1p(-np.asarray(probability, dtype=np.float64))))
 
 

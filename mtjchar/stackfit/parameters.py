@@ -1,7 +1,7 @@
-"""What is known of each parameter of a fit, in one table.
+"""Properties of all parameters of a fit, in one table.
 
-A parameter that has a value of its own in each direction is the entry of the table with a `direction`; its
-name, such as ``critical_current_p_to_ap``, is formed by `directional_name` and nowhere taken apart.
+A parameter with a separate value for each direction is the entry of the table with a `direction`; its
+name, such as ``critical_current_p_to_ap``, is made by `directional_name` and never parsed.
 """
 
 from __future__ import annotations
@@ -41,55 +41,55 @@ FITTED_KINDS = ("switching", "thresholds", "resistance", "loops")
 """Kinds of tables that are fitted."""
 
 PULSES = ("switching", "thresholds")
-"""Those of them that are of pulses."""
+"""Kinds of tables that contain pulses."""
 
 _RELATIVE_STEP = 0.1
 
 
 def directional_name(root: str, direction: str | None) -> str:
-    """Name of a quantity in one direction, or where the direction is None in both."""
+    """Name of a quantity in one direction, or in both if the direction is None."""
     return root if direction is None else f"{root}_{direction}"
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the model, as `lmfit.Parameter` is one of a fit.
+    """A parameter of the model, like `lmfit.Parameter` of a fit.
 
     Attributes
     ----------
     root : str
-        What it is, whatever the direction.
+        Name of the quantity, independent of the direction.
     unit : str
     tables : tuple of str
         Kinds of tables that determine it.
     remedy : str
-        Measurement that would determine it where the data do not.
+        Measurement that would determine it if the data do not.
     bounds : tuple of float or None
         Of the search; None: they follow from the data, see `mtjchar.stackfit.setup`.
     start : float or None
-        Where the search starts without a film; None: from the film or the data.
+        Starting value without a film; None: from the film or the data.
     step : float or None
         Natural size of a step, if it is the same everywhere; None: a tenth of the value.
     alias : str
-        Key of a stack that stands for it where the stack does not have it under its own name.
+        Corresponding key of a stack, if the stack does not have it under its own name.
     tied : bool
-        Whether it follows from others, by the stack, where it does not vary.
+        Whether it follows from others, by the stack, if it does not vary.
     by_direction : bool
-        Whether it can have a value of its own in each direction.
+        Whether it can have a separate value for each direction.
     default : bool
-        Whether it is fitted where nothing else is asked for.
+        Whether it is fitted by default.
     of_resistance : bool
-        Whether resistances follow from it.
+        Whether resistances depend on it.
     symmetric : float or None
         Value at which it does not make the directions differ in current; None: no value does.
     physical_minimum : float
-        Lower bound that physics sets, not the search: a value there is a result.
+        Lower bound of physics, not of the search: a value there is a result.
     zero_is_result : bool
-        Whether 0 is a result like any other, so that no relative error says that it is undetermined.
+        Whether 0 is a result like any other, so that a relative error does not show that it is undetermined.
     search : tuple of float
-        Values that a coarse look tries beside the one to start from.
+        Values of a coarse search beside the starting value.
     direction : str or None
-        The one in which it holds; None: in both.
+        The direction in which it holds; None: both.
     """
 
     root: str
@@ -183,31 +183,31 @@ UNITS = {name: parameter.unit for name, parameter in PARAMETERS.items()}
 """Their units."""
 
 ALIASES = {parameter.alias: name for name, parameter in PARAMETERS.items() if parameter.alias}
-"""Keys of a stack that stand for what pulses show of them."""
+"""Keys of a stack that correspond to parameters that pulses determine."""
 
 DIRECTIONAL = tuple(name for name, parameter in PARAMETERS.items() if parameter.by_direction)
-"""Those that can have a value of their own in each direction."""
+"""Parameters that can have a separate value for each direction."""
 
 DEFAULT = tuple(name for name, parameter in PARAMETERS.items() if parameter.default)
-"""What is fitted if nothing else is asked for: of these, what the tables tell."""
+"""Default choice of fitted parameters: those of these that the tables determine."""
 
 TIED = frozenset(name for name, parameter in PARAMETERS.items() if parameter.tied)
-"""Those that follow from others where they do not vary."""
+"""Parameters that follow from others if they do not vary."""
 
 OF_RESISTANCE = tuple(name for name, parameter in PARAMETERS.items() if parameter.of_resistance)
-"""Those that resistances follow from."""
+"""Parameters that resistances depend on."""
 
 
 def names_of(root: str) -> tuple[str, ...]:
-    """Names that a quantity can have: its own, and those in each direction."""
+    """Possible names of a quantity: its own, and those for each direction."""
     return (root, *(directional_name(root, direction) for direction in DIRECTIONS))
 
 
 def value_in(values: Values, root: str, direction: str | None) -> Any:
-    """Value of a parameter in a direction, or that in both; NaN where there is none."""
+    """Value of a parameter in a direction, or that in both; NaN if there is none."""
     return values.get(directional_name(root, direction), values.get(root, np.nan))
 
 
 def steps_at(parameters: Iterable[Parameter], vector: FloatArray) -> FloatArray:
-    """Natural sizes of steps of parameters that have these values."""
+    """Natural step sizes of parameters at these values."""
     return np.array([parameter.step_at(value) for parameter, value in zip(parameters, vector, strict=True)])

@@ -1,4 +1,4 @@
-"""Groups of rows and trends by which the residuals of a fit are tested."""
+"""Groups of rows and trends for the tests of the residuals of a fit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mtjchar.units import compact
 
 __all__ = ["Pattern", "patterns_of", "runs_chance"]
 
-_CUTS = 6  # places at which a quantity is cut in two, at most
+_CUTS = 6  # positions at which a quantity is cut in two, at most
 _LEVELS = 8  # values of a quantity that are tested one by one, at most
 _LEAST = 3  # rows of a group
-_TELLING = 0.5  # mean square of a residual below which its sign says nothing
+_TELLING = 0.5  # mean square of a residual below which its sign gives no information
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A shift of the log-odds to switch, in proportion to a weight of each row.
+    """A shift of the log-odds of switching, in proportion to a weight of each row.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Pattern:
     group : ndarray of bool or None
         Rows of a group; None for trends.
     blocks : tuple of Rows
-        Of which the weights are, one after the other.
+        To which the weights belong, one after the other.
     """
 
     words: str
@@ -105,7 +105,7 @@ def patterns_of(blocks: Sequence[Rows], expected: FloatArray) -> list[Pattern]:
 
 
 def _quantities(blocks: Sequence[Rows]) -> Iterator[tuple[str, FloatArray, str]]:
-    """Name, values, and how a value is written."""
+    """Name, values, and formatter of a quantity."""
     pulses = [rows.pulses for rows in blocks]
     yield "duration", np.log(np.concatenate([block.duration for block in pulses])), "s"
     volts = np.concatenate([block.voltage for block in pulses])
@@ -149,7 +149,7 @@ def _standard(value: FloatArray, inside: BoolArray) -> FloatArray | None:
 def runs_chance(
     blocks: Sequence[Rows], residual: FloatArray, mean: FloatArray
 ) -> Iterator[tuple[str, float]]:
-    """Chance of so few runs of one sign, in the order of the rows and of the pulses (Wald and Wolfowitz)."""
+    """Probability of so few runs of one sign, in row and pulse order (Wald and Wolfowitz)."""
     pulses = [rows.pulses for rows in blocks]
     reverse, duration, amplitude = (
         np.concatenate([getattr(block, name) for block in pulses])

@@ -1,4 +1,4 @@
-"""Posterior of a fit by emcee (extra `posterior`): where a likelihood is far from normal.
+"""Posterior of a fit by emcee (extra `posterior`), for likelihoods that are far from normal.
 
 References
 ----------
@@ -31,7 +31,7 @@ def posterior(fit: StackFit, *, steps: int = 600, burn: int = 200, seed: int = 1
     ----------
     fit : StackFit
     steps : int, optional
-        Of each walker; there are eight walkers a parameter.
+        Of each walker; there are eight walkers per parameter.
     burn : int, optional
         First steps that are dropped.
     seed : int, optional
@@ -39,7 +39,7 @@ def posterior(fit: StackFit, *, steps: int = 600, burn: int = 200, seed: int = 1
     Returns
     -------
     DataFrame
-        One row a sample, one column a parameter, SI. Over-dispersion of the fit flattens the likelihood.
+        One row per sample, one column per parameter, SI. Over-dispersion of the fit flattens the likelihood.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def corner_figure(fit: StackFit, samples: pd.DataFrame, path: str | Path | None 
     fit : StackFit
     samples : DataFrame
     path : str or Path, optional
-        Where the figure goes.
+        File of the figure.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Residuals of all rows over the free parameters: from the table of error rates, and by the solver itself."""
+"""Residuals of all rows over the free parameters: from the table of error rates, and by the solver."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _KEPT = 64  # sets of parameters: those of a derivative
 
 
 class Data(NamedTuple):
-    """Rows of all tables of a kind together, of loops their steps; empty frames where there are none.
+    """Rows of all tables of a kind together, for loops their field steps; empty frames if there are none.
 
-    Single shots of one pulse are one row.
+    Single shots of one pulse are combined into one row.
     """
 
     switching: pd.DataFrame
@@ -55,7 +55,7 @@ class Data(NamedTuple):
 
     @classmethod
     def of(cls, tables: Sequence[Table]) -> Data:
-        """Put tables together."""
+        """Combine tables."""
         frames = []
         for kind in FITTED_KINDS:
             rows = [
@@ -81,16 +81,16 @@ class Data(NamedTuple):
 
 
 def pulse_columns(rows: pd.DataFrame, *more: str) -> list[str]:
-    """Columns of rows that say which pulse they are of, and those of `more` that there are."""
+    """Columns of rows that identify the pulse, and the existing ones of `more`."""
     names = ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K", *more)
     return [name for name in names if name in rows]
 
 
 def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Count single shots of one pulse together.
+    """Sum single shots of one pulse.
 
-    The likelihood is the same, but the deviance of a row of one trial says nothing of the model, and the
-    derivatives of its root nothing of the standard errors.
+    The likelihood is the same, but the deviance of a row of one trial does not measure the quality of the
+    model, and the derivatives of its root do not give the standard errors.
     """
     single = rows["trials"] == 1
     keys = pulse_columns(rows, "device", "file")
@@ -100,7 +100,7 @@ def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 class Correction(NamedTuple):
-    """What the solver's residuals are beside the table's near one place, to first order.
+    """Difference between the solver's and the table's residuals near one point, to first order.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Correction(NamedTuple):
 
 
 class Between(NamedTuple):
-    """Corrections at two places, and what lies between them along one parameter."""
+    """Corrections at two points, and their interpolation along one parameter."""
 
     near: Correction
     far: Correction
@@ -135,26 +135,26 @@ class Between(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Writes, or loops, that switched, and those that were tried; one value a row."""
+    """Writes, or loops, that switched, and the trials; one value per row."""
 
     switched: FloatArray
     trials: FloatArray
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> Counts:
-        """From the columns of rows."""
+        """Make them from the columns of rows."""
         return cls(*(rows[name].to_numpy(dtype=np.float64) for name in ("switched", "trials")))
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Rows of all tables, and what a fit takes from them as arrays, which are made once.
+    """Rows of all tables, and the arrays that a fit needs from them, which are made once.
 
     Attributes
     ----------
     data : Data
     temperature : float
-        K, of rows without one.
+        K, for rows without one.
     """
 
     data: Data
@@ -192,7 +192,7 @@ class Observations:
 
     @functools.cached_property
     def reads(self) -> Pulses:
-        """Voltages at which resistances were measured, in AP where `reverse`."""
+        """Voltages of the resistance measurements, in AP if `reverse`."""
         rows = self.data.resistance
         count = len(rows)
         return Pulses(
@@ -225,15 +225,15 @@ class Problem:
     parameters : tuple of Parameter
         The free ones, in the order of `vector`.
     fixed : dict
-        Values of the others that do not follow from the free ones.
+        Values of the other parameters that do not follow from the free ones.
     tied : frozenset of str
-        Relaxation time and critical current where damping and polarization of the stack are kept.
+        Relaxation time and critical current if damping and polarization of the stack are kept.
     bounds : dict
         Of the free parameters.
     resistance_errors : ndarray
         Standard errors of the resistances, ohm; see `resistance_errors`.
     correction : Correction, Between or None
-        Takes `residuals` from the table to the solver.
+        Converts `residuals` from the table to the solver.
     """
 
     observations: Observations
@@ -256,7 +256,7 @@ class Problem:
         bounds: dict[str, tuple[float, float]],
         temperature: float,
     ) -> Problem:
-        """Make the problem of data; `temperature` (K) is that at which device parameters are given."""
+        """Make the problem for data; device parameters are given at `temperature` (K)."""
         observations = Observations(data, temperature)
         errors = resistance_errors(observations, model, [parameter.name for parameter in parameters], fixed)
         return cls(observations, model, tuple(parameters), fixed, tied, bounds, errors)
@@ -268,7 +268,7 @@ class Problem:
 
     @property
     def temperature(self) -> float:
-        """At which the device parameters are given, K."""
+        """Temperature at which the device parameters are given, K."""
         return self.observations.temperature
 
     @property
@@ -288,11 +288,11 @@ class Problem:
 
     @property
     def directions(self) -> tuple[str | None, ...]:
-        """Those in which a device has values of its own: both, or None for one device in both."""
+        """Directions with separate values: both, or None for the same values in both."""
         return DIRECTIONS if any(parameter.direction for parameter in self.parameters) else (None,)
 
     def with_data(self, data: Data) -> Problem:
-        """Return the problem of other data, whose table is not corrected."""
+        """Return the problem for other data, with an uncorrected table."""
         return Problem.of(
             data, self.model, self.parameters, self.fixed, self.tied, self.bounds, self.temperature
         )
@@ -307,7 +307,7 @@ class Problem:
         return sum(map(len, self.data))
 
     def values(self, vector: FloatArray) -> dict[str, Any]:
-        """All parameters of the model; those that a stack ties to others follow them.
+        """All parameters of the model, including those that a stack ties to others.
 
         Parameters
         ----------
@@ -359,9 +359,10 @@ class Problem:
         return by_table if self.correction is None else by_table + self.correction.at(vector)
 
     def solved_residuals(self, vector: FloatArray) -> FloatArray:
-        """Return what `residuals` does, by the Fokker-Planck equation itself.
+        """Return the result of `residuals` by the Fokker-Planck equation itself.
 
-        Loops take the rates of `mtjchar.physics.rate_table.log_decay_rate` here too, which are as good.
+        Loops use the rates of `mtjchar.physics.rate_table.log_decay_rate` here too, because they are as
+        accurate.
         """
         return self._residuals(vector, solved=True)
 
@@ -394,7 +395,7 @@ class Problem:
         return -np.exp(self.model.solved_log_exponent(self.values(vector), self.pulses))
 
     def moments(self, vector: FloatArray, *, solved: bool = True) -> Moments:
-        """Mean and variance of the squares of the residuals of a model that is right."""
+        """Mean and variance of the squares of the residuals for a correct model."""
         mean, variance = np.ones(self.rows), np.full(self.rows, 2.0)
         if self.pulses is not None:
             own = slice(0, len(self.data.switching))
@@ -411,7 +412,7 @@ class Problem:
         return Moments(mean, variance)
 
     def log_staying(self, vector: FloatArray) -> FloatArray:
-        """Logarithm of the probability that the state outlasts each step of the loops."""
+        """Logarithm of the probability that the state survives each step of the loops."""
         assert self.observations.steps is not None
         vectors = np.atleast_2d(np.asarray(vector, dtype=np.float64))
         shown = [k for k, parameter in enumerate(self.parameters) if "loops" in parameter.tables]
@@ -426,15 +427,15 @@ class Problem:
 
     @functools.cached_property
     def _known_staying(self) -> dict[bytes, FloatArray]:
-        """What `log_staying` found last, by the parameters that loops show.
+        """Cache of `log_staying`, by the parameters that affect loops.
 
-        Derivatives by the others, such as the critical current, and causes that act on pulses ask for the
-        same again.
+        Derivatives by the others, such as the critical current, and causes that act on pulses need the
+        same values again.
         """
         return {}
 
     def only(self, kinds: Sequence[str], parameters: Sequence[Parameter], vector: FloatArray) -> Problem:
-        """Return the problem of some kinds of tables and some parameters; the others are as in `vector`."""
+        """Return the problem for some kinds of tables and some parameters; the others are as in `vector`."""
         kept = {
             parameter.name: float(value)
             for parameter, value in zip(self.parameters, vector, strict=True)
@@ -450,12 +451,12 @@ class Problem:
         return resistances_at(self.model, values, self.observations.reads)
 
     def fixed_or_nominal(self) -> dict[str, float]:
-        """Values that a resistance follows from before anything is fitted."""
+        """Values that determine a resistance before anything is fitted."""
         return {**nominal_values(self.model.film), **self.fixed}
 
 
 def threshold_errors(rows: pd.DataFrame) -> FloatArray:
-    """Return standard errors of thresholds, V or A: those given, else a share of the amplitude."""
+    """Return standard errors of thresholds, V or A: the given ones, else a share of the amplitude."""
     empty = pd.Series(np.nan, index=rows.index)
     error, amplitude = (
         rows.get(f"{volts}_V", empty).fillna(rows.get(f"{amperes}_A", empty))
@@ -465,7 +466,7 @@ def threshold_errors(rows: pd.DataFrame) -> FloatArray:
 
 
 def resistances_at(model: SwitchingModel, values: Values, reads: Pulses) -> FloatArray:
-    """Resistance at each voltage, ohm; in AP where a row is `reverse`."""
+    """Resistance at each voltage, ohm; in AP if a row is `reverse`."""
     parallel, excess = model.resistances(values, reads)
     return np.where(reads.reverse, parallel * (1.0 + excess), parallel)
 
@@ -473,7 +474,7 @@ def resistances_at(model: SwitchingModel, values: Values, reads: Pulses) -> Floa
 def resistance_errors(
     observations: Observations, model: SwitchingModel, free: Sequence[str], fixed: Values
 ) -> FloatArray:
-    """Return standard errors of resistances: those given, or the scatter around a fit of their own."""
+    """Return standard errors of resistances: the given ones, or the scatter around a separate fit."""
     rows, film = observations.data.resistance, model.film
     if not len(rows) or film is None:
         return np.empty(0)
@@ -481,8 +482,8 @@ def resistance_errors(
     given = rows.get("resistance_error_ohm", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=float)
     if np.all(np.isfinite(given)):
         return np.asarray(given)
-    # Parameters of the curves' own, where there are rows enough: what the fit keeps fixed may not go with
-    # them, and that is no scatter.
+    # Separate parameters of the curves, if there are enough rows: values that the fit keeps fixed may not
+    # agree with them, and that is not scatter.
     names = list(OF_RESISTANCE if (rows["state"] == "ap").any() else OF_RESISTANCE[:1])
     if len(measured) <= len(names):
         names = [name for name in names if name in free]

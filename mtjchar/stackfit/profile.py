@@ -1,8 +1,8 @@
-"""Profile likelihood: intervals that know bounds and curvature.
+"""Profile likelihood: intervals that account for bounds and curvature.
 
-The walk takes the table of error rates, with the solver's residuals and derivatives put in; the deviance at
-each end is then checked with the solver itself. Where it is not the one asked for, the walk continues with
-the residuals and derivatives of the solver at that end.
+The search uses the table of error rates, corrected with the solver's residuals and derivatives. The deviance
+at each end is then checked with the solver itself. If it differs from the required one, the search continues
+with the residuals and derivatives of the solver at that end.
 
 References
 ----------
@@ -29,22 +29,22 @@ __all__ = ["ROOT_RISE", "Interval", "Profiles", "profile_intervals"]
 ROOT_RISE = NORMAL_QUANTILE
 """Square root of the rise of the deviance at the ends of a 95 % interval."""
 
-_CLOSE = 0.01  # of the root of the rise, that a walk ends with
-_CHECKED = 0.05  # of the root of the rise by the solver, at which an end is right
+_CLOSE = 0.01  # of the root of the rise, at the end of a search
+_CHECKED = 0.05  # of the root of the rise by the solver, for a correct end
 _ROUNDS = 4
-_STEPS = 40  # outwards; each is at most four times as far as the one before
-_LOWER = 0.01  # by which a deviance has to be lower to be another minimum
+_STEPS = 40  # outwards; each is at most four times as large as the previous one
+_LOWER = 0.01  # by which a deviance must be lower to be another minimum
 
 
 class Interval(NamedTuple):
-    """95 % interval of a parameter; an end that is infinite was not found between the bounds."""
+    """95 % interval of a parameter; an infinite end was not found between the bounds."""
 
     lower: float
     upper: float
 
 
 class Profiles(NamedTuple):
-    """Intervals of all parameters, and the place with the least deviance that was met on the way."""
+    """Intervals of all parameters, and the point with the lowest deviance of the search."""
 
     intervals: tuple[Interval, ...]
     best: FloatArray
@@ -53,17 +53,17 @@ class Profiles(NamedTuple):
 
 @dataclass
 class _Walk:
-    """Way of one parameter to one end."""
+    """Search of one parameter for one end."""
 
     which: int
     side: float
     problem: Problem
-    vector: FloatArray  # at the end that was found last
-    bounded: bool = False  # the bound came first
+    vector: FloatArray  # at the last end
+    bounded: bool = False  # the bound was reached first
 
 
 def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, dispersion: float) -> Profiles:
-    """Where the deviance, minimized over the other parameters, has risen by 3.84 times the dispersion.
+    """Find where the deviance, minimized over the other parameters, has risen by 3.84 times the dispersion.
 
     Parameters
     ----------
@@ -111,14 +111,14 @@ def _find_end(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) 
     which, side = walk.which, walk.side
     bound = walk.problem.bounds[walk.problem.free[which]][int(side > 0)]
     center = float(best.vector[which])
-    inside = [(center, best.vector)]  # from the centre outwards, with the others where the deviance is least
+    inside = [(center, best.vector)]  # from the centre outwards, with the others at the lowest deviance
     vectors = {center: best.vector}
-    excess = {center: -ROOT_RISE}  # of the root of the rise over the one asked for
+    excess = {center: -ROOT_RISE}  # of the root of the rise over the required one
 
     def root_excess(place: float) -> float:
         if place not in excess:
-            # The others start as they are at the last place inside, and as they would go on from there: what
-            # is carried back from a place far outside can stick.
+            # The others start at the last point inside, and at its extrapolation: starting values from a
+            # point far outside can remain at a wrong minimum.
             starts = [inside[-1][1], walk.vector]
             if len(inside) > 1:
                 (x0, v0), (x1, v1) = inside[-2:]

@@ -1,4 +1,4 @@
-"""Pieces of a report: a fit in words, as `lmfit.fit_report` has it."""
+"""Parts of a report: a fit in words, similar to `lmfit.fit_report`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STRONG = 0.9  # correlation
 
 
 def data_lines(tables: Iterable[Table], temperatures: Callable[[Table], Sequence[float]]) -> list[str]:
-    """Say what each table is, and at which temperatures (K)."""
+    """Describe each table, and its temperatures (K)."""
     lines = ["[[Data]]"]
     for table in tables:
         skipped = f", {table.skipped} bad rows dropped" if table.skipped else ""
@@ -41,7 +41,7 @@ def data_lines(tables: Iterable[Table], temperatures: Callable[[Table], Sequence
 
 
 def loop_lines(coercive: pd.DataFrame) -> list[str]:
-    """Say at which fields loops switched, see `mtjchar.stackfit.loops.coercive_fields`."""
+    """Describe the switching fields of loops, see `mtjchar.stackfit.loops.coercive_fields`."""
     lines = []
     for file, row in coercive.iterrows():
         way = "parallel" if row["polarity"] > 0.0 else "antiparallel"
@@ -65,7 +65,7 @@ def parameter_lines(
     *,
     systematic: bool,
 ) -> list[str]:
-    """Say what was fitted.
+    """Describe the fitted parameters.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def parameter_lines(
 def derived_lines(
     derived: pd.DataFrame, temperature: float, activated: tuple[float, float] | None
 ) -> list[str]:
-    """Say what follows from the parameters.
+    """Describe the quantities derived from the parameters.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def derived_lines(
 
 
 def correlation_lines(correlation: pd.DataFrame) -> list[str]:
-    """Say which parameters are strongly correlated."""
+    """List strongly correlated parameters."""
     matrix, names = correlation.to_numpy(), list(correlation.index)
     strong = [
         f"    {names[k]} and {names[j]}: {matrix[j, k]:+.3f}"

@@ -1,4 +1,4 @@
-"""What a fit found, in the way lmfit shows it: parameters, intervals, correlations, residuals, report."""
+"""Result of a fit, in the form of lmfit: parameters, intervals, correlations, residuals, report."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from mtjchar.study import Stack
 
 __all__ = ["FitWarning", "Quantity", "StackFit", "compare", "device_of", "parameter_names"]
 
-_OF_DEVICE = ("stability", "anisotropy_field")  # keys of a stack too, where they were measured
+_OF_DEVICE = ("stability", "anisotropy_field")  # also keys of a stack, if they were measured
 _STATIONARY = 0.01  # distance to the minimum, over the inflation: a tenth of a standard error
-_WORTHLESS = 0.5  # relative standard error from which on a value is no measurement
+_WORTHLESS = 0.5  # relative standard error above which a value is not a measurement
 
 
 class Quantity(NamedTuple):
-    """What follows from the parameters, in a direction or in both."""
+    """Quantities derived from the parameters, in a direction or in both."""
 
     root: str
     direction: str | None
@@ -46,7 +46,7 @@ class Quantity(NamedTuple):
 
 
 class FitWarning(UserWarning):
-    """Something about the data or the fit that its numbers do not show."""
+    """A problem of the data or the fit that its numbers do not show."""
 
 
 @dataclass(frozen=True)
@@ -56,36 +56,37 @@ class StackFit:
     Attributes
     ----------
     params : lmfit.Parameters
-        Values in SI units, with ``stderr`` and ``correl`` of those that varied.
+        Values in SI units, with ``stderr`` and ``correl`` of the free ones.
     problem : Problem
-        Data and model; ``problem.free`` names what varied, in the order of `vector` and `covariance`.
+        Data and model; ``problem.free`` names the free parameters, in the order of `vector` and `covariance`.
     vector : ndarray
         Values of the free parameters.
     covariance : ndarray
-        Of the free parameters, `inflation` included.
+        Of the free parameters, including `inflation`.
     deviance : float
         Sum of squares of all residuals, error rates by the Fokker-Planck solver.
     distance : float
-        Estimated distance to the minimum: by how much a further Gauss-Newton step would lower the deviance.
+        Estimated distance to the minimum: the amount by which a further Gauss-Newton step would lower the
+        deviance.
     expected_deviance : float
-        What it would be on average if the model were right: the degrees of freedom, less where few counts
+        Its expected value for a correct model: the degrees of freedom, or less if few counts
         are expected.
     deviance_scale : float
-        Variance of the deviance over twice its mean: 1 for chi-square, other where few counts are expected.
+        Variance of the deviance over twice its mean: 1 for chi-square, different if few counts are expected.
     dispersion : float
         `deviance` over `expected_deviance`.
     inflation : float
-        Factor of variances for over-dispersion: `dispersion` where it is above 1 at 1 % significance and the
+        Factor of variances for over-dispersion: `dispersion` if it is above 1 at 1 % significance and the
         residuals have no pattern, else 1.
     profiles : tuple of Interval or None
-        95 % profile-likelihood intervals, infinite where a bound was met first.
+        95 % profile-likelihood intervals, infinite if a bound was reached first.
     diagnosis : Diagnosis
         Whether the residuals have a pattern, and its likely causes.
     tables : tuple of Table
     wafer : WaferFit or None
-        Spread of the devices of a wafer table; its means are the film's where they did not vary.
+        Spread of the devices of a wafer table; its means are the film's if they did not vary.
     messages : tuple of str
-        What was warned of.
+        Warnings.
     """
 
     params: lmfit.Parameters
@@ -128,12 +129,12 @@ class StackFit:
 
     @property
     def allowed_distance(self) -> float:
-        """Largest distance to the minimum with which a fit has converged, in units of the deviance."""
+        """Largest distance to the minimum of a converged fit, in units of the deviance."""
         return _STATIONARY * self.inflation
 
     @property
     def film(self) -> Film | None:
-        """Junction that the fit started from."""
+        """Initial junction of the fit."""
         return self.problem.model.film
 
     @property
@@ -153,15 +154,15 @@ class StackFit:
 
     @property
     def probability(self) -> float:
-        """Probability of so large a deviance or a larger one if the model were right."""
+        """Probability of this deviance or a larger one for a correct model."""
         return tail_probability(self.deviance, self.expected_deviance, self.deviance_scale)
 
     @property
     def undetermined(self) -> dict[str, str]:
-        """Parameters that the data do not determine, and the measurement that would."""
+        """Parameters that the data do not determine, and measurements that would."""
         remedies = {}
         for k, parameter in enumerate(self.problem.parameters):
-            # A value at a bound that physics sets is a result, at one of the search it is none.
+            # A value at a bound of physics is a result; a value at a bound of the search is not.
             name, least = parameter.name, parameter.physical_minimum
             ends = [bound for bound in self.problem.bounds[name] if bound != least]
             error, interval = float(np.sqrt(self.covariance[k, k])), self._interval(k)
@@ -175,7 +176,7 @@ class StackFit:
         return remedies
 
     def _interval(self, k: int) -> Interval:
-        """95 % interval of a free parameter; it ends where physics does."""
+        """95 % interval of a free parameter; it ends at bounds of physics."""
         reach = ROOT_RISE * float(np.sqrt(self.covariance[k, k]))
         lower, upper = self.vector[k] - reach, self.vector[k] + reach
         if self.profiles is not None:
@@ -183,7 +184,7 @@ class StackFit:
         return Interval(max(lower, self.problem.parameters[k].physical_minimum), upper)
 
     def table(self) -> pd.DataFrame:
-        """Parameters with standard errors, 95 % intervals, whether the data determine them, and at what K."""
+        """Parameters with standard errors, 95 % intervals, whether data determine them, and temperatures."""
         error = np.sqrt(np.diag(self.covariance))
         undetermined = self.undetermined
         rows = []
@@ -215,7 +216,7 @@ class StackFit:
         return pd.DataFrame(matrix, index=self.problem.free, columns=self.problem.free)
 
     def derived(self) -> pd.DataFrame:
-        """Return what follows from the parameters, with standard errors to first order."""
+        """Return the derived quantities, with standard errors to first order."""
         quantities, function = self._derived()
         value, covariance = self.propagate(function)
         return pd.DataFrame(
@@ -306,7 +307,7 @@ class StackFit:
     def activated_durations(self) -> tuple[float, float] | None:
         """Shortest and longest duration of the data in which switching is thermally activated, s.
 
-        None where the data have no such pulses.
+        None if the data have no such pulses.
         """
         every = [rows["duration_s"] for rows in self.problem.data[:2] if len(rows)]
         if not every:
@@ -341,7 +342,7 @@ class StackFit:
             V (A with ``current=True``) and s; they broadcast.
         current : bool, optional
         temperature : float, optional
-            K; that of the fit if not given.
+            K; default: that of the fit.
         """
         pulses, shape = self._pulses(direction, amplitude, duration, current, temperature)
         return np.exp(self.log_error_rate(self.values, pulses)).reshape(shape)
@@ -385,7 +386,7 @@ class StackFit:
         current : bool, optional
             Return amperes instead of volts.
         temperature : float, optional
-            K; that of the fit if not given.
+            K; default: that of the fit.
         """
         rate = np.asarray(error_rate, dtype=np.float64)
         if not np.all((rate > 0.0) & (rate < 1.0)):
@@ -421,7 +422,7 @@ class StackFit:
         return pulses, level.shape
 
     def points(self) -> pd.DataFrame:
-        """Rows with what the model says of them: ``kind``, ``observed``, ``expected`` and ``residual``.
+        """Rows with the predictions of the model: ``kind``, ``observed``, ``expected`` and ``residual``.
 
         Residuals are in standard errors: signed roots of the deviance for counts, where ``observed`` and
         ``expected`` are shares that switched; amplitudes for thresholds; resistances for R-V.
@@ -458,7 +459,7 @@ class StackFit:
         return pd.concat([pd.DataFrame(), *parts], ignore_index=True).assign(residual=residual)
 
     def report(self) -> str:
-        """Everything in words, as `lmfit.fit_report` does it."""
+        """Describe the fit in words, similar to `lmfit.fit_report`."""
         lines = report.data_lines(self.tables, self.temperatures)
         if len(self.vector):
             kelvin, problem = self.problem.temperature, self.problem
@@ -477,7 +478,7 @@ class StackFit:
         return "\n".join([*lines, *report.remark_lines(self.undetermined, self.messages)])
 
     def _quality_lines(self) -> list[str]:
-        """Say how well the model describes the data, and whether the search is at an end."""
+        """Describe how well the model fits the data, and whether the search has converged."""
         lines = [
             "[[Fit]]",
             f"    rows {self.problem.rows}, parameters {len(self.vector)}",
@@ -512,9 +513,9 @@ def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a model, best AIC first: ``parameters``, ``deviance``, ``dispersion``, ``aic``, ``bic`` and
-        their distances from the best. Nested models are also told apart by the fall of the deviance, which is
-        distributed like chi-square with as many degrees of freedom as there are parameters more.
+        One row per model, best AIC first: ``parameters``, ``deviance``, ``dispersion``, ``aic``, ``bic`` and
+        their distances from the best. Nested models can also be compared by the fall of the deviance, which
+        is distributed like chi-square with the number of additional parameters as degrees of freedom.
     """
     first = next(iter(fits.values()))
     for name, fit in fits.items():
@@ -536,5 +537,5 @@ def compare(fits: Mapping[str, StackFit]) -> pd.DataFrame:
 
 
 def parameter_names(fit: StackFit, root: str) -> list[str]:
-    """Free parameters that are one quantity: itself, or one for each direction."""
+    """Free parameters of one quantity: itself, or one for each direction."""
     return [parameter.name for parameter in fit.problem.parameters if parameter.root == root]

@@ -1,6 +1,6 @@
-"""From the data to the maximum of the likelihood: a wide look, the table's minima, and the solver's.
+"""Search for the maximum of the likelihood: a coarse search, the table's minima, and the solver's minimum.
 
-The table of error rates finds the place, the Fokker-Planck solver the minimum: Levenberg-Marquardt steps on
+The table of error rates finds the region, the Fokker-Planck solver the minimum: Levenberg-Marquardt steps on
 the solver's own residuals, with its own derivatives, until the deviance is stationary.
 """
 
@@ -29,17 +29,17 @@ __all__ = [
     "starts",
 ]
 
-# Where a search looks, beside the values to start from.
+# Points of the coarse search, beside the starting values.
 _CURRENTS = np.geomspace(0.1, 2.5, 16)  # over the largest current of the data
-_OFFSETS = (-0.25, 0.25)  # over the largest offset that is allowed, beside that of the loops or none
+_OFFSETS = (-0.25, 0.25)  # over the largest allowed offset, beside that of the loops or none
 _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
-_CLIPPED = 1e3  # residuals, so that one row does not decide what is near
+_CLIPPED = 1e3  # residuals, so that one row does not dominate the coarse search
 _AT_ONCE = 2000  # sets of parameters
 _LEAPS = 8
 _STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
 
-_APART = 3.0  # distance of two minima in standard errors, within which they are one
-_RIVAL = (50.0, 1.5)  # deviance above the least, and over it, up to which a minimum of the table is tried
+_APART = 3.0  # distance in standard errors below which two minima are the same
+_RIVAL = (50.0, 1.5)  # deviance above the lowest, and over it, up to which a minimum of the table is tried
 
 
 def scales(problem: Problem, vector: FloatArray) -> FloatArray:
@@ -60,8 +60,8 @@ def minimize_table(problem: Problem, start: FloatArray) -> Minimum:
 def minimize_solved(problem: Problem, start: FloatArray) -> Minimum:
     """Minimize the deviance of the Fokker-Planck solver itself.
 
-    The table with the solver's residuals and derivatives put in has the curvature of a long valley, so that
-    its minima lead to the solver's in few steps. Where they do not, Levenberg-Marquardt steps go on.
+    The table, corrected with the solver's residuals and derivatives, has the curvature of a long valley, so
+    its minima lead to the solver's in few steps. If they do not, Levenberg-Marquardt steps follow.
     """
     bounds = bounds_of(problem)
     vector = np.clip(start, *bounds.T)
@@ -80,15 +80,15 @@ def minimize_solved(problem: Problem, start: FloatArray) -> Minimum:
 
 
 def search(problem: Problem, first: Mapping[str, float], count: int) -> Minimum:
-    """Find the least deviance.
+    """Find the lowest deviance.
 
     Parameters
     ----------
     problem : Problem
     first : mapping
-        Values to start from.
+        Starting values.
     count : int
-        How many of the places that look best from afar are started from; 0: only from `first`.
+        Number of the best points of the coarse search from which minimizations start; 0: only from `first`.
     """
     minima = [minimize_table(problem, start) for start in starts(problem, first, count)]
     if count:
@@ -103,7 +103,7 @@ def search(problem: Problem, first: Mapping[str, float], count: int) -> Minimum:
 
 
 def _distinct(minima: Sequence[Minimum]) -> list[Minimum]:
-    """Minima that are not the same within a few standard errors, in their order."""
+    """Minima that differ by more than a few standard errors, in their order."""
     kept: list[Minimum] = []
     for minimum in minima:
         apart = (np.linalg.norm(other.jacobian @ (minimum.vector - other.vector)) for other in kept)
@@ -113,7 +113,7 @@ def _distinct(minima: Sequence[Minimum]) -> list[Minimum]:
 
 
 def _nested(problem: Problem, first: Mapping[str, float], minima: Sequence[Minimum]) -> list[FloatArray]:
-    """Minima of the models with one of the further parameters less: more parameters never fit worse."""
+    """Minima of the models with one further parameter less: more parameters never fit worse."""
     best = min(minima, key=lambda minimum: minimum.square).vector
     starts = []
     for k, parameter in enumerate(problem.parameters):
@@ -127,7 +127,7 @@ def _nested(problem: Problem, first: Mapping[str, float], minima: Sequence[Minim
 
 
 def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[FloatArray]:
-    """Places to start from, best first: `first`, and those that look best in a coarse look around."""
+    """Points to start from, best first: `first`, and the best ones of a coarse search around it."""
     base = np.array([first[name] for name in problem.free])
     if count < 1 or set(problem.data.kinds) <= {"resistance"}:
         return [base]
@@ -141,7 +141,7 @@ def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[Flo
     columns = [(*others, *scanned).index(parameter.root) for parameter in problem.parameters]
     lower, upper = bounds_of(problem).T
     vectors = np.clip(points[:, columns], lower, upper)
-    # The best of each scan: what it runs over depends most on the others.
+    # The best of each scan: its variable depends most on the others.
     inner = int(np.prod([len(_values(problem, first, root)) for root in scanned], dtype=int))
     squares = _rough_squares(problem, vectors).reshape(-1, inner)
     best = np.argmin(squares, axis=1) + inner * np.arange(len(squares))
@@ -150,7 +150,7 @@ def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[Flo
 
 
 def _values(problem: Problem, first: Mapping[str, float], root: str) -> FloatArray:
-    """Values of a parameter that a coarse look tries."""
+    """Values of a parameter in a coarse search."""
     name = next(parameter.name for parameter in problem.parameters if parameter.root == root)
     low, high = problem.bounds[name]
     if root == "critical_current":
@@ -172,12 +172,12 @@ def _rough_squares(problem: Problem, vectors: FloatArray) -> FloatArray:
 
 
 def corrected(problem: Problem, minimum: Minimum) -> Problem:
-    """Return the problem whose table has the solver's residuals and derivatives at its minimum."""
+    """Return the problem, its table corrected by the solver's residuals and derivatives at its minimum."""
     return problem.corrected(correction(problem, minimum.vector, minimum.jacobian))
 
 
 def correction(problem: Problem, vector: FloatArray, slope: FloatArray) -> Correction:
-    """Find what takes the table's residuals to the solver's near a vector, from the solver's derivatives."""
+    """Find the correction of the table's residuals near a vector, by the solver's derivatives."""
     plain = problem.corrected(None)
     shift = plain.solved_residuals(vector) - plain.residuals(vector)
     return Correction(vector, shift, slope - derivatives(plain.residuals, problem, vector))

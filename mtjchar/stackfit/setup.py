@@ -1,4 +1,4 @@
-"""Set up a fit: names, bounds, what is kept, and where the search starts."""
+"""Preparation of a fit: names, bounds, fixed values, and starting values."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ __all__ = ["FitSetup", "set_up"]
 
 @dataclass(frozen=True)
 class FitSetup:
-    """All that a fit starts from.
+    """Inputs of a fit.
 
     Attributes
     ----------
     problem : Problem
     start : dict
-        Values of the free parameters to start from.
+        Starting values of the free parameters.
     wafer : WaferFit or None
     tables : tuple of Table
-        Those that count, those of wafers last.
+        The tables of the fit, those of wafers last.
     """
 
     problem: Problem
@@ -79,7 +79,7 @@ def _make_problem(
     start: Mapping[str, float],
     temperature: float,
 ) -> tuple[Problem, dict[str, float]]:
-    """Set up what is fitted; returns it with the values to start from."""
+    """Set up the fitted parameters; return the problem and the starting values."""
     if vary is not None and not vary:
         raise InputError("vary", value=list(vary), allowed="at least one parameter")
     names = _roots(_default_names(data) if vary is None else vary, per_direction)
@@ -116,7 +116,7 @@ def _make_problem(
     roots = {parameter.root for parameter in free}
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
     needed = set(PARAMETERS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
-    # Not among the fixed ones the anisotropy field follows from stability and moment.
+    # If it is not fixed, the anisotropy field follows from stability and moment.
     needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
     kept = (needed - roots - tied) & set(values)
     fixed = {name: float(values[name]) for name in PARAMETERS if name in kept}
@@ -126,7 +126,7 @@ def _make_problem(
 
 
 def _free(names: Sequence[str], split: set[str], directions: set[str]) -> list[Parameter]:
-    """Parameters that vary; those that are split have one value in each direction of the data."""
+    """Parameters that vary; parameters per direction have one value for each direction of the data."""
     free: list[Parameter] = []
     for name in names:
         both = PARAMETERS[name]
@@ -136,7 +136,7 @@ def _free(names: Sequence[str], split: set[str], directions: set[str]) -> list[P
 
 
 def _check_direction(problem: Problem) -> None:
-    """Refuse thresholds in amperes without a direction where that changes what the model says of them."""
+    """Refuse thresholds in amperes without a direction if the predictions depend on it."""
     rows = problem.data.thresholds
     open_rows = rows[rows["direction"].isna()] if "direction" in rows else rows
     if not len(open_rows):
@@ -158,7 +158,7 @@ def _check_direction(problem: Problem) -> None:
 
 
 def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
-    """Fields to start from, as film and loops show them."""
+    """Fields to start from, by film and loops."""
     begin = (
         {} if film is None else {"anisotropy_field": float(film.anisotropy_field(film.nominal().stability))}
     )
@@ -168,7 +168,7 @@ def _begin(film: Film | None, scale: FieldScale | None) -> dict[str, float]:
 
 
 def _default_names(data: Data) -> list[str]:
-    """Return what is fitted if nothing else is asked for."""
+    """Return the default choice of fitted parameters."""
     if set(data.kinds) & set(PULSES):
         names = list(DEFAULT)
     elif "loops" in data.kinds:
@@ -250,7 +250,7 @@ def _bounds(
         # The table of error rates ends at 20 times the critical current.
         return largest / 20.0, 20.0 * largest
     if root == "anisotropy_field":
-        assert scale is not None  # no other table tells it
+        assert scale is not None  # no other table determines it
         return 0.8 * scale.coercive, 20.0 * scale.coercive
     assert root == "offset_field"  # the others have bounds in the table
     reach = 0.5 * begin["anisotropy_field"]

@@ -1,4 +1,4 @@
-"""Counts and loops as a tester would find them: to plan measurements, and to see what a fit makes of them."""
+"""Simulated tester data, counts and loops: to plan measurements, and to test fits."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def simulate_counts(
     trials: int = 10_000,
     values: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Draw how many writes of each pulse switch.
+    """Draw the number of writes of each pulse that switch.
 
     Parameters
     ----------
     film : Film
     pulses : DataFrame
-        Columns ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, if wanted ``temperature_K``.
+        Columns ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, optionally ``temperature_K``.
     rng : numpy.random.Generator
     trials : int, optional
         Writes of each pulse.
@@ -67,19 +67,19 @@ def simulate_loops(
     temperature: float | None = None,
     values: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Draw R-H loops: at which step of the field each of them switches.
+    """Draw R-H loops: the field step at which each of them switches.
 
     Parameters
     ----------
     film : Film
     field : array_like
-        Rising, T, positive towards P; each loop goes through it upwards and back.
+        Rising, T, positive towards P; each loop passes through it upwards and back.
     loops : int
     rng : numpy.random.Generator
     sweep_rate : float, optional
         T/s.
     temperature : float, optional
-        K; that of the film if not given.
+        K; default: that of the film.
     values : mapping, optional
         Parameters that differ from those of the film, SI.
 
@@ -108,7 +108,7 @@ def simulate_loops(
             device.relaxation_time, own["offset_field"],
             lambda h, delta: np.log(long_pulses.decay_rate(h, delta)),
         )  # fmt: skip
-        # A loop switches where its exponential variate is used up.
+        # A loop switches when its exponential variate is reached.
         left = rng.exponential(size=(loops, 1)) > -np.cumsum(stays)
         outlasts = np.hstack([np.ones((loops, 1), dtype=bool), left])
         switched.append(outlasts == (towards_p > 0.0))
@@ -133,7 +133,7 @@ def pulses_at(
     current: bool = False,
     values: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Find the pulses at which stated shares of the writes succeed: where counts tell something.
+    """Find the pulses at which given shares of the writes succeed, and counts are informative.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A fit as a stack file: values, uncertainties, covariance, and the data they are from."""
+"""A fit as a stack file: values, uncertainties, covariance, and the source of the data."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 _FILM_KEYS = ("interfacial_anisotropy", "spin_polarization", "damping")
-_NOISE = 3.09  # standard errors: more, to one side, is by chance in less than one of a thousand cases
+_NOISE = 3.09  # standard errors: a larger one-sided deviation has a probability below one of a thousand
 
 
 def fitted_keys(fit: StackFit) -> list[str]:
-    """Keys of the stack that a fit has values for, in the order of `stack_values`."""
+    """Keys of the stack with fitted values, in the order of `stack_values`."""
     keys = [key for key in _FILM_KEYS if parameter_names(fit, ALIASES[key])]
     both = all(
         directional_name("critical_current", direction) in fit.problem.free for direction in DIRECTIONS
@@ -71,13 +71,13 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
     Notes
     -----
-    Of a parameter with a value of its own in each direction: the stability is the square of the mean root (a
-    stray field h makes it Delta (1 +- h)^2), the relaxation time the mean; the critical currents give
-    polarization and torque asymmetry, Lambda^2 = Ic0(p_to_ap)/Ic0(ap_to_p). An asymmetry below 1 by no more
-    than noise makes it in 999 of a thousand cases is 1, with the geometric mean of both currents. A torque
-    per voltage has no further asymmetry: there the geometric mean is written if noise explains the
-    difference, on either side. Means of a wafer stand beside the fitted values, with their standard errors,
-    as independent of them.
+    Values for a parameter with a separate value in each direction: the stability is the square of the mean
+    root (a stray field h makes it Delta (1 +- h)^2), the relaxation time the mean. The critical currents give
+    polarization and torque asymmetry, Lambda^2 = Ic0(p_to_ap)/Ic0(ap_to_p). If the asymmetry is below 1 and
+    noise explains this in 999 of a thousand cases, it is 1, with the geometric mean of both currents. A
+    torque per voltage has no further asymmetry: the geometric mean is written if noise explains the
+    difference, in either direction. Means of a wafer are added with their standard errors, as independent of
+    the fitted values.
     """
     if fit.film is None:
         raise InputError(
@@ -107,7 +107,7 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
 
 def merged_current_message(fit: StackFit) -> list[str]:
-    """Say so where the currents of both directions are written as one."""
+    """Warn if the currents of both directions are written as one."""
     current, back = (directional_name("critical_current", direction) for direction in DIRECTIONS)
     if fit.film is None or not {current, back} <= set(fit.problem.free):
         return []
@@ -151,18 +151,18 @@ def _symmetric(
 
 
 def fitted_stack(fit: StackFit, name: str | None = None, reference: str | None = None) -> Stack:
-    """Return the stack of the film with the fitted values in the place of its own.
+    """Return the stack of the film with the fitted values in place of its own.
 
     Parameters
     ----------
     fit : StackFit
     name, reference : str, optional
-        Of the new stack; the film's with a word about the fit if not given.
+        Of the new stack; default: the film's with a remark about the fit.
 
     Raises
     ------
     InputError
-        If a value is outside of what a stack may have, or the fit had no film.
+        If a value is outside the limits of a stack, or the fit had no film.
     """
     keys, values, _ = stack_values(fit)
     assert fit.film is not None  # stack_values refuses
@@ -187,14 +187,14 @@ def fitted_stack(fit: StackFit, name: str | None = None, reference: str | None =
 
 
 def check_names(stack: Stack, name: str | None, reference: str | None) -> None:
-    """Refuse a name or a reference that no stack may have, before the work of a fit."""
+    """Refuse a name or a reference that a stack may not have, before the fit starts."""
     _valid(stack, name, reference, {})
 
 
 def _valid(
     base: Stack, name: str | None, reference: str | None, fitted: Mapping[str, float], remedy: str = ""
 ) -> Stack:
-    """Return a stack with fitted values in the place of its own."""
+    """Return a stack with fitted values in place of its own."""
     data = {
         **base.model_dump(),
         **fitted,
@@ -217,7 +217,7 @@ def write_stack(
     *,
     accept_unconverged: bool = False,
 ) -> Stack:
-    """Write a fit as a stack file, which studies read as any other.
+    """Write a fit as a stack file, which studies read like any other.
 
     Parameters
     ----------
@@ -231,8 +231,8 @@ def write_stack(
     Returns
     -------
     Stack
-        What is in the file. Its table ``[fit]`` has the uncertainties: ``[variability] fit`` of a study names
-        the file to draw stacks from the covariance, ``[variability] wafer`` to take the spread of a wafer.
+        Content of the file. Its table ``[fit]`` has the uncertainties: ``[variability] fit`` of a study names
+        the file to draw stacks from the covariance, ``[variability] wafer`` to use the spread of a wafer.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def write_stack(
 
 
 def fit_table(fit: StackFit) -> dict[str, Any]:
-    """Everything about a fit that belongs into a file."""
+    """Results of a fit for the file."""
     keys, values, covariance = stack_values(fit)
     assert fit.film is not None  # stack_values refuses
     table = fit.table()
@@ -295,7 +295,7 @@ def fit_table(fit: StackFit) -> dict[str, Any]:
 
 
 def _commented(text: str, fit: StackFit) -> str:
-    """Say beside every number of the stack where it is from."""
+    """Add the source of every number of the stack as a comment."""
     assert fit.film is not None  # stack_values refuses
     source = {
         **dict.fromkeys(fitted_keys(fit), "fitted, see [fit]"),

@@ -30,11 +30,11 @@ _COLUMNS = {
 }
 _UNITS = {"diameter": "m", "resistance_area_product": "ohm*m^2", "tmr": ""}
 IN_STACK = ("resistance_area_product", "tmr")
-"""Those whose means are numbers of a stack."""
+"""Parameters whose means are values of a stack."""
 
 _LEAST_DEVICES = 10
 _OUTLIER = 6.0  # robust standard deviations
-_LARGEST = 0.2  # relative standard deviation that a study takes
+_LARGEST = 0.2  # largest relative standard deviation that a study allows
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class WaferFit:
         ``mean`` with ``mean_error``, ``relative`` standard deviation with ``standard_error`` and 95 % bounds,
         ``unit``.
     correlation : DataFrame
-        One row a pair: ``correlation`` with ``standard_error`` and its 95 % ``lower`` and ``upper``.
+        One row per pair: ``correlation`` with ``standard_error`` and its 95 % ``lower`` and ``upper``.
     devices : int
     messages : tuple of str
     """
@@ -58,7 +58,7 @@ class WaferFit:
     messages: tuple[str, ...]
 
     def film(self, film: Film, without: Sequence[str] = ()) -> Film:
-        """Return the film with the means of the wafer that a stack has, but for the names in `without`."""
+        """Return the film with the wafer's means of stack parameters, except for the names in `without`."""
         means = {
             name: float(self.parameters["mean"][name])
             for name in IN_STACK
@@ -76,7 +76,7 @@ class WaferFit:
         return np.asarray(matrix * np.outer(error, error))
 
     def variability(self) -> dict[str, Any]:
-        """Table ``[variability]`` of a study; correlations whose interval leaves out 0."""
+        """Table ``[variability]`` of a study; correlations whose interval excludes 0."""
         table: dict[str, Any] = {
             str(name): round(float(row["relative"]), 6) for name, row in self.parameters.iterrows()
         }
@@ -88,7 +88,7 @@ class WaferFit:
         return table
 
     def content(self) -> dict[str, Any]:
-        """Table ``[fit.variability]`` of a fitted stack file: `variability`, and what is known beside it."""
+        """Table ``[fit.variability]`` of a fitted stack file: `variability` with further results."""
         means = self.parameters.to_dict("index")
         return {
             **self.variability(),
@@ -107,7 +107,7 @@ class WaferFit:
         }
 
     def report(self) -> str:
-        """Return everything in words."""
+        """Describe the result in words."""
         lines = [f"[[Wafer]] {self.devices} devices"]
         for name, row in self.parameters.iterrows():
             lines.append(
@@ -123,13 +123,13 @@ class WaferFit:
 
 
 def fit_wafer(*tables: Table) -> WaferFit:
-    """Find the spread of devices over a wafer, and how their parameters go together.
+    """Estimate the spread of devices over a wafer, and the correlations of their parameters.
 
     Parameters
     ----------
     *tables : Table
-        Of the kind wafer: diameter, resistance-area product and TMR, or some of them, one row a device.
-        Several count as one wafer, so that what differs from one to the other is spread too.
+        Of the kind wafer: diameter, resistance-area product and TMR, or some of them, one row per device.
+        Several tables count as one wafer, so that differences between them are part of the spread.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def fit_wafer(*tables: Table) -> WaferFit:
     Raises
     ------
     InputError
-        With fewer than ten devices, or tables that have different columns.
+        For fewer than ten devices, or tables with different columns.
     """
     first = tables[0]
     names = [name for name, column in _COLUMNS.items() if column in first.rows]

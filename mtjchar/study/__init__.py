@@ -1,4 +1,4 @@
-"""What is to be characterized, as frozen models and as a file."""
+"""Studies, as frozen models and as files."""
 
 import warnings
 from typing import Any

@@ -1,4 +1,4 @@
-"""Read a study file, and say in its own words what is wrong with it."""
+"""Reading of study files, with error messages in terms of the file."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
     Parameters
     ----------
     path : str or Path
-        A TOML file as `docs/study.md` describes it, or the name of a study that comes with mtjchar. Paths in
+        A TOML file as described in `docs/study.md`, or the name of a study that comes with mtjchar. Paths in
         it are relative to its folder.
     written : bool, optional
-        Whether mtjchar wrote the file, in full: what an older version did not write has the meaning that it
-        had then, not the default of today, and the file of a user's transistor need not be there any more.
+        Whether mtjchar wrote the complete file. Keys that an older version did not write then have the
+        meaning that they had in that version, not today's default, and the file of a user's transistor may be
+        missing.
 
     Returns
     -------
@@ -41,12 +42,12 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
     Raises
     ------
     InputError
-        Naming file, key, value and what is allowed, for whatever is wrong with the file.
+        For any error in the file; the message names file, key, value and allowed values.
 
     Warns
     -----
     UserWarning
-        Repeating what another file that the study names has to say, such as the warnings of a fit.
+        Repeats warnings of another file that the study names, such as those of a fit.
     """
     path = named_file(path, "studies")
     data = read_toml(path, "study file")
@@ -62,14 +63,14 @@ def load_study(path: str | Path, *, written: bool = False) -> Study:
 
 
 def read_written(text: str, thing: str) -> Study:
-    """Read a study from text that `Study.to_toml` wrote, maybe in an older version.
+    """Read a study from text that `Study.to_toml` wrote, possibly in an older version.
 
-    The file of a user's transistor need not be there any more.
+    The file of a user's transistor may be missing.
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is not a study.
     """
     try:
         data = tomllib.loads(text)
@@ -84,7 +85,7 @@ def read_written(text: str, thing: str) -> Study:
 
 
 def _kind(data: Mapping[str, Any]) -> CellKind[Any]:
-    """Return the kind that a study names; for a wrong name that of a study without one."""
+    """Return the kind that a study names; for an unknown name the default kind."""
     try:
         return kind_of(data)
     except ValueError:  # `Study` refuses the name
@@ -92,13 +93,13 @@ def _kind(data: Mapping[str, Any]) -> CellKind[Any]:
 
 
 def _layout(kind: CellKind[Any]) -> FileLayout:
-    """Say which keys a study file may have."""
+    """Return the keys that a study file may have."""
     own = kind.tables.model_fields
     fields = own | {key: Study.model_fields[key] for key in ("pulse", "sweep")}
     layout = FileLayout(fields)
     listed = {
         "": [*(key for key in own if key != "variability"), "pulse", "variability", "sweep"],
-        # As a file has them: the spreads first.
+        # In the order of the file: the spreads first.
         "variability": sorted(layout.known(["variability"]), key=lambda key: key == "correlation"),
     }
     for table, keys in kind.file_keys.items():

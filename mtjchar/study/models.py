@@ -1,4 +1,4 @@
-"""A study: pulses and sweep, beside the tables of its kind of cell.
+"""A study: pulses and sweep, beside the tables of its cell kind.
 
 The models are frozen, refuse unknown keys, and hold SI numbers. In files every dimensioned value is a
 string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
@@ -49,15 +49,15 @@ def _pairs(value: Any) -> Any:
 
 
 class Pulse(Description):
-    """The write pulse; a duration runs from half rise to half fall.
+    """The write pulse; a duration is from half rise to half fall.
 
     `rise` and `fall` are the ramps of the pulse and of the word line. With `shape`, points of time (s) and
     fraction of the amplitude, they are those of the word line alone. The plateau of the shape, where two
-    neighbours have the fraction 1, is as long as the duration asks for; what stands before and after it keeps
-    its times.
+    neighbours have the fraction 1, is stretched to the duration; the points before and after it keep
+    their times.
 
-    `amplitude` is the nominal one, the starting point of what is compared: the study's only where it is
-    given, otherwise the middle of the amplitudes that are swept.
+    `amplitude` is the nominal one, at which comparisons start. It is the study's own only if it is
+    given; otherwise it is the middle of the swept amplitudes.
     """
 
     rise: Duration = Field(default=100e-12, ge=1e-12, le=10e-9)
@@ -76,11 +76,11 @@ class Pulse(Description):
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
         if self.shape is None:
-            table.pop("shape", None)  # so that parts of runs keep the names that they had without the key
+            table.pop("shape", None)  # so that parts of runs keep their names from before the key existed
         return table
 
     def swept(self, shortest: float, amplitude_V: FloatArray, duration_s: FloatArray) -> Pulses:
-        """Return pulses of this kind, of a sweep whose shortest duration (s) is given."""
+        """Return pulses of this kind for a sweep with the given shortest duration (s)."""
         shape = None if self.shape is None else PulseShape.of(self.shape)
         return Pulses(self.rise, self.fall, shortest, amplitude_V, duration_s, shape)
 
@@ -113,7 +113,7 @@ class _Range(Description):
         Raises
         ------
         InputError
-            Where it is to be refined and no sweep has placed its points.
+            If it is to be refined and no sweep has placed its points.
         """
         if self.spacing == "refined":
             if self.grid is None:
@@ -144,14 +144,14 @@ class DurationRange(_Range):
 
 
 class Sweep(Description):
-    """The grid of pulses, and how many devices are put through it.
+    """The grid of pulses, and the number of devices.
 
-    `directions` are some of those of the kind of cell; a study without the key has all of them.
+    `directions` are some of those of the cell kind; a study without the key has all of them.
 
     `trials` is the number of thermal writes per device, direction and amplitude from which errors are
-    counted where the kind of cell cannot compute them; otherwise it has no effect. With `precision`
+    counted if the cell kind cannot compute them; otherwise it has no effect. With `precision`
     (decades) the sweep ends as soon as the 95 % interval of every error rate from 1e-9 to 0.9 is narrower,
-    and `devices` is the largest number that it takes for that. Where the spacing of a range is ``"refined"``
+    and `devices` is the largest number that it may use. If the spacing of a range is ``"refined"``,
     the sweep places its points, more of them where error rates change, and keeps them as its ``grid``.
     """
 
@@ -172,18 +172,18 @@ class Sweep(Description):
 class Study(Description):
     """Everything that determines a characterization; two equal studies give the same table.
 
-    Beside ``[pulse]`` and ``[sweep]`` a study has the tables of its kind of cell (``[cell] kind``, STT where
-    it has no such key). They are attributes of the study too: `study.cell` is `study.tables.cell`.
+    Beside ``[pulse]`` and ``[sweep]`` a study has the tables of its cell kind (``[cell] kind``; STT without
+    this key). They are also attributes of the study: `study.cell` is `study.tables.cell`.
     """
 
-    tables: Any  # the `CellTables` of the kind: which class that is only the kind knows
+    tables: Any  # the `CellTables` of the kind; only the kind knows the class
     pulse: Pulse = Pulse()
     sweep: Sweep
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, data: Any) -> Any:
-        """Put the keys that belong to the kind of cell together."""
+        """Collect the keys that belong to the cell kind."""
         if not isinstance(data, dict) or isinstance(data.get("tables"), CellTables):
             return data
         own = {key: value for key, value in data.items() if key not in ("pulse", "sweep")}
@@ -233,20 +233,20 @@ class Study(Description):
 
     def _fill_directions(self) -> None:
         if not self.sweep.directions:
-            # The model is frozen, but not yet in anybody's hands.
+            # The model is frozen, but no other code uses it yet.
             sweep = self.sweep.model_copy(update={"directions": self.kind.directions})
             object.__setattr__(self, "sweep", sweep)
 
     @model_serializer(mode="wrap")
     def _flatten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Give the tables of the kind their places beside the others."""
+        """Put the tables of the kind beside the others."""
         written: dict[str, Any] = handler(self)
         own = written.pop("tables")
         last = {"variability": own.pop("variability")} if "variability" in own else {}
         return {**own, "pulse": written.pop("pulse"), **last, **written}
 
     def __getattr__(self, name: str) -> Any:
-        # Only for what pydantic has not found.
+        # Only for errors that pydantic has not found.
         if not name.startswith("_") and name != "tables" and hasattr(self.tables, name):
             return getattr(self.tables, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -263,24 +263,24 @@ class Study(Description):
 
     @property
     def kind(self) -> CellKind[Any]:
-        """The kind of cell."""
+        """The cell kind."""
         return next(kind for kind in KINDS.values() if type(self.tables) is kind.tables)
 
     @property
     def pulses(self) -> Pulses:
-        """The pulses that are swept.
+        """The pulses of the sweep.
 
         Raises
         ------
         InputError
-            Where a range is to be refined and no sweep has placed its points.
+            If a range is to be refined and no sweep has placed its points.
         """
         sweep = self.sweep
         return self.pulse.swept(sweep.duration.start, sweep.amplitude.values(), sweep.duration.values())
 
     @property
     def counted(self) -> str:
-        """Why error rates are counted; empty where they are computed."""
+        """Reason why error rates are counted; empty if they are computed."""
         return self.kind.counted(self.tables)
 
     def with_(self, **changes: Any) -> Study:
@@ -295,7 +295,8 @@ class Study(Description):
         Raises
         ------
         InputError
-            Naming the key and what is allowed, if a value is not, or values do not go together.
+            If a value is not allowed, or values contradict each other; the message names the key and the
+            allowed values.
 
         Examples
         --------
@@ -328,12 +329,12 @@ class Study(Description):
 
     @property
     def nominal_amplitude(self) -> float:
-        """The amplitude that comparisons start from, V."""
+        """The amplitude at which comparisons start, V."""
         middle = (self.sweep.amplitude.start + self.sweep.amplitude.stop) / 2
         return self.pulse.amplitude or middle
 
     def to_toml(self) -> str:
-        """Write the study out in full, all defaults included; `load_study` reads the same study back."""
+        """Write the complete study, including all defaults; `load_study` reads the same study back."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
@@ -341,7 +342,7 @@ _Table = TypeVar("_Table", bound=Description)
 
 
 def _changed(table: _Table, changes: Mapping[str, Any], place: tuple[str, ...] = ()) -> _Table:
-    """Return a table with some of its values changed, tables in it likewise; `place` is for messages."""
+    """Return a table with some of its values changed, also in nested tables; `place` is for messages."""
     values = {name: getattr(table, name) for name in type(table).model_fields}
     for key, value in changes.items():
         before = values.get(key)

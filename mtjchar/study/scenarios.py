@@ -28,10 +28,10 @@ def scenarios(
     ----------
     study : Study
     corners : sequence of str, optional
-        Process corners of the access transistor. For the file of a user each is a section of it, which takes
-        the place of the last one in ``cell.transistor.section``. The study's own if not given.
+        Process corners of the access transistor. For a user's file each is a section of it, which replaces
+        the last one in ``cell.transistor.section``. Default: the study's own.
     temperatures : sequence of float or str, optional
-        K, or text with a unit such as ``"-40 degC"``. The study's own if not given.
+        K, or text with a unit such as ``"-40 degC"``. Default: the study's own.
 
     Returns
     -------
@@ -41,8 +41,8 @@ def scenarios(
     Raises
     ------
     InputError
-        If neither is given, a list is empty or has something twice, the cell has no such corner or
-        temperature, or values of a study do not go together there.
+        If neither is given, a list is empty or has an item twice, the cell has no such corner or
+        temperature, or values of a study contradict each other there.
 
     Examples
     --------
@@ -67,12 +67,12 @@ def scenarios(
 
 
 def check_names(thing: str, names: Iterable[str]) -> None:
-    """Refuse names that cannot be those of folders side by side.
+    """Refuse names that cannot be folders beside each other.
 
     Raises
     ------
     InputError
-        If there is none, one twice (large and small letters are the same), or one that is no plain name.
+        If there is no name, one twice (in any case of letters), or one that is not a plain name.
     """
     names = list(names)
     if not names:
@@ -104,7 +104,7 @@ def _at_temperature(study: Study, given: float | str, kelvin: float) -> Study:
 
 
 def _named(temperatures: Sequence[float | str]) -> dict[str, tuple[float | str, float]]:
-    """Return temperatures, as they are given and in K, by their names."""
+    """Return temperatures, as given and in K, by their names."""
     named: dict[str, tuple[float | str, float]] = {}
     for given in temperatures:
         value = parse_quantity(given, "K", thing="temperatures") if isinstance(given, str) else float(given)
@@ -123,7 +123,7 @@ def _named(temperatures: Sequence[float | str]) -> dict[str, tuple[float | str, 
 
 
 def _name(kelvin: float) -> str:
-    """Name a temperature in degC, or in K where that is the whole number."""
+    """Name a temperature in degC, or in K if that is the whole number."""
     kelvin = round(kelvin, _DIGITS)
     celsius = round(kelvin - ZERO_CELSIUS, _DIGITS)
     if kelvin == round(kelvin) and celsius != round(celsius):

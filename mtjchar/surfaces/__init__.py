@@ -33,7 +33,7 @@ __all__ = [
     "surface_from_counts",
 ]
 
-# Loaded when first used: a question to a surface needs few of them, and pandas, lmfit and scipy take long.
+# Loaded when first used: queries need few of them, and pandas, lmfit and scipy take long to load.
 _HOME = {
     "CheapestPulse": "grid",
     "Comparison": "comparison",

@@ -1,4 +1,4 @@
-"""From the samples of single devices to the surface of the population."""
+"""Average of the samples of single devices to the surface of the population."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COUNTED = (
     "error rates are counted: ber is errors/trials over all devices; where no error was seen it is the 95 % "
     "upper bound 1 - 0.05^(1/trials), ber_lower is 0 and ber_upper the bound"
 )
-"""What surfaces from counts say of themselves."""
+"""Attributes of surfaces from counts."""
 
 _VARIABLES = {
     "ber": ("1", "write error rate, mean over devices"),
@@ -54,26 +54,26 @@ _VARIABLES = {
 
 
 def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> WriteSurface:
-    """Average the samples of a run over its devices and keep the surface as ``surface.nc``.
+    """Average the samples of a run over its devices and write the result as ``surface.nc``.
 
     Parameters
     ----------
     run : str or Path
         Run directory of a finished sweep.
     most_failed : float, optional
-        Share of the devices that may have failed at a direction and amplitude and be left out; 0.01.
+        Share of the devices that may have failed at a direction and amplitude and be left out; default 0.01.
 
     Returns
     -------
     WriteSurface
         Error rate (mean over devices, weighted where devices have weights, with its 95 % interval, device
-        quantiles and the effective number of devices) and mean energies. Counted error rates also bring
-        ``trials`` and ``errors``, and are nowhere below what so many trials can tell from 0.
+        quantiles and the effective number of devices) and mean energies. Counted error rates also have
+        ``trials`` and ``errors``, and are never below the resolution of that number of trials.
 
     Raises
     ------
     InputError
-        If the directory holds no samples, or its table of devices is damaged.
+        If the directory contains no samples, or its table of devices is damaged.
     SimulationError
         If samples are missing, or more devices failed at some pulse than `most_failed` allows: their error
         rates are unknown, and leaving them out would make the surface look better than it is.
@@ -81,7 +81,7 @@ def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> Wri
     Warns
     -----
     UserWarning
-        If fewer failed and were left out; the surface says so in its attribute ``failed``.
+        If fewer devices failed and were left out; the attribute ``failed`` of the surface states it.
     """
     directory = RunDirectory.open(run)
     study, samples = directory.study, directory.samples()
@@ -106,7 +106,7 @@ def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> Wri
 
 
 def _check_grid(directory: RunDirectory, samples: pd.DataFrame, devices: int) -> None:
-    """Refuse samples of other devices and pulses than the study's, as many as there should be."""
+    """Refuse samples of other devices and pulses than the study's, and incomplete samples."""
     sweep = directory.study.sweep
     keys = {
         "device": np.arange(devices),
@@ -124,12 +124,12 @@ def _check_grid(directory: RunDirectory, samples: pd.DataFrame, devices: int) ->
 
 
 def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: float) -> str:
-    """Say what failed, empty where nothing did; refuse where it is too much."""
+    """Describe the failures, empty if there are none; refuse too many of them."""
     failed = samples["status"].to_numpy() != "ok"
     if not failed.any():
         return ""
     weight = weight[samples["device"].to_numpy()]
-    # Counted and weighted: light devices are few of the population, but they carry its tail.
+    # Counted and weighted: light devices are a small part of the population, but they determine its tail.
     share = max(failures.worst_share(failures.count_failed(samples, size)) for size in (weight, weight > 0.0))
     reason = samples["reason"].to_numpy()[failed][0].splitlines()[0]
     message = (
@@ -172,7 +172,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
             else _averaged(rate, weight, replicate, rng, interval, plain)
         )
         effective = statistics.effective_number(rate, weight)
-        if not varied:  # devices that are all alike are the whole population, however few they are
+        if not varied:  # identical devices are the whole population, whatever their number
             effective = np.full_like(effective, np.nan)
         parts.append(
             {
@@ -227,7 +227,7 @@ def _averaged(
 
 
 def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> dict[str, FloatArray]:
-    """Pool counts; the interval is that of the writes together and that over devices, united."""
+    """Pool counts; the interval is that of all writes together, united with that over devices."""
     written = np.where(np.isfinite(rate), trials, 0)
     errors = np.rint(np.where(written > 0, rate, 0.0) * written).sum(axis=0)
     written = written.sum(axis=0)
@@ -243,7 +243,7 @@ def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> di
 
 
 def _in_words(counted: bool, replicate: IntArray, weight: FloatArray, drawn: bool) -> dict[str, str]:
-    """Attributes that say where estimate and interval come from."""
+    """Attributes that state the origin of estimate and interval."""
     sampling = "devices as they are distributed, weight 1"
     interval = f"95 %, percentile bootstrap over devices, {statistics.RESAMPLES} resamples"
     if np.any(weight != 1.0):
@@ -271,7 +271,7 @@ def surface_dataset(
     values: Mapping[str, npt.NDArray[np.generic]],
     attributes: Mapping[str, object],
 ) -> xr.Dataset:
-    """Put a surface together.
+    """Assemble a surface.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Current of a cell over its amplitude, up to a factor: the physical forms that the surface model knows."""
+"""Current of a cell over its amplitude, up to a factor: the physical forms of the surface model."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _ITERATIONS = 20
 
 
 class ShapeParameter(NamedTuple):
-    """A parameter of a form, where it is searched for, and how freely."""
+    """A parameter of a form, its range in the search, and the width of its prior."""
 
     name: str
     unit: str
     guess: float
     least: float
     most: float
-    width: float  # standard deviation of a prior around the guess: it only decides what the data leave open
+    width: float  # standard deviation of a prior around the guess, for parameters that the data leave open
 
 
 class CurrentForm(NamedTuple):
@@ -63,7 +63,7 @@ def _saturating_tunnelling(amplitude: FloatArray, shape: FloatArray) -> FloatArr
     pinch_off, strength, excess, half_bias = *shape[:2], *shape[4:]
     drive = _drive(amplitude, shape)
     resistance = np.full_like(drive, 1.0 + excess)
-    # The resistance depends on the voltage that it decides; it changes slowly, so that this converges.
+    # The resistance depends on the voltage that it determines. It changes slowly, so the iteration converges.
     for _ in range(_ITERATIONS):
         voltage = _junction_voltage(drive, strength * resistance)
         square = (pinch_off * voltage / half_bias) ** 2
@@ -110,14 +110,14 @@ SATURATING = CurrentForm(
     ),
     _saturating,
 )
-"""The junction lifts the source of the transistor: I ~ F(Vp - V_junction) - F(Vp - V) with F the square of a
-softened ramp (EKV: C. Enz, F. Krummenacher, E. Vittoz, Analog Integr. Circ. Sig. Process. 8, 83 (1995),
+"""The junction raises the source voltage of the transistor: I ~ F(Vp - V_junction) - F(Vp - V), F the square
+of a softened ramp (EKV: C. Enz, F. Krummenacher, E. Vittoz, Analog Integr. Circ. Sig. Process. 8, 83 (1995),
 doi:10.1007/BF01239381), solved for a constant resistance of the junction."""
 
 SATURATING_TUNNELLING = CurrentForm(
     "saturating and tunnelling", SATURATING.parameters + TUNNELLING.parameters, _saturating_tunnelling
 )
-"""Both: the resistance of the junction that lifts the source falls with its bias."""
+"""Both: the resistance of the junction that raises the source voltage falls with its bias."""
 
 SIMPLE_FORMS = (TUNNELLING, SATURATING)
 ALL_FORMS = (*SIMPLE_FORMS, SATURATING_TUNNELLING)
@@ -143,7 +143,7 @@ def add_shape(parameters: lmfit.Parameters, form: CurrentForm) -> None:
 
 
 def shape_of(parameters: lmfit.Parameters, form: CurrentForm) -> FloatArray:
-    """Read the parameters of a form back."""
+    """Extract the parameters of a form."""
     return np.array([parameters[parameter.name].value for parameter in form.parameters])
 
 
@@ -158,11 +158,12 @@ def prior_residuals(shape: FloatArray, form: CurrentForm) -> FloatArray:
 
 
 def fit_current(amplitude: FloatArray, current: FloatArray, error: FloatArray) -> FittedCurrent:
-    """Fit currents (A) at amplitudes (V) by the form that they ask for; all of shape (amplitudes,).
+    """Fit currents (A) at amplitudes (V) by the best form; all of shape (amplitudes,).
 
-    `error` is the relative standard error of the currents. Of the forms the one with the smallest Akaike
+    `error` is the relative standard error of the currents. The form with the smallest Akaike
     criterion is taken, corrected for few points (C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297 (1989),
-    doi:10.1093/biomet/76.2.297): parameters that the currents do not ask for would run wild beyond them.
+    doi:10.1093/biomet/76.2.297), because parameters that the currents do not determine give wrong values
+    outside.
     """
     return min(
         (_fit_form(form, amplitude, current, error) for form in ALL_FORMS), key=lambda fit: fit.criterion

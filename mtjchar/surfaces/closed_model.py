@@ -1,9 +1,9 @@
 """A closed physical model of a write surface: few parameters with uncertainties, which extrapolate.
 
-Of cells with a junction that a current through it switches; those of other kinds have the table alone.
+It applies to cells with a junction that a current through it switches; other cell kinds have only the table.
 
-Beside the table (`mtjchar.surfaces.WriteSurface`), which interpolates and refuses outside of its grid. What
-is fitted, and how well it does: docs/surface_model.md.
+The table (`mtjchar.surfaces.WriteSurface`) interpolates and refuses pulses outside its grid.
+docs/surface_model.md describes the model and its accuracy.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from mtjchar.units import compact
 __all__ = ["GOOD_ENOUGH", "RANGE", "DirectionModel", "SurfaceModel", "fit_model"]
 
 RANGE = (1e-15, 0.9999)
-"""Error rates that are fitted."""
+"""Range of the fitted error rates."""
 
 _START = {"p_to_ap": 1.0, "ap_to_p": -1.0}
 """m_z of the junction before a write."""
 
 GOOD_ENOUGH = 0.1
-"""Decades. A model that is farther off at any point says so."""
+"""Decades. A model with a larger deviation at any point reports it."""
 
 _GOOD_ENERGY = 0.01
 _LEAST_POINTS = 25
@@ -44,17 +44,17 @@ _LEAST_AMPLITUDES = 4
 
 @dataclass(frozen=True)
 class DirectionModel:
-    """The model of one direction and how far it is from the surface.
+    """The model of one direction and its deviation from the surface.
 
     Attributes
     ----------
     rate : RateFit
     energy : EnergyFit or None
-        None where the surface holds no energies.
+        None if the surface has no energies.
     residuals : xarray.Dataset
         ``log10_ber`` and the surface's own ``standard_error`` of it (decades, NaN where a point was not
         fitted), ``extrapolated`` (whether the surface's error rate is), ``energy`` and ``redundant_energy``
-        (relative), model less surface, over amplitude (V) and duration (s).
+        (relative), model minus surface, over amplitude (V) and duration (s).
     reduced_chi_square : float
     """
 
@@ -72,7 +72,7 @@ class DirectionModel:
 
 @dataclass(frozen=True)
 class SurfaceModel:
-    """Error rates and energies of a closed physical model, inside and outside of the grid.
+    """Error rates and energies of a closed physical model, inside and outside the grid.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class SurfaceModel:
         Returns
         -------
         ndarray
-            Error rate, at most 1; 0 where it is below the smallest floating-point number.
+            Error rate, at most 1; 0 if it is below the smallest floating-point number.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class SurfaceModel:
         Raises
         ------
         InputError
-            As for `ber`, and where the surface holds no energies.
+            As for `ber`, and if the surface has no energies.
         """
         fit = self._of(direction)
         level, time = _pulses(amplitude, duration)
@@ -162,11 +162,11 @@ class SurfaceModel:
 
         Notes
         -----
-        Three parts: what the mean time before the switching changes by where log10 BER is off by its own
-        standard error, all along the pulse; the largest residual, for residuals are the model's and no noise;
-        and beyond the amplitudes of the grid an error in proportion to the distance, as large as it is where
-        amplitudes of the grid are left out of the fit and predicted. The sampling of devices is not in it:
-        the energies of a surface have no interval.
+        The variance has three parts. The first is the change of the mean time before the switching if log10
+        BER is off by its own standard error, all along the pulse. The second is the largest residual, because
+        residuals are systematic and not noise. The third applies beyond the amplitudes of the grid and is
+        proportional to the distance; its size is measured by leaving amplitudes out of the fit and predicting
+        them. The sampling of devices is not included, because the energies of a surface have no interval.
         """
         fit = self._of(direction)
         level, time = _pulses(amplitude, duration)
@@ -192,7 +192,7 @@ class SurfaceModel:
         -------
         xarray.Dataset
             ``value``, ``standard_error`` and ``unit`` over ``parameter``; ``correlation`` over ``parameter``
-            and ``other``. ``form``, the current over amplitude that was taken, is an attribute.
+            and ``other``. ``form``, the chosen form of the current over amplitude, is an attribute.
 
         Raises
         ------
@@ -214,7 +214,7 @@ class SurfaceModel:
         )
 
     def residuals(self, direction: Direction) -> xr.Dataset:
-        """Return model less surface on the grid, see `DirectionModel.residuals`.
+        """Return model minus surface on the grid, see `DirectionModel.residuals`.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class SurfaceModel:
         return self._of(direction).residuals
 
     def report(self) -> str:
-        """Parameters, misfit, and a plain statement where the model is not good enough, as text."""
+        """Parameters, misfit, and a statement if the model is not good enough, as text."""
         return "\n\n".join(_report(direction, fit, self) for direction, fit in self.fits.items())
 
     def _of(self, direction: Direction) -> DirectionModel:
@@ -234,7 +234,7 @@ class SurfaceModel:
 
 
 def fit_model(surface: SurfaceGrid) -> SurfaceModel:
-    """Fit the closed model to a surface, each direction on its own.
+    """Fit the closed model to a surface, separately for each direction.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _fit_direction(surface: SurfaceGrid, direction: Direction) -> DirectionModel
 
 
 def _junction(surface: SurfaceGrid, direction: Direction) -> Junction | None:
-    """Junction of the surface's study; None without one, and where the torque goes with the current."""
+    """Junction of the surface's study; None without one, and with a torque per current."""
     text = str(surface.dataset.attrs.get("study", ""))
     if not text:
         return None
@@ -351,12 +351,12 @@ def _pulses(amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> tuple[FloatArr
 
 
 def _scatter(residuals: xr.Dataset, level: FloatArray, time: FloatArray, log: FloatArray) -> FloatArray:
-    """Estimate the standard deviation, decades, that the misfit of the model adds."""
+    """Estimate the standard deviation, in decades, due to the misfit of the model."""
     misfit = residuals["log10_ber"].to_numpy()
     spread = np.sqrt(np.nanmean(misfit**2))
     outside = _beyond(residuals["amplitude"].to_numpy(), level)
     outside = outside + _beyond(np.log(residuals["duration"].to_numpy()), np.log(time))
-    # Where nearly every write fails, log10 BER is near 0 whatever the model: nothing to miss.
+    # If nearly every write fails, log10 BER is near 0 for any model, so the misfit is not visible.
     depth = np.minimum(-log, 1.0) * np.maximum(log / residuals.attrs["lowest_log10_ber"], 1.0)
     return np.asarray(spread * (1.0 + outside) * depth)
 
@@ -419,7 +419,7 @@ def _rate_statement(residuals: xr.Dataset) -> str:
 
 
 def _tail_statement(residuals: xr.Dataset) -> list[str]:
-    """Say how many of the fitted error rates the surface itself calls extrapolated."""
+    """State how many of the fitted error rates are extrapolated in the surface itself."""
     fitted = np.isfinite(residuals["log10_ber"].to_numpy())
     count = int((fitted & residuals["extrapolated"].to_numpy()).sum())
     if not count:

@@ -1,4 +1,4 @@
-"""Scenarios side by side: runs at several corners and temperatures, of several transistors or stacks."""
+"""Comparison of scenarios: runs at several corners and temperatures, of several transistors or stacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Comparison", "compare", "energy_curves"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between runs, in what they were asked and in what came out.
+    """Differences between runs, in their studies and in their results.
 
     Parameters
     ----------
@@ -33,20 +33,20 @@ class Comparison:
         By the name of the scenario.
     differences : DataFrame
         A row for each key of the study that differs (the index), a column for each scenario with its value
-        as the study file writes it, empty where it has none.
+        in the form of the study file, empty if it has none.
     reference : CheapestPulse or None
         The first run's nominal amplitude with the duration that has a BER of 1e-9 there in every direction;
-        None where no duration has.
+        None if no duration has.
     results : DataFrame
-        A row a direction (``both``: one pulse for both) and scenario: `direction`, `scenario`, the cheapest
+        A row per direction (``both``: one pulse for both) and scenario: `direction`, `scenario`, the cheapest
         pulse for `ber` as `amplitude_V`, `duration_s`, `energy_J`, with its `effective_devices` and whether
         its rate is `extrapolated`; `reference_ber` (with `reference_effective_devices` and
         `reference_extrapolated`) and `reference_median_device_ber`, those of the population and of the median
-        device at the reference pulse; medians over the devices of the columns that the kind of cell names
-        in `compared`. NaN where out of reach or outside the scenario's grid.
+        device at the reference pulse; medians over the devices of the columns that the cell kind names
+        in `compared`. NaN if out of reach or outside the scenario's grid.
     worst_case : DataFrame
-        A row a direction: the cheapest pulse that holds in all scenarios, and which scenario is the worst, as
-        `mtjchar.surfaces.worst_case.worst_case` returns it.
+        A row per direction: the cheapest pulse that reaches the rate in all scenarios, and the worst
+        scenario, as `mtjchar.surfaces.worst_case.worst_case` returns it.
     """
 
     surfaces: dict[str, WriteSurface]
@@ -64,13 +64,13 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     runs : sequence of str or Path
         Two or more run directories with surfaces; a scenario has the name of its folder.
     ber : float, optional
-        Error rate that the cheapest pulses are for.
+        Error rate of the cheapest pulses.
 
     Raises
     ------
     InputError
         For fewer than two directories, the same one twice, one without a surface or device table, runs of
-        different directions, or an error rate that is none.
+        different directions, or an invalid error rate.
     """
     folders = [Path(run) for run in runs]
     _check_folders(folders)
@@ -92,7 +92,7 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
 
 
 def energy_curves(comparison: Comparison) -> pd.DataFrame:
-    """Energy of the cheapest pulse against the error rate, at each decade of `LEVER_RATES`.
+    """Energy of the cheapest pulse over the error rate, at each decade of `LEVER_RATES`.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `scenario`, and the columns of `mtjchar.surfaces.compare_levers` of its lever ``both``.
+        `scenario`, and the columns of `mtjchar.surfaces.compare_levers` for its lever ``both``.
     """
     tables = [
         compare_levers(surface, target, LEVER_RATES[::2], levers=("both",)).assign(scenario=name)
@@ -166,7 +166,7 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _rounded(value: str) -> str:
-    """Value without the digits that conversion of units has left: 3.0000000000000004e-07 m is 3e-07 m."""
+    """Value without the rounding errors of unit conversion: 3.0000000000000004e-07 m is 3e-07 m."""
     number, *unit = value.split(" ", 1)
     try:
         return " ".join([f"{float(number):.9g}", *unit])
@@ -175,7 +175,7 @@ def _rounded(value: str) -> str:
 
 
 def _names(folders: list[Path]) -> list[str]:
-    """Names of the folders, with as many of their parents as tell them apart."""
+    """Names of the folders, with as many of their parents as are needed to distinguish them."""
     parts = [folder.resolve().parts for folder in folders]
     depth = 1
     while len({path[-depth:] for path in parts}) < len(parts):

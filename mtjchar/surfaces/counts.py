@@ -28,35 +28,35 @@ _ENERGIES = {"energy": "energy_J", "redundant_energy": "redundant_energy_J"}
 def surface_from_counts(
     table: pd.DataFrame, nominal_amplitude: float | None = None, *, kind: str | None = None, seed: int = 1
 ) -> WriteSurface:
-    """Make a surface of counted writes.
+    """Make a surface from counted writes.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``direction`` (those of one kind of cell), ``amplitude_V``, ``duration_s``, ``trials`` and
-        ``errors``; if known also ``energy_J`` and ``redundant_energy_J``, the mean energy of one write, NaN
-        where it is not known. Several rows of one pulse, such as several devices, are pooled. Every pulse of
+        Columns ``direction`` (those of one cell kind), ``amplitude_V``, ``duration_s``, ``trials`` and
+        ``errors``; optionally ``energy_J`` and ``redundant_energy_J``, the mean energy of one write, NaN
+        if it is not known. Several rows of one pulse, such as several devices, are pooled. Every pulse of
         the grid needs a row, in each direction that occurs.
     nominal_amplitude : float, optional
-        V, within the amplitudes; where comparisons start from. Their middle if not given.
+        V, within the amplitudes: the amplitude at which comparisons start. Default: the middle amplitude.
     kind : str, optional
-        Name of the kind of cell, one of `mtjchar.cells.KINDS`. It has to be given only where several kinds
+        Name of the cell kind, one of `mtjchar.cells.KINDS`. It is required only if several kinds
         have directions of these names.
     seed : int, optional
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
     WriteSurface
         ``ber`` is the binomial maximum likelihood errors/trials; without any error it is the 95 % upper
         bound, never 0. The interval is that of Clopper and Pearson, united with that of a bootstrap over the
-        rows of a pulse. Quantiles are those of the rows' errors/trials and hold their counting noise. The
-        rows count as devices for ``effective_devices``, which is NaN where a pulse has a single row.
+        rows of a pulse. Quantiles are those of the rows' errors/trials and include their counting noise. The
+        rows count as devices for ``effective_devices``, which is NaN if a pulse has a single row.
 
     Raises
     ------
     InputError
-        For a missing column or pulse, or a row that cannot be, by its number, counted from 0.
+        For a missing column or pulse, or an impossible row; rows are numbered from 0.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def surface_from_counts(
 
 
 def _kind(directions: list[str], name: str | None) -> CellKind[Any]:
-    """Kind of cell of the table: the one of this name, or the only one with these directions."""
+    """Cell kind of the table: the one of this name, or the only one with these directions."""
     if name is not None and name not in KINDS:
         raise InputError("kind", value=name, allowed=f"one of {', '.join(KINDS)}")
     kinds = [kind for kind in kinds_with(directions) if name in (None, kind.name)]
@@ -134,7 +134,7 @@ def _rows(
 
 
 def _pulse(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
-    """Estimate everything about one pulse."""
+    """Estimate all variables of one pulse."""
     trials, errors = rows["trials"].to_numpy(dtype=np.float64), rows["errors"].to_numpy(dtype=np.float64)
     rate = errors / trials
     pooled = statistics.clopper_pearson(errors.sum(), trials.sum())
@@ -159,7 +159,7 @@ def _pulse(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, npt.NDArra
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with its energy columns, after a look at every row."""
+    """Return the table with its energy columns, after a check of every row."""
     for name in _REQUIRED:
         if name not in table:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Error rates of the single devices of a sweep, at any pulse of the surface."""
+"""Error rates of single devices of a sweep, at any pulse of the surface."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["DeviceRates"]
 
 
 class DeviceRates:
-    """Write error rate of each device of a run, between the pulses that were swept.
+    """Write error rate of each device of a run, interpolated between the pulses of the sweep.
 
     Parameters
     ----------
     surface : WriteSurface
-        Of the run; its error rate is the weighted mean of the devices'.
+        Surface of the run; its error rate is the weighted mean of the devices'.
     weight : ndarray, shape (devices,)
         Share of each device in the population, in any unit.
     rates : dict
         For each direction the devices' error rates on the grid, shape (devices, amplitudes, durations).
     rows : ndarray of int, shape (devices,), optional
-        Which rows of the run's table of devices they are; all, if not given.
+        Rows of the devices in the run's table; default: all.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DeviceRates:
         Raises
         ------
         InputError
-            If the directory holds no samples of the surface's grid.
+            If the directory contains no samples of the surface's grid.
         """
         directory = RunDirectory.open(run)
         samples, weight = directory.samples(), directory.devices()["weight"].to_numpy()
@@ -77,8 +77,8 @@ class DeviceRates:
     def rates(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> FloatArray:
         """Write error rate of each device.
 
-        Interpolated in log10 by monotone cubics, then scaled so that the weighted mean is the surface's
-        error rate; a rate is at most 1.
+        Rates are interpolated in log10 by monotone cubics, then scaled so that the weighted mean is the
+        surface's error rate; a rate is at most 1.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class DeviceRates:
         ]
         logs = np.reshape(logs_of_pulses, (*level.shape, len(self.weight)))
         rates = np.minimum(10.0 ** np.moveaxis(logs, -1, 0), 1.0)
-        # Where rates are cut at 1 the others make up for it.
+        # If rates are cut at 1, the others compensate for it.
         for _ in range(20):
             rates = np.minimum(rates * population / weighted_mean(rates, self.weight), 1.0)
         return np.asarray(rates)

@@ -1,4 +1,4 @@
-"""Write energies of a closed model: the currents of the two states, and what the edges of the pulse take."""
+"""Write energies of a closed model: the currents of the two states, and the energy of the pulse's edges."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["EnergyFit", "LogRate", "extrapolation_error", "fit_energy", "fit_loa
 
 LogRate = Callable[[FloatArray, FloatArray], FloatArray]
 
-_ENERGY_ERROR = 1e-3  # relative, of a mean time before the switching that is worked out on a grid
-_FORM_ERROR = 1e-3  # relative: no form is an exact one
-_ENOUGH = 6  # amplitudes, to leave some out
+_ENERGY_ERROR = 1e-3  # relative, of a mean time before the switching that is computed on a grid
+_FORM_ERROR = 1e-3  # relative: no form is exact
+_ENOUGH = 6  # amplitudes, so that some can be left out
 _time_nodes, _time_weights = np.polynomial.legendre.leggauss(40)
 
 
@@ -87,10 +87,10 @@ def extrapolation_error(
     redundant: FloatArray,
     log10_ber: LogRate,
 ) -> tuple[float, float]:
-    """Relative error of either energy a width of the grid away from it, measured by leaving amplitudes out.
+    """Relative error of either energy at one grid width outside, measured by leaving amplitudes out.
 
-    The amplitudes at both ends are predicted from those between; the error is taken as proportional to the
-    distance. With fewer than `_ENOUGH` amplitudes nothing can be left out: then 1.
+    The amplitudes at both ends are predicted from those between. The error is taken as proportional to the
+    distance. With fewer than `_ENOUGH` amplitudes none can be left out, and the error is 1.
     """
     if len(amplitude) < _ENOUGH:
         return 1.0, 1.0
@@ -126,7 +126,7 @@ def _body(
 
 def _waiting(amplitude: FloatArray, duration: FloatArray, log10_ber: LogRate) -> FloatArray:
     """Mean time before the switching, s: the integral of the error rate over the duration."""
-    # Times are dense near 0, where the rate falls even in a long pulse: t = T u^3.
+    # Times are dense near 0, where the rate falls even for a long pulse: t = T u^3.
     u = 0.5 * (1.0 + _time_nodes)
     weights = 1.5 * u**2 * _time_weights
     level = np.broadcast_to(amplitude[..., None], (*amplitude.shape, len(u)))
@@ -147,8 +147,8 @@ def _waiting_on_grid(duration: FloatArray, ber: FloatArray) -> FloatArray:
 def _slope(terms: FloatArray, energy: FloatArray) -> tuple[float, float]:
     """First coefficient of linear least squares of relative deviations, and its standard error.
 
-    The error is that of energies off by 1e-3: where every write has switched long before the shortest pulse
-    ends, the power before the switching cannot be told from the energy of the edges.
+    The error is that of energies off by 1e-3. If every write has switched long before the shortest pulse
+    ends, the data do not distinguish the power before the switching from the energy of the edges.
     """
     scaled = terms / energy[:, None]
     inverse = np.linalg.pinv(scaled)

@@ -1,4 +1,4 @@
-"""What a surface says of a pulse: its axes, and what is read off between their points."""
+"""Interpolation of a surface: its axes, and its values between the grid points."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ __all__ = [
 ]
 
 Vary = Literal["amplitude", "duration", "both"]
-"""What of a pulse may be chosen."""
+"""Quantity of a pulse to optimize."""
 
 Target: TypeAlias = "Direction | Literal['both']"
-"""What a pulse is for: one direction, or all that a surface has."""
+"""Purpose of a pulse: one direction, or all directions of a surface."""
 
 RELIABLE = 1e-9
-"""Error rate of the pulse that others are compared with."""
+"""Error rate of the reference pulse for comparisons."""
 
 SMALLEST_RATE = 1e-300
-"""Stands for an error rate that underflowed, where a logarithm is taken."""
+"""Replaces an underflowed error rate before a logarithm is taken."""
 
 _REFINEMENT = 8
 
 
 class CheapestPulse(NamedTuple):
-    """A pulse, and what it does.
+    """A pulse with its error rate and energy.
 
     Parameters
     ----------
     amplitude_V, duration_s : float
         The pulse.
     ber : float
-        Error rate; for both directions the worse one.
+        Error rate; for both directions the higher one.
     energy_J : float
         Mean energy of a write; for both directions over the switching and the redundant writes of both.
     ber_lower, ber_upper : float
@@ -64,11 +64,11 @@ class CheapestPulse(NamedTuple):
     ber_slope_per_V, ber_slope_per_s : float
         Slope of log10(`ber`), decades per V and decades per s.
     bound : bool
-        Whether `ber_upper` is all that is known, see `SurfaceGrid.is_bound`.
+        Whether only `ber_upper` is known, see `SurfaceGrid.is_bound`.
     effective_devices : float
-        Effective number of devices that carry `ber`, see `SurfaceGrid.effective_devices`.
+        Effective number of devices that determine `ber`, see `SurfaceGrid.effective_devices`.
     extrapolated : bool
-        Whether too few devices carry `ber`, or it is below 1e-18.
+        Whether too few devices determine `ber`, or it is below 1e-18.
     """
 
     amplitude_V: float
@@ -85,24 +85,25 @@ class CheapestPulse(NamedTuple):
 
     @property
     def rate(self) -> tails.StatedRate:
-        """The error rate with everything that has to be said of it."""
+        """The error rate with its interval, bound and reliability."""
         return tails.StatedRate(
             self.ber, self.ber_lower, self.ber_upper, self.bound, self.effective_devices, self.extrapolated
         )
 
 
 class SurfaceGrid:
-    """Error rates and energies on a grid of amplitudes and durations, for each direction, and between.
+    """Error rates and energies on a grid of amplitudes and durations, for each direction, with interpolation.
 
     Between the grid points log10(BER) is interpolated by monotone cubics, along the duration and then
-    along the amplitude, onto a grid eight times finer, made monotone there, and linearly in between: the
-    error rate never rises with amplitude or duration. Energies likewise in log10, without the last step.
+    along the amplitude, onto a grid eight times finer. It is made monotone there, and is linear in between,
+    so the error rate never rises with amplitude or duration. Energies are interpolated in the same way,
+    without the monotone step.
 
     Parameters
     ----------
     dataset : xarray.Dataset or SurfaceFile
-        As ``surface.nc`` holds it: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``, ``energy`` (J)
-        and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
+        With the variables of ``surface.nc``: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``,
+        ``energy`` (J) and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
     """
 
     def __init__(self, dataset: xr.Dataset | SurfaceFile) -> None:
@@ -122,7 +123,7 @@ class SurfaceGrid:
 
     @functools.cached_property
     def directions(self) -> tuple[Direction, ...]:
-        """The directions that were swept."""
+        """Directions of the sweep."""
         return tuple(self._array("direction").tolist())
 
     @functools.cached_property
@@ -137,9 +138,9 @@ class SurfaceGrid:
 
     @property
     def kind(self) -> CellKind[Any]:
-        """Kind of the cell, by its name in the attribute ``cell_kind``.
+        """Cell kind, by its name in the attribute ``cell_kind``.
 
-        Versions that did not write the attribute knew one kind for these directions; it is that one.
+        Versions without the attribute had one kind with these directions; it is that one.
 
         Raises
         ------
@@ -173,7 +174,7 @@ class SurfaceGrid:
         Raises
         ------
         InputError
-            If one of them was not swept, or no kind of cell has them.
+            If one of them was not swept, or no cell kind has them.
         """
         directions = self.kind.directions
         if set(directions) != set(self.directions):
@@ -186,7 +187,7 @@ class SurfaceGrid:
         return directions
 
     def title(self, target: Target) -> str:
-        """Return what figures and tables for people call a direction, or ``both``."""
+        """Return the title of a direction, or of ``both``, in figures and tables."""
         if target == "both":
             return "one pulse for both"
         from mtjchar.surfaces import schema
@@ -196,12 +197,12 @@ class SurfaceGrid:
 
     @property
     def nominal_amplitude(self) -> float:
-        """Amplitude that comparisons start from, V."""
+        """Amplitude at which comparisons start, V."""
         return float(self._source.attrs["nominal_amplitude_V"])
 
     @property
     def enough_devices(self) -> float:
-        """Effective devices that an interval needs; with fewer the error rate is extrapolated."""
+        """Effective devices that an interval requires; with fewer the error rate is extrapolated."""
         return float(self._source.attrs.get(tails.ENOUGH_ATTRIBUTE, tails.ENOUGH_DEVICES))
 
     def ber(
@@ -212,7 +213,7 @@ class SurfaceGrid:
         *,
         extrapolate: bool = False,
     ) -> FloatArray:
-        """Write error rate: mean over devices of the probability that a bit that has to switch has not.
+        """Write error rate: mean over devices of the probability that a bit that has to switch does not.
 
         Parameters
         ----------
@@ -221,17 +222,17 @@ class SurfaceGrid:
         amplitude, duration : array_like
             V and s; they broadcast.
         extrapolate : bool, optional
-            Go on beyond the grid, linearly in log10(BER), instead of refusing.
+            Extrapolate beyond the grid, linearly in log10(BER), instead of refusing.
 
         Returns
         -------
         ndarray
-            Error rate, at most 1: the estimate, also where it is extrapolated; see `stated_rate`.
+            Error rate, at most 1: the estimate, also if it is extrapolated; see `stated_rate`.
 
         Raises
         ------
         OutsideGridError
-            For a pulse outside the grid, unless extrapolation is asked for.
+            For a pulse outside the grid, unless `extrapolate` is set.
         InputError
             For a direction that was not swept.
         """
@@ -242,21 +243,23 @@ class SurfaceGrid:
     ) -> tuple[FloatArray, FloatArray]:
         """Bounds of the 95 % interval of `ber`; same parameters and errors.
 
-        Of a rate below 1e-18 they are 0 and at least 1e-18. Where `is_extrapolated` they promise nothing.
+        For a rate below 1e-18 they are 0 and at least 1e-18. If `is_extrapolated`, they have no guaranteed
+        coverage.
         """
         ber = self.ber(direction, amplitude, duration)
         lower = self._rate("ber_lower", direction, amplitude, duration, False)
         upper = self._rate("ber_upper", direction, amplitude, duration, False)
         upper = np.where(ber < tails.VERIFIED_RATE, np.maximum(upper, tails.VERIFIED_RATE), upper)
-        # Between a rate and a bound the interpolated lower end would be a number that means nothing.
+        # Between a rate and a bound the interpolated lower end would have no meaning.
         lower = np.where(self.is_bound(direction, amplitude, duration), 0.0, lower)
         return np.minimum(lower, ber), np.maximum(upper, ber)
 
     def is_bound(self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike) -> BoolArray:
-        """Whether there is no more than an upper bound of the rate; same parameters and errors.
+        """Whether only an upper bound of the rate is known; same parameters and errors.
 
-        It is so below 1e-18, and where writes were counted and one of the grid points around had no error:
-        there the bound holds at 95 %. It is the upper end of `ber_interval`; the lower one is 0.
+        This applies below 1e-18. It also applies if writes were counted and one of the surrounding grid
+        points had no error; the bound then has 95 % confidence. It is the upper end of `ber_interval`; the
+        lower one is 0.
         """
         level, time = self._pulses(direction, amplitude, duration, False)
         below = self.ber(direction, level, time) < tails.VERIFIED_RATE
@@ -269,13 +272,13 @@ class SurfaceGrid:
     def effective_devices(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
     ) -> FloatArray:
-        """Effective number of devices that carry `ber`; same parameters and errors.
+        """Effective number of devices that determine `ber`; same parameters and errors.
 
         Returns
         -------
         ndarray
-            Between grid points interpolated in its logarithm. NaN where nothing varies from device to
-            device, where no error was counted, and where the surface does not say it.
+            Interpolated in its logarithm between grid points. NaN if nothing varies from device to
+            device, if no error was counted, and if the surface does not contain it.
         """
         level, time = self._pulses(direction, amplitude, duration, False)
         if "effective_devices" not in self._source:
@@ -290,9 +293,9 @@ class SurfaceGrid:
     def is_extrapolated(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
     ) -> BoolArray:
-        """Whether too few devices carry `ber`, or it is below 1e-18; same parameters and errors.
+        """Whether too few devices determine `ber`, or it is below 1e-18; same parameters and errors.
 
-        Then `ber_interval` is not known to hold the truth as often as it should.
+        The coverage of `ber_interval` is then not known.
         """
         return tails.is_extrapolated(
             self.ber(direction, amplitude, duration),
@@ -301,9 +304,9 @@ class SurfaceGrid:
         )
 
     def stated_rate(self, direction: Direction, amplitude: float, duration: float) -> tails.StatedRate:
-        """Error rate of one pulse with everything that has to be said of it; errors as for `ber`.
+        """Error rate of one pulse with its interval, bound and reliability; errors as for `ber`.
 
-        A rate below 1e-18, which nothing is verified at, is given as the bound 1e-18.
+        A rate below 1e-18, for which nothing is verified, is given as the bound 1e-18.
         """
         lower, upper = self.ber_interval(direction, amplitude, duration)
         return tails.StatedRate(
@@ -323,7 +326,7 @@ class SurfaceGrid:
         *,
         quantile: float = 0.5,
     ) -> FloatArray:
-        """Quantile over devices of the device's own write error rate, of the median device if not given.
+        """Quantile over devices of the device's own write error rate; default: that of the median device.
 
         Parameters
         ----------
@@ -332,12 +335,12 @@ class SurfaceGrid:
         amplitude, duration : array_like
             V and s; they broadcast.
         quantile : float, optional
-            One of those in the surface; 0.999 is a weak device.
+            One of the quantiles in the surface; 0.999 is a weak device.
 
         Raises
         ------
         InputError
-            If the surface does not hold the quantile.
+            If the surface does not contain the quantile.
         OutsideGridError
             For a pulse outside the grid.
         """
@@ -372,19 +375,19 @@ class SurfaceGrid:
         switching : bool, optional
             Whether the bit has to switch; otherwise the energy of a redundant write in that direction.
         at_supply : bool, optional
-            What the supplies deliver, not the drivers; see `knows_supply_energy`.
+            Energy from the supplies instead of the drivers; see `knows_supply_energy`.
         extrapolate : bool, optional
-            Go on beyond the grid instead of refusing.
+            Extrapolate beyond the grid instead of refusing.
 
         Returns
         -------
         ndarray
-            J; NaN where the writes of a direction were counted without their energies, see `knows_energy`.
+            J; NaN if the writes of a direction were counted without their energies, see `knows_energy`.
 
         Raises
         ------
         OutsideGridError, InputError
-            As for `ber`, and at the supply for a surface that does not know it.
+            As for `ber`, and at the supply for a surface without these energies.
         """
         name = ("" if switching else "redundant_") + ("supply_" if at_supply else "") + "energy"
         if at_supply and not self.knows_supply_energy:
@@ -396,12 +399,12 @@ class SurfaceGrid:
 
     @property
     def knows_energy(self) -> bool:
-        """Whether there are energies; writes can be counted without."""
+        """Whether the surface has energies; writes can be counted without."""
         return not any(np.isnan(self._array(name)).any() for name in ("energy", "redundant_energy"))
 
     @property
     def knows_supply_energy(self) -> bool:
-        """Whether there are energies at the supply: those of a study with `supply_voltage`."""
+        """Whether the surface has energies at the supply: those of a study with `supply_voltage`."""
         return "supply_energy" in self._source
 
     def extrapolated_points(self) -> BoolArray:
@@ -411,7 +414,7 @@ class SurfaceGrid:
         return tails.is_extrapolated(self._array("ber"), effective, self.enough_devices)
 
     def extrapolation_in_words(self) -> list[str]:
-        """Say how much of the grid is extrapolated, a line a direction that has such pulses."""
+        """State how much of the grid is extrapolated, one line for each direction with such pulses."""
         lines = []
         for k, (direction, flags) in enumerate(zip(self.directions, self.extrapolated_points(), strict=True)):
             if flags.any():
@@ -450,7 +453,7 @@ class SurfaceGrid:
     def _pulses(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike, extrapolate: bool
     ) -> tuple[FloatArray, FloatArray]:
-        """Amplitudes and durations, checked and of one shape."""
+        """Amplitudes and durations, checked and broadcast to one shape."""
         if direction not in self.directions:
             raise InputError("direction", value=direction, allowed=" or ".join(map(repr, self.directions)))
         level, time = np.broadcast_arrays(
@@ -481,7 +484,7 @@ class SurfaceGrid:
 
 
 def targets(surface: SurfaceGrid) -> tuple[Target, ...]:
-    """List what a pulse can be for: each direction of a surface and, where it has two, both."""
+    """List the purposes of a pulse: each direction of a surface and, if it has two, both."""
     return (*surface.directions, "both") if len(surface.directions) > 1 else surface.directions
 
 
@@ -491,7 +494,7 @@ def directions_of(surface: SurfaceGrid, target: Target) -> tuple[Direction, ...]
 
 
 def refined(grid: FloatArray) -> FloatArray:
-    """Grid with seven points in each interval, keeping those there are exactly."""
+    """Grid with seven additional points in each interval; the original points are kept exactly."""
     position = np.arange(len(grid), dtype=np.float64)
     fine = np.interp(np.linspace(0.0, len(grid) - 1.0, _REFINEMENT * (len(grid) - 1) + 1), position, grid)
     fine[::_REFINEMENT] = grid
@@ -499,7 +502,7 @@ def refined(grid: FloatArray) -> FloatArray:
 
 
 def _inside(thing: str, values: FloatArray, grid: FloatArray, unit: str) -> FloatArray:
-    # Unit conversions round: what is outside by a rounding error is on the edge.
+    # Unit conversions round: a value outside by a rounding error counts as the edge.
     slack = 1e-9 * grid[-1]
     outside = ~((values >= grid[0] - slack) & (values <= grid[-1] + slack))
     if outside.any():

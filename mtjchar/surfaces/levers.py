@@ -1,4 +1,4 @@
-"""The levers of a pulse: what shortening, lowering, and both together cost at each error rate."""
+"""The levers of a pulse: the cost of shortening, lowering, and both together at each error rate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVER_RATES: FloatArray = np.logspace(-12.0, -1.0, 23)
 """Error rates at which the levers are compared."""
 
 OUT_OF_REACH = CheapestPulse(np.nan, np.nan, np.nan, np.nan)
-"""What tables hold where no pulse reaches a rate."""
+"""Values in tables if no pulse reaches a rate."""
 
 
 def compare_levers(
@@ -30,7 +30,7 @@ def compare_levers(
     ber: npt.ArrayLike = LEVER_RATES,
     levers: Sequence[Vary] = get_args(Vary),
 ) -> pd.DataFrame:
-    """Compare what shortening, lowering, and both together cost at each error rate.
+    """Compare the cost of shortening, lowering, and both together at each error rate.
 
     Parameters
     ----------
@@ -40,21 +40,21 @@ def compare_levers(
     ber : array_like, optional
         Error rates, each above 0 and below 1.
     levers : sequence of str, optional
-        Those wanted; all three if not given.
+        Levers to compare; default: all three.
 
     Returns
     -------
     DataFrame
-        One row a lever and error rate: `direction`, `lever`, `ber` (what was asked for), `amplitude_V`,
-        `duration_s`, `pulse_ber` (what the pulse has: less than asked for where the grid ends),
-        `energy_J`, `effective_devices` and `extrapolated` (of `pulse_ber`; False where out of reach). Lever
+        One row per lever and error rate: `direction`, `lever`, `ber` (requested), `amplitude_V`,
+        `duration_s`, `pulse_ber` (rate of the pulse: lower than requested where the grid ends),
+        `energy_J`, `effective_devices` and `extrapolated` (of `pulse_ber`; False if out of reach). Lever
         ``duration`` keeps the nominal amplitude, ``amplitude`` the duration that reaches 1e-9 there,
-        ``both`` is free. NaN where the rate is out of reach.
+        ``both`` is free. NaN if the rate is out of reach.
 
     Raises
     ------
     InputError
-        For a direction or an error rate that is none.
+        For an invalid direction or error rate.
     """
     reliable: float | None = None
     if "amplitude" in levers:
@@ -84,7 +84,7 @@ def compare_levers(
 
 
 def lever_table(surface: SurfaceGrid) -> pd.DataFrame:
-    """`compare_levers` of every direction and of one pulse for both, at two rates a decade."""
+    """`compare_levers` of every direction and of one pulse for both, at two rates per decade."""
     return pd.concat([compare_levers(surface, target) for target in targets(surface)], ignore_index=True)
 
 

@@ -36,7 +36,7 @@ SE_FLOOR = 0.01
 """Smallest standard error that a point is given, decades."""
 
 _NODES = 15
-_NS = 1e-9  # the fit sees times in ns: a search over numbers of order one
+_NS = 1e-9  # the fit uses times in ns: a search over numbers of order one
 
 _nodes, _weights = np.polynomial.hermite_e.hermegauss(_NODES)
 _LOG_WEIGHTS = np.log(_weights / _weights.sum())
@@ -61,7 +61,7 @@ class Load(NamedTuple):
 
     before: FittedCurrent
     after: FittedCurrent
-    junction: Junction | None = None  # None where the torque goes with the current
+    junction: Junction | None = None  # None with a torque per current
 
     def feedback(self, amplitude: FloatArray) -> FloatArray:
         """Relative change of the torque when the junction switches, at a fixed angle, 1."""
@@ -122,7 +122,7 @@ def log10_ber(
         `DEVICE` in SI units, then the parameters of the form.
     form : CurrentForm
     load : Load or None
-        None: the overdrive does not change when the junction switches.
+        None: the overdrive is the same before and after the junction switches.
     amplitude, duration : ndarray
         V and s, of one shape.
 
@@ -152,7 +152,7 @@ def fit_rate(
     load: Load | None,
     good_enough: float,
 ) -> tuple[RateFit, float]:
-    """Fit the form of the current that comes nearest.
+    """Fit with the form of the current that fits best.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def fit_rate(
         V, s, decimal logarithm of the error rate and its standard error.
     load : Load or None
     good_enough : float
-        Decades. The richest form of the current is tried only where a simpler one misses a point by more.
+        Decades. The richest form of the current is tried only if a simpler one misses a point by more.
 
     Returns
     -------
@@ -177,7 +177,8 @@ def fit_rate(
         return _fit_form(form, load, amplitude, duration, observed, total)
 
     def criterion(fit: RateFit) -> float:
-        # Akaike's: a parameter more has to lower chi-square by 2, or the simpler form extrapolates better.
+        # Akaike's criterion: a further parameter must lower chi-square by 2; otherwise the simpler form
+        # extrapolates better.
         return square(fit) + 2.0 * len(fit.values)
 
     fit = min((tried(form) for form in SIMPLE_FORMS), key=criterion)
@@ -244,8 +245,8 @@ def _covariance(
 ) -> FloatArray:
     """Covariance of the parameters, with independent errors and with errors that all points share.
 
-    Every point of a surface averages the same sampled devices: their errors are nearly one number. The
-    second term is what all points one standard error too high do to the parameters.
+    Every point of a surface averages the same sampled devices, so their errors are almost fully correlated.
+    The second term is the effect on the parameters of all points being one standard error too high.
     """
     scale = np.maximum(
         np.abs(fit.values), 1e-3 * np.array([1, 1, _NS, _NS, 1, 1] + [1] * len(fit.form.parameters))

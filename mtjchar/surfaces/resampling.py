@@ -27,14 +27,15 @@ def resample(
     surface : WriteSurface
     amplitudes, durations : array_like, optional
         V and s, two or more different values of each, within the grid of `surface`. If neither is given,
-        the grid is eight times finer than that of `surface`: linear interpolation of log10(BER) on it gives
-        what `surface` gives. If one is given, the other axis keeps its values.
+        the grid is eight times finer than that of `surface`, so that linear interpolation of log10(BER) on it
+        equals `surface`. If one is given, the other axis keeps its values.
 
     Returns
     -------
     WriteSurface
-        With what `WriteSurface` interpolates: error rates with interval, device quantiles and effective
-        devices, and energies. Other variables over amplitude or duration, such as counts, are left out.
+        With the variables that `WriteSurface` interpolates: error rates with interval, device quantiles and
+        effective devices, and energies. Other variables over amplitude or duration, such as counts, are left
+        out.
 
     Raises
     ------

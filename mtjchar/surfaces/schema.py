@@ -1,4 +1,4 @@
-"""What a file has to hold to be a surface; one that does not is refused, never mended."""
+"""Checks of surface files; a file that fails them is refused, never repaired."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mtjchar.errors import InputError
 __all__ = ["KIND_ATTRIBUTE", "check", "kind_of"]
 
 KIND_ATTRIBUTE = "cell_kind"
-"""Attribute with the name of the kind of cell, one of `mtjchar.cells.KINDS`."""
+"""Attribute with the name of the cell kind, one of `mtjchar.cells.KINDS`."""
 
 _PULSES = ("direction", "amplitude", "duration")
 _MOST_VALUES = 50_000_000
-_SLACK = 1e-9  # of a bound, relative: what formats with text may round
+_SLACK = 1e-9  # relative, for a bound: rounding of text formats
 
 
 class _Values(NamedTuple):
-    """What a variable may hold."""
+    """Allowed values of a variable."""
 
     low: float
     high: float
-    unknown: bool = False  # whether NaN may stand for what is not known
+    unknown: bool = False  # whether NaN is allowed for an unknown value
     required: bool = False
     dims: tuple[str, ...] = _PULSES
 
@@ -49,9 +49,9 @@ _VARIABLES = {
 
 
 def kind_of(dataset: xr.Dataset) -> CellKind[Any] | None:
-    """Return the kind of cell that a surface is of; None where there is no such kind.
+    """Return the cell kind of a surface; None if there is no such kind.
 
-    A surface of a version that did not write the kind's name is of the first kind with its directions.
+    A surface of a version that did not write the kind's name has the first kind with its directions.
     """
     directions = dataset["direction"].to_numpy().tolist()
     kinds = kinds_with(directions)
@@ -61,28 +61,28 @@ def kind_of(dataset: xr.Dataset) -> CellKind[Any] | None:
 
 
 def directions_allowed(dataset: xr.Dataset) -> str:
-    """Name the directions that a surface may have: those of its kind, or of any where it names none."""
+    """Name the directions that a surface may have: those of its kind, or of any kind if it names none."""
     name = dataset.attrs.get(KIND_ATTRIBUTE)
     kinds = [KINDS[name]] if name in KINDS else KINDS.values()
     return ", or ".join(" and ".join(kind.directions) for kind in kinds)
 
 
 def check(dataset: xr.Dataset, thing: str, remedy: str = "") -> None:
-    """Refuse a dataset that is no surface.
+    """Refuse a dataset that is not a surface.
 
     Parameters
     ----------
     dataset : xarray.Dataset
-        May be read from its file as it is used: sizes are looked at first.
+        May be read lazily from its file: sizes are checked first.
     thing : str
-        What was read, for messages.
+        Description of the data, for messages.
     remedy : str, optional
-        How to come by a good one, for messages.
+        How to obtain a correct surface, for messages.
 
     Raises
     ------
     InputError
-        Naming the variable, coordinate or attribute, what is wrong with it, and what is allowed.
+        Names the variable, coordinate or attribute, the error, and the allowed values.
     """
 
     def refuse(name: str, value: object, allowed: str) -> InputError:
@@ -147,7 +147,7 @@ def _check_values(name: str, array: npt.NDArray[np.generic], values: _Values, re
 
 
 def _check_order(dataset: xr.Dataset, refuse: _Refuse) -> None:
-    """Refuse intervals that do not hold their error rate."""
+    """Refuse intervals that do not contain their error rate."""
     rate = dataset["ber"].to_numpy()
     for name, sign in (("ber_lower", -1.0), ("ber_upper", 1.0)):
         if name in dataset and (sign * (dataset[name].to_numpy() - rate) < -_SLACK * rate).any():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Search", "cheapest_pulse", "cheapest_pulse_of_all", "pulse_at", "shortest_durations"]
 
-_ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the range of the one before
+_ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the previous range
 _ROUND_POINTS = 33
 
 
@@ -68,7 +68,7 @@ def cheapest_pulse_of_all(surfaces: Sequence[SurfaceGrid], direction: Target, be
     Returns
     -------
     CheapestPulse
-        The energy, which is minimized, is the largest of those on the surfaces; all else is that of the
+        The minimized energy is the largest of those on the surfaces; all other values are those of the
         surface with the highest error rate.
 
     Raises
@@ -88,15 +88,15 @@ class Search:
     Parameters
     ----------
     surfaces : tuple of SurfaceGrid
-        One, or several on each of which the pulse has to reach the rate. The largest energy counts.
+        One, or several; the pulse has to reach the rate on each of them. The largest energy counts.
     direction : str
         One of their directions, or ``both``: one pulse for all of them.
     ber : float
         Error rate to reach.
     highest, longest : float
-        V and s: what the pulse may have, at most the end of the grid.
+        V and s: limits of the pulse, at most the end of the grid.
     amplitudes, durations : ndarray
-        V and s, ascending: where the error rates of any of the surfaces may bend, within the grids of all.
+        V and s, ascending: points at which the error rates of any surface may bend, within the grids of all.
     """
 
     surfaces: tuple[SurfaceGrid, ...]
@@ -121,7 +121,7 @@ class Search:
         Raises
         ------
         OutsideGridError
-            If a limit leaves nothing of the grid.
+            If no point of the grid is within a limit.
         """
         amplitudes = _common("amplitude", [surface.amplitudes for surface in surfaces])
         durations = _common("duration", [surface.durations for surface in surfaces])
@@ -150,8 +150,8 @@ class Search:
         lowest = float(self._lowest(self.longest))
         if lowest > self.highest:
             raise self._unreachable("both", self.highest, self.longest)
-        # Every amplitude from there up reaches the rate. Where the grid's shortest pulse begins to do so
-        # the energy has a kink, and mostly its minimum.
+        # Every amplitude from there up reaches the rate. Where the grid's shortest pulse begins to reach it,
+        # the energy has a kink, and usually its minimum.
         levels = np.append(self.amplitudes, self._lowest(self.durations[0]))
         levels = np.unique(np.clip(levels, lowest, self.highest))
         if np.isnan(self._energy(levels)).any():
@@ -169,7 +169,7 @@ class Search:
         return self._pulse(level, float(self._shortest_allowed(level)))
 
     def _pulse(self, amplitude: float, duration: float) -> CheapestPulse:
-        """Say what a pulse does on the surface where it fails most, and what it takes at most."""
+        """Describe a pulse on the surface with the highest error rate, with the largest energy of all."""
         pulses = [pulse_at(surface, self.direction, amplitude, duration) for surface in self.surfaces]
         worst = max(pulses, key=lambda pulse: pulse.ber)
         return worst._replace(energy_J=float(np.max([pulse.energy_J for pulse in pulses])))
@@ -185,15 +185,15 @@ class Search:
         return np.minimum(self._shortest(amplitude), self.longest)
 
     def _shortest(self, amplitude: npt.ArrayLike) -> FloatArray:
-        """Shortest durations that reach the rate, s; infinite where none of the grid does."""
+        """Shortest durations that reach the rate, s; infinite if none of the grid does."""
         return self._first(self.durations, np.asarray(amplitude)[..., None], self.durations)
 
     def _lowest(self, duration: npt.ArrayLike) -> FloatArray:
-        """Lowest amplitudes that reach the rate, V; infinite where none of the grid does."""
+        """Lowest amplitudes that reach the rate, V; infinite if none of the grid does."""
         return self._first(self.amplitudes, self.amplitudes, np.asarray(duration)[..., None])
 
     def _first(self, nodes: FloatArray, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
-        # One rate at a time: the worse of two rates bends between the nodes, each by itself does not.
+        # One rate at a time: the higher of two rates bends between the nodes; each rate alone does not.
         first = [
             _first_at_or_below(nodes, np.log10(surface.ber(each, amplitude, duration)), np.log10(self.ber))
             for surface in self.surfaces
@@ -223,7 +223,7 @@ class Search:
 def shortest_durations(
     surface: SurfaceGrid, direction: Direction, amplitude: FloatArray, ber: FloatArray
 ) -> FloatArray:
-    """Give the shortest pulses of each amplitude that reach each error rate.
+    """Return the shortest pulses of each amplitude that reach each error rate.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def shortest_durations(
     Returns
     -------
     ndarray, shape (rates, amplitudes)
-        s; infinite where no duration of the grid reaches the rate.
+        s; infinite if no duration of the grid reaches the rate.
     """
     nodes = refined(surface.durations)
     rates = np.log10(surface.ber(direction, amplitude[:, None], nodes))
@@ -246,7 +246,7 @@ def shortest_durations(
 
 
 def pulse_at(surface: SurfaceGrid, direction: Target, amplitude: float, duration: float) -> CheapestPulse:
-    """Say what a pulse does: error rate with interval and slopes, and energy.
+    """Return error rate with interval and slopes, and energy, of a pulse.
 
     A rate below 1e-18 is given as that bound, see `SurfaceGrid.stated_rate`.
 
@@ -254,7 +254,7 @@ def pulse_at(surface: SurfaceGrid, direction: Target, amplitude: float, duration
     ----------
     surface : SurfaceGrid
     direction : str
-        One of `surface.directions`, or ``both``: the worse error rate, and the mean energy of all writes.
+        One of `surface.directions`, or ``both``: the higher error rate, and the mean energy of all writes.
     amplitude, duration : float
         V and s.
 
@@ -307,7 +307,7 @@ def _decades(
     weak: tuple[float, float],
     strong: tuple[float, float],
 ) -> float:
-    """How far log10 of the error rate falls from one pulse to another; negative where it does."""
+    """Fall of log10 of the error rate from one pulse to another; negative if it falls."""
     rates = [
         [np.log10(surface.ber(each, *pulse)) for pulse in (weak, strong)]
         for each in directions_of(surface, direction)
@@ -325,7 +325,7 @@ def _around(value: float, grid: FloatArray) -> tuple[float, float]:
 
 
 def _common(name: str, grids: Sequence[FloatArray]) -> FloatArray:
-    """Give the points of all refined grids that lie within each of the grids."""
+    """Return the points of all refined grids that lie within each of the grids."""
     first, last = max(grid[0] for grid in grids), min(grid[-1] for grid in grids)
     if not first < last:
         raise OutsideGridError(
@@ -352,7 +352,7 @@ def _limit(name: str, value: float | None, grid: FloatArray, unit: str) -> float
 
 
 def _check_kept(name: str, value: float, limit: float, grid: FloatArray, unit: str) -> None:
-    # A limit at the grid's end is no limit; what is beyond the grid is refused by the surface.
+    # A limit at the grid's end is no limit; pulses beyond the grid are refused by the surface.
     if limit < grid[-1] and value > limit * (1.0 + 1e-9):
         raise InputError(
             f"{name} that is kept",
@@ -363,7 +363,7 @@ def _check_kept(name: str, value: float, limit: float, grid: FloatArray, unit: s
 
 
 def _first_at_or_below(nodes: FloatArray, values: FloatArray, level: float) -> FloatArray:
-    """Where falling, piecewise linear functions (last axis) first reach a level; infinite where never."""
+    """Positions where falling, piecewise linear functions (last axis) reach a level; infinite if never."""
     below = values <= level
     k = np.argmax(below, axis=-1)
     before = np.maximum(k - 1, 0)

@@ -1,4 +1,4 @@
-"""The surface that answers: what error rate and energy a pulse has, and which pulse is cheapest."""
+"""Write surface: error rate and energy of a pulse, and the cheapest pulse."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["WriteSurface"]
 class WriteSurface(SurfaceGrid):
     """Write error rate and write energy over amplitude and duration, for each direction.
 
-    How it interpolates: `mtjchar.surfaces.grid.SurfaceGrid`.
+    `mtjchar.surfaces.grid.SurfaceGrid` describes the interpolation.
 
     Parameters
     ----------
     dataset : xarray.Dataset
-        As ``surface.nc`` holds it: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``, ``energy`` (J)
-        and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
+        With the variables of ``surface.nc``: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``,
+        ``energy`` (J) and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
     """
 
     plot = Figures("mtjchar.plotting.surfaces", "SurfacePlots")
@@ -87,7 +87,7 @@ class WriteSurface(SurfaceGrid):
         Raises
         ------
         InputError
-            If the file is missing or no surface, naming what is wrong with it.
+            If the file is missing or is not a surface; the message names the error.
         """
         import xarray as xr
 
@@ -101,13 +101,13 @@ class WriteSurface(SurfaceGrid):
                 return cls(dataset.load())
         except MtjcharError:
             raise
-        except Exception as error:  # readers of damaged files raise whatever they meet
+        except Exception as error:  # readers of damaged files raise many kinds of errors
             raise InputError(
                 "surface file", value=str(path), allowed=allowed, remedy=f"{_first_line(error)}. {remedy}"
             ) from error
 
     def save(self, path: str | Path) -> None:
-        """Write the surface as NetCDF-4, whole or not at all.
+        """Write the surface as NetCDF-4, completely or not at all.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class WriteSurface(SurfaceGrid):
 
     def to_netcdf(self) -> bytes:
         """Return the content of a NetCDF-4 file."""
-        # In memory: HDF5 ends the interpreter where it meets a full disk.
+        # In memory: HDF5 ends the interpreter if the disk is full.
         return bytes(self.dataset.to_netcdf(engine="h5netcdf"))
 
     @functools.cached_property
@@ -130,7 +130,7 @@ class WriteSurface(SurfaceGrid):
         InputError
             As `mtjchar.surfaces.closed_model.fit_model`.
         """
-        from mtjchar.surfaces.closed_model import fit_model  # here: lmfit takes long to load
+        from mtjchar.surfaces.closed_model import fit_model  # imported here: lmfit takes long to load
 
         return fit_model(self)
 
@@ -150,19 +150,19 @@ class WriteSurface(SurfaceGrid):
         Parameters
         ----------
         direction : str
-            One of `directions`, or ``both``: one pulse serves both directions, the worse error rate counts,
-            and the energy is the mean of the switching and the redundant writes of both.
+            One of `directions`, or ``both``: one pulse for both directions. The higher error rate then
+            counts, and the energy is the mean of the switching and the redundant writes of both.
         ber : float
             Error rate, between 0 and 1.
         vary : {"amplitude", "duration", "both"}, optional
-            What may be chosen.
+            Quantity to optimize.
         amplitude : float, optional
-            V, kept where only the duration varies; the study's nominal amplitude if not given.
+            V, kept if only the duration varies; default: the study's nominal amplitude.
         duration : float, optional
-            s, kept where only the amplitude varies; if not given the one that reaches 1e-9 at the nominal
+            s, kept if only the amplitude varies; default: the duration that reaches 1e-9 at the nominal
             amplitude, in the same direction.
         max_amplitude, max_duration : float, optional
-            V and s, limits of the pulse; the grid's where they are not given.
+            V and s, limits of the pulse; default: those of the grid.
 
         Returns
         -------
@@ -171,9 +171,9 @@ class WriteSurface(SurfaceGrid):
         Raises
         ------
         UnreachableError
-            If no pulse within grid and limits reaches the rate, saying what they do reach.
+            If no pulse within grid and limits reaches the rate; the message gives the lowest rate.
         OutsideGridError, InputError
-            For arguments out of range, or where both may be chosen but the energies are not known.
+            For arguments out of range, or if both may vary but the energies are not known.
         """
         return search.cheapest_pulse(
             self,
@@ -191,7 +191,7 @@ class WriteSurface(SurfaceGrid):
         return type(self)(self.dataset.assign(ber=self.dataset[f"ber_{bound}"]))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the grid as a table, one row a direction, amplitude and duration, units in the names."""
+        """Return the grid as a table, one row per direction, amplitude and duration, units in the names."""
         data = self.dataset
         table = (
             data.drop_vars("ber_quantile").drop_dims("quantile", errors="ignore").to_dataframe().reset_index()

@@ -1,7 +1,7 @@
-"""How far down an error rate can be trusted: the limits, and the words for what lies beyond them.
+"""Limits below which an error rate is not verified, and the words for rates beyond them.
 
-An error rate is extrapolated where too few devices carry it, or where it is lower than anything the solver
-and the sampling were verified at. How often intervals hold the truth: docs/surfaces.md.
+An error rate is extrapolated if too few devices determine it, or if it is lower than the range in which the
+solver and the sampling are verified. docs/surfaces.md gives the measured coverage of intervals.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 
 
 ENOUGH_DEVICES = 15.0
-"""Effective devices from which on the interval of an error rate holds what it promises."""
+"""Effective devices from which on the interval of an error rate has its stated coverage."""
 
 _ENOUGH_PLAIN, _SHARE_PLAIN = 25.0, 0.2  # in replicates of devices without weights
 
@@ -33,24 +33,24 @@ VERIFIED_RATE = 1e-18
 """Lowest error rate that the solver and the sampling are verified at."""
 
 ENOUGH_ATTRIBUTE = "enough_devices"
-"""Attribute of a surface: the effective devices it needs; `ENOUGH_DEVICES` where it is missing."""
+"""Attribute of a surface: the effective devices that it requires; `ENOUGH_DEVICES` if it is missing."""
 
 
 class StatedRate(NamedTuple):
-    """Error rate of one pulse with everything that has to be said of it.
+    """Error rate of one pulse with its interval, bound and reliability.
 
     Parameters
     ----------
     ber : float
-        Error rate; 1e-18 where it is lower than that.
+        Error rate; 1e-18 if it is lower.
     lower, upper : float
-        95 % interval; with `bound` 0 and the bound, with `extrapolated` of no promised coverage.
+        95 % interval; with `bound` 0 and the bound, with `extrapolated` without guaranteed coverage.
     bound : bool
         Whether the rate is only known to be below `upper`.
     effective_devices : float
-        Effective number of devices that carry the rate; NaN where it is not known or nothing varies.
+        Effective number of devices that determine the rate; NaN if it is not known or nothing varies.
     extrapolated : bool
-        Whether too few devices carry the rate, or it is below 1e-18.
+        Whether too few devices determine the rate, or it is below 1e-18.
     """
 
     ber: float
@@ -61,7 +61,7 @@ class StatedRate(NamedTuple):
     extrapolated: bool
 
     def in_words(self) -> str:
-        """Rate and interval, or why there is no interval."""
+        """Rate and interval, or the reason why there is no interval."""
         if self.bound:
             return self._bound_in_words()
         if self.extrapolated:
@@ -81,16 +81,16 @@ class StatedRate(NamedTuple):
 
 
 def enough_of_plain_sample(devices: int) -> float:
-    """Effective devices that an interval needs of a plain sample in replicates.
+    """Effective devices that an interval requires for a plain sample in replicates.
 
-    The effective number is itself too high where the devices that carry the tail were never drawn; then it
-    is small against the number of devices.
+    The effective number is itself too high if the devices that determine the tail were never drawn; it
+    is then small compared with the number of devices.
     """
     return max(_ENOUGH_PLAIN, _SHARE_PLAIN * devices)
 
 
 def rule(enough_devices: float = ENOUGH_DEVICES) -> str:
-    """Say when error rates are extrapolated, for files and footnotes."""
+    """State when error rates are extrapolated, for files and footnotes."""
     return (
         f"extrapolated: fewer than {enough_devices:g} effective devices carry the error rate, or it is below "
         f"{VERIFIED_RATE:g}, the lowest rate that is verified; lower rates read 'below {VERIFIED_RATE:g}'"

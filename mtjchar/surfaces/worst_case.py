@@ -1,4 +1,4 @@
-"""The worst of several scenarios: what a pulse takes that holds in all, and where each number is worst."""
+"""Worst case of several scenarios: the cheapest pulse for all, and the worst scenario for each number."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ __all__ = ["worst_case"]
 
 
 def worst_case(surfaces: Mapping[str, SurfaceGrid], results: pd.DataFrame) -> pd.DataFrame:
-    """Find the cheapest pulse that holds in all scenarios, and the scenario that is worst in each number.
+    """Find the cheapest pulse that reaches the rate in all scenarios, and the worst scenario for each number.
 
     Parameters
     ----------
     surfaces : mapping of str to SurfaceGrid
         By scenario.
     results : DataFrame
-        As `mtjchar.surfaces.comparison.Comparison` has it.
+        The table of `mtjchar.surfaces.comparison.Comparison`.
 
     Returns
     -------
     DataFrame
-        A row a direction, with one for ``both``: `direction` and `ber`. The pulse as `amplitude_V`,
-        `duration_s`, `energy_J` (the largest of its energies) and `extrapolated`; NaN where none holds in
-        all. `limited_by`, the scenario where it fails most often (without a pulse: where the strongest one
-        does), and `energy_in`, where it takes most. `own_pulse_energy_J`, the largest energy of a scenario's
-        own cheapest pulse, and `own_pulse_in`, whose that is; where scenarios have none: NaN, and the first
-        of them. `reference_ber`, the highest one at the reference pulse, and `reference_in`.
+        A row per direction, with one for ``both``: `direction` and `ber`. The pulse as `amplitude_V`,
+        `duration_s`, `energy_J` (the largest of its energies) and `extrapolated`; NaN if none reaches the
+        rate in all. `limited_by`: the scenario where it fails most often (without a pulse: where the
+        strongest one does). `energy_in`: the scenario where it takes most. `own_pulse_energy_J`: the largest
+        energy of a scenario's own cheapest pulse, and `own_pulse_in`: that scenario; if scenarios have none:
+        NaN, and the first of them. `reference_ber`: the highest one at the reference pulse, and
+        `reference_in`: its scenario.
     """
     first = next(iter(surfaces.values()))
     rows = []
@@ -84,7 +85,7 @@ def _holding_in_all(
 def _worst(
     results: pd.DataFrame, column: str, value: str, where: str, *, unknown_is_worst: bool
 ) -> dict[str, float | str]:
-    """Give the largest value of a column and its scenario."""
+    """Return the largest value of a column and its scenario."""
     values = results[column].to_numpy(dtype=np.float64)
     unknown = np.isnan(values)
     if unknown.all() and not unknown_is_worst:

@@ -1,4 +1,4 @@
-"""Sampling devices, running them through ngspice and Fokker-Planck, and keeping the results."""
+"""Sampling of devices, their simulation in ngspice and Fokker-Planck, and storage of the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["cluster", "population", "run"]
 
 
 class _CallableModule(ModuleType):
-    # For one release: `mtjchar.sweep` was the function that now is `mtjchar.run_sweep`.
+    # For one release: `mtjchar.sweep` was the function that is now `mtjchar.run_sweep`.
     def __call__(self, study: Study, out: str | Path, **options: Any) -> Path:
         from mtjchar.sweep.run import run_sweep
 

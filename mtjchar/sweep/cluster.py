@@ -26,11 +26,11 @@ T = TypeVar("T")
 
 _CONNECT = 20.0  # s, for dask's client once a scheduler has answered
 _CLOSE = 3.0  # s
-_EVERY = 1.0  # s, between two looks at the scheduler
-_SILENT = 45.0  # s that a scheduler may take for an answer: a busy one takes some
-_REMIND = 600.0  # s, between two words that there is no worker
+_EVERY = 1.0  # s, between two checks of the scheduler
+_SILENT = 45.0  # s that a scheduler may take to answer: a busy one takes some
+_REMIND = 600.0  # s, between two messages that there is no worker
 _KEPT = "Finished samples are kept. Run the same command to continue."
-# A worker that cannot load what it is to do dies of it, and so does the next. This text all of them can load.
+# A worker that cannot load its task dies of it, and so does the next one. All workers can load this text.
 _DO = "__import__('pickle').loads(work)()"
 _LOGGERS = (
     "distributed",
@@ -43,7 +43,7 @@ _LOGGERS = (
 
 
 class TlsFiles(NamedTuple):
-    """PEM files with which a cluster is spoken to: its authority, and the client's certificate and key."""
+    """PEM files for the connection to a cluster: its authority, and the client's certificate and key."""
 
     ca: Path | None = None
     certificate: Path | None = None
@@ -52,12 +52,12 @@ class TlsFiles(NamedTuple):
 
 @contextlib.contextmanager
 def cluster(address: str, tls: TlsFiles | None = None) -> Iterator[Executor]:
-    """Tasks on the workers of a dask scheduler, for the time of a with block.
+    """Tasks on the workers of a dask scheduler, during a with block.
 
     Parameters
     ----------
     address : str
-        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+        Address of the scheduler, such as ``tcp://10.0.0.1:8786``.
     tls : TlsFiles, optional
         For an address with ``tls://``.
 
@@ -84,7 +84,7 @@ def cluster(address: str, tls: TlsFiles | None = None) -> Iterator[Executor]:
             tls_client_key=str(tls.key) if tls.key else None,
         )
     check(place, context)
-    # The messages about a lost scheduler are ours; dask's would only repeat them.
+    # mtjchar reports a lost scheduler itself; dask's messages would only repeat it.
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     client = _connected(place, security)
@@ -93,7 +93,7 @@ def cluster(address: str, tls: TlsFiles | None = None) -> Iterator[Executor]:
         yield executor
     finally:
         executor.shutdown(wait=False)
-        with contextlib.suppress(Exception):  # a scheduler that is gone or hangs cannot be taken leave of
+        with contextlib.suppress(Exception):  # closing fails if the scheduler is gone or hangs
             client.close(timeout=_CLOSE)
 
 
@@ -119,11 +119,11 @@ def _context(address: Address, tls: TlsFiles) -> ssl.SSLContext | None:
         context = ssl.create_default_context(cafile=tls.ca)
     except (OSError, ValueError) as error:
         raise _no_pem("--tls-ca", tls.ca, "certificates", error) from None
-    # As dask has it: schedulers are called by numbers, and only the cluster's authority signs.
+    # As in dask: schedulers are addressed by numbers, and only the cluster's authority signs.
     context.check_hostname = False
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:
-        # dask would ask for a pass phrase again and again.
+        # dask would ask for a pass phrase repeatedly
         context.load_cert_chain(str(tls.certificate), tls.key, password="")
     except (OSError, ValueError) as error:
         what = "a certificate, and its key without a pass phrase (in --tls-key, or in the same file)"
@@ -139,7 +139,7 @@ def _no_pem(option: str, file: Path | None, what: str, error: Exception) -> Inpu
 
 
 def _connected(address: Address, security: Any) -> Any:
-    """Make dask's client; in a thread, since it waits for ever for a scheduler that falls silent."""
+    """Make dask's client; in a thread, because it waits without limit for a silent scheduler."""
     import distributed
 
     made: Future[Any] = Future()
@@ -166,7 +166,7 @@ def _connected(address: Address, security: Any) -> Any:
 
 
 class _ClusterExecutor(Executor):
-    """An executor that waits for workers for as long as it takes, but not for a scheduler that is gone."""
+    """An executor that waits for workers without limit, but not for a scheduler that is gone."""
 
     def __init__(self, client: Any, address: Address) -> None:
         self._client, self._address = client, address
@@ -203,7 +203,7 @@ class _ClusterExecutor(Executor):
             self._settle(future, error, value)
 
     def _explained(self, error: Exception) -> Exception:
-        """Say what an error means that is none of the call itself."""
+        """Explain an error that was not raised by the call itself."""
         if type(error).__name__ == "KilledWorker":
             return error
         return ClusterError(
@@ -221,15 +221,15 @@ class _ClusterExecutor(Executor):
                 future.set_exception(error)
 
     def _lose(self, words: str) -> None:
-        """Give everything up that waits for the scheduler."""
+        """Give up everything that waits for the scheduler."""
         if self._lost is None:
             self._lost = ClusterError(f"The dask scheduler {self._address} is lost: {words}. {_KEPT}")
         for future in tuple(self._open):
             self._settle(future, self._lost)
 
     def _look_after(self) -> None:
-        """Watch the scheduler, and say it where there is no worker, or one again."""
-        empty, reminded_at = None, 0.0  # since when there is no worker, and when that was said
+        """Watch the scheduler, and report when there is no worker, or when there is one again."""
+        empty, reminded_at = None, 0.0  # s: since when there is no worker, and last message about it
         while not self._end.wait(_EVERY) and self._lost is None:
             try:
                 ncores = self._client.scheduler.ncores
@@ -251,13 +251,13 @@ class _ClusterExecutor(Executor):
                 self._tell(count, f"workers: {count}")
 
     def _tell(self, count: int, words: str) -> None:
-        # What cannot be written fails in the sweep's own thread too; this one has to go on.
+        # A write error is also raised in the sweep's own thread; this thread has to continue.
         with contextlib.suppress(Exception):
             if self.tell is not None:
                 self.tell(count, words)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Stop looking after the scheduler, which forgets the tasks of a client that leaves."""
+        """Stop watching the scheduler, which forgets the tasks of a client that leaves."""
         del wait, cancel_futures
         self._end.set()
 
@@ -274,14 +274,14 @@ def _in_words(error: Exception) -> str:
 
 @contextlib.contextmanager
 def workers_reported(executor: Executor, tell: Callable[[int, str], None]) -> Iterator[None]:
-    """Have it said during a with block when a cluster has no worker, and when it has some again.
+    """Report during a with block when a cluster has no worker, and when it has some again.
 
     Parameters
     ----------
     executor : Executor
-        That of `cluster`; with another one there is nothing to say.
+        That of `cluster`; with any other executor nothing is reported.
     tell : callable
-        Called in another thread with the number of workers, and with words.
+        Called in another thread with the number of workers and a message.
     """
     if not isinstance(executor, _ClusterExecutor):
         yield
@@ -294,7 +294,7 @@ def workers_reported(executor: Executor, tell: Callable[[int, str], None]) -> It
 
 
 class _Call:
-    """A call that returns its own errors: what is raised then comes from dask, before or after it."""
+    """A call that returns its own errors: an exception then comes from dask, before or after the call."""
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.function, self.args, self.kwargs, self.version = function, args, kwargs, mtjchar.__version__

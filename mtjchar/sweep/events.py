@@ -1,4 +1,4 @@
-"""Events of a sweep for whoever watches it: progress, remaining time, messages and failures."""
+"""Events of a sweep for its observers: progress, remaining time, messages and failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Ahead(NamedTuple):
     Attributes
     ----------
     there : int
-        What an earlier call has left.
+        Number that an earlier call has left.
     total : int
     """
 
@@ -28,7 +28,7 @@ class Ahead(NamedTuple):
 
 
 class Report:
-    """Tells those who watch what happens, in one sweep or in several that follow each other.
+    """Reports the events of one sweep, or of several consecutive ones, to the observers.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ class Report:
     Attributes
     ----------
     scenario : str
-        What the words are about; empty where there is one sweep.
+        Subject of the messages; empty if there is one sweep.
     tally : mtjchar.sweep.failures.Tally
-        Of the sweep that is at work.
+        Of the running sweep.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Report:
         self._progress, self._log = progress, log
         self._started: float | None = None
         self._before, self._shown = 0, 0
-        self._ended, self._failed = 0, 0  # samples of the sweeps before
+        self._ended, self._failed = 0, 0  # samples of the previous sweeps
         self._ahead: dict[str, Ahead] = {}
         self._at_work = Ahead(0, 0)
         self._warned: set[str] = set()
@@ -59,18 +59,18 @@ class Report:
         self.tally = failures.Tally()
 
     def expect(self, ahead: Mapping[str, Ahead]) -> None:
-        """Say which sweeps will begin, by the names of their scenarios."""
+        """Announce the sweeps to come, by the names of their scenarios."""
         self._ahead = dict(ahead)
 
     def begin(self, scenario: str) -> None:
-        """Go on to the next sweep that is expected."""
+        """Continue with the next announced sweep."""
         self._ended += self.tally.samples
         self._failed += self.tally.failed
         self.tally = failures.Tally()
         self.scenario, self._at_work = scenario, self._ahead.pop(scenario)
 
     def start(self, total: int) -> None:
-        """Say how much a sweep has to do, after what was found has been added to the tally."""
+        """Report the size of a sweep, after existing samples have been added to the tally."""
         self._at_work = Ahead(0, max(total, self.tally.samples))
         if self._started is None:
             self._started, self._before = time.monotonic(), self._done
@@ -84,15 +84,15 @@ class Report:
             self._progress(self._shown, total)
 
     def part(self) -> None:
-        """Say that a part has been done."""
+        """Report that a part has been done."""
         self._tell("part")
 
     def say(self, text: str) -> None:
-        """Say something in words."""
+        """Report a message."""
         self._tell("note", text)
 
     def warn(self, text: str) -> None:
-        """Say something that must not be missed, once."""
+        """Report an important message, once."""
         if text in self._warned:
             return
         self._warned.add(text)
@@ -101,11 +101,11 @@ class Report:
         self.say(text)
 
     def workers(self, count: int, text: str) -> None:
-        """Say that a cluster has no worker, or that it has some again."""
+        """Report that a cluster has no worker, or that it has some again."""
         self._tell("workers", text, workers=count)
 
     def end(self) -> None:
-        """Say how a sweep ended."""
+        """Report how a sweep ended."""
         if words := self.tally.words():
             self._tell("failures", words, worst_share=self.tally.worst_share)
         if not self._ahead:

@@ -1,4 +1,4 @@
-"""What could not be computed: counted, and kept in a form that can be looked into."""
+"""Samples that could not be computed: their counts, and decks to inspect them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def count_failed(samples: pd.DataFrame, weight: npt.ArrayLike = 1.0) -> pd.DataF
     samples : DataFrame
         Columns ``direction``, ``amplitude_V`` and ``status``.
     weight : array_like, optional
-        What each sample counts, shape (samples,) or a number.
+        Weight of each sample in the count, shape (samples,) or a number.
 
     Returns
     -------
     DataFrame
-        Columns ``failed`` and ``samples``, indexed by direction and amplitude (V). Those of several tables
+        Columns ``failed`` and ``samples``, indexed by direction and amplitude (V). The results of several
+        tables
         can be added.
     """
     failed = samples["status"].to_numpy() != "ok"
@@ -48,12 +49,12 @@ def worst_share(counts: pd.DataFrame) -> float:
 
 
 def share_to_allow(share: float) -> float:
-    """Round a share of failed samples up, so that ``--allow-failed`` takes it; 1 is more than it takes."""
+    """Round a share of failed samples up to whole per cents; ``--allow-failed`` accepts it if below 1."""
     return float(np.ceil(100.0 * share) / 100.0)
 
 
 class Tally:
-    """Counts of samples by what they say of themselves."""
+    """Counts of samples by their status."""
 
     def __init__(self) -> None:
         self.status: Counter[str] = Counter()
@@ -84,7 +85,7 @@ class Tally:
         return worst_share(self._counts)
 
     def words(self) -> str:
-        """Say what failed; empty if nothing did."""
+        """Describe the failures; empty if there are none."""
         if not self.failed:
             return ""
         kinds = ", ".join(
@@ -103,9 +104,9 @@ class Tally:
 
 
 def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataFrame) -> None:
-    """Write a deck that runs by hand for every device that ngspice failed with, up to a hundred in all.
+    """Write a deck that runs by hand for every device that failed in ngspice, up to a hundred in all.
 
-    Each is ``failures/DIRECTION-DEVICE.cir``; its head has the reasons, ngspice's own words among them.
+    Each is ``failures/DIRECTION-DEVICE.cir``; its header has the reasons, including ngspice's own words.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def keep_decks(directory: RunDirectory, samples: pd.DataFrame, devices: pd.DataF
     devices : DataFrame
         Of the whole sweep.
     """
-    # Devices out of the range of the models have not come to ngspice.
+    # Devices outside the range of the models were not simulated in ngspice.
     simulated = samples["reason"].str.startswith("ngspice") | samples["status"].isin(("crashed", "timed_out"))
     failed = samples[(samples["status"] != "ok") & simulated]
     folder = directory.path / "failures"

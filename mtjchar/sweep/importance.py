@@ -1,14 +1,14 @@
 """Importance sampling over the variability: more of the weak devices, each with its weight.
 
 In the tail the error rate of a population is that of its weakest devices, of which a plain sample has few. A
-pilot, the nominal device and its neighbours one standard deviation away in each parameter, shows in which
-direction devices get weaker; the sample is drawn from normal distributions that are shifted there by various
-distances, and each device keeps the ratio of the true density to that of the sample as its weight.
+pilot (the nominal device and its neighbours one standard deviation away in each parameter) shows in which
+direction devices get weaker. The sample is drawn from normal distributions that are shifted in this direction
+by various distances, and the weight of each device is the ratio of the true density to that of the sample.
 
-For an ln WER that is linear in the standardized parameters x, with gradient g, the best shift is g itself
-in the tail and 0 where most devices fail; in between it is in between. So one sample serves all pulses if it
-is a mixture over distances c from 0 to somewhat more than abs(g), and over the directions of g that occur on
-the grid (A. B. Owen, Monte Carlo theory, methods and examples, chapter 9: mixtures, 9.11; self-normalized
+For an ln WER that is linear in the standardized parameters x, with gradient g, the best shift is g itself in
+the tail, 0 if most devices fail, and a value in between otherwise. One sample therefore serves all pulses if
+it is a mixture over distances c from 0 to slightly more than abs(g), and over the directions of g that occur
+on the grid (A. B. Owen, Monte Carlo theory, methods and examples, chapter 9: mixtures, 9.11; self-normalized
 weights, 9.2; effective sample size, 9.3).
 """
 
@@ -41,12 +41,12 @@ __all__ = [
 ]
 
 LEAST_DEVICES = 64
-"""Fewest devices of a study that is worth a pilot, and of a sample in replicates."""
+"""Smallest number of devices of a study for which a pilot, or a sample in replicates, is made."""
 
-_NEEDED = 1e-6  # a nominal device that never gets below has no tail
-_AIM = 1e-15  # error rate of the nominal device at the pulses whose gradients count
+_NEEDED = 1e-6  # a nominal device with no error rate below this has no tail
+_AIM = 1e-15  # error rate of the nominal device at the pulses whose gradients are used
 _LEAST_GRADIENT = 1.0
-_BEYOND = 1.2  # reach over the gradient: it grows towards still lower error rates
+_BEYOND = 1.2  # reach over the gradient, which grows towards lower error rates
 FARTHEST = 8.0
 """Largest shift, standard deviations: intervals are verified up to gradients of this size."""
 _MOST_AMPLITUDES = 5
@@ -54,7 +54,7 @@ _UNDERFLOW = 1e-300
 
 
 class Shift(NamedTuple):
-    """Where to look for weak devices.
+    """Shifts of the distributions towards weak devices.
 
     Attributes
     ----------
@@ -69,15 +69,15 @@ class Shift(NamedTuple):
 
 
 def worth_a_pilot(study: Study) -> bool:
-    """Whether a study has a tail that importance sampling may be needed for.
+    """Whether a study has a tail for which importance sampling may be needed.
 
-    It has to have variability, at least 64 devices, and error rates that are computed, not counted.
+    It must have variability, at least 64 devices, and error rates that are computed, not counted.
     """
     return not study.counted and study.sweep.devices >= LEAST_DEVICES and bool(Population(study).varied)
 
 
 def pilot_devices(study: Study) -> pd.DataFrame:
-    """Nominal device, and those one standard deviation above and below in each varied parameter, in turn."""
+    """Nominal device, then those one standard deviation above and below it in each varied parameter."""
     population = Population(study)
     varied = population.varied
     normal = np.zeros((2 * len(varied) + 1, len(population.parameters)))
@@ -87,7 +87,7 @@ def pilot_devices(study: Study) -> pd.DataFrame:
 
 
 def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
-    """Find out from the samples of the pilot where weak devices are.
+    """Determine from the samples of the pilot in which directions devices are weak.
 
     Parameters
     ----------
@@ -98,14 +98,14 @@ def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
     Returns
     -------
     Shift or None
-        None where a plain sample does: the nominal device's error rate never gets below 1e-6, or no error
-        rate moves by more than a factor e per standard deviation.
+        None if a plain sample is sufficient: the nominal device's error rate is never below 1e-6, or no error
+        rate changes by more than a factor e per standard deviation.
 
     Notes
     -----
-    Gradients of ln WER are taken at up to five amplitudes, the lowest and the highest among them, for each
-    direction at the duration that brings the nominal device nearest to 1e-15. They are rounded, so that the
-    devices of a study do not depend on a machine's last digits.
+    Gradients of ln WER are taken at up to five amplitudes, including the lowest and the highest. For each
+    direction they are taken at the duration that brings the nominal device nearest to 1e-15. They are
+    rounded, so that the devices of a study do not depend on a machine's last digits.
     """
     sweep, population = study.sweep, Population(study)
     varied = population.varied
@@ -115,7 +115,7 @@ def find_shift(study: Study, samples: pd.DataFrame) -> Shift | None:
         rows = samples[samples["direction"] == direction].sort_values(["device", "amplitude_V", "duration_s"])
         rate = rows["write_error_rate"].to_numpy()
         rate = rate.reshape(2 * len(varied) + 1, sweep.amplitude.points, sweep.duration.points)[:, chosen]
-        # A pilot device that failed leaves NaN: its amplitude tells nothing.
+        # A failed pilot device leaves NaN: its amplitude gives no information.
         rate = rate[:, np.isfinite(rate).all(axis=(0, 2))]
         for log_rate in np.moveaxis(np.log(np.maximum(rate, _UNDERFLOW)), 1, 0):
             lowest = min(lowest, float(np.exp(log_rate[0].min())))
@@ -147,12 +147,12 @@ def sample_shifted(study: Study, shift: Shift) -> pd.DataFrame:
 
 
 def sample_replicates(study: Study) -> pd.DataFrame:
-    """Draw the devices of a study as they are distributed, in replicates whose scatter gives the interval.
+    """Draw devices from the distribution itself, in replicates whose scatter gives the interval.
 
     Returns
     -------
     DataFrame
-        As `Population.draw`; ``weight``, here 1, and ``replicate``, from 0 to 15. Where
+        As `Population.draw`; ``weight``, here 1, and ``replicate``, from 0 to 15. If
         there are fewer than 64 devices, or nothing varies, it is that of `Population.draw`.
     """
     population, devices = Population(study), study.sweep.devices
@@ -182,7 +182,7 @@ def draw(shift: Shift, varied: list[int], devices: int, seed: int) -> tuple[Floa
     ----------
     shift : Shift
     varied : list of int
-        Places of the parameters that vary; the others are 0.
+        Positions of the parameters that vary; the others are 0.
     devices, seed : int
 
     Returns
@@ -193,8 +193,9 @@ def draw(shift: Shift, varied: list[int], devices: int, seed: int) -> tuple[Floa
     Notes
     -----
     x = z + c u, with z standard normal, u one of the directions, with equal probability, and c uniform up to
-    its reach: scrambled Sobol points in two dimensions more than there are varied parameters. Devices are
-    dealt to the replicates in turn. What lies beyond 5 sigma in a parameter is put there, weight 0.
+    its reach. They are scrambled Sobol points in two more dimensions than there are varied parameters.
+    Devices are assigned to the replicates in turn. Values beyond 5 sigma in a parameter are set to it, with
+    weight 0.
     """
     dealt = replicate_points(len(varied) + 2, devices, seed)
     component = (dealt[:, 0] * len(shift.reach)).astype(int).clip(max=len(shift.reach) - 1)
@@ -226,7 +227,7 @@ def log_weight(shift: Shift, normal: FloatArray) -> FloatArray:
         (1/C) int_0^C exp(c t - c^2/2) dc = sqrt(2 pi) exp(t^2/2) [Phi(C - t) - Phi(-t)]/C,  t = u.x
     """
     t, reach = normal @ shift.directions.T, shift.reach
-    # A difference of two probabilities near 1 would cancel: take the tail in which both are small.
+    # A difference of two probabilities near 1 would cancel: use the tail in which both are small.
     upper_tail = t < 0.5 * reach
     low, high = np.where(upper_tail, t - reach, -t), np.where(upper_tail, t, reach - t)
     between = log_ndtr(high) + np.log(-np.expm1(log_ndtr(low) - log_ndtr(high)))

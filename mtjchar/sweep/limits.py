@@ -1,4 +1,4 @@
-"""What this machine allows, where that may be why no worker process starts."""
+"""Limits of this machine that may prevent worker processes from starting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["advice", "advice_on_kills", "memory"]
 
-# Measured with two cores and two workers; libraries for linear algebra take more where there are more cores.
+# Measured with two cores and two workers; linear algebra libraries take more with more cores.
 _MEMORY = 1.2e9  # bytes of address space
 _FILES = 64
 _PROCESSES = 100  # of one user, threads included
@@ -17,19 +17,19 @@ _SHARED = 1e6  # bytes
 
 
 def memory() -> int | None:
-    """Bytes of address space that a process is limited to; none if it is not limited."""
+    """Limit of the address space of a process, in bytes; none if it is not limited."""
     return _limit(resource.RLIMIT_AS)
 
 
 def advice() -> str:
-    """Say what to do where a worker process or its threads do not start."""
+    """Return the remedy if a worker process or its threads do not start."""
     return " ".join(_scarce()) or (
         "What it wrote to standard error says why; `python -c 'import mtjchar.sweep.pool'` starts as it does."
     )
 
 
 def advice_on_kills() -> str:
-    """Say what to do where worker processes are killed while they start."""
+    """Return the remedy if worker processes are killed while they start."""
     return (
         "The system does that where memory runs out, and so do batch systems and people. See what the system "
         "says of it (`dmesg`), and give the sweep more memory, or fewer workers: --workers 1."

@@ -1,4 +1,4 @@
-"""One command at a time that writes in a directory."""
+"""Lock of a directory: one writing command at a time."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _LOCK, _OWNER = ".sweep.lock", ".sweep.owner"  # of any command: a sweep is the 
 
 @contextlib.contextmanager
 def locked(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold a directory for the time of a with block.
+    """Lock a directory during a with block.
 
-    The lock is the operating system's and goes with the process that holds it, however that ends. A file
-    beside it names the owner; one that is found without the lock is what a killed command has left.
+    The lock is the operating system's and ends with the process that holds it, however that ends. A file
+    beside it names the owner. If this file exists without the lock, a killed command has left it.
 
     Parameters
     ----------
     directory : Path
         Made if missing.
     say : callable
-        Told where an owner had gone without giving the directory back.
+        Called if an owner ended without releasing the directory.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Who answers at the address of a cluster: asked in a few words, with time limits, before dask is let near.
+"""Identification of the service at the address of a cluster, with time limits, before dask connects to it.
 
-dask's own client waits for ever for a peer that is silent, and takes the first eight bytes of whatever
-answers for the length of a message, for which it makes room at once.
+dask's own client waits without limit for a silent peer. It also takes the first eight bytes of any
+answer for the length of a message, and allocates that memory at once.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mtjchar.errors import InputError
 
 __all__ = ["Address", "check"]
 
-_CONNECT, _TALK, _PROVOKE = 6.0, 9.0, 3.0  # s, in all below the 20 s that are promised
-_LISTEN = 0.5  # s: whoever speaks TLS keeps silent at first, whoever speaks dask without it does not
-_LONGEST_GREETING, _LONGEST_REPLY = 2**16, 2**26  # bytes; a greeting has some 100, 10,000 workers 2**25
-_WORD = 8  # bytes of a number in the head of a message
+_CONNECT, _TALK, _PROVOKE = 6.0, 9.0, 3.0  # s, in all below the 20 s that are guaranteed
+_LISTEN = 0.5  # s: a TLS server is silent at first, a dask server without TLS is not
+_LONGEST_GREETING, _LONGEST_REPLY = 2**16, 2**26  # bytes; a greeting has about 100, 10,000 workers 2**25
+_WORD = 8  # bytes of a number in the header of a message
 _ALLOWED = "the address of a dask scheduler that answers, such as tcp://10.0.0.1:8786"
 
 _OTHER_VERSION = "It is dask.distributed of another version. Install the same version here and there."
@@ -45,7 +45,7 @@ class Address(NamedTuple):
         Raises
         ------
         InputError
-            If it is none.
+            If it is not an address.
         """
         parts = re.fullmatch(r"(tcp|tls)://\[?([^]/]+?)]?:(\d{1,5})", text)
         if parts is None or not 0 < int(parts[3]) < 2**16:
@@ -57,16 +57,16 @@ class Address(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
     def refusal(self, words: str) -> InputError:
-        """Make the error that says why nothing can be done there."""
+        """Make an error that explains why the address cannot be used."""
         return InputError("--cluster", value=str(self), allowed=_ALLOWED, remedy=words)
 
 
 class _SilenceError(Exception):
-    """The peer takes the connection and says nothing."""
+    """The peer accepts the connection and sends nothing."""
 
 
 def check(address: Address, context: ssl.SSLContext | None) -> None:
-    """Ask whether a dask scheduler answers at an address, for at most 20 s.
+    """Check that a dask scheduler answers at an address, for at most 20 s.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def check(address: Address, context: ssl.SSLContext | None) -> None:
     Raises
     ------
     InputError
-        If nobody answers, or somebody else; it says who, as far as that can be told.
+        If nothing answers, or another service; the message names it as far as it is known.
     """
     try:
         with _Conversation(address, context) as peer:
@@ -99,7 +99,7 @@ def _check_identity(address: Address, identity: Mapping[str, Any]) -> None:
 
 
 class _Conversation:
-    """A connection to whoever answers, in the form of dask's messages, which ends when its time is up."""
+    """A connection with messages in dask's format, which ends when its time is up."""
 
     def __init__(self, address: Address, context: ssl.SSLContext | None) -> None:
         self._address = address
@@ -108,7 +108,7 @@ class _Conversation:
         except TimeoutError:
             words = f"Nobody answers within {_CONNECT:g} s: a wrong address, or a firewall between."
             raise address.refusal(words) from None
-        except ConnectionResetError as error:  # it may come here, or with the first bytes that are read
+        except ConnectionResetError as error:  # the error may come here, or with the first bytes
             raise self._broken(error) from None
         except (OSError, UnicodeError) as error:
             raise address.refusal(f"{_reason(error)}: is a scheduler running at this address?") from None
@@ -153,7 +153,7 @@ class _Conversation:
         self._say(mine)
 
     def ask(self, question: str) -> Mapping[str, Any]:
-        """Ask one of the questions that dask's servers know; it is the last one."""
+        """Send one of the requests that dask's servers know; it is the last one."""
         self._say({"op": question, "reply": True, "close": True})
         return self._message(_LONGEST_REPLY)
 
@@ -182,7 +182,7 @@ class _Conversation:
         (first,) = struct.unpack_from("Q", body, _WORD)
         start = _WORD * (1 + frames)
         try:
-            # Not by dask, which executes what such a message may hold.
+            # Not with dask, which executes the content of such a message.
             message = msgpack.unpackb(body[start : start + first], strict_map_key=False, use_list=False)
         except (ValueError, TypeError, msgpack.UnpackException):
             raise self._strange() from None
@@ -227,7 +227,7 @@ class _Conversation:
 
 
 def _what_keeps_silent(address: Address) -> str:
-    """Say what a peer is that waits to be spoken to: offer TLS, which servers of the web refuse aloud."""
+    """Identify a silent peer: offer TLS, which web servers refuse with a message."""
     silent = (
         f"It takes the connection but said nothing within {_TALK:g} s: no dask scheduler, or one that hangs."
     )
@@ -249,7 +249,7 @@ def _what_keeps_silent(address: Address) -> str:
 
 
 def _described(start: bytes) -> str:
-    """Say who speaks, by the first bytes."""
+    """Identify the peer by its first bytes."""
     if start[:1] in (b"\x15", b"\x16") and start[1:2] == b"\x03":
         return "It speaks TLS. If it is a scheduler give a tls:// address, with --tls-ca and --tls-cert."
     if start.startswith(b"HTTP/") or start.lstrip().lower().startswith((b"<!doctype", b"<html")):

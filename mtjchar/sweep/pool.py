@@ -1,4 +1,4 @@
-"""Where tasks run: processes of this machine, as a `concurrent.futures.Executor`, or any other one."""
+"""Execution of tasks in processes of this machine (a `concurrent.futures.Executor`) or any other executor."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 CONSTS.term_timeout = (
-    0.3  # s that pebble leaves a worker between SIGTERM and SIGKILL: it has nothing to tidy up
+    0.3  # s that pebble leaves a worker between SIGTERM and SIGKILL: it has no cleanup to do
 )
 _LOST = "the worker process was lost"
 _DEATHS = (ProcessExpired, BrokenProcessPool)
 ATTEMPTS = 2
-"""Times that a call is tried whose process is lost."""
+"""Number of attempts for a call whose process is lost."""
 
 ATTEMPTS_FROM_OUTSIDE = 6
-"""Times where somebody ended the process from outside: what it did is seldom to blame."""
+"""Number of attempts if the process was ended from outside: its task is rarely the cause."""
 
 _UNGUARDED = 77  # exit code of a worker that was about to begin a sweep
 _GUARD = (
     "A worker process was about to begin a sweep of its own. Workers import the script that calls sweep: it "
     "has to call it under `if __name__ == '__main__':`."
 )
-_KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit codes: nothing that a worker does ends it so
-_MOST_FAILED_STARTS = 3  # that end by themselves, for one task
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit codes: no action of a worker ends it in this way
+_MOST_FAILED_STARTS = 3  # starts that end without a signal, for one task
 _START_LIMIT = 300.0  # s: to start a process and load the libraries on a busy machine
 
 
 class _Context(multiprocessing.context.SpawnContext):
-    """Spawns processes and remembers the last: pebble does not tell how a process ended that did nothing.
+    """Spawns processes and remembers the last: pebble does not report how a process ended that did nothing.
 
-    Spawned, not forked: a forked copy of a loaded ngspice is no simulator of its own.
+    Spawned, not forked: a forked copy of a loaded ngspice is not an independent simulator.
     """
 
     last: multiprocessing.process.BaseProcess | None = None
@@ -67,25 +67,25 @@ class _Context(multiprocessing.context.SpawnContext):
         return self.last
 
     def exit_code(self) -> int | None:
-        """Return how the last process has ended; none if that is not known."""
+        """Return how the last process ended; none if that is not known."""
         return None if self.last is None else self.last.exitcode
 
 
 class LocalPool(ThreadPoolExecutor):
-    """Processes of this machine, each with its own pipe: what happens to one does not touch the others.
+    """Processes of this machine, each with its own pipe, so that a failure of one does not affect the others.
 
     A process that crashes, is killed or takes too long is replaced, and its task ends with a `WorkerError`.
 
     Parameters
     ----------
     workers : int, optional
-        Number of processes; one for each core if not given.
+        Number of processes; default: one for each core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         if getattr(multiprocessing.current_process(), "_inheriting", False):
             print(_GUARD, file=sys.stderr, flush=True)
-            os._exit(_UNGUARDED)  # no script can catch that and go on
+            os._exit(_UNGUARDED)  # no script can catch this and continue
         self._own = threading.local()
         self._running: set[Future[Any]] = set()
         self._done: dict[int, Any] = {}  # share of its task that each process has done, by thread
@@ -94,7 +94,7 @@ class LocalPool(ThreadPoolExecutor):
         super().__init__(workers or os.cpu_count() or 1, "mtjchar-worker", initializer=_ignore_ctrl_c)
 
     def submit_within(self, limit: float, function: Callable[..., T], /, *args: Any) -> Future[T]:
-        """Call a function in a process of its own, for at most `limit` seconds."""
+        """Call a function in its own process, for at most `limit` seconds."""
         try:
             return super().submit(self._supervise, limit, function, args)
         except RuntimeError as error:
@@ -105,9 +105,9 @@ class LocalPool(ThreadPoolExecutor):
     def call_each(
         self, function: Callable[..., T], calls: Mapping[K, tuple[Any, ...]]
     ) -> Iterator[tuple[K, T]]:
-        """Call a function once for each key and give the results as they come.
+        """Call a function once for each key and yield the results as they are available.
 
-        A call whose process is lost is repeated once, and five times where somebody ended it from outside.
+        A call whose process is lost is repeated once, and five times if it was ended from outside.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class LocalPool(ThreadPoolExecutor):
 
     def _supervise(self, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         pool = getattr(self._own, "pool", None)
-        if pool is not None and not pool.active:  # its process was killed while it had nothing to do
+        if pool is not None and not pool.active:  # its process was killed while it was idle
             self._discard(pool)
         if getattr(self._own, "pool", None) is None:
             self._start()
@@ -149,7 +149,7 @@ class LocalPool(ThreadPoolExecutor):
             raise StartError(f"A worker has too little memory: {error}. {limits.advice()}") from error
 
     def _start(self) -> None:
-        """Start a process: if none starts that is no task's fault, and none is to fail for it."""
+        """Start a process: if none starts, no task is the cause, and none must fail because of it."""
         ends: Counter[bool] = Counter()  # of starts, by whether the process was killed
         while True:
             try:
@@ -188,7 +188,7 @@ class LocalPool(ThreadPoolExecutor):
         share = self._done[threading.get_ident()]
         share.value = 0.0
         try:
-            # This waits by a clock that nobody can set, unlike the pool's own time-out.
+            # This waits by a clock that cannot be set, unlike the pool's own time-out.
             end = time.monotonic() + limit
             while not _settled(future, end) and pool.active:
                 pass
@@ -209,7 +209,7 @@ class LocalPool(ThreadPoolExecutor):
                 self._discard(pool, future)
 
     def _discard(self, pool: ProcessPool, future: Future[Any] | None = None) -> None:
-        """Give a process up together with its pipe, which may be left locked or half full."""
+        """Discard a process together with its pipe, which may be left locked or half full."""
         self._own.pool = None
         if future is not None:
             future.cancel()
@@ -232,7 +232,7 @@ class LocalPool(ThreadPoolExecutor):
 
 
 def _settled(future: Future[Any], end: float) -> bool:
-    """Wait for a while, at most to `end` (monotonic, s); returns whether there is anything to wait for."""
+    """Wait, at most until `end` (monotonic, s); return whether there is still anything to wait for."""
     left = end - time.monotonic()
     with contextlib.suppress(CancelledError):
         try:
@@ -243,19 +243,19 @@ def _settled(future: Future[Any], end: float) -> bool:
 
 
 def _ignore_ctrl_c() -> None:
-    """Keep Ctrl-C, which goes to every process of a terminal, from those that this thread starts."""
+    """Protect processes that this thread starts from Ctrl-C, which reaches every process of a terminal."""
     resource_tracker.ensure_running()  # started later, it would undo the next line
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 
 def _ready() -> None:
-    """Be called, which takes loading this module and all that it needs."""
+    """Do nothing: the call loads this module and its dependencies in the worker."""
 
 
 def _begin(share: Any) -> None:
-    """Prepare a worker process: to say what it does, and to go when it is told to or nobody is left."""
+    """Prepare a worker process to report its share, and to end on a signal or after its parent."""
     heard_by(functools.partial(setattr, share, "value"))
-    # A handler of Python's would wait for ngspice to come back.
+    # A Python handler would wait for ngspice to return.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -275,7 +275,7 @@ def _death(code: int | None, from_outside: bool) -> WorkerError | StartError:
 
 
 def _ending(code: int) -> str:
-    """Say how a process has ended."""
+    """Describe how a process ended."""
     if code >= 0:
         return f"ended by itself (exit code {code})"
     try:
@@ -287,7 +287,7 @@ def _ending(code: int) -> str:
 def submit(executor: Executor, limit: float, function: Callable[[Task], T], task: Task) -> Future[T]:
     """Call a function on any executor, for at most `limit` seconds.
 
-    On an executor that is not a `LocalPool` a call that takes longer takes its process with it: that is the
+    On an executor that is not a `LocalPool`, a call that takes longer ends its process: that is the
     only way to stop ngspice, and clusters start their workers again.
     """
     if isinstance(executor, LocalPool):
@@ -296,7 +296,7 @@ def submit(executor: Executor, limit: float, function: Callable[[Task], T], task
 
 
 class _Guarded:
-    """A call that ends the process if it takes too long, unless that is the process that asked for it."""
+    """A call that ends its process if it takes too long, unless it runs in the calling process."""
 
     def __init__(self, limit: float, function: Callable[[Task], Any]) -> None:
         self.limit, self.function, self.asked_by = limit, function, _here()

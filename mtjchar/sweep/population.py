@@ -1,4 +1,4 @@
-"""The population of devices of a study: the nominal one, and those that are drawn."""
+"""The population of devices of a study: the nominal device and the drawn ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtjchar.study import Study
 __all__ = ["REPLICATES", "Population", "sobol_points"]
 
 REPLICATES = 16
-"""Parts of a sample with a randomization of their own, where it has several."""
+"""Number of independently randomized parts of a sample in replicates."""
 
 
 class Population:
@@ -30,7 +30,7 @@ class Population:
     parameters : tuple of str
         Names of the sampled parameters, in the order of standardized coordinates.
     varied : list of int
-        Places in `parameters` of those that vary.
+        Positions in `parameters` of those that vary.
 
     Examples
     --------
@@ -55,27 +55,27 @@ class Population:
         Raises
         ------
         InputError
-            If it is no memory: it has no two states to write.
+            If it has not two stable states.
         """
         device = self.at(np.zeros((1, len(self.parameters))))
         self._kind.check_nominal(self._tables, device)
         return device
 
     def draw(self) -> pd.DataFrame:
-        """Draw the devices as they are distributed.
+        """Draw devices from the distribution itself.
 
         Returns
         -------
         DataFrame
-            One row a device, in order: the sampled parameters, what follows from them (see
-            `CellKind.derive`), ``weight``, here 1, and ``replicate``, here 0 or, where nominal values are
-            uncertain themselves, the number of the drawn ones (see also `mtjchar.sweep.importance`, which
+            One row per device, in order: the sampled parameters, the derived quantities (see
+            `CellKind.derive`), ``weight``, here 1, and ``replicate``, here 0 or, if nominal values are
+            uncertain, the number of the drawn ones (see also `mtjchar.sweep.importance`, which
             draws more of the weak devices).
 
         Notes
         -----
-        Scrambled Sobol points through the inverse of the normal distributions cut at 5 sigma. The same study
-        and seed give the same table.
+        Scrambled Sobol points are transformed by the inverse of the normal distributions cut at 5 sigma. The
+        same study and seed give the same table.
         """
         rng = np.random.default_rng(self._seed)
         points = sobol_points(len(self.parameters), self._devices, rng)
@@ -84,15 +84,15 @@ class Population:
         return devices.assign(weight=1.0, replicate=replicate)
 
     def at(self, normal: FloatArray, replicate: IntArray | None = None) -> pd.DataFrame:
-        """Return devices at given places of their distributions.
+        """Return devices at given positions of their distributions.
 
         Parameters
         ----------
         normal : ndarray, shape (devices, parameters)
             Distance from the nominal value over the standard deviation, in the order of `parameters`;
-            independent: correlations of the study are put in here.
+            independent: correlations of the study are applied here.
         replicate : ndarray of int, shape (devices,), optional
-            Number of the drawn nominal values that each device has, where they are uncertain; if not given
+            Number of the drawn nominal values of each device, if they are uncertain; by default
             all have the study's own.
 
         Returns

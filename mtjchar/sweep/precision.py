@@ -1,8 +1,8 @@
-"""As many devices as a wanted interval takes: `[sweep] precision`.
+"""Choice of the number of devices for a required interval: `[sweep] precision`.
 
-Devices are taken in rounds that double their number, always the first of the same sequence, until the 95 %
-interval of the population's error rate is narrow enough wherever that rate is of interest. What is chosen
-depends on the samples alone.
+Devices are simulated in rounds that double their number, always the first ones of the same sequence, until
+the 95 % interval of the population's error rate is narrow enough wherever that rate is of interest. The
+choice depends on the samples alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OF_INTEREST = (1e-9, 0.9)
 
 
 def rounds(study: Study) -> list[int]:
-    """Numbers of devices after which to look, ascending; the last is the study's."""
+    """Numbers of devices after which the interval is checked, ascending; the last is the study's."""
     most = study.sweep.devices
     if study.sweep.precision is None:
         return [most]
@@ -33,7 +33,7 @@ def rounds(study: Study) -> list[int]:
 
 
 def is_precise_enough(study: Study, record: Mapping[str, object]) -> bool:
-    """Whether the interval that was found (``interval_decades``) is as narrow as the study wants it."""
+    """Whether the measured interval (``interval_decades``) is as narrow as the study requires."""
     width = record.get("interval_decades")
     return isinstance(width, float) and study.sweep.precision is not None and width <= study.sweep.precision
 

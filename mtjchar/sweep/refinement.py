@@ -1,7 +1,7 @@
 """Grids with more points where error rates change: `spacing = "refined"`.
 
-A pilot, the nominal device on a grid four times finer, shows where that is. Each axis is then divided so that
-every interval has the same share of the axis and of the change of log10 BER from 0.9 to 1e-9, half and half:
+A pilot, the nominal device on a grid four times finer, shows where they change. Each axis is then divided so
+that every interval has the same mean share of the axis and of the change of log10 BER from 0.9 to 1e-9:
 the equidistribution of a monitor function (C. de Boor, Lecture Notes in Mathematics 363, 12 (1974),
 doi:10.1007/BFb0069121). The grid stays rectangular.
 """
@@ -33,7 +33,7 @@ def without_grids(study: Study) -> Study:
 
 
 def to_place(study: Study) -> bool:
-    """Whether there is a range whose points are still to be placed."""
+    """Whether a range has points that are not placed yet."""
     return any(
         axis.spacing == "refined" and axis.grid is None
         for axis in (study.sweep.amplitude, study.sweep.duration)
@@ -41,7 +41,7 @@ def to_place(study: Study) -> bool:
 
 
 def pilot(study: Study) -> tuple[Study, pd.DataFrame]:
-    """Give the pilot's study, with finer grids that are not refined, and its one device."""
+    """Return the pilot's study, with finer grids that are not refined, and its one device."""
     amplitude, duration = (
         swept.model_copy(
             update={
@@ -67,7 +67,7 @@ def place(study: Study, samples: pd.DataFrame) -> Study:
     ----------
     study : Study
     samples : DataFrame
-        Of the pilot, all directions, as `mtjchar.sweep.tasks.characterize` returns them. What failed counts
+        Of the pilot, all directions, as `mtjchar.sweep.tasks.characterize` returns them. Failed samples count
         as no change.
 
     Returns

@@ -1,4 +1,4 @@
-"""The sweep: every sampled device through ngspice and Fokker-Planck, over the pulses of a study."""
+"""The sweep: simulation of every sampled device over the pulses of a study."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def run_sweep(
     progress: Callable[[int, int], None] | None = None,
     log: Callable[[Mapping[str, object]], None] | None = None,
 ) -> Path:
-    """Run the sweep of a study into a directory, or go on with one that was interrupted there.
+    """Run the sweep of a study into a directory, or resume an interrupted one.
 
     Parameters
     ----------
     study : Study
     out : str or Path
-        Run directory; made if missing. Samples that are already there are not computed again.
+        Run directory; made if missing. Existing samples are not computed again.
     workers : int, optional
-        Number of processes; one for each core if not given. The samples do not depend on it.
+        Number of processes; default: one for each core. The samples do not depend on it.
     executor : concurrent.futures.Executor, optional
-        Runs the tasks instead of processes of its own, for example that of a dask client. Its workers should
-        be processes: of the threads of one only one works at a time, since two simulators in one process
-        crash.
+        Runs the tasks instead of mtjchar's own processes, for example that of a dask client. Its workers
+        should be processes: of several threads of a process only one works at a time, since two simulators in
+        one process crash.
     limit : float, optional
         s that a device may take in one direction before its worker counts as hanging; see
         `mtjchar.sweep.tasks.time_limit`.
@@ -63,29 +63,29 @@ def run_sweep(
         Called with the number of samples done and the number of all; every second at least, where tasks run
         in processes of this machine, with an estimate of what is done of them.
     log : callable, optional
-        Called with a mapping for everything that happens: ``event`` (``start``, ``part``, ``note``,
+        Called with a mapping for each event: ``event`` (``start``, ``part``, ``note``,
         ``workers``, ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples),
-        ``samples_per_s``, ``remaining_s`` and, where there is something to say, ``text``. Events ``workers``
-        come from another thread: a cluster has no worker, or ``workers`` of them again. With ``failures``
-        there is ``worst_share``, the largest share of failed samples at one direction and amplitude.
+        ``samples_per_s``, ``remaining_s`` and, for messages, ``text``. Events ``workers``
+        come from another thread: a cluster has no worker, or ``workers`` of them again. Events ``failures``
+        have ``worst_share``, the largest share of failed samples at one direction and amplitude.
 
     Returns
     -------
     Path
-        The run directory, with ``study.toml``, ``devices.parquet``, ``samples/`` and, where something failed,
+        The run directory, with ``study.toml``, ``devices.parquet``, ``samples/`` and, after failures,
         ``failures/``.
 
     Raises
     ------
     InputError
-        If the directory holds another study or another command works in it, the study's nominal device has no
-        two stable states, or the limit is none.
+        If the directory contains another study or another command works in it, if the study's nominal device
+        does not have two stable states, or if the limit is invalid.
     StorageError
-        If a file cannot be written; what is finished is kept.
+        If a file cannot be written; finished parts are kept.
     SimulationError
-        If samples that are there were made with other versions of ngspice, PySpice or mtjchar, or a worker of
-        a pool of the standard library died. A cell that ngspice cannot solve, and one that takes its worker
-        with it, is no error but a row with a status.
+        If existing samples were made with other versions of ngspice, PySpice or mtjchar, or a worker of
+        a pool of the standard library died. A cell that ngspice cannot solve, or that ends its worker,
+        is not an error but a row with a status.
     """
     Population(study).nominal()
     _check_limit(limit)
@@ -110,7 +110,7 @@ def run_scenarios(
     progress: Callable[[int, int], None] | None = None,
     log: Callable[[Mapping[str, object]], None] | None = None,
 ) -> dict[str, Path]:
-    """Run the sweeps of several studies, or go on with them, each in a directory of its own in one folder.
+    """Run or resume the sweeps of several studies, each in its own directory in one folder.
 
     All of them are checked, and the nominal device of each is tried, before the first sweep begins.
 
@@ -119,14 +119,14 @@ def run_scenarios(
     studies : mapping of str to Study
         By the names of their directories, for example from `mtjchar.scenarios`.
     out : str or Path
-        Folder of the run directories; made if missing. It may hold some of these runs, and no others.
+        Folder of the run directories; made if missing. It may contain some of these runs, and no others.
     workers, executor, limit
         As of `run_sweep`.
     progress : callable, optional
         Called with the number of samples done and the number of all, over all scenarios.
     log : callable, optional
         As of `run_sweep`. Numbers and ``remaining_s`` are over all scenarios. Each mapping has ``scenario``,
-        the one that it is about; ``end`` comes once.
+        its subject; ``end`` comes once.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def run_scenarios(
     Raises
     ------
     InputError
-        If names cannot be those of folders, the folder holds other runs or other studies, and where
+        If names cannot be those of folders, the folder contains other runs or other studies, or if
         `run_sweep` raises it.
     StorageError, SimulationError
         As `run_sweep`.
@@ -151,7 +151,7 @@ def run_scenarios(
     for name, study in studies.items():
         with _said_of(name):
             Population(study).nominal()
-            source_of(study.kind.transistor(study.tables))  # refuses sections and sizes that are not there
+            source_of(study.kind.transistor(study.tables))  # refuses sections and sizes that do not exist
     _check_limit(limit)
     folder = Path(out)
     paths = {name: folder / name for name in studies}
@@ -184,7 +184,7 @@ def _check_limit(limit: float | None) -> None:
 
 @contextlib.contextmanager
 def _said_of(scenario: str) -> Iterator[None]:
-    """Have a refusal in a with block name the scenario."""
+    """Add the name of the scenario to an error in a with block."""
     try:
         yield
     except InputError as error:
@@ -192,7 +192,7 @@ def _said_of(scenario: str) -> Iterator[None]:
 
 
 def _check_folder(folder: Path, studies: Mapping[str, Study]) -> None:
-    """Refuse a folder that holds anything else than runs of these studies."""
+    """Refuse a folder that contains anything but runs of these studies."""
     there = sorted(file.parent.name for file in folder.glob("*/study.toml"))
     if (folder / "study.toml").exists():
         there = ["study.toml"]
@@ -208,7 +208,7 @@ def _check_folder(folder: Path, studies: Mapping[str, Study]) -> None:
 
 
 def _carry_out(study: Study, path: Path, way: _Way, report: Report) -> None:
-    """Do what is missing of a sweep in a directory that is held."""
+    """Complete a sweep in a locked directory."""
     study = _placed(study, path, way, report)
     if study.sweep.devices >= _MANY_DEVICES:
         report.say(_size_in_words(study))
@@ -221,7 +221,7 @@ def _carry_out(study: Study, path: Path, way: _Way, report: Report) -> None:
 
 
 def _size_in_words(study: Study) -> str:
-    """Say beforehand what a large sweep takes."""
+    """Report beforehand the disk space and memory of a large sweep."""
     sweep, samples = study.sweep, study.sweep.samples
     disk, memory = (f"{1e-9 * size * samples:.3g} GB" for size in (_DISK, _MEMORY))
     return (
@@ -231,11 +231,11 @@ def _size_in_words(study: Study) -> str:
 
 
 class _Way(NamedTuple):
-    """How tasks get done: where, by what call, and within which time."""
+    """How tasks are done: the executor, the call, and the time limit."""
 
     pool: Executor
     limit: float | None
-    trial: Trial | None  # of a sweep that begins
+    trial: Trial | None  # of a new sweep
     load_s: float
 
     def complete(
@@ -244,7 +244,7 @@ class _Way(NamedTuple):
         say: Callable[[str], None],
         under_way: Callable[[float], None] | None = None,
     ) -> Iterator[Done]:
-        """Do tasks and yield each as it is complete."""
+        """Do tasks and yield each when it is complete."""
         call: Call = run_task
         if self.trial is not None and self.trial.failure:
             call = functools.partial(fail_task, *self.trial.failure)
@@ -256,13 +256,13 @@ class _Way(NamedTuple):
 def _try(
     study: Study, path: Path, pool: Executor, local: LocalPool, limit: float | None, report: Report
 ) -> _Way:
-    """Try the nominal device before a sweep begins; one that goes on has done so."""
+    """Try the nominal device before a new sweep, or one that grows; a resumed one has done so."""
     if (path / "study.toml").exists() and not RunDirectory.growth(path, _placed_before(study, path)):
         load_s = 0.0
-        with contextlib.suppress(InputError):  # a damaged one says nothing
+        with contextlib.suppress(InputError):  # a damaged record is ignored here
             load_s = RunDirectory(path, study).record().load_s
         return _Way(pool, limit, None, load_s)
-    # On an executor of others the generic transistor is not worth a process.
+    # On an external executor the generic transistor is not worth a process.
     worth = pool is local or source_of(study.kind.transistor(study.tables)) is not None
     tried = trial.try_study(study, local, limit, report.say) if worth else Trial()
     for words in tried.words:
@@ -271,13 +271,13 @@ def _try(
 
 
 def _tell_time(ways: Sequence[tuple[Study, _Way]], report: Report) -> None:
-    """Say beforehand how long the sweeps that begin take."""
+    """Estimate beforehand the time of the new sweeps."""
     if words := trial.estimate([(study, way.trial) for study, way in ways if way.trial is not None]):
         report.say(words)
 
 
 def _placed_before(study: Study, path: Path) -> Study:
-    """Give the points of refined ranges the places that they have in the run of the same study there."""
+    """Place the points of refined ranges as in the existing run of the same study."""
     if refinement.to_place(study) and (path / "study.toml").exists():
         there = load_study(path / "study.toml", written=True)
         unplaced = refinement.without_grids(there).sweep
@@ -287,7 +287,7 @@ def _placed_before(study: Study, path: Path) -> Study:
 
 
 def _placed(study: Study, path: Path, way: _Way, report: Report) -> Study:
-    """Place the points of refined ranges, or take them from the run of the same study that is there."""
+    """Place the points of refined ranges, or take them from the existing run of the same study."""
     study = _placed_before(study, path)
     if not refinement.to_place(study):
         return study
@@ -298,7 +298,7 @@ def _placed(study: Study, path: Path, way: _Way, report: Report) -> Study:
 
 
 def _directory(study: Study, path: Path, way: _Way, report: Report) -> tuple[RunDirectory, pd.DataFrame]:
-    """Return the run directory and all devices that the study allows, drawn or as they are there."""
+    """Return the run directory and all devices that the study allows, newly drawn or existing."""
     devices = RunDirectory.stored_devices(path, study)
     if devices is not None:
         return RunDirectory(path, study), devices
@@ -314,7 +314,7 @@ def _directory(study: Study, path: Path, way: _Way, report: Report) -> tuple[Run
 
 
 def _draw_devices(study: Study, way: _Way, report: Report) -> pd.DataFrame:
-    """Draw the devices of a study, more of the weak ones where the pilot says that they are needed."""
+    """Draw the devices of a study, more of the weak ones if the pilot shows that they are needed."""
     if not importance.worth_a_pilot(study):
         return importance.sample_replicates(study)
     pilot = importance.pilot_devices(study)
@@ -327,7 +327,7 @@ def _draw_devices(study: Study, way: _Way, report: Report) -> pd.DataFrame:
 
 
 def _tell_left_out(study: Study, report: Report) -> None:
-    """Say what decks do not have of the user's transistor file."""
+    """Report the lines of the user's transistor file that decks omit."""
     for words in _left_out(study):
         report.warn(words)
 
@@ -364,7 +364,7 @@ class _Sweep:
             report.tally.add(RunDirectory.read_part(file, ["direction", "amplitude_V", "status", "reason"]))
 
     def run(self) -> None:
-        """Do what is missing."""
+        """Complete the sweep."""
         study, directory = self._directory.study, self._directory
         for devices in precision.rounds(study):
             tasks = plan(study, self._devices.iloc[:devices])
@@ -386,7 +386,7 @@ class _Sweep:
         self._report.end()
 
     def _part(self, task: Task) -> str:
-        """Return the name of a part; each takes a millisecond to find, and there may be many thousands."""
+        """Return the name of a part; each takes a millisecond to compute, and there may be many thousands."""
         key = task.direction, int(task.devices["device"].iloc[0]), len(task.devices)
         if key not in self._names:
             self._names[key] = task.part
@@ -413,7 +413,7 @@ def _in_words(versions: Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def _pool(workers: int | None, executor: Executor | None) -> Iterator[Executor]:
-    """Give the executor that there is, or processes that end with the block, at once after an error."""
+    """Return the given executor, or processes that end with the block, at once after an error."""
     if executor is not None:
         yield executor
         return

@@ -1,8 +1,8 @@
-"""Getting tasks done on an executor, whatever happens to its workers.
+"""Completion of tasks on an executor, also if workers fail.
 
-A task whose worker dies or hangs is tried once more, and five times where the worker was ended from outside.
-After that it is halved, so that the device which does it is found; that one becomes failed rows, and no other
-is lost.
+A task whose worker dies or hangs is tried once more, and five times if the worker was ended from outside.
+After that it is halved until the device that causes the failure is found. That device becomes failed rows,
+and no other device is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mtjchar.sweep.tasks import Result, Task, failed_samples, time_limit
 __all__ = ["Call", "Done", "complete"]
 
 _MOST_FIRST_ERRORS = 4  # of the program, before any task has succeeded
-_IN_FLIGHT = 1000  # tasks that an executor holds; what it has done by then is written meanwhile
+_IN_FLIGHT = 1000  # tasks that an executor holds; finished ones are written meanwhile
 
 _EVERY = 1.0  # s, between two looks at what is under way
 
@@ -30,7 +30,7 @@ Call = Callable[[Task], Result]
 
 
 class Done(NamedTuple):
-    """A part that is complete."""
+    """A complete part."""
 
     task: Task
     samples: pd.DataFrame
@@ -47,7 +47,7 @@ def complete(
     load_s: float = 0.0,
     under_way: Callable[[float], None] | None = None,
 ) -> Iterator[Done]:
-    """Do tasks and yield each as it is complete, in whatever order that is.
+    """Do tasks and yield each when it is complete, in any order.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def complete(
     call : callable
         Does one task: `mtjchar.sweep.tasks.run_task`.
     say : callable
-        Told of every retry.
+        Called for every retry.
     limit, load_s : float, optional
         s a device may take, and loading a user's transistor; see `mtjchar.sweep.tasks.time_limit`.
     under_way : callable, optional
@@ -66,7 +66,7 @@ def complete(
     ------
     SimulationError
         If the first tasks all end with errors of the program, or the executor is a pool of the standard
-        library and a worker died: such a pool is lost with it.
+        library and a worker died: such a pool stops with it.
     MissingToolError
         If a worker has no ngspice.
     StartError
@@ -120,19 +120,19 @@ def _next(
 
 
 class _Start:
-    """The first tasks of a sweep: where none of them succeeds the machine is to blame, not the devices."""
+    """The first tasks of a sweep: if none of them succeeds, the machine is the cause, not the devices."""
 
     def __init__(self) -> None:
         self._failed: set[tuple[str, int, int]] = set()
         self._over = False
 
     def check(self, task: Task, result: Result | WorkerError) -> None:
-        """Look at a result; raise if it is one program error too many, and there was nothing else."""
+        """Check a result; raise if it is one program error too many and no task succeeded."""
         if not (isinstance(result, WorkerError) and result.status == "error"):
             self._over = True
         if self._over:
             return
-        # Pieces of a part count as well: of one device that does it some do not hold it.
+        # Pieces of a part count too: if one device causes the error, some pieces do not contain it.
         self._failed.add((task.direction, int(task.devices["device"].iloc[0]), len(task.devices)))
         if len(self._failed) >= _MOST_FIRST_ERRORS:
             raise SimulationError(
@@ -151,7 +151,7 @@ class _Part:
         self._versions: dict[str, str] = {}
 
     def add(self, piece: Task, result: Result) -> Done | None:
-        """Add a result; returns the whole once it is complete."""
+        """Add a result; return the whole part once it is complete."""
         samples = result.samples.table(piece)
         self._pieces.append(samples)
         self._versions.update(result.versions)
@@ -164,7 +164,7 @@ class _Part:
 
 
 def _result(future: Future[Result]) -> Result | WorkerError:
-    """Return the result of a task, or what its worker has come to; raise errors that concern every task."""
+    """Return the result of a task, or that of its failed worker; raise errors that concern every task."""
     try:
         return future.result()
     except (MissingToolError, StartError, BrokenProcessPool, CancelledError):
@@ -174,7 +174,7 @@ def _result(future: Future[Result]) -> Result | WorkerError:
     except Exception as error:
         if type(error).__name__ == "KilledWorker":  # dask's, which need not be installed
             return WorkerError(f"every worker that tried died, the last of {_attempts(error)}")
-        # Whatever it is, the night's other tasks are not to pay for it.
+        # No error of one task may affect the other tasks of a long sweep.
         if isinstance(error, MtjcharError):
             return WorkerError(str(error), status="failed")
         return WorkerError.unknown(error)
@@ -185,7 +185,7 @@ def _attempts(error: Exception) -> str:
 
 
 def _again(task: Task, part: _Part, error: WorkerError) -> list[Task]:
-    """Say what to try after a failure: a whole part or a single device once more, a piece in halves."""
+    """Choose the retry after a failure: a whole part or a single device once more, a piece in halves."""
     count = len(task.devices)
     attempts = ATTEMPTS_FROM_OUTSIDE if error.from_outside else ATTEMPTS
     if task.attempt + 1 < attempts and (error.from_outside or count in (1, len(part.task.devices))):

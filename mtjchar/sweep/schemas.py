@@ -1,6 +1,6 @@
-"""What the files of a run directory have to hold: anybody may have changed them, or a disk.
+"""Checks of the files of a run directory: users or a disk may have changed them.
 
-Every message names the file and the column or key, and says how to make the file anew.
+Every message names the file and the column or key, and how to make the file again.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from mtjchar.fields import first_complaint
 __all__ = ["AGAIN", "STATUSES", "Record", "check_devices", "check_samples", "read_parquet", "read_record"]
 
 STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed", "error")
-"""What a sample may say of itself; only ``ok`` comes with numbers."""
+"""Values of a sample's status; only ``ok`` comes with numbers."""
 
 AGAIN = "Run `mtjchar sweep` with this directory again."
 
 
 class Record(BaseModel):
-    """What a sweep notes of itself in ``sweep.json``.
+    """The record of a sweep in ``sweep.json``.
 
     Attributes
     ----------
     study_sha256, devices_sha256, transistor_sha256 : str or None
-        Digests of the files that the samples depend on; None where an earlier version has not written them.
+        Digests of the files that the samples depend on; None if an earlier version did not write them.
     devices_used : int or None
         Devices that were characterized.
     interval_decades : float or None
-        Widest interval, where the study asks for a precision.
+        Widest interval, if the study requires a precision.
     versions : dict
         Of the programs that made the samples.
     left_out : list of str
-        What decks do not have of the user's transistor file.
+        Lines of the user's transistor file that decks omit.
     transistor_read_sha256 : str or None
-        Digest of what ngspice reads of the user's transistor file, sections and included files.
+        Digest of the text that ngspice reads of the user's transistor file, sections and included files.
     trial : list of str
-        What trying the nominal device has shown.
+        Results of the trial of the nominal device.
     load_s : float
         Time that ngspice took to load the user's transistor, s.
     surface_sha256 : str or None
-        Digest of surface and samples, where tables and figures were made of them.
+        Digest of surface and samples, if tables and figures were made from them.
     surface_file_sha256 : str or None
-        Digest of the surface that was made of the samples.
+        Digest of the surface file that was made from the samples.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -76,7 +76,7 @@ def read_record(text: str, file: Path) -> Record:
     Raises
     ------
     InputError
-        If it is something else.
+        If it is not such a record.
     """
     try:
         return Record.model_validate_json(text)
@@ -95,16 +95,16 @@ def read_parquet(
     ----------
     content : bytes
     file : Path
-        It was read from, for messages.
+        File of the content, for messages.
     needed : collection of str, optional
-        Columns it has to have.
+        Required columns.
     only_needed : bool, optional
         Whether to read no others.
 
     Raises
     ------
     InputError
-        If it is no whole Parquet file, or lacks a column.
+        If it is not a complete Parquet file, or lacks a column.
     """
     try:
         parquet = pq.ParquetFile(io.BytesIO(content))
@@ -118,29 +118,29 @@ def read_parquet(
         table: pd.DataFrame = parquet.read(columns).to_pandas(ignore_metadata=True)
     except InputError:
         raise
-    except Exception as error:  # pyarrow raises whatever its readers meet
+    except Exception as error:  # pyarrow raises many kinds of errors
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(str(file), value=why, allowed="a whole Parquet file", remedy=AGAIN) from error
     return table
 
 
 def check_devices(devices: pd.DataFrame, file: Path, count: int, columns: Collection[str]) -> None:
-    """Refuse a table of devices that is none.
+    """Refuse an invalid table of devices.
 
     Parameters
     ----------
     devices : DataFrame
     file : Path
-        It was read from, for messages.
+        File of the table, for messages.
     count : int
         Devices of the study.
     columns : collection of str
-        Columns that have to hold numbers.
+        Columns that must contain numbers.
 
     Raises
     ------
     InputError
-        Naming the column.
+        The message names the column.
     """
     numbers = _Numbers(devices, file)
     if not np.array_equal(numbers.of("device"), np.arange(count)):
@@ -159,12 +159,12 @@ def check_devices(devices: pd.DataFrame, file: Path, count: int, columns: Collec
 
 
 def check_samples(samples: pd.DataFrame, file: Path) -> None:
-    """Refuse samples that are none; only the columns that are there are looked at.
+    """Refuse invalid samples; only existing columns are checked.
 
     Raises
     ------
     InputError
-        Naming the column.
+        The message names the column.
     """
     numbers = _Numbers(samples, file)
     good = np.ones(len(samples), dtype=np.bool_)
@@ -193,7 +193,7 @@ def check_samples(samples: pd.DataFrame, file: Path) -> None:
 
 
 class _Numbers:
-    """Columns of a table that have to be numbers."""
+    """Columns of a table that must be numbers."""
 
     def __init__(self, table: pd.DataFrame, file: Path) -> None:
         self._table, self._file = table, file

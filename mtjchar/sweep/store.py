@@ -1,7 +1,7 @@
 """The files of a run directory: study, devices and samples.
 
-Every part of the samples carries its own checksum in its name, so that a file is either what was written or
-known not to be. Files are written under a temporary name, synced and renamed: a process that is killed leaves
+Every part of the samples has its own checksum in its name, so that changes of a file are detected.
+Files are written under a temporary name, synced and renamed: a killed process leaves either
 the old state or the new one.
 """
 
@@ -58,17 +58,17 @@ MOST_FAILED = 0.01
 """Share of the devices that may fail at one pulse before a surface is refused."""
 
 REDONE = ("timed_out", "crashed", "error")
-"""Of `STATUSES` those that may be the machine's fault: a sweep that goes on does such samples again."""
+"""Values of `STATUSES` that the machine may have caused: a resumed sweep repeats such samples."""
 
 _PART = re.compile(r"(?P<name>[^.].*)\.(?P<digest>[0-9a-f]{16})\.parquet")
 
 
 class StoredParts(NamedTuple):
-    """What a run directory holds of a plan."""
+    """Content of a run directory for a plan."""
 
     whole: dict[str, Path]  # parts by name
-    discarded: list[str]  # damaged files that were removed, and why
-    outdated: list[str]  # files that were removed, since they are of no part of the plan
+    discarded: list[str]  # damaged files that were removed, and the reasons
+    outdated: list[str]  # files that were removed because they belong to no part of the plan
     versions: dict[str, str]  # of the programs that made the parts
 
 
@@ -81,12 +81,12 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, study: Study, devices: pd.DataFrame) -> RunDirectory:
-        """Make the directory, or take the one there if it belongs to the same study or to one that grows.
+        """Make the directory, or use the existing one if it belongs to the same study or to a smaller one.
 
         Raises
         ------
         InputError
-            If it holds another study, naming the keys that differ.
+            If it contains another study; the message names the keys that differ.
         StorageError
             If it cannot be written.
         """
@@ -114,7 +114,8 @@ class RunDirectory:
             write_text(path / "transistor" / f"read-{stem}.lib", source.read + "\n")
             for osdi in _osdi(study):
                 write_bytes(path / "transistor" / osdi.name, _osdi_content(osdi))
-        # The study last: where it is, the others are. That of a run which grows belongs to the files before.
+        # The study is written last: if it exists, so do the other files. Before them, that of a smaller run
+        # is removed.
         file.unlink(missing_ok=True)
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
@@ -123,14 +124,14 @@ class RunDirectory:
 
     @classmethod
     def stored_devices(cls, path: Path, study: Study) -> pd.DataFrame | None:
-        """Return the devices of a run of this study that is in the directory; None where there is none.
+        """Return the devices of an existing run of this study in the directory; None if there is none.
 
         None also where the run is of a study that this one grows from (`mtjchar.sweep.growth`).
 
         Raises
         ------
         InputError
-            If the directory holds another study, naming the keys that differ.
+            If the directory contains another study; the message names the keys that differ.
         """
         file = path / "study.toml"
         if not file.exists():
@@ -173,7 +174,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If there is no study in it, or another one than its samples are of.
+            If it contains no study, or a study to which its samples do not belong.
         """
         path = Path(path)
         if not is_file(path / "study.toml"):
@@ -195,13 +196,13 @@ class RunDirectory:
         Parameters
         ----------
         text : object
-            The study's TOML in the file; what has none is taken as it is.
+            The study's TOML in the file; a file without it is accepted.
         file : Path
 
         Raises
         ------
         InputError
-            If it is of another study, or no text of one.
+            If it belongs to another study, or its text is not a study.
         """
         if text is None or text == self.study.to_toml():
             return
@@ -212,7 +213,7 @@ class RunDirectory:
             )  # fmt: skip
 
     def record(self) -> Record:
-        """Return what the sweep notes of itself; nothing where it has noted nothing.
+        """Return the record of the sweep; an empty one if there is none.
 
         Raises
         ------
@@ -225,7 +226,7 @@ class RunDirectory:
         return read_record(read_text(file, "sweep.json", allowed="a file of JSON", remedy=AGAIN), file)
 
     def note(self, **words: Any) -> None:
-        """Add to what the sweep notes of itself.
+        """Add to the record of the sweep.
 
         Raises
         ------
@@ -236,7 +237,7 @@ class RunDirectory:
         write_text(self.path / "sweep.json", text)
 
     def digest_with(self, file: Path) -> str:
-        """Return a digest of a file that was made of the samples, of the samples, and of mtjchar's version.
+        """Return a digest of a file that was made from the samples, of the samples, and of mtjchar's version.
 
         Raises
         ------
@@ -248,7 +249,7 @@ class RunDirectory:
         return checksum("\n".join([checksum(content), version("mtjchar"), *parts]).encode())
 
     def devices(self) -> pd.DataFrame:
-        """Return the table of the devices that were characterized.
+        """Return the table of the characterized devices.
 
         Raises
         ------
@@ -272,7 +273,7 @@ class RunDirectory:
         return devices
 
     def inspect_parts(self, expected: Collection[str]) -> StoredParts:
-        """Check every part by its checksum, and remove what is no whole part of the plan.
+        """Check every part by its checksum, and remove files that are not complete parts of the plan.
 
         Parameters
         ----------
@@ -312,7 +313,7 @@ class RunDirectory:
         return StoredParts(whole, discarded, outdated, versions)
 
     def write_part(self, name: str, samples: pd.DataFrame, versions: Mapping[str, str] | None = None) -> Path:
-        """Write a part whole or not at all.
+        """Write a part completely or not at all.
 
         Raises
         ------
@@ -334,7 +335,7 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If it is damaged, has no checksum, or holds no samples.
+            If it is damaged, has no checksum, or contains no samples.
         """
         part = _PART.fullmatch(file.name)
         if part is None:
@@ -353,14 +354,14 @@ class RunDirectory:
         return samples
 
     def samples(self) -> pd.DataFrame:
-        """All samples that are there, in the order device, direction, amplitude, duration.
+        """All existing samples, in the order device, direction, amplitude, duration.
 
         Raises
         ------
         InputError
             If there are none, or one is damaged.
         """
-        # A name that starts with a dot is what a killed process left of a part it was writing.
+        # A name that starts with a dot is an incomplete part of a killed process.
         parts = sorted((self.path / "samples").glob("[!.]*.parquet"))
         if not parts:
             raise InputError(
@@ -373,7 +374,7 @@ class RunDirectory:
 
 
 def stored_rows(path: Path) -> int:
-    """Count the samples that the parts in a run directory say to have, without checking them."""
+    """Count the samples in the parts of a run directory by their own statement, without checking them."""
     count = 0
     for file in (path / "samples").glob("[!.]*.parquet"):
         with contextlib.suppress(OSError, pa.ArrowException):  # damaged ones are found and redone later
@@ -382,7 +383,7 @@ def stored_rows(path: Path) -> int:
 
 
 def _transistor_file(study: Study) -> Path | None:
-    """File with the user's transistor; None where there is none."""
+    """File with the user's transistor; None if there is none."""
     transistor = study.kind.transistor(study.tables)
     return None if transistor is None else transistor.file
 
@@ -398,7 +399,7 @@ def _osdi_content(file: Path) -> bytes:
 
 
 def _transistor_digest(study: Study) -> str:
-    """Digest of the file with the user's transistor; empty where there is none."""
+    """Digest of the file with the user's transistor; empty if there is none."""
     file = _transistor_file(study)
     return "" if file is None else checksum(_transistor_text(file))
 
@@ -430,7 +431,7 @@ def _versions(file: Path) -> dict[str, str]:
 
 
 def _flaw(file: Path) -> str:
-    """Say why a part has to be done again; empty if it has not."""
+    """Explain why a part has to be done again; empty if it has not."""
     try:
         statuses = RunDirectory.read_part(file)["status"]
         _versions(file)
@@ -446,8 +447,8 @@ def _flaw(file: Path) -> str:
 
 
 def _is_own(study: Study, file: Path, record: Record) -> bool:
-    """Whether a study is the one whose sweep has left the record; earlier versions have left none."""
-    # As it was written, or with other comments and blanks.
+    """Whether a study belongs to the sweep of the record; earlier versions left no digest."""
+    # As written, or with other comments and blanks.
     digests = (checksum(file.read_bytes()), checksum(study.to_toml().encode()))
     return record.study_sha256 in (None, *digests)
 
@@ -462,7 +463,7 @@ def _other_than_samples(file: Path) -> InputError:
 
 
 def _refuse_other(file: Path, asked: Study) -> Study:
-    """Return the study of a run, which is the one asked for or grows to it; refuse any other study.toml."""
+    """Return the study of the run if it is the one asked for, or grows to it; refuse any other study.toml."""
     if not any((file.parent / name).exists() for name in ("devices.parquet", "sweep.json")):
         raise InputError(
             "run directory",
@@ -472,7 +473,7 @@ def _refuse_other(file: Path, asked: Study) -> Study:
         )
     there = load_study(file, written=True)
     record = Record()
-    with contextlib.suppress(InputError):  # a damaged one says nothing, and is written anew
+    with contextlib.suppress(InputError):  # a damaged record is ignored and written again
         record = RunDirectory(file.parent, there).record()
     if not _is_own(there, file, record):
         raise _other_than_samples(file)

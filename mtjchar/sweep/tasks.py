@@ -1,7 +1,7 @@
-"""The parts of a sweep: what one worker does on its own, without regard to where and when.
+"""The parts of a sweep: the work of one worker, independent of place and time.
 
-A part is a batch of devices, always the same ones, in one direction at all pulses. What is simulated together
-is the same whatever the number of workers, and so are the results, to the last bit.
+A part is a batch of devices, always the same ones, in one direction at all pulses. Batches do not depend on
+the number of workers, and neither do the results, to the last bit.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 DEVICES_PER_TASK = 64
-_COUNTED_LIMIT = 0.6  # s a device and trial: some 75 times what the demo's grid takes
-_COMPUTED_LIMIT = 10.0  # s a device: some hundred times what the demo's grid takes
+_COUNTED_LIMIT = 0.6  # s per device and trial: about 75 times the demo's grid
+_COMPUTED_LIMIT = 10.0  # s per device: about a hundred times the demo's grid
 _LEAST_LIMIT = 60.0  # s
 _DRIVING = 0.35  # share of a task's time that ngspice takes, on the demo
 _LOADS = 10  # of a transistor's file in a task: a batch of the vector model, halvings, a busy machine
@@ -49,7 +49,7 @@ _one_at_a_time = threading.Lock()
 
 
 class Task(NamedTuple):
-    """What one worker does on its own, a part or a piece of one: devices, a direction, all pulses."""
+    """The work of one worker, a part or a piece of one: devices, a direction, all pulses."""
 
     study: Study
     devices: pd.DataFrame
@@ -58,7 +58,7 @@ class Task(NamedTuple):
 
     @property
     def part(self) -> str:
-        """Name of the part, with a hash of everything that its samples depend on."""
+        """Name of the part, with a hash of all inputs of its samples."""
         first, last = self.devices["device"].iloc[[0, -1]]
         rows = self.devices.drop(columns=["weight", "replicate"], errors="ignore")
         settings = self.study.model_dump(mode="json", exclude={"sweep": {"devices", "precision"}})
@@ -79,7 +79,7 @@ class Task(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """What a task gives, in the form in which it travels: a quarter of the table's size."""
+    """Result of a task in a compact form for transfer: a quarter of the table's size."""
 
     numbers: FloatArray  # (columns, devices, amplitudes, durations), as `number_columns` names them
     status: WordArray  # (devices, amplitudes), as `reason` and `note`
@@ -110,13 +110,13 @@ class Samples(NamedTuple):
 
 
 def number_columns(study: Study) -> tuple[str, ...]:
-    """Columns of the samples with what was computed, in order."""
+    """Columns of the samples with computed numbers, in order."""
     always = ("write_error_rate", "energy_J", "redundant_energy_J")
     return (*always, *study.kind.further_columns(study.tables))
 
 
 class Result(NamedTuple):
-    """What a worker gives back."""
+    """Result of a worker."""
 
     samples: Samples
     versions: dict[str, str]
@@ -139,10 +139,10 @@ def time_limit(task: Task, per_device: float | None, load_s: float = 0.0) -> flo
     ----------
     task : Task
     per_device : float, optional
-        s; if not given 10 s, or where errors are counted 0.6 s a trial on a grid to 60 ns, in proportion to
-        the longest duration beyond that, and at least a minute for a task.
+        s; default: 10 s, or for counted errors 0.6 s per trial on a grid to 60 ns, in proportion to
+        the longest duration beyond that; at least a minute per task.
     load_s : float, optional
-        Time to load a user's transistor, s, as one process alone needs it. It counts apart.
+        Time to load a user's transistor, s, for one process alone. It is added.
     """
     count, loading = len(task.devices), _LOADS * load_s
     if per_device is None:
@@ -160,18 +160,18 @@ def run_task(task: Task) -> Result:
 
 
 def fail_task(status: str, reason: str, task: Task) -> Result:
-    """Do a task of which the nominal device has shown that nothing comes out of it."""
+    """Do a task that must fail, as the trial of the nominal device has shown."""
     return Result(failed_samples(task, status, reason), {})
 
 
 def _transistor_version(study: Study) -> dict[str, str]:
-    """Digest of what ngspice has read of a user's transistor, as it is now."""
+    """Digest the text that ngspice reads of a user's transistor, as it is now."""
     source = source_of(study.kind.transistor(study.tables))
     return {} if source is None else {"transistor": source.digest}
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what the samples depend on."""
+    """Return the versions of the programs that the samples depend on."""
     return {
         "mtjchar": version("mtjchar"),
         "PySpice": version("PySpice"),
@@ -187,14 +187,14 @@ def characterize(task: Task) -> pd.DataFrame:
     DataFrame
         Columns device, direction, amplitude_V, duration_s, write_error_rate, energy_J, redundant_energy_J,
         those of `CellKind.further_columns`, trials (simulated writes behind a counted error rate, 0 where
-        it is exact), status (``ok``, ``not_converged``, ``cut`` or ``failed``), reason, and note (which retry
-        helped); a row for every device and pulse, whatever happens.
+        it is exact), status (``ok``, ``not_converged``, ``cut`` or ``failed``), reason, and note (the
+        successful retry); a row for every device and pulse, whatever happens.
     """
     return compute(task).table(task)
 
 
 def compute(task: Task) -> Samples:
-    """Compute what `characterize` returns as a table."""
+    """Compute the samples of `characterize` in compact form."""
     study, devices, direction = task.study, task.devices, task.direction
     kind, tables, pulses = study.kind, study.tables, study.pulses
     shape = (len(devices), len(pulses.amplitude_V), len(pulses.duration_s))

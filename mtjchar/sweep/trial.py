@@ -1,7 +1,7 @@
-"""The nominal device, tried in one process before a sweep starts.
+"""Trial of the nominal device in one process before a sweep starts.
 
-What every device would fail with, hours later, shows here after one load of the circuit: a transistor file
-with a typo, a cell that does not conduct, a parameter without an effect.
+It finds errors that every device would have, after one load of the circuit instead of hours later: a
+transistor file with a typo, a cell that does not conduct, a parameter without an effect.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from mtjchar.units import rough_time
 __all__ = ["estimate", "processes", "try_study"]
 
 _LIMIT = 600.0  # s, to load a kit: the largest known takes half a minute
-_LEAST_LIMIT, _LIMITS = 20.0, 10.0  # s, and times the limit of a device where one is given
+_LEAST_LIMIT, _LIMITS = 20.0, 10.0  # s, and times the limit of a device if one is given
 _NO_FAULT_OF_DEVICES = ("failed", "timed_out", "crashed", "error")
 
 
 @contextlib.contextmanager
 def processes(pool: Executor) -> Iterator[LocalPool]:
-    """Give processes of this machine to try devices in: those of a sweep, or one that ends with the block."""
+    """Provide processes of this machine for the trial: those of a sweep, or one that ends with the block."""
     if isinstance(pool, LocalPool):
         yield pool
         return
@@ -50,14 +50,14 @@ def try_study(study: Study, pool: LocalPool, limit: float | None, say: Callable[
     study : Study
     pool : LocalPool
     limit : float or None
-        Of a device, s.
+        Limit of a device, s.
     say : callable
-        Told of retries.
+        Called for retries.
 
     Raises
     ------
     InputError
-        If the study asks for what the circuit does not do.
+        If the circuit does not do what the study requires.
     """
     seconds = _LIMIT if limit is None else max(_LEAST_LIMIT, _LIMITS * limit)
     for _ in range(ATTEMPTS):
@@ -82,7 +82,7 @@ def _try_here(study: Study) -> Trial:
 
 
 def _as_a_task(study: Study, pool: LocalPool, limit: float | None, say: Callable[[str], None]) -> Trial:
-    """Do the nominal device as the sweep would, where trying it has lost its process."""
+    """Simulate the nominal device as in the sweep, if its trial has lost its process."""
     if refinement.to_place(study):
         study, device = refinement.pilot(study)
     else:
@@ -96,7 +96,7 @@ def _as_a_task(study: Study, pool: LocalPool, limit: float | None, say: Callable
 
 
 def estimate(tried: Sequence[tuple[Study, Trial]]) -> str:
-    """Say how long sweeps with a user's transistor take together; empty without one."""
+    """Estimate the time of sweeps with a user's transistor together; empty without one."""
     load_s = max((trial.load_s for _, trial in tried), default=0.0)
     if not load_s:
         return ""

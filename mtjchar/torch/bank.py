@@ -26,14 +26,14 @@ _MOST_PARTS = 8
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A parameter that lives in the memory.
+    """A parameter in the memory.
 
     Attributes
     ----------
     name : str
-        As `torch.nn.Module.named_parameters` has it.
+        Name of `torch.nn.Module.named_parameters`.
     parameter : torch.nn.Parameter
-        What the model computes with.
+        Parameter of the model.
     fixed_point : FixedPoint
         Its code and scale.
     """
@@ -44,16 +44,16 @@ class Stored:
 
 
 class _Part:
-    """Tensors that a step writes together: their scales, and what their writes count.
+    """Tensors that a step writes together: their scales, and the counts of their writes.
 
     Parameters
     ----------
     tensors : sequence of int
-        Which of the bank's.
+        Positions of the tensors in the bank.
     stored : sequence of Stored
-        All of the bank.
+        All tensors of the bank.
     dtype : torch.dtype
-        Type that values are rounded in.
+        Type in which values are rounded.
     """
 
     def __init__(self, tensors: Sequence[int], stored: Sequence[Stored], dtype: torch.dtype) -> None:
@@ -62,7 +62,7 @@ class _Part:
         self.tensors = list(tensors)
         self.parameters: list[torch.Tensor] = [one.parameter for one in chosen]
         self.lengths = [parameter.numel() for parameter in self.parameters]
-        # As `FixedPoint` has it: the lsb that decoded values are multiples of.
+        # As in `FixedPoint`: the lsb that decoded values are multiples of.
         lsb = np.array([np.float32(one.fixed_point.lsb) for one in chosen], dtype=np.float64)
         self.lsb = torch.from_numpy(np.repeat(lsb, self.lengths)).to(device, torch.float32)
         self.per_lsb = torch.from_numpy(np.repeat(1.0 / lsb, self.lengths)).to(device, dtype)
@@ -80,7 +80,7 @@ class _Part:
         counters = (self.rising, self.falling, self.ones, *self.retried, *self.failed)
         rising, falling, ones, *others = (counter.by_tensor(self.lengths) for counter in counters)
         zeros = self.writes * np.array(self.lengths)[:, None] - ones
-        # A redundant 1 is a 1 that is not to become 0, a redundant 0 one that is not to become 1.
+        # A redundant 1 is a 1 that must not become 0, a redundant 0 one that must not become 1.
         pairs = ((rising, falling), (ones - falling, zeros - rising), others[:2], others[2:])
         return np.stack([np.stack(pair, axis=-1) for pair in pairs], axis=1)
 
@@ -91,7 +91,7 @@ class Bank:
     Parameters
     ----------
     stored : sequence of Stored
-        Parameters on one device, of one code and number of bits; they get the values of their words.
+        Parameters on one device, of one code and number of bits; they are set to the values of their words.
     conditions : WriteConditions
         Of every write.
     stochastic : bool
@@ -102,11 +102,11 @@ class Bank:
     Attributes
     ----------
     words : Tensor of uint8 or int16, shape (words,)
-        What the memory holds, tensor after tensor. A write makes a new one.
+        Content of the memory, tensor after tensor. A write makes a new one.
     counts : ndarray of int64, shape (tensors, 4, bits, 2)
-        Arrays of a `WriteLedger` for each tensor, as `sum_up` has left them.
+        Arrays of a `WriteLedger` for each tensor, as of the last `sum_up`.
     device_of_cell : Tensor of int32, shape (words, bits), or None
-        Which device each cell is, where error rates are of devices.
+        Device of each cell, with error rates of devices.
     """
 
     def __init__(
@@ -144,12 +144,12 @@ class Bank:
         return tuple(range(len(self.stored)))
 
     def chosen(self, parameters: Iterable[torch.nn.Parameter]) -> tuple[int, ...]:
-        """Tensors that some parameters are, in ascending order, without those of other memories."""
+        """Tensors of some parameters, in ascending order, without those of other memories."""
         found = {self._index.get(id(one), -1) for one in parameters} - {-1}
         return tuple(sorted(found))
 
     def write(self, tensors: tuple[int, ...]) -> None:
-        """Write the values that some of the parameters have, and give them those that were stored."""
+        """Write the present values of some parameters, and set these to the stored values."""
         part = self._part(tensors)
         wanted = self._codec.words(self._scaled(part), self._noise)
         before = self._of(self.words, part)
@@ -170,12 +170,12 @@ class Bank:
         self._show(part, stored)
 
     def load(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Take over what `MemoryParameters.state_dict` has kept of each tensor.
+        """Restore the state of `MemoryParameters.state_dict` for each tensor.
 
         Raises
         ------
         InputError
-            If cells are devices in one of both alone.
+            If cells are devices in only one of both.
         """
         cells = [state["device_of_cell"] for state in states]
         if (self.device_of_cell is None) != (cells[0] is None):
@@ -196,12 +196,12 @@ class Bank:
         self._show(self._part(self.every), self.words)
 
     def sum_up(self) -> None:
-        """Bring `counts` up to date.
+        """Update `counts`.
 
         Raises
         ------
         InputError
-            If a value that was written was not a number, which a GPU is only asked here.
+            If a written value was not a number; on a GPU this is checked only here.
         """
         self._check_numbers()
         for part in self._parts.values():
@@ -217,13 +217,13 @@ class Bank:
         return self._parts[tensors]
 
     def _of(self, values: torch.Tensor, part: _Part) -> torch.Tensor:
-        """Those of all words, or of their devices, that a part writes."""
+        """Words of a part, or their devices, from those of all tensors."""
         if len(part.tensors) == len(self.stored):
             return values
         return torch.cat([values[self.places[k]] for k in part.tensors])
 
     def _scaled(self, part: _Part) -> torch.Tensor:
-        """Give the values that the parameters have in units of their lsb."""
+        """Return the values that the parameters have in units of their lsb."""
         if any(parameter.device != self.device for parameter in part.parameters):
             raise InputError(
                 "device of the parameters",
@@ -233,7 +233,7 @@ class Bank:
             )
         values = torch.cat([parameter.detach().reshape(-1) for parameter in part.parameters])
         scaled = self._codec.scaled(values, part.per_lsb)
-        self._least = torch.minimum(self._least, scaled.amin())  # passes on what is not a number
+        self._least = torch.minimum(self._least, scaled.amin())  # propagates NaN
         if self.device.type == "cpu":
             self._check_numbers()
             return scaled
@@ -251,7 +251,7 @@ class Bank:
     def _failures(
         self, part: _Part, changed: torch.Tensor, wanted: torch.Tensor, before: torch.Tensor
     ) -> torch.Tensor:
-        """Draw and count the bits that in the end have not switched."""
+        """Draw and count the bits that have not switched in the end."""
         devices = None if self.device_of_cell is None else self._of(self.device_of_cell, part)
         failed = self._draws.failed(changed, wanted, devices)
         for _ in range(self._retries):
@@ -263,7 +263,7 @@ class Bank:
         return failed
 
     def _show(self, part: _Part, words: torch.Tensor) -> None:
-        """Give the parameters of a part the values of these words."""
+        """Set the parameters of a part to the values of these words."""
         values = (self._codec.levels(words) * part.lsb).split_with_sizes(part.lengths)
         shaped = [value.view_as(one) for value, one in zip(values, part.parameters, strict=True)]
         torch._foreach_copy_(part.parameters, shaped)
@@ -272,7 +272,7 @@ class Bank:
 def _devices(
     weight: FloatArray, shape: tuple[int, ...], generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
-    """Draw which device each cell is, as `mtjchar.network.memory.draw_devices`."""
+    """Draw the device of each cell, like `mtjchar.network.memory.draw_devices`."""
     cumulative = torch.from_numpy(np.cumsum(weight)).to(device)
     drawn = torch.rand(shape, dtype=torch.float64, generator=generator, device=device)
     return torch.searchsorted(cumulative, drawn * cumulative[-1], right=True).to(torch.int32)

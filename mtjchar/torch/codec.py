@@ -1,4 +1,4 @@
-"""Values of many tensors, one after the other, as words; the same arithmetic as `FixedPoint`."""
+"""Conversion of values of many tensors to words; the same arithmetic as `FixedPoint`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Codec", "RoundingNoise"]
 
 
 class RoundingNoise:
-    """Random bits of stochastic rounding: one integer that all values of a call share, and a word each.
+    """Random bits of stochastic rounding: one integer for all values of a call, and one word for each.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ class RoundingNoise:
 class Codec:
     """One code for values of any scale, as tables on a device.
 
-    Words of up to 8 bits are uint8. Longer ones are int16, of which PyTorch can do more than of uint16; the
-    bits are the same.
+    Words of up to 8 bits are uint8. Longer ones are int16, for which PyTorch has more operations than for
+    uint16; the bits are the same.
 
     Parameters
     ----------
     bits, code : int, str
         See `FixedPoint`.
     device : torch.device
-        Where the values are.
+        Device of the values.
     """
 
     # As many as FixedPoint shares.
@@ -62,16 +62,16 @@ class Codec:
         self._word_of_place = torch.from_numpy(signed).to(device)
         self._level_of_word = torch.from_numpy(unscaled.values.copy()).to(device)
         self._lowest = 1 - self._half if code == "sign_magnitude" else -self._half
-        # A level and its fraction are one integer of twice the length of a word.
+        # A level and its fraction are stored in one integer of twice the length of a word.
         self._fraction_bits = 8 * self.word_dtype.itemsize
         self._integer = torch.int32 if bits <= 8 else torch.int64
 
     def scaled(self, values: torch.Tensor, per_lsb: torch.Tensor) -> torch.Tensor:
-        """Give values as multiples of their lsb, within the range; what is not a number stays so."""
+        """Return values as multiples of their lsb, within the range; NaN stays NaN."""
         return (values * per_lsb).clamp_(self._lowest, self._half - 1)
 
     def words(self, scaled: torch.Tensor, noise: RoundingNoise | None) -> torch.Tensor:
-        """Round to levels, by the noise or to the nearest, ties to the even one, and give their words."""
+        """Round to levels, by the noise or to the nearest, ties to the even one, and return their words."""
         if noise is None:
             places = scaled.round_().add_(self._half).to(self._integer)
         else:
@@ -84,7 +84,7 @@ class Codec:
         return self._word_of_place.index_select(0, places.to(torch.int32))
 
     def levels(self, words: torch.Tensor) -> torch.Tensor:
-        """Give the levels of words, float32."""
+        """Return the levels of words, float32."""
         return self._level_of_word.index_select(0, self._unsigned(words, torch.int32))
 
     def _unsigned(self, words: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

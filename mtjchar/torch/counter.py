@@ -18,16 +18,16 @@ __all__ = ["TensorCounter"]
 class TensorCounter(PlaneCounter):
     """Carry-save counters of words of several tensors, one after the other.
 
-    To count costs bit operations on whole arrays, whose number depends on no data: a GPU need not be waited
-    for until the counts are asked for.
+    Counting uses bit operations on whole arrays, whose number does not depend on data: there is no need to
+    wait for a GPU until the counts are read.
     """
 
     def count(self, words: torch.Tensor) -> None:
         """Count the ones of `words`, all of one shape and type; they must not be changed afterwards."""
-        self.add(cast("Words", words))  # which does bit operations alone
+        self.add(cast("Words", words))  # which uses only bit operations
 
     def by_tensor(self, lengths: Sequence[int]) -> IntArray:
-        """Give the numbers of ones, shape (tensors, bits), for tensors of these lengths."""
+        """Return the numbers of ones, shape (tensors, bits), for tensors of these lengths."""
         total = np.zeros((len(lengths), self._bits), dtype=np.int64)
         for level, pair in enumerate(zip(self._sums, self._waiting, strict=True)):
             for words in pair:

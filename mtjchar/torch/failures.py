@@ -1,4 +1,4 @@
-"""Which bits of a write fail: by places where few do, by a draw for each bit where a GPU has the words."""
+"""Failing bits of a write: drawn by positions if few fail, or by a number for each bit on a GPU."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from mtjchar.network.ledger import WriteConditions
 
 __all__ = ["DenseDraws", "SparseDraws", "draws_for"]
 
-# Up to this error rate the gaps between failures are drawn, above it one number for each bit that changes.
+# Error rate up to which the gaps between failures are drawn; above it one number for each changing bit.
 _RARE = 0.01
 
-# Words that are drawn for at a time on a GPU: 100 MB of random numbers for words of 8 bits.
+# Words per draw on a GPU: 100 MB of random numbers for words of 8 bits.
 _CHUNK = 1 << 20
 
 
 class _Draws:
-    """What both ways need: error rates as a table on the device of the words.
+    """Common part of both methods: error rates as a table on the device of the words.
 
     Parameters
     ----------
     conditions : WriteConditions
         Error rates of the writes.
     bits : int
-        Cells a word.
+        Cells per word.
     generator : torch.Generator
         Source of the failures.
     device : torch.device
@@ -42,7 +42,7 @@ class _Draws:
         self._all_equal = bool((rates == self._highest).all())
         self._of_devices = rates.ndim == 3
         self._bits, self._generator = bits, generator
-        # float64: float32 has no random numbers below 6e-8, and error rates are.
+        # float64: random numbers of float32 have steps of 6e-8, and error rates can be lower.
         self._rates = torch.from_numpy(rates.reshape(-1, 2).copy()).to(device)
 
     @property
@@ -52,26 +52,26 @@ class _Draws:
 
 
 class SparseDraws(_Draws):
-    """Failures by their places, for words in the memory of the processor."""
+    """Failures by their positions, for words in the memory of the CPU."""
 
     def failed(
         self, changed: torch.Tensor, wanted: torch.Tensor, device_of_cell: torch.Tensor | None
     ) -> torch.Tensor:
-        """Draw which bits of those that change keep their value.
+        """Draw which of the changing bits keep their value.
 
         Parameters
         ----------
         changed, wanted : Tensor of uint8 or int16, shape (words,)
-            Bits that have to switch, as ones, and what is written.
+            Bits that have to switch, as ones, and the words to write.
         device_of_cell : Tensor of int32, shape (words, bits), or None
-            Which device each cell is, where error rates are of devices.
+            Device of each cell, with error rates of devices.
 
         Returns
         -------
         Tensor
             The failures, as ones; type and shape of `changed`.
         """
-        shift = 2 + changed.itemsize  # binary logarithm of the bits that a word takes
+        shift = 2 + changed.itemsize  # binary logarithm of the number of bits in a word
         place, chance = self._candidates(changed, shift)
         word, plane = place >> shift, place & ((1 << shift) - 1)
         if chance == 1.0 or not self._all_equal:
@@ -84,16 +84,16 @@ class SparseDraws(_Draws):
             drawn = torch.rand(len(place), dtype=torch.float64, generator=self._generator)
             fails = drawn * chance < rate
             word, plane = word[fails], plane[fails]
-        # The bits are different ones: their sum is all of them.
+        # The bits are different ones: their sum contains all of them.
         return torch.zeros_like(changed).index_add_(0, word, (1 << plane).to(changed.dtype))
 
     def _candidates(self, changed: torch.Tensor, shift: int) -> tuple[torch.Tensor, float]:
-        """Draw bits of those that change, each with the highest rate, or give all; that chance too."""
+        """Draw changing bits, each with the highest rate, or return all; also return that probability."""
         if self._highest <= _RARE:
             place = self._by_gaps(changed.numel() << shift)
             ones = changed[place >> shift] >> (place & ((1 << shift) - 1)) & 1
             return place[ones.bool()], self._highest
-        # The memory is numpy's too, whose search for ones is ten times as fast.
+        # numpy shares the memory, and its search for ones is ten times as fast.
         words = changed.numpy()
         where = np.flatnonzero(words)
         ones_there = np.unpackbits(words.take(where).view(np.uint8), bitorder="little").view(np.bool_)
@@ -101,14 +101,14 @@ class SparseDraws(_Draws):
         return torch.from_numpy((where.take(among >> shift) << shift) + (among & ((1 << shift) - 1))), 1.0
 
     def _by_gaps(self, count: int) -> torch.Tensor:
-        """Draw places out of `count`, each with the highest rate, as `masks.random_places` does."""
+        """Draw positions out of `count`, each with the highest rate, like `masks.random_places`."""
         mean_gap = -1.0 / math.log1p(-self._highest)
         expected = count * self._highest
         size = int(expected + 3.0 * math.sqrt(expected)) + 2
         parts, last = [], -1
         while last < count:
             gaps = torch.empty(size, dtype=torch.float64).exponential_(generator=self._generator)
-            # int64 would not hold the gaps of the lowest rates; beyond the end it does not matter how far.
+            # int64 could not hold the gaps of the lowest rates; beyond the end the distance does not matter.
             steps = gaps.mul_(mean_gap).clamp_(max=count).to(torch.int64).add_(1)
             steps[0] += last
             parts.append(steps.cumsum_(0))
@@ -118,19 +118,19 @@ class SparseDraws(_Draws):
 
 
 class DenseDraws(_Draws):
-    """Failures by a random number for each bit, in a few calls of fixed shapes: nothing waits for a GPU."""
+    """Failures by a random number for each bit, in a few calls of fixed shapes, without waiting for a GPU."""
 
     def __init__(
         self, conditions: WriteConditions, bits: int, generator: torch.Generator, device: torch.device
     ) -> None:
         super().__init__(conditions, bits, generator, device)
-        # A row a plane.
+        # One row per plane.
         self._planes = torch.arange(bits, device=device).unsqueeze(1)
 
     def failed(
         self, changed: torch.Tensor, wanted: torch.Tensor, device_of_cell: torch.Tensor | None
     ) -> torch.Tensor:
-        """Draw which bits of those that change keep their value; see `SparseDraws.failed`."""
+        """Draw which of the changing bits keep their value; see `SparseDraws.failed`."""
         failed = torch.empty_like(changed)
         for start in range(0, len(changed), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -156,6 +156,6 @@ class DenseDraws(_Draws):
 def draws_for(
     conditions: WriteConditions, bits: int, generator: torch.Generator, device: torch.device
 ) -> SparseDraws | DenseDraws:
-    """Choose by the device: a processor draws places, all else a number for each bit."""
+    """Choose by the device: positions on a CPU, a number for each bit on other devices."""
     kind = SparseDraws if device.type == "cpu" else DenseDraws
     return kind(conditions, bits, generator, device)

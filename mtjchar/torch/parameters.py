@@ -23,12 +23,12 @@ __all__ = ["MemoryParameters"]
 
 
 class MemoryParameters:
-    """Parameters of a module that live in an approximate memory.
+    """Parameters of a module in an approximate memory.
 
     Every parameter of the module is an array of fixed-point words, each bit of which is a cell. The module
-    computes with the values that the memory holds. A step of an attached optimizer computes new values from
-    them as ever; then these are rounded and written, bits that have to switch may fail, and the parameters
-    get what is stored. What the optimizer keeps, such as momenta, and the buffers of the module are
+    computes with the stored values. A step of an attached optimizer computes new values from
+    them as usual. These are then rounded and written, bits that have to switch may fail, and the parameters
+    get the stored values. The optimizer's state, such as momenta, and the buffers of the module are
     in ordinary memory. The memory starts programmed: the first values cost nothing and have no errors.
 
     A step writes the parameters of its optimizer that have a gradient; others are not driven. A
@@ -37,24 +37,25 @@ class MemoryParameters:
     Parameters
     ----------
     model : torch.nn.Module
-        With parameters of type float32 or float64, where they are to stay: what moves them to another device
-        comes before. Buffers are left alone.
+        With parameters of type float32 or float64, on their final device: move the model before. Buffers are
+        not stored.
     conditions : WriteConditions or WriteSurface
-        What a write does to a bit and what it costs; or the surface it follows from, with `pulses`.
+        Error rates and energies of a write; or the surface that provides them, with `pulses`.
     pulses : Pulses, optional
         With a surface: the pulse of each bit plane and direction, or one for all planes.
     code : {"gray", "twos_complement", "offset_binary", "sign_magnitude"}
         See `mtjchar.network.encoding`.
     bits : int
-        Bits a word, as `FixedPoint` allows.
+        Bits per word, as `FixedPoint` allows.
     full_scale : float or dict of str to float, optional
-        Magnitude of the lowest value, for all parameters or for each by its name. A parameter without one has
-        the smallest power of two that is at least twice the largest magnitude of its first values. Where
-        these are all 0, those of the other parameters of its submodule count; where those are too, it is 1.
+        Magnitude of the lowest value, for all parameters or for each by its name. The default is
+        the smallest power of two that is at least twice the largest magnitude of the parameter's first
+        values. If these are all 0, those of the other parameters of its submodule are used; if those are 0
+        too, it is 1.
     rounding : {"stochastic", "nearest"}
-        How a value becomes a level. To the nearest, steps below half a level are lost.
+        Conversion of a value to a level. With ``nearest``, steps below half a level are lost.
     seed : int
-        Seed of all randomness, 0 or more. Parameters on several devices have a generator each.
+        Seed of all randomness, 0 or more. Parameters on several devices have separate generators.
 
     Attributes
     ----------
@@ -66,14 +67,14 @@ class MemoryParameters:
     Raises
     ------
     InputError
-        If the model has no parameters, or some of another type, if a name in `full_scale` is none of them, or
+        If the model has no parameters, or some of another type, if a name in `full_scale` is unknown, or
         a number is out of range.
 
     Notes
     -----
-    On a processor places of failures are drawn, by geometric gaps where they are rare and among the bits that
-    change elsewhere. On other devices there is a random number of 53 bits for each bit, in calls whose shapes
-    depend on no data: a step does not wait for the device. Counts are kept on the device.
+    On a CPU the positions of failures are drawn, by geometric gaps if failures are rare and otherwise among
+    the changing bits. On other devices there is a random number of 53 bits for each bit, in calls whose
+    shapes do not depend on data: a step does not wait for the device. Counts are kept on the device.
 
     Examples
     --------
@@ -124,18 +125,18 @@ class MemoryParameters:
             ]
 
     def attach(self, optimizer: torch.optim.Optimizer) -> torch.utils.hooks.RemovableHandle:
-        """Let the steps of an optimizer write.
+        """Attach an optimizer, so that its steps write the parameters.
 
         Parameters
         ----------
         optimizer : torch.optim.Optimizer
-            Any, with some of the module's parameters, in any groups; others that it has stay in ordinary
-            memory.
+            Any optimizer with some of the module's parameters, in any groups; its other parameters stay in
+            ordinary memory.
 
         Returns
         -------
         torch.utils.hooks.RemovableHandle
-            Its `remove` ends it.
+            Its `remove` detaches the optimizer.
 
         Raises
         ------
@@ -157,20 +158,21 @@ class MemoryParameters:
 
     @torch.no_grad()
     def write(self, parameters: Iterable[torch.nn.Parameter] | None = None) -> None:
-        """Write the values that parameters have now, and give them those that were stored.
+        """Write the present values of parameters, and set the parameters to the stored values.
 
-        An attached optimizer does it after each step; by hand it is for values that were changed otherwise.
+        An attached optimizer does this after each step; call it yourself for values that were changed
+        otherwise.
 
         Parameters
         ----------
         parameters : iterable of torch.nn.Parameter, optional
-            Those to write; others than the module's are left alone. All if not given.
+            Parameters to write; parameters of other modules are ignored. Default: all.
 
         Raises
         ------
         InputError
-            If a value is not a number, or the parameters have moved to another device. On a GPU numbers are
-            only looked at when the ledger is asked for.
+            If a value is not a number, or the parameters have moved to another device. On a GPU values are
+            only checked when the ledger is read.
         """
         given = None if parameters is None else list(parameters)
         for bank in self._banks:
@@ -180,7 +182,7 @@ class MemoryParameters:
 
     @property
     def ledger(self) -> WriteLedger:
-        """Sum over all writes and parameters so far; a GPU is waited for, in the time of some 50 writes."""
+        """Sum over all writes and parameters so far; waits for a GPU, and takes as long as 50 writes."""
         return sum(self.ledgers.values(), WriteLedger.empty(self._bits))
 
     @property
@@ -194,17 +196,17 @@ class MemoryParameters:
         return self.ledger.energy_J(self.conditions)
 
     def words(self, name: str) -> torch.Tensor:
-        """Give the words of a parameter, a copy.
+        """Return the words of a parameter, a copy.
 
         Parameters
         ----------
         name : str
-            As `torch.nn.Module.named_parameters` has it.
+            Name of `torch.nn.Module.named_parameters`.
 
         Returns
         -------
         Tensor of uint8 or int16, shape of the parameter
-            int16 for words of more than 8 bits; 16 of them go on to the sign.
+            int16 for words of more than 8 bits; words of 16 bits use the sign bit.
         """
         for bank in self._banks:
             for one, place in zip(bank.stored, bank.places, strict=True):
@@ -213,7 +215,7 @@ class MemoryParameters:
         raise InputError("parameter", value=name, allowed=", ".join(self.fixed_points))
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all that changes, and the scales.
+        """Return everything that changes, and the scales.
 
         Returns
         -------
@@ -237,19 +239,19 @@ class MemoryParameters:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state, with its scales; the parameters get the values of its words.
+        """Continue from a state, with its scales; the parameters are set to the values of its words.
 
         Parameters
         ----------
         state : dict
-            As `state_dict` gives it, of a memory with the same conditions and with parameters of the same
-            names and shapes. Generators go on from it on devices of the kind that it is from, on others as
-            they are.
+            From `state_dict` of a memory with the same conditions and with parameters of the same
+            names and shapes. Generators continue from it on devices of the same kind; on others they are not
+            changed.
 
         Raises
         ------
         InputError
-            If names, shapes, code or bits are others, or one of both has cells that are devices.
+            If names, shapes, code or bits differ, or only one of both has cells that are devices.
         """
         for key, own in (("code", self._code), ("bits", self._bits)):
             if state[key] != own:
@@ -287,7 +289,7 @@ class MemoryParameters:
 
 
 def _of(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
-    """All parameters of an optimizer, of whatever group."""
+    """All parameters of an optimizer, of all groups."""
     return (one for group in optimizer.param_groups for one in group["params"])
 
 

@@ -1,1 +1,1 @@
-"""Cells that a spin-polarized current through the junction writes (STT, 1T-1MTJ)."""
+"""Cells that are written by a spin-polarized current through the junction (STT, 1T-1MTJ)."""

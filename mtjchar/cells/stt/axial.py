@@ -1,4 +1,4 @@
-"""Averages over thermal noise where m_z alone describes the magnetization: load lines into Fokker-Planck."""
+"""Averages over thermal noise with axial symmetry: Fokker-Planck equation on load lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 FunctionOfZ = Callable[[FloatArray], FloatArray]
 
-_SYSTEMS = 384  # solved together: large enough for numpy, small enough for the processor's cache
+_SYSTEMS = 384  # solved together: large enough for numpy, small enough for the CPU's cache
 
 
 def average_over_noise(
@@ -73,7 +73,7 @@ def average_over_noise(
 
 
 def _groups(devices: int, amplitudes: int) -> list[slice]:
-    """Neighbouring amplitudes that are solved together: they need about as many steps and points."""
+    """Neighbouring amplitudes that are solved together, because they need about as many steps and points."""
     together = max(_SYSTEMS // devices, 1)
     return [slice(start, start + together) for start in range(0, amplitudes, together)]
 
@@ -92,7 +92,7 @@ def _highest_overdrive(
 
 
 def torque_drive(tables: SttTables, lines: LoadLine) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return what the torque goes with, positive towards the state written, and its shape in rise and fall.
+    """Return the quantity that drives the torque, positive towards the written state, and its edge shapes.
 
     The first, (devices, amplitudes, points), is a current (A) or a voltage (V).
     """
@@ -102,7 +102,7 @@ def torque_drive(tables: SttTables, lines: LoadLine) -> tuple[FloatArray, FloatA
 
 
 def largest_overdrive(tables: SttTables, device: pd.DataFrame, lines: LoadLine) -> float:
-    """Return the largest overdrive on the load line of one device at one amplitude, whatever m_z is."""
+    """Return the largest overdrive on the load line of one device at one amplitude, over all m_z."""
     drive, _, _ = torque_drive(tables, lines)
     critical = float(device["critical_current_A"].iloc[0])
     if tables.stack.torque == "voltage":
@@ -118,21 +118,21 @@ def between_states(in_both: FloatArray, share: FloatArray) -> FloatArray:
 
 
 def share_of_p(value: FloatArray, in_p: FloatArray, in_ap: FloatArray) -> FloatArray:
-    """Place of currents or powers between those in P, 1, and in AP, 0; 1/2 where both are the same."""
+    """Position of currents or powers between those in P, 1, and in AP, 0; 1/2 if both are the same."""
     span = np.broadcast_to(in_p - in_ap, value.shape)
     share = np.divide(value - in_ap, span, out=np.full_like(value, 0.5), where=span != 0.0)
     return np.clip(share, 0.0, 1.0)
 
 
 def of_both_edges(rise: FloatArray, fall: FloatArray) -> FloatArray:
-    """Sum energies over the parts of both edges, each of shape (systems, parts of its own, states)."""
+    """Sum energies over the parts of both edges, each of shape (systems, its parts, states)."""
     parts = max(rise.shape[1], fall.shape[1])
     rise, fall = (np.pad(edge, ((0, 0), (0, parts - edge.shape[1]), (0, 0))) for edge in (rise, fall))
     return np.asarray((rise + fall).sum(axis=1))
 
 
 def _remembering(function: FunctionOfZ) -> FunctionOfZ:
-    """Keep the last result: all stages of a pulse ask for the values on the same grid."""
+    """Cache the last result: all stages of a pulse request the values on the same grid."""
     last: list[FloatArray] = []
 
     def remembered(z: FloatArray) -> FloatArray:
@@ -152,7 +152,7 @@ class _Writes(NamedTuple):
     field: FloatArray  # (systems,), over the anisotropy field, positive towards the start
     overdrive: FunctionOfZ
     power: FunctionOfZ  # W
-    share: FunctionOfZ  # place of the power between that in P, 1, and in AP, 0
+    share: FunctionOfZ  # position of the power between that in P, 1, and in AP, 0
     rise: FloatArray  # (systems, parts, 2 or 3), the drive over that of the plateau in P, in AP, halfway
     fall: FloatArray
     rise_energy: FloatArray  # (systems, parts, 2), J
@@ -182,14 +182,14 @@ class _Writes(NamedTuple):
         critical = column["critical_current_A"][:, None]
         field_like = tables.stack.field_like_torque * column["damping"][:, None]
         if tables.stack.torque == "voltage":
-            # Over R_P Ic0; b_J grows as V^2 and favours one state, whatever the direction.
+            # Over R_P Ic0; b_J is proportional to V^2 and favours one state, in both directions.
             parallel = column["parallel_resistance_ohm"][:, None]
             field_like = field_like * lines.junction_voltage_V[solved]
             driven = series(drive[solved] * (1.0 + field_like) / (parallel * critical))
         else:
             driven = series(drive[solved] * (1.0 + field_like) / critical)
-        # The angular dependence of a torque per current enters here, once. It is not part of the series: near
-        # the antiparallel state it is too steep for the points.
+        # The angular dependence of a torque per current is applied here only. It is not part of the series,
+        # because it is too steep for the points near the antiparallel state.
         lambda_ = np.asarray(column.get("slonczewski_lambda", tables.stack.slonczewski_lambda))
         # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, with z = 1 before the write.
         vcma = cell_parameters(tables, devices)["vcma"].to_numpy()[device]
@@ -231,7 +231,8 @@ class _Writes(NamedTuple):
             field=self.field,
             rise=self._stages(self.rise, self.rise_energy, edges.rise),
             fall=self._stages(self.fall, self.fall_energy, edges.fall),
-            # The lines store another energy once the junction has switched: the drivers deliver it.
+            # The energy stored on the lines changes once the junction has switched: the drivers deliver the
+            # difference.
             stored=self._between_states(self.line_energy * in_joule),
         )
         z_start = np.ones_like(self.stability)
@@ -244,7 +245,7 @@ class _Writes(NamedTuple):
         return statistics.error_rate, statistics.integral * t_d - before, redundant
 
     def _between_states(self, in_both: FloatArray) -> FunctionOfZ:
-        """Interpolate between values in P and in AP, shape (systems, 2), as the current goes."""
+        """Interpolate between values in P and in AP, shape (systems, 2), in proportion to the current."""
         return lambda z: between_states(in_both, self.share(z))
 
     def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
@@ -270,7 +271,7 @@ class _Writes(NamedTuple):
 
 
 def fourth_order(means: FloatArray) -> FloatArray:
-    """Constant drives that stand for a varying one, from its means in an even number of equal parts.
+    """Constant drives that are equivalent to a varying one, from its means in an even number of equal parts.
 
     Commutator-free Magnus integrator of order 4 (A. Alvermann, H. Fehske, J. Comput. Phys. 230, 5930 (2011),
     doi:10.1016/j.jcp.2011.04.006), which for two halves with means a and b takes a - (b - a)/6 and

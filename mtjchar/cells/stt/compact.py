@@ -30,7 +30,7 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
 
     Notes
     -----
-    The film's parameters are those at 300 K, for the module has the temperature laws of `Stack`.
+    The film's parameters are those at 300 K, because the module has the temperature laws of `Stack`.
     """
     stack, field, derived = tables.stack, tables.cell.external_field, device.iloc[0]
     of_stack = (
@@ -54,15 +54,15 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
 
 
 def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
-    """Write subcircuits in the language that PSpice, LTspice and Xyce have in common.
+    """Write subcircuits in the syntax that PSpice, LTspice and Xyce have in common.
 
     Parameters
     ----------
     tables, device
         As in `verilog_a`.
     name : str
-        What the names of the subcircuits begin with: ``NAME_vector``, and ``NAME_axial`` where everything is
-        symmetric around the axis.
+        Beginning of the names of the subcircuits: ``NAME_vector`` and, with axial symmetry,
+        ``NAME_axial``.
     """
     values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
     values["u0"] = math.atanh(math.cos(_thermal_angle(device.iloc[0])))

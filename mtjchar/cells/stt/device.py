@@ -1,4 +1,4 @@
-"""The laws of a junction: what follows from its film, its diameter and its temperature, once for all uses."""
+"""The laws of a junction: quantities derived from its film, its diameter and its temperature."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ COLUMNS = {
     "threshold_voltage": "threshold_voltage_V",
     "current_factor": "current_factor",
 }
-"""Columns of the device table that are sampled, by their names in a study."""
+"""Sampled columns of the device table, by their names in a study."""
 
 DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slonczewski_lambda"}
-"""Columns of the device table where `draw_stacks` draws them; otherwise all devices have the stack's."""
+"""Columns of the device table if `draw_stacks` draws them; otherwise all devices have the stack's values."""
 
 _LEAST_STABILITY = 5.0
-_USUAL_STABILITY = (20.0, 120.0)  # what is built to hold bits for seconds to decades
+_USUAL_STABILITY = (20.0, 120.0)  # of devices that are built to hold bits for seconds to decades
 
 
 class FreeLayer(NamedTuple):
-    """What switching depends on; arrays of one shape.
+    """Quantities that determine switching; arrays of one shape.
 
     Attributes
     ----------
     anisotropy_field : ndarray
-        mu0 Hk, T; negative where the easy direction lies in the plane.
+        mu0 Hk, T; negative if the easy direction is in the plane.
     stability : ndarray
-        Thermal stability Delta, likewise.
+        Thermal stability Delta; negative in the same case.
     critical_current : ndarray
         Ic0 of the parallel state, A.
     relaxation_time : ndarray
@@ -84,15 +84,15 @@ def volume(diameter: npt.ArrayLike, thickness: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class FilmLaws:
-    """How the film of a stack changes with temperature, and what its free layer does.
+    """Temperature dependence of the film of a stack, and the properties of its free layer.
 
-    The methods take values at 300 K, of one device or of many, and give those at `temperature`; the laws are
-    those of `Stack`.
+    The methods take values at 300 K, of one device or of many, and return those at `temperature`, by the laws
+    of `Stack`.
 
     Parameters
     ----------
     stack : Stack
-        Has the exponents, the Curie temperature, the torque law and the kind of demagnetizing factors.
+        Provides the exponents, the Curie temperature, the torque law and the kind of demagnetizing factors.
     temperature : array_like
         K.
     """
@@ -143,7 +143,7 @@ class FilmLaws:
         *,
         aspect_ratio: float = 1.0,
     ) -> FreeLayer:
-        """Free layer of a junction, from what its film is at the temperature; SI."""
+        """Free layer of a junction, from the film at the temperature; SI."""
         kelvin = np.asarray(self.temperature, dtype=np.float64)
         energy = anisotropy.effective_anisotropy(
             interfacial_anisotropy,
@@ -165,7 +165,7 @@ class FilmLaws:
 
 
 def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
-    """Add what follows from the sampled parameters at the temperature of the cell.
+    """Add the quantities derived from the sampled parameters at the temperature of the cell.
 
     The columns of temperature-dependent parameters are overwritten by their values at that temperature.
 
@@ -183,12 +183,12 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         ``parallel_resistance_ohm``,
         ``antiparallel_resistance_ohm`` (at zero bias), ``demagnetizing_x``, ``demagnetizing_y``,
         ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
-        kB T) added. The first two are negative, and those that follow are not meaningful, where the easy
-        direction lies in the plane.
+        kB T) added. If the easy direction is in the plane, the first two are negative, and those that follow
+        have no meaning.
 
     Notes
     -----
-    Anisotropy field, stability, relaxation time and critical current are those of the way over the long
+    Anisotropy field, stability, relaxation time and critical current refer to the path over the long
     axis, without external field.
     """
     stack = tables.stack
@@ -236,7 +236,7 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_nominal(tables: SttTables, device: pd.DataFrame) -> None:
-    """Refuse a nominal device without two states to write.
+    """Refuse a nominal device without two stable states.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def _least_barrier(tables: SttTables, device: pd.DataFrame, fraction: float) -> 
 
 
 def _refuse_field(tables: SttTables, device: pd.DataFrame) -> NoReturn:
-    # The barriers fall with the field: halve the interval to the largest one that leaves two states.
+    # The barriers fall with the field: bisect for the largest field that leaves two states.
     low, high = 0.0, 1.0
     for _ in range(30):
         middle = 0.5 * (low + high)
@@ -291,12 +291,12 @@ def _refuse_field(tables: SttTables, device: pd.DataFrame) -> NoReturn:
 
 
 def _unstable(devices: pd.DataFrame) -> WordArray:
-    """Why devices have no two states to write, shape (devices,); empty where they have.
+    """Reasons why devices have no two stable states, shape (devices,); empty if they have.
 
     Parameters
     ----------
     devices : DataFrame
-        As `derive` returns it. Barriers out of P and AP of at least 5 kB T are asked for.
+        As `derive` returns it. The barriers out of P and AP must be at least 5 kB T.
     """
     barriers = devices[["barrier_p", "barrier_ap"]].to_numpy()
     reasons = [
@@ -318,7 +318,7 @@ def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
 
 
 def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outlook:
-    """Bound the overdrive of one device: transistor and lines take none of the amplitude (V)."""
+    """Bound the overdrive of one device, without any voltage drop (V) at transistor and lines."""
     row = {name: np.asarray(float(device[name].iloc[0])) for name in device.columns}
     stack, m_z = tables.stack, np.array([1.0, -1.0])
     drive = np.full(2, amplitude) / row["parallel_resistance_ohm"]
@@ -346,7 +346,7 @@ def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outloo
 
 
 def refusal(devices: pd.DataFrame) -> WordArray:
-    """Why devices cannot be characterized, shape (devices,); empty where they can."""
+    """Reasons why devices cannot be characterized, shape (devices,); empty if they can."""
     stability = devices["thermal_stability"].to_numpy()
     low, high = fokker_planck.STABILITY_RANGE
     outside = [f"thermal stability {value:.3g} is outside {low:g} to {high:g}" for value in stability]
@@ -358,7 +358,7 @@ def draw_stacks(tables: SttTables, seed: int, count: int) -> dict[str, FloatArra
 
     Notes
     -----
-    Normal around the study's values; what leaves the limits that a stack file has is drawn again.
+    Normal around the study's values; values outside the limits of a stack file are drawn again.
     """
     fit = tables.variability.fit
     if not fit.parameters:

@@ -1,4 +1,4 @@
-"""What the drivers put on the lines in a write: levels, timing, energy."""
+"""Driver signals of a write: levels, timing, energy."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 _SETTLED = 10.0  # time constants of the lines
-_BENT = 2.0  # likewise, in which the current changes most after a ramp
-_PASSING = 3e-3  # ohm m, resistance times width of a transistor that passes a high level, rather too much
+_BENT = 2.0  # time constants in which the current changes most after a ramp
+_PASSING = 3e-3  # ohm m, resistance times width of a transistor that passes a high level; an upper estimate
 _LONGEST_SLOPE = 0.5e-9  # s, of two parts of an edge in which the drive changes
 
 
 class Simulates(Protocol):
-    """What `run_pulse` needs of a simulator."""
+    """Interface of a simulator for `run_pulse`."""
 
     def exec_command(self, command: str) -> str | None:
         """Execute a command."""
@@ -52,7 +52,7 @@ class Simulates(Protocol):
 
 
 class Levels(NamedTuple):
-    """Where the drivers put the lines at an amplitude, in V; at rest both lines are at 0 V.
+    """Levels of the lines at an amplitude, in V; at rest both lines are at 0 V.
 
     Attributes
     ----------
@@ -72,22 +72,22 @@ class Levels(NamedTuple):
         """Levels of a write at an amplitude, V."""
         low = low_level(tables, direction)
         nodes = ("abl", "asl") if high_line(tables, direction) == "bitline" else ("asl", "abl")
-        # Plain floats: those of numpy do not print as numbers.
+        # Plain floats: numpy's floats do not print as numbers.
         return cls(*nodes, float(amplitude) + low, low)
 
     @property
     def amplitude(self) -> float:
-        """What the drivers put between both lines, V."""
+        """Voltage of the drivers between both lines, V."""
         return self.high - self.low
 
 
 class EdgeTimes(NamedTuple):
-    """How a pulse is divided into rise, plateau and fall, in s.
+    """Division of a pulse into rise, plateau and fall, in s.
 
-    The rise ends when the lines have followed the driver, as far as the shortest duration of the sweep leaves
-    time for that; the fall ends when they are empty. `rise` and `fall` are the lengths of their parts, two
-    and two of the same length: four of a ramp, more of an edge with more points. The plateau, of
-    constant current if m_z is constant, is shorter than the duration by `outside`.
+    The rise ends when the lines have followed the driver, as far as the shortest duration of the sweep
+    allows; the fall ends when they are empty. `rise` and `fall` are the lengths of their parts, in pairs of
+    equal length: four parts for a ramp, more for an edge with more points. The plateau, of constant current
+    if m_z is constant, is shorter than the duration by `outside`.
     """
 
     rise: FloatArray
@@ -108,7 +108,7 @@ class EdgeTimes(NamedTuple):
                 part for k, length in enumerate(before) for part in _cut(length, line_time, edge[k : k + 2])
             ]
             if before:
-                # As of any slope; a single ramp has the parts that it has without a shape.
+                # For any slope; a single ramp has the same parts as without a shape.
                 *slope, ramp = _cut(ramp, 0.0, edge[-2:])
                 pairs += slope
             whole = ramp + lag
@@ -120,7 +120,7 @@ class EdgeTimes(NamedTuple):
 
 
 def _cut(length: float, line_time: float, ends: Sequence[Point]) -> list[float]:
-    """Cut a segment of an edge: a part in which the lines follow, then short ones where it slopes."""
+    """Cut a segment of an edge: one part in which the lines follow, then short parts where it slopes."""
     first = _BENT * line_time
     rest = length - first
     if first < SHORTEST_SEGMENT or rest < SHORTEST_SEGMENT:
@@ -135,19 +135,19 @@ def driven_node(tables: SttTables, direction: Direction) -> str:
 
 
 def edge_plateau(tables: SttTables) -> float:
-    """Length of the plateau of the pulse on which edges are measured, s."""
+    """Length of the plateau of the pulse that measures the edges, s."""
     return 1e-10 + _SETTLED * _line_time(tables)
 
 
 def _line_time(tables: SttTables) -> float:
-    """Longest time constant of the lines, s: what connects them only shortens it.
+    """Longest time constant of the lines, s: their connection only shortens it.
 
-    With drivers that take their own time to settle, a share of that.
+    For drivers with their own settling time, a share of that.
     """
     cell, select = tables.cell, tables.cell.select
     resistance = {"bitline": cell.bitline.resistance, "sourceline": cell.sourceline.resistance}
     if select is not None:
-        # Where that is not known, enough of it: with too much parts of edges are longer than they need be.
+        # If it is not known, an upper estimate: the parts of edges are then longer than necessary.
         resistance[select.position] += select.on_resistance or _PASSING / select.width
     of_lines = max(
         resistance["bitline"] * cell.bitline.capacitance,
@@ -202,7 +202,7 @@ def gate_levels(cell: Cell) -> list[tuple[str, float, float]]:
 
 
 def set_supply(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
-    """Put the supply of drivers that are subcircuits to the amplitude."""
+    """Set the supply of drivers that are subcircuits to the amplitude."""
     if tables.cell.driver is not None:
         ngspice.exec_command(f"alter vp dc = {levels.amplitude!r}")
 
@@ -237,7 +237,7 @@ def _set_trapezoid(
 def delivered(
     time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, ends: FloatArray | None = None
 ) -> FloatArray:
-    """Energy that each cell's drivers deliver, J; what flows back into a driver is lost, not regained.
+    """Energy that each cell's drivers deliver, J; charge that flows back into a driver is lost.
 
     One column for the time up to each of the `ends` (s, ascending), one for what follows.
     """
@@ -254,19 +254,19 @@ def delivered(
 def lost_in_drivers(
     time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, levels: Levels, supply: float | None
 ) -> BSpline:
-    """Energy, over time, that the drivers of both lines take from supplies and keep, J.
+    """Energy, over time, that the drivers of both lines take from supplies and do not deliver, J.
 
-    The supplies are `supply` (V; that of the high level if None) and one at the low level, both scaled so
-    that on the plateau they deliver what the drivers do: the amplitude times the current.
+    The supplies are `supply` (V; that of the high level if None) and one at the low level. Both are scaled so
+    that on the plateau they deliver as much as the drivers: the amplitude times the current.
     """
     below = -levels.low
-    # What the supplies have together is what the drivers put out: each gets its share of the amplitude.
+    # Both supplies together equal the drivers' voltage: each gets its share of the amplitude.
     share = below * levels.amplitude / ((levels.high if supply is None else supply) + below)
     given = np.maximum(-per_cell(vectors, "e" + levels.driven[1] + "{}#branch", cells), 0.0)
     power = (levels.amplitude - share - vectors[levels.driven]) * given
     if below:
         taken = np.maximum(per_cell(vectors, "e" + levels.other[1] + "{}#branch", cells), 0.0)
-        # At rest the line is at ground, whose charge costs nothing.
+        # At rest the line is at ground, and its charge costs nothing.
         power += np.where(vectors[levels.other] < 0.0, (share + vectors[levels.other]) * taken, 0.0)
     return make_interp_spline(time, power, k=1, axis=1).antiderivative()
 
@@ -274,7 +274,7 @@ def lost_in_drivers(
 def gate_energies(
     time: FloatArray, vectors: Mapping[str, FloatArray], cells: int, gates: Sequence[tuple[str, float, float]]
 ) -> FloatArray:
-    """Energy that each driver of a gate delivers, and what it takes from supplies of both its levels, J.
+    """Energy that each driver of a gate delivers, and the energy from supplies of both its levels, J.
 
     Two columns for each of the `gate_levels`.
     """
@@ -287,7 +287,7 @@ def gate_energies(
 
 
 def drawn(vectors: Mapping[str, FloatArray], cells: int, levels: Levels) -> FloatArray:
-    """Return the current that drivers with a supply draw from it and from what drives them, A, positive."""
+    """Return the current that drivers with a supply draw from it and from their inputs, A, positive."""
     return -per_cell(vectors, "ep{}#branch", cells) - per_cell(
         vectors, "e" + levels.driven[1] + "{}#branch", cells
     )
@@ -296,7 +296,7 @@ def drawn(vectors: Mapping[str, FloatArray], cells: int, levels: Levels) -> Floa
 def line_energy_at_supply(
     tables: SttTables, direction: Direction, current: FloatArray, amplitude: FloatArray, output: FloatArray
 ) -> FloatArray:
-    """Energy for the charge of the line that a driver with a supply puts up, at constant current, J.
+    """Energy for the charge of the line that a driver with a supply raises, at constant current, J.
 
     `output` is the voltage (V) at the output of that driver.
     """

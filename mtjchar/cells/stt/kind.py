@@ -1,4 +1,4 @@
-"""The STT cell as a kind of cell."""
+"""The STT cell as a cell kind."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SttCell"]
 
-# What simulates is loaded when something is simulated: a question to a surface needs none of it.
+# The simulation is imported on use: queries of a surface do not need it.
 
 
 class SttCell(CellKind[SttTables]):
-    """A junction that is written by a spin-polarized current through it, with an access transistor."""
+    """A junction written by a spin-polarized current through it, with an access transistor."""
 
     name = "stt"
     directions = DIRECTIONS
@@ -72,7 +72,7 @@ class SttCell(CellKind[SttTables]):
     }
 
     def describe(self, tables: SttTables) -> CellDescription:
-        """Say in a few words what the cell is, for the head of a report."""
+        """Describe the cell in a few words, for the header of a report."""
         return CellDescription(
             tables.stack.name,
             f"Junction of {compact(tables.junction.diameter, 'm')} at {tables.cell.temperature:g} K. "
@@ -80,15 +80,15 @@ class SttCell(CellKind[SttTables]):
         )
 
     def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
-        """Read the stack, and what a fit says of its spread, where the study names their files."""
+        """Read the stack and the spread of a fit, if the study names their files."""
         return stack_files.complete_tables(data, file, spreads=set(SttVariability.model_fields) - {"fit"})
 
     def upgrade_tables(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Add what older versions did not write of the stack."""
+        """Add the values of the stack that older versions did not write."""
         return stack_files.upgrade_tables(data)
 
     def draws_nominal(self, tables: SttTables) -> bool:
-        """Whether the study names a fit whose uncertainty counts."""
+        """Whether the study names a fit whose uncertainty is used."""
         return bool(tables.variability.fit.parameters)
 
     def draw_nominal(self, tables: SttTables, seed: int, count: int) -> dict[str, FloatArray]:
@@ -98,23 +98,23 @@ class SttCell(CellKind[SttTables]):
         return {columns[name]: values for name, values in drawn.items()}
 
     def derive(self, tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
-        """Add what follows from the sampled parameters at the temperature of the cell."""
+        """Add the quantities derived from the sampled parameters at the temperature of the cell."""
         return device.derive(tables, sampled)
 
     def check_nominal(self, tables: SttTables, device_: pd.DataFrame) -> None:
-        """Refuse a nominal device without two states to write."""
+        """Refuse a nominal device without two stable states."""
         device.check_nominal(tables, device_)
 
     def refusal(self, tables: SttTables, devices: pd.DataFrame) -> WordArray:
-        """Why devices cannot be characterized, shape (devices,); empty where they can."""
+        """Reasons why devices cannot be characterized, shape (devices,); empty if they can."""
         return device.refusal(devices)
 
     def counted(self, tables: SttTables) -> str:
-        """Say what breaks the symmetry around z: without it errors are counted."""
+        """Name what breaks the symmetry around z; errors are then counted."""
         return next(iter(tables.asymmetries), "")
 
     def further_columns(self, tables: SttTables) -> tuple[str, ...]:
-        """Energies at the supply, where there is one."""
+        """Energies at the supply, if there is one."""
         return () if tables.cell.supply_voltage is None else ("supply_energy_J", "redundant_supply_energy_J")
 
     def escape_rates(self, tables: SttTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
@@ -124,7 +124,7 @@ class SttCell(CellKind[SttTables]):
         return retention.escape_rates(tables, devices, temperature)
 
     def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
-        """Bound the overdrive, and say what is unusual."""
+        """Bound the overdrive, and report unusual values."""
         return device.foresee(tables, device_, amplitude)
 
     def transistor(self, tables: SttTables) -> Transistor:
@@ -163,7 +163,7 @@ class SttCell(CellKind[SttTables]):
         pulses: Pulses,
         counting: Counting,
     ) -> Averages:
-        """Solve the Fokker-Planck equation, or count where nothing is symmetric around z."""
+        """Solve the Fokker-Planck equation, or count errors without axial symmetry."""
         from mtjchar.cells.stt import axial, langevin
         from mtjchar.cells.stt.supply import supply_energies
 
@@ -180,7 +180,7 @@ class SttCell(CellKind[SttTables]):
     def try_nominal(
         self, tables: SttTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:
-        """Probe the transistor of a file, and find how far the current goes beyond Ic0."""
+        """Probe the transistor of a file, and determine how far the current exceeds Ic0."""
         from mtjchar.cells.stt import trial
 
         return trial.try_nominal(tables, device_, directions, pulses)

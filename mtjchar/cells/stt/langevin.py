@@ -1,8 +1,8 @@
 """Error rates and energies of writes without axial symmetry, counted from thermal ensembles.
 
-Where a field in the plane, a tilted reference layer or an elliptic junction breaks the symmetry, there is no
-equation in m_z alone. Then `[sweep] trials` macrospins are taken through the pulse of each device and
-amplitude, with the current of its load line, and those are counted that end in the wrong well.
+Without axial symmetry (a field in the plane, a tilted reference layer or an elliptic junction) there is no
+equation in m_z alone. Instead, `[sweep] trials` macrospins are simulated through the pulse of each device and
+amplitude, with the current of its load line, and those that end in the wrong well are counted.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from mtjchar.work import done
 
 __all__ = ["count_failures", "macrospin"]
 
-_STEP = 0.5  # of the longest that llgs takes: the damping is then off by 0.13 %
-_FIT = 1e-4  # of the largest value: how far a series may be from the points of a load line
-_DEPTH = 12.0  # kB T below the saddle: a magnetization there comes back with a probability of about 6e-6
-_THERMAL = 3.0  # kB T above the bottom of a well: nearly all that has come to rest there
+_STEP = 0.5  # of the longest step that llgs takes: the damping is then off by 0.13 %
+_FIT = 1e-4  # of the largest value: allowed deviation of a series from the points of a load line
+_DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
+_THERMAL = 3.0  # kB T above the bottom of a well: nearly all magnetizations at rest there are below
 _WALKERS = 24576  # in one ensemble, but at least those of one amplitude
-_LOOKS = 20  # at the relaxing magnetizations, half a relaxation time apart
+_LOOKS = 20  # checks of the relaxing magnetizations, half a relaxation time apart
 
 
 def count_failures(
@@ -51,7 +51,7 @@ def count_failures(
     Parameters
     ----------
     tables : SttTables
-        Axial symmetry is not needed.
+        Need not be axially symmetric.
     devices : DataFrame
         As `mtjchar.cells.stt.device.derive` returns them, each with two stable states.
     direction : {"p_to_ap", "ap_to_p"}
@@ -67,14 +67,14 @@ def count_failures(
 
     Notes
     -----
-    An ensemble starts from Boltzmann's distribution in the well to be left, in the external field, and goes
-    through the rise and the plateau. At the end of each plateau a copy of it goes through the fall and
-    relaxes without drive until each magnetization is 12 kB T (half the smaller barrier, where that is less)
-    below the saddle between the wells, or for ten relaxation times; then the side of the saddle counts.
+    An ensemble starts from Boltzmann's distribution in the initial well, in the external field, and passes
+    through the rise and the plateau. At the end of each plateau a copy of it passes through the fall and
+    relaxes without drive until each magnetization is 12 kB T (or half the smaller barrier, if that is less)
+    below the saddle between the wells, or for ten relaxation times. Then the side of the saddle counts.
 
     A rate of 0 means less than 3/trials at 95 % confidence, and the standard error of a rate p is
     sqrt(p (1 - p)/trials). Durations of one amplitude share their ensemble, so that the rates of neighbours
-    are correlated. The energies scatter by less than 1/sqrt(trials) of what switching changes in them.
+    are correlated. The scatter of the energies is below 1/sqrt(trials) of the part that depends on switching.
 
     The random numbers follow from `counting.seed`, the device's number and the direction alone, so that
     results do not depend on batches or workers. The amplitudes of a device advance together.
@@ -112,8 +112,8 @@ def count_failures(
 def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
     """Macrospin of a device, a row of `mtjchar.cells.stt.device.derive`, in the study's external field.
 
-    Where the torque goes with the voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
-    whose torque acts is V/R_P.
+    With a torque per voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
+    that determines the torque is V/R_P.
     """
     per_voltage = tables.stack.torque == "voltage"
     thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
@@ -141,23 +141,23 @@ def _generator(seed: int, device: int, direction: Direction) -> np.random.Genera
 
 
 class _Well(NamedTuple):
-    """Where a magnetization of one device counts as settled, and the side that is to be written."""
+    """Conditions for a settled magnetization of one device, and the side that is written."""
 
     saddle: float  # m_z
     least_energy: float  # kB T, of a magnetization that is not settled
-    floor: float  # kB T, energy at the bottom of the well that is to be written
+    floor: float  # kB T, energy at the bottom of the written well
     target: float  # 1: P, -1: AP
 
     @classmethod
     def of(cls, wells: Wells, k: int, target: float) -> _Well:
-        """Take the well of device `k`."""
+        """Use the well of device `k`."""
         depth = min(_DEPTH, 0.5 * min(wells.barrier_p[k], wells.barrier_ap[k]))
         barrier = wells.barrier_p[k] if target > 0.0 else wells.barrier_ap[k]
         energy = float(wells.saddle_energy[k])
         return cls(float(wells.saddle[k]), energy - depth, energy - float(barrier), target)
 
     def written(self, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) are on the side that is to be written."""
+        """Whether states (3, walkers) are on the written side."""
         return np.asarray(self.target * (m[2] - self.saddle) > 0.0)
 
     def settled(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
@@ -165,25 +165,25 @@ class _Well(NamedTuple):
         return np.asarray(llgs.energy(spin, m) < self.least_energy)
 
     def held(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) look like any other in the well that is to be written."""
+        """Whether states (3, walkers) are in thermal equilibrium in the written well."""
         limit = min(self.least_energy, self.floor + _THERMAL)
         return np.asarray((llgs.energy(spin, m) < limit) & self.written(m))
 
 
 class _Drive(NamedTuple):
-    """What the cell does to one device at several amplitudes: power series in m.p."""
+    """Drive of one device by the cell at several amplitudes: power series in m.p."""
 
     current: FloatArray  # (terms, amplitudes), A, positive from the free to the reference layer
-    softening: FloatArray | None  # (terms, amplitudes), T, what VCMA adds to the anisotropy field
-    voltage: FloatArray | None  # (terms, amplitudes), V over R_P, A, where the torque goes with the voltage
-    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, likewise
+    softening: FloatArray | None  # (terms, amplitudes), T, change of the anisotropy field by VCMA
+    voltage: FloatArray | None  # (terms, amplitudes), V over R_P, A, with a torque per voltage
+    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, in the same case
 
     @classmethod
     def of(
         cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, group: IndexArray,
         vcma: float, parallel: float,
     ) -> _Drive:  # fmt: skip
-        """Take the plateaus of device `k` at `some` amplitudes from load lines."""
+        """Use the plateaus of device `k` at `some` amplitudes from load lines."""
         volts, ratio = lines.junction_voltage_V[k, group], tables.stack.field_like_torque
         per_voltage = tables.stack.torque == "voltage"
         target = np.sign(volts)
@@ -198,11 +198,11 @@ class _Drive(NamedTuple):
 
     @property
     def acting(self) -> FloatArray:
-        """Series of the current whose torque acts, A."""
+        """Series of the current that determines the torque, A."""
         return self.current if self.voltage is None else self.voltage
 
     def shaped(self, current: FloatArray, voltage: FloatArray) -> _Drive:
-        """Drive in a part of an edge, from ratios to the plateau as `_shaped` takes them."""
+        """Drive in a part of an edge, from ratios to the plateau in the form of `_shaped`."""
         return _Drive(
             _shaped(self.current, current),
             None if self.softening is None else _shaped(self.softening, voltage),
@@ -211,14 +211,14 @@ class _Drive(NamedTuple):
         )
 
     def longest_step(self, spin: llgs.Macrospin) -> float:
-        """Step that `llgs` is asked for, s."""
+        """Step requested from `llgs`, s."""
         field = np.zeros((1, 1)) if self.softening is None else self.softening.copy()
         field[0] += spin.anisotropy_field
         return _STEP * llgs.largest_step_on_load_line(spin, self.acting, field, self.field_like)
 
 
 def _shaped(series: FloatArray, shape: FloatArray) -> FloatArray:
-    """Multiply a series by a ratio to the plateau, (amplitudes, 2 or 3): in P, in AP, maybe halfway."""
+    """Multiply a series by a ratio to the plateau, (amplitudes, 2 or 3): in P, in AP, optionally halfway."""
     mean, half = 0.5 * (shape[:, 0] + shape[:, 1]), 0.5 * (shape[:, 0] - shape[:, 1])
     linear = np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0)))
     if shape.shape[1] == 2:
@@ -251,7 +251,7 @@ class _Pulse(NamedTuple):
         target: float,
         edges: EdgeTimes,
     ) -> _Pulse:
-        """Take the edges of the pulse of device `k` at `some` amplitudes from load lines."""
+        """Use the edges of the pulse of device `k` at `some` amplitudes from load lines."""
         rise, fall = (
             [
                 plateau.shaped(*part)
@@ -277,7 +277,7 @@ class _Means(NamedTuple):
 
 
 class _EdgeEnergy(NamedTuple):
-    """What the drivers deliver outside the plateau, J, and the currents there, A; last axis: P, AP."""
+    """Energy of the drivers outside the plateau, J, and the currents there, A; last axis: P, AP."""
 
     rise: FloatArray  # (amplitudes, parts, 2)
     fall: FloatArray  # (amplitudes, parts, 2)
@@ -285,11 +285,11 @@ class _EdgeEnergy(NamedTuple):
     rise_current: FloatArray  # (amplitudes, parts, 2)
     fall_current: FloatArray  # (amplitudes, parts, 2)
     current: FloatArray  # (amplitudes, 2)
-    before: int  # place of the state before the write: 0 for P, 1 for AP
+    before: int  # position of the state before the write: 0 for P, 1 for AP
 
     @classmethod
     def of(cls, lines: LoadLine, k: int, group: IndexArray, target: float) -> _EdgeEnergy:
-        """Take device `k` at `some` amplitudes from load lines."""
+        """Use device `k` at `some` amplitudes from load lines."""
         current = lines.current_A[k, group][:, [-1, 0]]
         rise, fall, rise_current, fall_current = (
             fourth_order(each[k, group])
@@ -309,7 +309,8 @@ class _EdgeEnergy(NamedTuple):
         """Energy of writes that have to switch, (amplitudes, durations)."""
         rise = _at_current(self.rise, self.rise_current, mean.rise_current).sum(axis=1, keepdims=True)
         fall = _at_current(self.fall[:, None], self.fall_current[:, None], mean.fall_current).sum(axis=2)
-        # The lines store another energy once the junction has switched: the drivers deliver it.
+        # The energy stored on the lines changes once the junction has switched: the drivers deliver the
+        # difference.
         line = _at_current(self.line[:, None], self.current[:, None], mean.end_current)
         return np.asarray(rise + fall + line - self.line[:, self.before, None])
 
@@ -338,8 +339,8 @@ def _series(cosine: FloatArray, values: FloatArray) -> FloatArray:
 def _held_current(
     spin: llgs.Macrospin, well: _Well, drive: _Drive, trials: int, rng: np.random.Generator
 ) -> FloatArray:
-    """Mean current in the well that is written, A, positive, (amplitudes,): what a redundant write takes."""
-    # Drive adds to the damping there: 1 - |m_z| falls as if the temperature did, by 1 + overdrive.
+    """Mean current in the written well, A, positive, (amplitudes,): that of a redundant write."""
+    # Drive adds to the damping there: 1 - |m_z| falls as if the temperature were divided by 1 + overdrive.
     efficiency = torque.spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(well.target))
     symmetric = torque.spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
     acting = well.target * polyval(well.target, drive.acting)
@@ -366,11 +367,11 @@ def _write(
     held: FloatArray,
     rng: np.random.Generator,
 ) -> _Means:
-    """Take the walkers of one device through the pulse.
+    """Simulate the pulse for the walkers of one device.
 
-    Without VCMA and field-like torque per voltage, a magnetization that is found at the bottom of its new
-    well under the drive, which then only holds it, is not followed further and takes the current `held`.
-    These two can turn the drive against the well.
+    Without VCMA and field-like torque per voltage, a magnetization at the bottom of its new well under the
+    drive, which then only holds it, is not simulated further and has the current `held`. With these two the
+    drive can act against the well.
     """
     count, start, target = len(held), -well.target, well.target
     amplitude = np.repeat(np.arange(count), trials)
@@ -382,7 +383,7 @@ def _write(
     charge, end = np.zeros((2, count, len(plateaus)))
     total, at_rest = np.zeros(count), np.zeros((count, len(plateaus)))
     falling: list[FloatArray] = []
-    origin: list[IndexArray] = []  # place of each falling magnetization in the result
+    origin: list[IndexArray] = []  # position of each falling magnetization in the result
     for k, (before, after) in enumerate(itertools.pairwise([0.0, *plateaus.tolist()])):
         total += held * (after - before) * (trials - np.bincount(amplitude, minlength=count))
         m, flown = _advance(spin, pulse.plateau, m, amplitude, after - before, pulse.step, rng)
@@ -437,7 +438,7 @@ def _advance(
 
 
 def _written_at_rest(spin: llgs.Macrospin, well: _Well, m: FloatArray, rng: np.random.Generator) -> BoolArray:
-    """Whether states (3, walkers) end on the side that is to be written, left to themselves."""
+    """Whether states (3, walkers) end on the written side without drive."""
     step = _STEP * llgs.largest_step(spin)
     written, left = well.written(m), np.flatnonzero(~well.settled(spin, m))
     m = m[:, left]

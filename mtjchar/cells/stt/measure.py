@@ -50,36 +50,36 @@ __all__ = [
 
 M_Z_POINTS = 9
 _LOAD_LINES = 0.2  # share of the time that the load lines take, on the demo
-# Edges are measured in steps of this share of the shorter one: shapes are then within 2e-3 of those at steps
-# of 0.5 ps, against 1.3e-2 where ngspice is left alone with its steps.
+# Edges are measured in steps of this share of the shorter one. Shapes are then within 2e-3 of those at steps
+# of 0.5 ps, compared with 1.3e-2 for ngspice's own steps.
 _EDGE_STEP = 0.1
 _EDGE_SHARE = 1.0 / 150.0  # of the whole pulse: no shorter steps than that
-_SHAPE_SHARE = 1.0 / 1000.0  # likewise, where most of the pulse may be long steps
-# What edges do changes slowly with the amplitude: of more amplitudes than these some are simulated, the
-# others follow by a polynomial, unless its last terms say that it has not settled.
+_SHAPE_SHARE = 1.0 / 1000.0  # of the whole pulse, if most of it may have long steps
+# The shapes of edges change slowly with the amplitude. If there are more amplitudes than these, some are
+# simulated and the others follow by a polynomial, unless its last terms show that it has not converged.
 _EDGE_AMPLITUDES = 6
 _EDGE_TOLERANCE = 5e-3
 
 
 class LoadLine(NamedTuple):
-    """What a batch of cells does while the pulse is on, in one direction.
+    """Behaviour of a batch of cells while the pulse is on, in one direction.
 
     Attributes
     ----------
     m_z : ndarray, shape (points,)
-        Cosine between the layers, m_z where the reference layer is not tilted: from -1 (antiparallel) to 1
+        Cosine between the layers, m_z if the reference layer is not tilted: from -1 (antiparallel) to 1
         (parallel).
     current_A : ndarray, shape (devices, amplitudes, points)
-        Through the junction, positive in the direction that favours the state written.
+        Through the junction, positive in the direction that favours the written state.
     delivered_A : ndarray, shape (devices, amplitudes, points)
-        Power that the drivers deliver over the amplitude: the current, but of drivers with a supply.
+        Power that the drivers deliver over the amplitude: the current, except for drivers with a supply.
     junction_voltage_V : ndarray, shape (devices, amplitudes, points)
         From the free to the reference layer.
     rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, parts, 2 or 3)
         Current and junction voltage over those of the plateau, means in each part of the edges (see
-        `EdgeTimes`), with the junction held as `held_states` says: in P, in AP, halfway.
+        `EdgeTimes`), with the junction held in `held_states`: in P, in AP, halfway.
     rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, parts, 2)
-        What the drivers deliver in each of these parts, likewise: to the junction, to the lines and, in the
+        Energy that the drivers deliver in each of these parts to the junction, to the lines and, in the
         first and the last part, to the word line.
     line_energy_J : ndarray, shape (devices, amplitudes, 2)
         Energy stored on the capacitances of both lines on the plateau.
@@ -87,15 +87,15 @@ class LoadLine(NamedTuple):
         Energy lost in the drivers of both lines during rise and fall, scaled as in `lost_in_drivers`. Last
         axis: P, AP.
     word_line_J : ndarray, shape (devices, amplitudes, 2)
-        Energy that the word-line driver delivers, and what it takes from supplies of both its levels.
+        Energy that the word-line driver delivers, and the energy from supplies of both its levels.
     select_J : ndarray, shape (devices, amplitudes, 2)
-        Likewise of the driver of the gate of a transistor in series with a line; zeros without one.
+        The same for the driver of the gate of a transistor in series with a line; zeros without one.
     failure : ndarray of str, shape (devices, amplitudes)
-        Why there are no numbers (which then are NaN); empty where there are.
+        Reason why there are no numbers (which are then NaN); empty if there are.
     status : ndarray of str, shape (devices, amplitudes)
-        ``ok``; where there are no numbers ``not_converged``, ``cut`` or ``failed``.
+        ``ok``; without numbers ``not_converged``, ``cut`` or ``failed``.
     note : ndarray of str, shape (devices, amplitudes)
-        What it took: the rung of the ladder of retries that helped; empty where none was needed.
+        The successful rung of the ladder of retries; empty if none was needed.
     """
 
     m_z: FloatArray
@@ -118,7 +118,7 @@ class LoadLine(NamedTuple):
 
 
 class Rung(NamedTuple):
-    """A way to ask ngspice for the same thing again."""
+    """Changed settings for a retry in ngspice."""
 
     name: str
     step: float  # over the usual one
@@ -135,17 +135,17 @@ LADDER = (
         "gmin=1e-10 itl1=1000 itl2=1000 itl4=200 method=gear",
     ),
 )
-"""What is tried in turn with a cell that has found no solution."""
+"""Retries, in this order, for a cell without a solution."""
 
 
 def load_lines(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> LoadLine:
     """Measure load lines and edge energies of a batch of cells in ngspice.
 
-    A cell that ngspice cannot solve does not take the others with it: the batch is halved until the cell
-    stands alone, with one amplitude. Where no solution was found it is then asked again, along `LADDER`; what
-    helped stands in `note`. Its rows say why they are empty where nothing did.
+    A cell that ngspice cannot solve does not fail the others: the batch is halved until the cell
+    is alone, with one amplitude. If no solution was found, it is then tried again along `LADDER`, and
+    `note` names the successful rung. If none succeeds, its rows give the reason.
 
-    Of more than seven amplitudes the edges are simulated at six; see `docs/sweeps.md`.
+    For more than seven amplitudes the edges are simulated at six; see `docs/sweeps.md`.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def load_lines(tables: SttTables, cells: pd.DataFrame, direction: Direction, pul
         As `mtjchar.cells.stt.netlist.cell_parameters` returns them.
     direction : {"p_to_ap", "ap_to_p"}
     pulses : Pulses
-        Their durations have no effect, but the shortest of the sweep.
+        Their durations have no effect, except for the shortest of the sweep.
     """
     try:
         return _measure_batch(tables, cells, direction, pulses)
@@ -174,7 +174,7 @@ def load_lines(tables: SttTables, cells: pd.DataFrame, direction: Direction, pul
 def _insist(
     tables: SttTables, cell: pd.DataFrame, direction: Direction, pulses: Pulses, error: SimulationError
 ) -> LoadLine:
-    """Climb the ladder with one cell at one amplitude; the first error is what is reported."""
+    """Climb the ladder with one cell at one amplitude; the first error is reported."""
     for rung in LADDER if error.status != "failed" else ():
         try:
             lines = _measure_batch(tables, cell, direction, pulses, rung)
@@ -279,7 +279,7 @@ def _measure_batch(
 
 
 def _set_levels(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
-    """Put all lines to their levels on the plateau."""
+    """Set all lines to their levels on the plateau."""
     gates = [(node, level) for node, _, level in gate_levels(tables.cell)]
     set_supply(ngspice, tables, levels)
     for node, level in ((levels.driven, levels.high), (levels.other, levels.low), *gates):
@@ -287,7 +287,7 @@ def _set_levels(ngspice: Simulates, tables: SttTables, levels: Levels) -> None:
 
 
 class _Columns(NamedTuple):
-    """Where `_edges` has what, along its last axis."""
+    """Positions of the quantities of `_edges` along its last axis."""
 
     rise: slice
     fall: slice
@@ -306,7 +306,7 @@ class _Columns(NamedTuple):
 
     @property
     def energies(self) -> tuple[slice, ...]:
-        """What is compared with its sum: energies of edges, losses, gates."""
+        """Quantities that are compared with their sum: energies of edges, losses, gates."""
         return slice(self.rise_energy.start, self.fall_energy.stop), self.loss, self.gates
 
 
@@ -319,12 +319,12 @@ def _edges(
     plateau: list[FloatArray],
     rung: Rung,
 ) -> FloatArray:
-    """Simulate what the edges of a pulse do, shape (cells, states, columns).
+    """Simulate the edges of a pulse, shape (cells, states, columns).
 
-    With the junction held in `held_states`; means of current and voltage over those of the plateau in the
-    parts of rise and fall; over the square of the amplitude the energies of the same parts, and what the
-    drivers lose in rise and fall; both energies of the word line. `plateau` holds voltage and current in
-    these states, (cells, states).
+    The junction is held in `held_states`. The columns are means of current and voltage over those of the
+    plateau in the parts of rise and fall; over the square of the amplitude, the energies of the same parts
+    and the losses of the drivers in rise and fall; and both energies of the word line. `plateau` holds
+    voltage and current in these states, (cells, states).
     """
     times, length = EdgeTimes.of(tables, pulses), edge_plateau(tables)
     cell, start, amplitude = tables.cell, pulse_start(tables, pulses), levels.amplitude
@@ -347,7 +347,7 @@ def _edges(
         loss = lost_in_drivers(time, vectors, len(cells), levels, cell.supply_voltage)
         result[:, state, columns.loss] = np.diff(loss([time[0], rise[-1], time[-1]]), axis=1) / amplitude**2
         result[:, state, columns.gates] = gate_energies(time, vectors, len(cells), gate_levels(cell))
-        # Lines that have not settled when the rise ends do so on the plateau.
+        # Lines that have not settled at the end of the rise settle on the plateau.
         static = amplitude * current[:, state] * (fall[0] - rise[-1])
         settling = len(times.rise)
         energy[:, settling - 1] += energy[:, settling] - static
@@ -356,8 +356,8 @@ def _edges(
 
 
 def _edge_step(tables: SttTables, pulses: Pulses) -> float:
-    """Largest step with which edges are measured, s."""
-    # Edges that are short against everything else are resolved by ngspice's own choice of steps.
+    """Largest step for the measurement of edges, s."""
+    # If edges are short compared with everything else, ngspice's own steps resolve them.
     times = EdgeTimes.of(tables, pulses)
     whole = edge_plateau(tables) + float(times.rise.sum() + times.fall.sum())
     share = _EDGE_SHARE if pulses.shape is None else _SHAPE_SHARE
@@ -365,16 +365,16 @@ def _edge_step(tables: SttTables, pulses: Pulses) -> float:
 
 
 def held_states(pulses: Pulses) -> tuple[float, ...]:
-    """Cosines between the layers with which edges are measured: P, AP; halfway too where there are steps.
+    """Cosines between the layers at which edges are measured: P, AP; with steps also halfway.
 
-    On a ramp the ratio to the plateau is as good as linear between P and AP. A current on a step of 0.7 of
-    the amplitude would be 1 % off halfway.
+    On a ramp the ratio to the plateau is nearly linear between P and AP. On a step of 0.7 of
+    the amplitude this would make the current 1 % wrong halfway.
     """
     return (1.0, -1.0) if all(len(edge) == 2 for edge in pulses.edges) else (1.0, -1.0, 0.0)
 
 
 def _edge_amplitudes(amplitudes: FloatArray) -> IndexArray:
-    """Places of the amplitudes at which edges are simulated: near Chebyshev's points, the ends among them."""
+    """Positions of the amplitudes with simulated edges: near Chebyshev's points, including the ends."""
     count = len(amplitudes)
     if count <= _EDGE_AMPLITUDES + 1:
         return np.arange(count)
@@ -395,7 +395,7 @@ def _over_amplitude(
     size = np.ones_like(values)
     for energies in columns.energies:
         size[..., energies] = values[..., energies].sum(axis=-1, keepdims=True)
-    # The last term but one may be larger; it is looked at because either can vanish by symmetry.
+    # The second to last term may be larger; it is checked because either can vanish by symmetry.
     end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
     if np.any(end > _EDGE_TOLERANCE * size.reshape(len(chosen), -1).max(axis=0)):
         return None
@@ -414,7 +414,7 @@ def load_line_command() -> str:
 
 
 class _Recorder:
-    """Notes the commands that a simulator is given."""
+    """Records the commands for a simulator."""
 
     def __init__(self) -> None:
         self.commands: list[str] = []
@@ -429,7 +429,7 @@ class _Recorder:
 
 
 def commands_by_hand(tables: SttTables, direction: Direction, pulses: Pulses) -> list[str]:
-    """Commands for ngspice that measure load line and edges with a deck of held magnetizations."""
+    """Commands for ngspice that measure load line and edges in a deck of held magnetizations."""
     recorder = _Recorder()
     for amplitude in pulses.amplitude_V:
         levels = Levels.of(tables, direction, amplitude)
@@ -463,7 +463,7 @@ def _edge_shapes(
 ) -> FloatArray:
     """Mean currents, then voltages, over those of the plateau in the parts of windows, given by their limits.
 
-    Shape (cells, 2 times the parts of all windows). The driver's current has the charge of the lines in it;
+    Shape (cells, 2 times the parts of all windows). The driver's current includes the charge of the lines;
     the junction's follows from its own voltage, here of shape (cells, times), on the plateau (cells,).
     """
     at, static = np.array(cosine), plateau[:, None]

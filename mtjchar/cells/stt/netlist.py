@@ -1,7 +1,7 @@
 """Decks for ngspice, built from the netlists that come with mtjchar.
 
-Only numbers, the names in this file, checked settings and a checked path get into a deck: no text of a study
-can add a line of SPICE. The file at that path is looked through by `mtjchar.spice.transistor_file`.
+A deck contains only numbers, the names in this file, checked settings and a checked path: no text of a study
+can add a line of SPICE. `mtjchar.spice.transistor_file` checks the file at that path.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 VECTOR_CELLS = 60
-"""Cells of the vector model in one deck; more slow each other down, for their steps are common."""
+"""Most cells of the vector model in one deck; more slow each other down by their common steps."""
 
 AXIAL_STEP = 0.5e-9
 """Largest time step of the axial model, s; ngspice takes shorter ones where the magnetization moves."""
 
 AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
-"""Options by which ngspice chooses the steps of the axial model, see the head of mtj_axial.lib."""
+"""Options for ngspice's choice of steps in the axial model, see the header of mtj_axial.lib."""
 
 
 def high_line(tables: SttTables, direction: Direction) -> str:
@@ -48,16 +48,16 @@ def high_line(tables: SttTables, direction: Direction) -> str:
 
 
 def low_level(tables: SttTables, direction: Direction) -> float:
-    """Level of the line that is not `high_line` in a write, V."""
+    """Level in a write of the line that is not `high_line`, V."""
     cell = tables.cell
     return cell.sourceline_low if high_line(tables, direction) == "bitline" else cell.bitline_low
 
 
 def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
-    """Parameters of the cell's subcircuit, one row a device, from a table of sampled devices.
+    """Parameters of the cell's subcircuit, one row per device, from a table of sampled devices.
 
-    They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each leaves
-    aside what belongs to the other.
+    They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each ignores
+    the parameters of the other.
     """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
@@ -100,7 +100,7 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
 
 
 def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
-    """Largest time step, s, at which the trapezoidal rule follows the precession in the vector model.
+    """Largest time step, s, at which the trapezoidal rule resolves the precession in the vector model.
 
     Parameters
     ----------
@@ -119,14 +119,14 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
         + cells["vcma"].abs() * abs(amplitude)
         + torque_field * np.hypot(1.0, cells["fieldlike"] * per_volt)
     )
-    # The head of mtj_llgs.lib: 0.5 ps up to 0.3 T, inversely to the field beyond.
+    # From the header of mtj_llgs.lib: 0.5 ps up to 0.3 T, in inverse proportion to larger fields.
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
 def _transistors(cell: Cell) -> list[str]:
     """Subcircuits ``access_transistor`` and, in series with a line, ``second_transistor``.
 
-    A file is loaded once: the study has no other for the second one.
+    A file is loaded once: the second transistor of a study uses the same file.
     """
     access, second = cell.transistor, cell.second_transistor
     if second is None:
@@ -153,23 +153,23 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         As `cell_parameters` returns them; further columns set where free magnetizations start: ``u0``,
         artanh(m_z), and for the vector model ``phi0``, azimuth in rad (0 if left out).
     held : bool
-        Whether the cosine between the layers is held by the source ``vmz`` (load lines, edges), or the
-        magnetization is free to move: by the axial model where they are axially symmetric, by the vector
-        model where it is not.
+        Whether the source ``vmz`` sets the cosine between the layers (load lines, edges), or the
+        magnetization is free to move: by the axial model with axial symmetry, otherwise by the vector
+        model.
     options : str, optional
-        Further options of ngspice, such as ``gmin=1e-10``; a ``method`` takes the place of ``trap``.
+        Further options of ngspice, such as ``gmin=1e-10``; a ``method`` replaces ``trap``.
 
     Returns
     -------
     str
-        SPICE text. Node ``abl``, ``asl`` and ``w`` carry what all bit-line, source-line and word-line
-        drivers put out, from the sources ``vabl``, ``vasl`` and ``vw``. With a transistor in series with a
-        line ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Drivers that are
-        subcircuits have the supply ``p`` from ``vp``, those of cell k by ``epk``, and the outputs ``obk`` and
-        ``osk``. Cell k is ``xk``; its
-        drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``, whose branch currents are what each of them
-        delivers. Free to move, m_z is node ``mk``; in the vector model m_x and m_y are ``xk.xj.mx`` and
-        ``xk.xj.my``. A deck of the vector model should not have more than `VECTOR_CELLS` cells.
+        SPICE text. Nodes ``abl``, ``asl`` and ``w`` carry the outputs of all bit-line, source-line and
+        word-line drivers, from the sources ``vabl``, ``vasl`` and ``vw``. With a transistor in series
+        with a line, ``c`` and ``vc`` are those of its gate, and the line begins at ``nk``. Drivers that
+        are subcircuits have the supply ``p`` from ``vp``, those of cell k by ``epk``, and the outputs
+        ``obk`` and ``osk``. Cell k is ``xk``. Its drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``,
+        whose branch currents are their output currents. If m is free to move, m_z is node ``mk``; in the
+        vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the vector model should not
+        have more than `VECTOR_CELLS` cells.
     """
     vector = not held and not tables.axially_symmetric
     if held:
@@ -239,7 +239,8 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         settings.append(f".options {tables.cell.transistor.options}")
     low = tables.cell.wordline_low
     if low and not held:
-        # Without an operating point gates would begin at 0 V, and their drivers pay for the way down.
+        # Without an operating point gates would begin at 0 V, and their drivers would deliver energy for the
+        # way down.
         settings.append(".ic " + " ".join(f"v({node})={low!r}" for node in ("w", *gates)))
     settings += [f".save {name}" for name in saved]
     return "\n".join([str(circuit), *settings, ".end"])

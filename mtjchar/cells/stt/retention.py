@@ -1,10 +1,10 @@
-r"""How long junctions hold their state: escape rates of devices at any temperature.
+r"""Retention of junctions: escape rates of devices at any temperature.
 
-Between its wells a junction flips as a chain of two states, at the rates of leaving each for good. In the
-axial case, also in a field B along z, these are those of `mtjchar.physics.passage.escape_rate` with the
+A junction flips between its wells as a Markov chain of two states, at the rates of leaving each for good. In
+the axial case, also in a field B along z, these are those of `mtjchar.physics.passage.escape_rate` with the
 overdrive i = -B/B_k out of P and B/B_k out of AP, whose barriers are Delta (1 - i)^2 (W. F. Brown, Phys. Rev.
 130, 1677 (1963), doi:10.1103/PhysRev.130.1677). In any other field, and for an ellipse, i is taken from the
-barrier, i = 1 - sqrt(barrier/Delta): the exponent is right, the factor before it that of the axial case.
+barrier, i = 1 - sqrt(barrier/Delta): the exponent is exact, and the prefactor is that of the axial case.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def escape_rates(tables: SttTables, devices: pd.DataFrame, temperature: float) -
     Raises
     ------
     InputError
-        If the temperature is out of range, or a barrier below 3 kB T: no state to hold.
+        If the temperature is out of range, or a barrier is below 3 kB T, so that the state is not stable.
     """
     low, high = anisotropy.TEMPERATURE_RANGE
     if not low <= temperature <= high:
@@ -70,7 +70,7 @@ def escape_rates(tables: SttTables, devices: pd.DataFrame, temperature: float) -
 
 
 def _at(tables: SttTables, devices: pd.DataFrame, temperature: float) -> tuple[pd.DataFrame, FloatArray]:
-    """Give what `wells_of` asks for at another temperature, and t_D, s."""
+    """Return the arguments of `wells_of` at another temperature, and t_D, s."""
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     here, there = FilmLaws(tables.stack, tables.cell.temperature), FilmLaws(tables.stack, temperature)
     # Magnetization and anisotropy are proportional to their values at 300 K.

@@ -1,4 +1,4 @@
-"""The film: what a stack file holds."""
+"""The film: the content of a stack file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mtjchar.units import compact
 __all__ = ["ANISOTROPIES", "DIAMETER_RANGE", "MeasuredField", "MeasuredStability", "Stack"]
 
 DIAMETER_RANGE = (5e-9, 500e-9)
-"""Diameters of junctions lie between these, m."""
+"""Range of junction diameters, m."""
 
 _LARGEST_ANISOTROPY = 10e-3  # J/m^2
 
@@ -48,11 +48,11 @@ class MeasuredField(Description):
 
 
 ANISOTROPIES = ("interfacial_anisotropy", "stability", "anisotropy_field")
-"""Keys of a stack of which it gives exactly one."""
+"""Keys of a stack, exactly one of which must be given."""
 
 
 class Stack(Description):
-    """A film stack at 300 K; every field is SI, and the exponents say how it changes with temperature.
+    """A film stack at 300 K; every field is SI, and the exponents describe the temperature dependence.
 
     The temperature laws, with ``m(T) = [1 - (T/Tc)^a] / [1 - (300 K/Tc)^a]``, ``a`` the
     `magnetization_exponent`: ``Ms ~ m``, ``Ki ~ m^anisotropy_exponent``,
@@ -60,13 +60,13 @@ class Stack(Description):
     Julliere's formula. A voltage V from the free to the reference layer lowers Ki by
     ``vcma_coefficient * V / barrier_thickness``.
 
-    `torque` names the law of the spin-transfer torque, see `mtjchar.physics.torque`. A field-like torque goes
-    with the current where the damping-like one does, and with the square of the voltage where that goes with
-    the voltage: it is then ``field_like_torque * V / (1 V)`` times the damping-like one.
+    `torque` names the law of the spin-transfer torque, see `mtjchar.physics.torque`. With a torque per
+    current, a field-like torque is proportional to the current. With a torque per voltage it is proportional
+    to the square of the voltage: ``field_like_torque * V / (1 V)`` times the damping-like one.
 
-    A stack gives its anisotropy as one of `ANISOTROPIES`. From a stability or an anisotropy field
-    `interfacial_anisotropy` follows, with the demagnetizing factors that `demagnetization` names; it is what
-    the stack holds from then on, and the other two are None.
+    A stack gives its anisotropy as one of `ANISOTROPIES`. A stability or an anisotropy field is converted to
+    `interfacial_anisotropy`, with the demagnetizing factors that `demagnetization` names; the stack then
+    contains only this value, and the other two are None.
     """
 
     name: Label = Field(min_length=1, max_length=200)
@@ -133,13 +133,13 @@ class Stack(Description):
                     f"between 0 and {compact(_LARGEST_ANISOTROPY, 'J/m^2')} follows, "
                     f"not {compact(value, 'J/m^2', 4)}",
                 )
-            # The model is frozen, but not yet in anybody's hands.
+            # The model is frozen, but no other code uses it yet.
             for name, resolved in (("interfacial_anisotropy", value), (given[0], None)):
                 object.__setattr__(self, name, resolved)
         return self
 
     def _interfacial_anisotropy(self) -> float:
-        """Ki, J/m^2, that follows from the measured stability or anisotropy field."""
+        """Ki, J/m^2, from the measured stability or anisotropy field."""
         thickness = np.asarray(self.free_layer_thickness)
         if self.stability is not None:
             diameter: float | None = self.stability.diameter

@@ -1,4 +1,4 @@
-"""Stack files: what a study takes from them, and what a fit leaves in them."""
+"""Stack files: their use by a study, and the results of a fit in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mtjchar.shipped import named_file
 __all__ = ["complete_tables", "load_stack", "upgrade_tables"]
 
 _BEFORE = {"demagnetization": "sato-ishii", "torque": "current"}
-"""What keys of a stack meant in files that mtjchar wrote before it wrote the keys."""
+"""Values of stack keys in files that mtjchar wrote before these keys existed."""
 
 
 def load_stack(path: str | Path) -> Stack:
@@ -28,18 +28,18 @@ def load_stack(path: str | Path) -> Stack:
     Parameters
     ----------
     path : str or Path
-        A TOML file as those in `data/stacks`, or the name of a stack that comes with mtjchar. Its table
+        A TOML file like those in `data/stacks`, or the name of a stack that comes with mtjchar. Its table
         ``[fit]``, which `mtjchar.stackfit.write_stack` adds, is not part of the stack.
 
     Raises
     ------
     InputError
-        Naming file, key, value and what is allowed, for whatever is wrong with the file.
+        For any error in the file; the message names file, key, value and allowed values.
 
     Warns
     -----
     UserWarning
-        Repeating what the fit warned of that the file is from.
+        Repeats the warnings of the fit that wrote the file.
     """
     path = named_file(path, "stacks")
     stack, messages = _read_stack(path, "stack file")
@@ -52,7 +52,7 @@ def load_stack(path: str | Path) -> Stack:
 
 
 def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -> FileTables:
-    """Put into the tables of a study the stack, overridden, and what a fit says of its spread.
+    """Put the stack, with overrides, and the spread of a fit into the tables of a study.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -
     file : Path
         The study file.
     spreads : container of str
-        Keys of ``[variability]`` that a wafer's spread may have.
+        Keys of ``[variability]`` that the spread of a wafer may contain.
 
     Raises
     ------
     InputError
-        If a file cannot be read or has no such table, or ``stack_overrides`` is no table.
+        If a file cannot be read or has no such table, or ``stack_overrides`` is not a table.
     """
     data = dict(data)
     places: dict[tuple[str, ...], Place] = {}
@@ -86,13 +86,13 @@ def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -
 
 
 def upgrade_tables(data: dict[str, Any]) -> dict[str, Any]:
-    """Add to a study that mtjchar wrote what older versions did not write of the stack."""
+    """Add to a study that mtjchar wrote the stack values that older versions did not write."""
     stack = data.get("stack")
     return {**data, "stack": _BEFORE | stack} if isinstance(stack, dict) else data
 
 
 def _read_stack(path: Path, thing: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Read a stack without what a fit says beside it; return also what the fit warned of.
+    """Read a stack without its fit results; also return the warnings of the fit.
 
     The uncertainties are for [variability] fit, which names the file itself.
     """
@@ -106,7 +106,7 @@ def _read_stack(path: Path, thing: str) -> tuple[dict[str, Any], tuple[str, ...]
 
 
 def _overridden(stack: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Put overrides in their places; of the three ways to give the anisotropy they replace any."""
+    """Apply overrides; an override of the anisotropy replaces whichever of the three keys is given."""
     replaced = ANISOTROPIES if set(overrides) & set(ANISOTROPIES) else ()
     return {key: value for key, value in stack.items() if key not in replaced} | overrides
 
@@ -117,7 +117,7 @@ def _complete_variability(table: dict[str, Any], file: Path, spreads: Container[
         table["fit"] = _covariance(file, table["fit"])
     if "wafer" in table:
         wafer = _wafer(file, table.pop("wafer"))
-        # What is written out in the study goes before what the file says.
+        # Values in the study take precedence over those in the file.
         table = {key: value for key, value in wafer.items() if key in spreads} | table
     return table
 

@@ -1,4 +1,4 @@
-"""Energy of a write at the supply, as a designer of the array counts it."""
+"""Energy of a write at the supply, for the designer of an array."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def supply_energies(
 
     Notes
     -----
-    Drivers take every charge they deliver from the supply, whatever the voltage on the line:
+    Drivers take all charge that they deliver from the supply, whatever the voltage on the line:
 
     E = VDD Q + V_WL [Q_WL + (h/n) (Q_WL - C V_WL/n)]
 
     with Q the charge of the driven line and Q_WL that of the word line for one cell, at its own supply V_WL:
     the gate and an n-th of the wire's capacitance C. The n cells that are written together share the gates
-    of h half-selected cells. Levels below 0 V are supplies of their own: that of the other line delivers
-    |V_low| Q' more, with the charge Q' that goes back there, that of the word line |V_WL,low| Q_WL. The gate
+    of h half-selected cells. Levels below 0 V have their own supplies: that of the other line delivers
+    |V_low| Q' more, with the charge Q' that flows back there, that of the word line |V_WL,low| Q_WL. The gate
     of a transistor in series with a line has its charge times its own voltage.
     """
     cell, states = tables.cell, slice(None, None, 1 if direction == "p_to_ap" else -1)

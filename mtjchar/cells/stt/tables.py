@@ -69,7 +69,7 @@ class Line(Description):
 class WordLine(Description):
     """The wire of a word line: `cells` on it are written together and share it.
 
-    It turns on the transistors of `half_selected` further cells, with nothing on their bit lines.
+    It turns on the transistors of `half_selected` further cells, whose bit lines are not driven.
     """
 
     resistance: Resistance = Field(gt=0, lt=1e6)
@@ -79,8 +79,8 @@ class WordLine(Description):
 
     @property
     def share(self) -> tuple[float, float]:
-        """Resistance (ohm) and capacitance (F) of one written cell, in lumps with the delay of the wire."""
-        # The voltage at the end of a wire follows as behind half its resistance (Elmore); cells in parallel.
+        """Resistance (ohm) and capacitance (F) of one written cell, lumped, with the delay of the wire."""
+        # The end of a wire has the delay of half its resistance (Elmore); cells in parallel.
         return 0.5 * self.resistance * self.cells, self.capacitance / self.cells
 
 
@@ -96,12 +96,12 @@ _NEWER = ("wordline_low", "bitline_low", "sourceline_low", "second_transistor", 
 
 
 class Driver(Description):
-    """A driver of a line as a subcircuit of the access transistor's file, with a supply of its own.
+    """A driver of a line as a subcircuit of the access transistor's file, with its own supply.
 
     Both lines have one. The amplitude of a write is the voltage of the supply. The input of the line that
     goes up follows the pulse from 0 V to the amplitude, that of the other one stays at 0 V; the output
     follows the input. `pins` are those of the subcircuit in its order. `settling` is the time after a ramp of
-    the input by which the output has settled, with no line at it.
+    the input by which the output has settled, without a line.
     """
 
     subcircuit: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
@@ -120,7 +120,7 @@ class Driver(Description):
 class SecondTransistor(Transistor):
     """A transistor beside the access transistor, such as a column select.
 
-    `position` says where: between the driver and the wire of ``"bitline"`` or ``"sourceline"``, with
+    `position` is its place: between the driver and the wire of ``"bitline"`` or ``"sourceline"``, with
     `gate_voltage` at its gate in a write, or ``"parallel"`` to the access transistor, on the same word line.
     It has no spread.
     """
@@ -139,7 +139,7 @@ class SecondTransistor(Transistor):
         return self
 
     def shares_source(self, access: Transistor) -> bool:
-        """Whether it is of the file, or of the corner of the kit, that the access transistor is of."""
+        """Whether it uses the file, or the corner of the kit, of the access transistor."""
         return (self.model, self.section, self.corner) == (access.model, access.section, access.corner)
 
 
@@ -170,7 +170,7 @@ class Cell(Description):
 
     @property
     def select(self) -> SecondTransistor | None:
-        """The second transistor where it is in series with a line."""
+        """The second transistor if it is in series with a line."""
         second = self.second_transistor
         return None if second is None or second.position == "parallel" else second
 
@@ -216,18 +216,18 @@ class Cell(Description):
     @model_serializer(mode="wrap")
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
-        table.pop("kind", None)  # a study without it is one of STT cells; parts of runs keep their names
+        table.pop("kind", None)  # a study without it has STT cells; parts of runs keep their names
         for name in _NEWER:
             if getattr(self, name) == type(self).model_fields[name].default:
-                table.pop(name, None)  # likewise
+                table.pop(name, None)  # so that parts of runs keep their names
         return table
 
 
 DIRECTIONS = ("p_to_ap", "ap_to_p")
-"""Directions of writing: to AP, which is bit 1, and to P."""
+"""Write directions: to AP, which is bit 1, and to P."""
 
 DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
-"""Keys of the stack that have no spread of their own, but an uncertainty where a fit says so."""
+"""Keys of the stack without device spread, but with an uncertainty from a fit."""
 
 _OF_TRANSISTOR = ("threshold_voltage", "current_factor")
 _OF_STACK = (
@@ -237,10 +237,10 @@ _OF_STACK = (
 
 
 class FitCovariance(Description):
-    """What a fit does not know of the stack: a normal distribution around the stack of the study.
+    """Uncertainty of the stack from a fit: a normal distribution around the stack of the study.
 
     `parameters` are keys of the stack that devices sample, or of `DRAWN_ONLY`, `values` the fitted ones (SI),
-    `covariance` theirs. A study file names the fitted stack file instead.
+    `covariance` their covariance. A study file names the fitted stack file instead.
     """
 
     parameters: tuple[str, ...] = ()
@@ -264,7 +264,7 @@ class FitCovariance(Description):
 
 
 class SttVariability(Variability):
-    """Standard deviations of normal distributions, cut at 5 sigma; relative where no unit is given.
+    """Standard deviations of normal distributions, cut at 5 sigma; relative if no unit is given.
 
     `threshold_voltage` is the access transistor's and has to be absolute; `current_factor` multiplies its
     current. Both may be given by Pelgrom's coefficients ``avt`` and ``abeta``.
@@ -306,7 +306,7 @@ class SttVariability(Variability):
 
     @model_serializer
     def write(self) -> dict[str, Any]:
-        """Give the table as a study file has it."""
+        """Return the table in the form of a study file."""
         fit = {"fit": self.fit.model_dump(mode="json")} if self.fit.parameters else {}
         return {**super().write(), **fit}
 
@@ -321,7 +321,7 @@ class SttTables(CellTables):
 
     @property
     def asymmetries(self) -> tuple[str, ...]:
-        """What breaks the symmetry around z, in words, key and value each; empty where nothing does."""
+        """Keys that break the symmetry around z, with their values, in words; empty if none does."""
         field, tilt, aspect = self.cell.external_field, self.stack.reference_tilt, self.junction.aspect_ratio
         broken = {
             f"cell.external_field.x = {compact(field.x, 'T')}": field.x != 0.0,
@@ -395,7 +395,7 @@ class SttTables(CellTables):
             )
 
     def check(self, grid: Grid) -> None:
-        """Refuse what contradicts itself or the pulses that are swept."""
+        """Refuse tables that contradict each other or the pulses of the sweep."""
         self._check_levels(grid)
         if grid.computed_only and not self.axially_symmetric:
             raise inconsistent(

@@ -1,4 +1,4 @@
-"""The nominal cell, tried in ngspice before a sweep relies on it."""
+"""Trial of the nominal cell in ngspice before a sweep."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from mtjchar.units import compact
 
 __all__ = ["try_nominal"]
 
-_NOTHING = 0.02  # overdrive below which no durations of a study see a difference to no current at all
+_NOTHING = 0.02  # overdrive below which a pulse has no visible effect at any duration of a study
 
 
 def try_nominal(
     tables: SttTables, device: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
 ) -> Trial:
-    """Probe the transistor of a file, and find how far the current goes beyond Ic0.
+    """Probe the transistor of a file, and determine how far the current exceeds Ic0.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def try_nominal(
     Raises
     ------
     InputError
-        If the transistor does not do what the study asks, or the cell does not conduct.
+        If the transistor does not do what the study requires, or the cell does not conduct.
     """
     cell = tables.cell
     probes, words = dict[str, TransistorProbe](), list[str]()
@@ -112,7 +112,7 @@ def _of_file(transistor: Transistor, probe: TransistorProbe) -> list[str]:
 
 
 def _below_critical(tables: SttTables, overdrive: dict[Direction, float], amplitude: float) -> list[str]:
-    """Say where the current never reaches Ic0, and refuse a cell that does not conduct."""
+    """Report directions in which the current never reaches Ic0, and refuse a cell that does not conduct."""
     low = {direction: value for direction, value in overdrive.items() if value < 1.0}
     if not low:
         return []
@@ -127,7 +127,7 @@ def _below_critical(tables: SttTables, overdrive: dict[Direction, float], amplit
         f"the current never reaches Ic0: at {compact(amplitude, 'V')}, the highest amplitude, the largest "
         f"overdrive of the nominal device is {met}"
     )
-    # A voltage that takes the anisotropy away may switch without a current.
+    # A voltage that cancels the anisotropy may switch without a current.
     if min(low.values()) < _NOTHING and tables.stack.vcma_coefficient == 0.0:
         raise InputError(
             "cell",

@@ -33,17 +33,17 @@ class Write(NamedTuple):
 def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
     """Simulate one write with free magnetizations and no noise.
 
-    The magnetizations start at the column ``u0`` of `cells`, artanh(m_z), and where the study is not axially
-    symmetric at the azimuth ``phi0``, rad (0 if there is no such column).
+    The magnetizations start at the column ``u0`` of `cells`, artanh(m_z), and without axial symmetry at the
+    azimuth ``phi0``, rad (0 if there is no such column).
 
     Parameters
     ----------
     tables : SttTables
-        Choose the model: axial where they are axially symmetric, otherwise the vector model, which resolves
-        the precession and takes some hundred times longer.
+        They determine the model: axial with axial symmetry, otherwise the vector model, which resolves
+        the precession and takes a few hundred times longer.
     cells : DataFrame
         As `mtjchar.cells.stt.netlist.cell_parameters` returns them, with the columns of the start. More than
-        60 cells of the vector model are simulated in several decks.
+        60 cells of the vector model are divided into several decks.
     direction : {"p_to_ap", "ap_to_p"}
     pulses : Pulses
         One amplitude and one duration.
@@ -51,7 +51,7 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
     Raises
     ------
     InputError
-        With drivers that are subcircuits: without an operating point theirs would have to start up first.
+        With drivers that are subcircuits: without an operating point they would have to start up first.
     SimulationError
         If ngspice does not reach the end of the pulse.
     """
@@ -70,7 +70,7 @@ def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction
 
 
 def _write(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
-    # Plain floats: those of numpy do not print as numbers.
+    # Plain floats: numpy's floats do not print as numbers.
     amplitude, duration = float(pulses.amplitude_V[0]), float(pulses.duration_s[0])
     levels, count = Levels.of(tables, direction, amplitude), len(cells)
     largest = AXIAL_STEP if tables.axially_symmetric else vector_step(cells, amplitude)
@@ -88,7 +88,7 @@ def _write(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses:
 
 
 def _merged(first: Write, others: list[Write]) -> Write:
-    """Bring the waveforms of several decks to the times of the first one."""
+    """Interpolate the waveforms of several decks to the times of the first one."""
 
     def at_times(write: Write, waveforms: FloatArray) -> FloatArray:
         return np.stack([np.interp(first.time_s, write.time_s, waveform) for waveform in waveforms])

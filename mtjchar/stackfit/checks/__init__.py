@@ -1,1 +1,1 @@
-"""What can be wrong with data before a fit, and what the numbers of a fit do not show."""
+"""Checks of data before a fit, and of the results after it."""

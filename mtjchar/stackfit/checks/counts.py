@@ -1,4 +1,4 @@
-"""Counts and thresholds that are not what their columns say: trials that were not made, swapped shares."""
+"""Checks of counts and thresholds: trials that were not made, swapped shares."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _CLEAR = 4.0  # standard errors
 def divisor_messages(rows: pd.DataFrame) -> list[str]:
     """Warn of files whose counts are all multiples of one number: fewer trials than stated, or rounding.
 
-    A count is a multiple of g by chance with the probability 1/g, if its distribution is wide over g. That of
-    all rows together, times the number of divisors that the trials have in common, is below 1e-6 where a
-    message comes.
+    If its distribution is wide compared with g, a count is a multiple of g by chance with the probability
+    1/g. A message appears if this probability for all rows together, times the number of common divisors of
+    the trials, is below 1e-6.
     """
     if not len(rows):
         return []
@@ -49,20 +49,21 @@ def divisor_messages(rows: pd.DataFrame) -> list[str]:
 def _multiple_by_chance(switched: IntArray, trials: IntArray, divisor: int) -> FloatArray:
     """Return upper bounds of the probability that a count is a multiple of the divisor."""
     deviation = np.sqrt(switched * (1.0 - switched / trials))
-    # Of a distribution with one maximum the multiples of g have at most 1/g and that maximum; a distribution
-    # wider than g has 1/g, as its characteristic function at the multiples of 2 pi/g is next to nothing.
+    # For a distribution with one maximum, the multiples of g have at most 1/g plus that maximum. A
+    # distribution wider than g has 1/g, because its characteristic function at the multiples of 2 pi/g is
+    # nearly zero.
     highest = np.where(deviation < divisor, 1.0 / (np.sqrt(2.0 * np.pi) * deviation), 0.01 / divisor)
     return np.asarray(np.minimum(1.0 / divisor + highest, 1.0))
 
 
 def _divisors(number: int) -> int:
-    """Return how many numbers above 1 divide a number."""
+    """Return the number of divisors above 1 of a number."""
     low = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
     return 2 * len(low) - (low[-1] ** 2 == number) - 1
 
 
 def check_rising_thresholds(rows: pd.DataFrame) -> None:
-    """Refuse thresholds that fall where more writes are to switch."""
+    """Refuse thresholds that fall with the share of writes that switch."""
     if not len(rows):
         return
     empty = pd.Series(np.nan, index=rows.index)

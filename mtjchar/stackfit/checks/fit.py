@@ -1,4 +1,4 @@
-"""What the numbers of a fit do not show: misfit and its causes, implausible and undetermined values."""
+"""Checks of the results of a fit: misfit and its causes, implausible and undetermined values."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mtjchar.units import compact
 __all__ = ["check_fit", "likely"]
 
 _FAR = 10.0  # factor between a fitted value and the film's
-_SMOOTH = 1e-6  # probability of so small a deviance
-_SPOKEN = 3  # causes of one place that are given with their size
+_SMOOTH = 1e-6  # probability of such a small deviance
+_SPOKEN = 3  # causes of one place that are listed with their size
 _PLACES = 2
 
 
 def check_fit(fit: StackFit) -> list[str]:
-    """Say what the numbers of a fit do not show."""
+    """Return the messages about the results of a fit."""
     other = exchange(fit.problem, fit.vector)
     messages = [
         *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *check_resistance(fit),
@@ -37,7 +37,7 @@ def check_fit(fit: StackFit) -> list[str]:
 
 
 def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:
-    """Say how the data depart from the model, and what could cause it."""
+    """Describe the departure of the data from the model, and its possible causes."""
     diagnosis = fit.diagnosis
     if not diagnosis.alarm:
         return []
@@ -105,7 +105,7 @@ def _too_good(fit: StackFit) -> list[str]:
 
 
 def _by_source(points: pd.DataFrame) -> str:
-    """Which files or devices pull in which direction."""
+    """Describe which files or devices deviate, and in which direction."""
     for column in ("device", "file"):
         if column in points and points[column].nunique() > 1:
             means = points.groupby(column)["residual"].mean().round(1)
@@ -124,7 +124,7 @@ def _look_swapped(fit: StackFit, other: Exchange | None) -> bool:
 
 
 def _swapped(fit: StackFit, other: Exchange | None) -> list[str]:
-    """Say so if the data fit as well, or much better, with the directions exchanged."""
+    """Warn if the data fit as well, or much better, with the directions exchanged."""
     if other is None:
         return []
     if _look_swapped(fit, other):
@@ -147,7 +147,7 @@ def _swapped(fit: StackFit, other: Exchange | None) -> list[str]:
 
 
 def _film(fit: StackFit) -> list[str]:
-    """Fitted values that the film makes implausible, or that no film has."""
+    """Fitted values that are implausible for the film, or that no film has."""
     film, values, messages = fit.film, fit.values, []
     currents = [
         values[name]

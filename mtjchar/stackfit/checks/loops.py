@@ -1,4 +1,4 @@
-"""Loops: fields that cannot be; and what a fit says of scatter, conflicts with pulses, and the moment."""
+"""Checks of loops: impossible fields before a fit; scatter, conflicts with pulses, and moment after it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from mtjchar.units import compact
 
 __all__ = ["check_loops", "check_plausible_fields"]
 
-_SCATTER = 0.3  # relative difference from the model's, from which on it is said
-_COERCIVE = (5e-4, 5.0)  # T, where there is no film
+_SCATTER = 0.3  # relative difference from the model's above which a message appears
+_COERCIVE = (5e-4, 5.0)  # T, without a film
 _COERCIVE_OVER_FILM = (0.02, 5.0)  # over the film's anisotropy field
-_UNLIKELY = 1e-3  # chance below which it is said
+_UNLIKELY = 1e-3  # probability below which a message appears
 _FAR = 5.0  # standard errors
 
 
 def check_plausible_fields(problem: Problem) -> None:
-    """Coercive fields within what the film, or any junction, could mean."""
+    """Check that coercive fields are possible for the film, or for any junction."""
     film = problem.model.film
     low, high = _COERCIVE
     allowed = f"{compact(low, 'T')} to {compact(high, 'T')}"
@@ -47,7 +47,7 @@ def check_plausible_fields(problem: Problem) -> None:
 
 
 def check_loops(fit: StackFit) -> list[str]:
-    """Messages about the loops of a fit; none where there are none."""
+    """Messages about the loops of a fit; none if there are none."""
     if not len(fit.problem.data.loops):
         return []
     return [*_steps(fit), *_scatter(fit), *_shifted(fit), *_conflict(fit), *_moment(fit)]
@@ -95,10 +95,10 @@ def _shifted(fit: StackFit) -> list[str]:
 
 
 def _conflict(fit: StackFit) -> list[str]:
-    """Whether loops and the other tables ask for different parameters.
+    """Whether loops and the other tables require different parameters.
 
-    The deviance of all together exceeds the sum of those of both alone like chi-square, with as many degrees
-    of freedom as parameters are shared (M. Maltoni, T. Schwetz, Phys. Rev. D 68, 033020 (2003),
+    The joint deviance exceeds the sum of those of both alone like chi-square, with as many degrees
+    of freedom as there are shared parameters (M. Maltoni, T. Schwetz, Phys. Rev. D 68, 033020 (2003),
     doi:10.1103/PhysRevD.68.033020).
     """
     problem = fit.problem
@@ -131,7 +131,7 @@ def _conflict(fit: StackFit) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """Some of the tables, fitted alone from where all together have their best fit."""
+    """Some of the tables, fitted alone, starting from the joint best fit."""
 
     problem: Problem
     vector: FloatArray
@@ -141,7 +141,7 @@ class _Part:
     @classmethod
     def of(cls, fit: StackFit, kinds: tuple[str, ...]) -> _Part:
         whole = fit.problem
-        # Of the relaxation time loops know the logarithm, if that.
+        # Loops determine at most the logarithm of the relaxation time.
         left_out = {"relaxation_time"} if kinds == ("loops",) else set()
         chosen = [
             k

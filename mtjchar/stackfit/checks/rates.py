@@ -1,7 +1,7 @@
-"""What can be wrong with tester data before they are fitted, and how to tell.
+"""Checks of tester data before they are fitted.
 
-What makes a fit pointless is an error, what is only suspicious a message. `mtjchar.stackfit.checks.fit` says
-what the numbers of a fit do not show.
+Data that make a fit meaningless are an error; suspicious data cause a message. `mtjchar.stackfit.checks.fit`
+checks the results of the fit.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from mtjchar.units import compact
 
 __all__ = ["check_data"]
 
-_OVERDRIVES = (0.03, 30.0)  # largest one of the data, by the film: a thousandth or a thousand shows
-_CURRENTS = (2e-6, 5e-3)  # A, largest one, where there is no film
+_OVERDRIVES = (0.03, 30.0)  # largest overdrive of the data, by the film: a factor of a thousand is noticed
+_CURRENTS = (2e-6, 5e-3)  # A, largest one, without a film
 _DURATIONS = (5e-11, 1e4)  # s
 _CONTRADICTION = 1e-6
 _SPREAD = 3.0  # standard deviation of a count
 _REPEATED = 0.25  # share of rows
-_DECADES = np.log(1e2)  # between error rates of one curve, from which on it shows its curvature
+_DECADES = np.log(1e2)  # between error rates of one curve, above which it shows its curvature
 
 
 def check_data(problem: Problem) -> list[str]:
-    """Refuse what no fit can answer; returns what is only suspicious."""
+    """Refuse data that no fit can use; return messages about suspicious data."""
     _check_informative(problem)
     _check_row_count(problem)
     _check_plausible(problem)
@@ -47,7 +47,7 @@ def check_data(problem: Problem) -> list[str]:
 
 
 def _check_informative(problem: Problem) -> None:
-    """Both never and always, or something between, in each direction that has a parameter of its own."""
+    """Require pulses between never and always switching, in each direction with separate parameters."""
     rows, thresholds = problem.data[:2]
     if not len(rows):
         return
@@ -67,19 +67,19 @@ def _check_informative(problem: Problem) -> None:
 
 
 def _of_direction(thresholds: pd.DataFrame, direction: object) -> pd.Series[bool]:
-    """Thresholds of a direction, or of none, which hold for both."""
+    """Thresholds of a direction, or without one, which apply to both."""
     own = thresholds.get("direction", pd.Series(np.nan, index=thresholds.index))
     return own.isna() | (own == direction)
 
 
 def _between(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Rows of a pulse that switched sometimes: within the row, or from one row to the other."""
+    """Rows of a pulse that switched sometimes: within a row, or in some of the rows."""
     total = rows.groupby(pulse_columns(rows, "device"), dropna=False)[["trials", "switched"]].transform("sum")
     return (total["switched"] > 0) & (total["switched"] < total["trials"])
 
 
 def _check_row_count(problem: Problem) -> None:
-    """No more parameters than informative rows, and than their pulses show."""
+    """Refuse more parameters than informative rows, or than their pulses can determine."""
     switching, thresholds, resistance, loops = problem.data
     telling = len(thresholds) + len(resistance)
     if len(loops):
@@ -98,13 +98,13 @@ def _check_row_count(problem: Problem) -> None:
 
 
 def _check_determined(problem: Problem) -> None:
-    """No more parameters of the device than the switching curves of the pulses show numbers."""
+    """Refuse more device parameters than the switching curves of the pulses can determine."""
     curves = _curves(problem)
     if not len(curves):
         return
-    loops = int("loops" in problem.data.kinds)  # they show the stability
+    loops = int("loops" in problem.data.kinds)  # they determine the stability
     places = ["duration_s", "kelvin"]
-    # At several durations the load lines of volts, which differ between the directions, count too.
+    # At several durations, load lines of data in volts differ between the directions and count too.
     volts = "amplitude_V" in curves and len(curves[places].drop_duplicates()) > 1
     varied = [parameter for parameter in problem.parameters if parameter.by_direction]
     groups = [
@@ -149,7 +149,7 @@ def _curves(problem: Problem) -> pd.DataFrame:
 
 
 def _numbers_shown(curves: pd.DataFrame, keys: list[str]) -> int:
-    """Count what curves show: a position each, with a second point a width, and over decades a curvature."""
+    """Count the numbers of each curve: position, with a second point width, over decades curvature."""
     if not len(curves):
         return 0
     grouped = curves.groupby(keys)
@@ -159,7 +159,7 @@ def _numbers_shown(curves: pd.DataFrame, keys: list[str]) -> int:
 
 
 def _check_plausible(problem: Problem) -> None:
-    """Currents and durations within what the film, or any junction, could mean."""
+    """Check that currents and durations are possible for the film, or for any junction."""
     for rows in (problem.data.switching, problem.data.thresholds):
         if not len(rows):
             continue
@@ -194,7 +194,7 @@ def _check_plausible(problem: Problem) -> None:
 
 
 def _check_rising(rows: pd.DataFrame) -> None:
-    """More switches with a larger amplitude, at one duration and direction."""
+    """Check that more writes switch at larger amplitudes, at one duration and direction."""
     if not len(rows):
         return
     drive = rows.get("amplitude_V", rows.get("current_A"))
@@ -224,7 +224,7 @@ def _repeat_messages(data: Data) -> list[str]:
     again = sum(int(rows.duplicated().sum()) for rows in (data.thresholds, data.resistance))
     rows = data.switching
     if len(rows):
-        # Where the spread of a count is wide, equal ones are rarely chance: below one of ten.
+        # If the distribution of a count is wide, equal counts are rarely chance: less than one of ten.
         share = rows["switched"] / rows["trials"]
         telling = rows[rows["trials"] * share * (1.0 - share) > _SPREAD**2]
         copied = int(telling.duplicated([*pulse_columns(rows, "device"), "trials", "switched"]).sum())

@@ -1,4 +1,4 @@
-"""What a fit says of R-V curves that its numbers do not show: swapped states, units, another stack."""
+"""Checks of R-V curves after a fit: swapped states, units, another stack."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mtjchar.units import compact
 
 __all__ = ["check_resistance"]
 
-_OFF = 0.05  # relative difference of the resistances from the stack's, from which on it is said
+_OFF = 0.05  # relative difference of the resistances from the stack's, above which a message appears
 _FAR = 5.0  # factor between a fitted value and the stack's
 _SHOWN = {"P": ("resistance_area_product",), "AP": ("resistance_area_product", "tmr")}
 
 
 def check_resistance(fit: StackFit) -> list[str]:
-    """Messages about the R-V curves of a fit; none where there are none."""
+    """Messages about the R-V curves of a fit; none without such curves."""
     rows = fit.problem.data.resistance
     if not len(rows):
         return []
@@ -39,7 +39,7 @@ def _swapped(rows: pd.DataFrame) -> list[str]:
 
 def _far(fit: StackFit) -> list[str]:
     """Fitted values that are far from the stack's."""
-    assert fit.film is not None  # there is no resistance without
+    assert fit.film is not None  # resistances need one
     messages = []
     for name in ("resistance_area_product", "tmr"):
         factor = fit.values[name] / getattr(fit.film.stack, name) if name in fit.problem.free else 1.0
@@ -52,7 +52,7 @@ def _far(fit: StackFit) -> list[str]:
 
 
 def _off(fit: StackFit, rows: pd.DataFrame) -> list[str]:
-    """Curves that contradict what the fit holds fixed."""
+    """Curves that contradict fixed values of the fit."""
     factors = rows["resistance_ohm"].to_numpy(dtype=float) / fit.problem.resistance(fit.values)
     messages = []
     for state, names in _SHOWN.items():

@@ -1,1 +1,1 @@
-"""Reading: tables of testers, their columns and units, and loops as steps of the field."""
+"""Reading of tester tables, their columns and units, and loops as field steps."""

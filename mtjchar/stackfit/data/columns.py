@@ -1,4 +1,4 @@
-"""What columns are called, and the file that says so where they are called otherwise."""
+"""Names of columns, and the file that maps other names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNITS = {
     "diameter": "m",
     "resistance_area_product": "ohm*m^2",
 }
-"""Columns with a unit, and the SI unit of what is read."""
+"""Columns with a unit, and the SI unit of their values."""
 
 PLAIN = ("trials", *COUNTS, "tmr", "loop")
 LABELS = ("direction", "state", "device")
@@ -50,9 +50,9 @@ class Mapping:
     ----------
     path : str
     names : dict
-        Own name of a column and its unit, by what it is.
+        Name of a column in the table and its unit, by quantity.
     shared : dict
-        Values that all rows have: strings with a unit, numbers, words.
+        Values that are the same for all rows: strings with a unit, numbers, words.
     """
 
     path: str = ""
@@ -60,7 +60,7 @@ class Mapping:
     shared: dict[str, Any] = field(default_factory=dict)
 
     def check_found(self, files: Sequence[Cells]) -> None:
-        """Refuse a name that no file has."""
+        """Refuse a name that no table has."""
         for key, (name, _) in self.names.items():
             if not any(name in cells.text.columns for cells in files):
                 there = listed((f"{cells.path.name}: {cells.columns}" for cells in files), "; ")

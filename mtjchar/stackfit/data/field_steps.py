@@ -1,4 +1,4 @@
-"""R-H loops as steps of the field, in which a device could leave its state."""
+"""R-H loops as field steps in which a device could leave its state."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from mtjchar.units import compact
 __all__ = ["LEAST_EVENTS", "FieldSteps", "steps_of"]
 
 LEAST_EVENTS = 10
-"""Switches in a branch, to see a distribution."""
+"""Switches required in a branch, to resolve a distribution."""
 
-_ASTRAY = 0.1  # share of switches against the field, or while it stands still: noise between two states
+_ASTRAY = 0.1  # share of switches against the field, or at constant field: noise between two states
 _OF_ROW = ("sweep_rate_T_per_s", "temperature_K", "device")
 
 
 @dataclass(frozen=True)
 class FieldSteps:
-    """Steps of the field in which a device could leave its state, arrays of one shape.
+    """Field steps in which a device could leave its state, arrays of one shape.
 
     Attributes
     ----------
     start, stop : ndarray
-        Applied field at both ends, T: positive towards the state that is switched to.
+        Applied field at both ends, T: positive towards the final state.
     towards_p : ndarray
-        1 where the switch is to P, -1 where it is to AP.
+        1 if the switch is to P, -1 if it is to AP.
     rate : ndarray
         Sweep rate, T/s.
     temperature : ndarray
@@ -45,7 +45,7 @@ class FieldSteps:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, temperature: float) -> FieldSteps:
-        """From rows of `steps_of`; a row without temperature is at that one."""
+        """Make field steps from rows of `steps_of`; rows without a temperature are at `temperature`."""
         kelvin = rows.get("temperature_K", pd.Series(np.nan, index=rows.index)).to_numpy(dtype=np.float64)
         return cls(
             start=rows["start_T"].to_numpy(dtype=np.float64),
@@ -57,32 +57,32 @@ class FieldSteps:
 
     @property
     def reverse(self) -> BoolArray:
-        """Where the switch is from AP to P."""
+        """Whether the switch is from AP to P."""
         return self.towards_p > 0.0
 
 
 def steps_of(table: Table) -> pd.DataFrame:
-    """Cut loops into steps of the field.
+    """Cut loops into field steps.
 
     Parameters
     ----------
     table : Table
-        Of the kind loops, rows in the order of the sweep; several loops one after the other. The field may be
-        counted either way: whether it makes the layers parallel when it rises shows in the switches.
+        Of the kind loops, rows in the order of the sweep; several loops one after the other. The field may
+        have either sign convention: the switches show whether a rising field makes the layers parallel.
 
     Returns
     -------
     DataFrame
-        One row a step that was taken in the old state: ``start_T`` and ``stop_T``, positive towards the state
-        that is switched to; ``towards_p``, 1 or -1; ``sweep_rate_T_per_s``; ``trials`` and ``switched``, how
-        often the step was taken in the old state and how often that was left in it; ``upwards``, 1 where the
+        One row per step that began in the old state: ``start_T`` and ``stop_T``, positive towards the final
+        state; ``towards_p``, 1 or -1; ``sweep_rate_T_per_s``; ``trials`` and ``switched``, the number of
+        times that the step began in the old state and that the state was left in it; ``upwards``, 1 if the
         field of the table rises, else -1; ``file`` and the first ``line``.
 
     Raises
     ------
     InputError
-        If the resistance does not change between two states, the sweep rate is missing, switches do not go
-        with the field, or there are fewer than ten in a branch.
+        If the resistance does not change between two states, the sweep rate is missing, switches do not
+        follow the field, or there are fewer than ten in a branch.
     """
     rows = table.rows
     if "sweep_rate_T_per_s" not in rows:
@@ -97,7 +97,7 @@ def steps_of(table: Table) -> pd.DataFrame:
     later = rows.iloc[1:].reset_index(drop=True)
     taken = pd.DataFrame(
         {
-            # Sums of rounding would keep equal steps apart.
+            # Rounding errors of sums would distinguish equal steps.
             "start_T": (upwards * field[:-1]).round(7), "stop_T": (upwards * field[1:]).round(7),
             "towards_p": towards_p, "upwards": upwards,
             **{name: later[name] for name in _OF_ROW if name in later},
@@ -131,9 +131,10 @@ def _antiparallel(table: Table) -> BoolArray:
 
 
 def _polarity(table: Table, moved: FloatArray) -> float:
-    """Return 1 where a rising field makes the layers parallel, else -1.
+    """Return 1 if a rising field makes the layers parallel, else -1.
 
-    Switches vote: 1 where the field rose before one to P or fell before one to AP, -1 the other way round.
+    The majority of switches decides: 1 if the field rose before a switch to P or fell before one to AP, else
+    -1.
     """
     polarity = float(np.sign(np.sum(moved)))
     astray = np.count_nonzero(moved != polarity) if polarity else len(moved)

@@ -1,4 +1,4 @@
-"""How large a table of a tester may be, and lists of names that fit into a message."""
+"""Size limits of tester tables, and lists of names that fit into a message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONGEST_TEXT = 1_000  # that a small Parquet file can repeat in every row
 
 
 def check_count(path: Path, count: int, what: str) -> None:
-    """Refuse a table that has too many rows, columns, ..., before they are made in memory."""
+    """Refuse a table with too many rows, columns, ..., before it is loaded."""
     if count > _MOST[what]:
         raise InputError(
             str(path), value=f"{count:,} {what}", allowed=f"at most {_MOST[what]:,} {what}",
@@ -42,7 +42,7 @@ def check_count(path: Path, count: int, what: str) -> None:
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
-    """Refuse names of columns that no message could show."""
+    """Refuse column names that are too long for a message."""
     for number, name in enumerate(names, 1):
         if len(name) > LONGEST_NAME:
             raise InputError(
@@ -52,7 +52,7 @@ def check_names(path: Path, names: Iterable[str]) -> None:
 
 
 def listed(names: Iterable[str], separator: str = ", ", longest: int = 500) -> str:
-    """Join names for a message; of many the first ones, and how many are left out."""
+    """Join names for a message; if there are many, the first ones and the number of the others."""
     names = list(names)
     shown: list[str] = []
     for name in names:

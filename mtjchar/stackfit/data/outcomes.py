@@ -1,8 +1,8 @@
 """Names of columns that hold the outcome of writes, and names that only look like one.
 
-A share of writes can be given as it is, in percent, or as its decimal logarithm, and can be that of the
-writes that switched or of those that failed. A column that looks like an outcome or a resistance, but that
-nothing reads, is refused: without it the table would pass for something else.
+A share of writes can be a plain number, in percent, or its decimal logarithm, and can be that of the
+writes that switched or of those that failed. An unused column that looks like an outcome or a resistance
+is refused: otherwise the table would be misinterpreted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _TRIALS = re.compile(
     """,
     re.VERBOSE,
 )
-# RH is left out, which is the humidity more often than a high resistance.
+# RH is left out, because it more often means humidity than a high resistance.
 _RESISTANCE = re.compile(
     r"""
     resistanc | resistiv | conductanc | (^|_)[km]?ohms?($|_) | ω | (^|_)(tmr|mr|lrs|hrs)($|_) |
@@ -64,7 +64,7 @@ _RESISTANCE = re.compile(
 
 @dataclass(frozen=True)
 class Share:
-    """How a column gives a share of writes.
+    """Representation of a share of writes in a column.
 
     Attributes
     ----------
@@ -78,19 +78,19 @@ class Share:
 
     @property
     def logarithm(self) -> float:
-        """Natural logarithm of the base that values are logarithms to; 0 if they are none."""
+        """Natural logarithm of the base of logarithmic values; 0 for other values."""
         return _BASES.get(self.form, 0.0)
 
     @property
     def allowed(self) -> str:
-        """What a value can be, if counts go with it."""
+        """Allowed values, for a share with counts."""
         if self.logarithm:
             return f"{self._least:.4g} to 0, or -inf"
         return "0 to 100" if self.form == "percent" else "0 to 1 (name it ..._percent if it is in percent)"
 
     @property
     def allowed_inside(self) -> str:
-        """What a value can be that stands for an amplitude."""
+        """Allowed values, for a share that belongs to an amplitude."""
         if self.logarithm:
             inside = f"{self._least:.4g} or more, and below 0"
         else:
@@ -113,7 +113,7 @@ class Share:
         return np.asarray(self.valid(values) & (values > none) & (values < all_))
 
     def plain(self, values: FloatArray) -> FloatArray:
-        """Shares as they are."""
+        """Shares as plain numbers."""
         if self.logarithm:
             return np.exp(self.logarithm * values)
         return values / 100.0 if self.form == "percent" else values
@@ -123,7 +123,7 @@ class Share:
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.logarithm:
                 own = self.logarithm * values
-                # Of 1 - e^x either form loses the digits that the other one keeps.
+                # For 1 - e^x, each of the two forms keeps the digits that the other one loses.
                 return np.where(own > -0.7, np.log(-np.expm1(own)), np.log1p(-np.exp(own)))
             return np.asarray(np.log1p(-self.plain(values)))
 
@@ -141,7 +141,7 @@ def plain_name(header: str) -> str:
 
 
 def share_of(name: str) -> Share | None:
-    """Tell what share of writes a name stands for, if any; case and marks between words do not count."""
+    """Interpret a name as a share of writes, if possible; case and marks between words do not matter."""
     own = plain_name(name)
     failed: tuple[str, ...] = _FAILED
     switched: tuple[str, ...] = _SWITCHED
@@ -164,7 +164,7 @@ def _looks_like(pattern: re.Pattern[str], header: str) -> bool:
 
 
 def refuse_unused(path: Path, headers: Iterable[str]) -> None:
-    """Refuse columns that nothing reads and whose names look like an outcome or a resistance."""
+    """Refuse unused columns whose names look like an outcome or a resistance."""
     for header in headers:
         if _looks_like(_OUTCOME, header):
             key = "failures" if re.search("fail|err", header.lower()) else "switched"
@@ -181,7 +181,7 @@ def refuse_unused(path: Path, headers: Iterable[str]) -> None:
 
 
 def refuse_trials(path: Path, headers: Iterable[str]) -> None:
-    """Refuse columns that look like a number of trials in a table that is read without trials."""
+    """Refuse columns that look like a number of trials in a table without trials."""
     for header in headers:
         if _looks_like(_TRIALS, header):
             example = f'trials = "{header}"'

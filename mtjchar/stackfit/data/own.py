@@ -1,4 +1,4 @@
-"""Files of mtjchar itself, which look like measurements and are none."""
+"""Files of mtjchar itself, which look like measurements but are not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TABLES = (
     _Own("error rates of a surface", frozenset({"ber", "ber_lower", "ber_upper"}), _SURFACE),
     _Own("error rates of a surface", frozenset({"ber", "effective_devices"}), _SURFACE),
 )
-_HEAD = 200  # bytes in which an exported JSON says what it is
+_HEAD = 200  # bytes at the beginning of an exported JSON that identify it
 _BINARY = {b"\x89HDF": "a surface in NetCDF (HDF5)", b"PK\x03\x04": "an archive, such as an exported .npz"}
 
 

@@ -17,15 +17,15 @@ __all__ = ["cells_of_parquet"]
 
 
 def cells_of_parquet(path: Path, content: bytes) -> pd.DataFrame:
-    """Read a Parquet file, if what it unfolds into is no larger than a table may be.
+    """Read a Parquet file, if its unpacked content does not exceed the limits of a table.
 
-    Numbers, truth values, times and texts are as they are; of a column of lists, structures or maps every
-    cell is the name of its type, which no column that is read may be.
+    Numbers, truth values, times and texts are unchanged. In a column of lists, structures or maps every
+    cell is the name of its type; such a column cannot be used.
     """
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         _check_size(path, file.metadata)
-        # A text that repeats in a million rows stays one.
+        # A text that repeats in a million rows is stored once.
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
         table = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read()
         names = [str(name) for name in table.column_names]
@@ -35,7 +35,7 @@ def cells_of_parquet(path: Path, content: bytes) -> pd.DataFrame:
         )
     except InputError:
         raise
-    except Exception as error:  # pyarrow raises whatever its readers meet
+    except Exception as error:  # pyarrow raises many kinds of errors
         raise InputError(str(path), value=str(error).split("\n")[0], allowed="a Parquet file") from error
     frame.columns = pd.Index(names)
     return frame
@@ -46,7 +46,7 @@ def _check_size(path: Path, about: Any) -> None:
     check_count(path, about.num_columns, "columns")
     check_count(path, about.num_rows, "rows")
     check_count(path, sum(group.total_byte_size for group in groups), "bytes unpacked")
-    # Lists in a row are values too, and of repeated values any number takes a few bytes.
+    # Elements of lists are values too, and any number of repeated values takes a few bytes.
     values = sum(group.column(k).num_values for group in groups for k in range(about.num_columns))
     check_count(path, values, "values")
 

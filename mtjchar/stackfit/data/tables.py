@@ -1,7 +1,7 @@
-"""Tables of testers: columns with units, rows that are checked one by one.
+"""Tester tables: columns with units, rows that are checked one by one.
 
-A column is a name and a unit, `amplitude_mV`; a small TOML file names columns that are called otherwise. What
-a table holds follows from its columns (`KINDS`). docs/fitting.md has the formats.
+A column is a name and a unit, `amplitude_mV`; a small TOML file maps other names. The columns determine the
+kind of a table (`KINDS`). docs/fitting.md describes the formats.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KINDS = {
     "loops": "field, resistance",
     "wafer": "diameter, resistance_area_product or tmr of each device",
 }
-"""What a table can hold, and the columns that say so."""
+"""Kinds of tables, and the columns that identify them."""
 
 _DIRECTIONS = {
     **dict.fromkeys(("ptoap", "pap", "p2ap"), "p_to_ap"),
@@ -54,9 +54,9 @@ _TRUTHS = {"true": 1, "false": 0}
 _ALIASES = {"errors": "failures"}
 _OERSTED = re.compile(r"(k|m)?Oe(?=$|/)")
 _AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m$")
-_LARGEST = 1e30  # numbers whose squares and products are numbers too
-_MOST_TRIALS = 1e15  # whole numbers, also the sum of a thousand rows
-_ROUNDING = 0.005  # of a share that stands beside another outcome: percent without decimals
+_LARGEST = 1e30  # numbers whose squares and products are still finite
+_MOST_TRIALS = 1e15  # integers, also for the sum of a thousand rows
+_ROUNDING = 0.005  # of a share beside another outcome: percent without decimals
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Table:
     kind : str
         One of `KINDS`.
     rows : DataFrame
-        Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` say
-        where each row is from. Thresholds have ``probability``, the share of the writes that switch, and
-        ``ln_error_rate``, the natural logarithm of the share that fails, which keeps its digits next to
+        Columns named after their quantity and SI unit, such as ``amplitude_V``; ``file`` and ``line`` give
+        the origin of each row. Thresholds have ``probability``, the share of the writes that switch, and
+        ``ln_error_rate``, the natural logarithm of the share that fails, which keeps its digits close to
         shares of 0 and 1.
     path : Path
     sha256 : str
@@ -78,7 +78,7 @@ class Table:
     skipped : int
         Bad rows that were dropped.
     unused : tuple of str
-        Columns of the file that nothing was read from.
+        Unused columns of the file.
     """
 
     kind: str
@@ -90,15 +90,15 @@ class Table:
 
 
 def read_table(path: str | Path, columns: str | Path | None = None, *, skip_bad: bool = False) -> Table:
-    """Read a table as a tester writes it.
+    """Read a tester table.
 
     Parameters
     ----------
     path : str or Path
         CSV (comma, semicolon or tab; lines that begin with ``#`` are comments) or Parquet.
     columns : str or Path, optional
-        A TOML file. ``[columns]`` says how columns are called here: ``amplitude = { name = "Vp", unit = "mV"
-        }``, ``trials = "N"``; ``[values]`` gives what all rows share: ``direction = "p_to_ap"``.
+        A TOML file. ``[columns]`` maps names of columns: ``amplitude = { name = "Vp", unit = "mV"
+        }``, ``trials = "N"``; ``[values]`` gives values that all rows share: ``direction = "p_to_ap"``.
     skip_bad : bool, optional
         Drop rows with a bad value instead of refusing the table.
 
@@ -109,19 +109,19 @@ def read_table(path: str | Path, columns: str | Path | None = None, *, skip_bad:
     Raises
     ------
     InputError
-        With file, line, column and value, for what cannot be read or cannot be.
+        For unreadable or impossible values; the message gives file, line, column and value.
     """
     return read_tables([path], columns, skip_bad=skip_bad)[0]
 
 
 def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
-    """Make a table of rows that are in memory already, with columns as `read_table` reads them.
+    """Make a table from rows in memory, with columns as for `read_table`.
 
     Parameters
     ----------
     rows : DataFrame
     name : str, optional
-        What messages call it.
+        Name in messages.
     """
     return _read(cells_of(Path(name), rows.to_csv(index=False).encode()), Mapping(), False)
 
@@ -129,7 +129,7 @@ def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
 def read_tables(
     paths: Sequence[str | Path], columns: str | Path | None = None, *, skip_bad: bool = False
 ) -> list[Table]:
-    """Read several files with `read_table`; each name of the one mapping has to be in one of them."""
+    """Read several files with `read_table`; each mapped name must occur in one of them."""
     mapping = read_mapping(columns)
     files = [read_cells(Path(path)) for path in paths]
     mapping.check_found(files)
@@ -153,7 +153,7 @@ def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
         line, column, value, allowed = bad[0]
         remedy = "--skip-bad (skip_bad=True) drops their rows"
         if missing:
-            # That is no bad row, but a file that means something else.
+            # This is not a bad row, but a file with another meaning.
             remedy = f"without their rows nothing is left of {' and '.join(sorted(missing))}"
         raise InputError(
             f"{path}, line {line}, {column}", value=value, allowed=allowed,
@@ -212,7 +212,7 @@ Bad = list[tuple[int, str, Any, str]]
 
 
 class _Reader:
-    """Reads the columns of one file; collects bad values with their place."""
+    """Reads the columns of one file, and collects bad values with their position."""
 
     def __init__(self, cells: Cells, mapping: Mapping) -> None:
         self.path, self.text, self.columns, self.mapping = cells.path, cells.text, cells.columns, mapping
@@ -223,14 +223,14 @@ class _Reader:
         self._used: set[str] = set()
 
     def _places(self, names: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-        """Column and unit of everything that is found."""
+        """Column and unit of every recognized quantity."""
         headers = list(self.text.columns)
         places = {key: (name, unit) for key, (name, unit) in names.items() if name in headers}
         named = {name for name, _ in places.values()}
         for header in headers:
             if header in named:
                 continue
-            # Only in names with a unit does case tell something: mV and MV.
+            # Case matters only in names with a unit: mV and MV differ.
             name = _ALIASES.get(plain_name(header), plain_name(header))
             if name in (*PLAIN, *LABELS) or share_of(name):
                 if name in places:
@@ -258,16 +258,16 @@ class _Reader:
         return places
 
     def known(self) -> set[str]:
-        """Everything that a column or a shared value tells."""
+        """All recognized quantities, from columns or shared values."""
         return {*self.place, *self.shared}
 
     def unknown(self) -> tuple[str, ...]:
-        """Columns whose names say nothing."""
+        """Columns with unknown names."""
         taken = {header for header, _ in self.place.values()}
         return tuple(name for name in self.text.columns if name and name not in taken)
 
     def unused(self) -> tuple[str, ...]:
-        """Columns that nothing was read from so far."""
+        """Columns that have not been used so far."""
         return tuple(name for name in self.text.columns if name and name not in self._used)
 
     def number(
@@ -279,9 +279,9 @@ class _Reader:
         optional: bool = False,
         infinite: bool = False,
     ) -> FloatArray:
-        """Read a column in SI units; bad is what is not valid, not finite (unless `infinite`), or empty.
+        """Read a column in SI units; bad values are invalid, not finite (unless `infinite`), or empty.
 
-        With `optional` empty cells are good.
+        With `optional`, empty cells are allowed.
         """
         values = self._shared_number(key) if key not in self.place else self._column(key)
         good = ~np.isnan(values) if infinite else np.isfinite(values)
@@ -291,7 +291,7 @@ class _Reader:
         if optional and key in self.place:
             good |= [pd.isna(value) or value == "" for value in self.text[self.place[key][0]]]
         self._refuse_number(key, ~good, allowed)
-        if share_of(key) is None:  # those may be as small as numbers go
+        if share_of(key) is None:  # shares may be as small as floating-point numbers
             size = np.abs(values)
             absurd = (size > _LARGEST) | ((size > 0.0) & (size < 1.0 / _LARGEST))
             self._refuse_number(key, good & absurd, f"{1.0 / _LARGEST:g} to {_LARGEST:g} in SI units")
@@ -317,7 +317,7 @@ class _Reader:
         raw = self.text[header]
         if key in COUNTS:
             truths = [_TRUTHS.get(str(value).strip().lower(), value) for value in raw]
-            raw = pd.Series(truths, dtype=object)  # which holds a text that repeats once
+            raw = pd.Series(truths, dtype=object)  # in which a repeated text is stored once
         values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
         if key in UNITS:
             offset, factor = _conversion(self.path, header, own, UNITS[key])
@@ -325,13 +325,13 @@ class _Reader:
         return values
 
     def agree(self, key: str, good: BoolArray, allowed: str) -> None:
-        """Note values that another column of their row contradicts."""
+        """Record values that contradict another column of their row."""
         if key in self.place:
             good |= np.isin(self.lines, [line for line, *_ in self.bad])
         self._refuse_number(key, ~good, allowed)
 
     def refuse(self, header: str, wrong: BoolArray, allowed: str) -> None:
-        """Note bad values."""
+        """Record bad values."""
         if not wrong.any():
             return
         values = self.text[header].to_numpy()
@@ -354,7 +354,7 @@ class _Reader:
         return np.array([word or "" for word in clean], dtype=object)
 
     def frame(self, **columns: Any) -> tuple[pd.DataFrame, Bad]:
-        """Put the rows together, with where they are from."""
+        """Assemble the rows, with their origin."""
         rows = pd.DataFrame({**columns, "file": printable(str(self.path)), "line": self.lines})
         if "device" in self.place:
             header = self.place["device"][0]
@@ -369,7 +369,7 @@ class _Reader:
         return rows, self.bad
 
     def pulses(self) -> dict[str, Any]:
-        """Columns that switching and thresholds share."""
+        """Columns of both switching and thresholds."""
         if {"amplitude", "current"} <= self.known():
             raise InputError(
                 f"{self.path}: columns", value="amplitude and current", allowed="one of the two",
@@ -411,7 +411,7 @@ class _Reader:
         return self.frame(**columns, trials=trials, switched=switched)
 
     def _counted(self, trials: FloatArray) -> FloatArray:
-        """Return the writes that switched, by the best outcome given; the others have to agree with it."""
+        """Return the writes that switched, from the best outcome; the other outcomes must agree with it."""
         switched = None
         for key in COUNTS:
             if key in self.known():
@@ -433,16 +433,16 @@ class _Reader:
                 off = (1.0 - part if share.failed else part) - switched / trials
                 same = np.abs(off) <= _ROUNDING + 0.5 / trials
             self.agree(key, same, "what the other columns of the row say, within half a percent")
-        assert switched is not None  # the kind of the table says so
+        assert switched is not None  # ensured by the kind of the table
         return switched
 
     def shares(self) -> list[tuple[str, Share]]:
-        """Shares of writes that the table gives, error rates first, as they are the more accurate ones."""
+        """Shares of writes in the table, error rates first, because they are more accurate."""
         columns = [(key, share) for key in self.known() if (share := share_of(key))]
         return sorted(columns, key=lambda column: (not column[1].failed, not column[1].logarithm, column[0]))
 
     def _read_share(self, key: str, share: Share, *, inside: bool = False) -> FloatArray:
-        """Read shares, those between none and all if only they are good; bad ones come as NaN."""
+        """Read shares, optionally only those between none and all; bad ones are NaN."""
         if inside:
             values = self.number(key, share.allowed_inside, share.inside)
             return np.where(share.inside(values), values, np.nan)
@@ -453,8 +453,8 @@ class _Reader:
         """Amplitudes at which a stated share of the writes succeeds."""
         columns = self.pulses()
         if "amplitude_V" in columns:
-            # The state before the write decides what current a voltage drives; under current drive it can
-            # be left open (`mtjchar.stackfit.problem` says where not).
+            # The state before the write determines the current at a voltage; under current drive it can
+            # be left open (`mtjchar.stackfit.problem` defines the exceptions).
             self._check_direction(columns)
         ln_error_rate = np.full(len(self.text), np.log(0.5))
         for number, (key, share) in enumerate(self.shares()):
@@ -484,7 +484,7 @@ class _Reader:
         return self.frame(**columns)
 
     def loops(self) -> tuple[pd.DataFrame, Bad]:
-        """Resistance over field, in the order in which it was swept."""
+        """Resistance over field, in the order of the sweep."""
         columns = {
             "field_T": self.number("field", "a finite number"),
             "resistance_ohm": self.number("resistance", "a positive number", lambda x: x > 0.0),
@@ -507,7 +507,7 @@ class _Reader:
         return {"temperature_K": kelvin}
 
     def wafer(self) -> tuple[pd.DataFrame, Bad]:
-        """Parameters of one device a row."""
+        """Parameters of devices, one device per row."""
         names = {"diameter": "diameter_m", "resistance_area_product": "resistance_area_product_ohm_m2"}
         columns = {
             names.get(key, key): self.number(key, "a positive number", lambda x: x > 0.0)
@@ -518,7 +518,7 @@ class _Reader:
 
 
 def _in_tesla(own: str, unit: str) -> tuple[str, float]:
-    """Rewrite a unit, or a number with one, of H as one of mu0 H; returns it and the factor that makes up."""
+    """Rewrite a unit of H, or a number with one, as one of mu0 H; return it and the conversion factor."""
     if unit.startswith("T"):
         if _OERSTED.search(own):
             return _OERSTED.sub(r"\1T", own), 1e-4  # 1 Oe of H is 1e-4 T of mu0 H
@@ -530,7 +530,7 @@ def _in_tesla(own: str, unit: str) -> tuple[str, float]:
 def _conversion(path: Path, header: str, own: str, unit: str) -> tuple[float, float]:
     """Offset and factor from the unit of a column to SI."""
     own, factor = _in_tesla(own, unit)
-    # um2 as a column name has it: um^2 for pint.
+    # um2 in a column name is um^2 for pint.
     own = re.sub(r"(?<=[A-Za-z])([23])(?=$|[*/])", r"^\1", own)
     own = own.replace("Ohm", "ohm")
     thing = f"{path}, unit of column {header}"

@@ -1,4 +1,4 @@
-"""Cells of a file as text, and where in the file each row is."""
+"""Cells of a file as text, and the position of each row in the file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Cells:
     path : Path
     content : bytes
     text : DataFrame
-        Cells as text (CSV) or as they are (Parquet), under the names of the columns without blanks around.
+        Cells as text (CSV) or unchanged (Parquet), under the names of the columns without surrounding blanks.
     lines : list of int
-        Line (CSV) or row (Parquet) that each row has in the file.
+        Line (CSV) or row (Parquet) of each row in the file.
     """
 
     path: Path
@@ -55,7 +55,7 @@ def read_cells(path: Path) -> Cells:
 
 
 def cells_of(path: Path, content: bytes) -> Cells:
-    """Take a file apart; a name that ends in .parquet or .pq says what it is."""
+    """Parse a file; a name that ends in .parquet or .pq gives the format."""
     refuse_own(path, content)
     if path.suffix.lower() in (".parquet", ".pq"):
         frame = cells_of_parquet(path, content)
@@ -88,7 +88,7 @@ def _of_text(path: Path, text: str) -> tuple[pd.DataFrame, list[int]]:
         for number, line in enumerate(_lines(path, text), 1)
         if line.strip() and line.lstrip()[0] != "#"
     ]
-    # Excel tells itself the separator in a first line.
+    # Excel writes the separator into a first line.
     if kept and re.fullmatch(r"sep=.", kept[0][1].strip()):
         kept = kept[1:]
     if not kept:
@@ -136,12 +136,12 @@ def _row(path: Path, number: int, line: str, separator: str, header: list[str]) 
 
 
 def _split(row: list[str], header: list[str], separator: str) -> bool:
-    """Whether decimal commas may have made more values of a row."""
+    """Whether decimal commas may have split values of a row."""
     return separator == "," and len(row) > len(header) and row[-1].strip().isdigit()
 
 
 def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[list[str]]:
-    """Decimal commas made points, where they can be nothing else."""
+    """Replace decimal commas by points, if they are unambiguous."""
     commas = [
         (number, cell.strip())
         for number, row in zip(numbers, rows, strict=True)
