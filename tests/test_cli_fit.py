@@ -160,7 +160,7 @@ def test_json_and_bad_rows(data, tmp_path, fit):
         (("--diameter", "40 nm", "--vary", "colour"), "vary: got 'colour'"),
         (("--diameter", "40 nm", "--stack", "none.toml"), "Cannot read stack file 'none.toml'"),
         (("--diameter", "40 nm", "--out", "none/fitted.toml"), "a file in a directory that exists"),
-        (("--diameter", "40 nm", "--columns", "none.toml"), "Cannot read columns file 'none.toml'"),
+        (("--diameter", "40 nm", "--columns", "none.toml"), "Cannot read rules file 'none.toml'"),
         (("--diameter", "40 nm", "--narrow", "colour"), "parameter: got 'colour'"),
         ((), "--diameter"),
     ],

@@ -59,9 +59,9 @@ def test_open_intervals_are_null_in_json(tmp_path, fit):
     assert np.inf in np.abs(content["fit"]["device"]["stability"]["interval"])
 
 
-@pytest.mark.parametrize("option", ["data", "--stack", "--columns"])
+@pytest.mark.parametrize("option", ["data", "--stack", "--rules"])
 def test_input_files_are_never_overwritten(data, tmp_path, fit, option):
-    contents = {"data": data.read_bytes(), "--stack": Path(STACK).read_bytes(), "--columns": b"[columns]\n"}
+    contents = {"data": data.read_bytes(), "--stack": Path(STACK).read_bytes(), "--rules": b"[columns]\n"}
     own = tmp_path / "input"
     own.write_bytes(contents[option])
     other = tmp_path / "." / "input"  # another name of the same file

@@ -79,7 +79,7 @@ def test_no_file(tmp_path, make, why, name):
     good = written(tmp_path, HEADER + GOOD, "good.csv")
     arguments = ([good], path) if name == "columns.toml" else ([path],)
     message = refusal(read_tables, *arguments)
-    kind = "columns file" if name == "columns.toml" else "data file"
+    kind = "rules file" if name == "columns.toml" else "data file"
     assert message.startswith(f"Cannot read {kind} '{path}': {why}.")
     # Said once, not wrapped into itself.
     assert message.count("Cannot read") == 1
@@ -89,7 +89,7 @@ def test_no_file(tmp_path, make, why, name):
 def test_names_that_no_file_has(tmp_path, name):
     good = written(tmp_path, HEADER + GOOD)
     assert refusal(read_tables, [name]).startswith("Cannot read data file ")
-    assert refusal(read_tables, [good], name).startswith("Cannot read columns file ")
+    assert refusal(read_tables, [good], name).startswith("Cannot read rules file ")
     if name:
         assert refusal(load_dataset, name).startswith("data set: got ")
 
@@ -118,7 +118,7 @@ def test_csv_larger_than_is_read(tmp_path):
         (",".join(map(str, range(1_000_000))) + "\n", "line 1: got '6,888,889 characters'"),
         ("\n" * 1_000_001, "got '1,000,001 lines'; allowed: at most 1,000,000 lines. Split the table"),
         ("\r" * 1_000_001, "got '1,000,001 lines'"),
-        (",".join(map(str, range(1000))) + "\n" + "\n".join("1" * 10_001), "got '10,001,000 values'"),
+        (",".join(f"c{k}" for k in range(1000)) + "\n" + "\n".join("1" * 10_001), "got '10,001,000 values'"),
         ("x" * 201 + ",b\n1,2\n", "name of column 1: got 'xxx"),
         (HEADER.strip() + ",device\n" + GOOD.strip() + "," + "x" * 201, "line 2, device: got 'xxx"),
         ("", "got 'no rows'"),
@@ -268,7 +268,7 @@ TOO_LONG = "x" * 15_000
         ("[values]\ndirection = 1979-05-27", "values.direction: got datetime.date(1979, 5, 27)"),
         (f'[values]\ndevice = "{TOO_LONG}"', "values.device: got 'xxx"),
         (f"[values]\n{TOO_LONG} = 1", "xxx... (15000 characters): got 1; allowed: one of amplitude"),
-        (f"{TOO_LONG} = 1", "xxx... (15000 characters): got 1; allowed: [columns] and [values]"),
+        (f"{TOO_LONG} = 1", "xxx... (15000 characters): got 1; allowed: columns, values, words"),
         (f'[columns]\ntrials = "{TOO_LONG}"', "columns.trials: got 'xxx"),
         (f'[columns]\n"wer{" " * 15_000}" = 5', "columns.wer: got 5"),
         (f"[columns.{TOO_LONG[:9000]}]\n[columns.{TOO_LONG[:9000]}]", "Cannot declare"),

@@ -206,7 +206,7 @@ def test_names_that_look_like_an_outcome_are_refused(tmp_path, name):
     for columns, row in ((name, "1"), (f"trials,switched,{name}", "1000,412,1")):
         message = refusal(table(tmp_path, columns, row))
         assert f"column {name}: got 'a name that looks like the outcome of writes" in message
-        assert "name it in a file for --columns: [columns] " in message
+        assert "name it in a file for --rules: [columns] " in message
         assert "Or remove it from the table." in message
 
 

@@ -155,7 +155,9 @@ def test_missing_and_unreadable_files(tmp_path):
     assert "a Parquet file" in refusal(written(tmp_path, "no parquet", "data.parquet"))
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00\x81")
-    assert "a CSV file, UTF-8" in refusal(binary)
+    assert "no rows" in refusal(binary)
+    binary.write_bytes(b"\x7fELF\x02\x01\x01")
+    assert "allowed: text, a spreadsheet (.xlsx), Parquet, HDF5 or MATLAB" in refusal(binary)
 
 
 @pytest.mark.parametrize(

@@ -25,17 +25,25 @@ _TEMPERATURE = typer.Option(
 
 
 def fit(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Measured tables (CSV or Parquet).")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Measured tables: text, .xlsx, Parquet, HDF5, MATLAB, also packed with gzip or zip.",
+        ),
+    ],
     stack: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--stack",
             metavar="STACK",
             help="Stack file (TOML) or name of a stack: initial values, and the values that are not fitted.",
             autocompletion=completion.files_or("stacks"),
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FITTED", help="Stack file (TOML) to write.")],
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FITTED", help="Stack file (TOML) to write.")
+    ] = None,
     diameter: Annotated[float | None, _DIAMETER] = None,
     vary: Annotated[
         str | None,
@@ -56,9 +64,28 @@ def fit(
         ),
     ] = "",
     temperature: Annotated[float | None, _TEMPERATURE] = None,
-    columns: Annotated[
+    rules: Annotated[
         Path | None,
-        typer.Option("--columns", metavar="FILE", help="File (TOML) with column names and units."),
+        typer.Option(
+            "--rules",
+            "--columns",
+            metavar="FILE",
+            help="File (TOML) with names and units of columns, values that all rows share, and words.",
+        ),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print how each file is understood; fit and write nothing.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="Use the rows of this device alone.")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="EXPRESSION",
+            help='Use the rows for which this holds, such as "temperature_K < 330"; --show has the columns.',
+        ),
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip bad rows and report how many.")] = False,
     name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Name of the new stack.")] = None,
@@ -87,20 +114,31 @@ def fit(
     together. Wafer tables give the spread of devices. docs/fitting.md describes the formats. A study can use
     FITTED as its stack.
     """
+    from mtjchar.stackfit import read_tables
+    from mtjchar.stackfit.data.show import table_answer, table_lines
+
+    if show:
+        tables = read_tables(data, rules, skip_bad=skip_bad, device=device, where=where)
+        if as_json:
+            print_json([table_answer(table) for table in tables])
+        for table in () if as_json else tables:
+            console.print("\n".join(table_lines(table)), highlight=False)
+        return
+    stack, out = _needed("--stack", stack), _needed("--out", out)
     from mtjchar import plotting
-    from mtjchar.stackfit import Film, next_measurements, read_tables, write_stack
+    from mtjchar.stackfit import Film, next_measurements, write_stack
     from mtjchar.stackfit.design import check_plan
     from mtjchar.stackfit.fit import solve
     from mtjchar.stackfit.setup import set_up
     from mtjchar.stackfit.stackfile import check_names
     from mtjchar.study import load_stack
 
-    writable_file(out, [*data, stack, *([] if columns is None else [columns])])
+    writable_file(out, [*data, stack, *([] if rules is None else [rules])])
     if figures is not None:
         writable(figures, "--figures")
     believed = load_stack(stack)
     check_names(believed, name, reference)
-    tables = read_tables(data, columns, skip_bad=skip_bad)
+    tables = read_tables(data, rules, skip_bad=skip_bad, device=device, where=where)
     if diameter is None:
         diameter = _mean_diameter(tables)
     film = Film(believed, diameter, 300.0 if temperature is None else temperature)
@@ -120,6 +158,15 @@ def fit(
     write_stack(result, out, name, reference, accept_unconverged=accept_unconverged)
     if not as_json:
         console.print(f"wrote {out}", highlight=False)
+
+
+def _needed(option: str, value: Path | None) -> Path:
+    if value is None:
+        raise InputError(
+            option, value=None, allowed="a file", problem=f"{option} is missing (required).",
+            remedy="Only --show does without it.",
+        )  # fmt: skip
+    return value
 
 
 def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:

@@ -187,7 +187,8 @@ def _blocks(problem: Problem, vector: FloatArray, residual: FloatArray) -> list[
         factor = np.where(np.isfinite(factor) & (factor > 0.5) & (factor < 2.0), factor, 1.0)
         voltage, power = _electric(problem, values, pulses)
         electric.append((voltage, power))
-        share = pulses.amplitude / np.where(pulses.voltage, largest[True], largest[False])
+        full = np.where(pulses.voltage, largest[True], largest[False])
+        share = pulses.amplitude / np.where(full > 0.0, full, 1.0)
         labels = pd.DataFrame(
             {name: rows.get(name, pd.Series("", index=rows.index)).astype(str) for name in ("file", "device")}
         ).reset_index(drop=True)
@@ -204,7 +205,8 @@ def _blocks(problem: Problem, vector: FloatArray, residual: FloatArray) -> list[
             .to_numpy(dtype=np.float64)
         )
         blocks.append(Rows(pulses, order, np.asarray(repeat), labels, factor, share, power, voltage))
-    most = [max(float(np.abs(pair[k]).max()) for pair in electric) for k in (0, 1)]
+    # At rest there is no drive that could be wrong.
+    most = [max(float(np.abs(pair[k]).max()) for pair in electric) or 1.0 for k in (0, 1)]
     return [
         dataclasses.replace(rows, voltage=rows.voltage / most[0], power=rows.power / most[1])
         for rows in blocks

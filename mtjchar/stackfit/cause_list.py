@@ -158,11 +158,15 @@ def _share(key: str, text: str, effect: Effect) -> Cause:
 
 
 def _outcome_causes(blocks: Sequence[Rows]) -> list[Cause]:
-    never = "{} of the writes%s never switch (stuck bits, missed pulses, read errors)"
-    before = "{} of the writes%s count as switched before the pulse (incomplete reset, read errors)"
+    never = "{} of the writes%s never switch (stuck bits, missed pulses, read errors; vary missed_writes)"
+    before = (
+        "{} of the writes%s count as switched before the pulse (incomplete reset, read errors; vary "
+        "false_switches)"
+    )
     hopping = "{} of the writes%s fail at the largest amplitude (back-hopping)"
     both_directions = _has_both_directions(blocks)
-    causes = [_share("read errors", "{} of the reads are wrong (read errors)", read_errors)]
+    words = "{} of the reads are wrong (read errors; vary missed_writes and false_switches)"
+    causes = [_share("read errors", words, read_errors)]
     for direction in (None, *ARROWS) if both_directions else (None,):
         of = f" of {ARROWS[direction]}" if direction else ""
         causes += [

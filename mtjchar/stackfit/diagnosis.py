@@ -163,6 +163,8 @@ def _significance(world: World, before: float, after: float) -> float:
 
 def _causes(world: World) -> list[Finding]:
     """Causes that describe the data better than chance allows; only the best variant of each."""
+    if all(np.all(block.pulses.at_rest) for block in world.blocks):
+        return []  # the causes are faults of pulses
     causes = causes_of(world.problem, world.blocks)
     looks = [(*look(world, cause, cause.tries), cause) for cause in causes]
     chosen = sorted((entry for entry in looks if entry[0] > _LOOK), key=lambda entry: -entry[0])[:_FITTED]

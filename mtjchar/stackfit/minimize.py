@@ -25,6 +25,7 @@ _STEP = 1e-2  # of a derivative, in natural sizes; third differences are below 1
 _TOLERANCE = 1e-9  # relative, of the sum of squares and of a step
 _MOST = 100  # evaluations of the residuals
 _AT_BOUND = 1e-6  # of the distance between the bounds
+_FLAT = 1e-100
 _LEAST_STRENGTH = 1e-14  # of the information along a combination of parameters, over the largest: rounding
 
 
@@ -125,4 +126,6 @@ def inverse(scaled: FloatArray) -> FloatArray:
         return np.empty((0, 0))
     # Singular values show the combinations that the data leave open.
     strength, axes = np.linalg.eigh(scaled.T @ scaled)
-    return np.asarray((axes / np.maximum(strength, _LEAST_STRENGTH * strength[-1])) @ axes.T)
+    # Where no row changes, as far out in a plateau, the matrix is zero.
+    least = max(_LEAST_STRENGTH * strength[-1], _FLAT)
+    return np.asarray((axes / np.maximum(strength, least)) @ axes.T)

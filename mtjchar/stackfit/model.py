@@ -7,6 +7,7 @@ torque per voltage is constant under voltage drive and changes with the resistan
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -27,6 +28,9 @@ from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
 __all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
 
 _POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
+_LARGEST_EXPONENT = 600.0
+_LEAST_DURATION = 1e-12  # s
+_LEAST_RATE = 1e-300
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
@@ -89,6 +93,15 @@ class Pulses:
     def directions(self) -> tuple[str, ...]:
         """Directions of the rows."""
         return tuple(direction for k, direction in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
+
+    @property
+    def at_rest(self) -> BoolArray:
+        """Where nothing drives, so that a bit can come back: retention."""
+        return np.asarray(self.amplitude == 0.0)
+
+    def backwards(self) -> Pulses:
+        """Return the same rows from the other state."""
+        return Pulses(self.amplitude, self.voltage, self.duration, ~self.reverse, self.temperature)
 
     def at(self, amplitude: FloatArray) -> Pulses:
         """Return the same rows with other amplitudes, of shape (..., rows)."""
@@ -197,10 +210,10 @@ class SwitchingModel:
             parallel, excess = self.resistances(values, pulses)
             # Conductance is linear in m_z: 1/R_P in P and 1/(R_P (1 + TMR)) in AP at that voltage.
             low = pulses.amplitude / parallel
-            high = low / (1.0 + excess)
-            first = np.where(pulses.reverse, high, low)
+            first = np.where(pulses.reverse, low / (1.0 + excess), low)
             current = np.where(pulses.voltage, first, current)
-            ratio = np.where(pulses.voltage, np.where(pulses.reverse, low, high) / first, ratio)
+            turned = np.where(pulses.reverse, 1.0 + excess, 1.0 / (1.0 + excess))
+            ratio = np.where(pulses.voltage, turned, ratio)
         torque_at_0 = 2.0 * square / (square + 1.0) / before
         return current * before / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
 
@@ -219,7 +232,10 @@ class SwitchingModel:
             for m_z in (start, np.zeros_like(start))
         )
         overdrive = before / (parallel * critical)
-        return overdrive, 2.0 * (middle / before - 1.0), np.zeros_like(overdrive)
+        # Without a drive, at rest, nothing changes.
+        middle, before = np.broadcast_arrays(middle, before)
+        turned = np.divide(middle, before, out=np.ones(before.shape), where=before != 0.0)
+        return overdrive, 2.0 * (turned - 1.0), np.zeros_like(overdrive)
 
     def _at_zero_bias(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray, FloatArray]:
         """R_P (ohm), TMR at zero bias and the voltage that halves it (V) of each row."""
@@ -239,6 +255,17 @@ class SwitchingModel:
 
     def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
+        pulses = _as_applied(values, pulses)
+        rate = self._escape(values, pulses)
+        if np.any(pulses.at_rest):
+            back = self._escape(values, pulses.backwards())
+            with np.errstate(divide="ignore"):
+                returned = -np.exp(_and_back(np.log(-rate), np.log(-back)))
+            rate = np.where(pulses.at_rest, returned, rate)
+        return _as_counted(values, rate)
+
+    def _escape(self, values: Values, pulses: Pulses) -> FloatArray:
+        """As `log_error_rate`, without a way back."""
         device = self.device(values, pulses)
         overdrive, change, _ = self.load_line(values, pulses, device.critical_current)
         if np.any(values.get("offset_field", 0.0)):
@@ -263,6 +290,17 @@ class SwitchingModel:
 
     def solved_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
         """ln(-ln WER) of each row by the Fokker-Planck equation itself, with the whole load line."""
+        pulses = _as_applied(values, pulses)
+        exponent = self._solved_escape(values, pulses)
+        if np.any(pulses.at_rest):
+            back = self._solved_escape(values, pulses.backwards())
+            exponent = np.where(pulses.at_rest, _and_back(exponent, back), exponent)
+        if not np.any(values.get("missed_writes", 0.0)) and not np.any(values.get("false_switches", 0.0)):
+            return exponent
+        return np.log(-_as_counted(values, -np.exp(exponent)))
+
+    def _solved_escape(self, values: Values, pulses: Pulses) -> FloatArray:
+        """As `solved_log_exponent`, without a way back."""
         device = self.device(values, pulses)
         overdrive, _, current = self.load_line(values, pulses, device.critical_current)
         square = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
@@ -355,3 +393,37 @@ def log_exponent_at(probability: npt.ArrayLike) -> FloatArray:
 def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
     forward, backward = (value_in(values, name, direction) for direction in DIRECTIONS)
     return np.asarray(np.where(reverse, backward, forward))
+
+
+def _as_applied(values: Values, pulses: Pulses) -> Pulses:
+    """Pulses as they arrive at the junction: shorter by the dead time."""
+    dead = values.get("dead_time", 0.0)
+    if not np.any(dead):
+        return pulses
+    return dataclasses.replace(pulses, duration=np.maximum(pulses.duration - dead, _LEAST_DURATION))
+
+
+def _as_counted(values: Values, log_rate: FloatArray) -> FloatArray:
+    """Error rates (logarithms) as the tester counts them.
+
+    A share of the writes never switches: stuck bits, missed pulses, reads of the old state. Another share
+    counts as switched before the pulse: incomplete resets, reads of the new state.
+    """
+    missed, false = values.get("missed_writes", 0.0), values.get("false_switches", 0.0)
+    if not np.any(missed) and not np.any(false):
+        return log_rate
+    rate = np.exp(log_rate)
+    return np.asarray(np.log(np.maximum(missed + (1.0 - missed - false) * rate, _LEAST_RATE)))
+
+
+def _and_back(forth: FloatArray, back: FloatArray) -> FloatArray:
+    """ln(-ln WER) of bits that return as well, from ln(rate times duration) of both ways.
+
+    The share in the other state is k/(k + k') (1 - exp(-(k + k') t)), of two states with the rates k and k'.
+    """
+    # Beyond the limit, which is that of exp, all have long been in equilibrium.
+    forth, back = np.minimum(forth, _LARGEST_EXPONENT), np.minimum(back, _LARGEST_EXPONENT)
+    both = np.logaddexp(forth, back)
+    with np.errstate(divide="ignore", over="ignore"):
+        flipped = np.exp(forth - both) * -np.expm1(-np.exp(both))
+        return np.asarray(np.log(-np.log1p(-flipped)))

@@ -22,6 +22,7 @@ __all__ = [
     "DIRECTIONAL",
     "FITTED_KINDS",
     "OF_RESISTANCE",
+    "OF_TESTER",
     "PARAMETERS",
     "PULSES",
     "TIED",
@@ -86,6 +87,8 @@ class Parameter:
         Lower bound of physics, not of the search: a value there is a result.
     zero_is_result : bool
         Whether 0 is a result like any other, so that a relative error does not show that it is undetermined.
+    of_tester : bool
+        Whether it belongs to the measurement and not to the device; 0 unless it is fitted or given.
     search : tuple of float
         Values of a coarse search beside the starting value.
     direction : str or None
@@ -107,6 +110,7 @@ class Parameter:
     symmetric: float | None = None
     physical_minimum: float = -np.inf
     zero_is_result: bool = False
+    of_tester: bool = False
     search: tuple[float, ...] = ()
     direction: str | None = None
 
@@ -174,6 +178,21 @@ _TABLE = (
         "resistance in AP at a higher bias",
         bounds=(0.05, 10.0), of_resistance=True,
     ),
+    Parameter(
+        "dead_time", "s", PULSES,
+        "pulses of a few t_D, well above the critical current, beside long ones",
+        bounds=(-5e-9, 5e-9), start=0.0, step=1e-10, zero_is_result=True, of_tester=True,
+    ),
+    Parameter(
+        "missed_writes", "", ("switching",),
+        "many writes far above the threshold",
+        bounds=(0.0, 0.5), start=0.0, step=0.01, physical_minimum=0.0, zero_is_result=True, of_tester=True,
+    ),
+    Parameter(
+        "false_switches", "", ("switching",),
+        "many writes far below the threshold",
+        bounds=(0.0, 0.5), start=0.0, step=0.01, physical_minimum=0.0, zero_is_result=True, of_tester=True,
+    ),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _TABLE}
@@ -193,6 +212,9 @@ DEFAULT = tuple(name for name, parameter in PARAMETERS.items() if parameter.defa
 
 TIED = frozenset(name for name, parameter in PARAMETERS.items() if parameter.tied)
 """Parameters that follow from others if they do not vary."""
+
+OF_TESTER = tuple(name for name, parameter in PARAMETERS.items() if parameter.of_tester)
+"""Those of the measurement."""
 
 OF_RESISTANCE = tuple(name for name, parameter in PARAMETERS.items() if parameter.of_resistance)
 """Parameters that resistances depend on."""

@@ -96,7 +96,8 @@ def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
     keys = pulse_columns(rows, "device", "file")
     totals = {"trials": "sum", "switched": "sum", "line": "min"}
     pooled = rows[single].groupby(keys, as_index=False, dropna=False, sort=False).agg(totals)
-    return pd.concat([rows[~single], pooled], ignore_index=True)[list(rows)] if single.any() else rows
+    both = pd.concat([rows[~single], pooled], ignore_index=True)
+    return both.reindex(columns=rows.columns) if single.any() else rows
 
 
 class Correction(NamedTuple):

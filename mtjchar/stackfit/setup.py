@@ -18,6 +18,7 @@ from mtjchar.stackfit.parameters import (
     DEFAULT,
     DIRECTIONAL,
     FITTED_KINDS,
+    OF_TESTER,
     PARAMETERS,
     PULSES,
     TIED,
@@ -117,7 +118,7 @@ def _make_problem(
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
     needed = set(PARAMETERS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
     # If it is not fixed, the anisotropy field follows from stability and moment.
-    needed = needed - {"anisotropy_field"} | ({"anisotropy_field"} & set(start))
+    needed -= {"anisotropy_field", *OF_TESTER} - set(start)
     kept = (needed - roots - tied) & set(values)
     fixed = {name: float(values[name]) for name in PARAMETERS if name in kept}
     problem = Problem.of(data, model, free, fixed, tied, bounds, temperature)
@@ -153,7 +154,7 @@ def _check_direction(problem: Problem) -> None:
             f"{first['file']}: direction", value="missing",
             allowed="a column direction, with p_to_ap or ap_to_p (also P->AP)",
             remedy=f"{(split + shown + law)[0]} makes the directions differ in current too. One for all rows "
-            'goes into a file for --columns: [values] direction = "p_to_ap".',
+            'goes into a file for --rules: [values] direction = "p_to_ap".',
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ __all__ = ["check_data"]
 _OVERDRIVES = (0.03, 30.0)  # largest overdrive of the data, by the film: a factor of a thousand is noticed
 _CURRENTS = (2e-6, 5e-3)  # A, largest one, without a film
 _DURATIONS = (5e-11, 1e4)  # s
+_AT_REST = 4e8  # s, beyond ten years: retention
 _CONTRADICTION = 1e-6
 _SPREAD = 3.0  # standard deviation of a count
 _REPEATED = 0.25  # share of rows
@@ -163,15 +164,18 @@ def _check_plausible(problem: Problem) -> None:
     for rows in (problem.data.switching, problem.data.thresholds):
         if not len(rows):
             continue
-        longest, shortest = rows["duration_s"].max(), rows["duration_s"].min()
-        for value in (shortest, longest):
-            if not _DURATIONS[0] <= value <= _DURATIONS[1]:
-                raise InputError(
-                    "duration", value=compact(value, "s"),
-                    allowed=f"{compact(_DURATIONS[0], 's')} to {compact(_DURATIONS[1], 's')}",
-                    remedy="Is the unit of the column right?",
-                )  # fmt: skip
         pulses = Pulses.of(rows, problem.temperature)
+        for driven, limit in ((~pulses.at_rest, _DURATIONS[1]), (pulses.at_rest, _AT_REST)):
+            of_kind = rows["duration_s"][driven]
+            for value in (of_kind.min(), of_kind.max()) if len(of_kind) else ():
+                if not _DURATIONS[0] <= value <= limit:
+                    raise InputError(
+                        "duration", value=compact(value, "s"),
+                        allowed=f"{compact(_DURATIONS[0], 's')} to {compact(limit, 's')}",
+                        remedy="Is the unit of the column right?",
+                    )  # fmt: skip
+        if pulses.at_rest.all():
+            continue
         values = problem.fixed_or_nominal()
         current = largest_current(problem.model, values, pulses)
         if problem.model.film is None:

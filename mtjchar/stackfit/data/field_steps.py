@@ -88,7 +88,7 @@ def steps_of(table: Table) -> pd.DataFrame:
     if "sweep_rate_T_per_s" not in rows:
         raise InputError(
             f"{table.path}: sweep_rate", value="missing", allowed="a column such as sweep_rate_mT_per_s",
-            remedy='Or one for all rows in a file for --columns: [values] sweep_rate = "10 mT/s".',
+            remedy='Or one for all rows in a file for --rules: [values] sweep_rate = "10 mT/s".',
         )  # fmt: skip
     field, antiparallel = rows["field_T"].to_numpy(dtype=np.float64), _antiparallel(table)
     switches = antiparallel[1:] != antiparallel[:-1]

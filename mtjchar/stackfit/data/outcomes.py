@@ -195,5 +195,5 @@ def _ignored(path: Path, header: str, like: str, allowed: str, remedy: str) -> I
 
 
 def _rename(example: str) -> str:
-    named = f"name it in a file for --columns: [columns] {example}"
+    named = f"name it in a file for --rules: [columns] {example}"
     return f"Rename the column, or {named}. Or remove it from the table."

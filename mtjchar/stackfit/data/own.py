@@ -43,7 +43,6 @@ _TABLES = (
     _Own("error rates of a surface", frozenset({"ber", "effective_devices"}), _SURFACE),
 )
 _HEAD = 200  # bytes at the beginning of an exported JSON that identify it
-_BINARY = {b"\x89HDF": "a surface in NetCDF (HDF5)", b"PK\x03\x04": "an archive, such as an exported .npz"}
 
 
 def refuse_own(path: Path, content: bytes = b"") -> None:
@@ -57,9 +56,8 @@ def refuse_own(path: Path, content: bytes = b"") -> None:
         raise _refusal(path, "a run directory of mtjchar", _SAMPLES)
     if b'"mtjchar surface"' in content[:_HEAD]:
         raise _refusal(path, "an exported surface in JSON", _SURFACE)
-    for start, name in _BINARY.items():
-        if content.startswith(start):
-            raise _refusal(path, name, _SURFACE)
+    if content.startswith(b"\x93NUMPY"):
+        raise _refusal(path, "an archive, such as an exported .npz", _SURFACE)
 
 
 def refuse_own_table(path: Path, headers: Iterable[str]) -> None:

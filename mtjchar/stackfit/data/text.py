@@ -1,45 +1,107 @@
-"""Cells of a file as text, and the position of each row in the file."""
+"""Tables of a file as text, and where in the file each row is."""
 
 from __future__ import annotations
 
 import csv
+import functools
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from mtjchar.errors import InputError
 from mtjchar.files import read_bytes
-from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, check_count, check_names, listed
+from mtjchar.stackfit.data.arrays import frames_of_hdf5, frames_of_matlab, is_hdf5, is_matlab
+from mtjchar.stackfit.data.layout import Block, Matrix, Row, blocks_of, unfolded
+from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, check_count, listed
+from mtjchar.stackfit.data.names import named
 from mtjchar.stackfit.data.own import refuse_own
 from mtjchar.stackfit.data.parquet import cells_of_parquet
+from mtjchar.stackfit.data.sheets import is_spreadsheet, sheets_of
+from mtjchar.stackfit.data.units import is_unit
+from mtjchar.stackfit.data.unpacked import decoded, members
 
-__all__ = ["Cells", "cells_of", "read_cells"]
+__all__ = ["Cells", "Layout", "cells_of", "read_cells"]
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+_SPACED_THOUSANDS = re.compile(
+    r"[+-]?[1-9]\d{0,2}(?:(?P<mark>['\u2019 \u00a0\u202f])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?"
+)
+_COMMENT = re.compile(r"\s*(#+|!+|%+|//+)\s?")
+_SEPARATORS = ",;\t|"
+_SAMPLE = 500  # lines from which the separator is found
+_MOST_IN_QUOTES = 100  # lines that one value may have; beyond, a quotation mark stands for inches
+_WORDS = re.compile(r'"[^"]*"|[^\s"]+(?:[ \t]*[(\[][^)\]]*[)\]])?')
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a file for --rules says of where the table is.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        Names of columns beside those that are known.
+    numbered : bool
+        Whether columns go by their numbers.
+    skip : int
+        Lines at the start of the file to leave out.
+    encoding : str
+        Of text; found out if empty.
+    matrix : Matrix, optional
+        If the file is a matrix over two quantities.
+    """
+
+    names: frozenset[str] = frozenset()
+    numbered: bool = False
+    skip: int = 0
+    encoding: str = ""
+    matrix: Matrix | None = None
+
+    def known(self, name: str) -> bool:
+        """Whether a cell is the name of a column."""
+        return name in self.names or _is_known(name)
+
+
+_PLAIN = Layout()
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_known(name: str) -> bool:
+    return named(name) is not None
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Content of a file.
+    """A table of a file.
 
     Attributes
     ----------
     path : Path
+        File; for members of archives, sheets and groups the path goes on with their names.
     content : bytes
+        Of the file.
     text : DataFrame
-        Cells as text (CSV) or unchanged (Parquet), under the names of the columns without surrounding blanks.
+        Cells under the names of the columns without blanks around; as text, or as files of arrays have them.
     lines : list of int
-        Line (CSV) or row (Parquet) of each row in the file.
+        Line (text) or row (other files) that each row has in the file.
+    units : dict of str
+        Of a row of units, by column.
+    notes : tuple of str
+        How the file was understood, for people.
     """
 
     path: Path
     content: bytes
     text: pd.DataFrame
     lines: list[int]
+    units: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> str:
@@ -47,62 +109,91 @@ class Cells:
         return listed(name for name in self.text.columns if name)
 
 
-def read_cells(path: Path) -> Cells:
-    """Read a file, see `cells_of`."""
-    allowed = f"a CSV or Parquet file of at most {MOST_BYTES:,} bytes; a larger table in several files"
+def read_cells(path: Path, layout: Layout | Callable[[Path], Layout] = _PLAIN) -> list[Cells]:
+    """Read the tables of a file, see `cells_of`."""
+    allowed = (
+        f"a table (CSV, Parquet, .xlsx, HDF5, MATLAB) of at most {MOST_BYTES:,} bytes; a larger table in "
+        "several files"
+    )
     refuse_own(path)
-    return cells_of(path, read_bytes(path, "data file", allowed=allowed, most=MOST_BYTES))
+    return cells_of(path, read_bytes(path, "data file", allowed=allowed, most=MOST_BYTES), layout)
 
 
-def cells_of(path: Path, content: bytes) -> Cells:
-    """Parse a file; a name that ends in .parquet or .pq gives the format."""
-    refuse_own(path, content)
+def cells_of(path: Path, content: bytes, layout: Layout | Callable[[Path], Layout] = _PLAIN) -> list[Cells]:
+    """Take a file apart: archives, sheets, groups and blocks of lines each give tables of their own.
+
+    Parameters
+    ----------
+    path : Path
+        A name that ends in .parquet or .pq says what it is.
+    content : bytes
+    layout : Layout or callable, optional
+        Of the file, or by the path of a table in it.
+    """
+    tables = []
+    for inner, unpacked in members(path, content):
+        refuse_own(inner, unpacked)
+        of_file = layout(inner) if callable(layout) else layout
+        tables += _tables(inner, unpacked, of_file)
+    if not tables:
+        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
+    return tables
+
+
+def _tables(path: Path, content: bytes, layout: Layout) -> list[Cells]:
     if path.suffix.lower() in (".parquet", ".pq"):
-        frame = cells_of_parquet(path, content)
-        lines = list(range(1, len(frame) + 1))
-    else:
-        frame, lines = _of_text(path, _decoded(path, content))
+        return [_of_frame(path, content, path, cells_of_parquet(path, content), "Parquet")]
+    if is_spreadsheet(content):
+        return [
+            _of_block(inner, content, block, "spreadsheet")
+            for inner, rows in sheets_of(path, content)
+            for block in _blocks(inner, rows[layout.skip :], layout, ragged=True)
+        ]
+    if is_matlab(content) or is_hdf5(content):
+        read, kind = (frames_of_matlab, "MATLAB") if is_matlab(content) else (frames_of_hdf5, "HDF5")
+        frames = read(path, content)
+        return [_of_frame(path, content, inner, frame, kind) for inner, frame in frames]
+    text, encoding = decoded(path, content, layout.encoding)
+    lines = _lines(path, text)
+    separator, shown = _separator(lines[layout.skip :])
+    rows = list(_rows(lines, layout.skip, separator))
+    blocks = _blocks(path, rows, layout)
+    return [_of_block(path, content, block, f"text ({encoding}), {shown}") for block in blocks]
+
+
+def _blocks(path: Path, rows: list[Row], layout: Layout, *, ragged: bool = False) -> list[Block]:
+    if layout.matrix is not None:
+        return [unfolded(path, rows, layout.matrix)]
+    blocks = blocks_of(
+        path, rows, known=layout.known, is_unit=is_unit, numbered=layout.numbered, ragged=ragged
+    )
+    if not any(block.rows for block in blocks):
+        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
+    return [block for block in blocks if block.rows]
+
+
+def _of_block(path: Path, content: bytes, block: Block, kind: str) -> Cells:
+    rows = _with_points(path, block.rows, block.lines)
+    frame = pd.DataFrame(rows, columns=block.header, dtype=object)
+    return _checked(Cells(path, content, frame, block.lines, block.units, (kind, *block.notes)))
+
+
+def _of_frame(path: Path, content: bytes, inner: Path, frame: pd.DataFrame, kind: str) -> Cells:
     if frame.empty:
         raise InputError(str(path), value="no rows", allowed="a header and at least one row")
+    return _checked(Cells(inner, content, frame, list(range(1, len(frame) + 1)), notes=(kind,)))
+
+
+def _checked(cells: Cells) -> Cells:
+    frame = cells.text
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     for name in frame.columns[frame.columns.duplicated()]:
         if name:
-            raise InputError(f"{path}, column {name}", value="two of this name", allowed="one")
-    return Cells(path, content, frame, lines)
+            raise InputError(f"{cells.path}, column {name}", value="two of this name", allowed="one")
+    return cells
 
 
-def _decoded(path: Path, content: bytes) -> str:
-    remedy = "Save the file as UTF-8."
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), value=str(error), allowed="a CSV file, UTF-8", remedy=remedy) from error
-    if "\0" in text:
-        raise InputError(str(path), value="zero bytes", allowed="a CSV file, UTF-8", remedy=remedy)
-    return text
-
-
-def _of_text(path: Path, text: str) -> tuple[pd.DataFrame, list[int]]:
-    kept = [
-        (number, line)
-        for number, line in enumerate(_lines(path, text), 1)
-        if line.strip() and line.lstrip()[0] != "#"
-    ]
-    # Excel writes the separator into a first line.
-    if kept and re.fullmatch(r"sep=.", kept[0][1].strip()):
-        kept = kept[1:]
-    if not kept:
-        return pd.DataFrame(), []
-    separator = max(",;\t", key=kept[0][1].count)
-    header = _values(kept[0][1], separator)
-    check_count(path, len(header), "columns")
-    check_names(path, header)
-    check_count(path, len(header) * (len(kept) - 1), "values")
-    rows = [_row(path, number, line, separator, header) for number, line in kept[1:]]
-    numbers = [number for number, _ in kept[1:]]
-    if separator == ";":
-        rows = _with_points(path, rows, numbers)
-    return pd.DataFrame(rows, columns=header, dtype=object), numbers
+# ---- text ----
 
 
 def _lines(path: Path, text: str) -> list[str]:
@@ -119,40 +210,78 @@ def _lines(path: Path, text: str) -> list[str]:
     return lines
 
 
+def _separator(lines: list[str]) -> tuple[str, str]:
+    """Find what separates cells: what gives most lines one number of cells, and then most cells."""
+    sample = [line for line in lines[: 4 * _SAMPLE] if line.strip() and not _COMMENT.match(line)][:_SAMPLE]
+    if sample and (told := re.fullmatch(r"sep=(.)", sample[0].strip())):  # Excel's first line
+        return told[1], f"cells separated by {told[1]!r}, as its first line says"
+    best, found = (0.0, 0), ""
+    for separator in _SEPARATORS:
+        widths = Counter(len(_values(line, separator)) for line in sample)
+        widths.pop(1, 0)
+        if widths:
+            width, number = max(widths.items(), key=lambda item: (item[1], item[0]))
+            score = (round(number / len(sample), 1), width)
+            if score > best:
+                best, found = score, separator
+    if found and best[0] >= 0.5:
+        name = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}[found]
+        return found, f"cells separated by {name}"
+    if any(len(line.split()) > 1 and re.search(r"\d\s+\S*\d", line) for line in sample):
+        return "", "cells separated by white space"
+    return found or ",", "cells separated by commas"
+
+
+def _rows(lines: list[str], skip: int, separator: str) -> Iterator[Row]:
+    """Take lines apart; a value in quotation marks may have several lines."""
+    number, gap = skip, False
+    while number < len(lines):
+        line, start = lines[number], number + 1
+        number += 1
+        if not line.strip():
+            gap = True
+            continue
+        mark = _COMMENT.match(line)
+        if mark is None and line.count('"') % 2:
+            stop = number
+            while stop < min(len(lines), number + _MOST_IN_QUOTES) and not lines[stop].count('"') % 2:
+                stop += 1
+            if stop < min(len(lines), number + _MOST_IN_QUOTES):
+                line = "\n".join([line, *lines[number : stop + 1]])
+                number = stop + 1
+        if re.fullmatch(r"sep=.", line.strip()):
+            continue
+        cells = [cell.strip() for cell in _values(line[mark.end() :] if mark else line, separator)]
+        yield Row(start, cells, mark is not None, gap, line)
+        gap = False
+
+
 def _values(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator, skipinitialspace=True))
-
-
-def _row(path: Path, number: int, line: str, separator: str, header: list[str]) -> list[str]:
-    row = _values(line, separator)
-    if len(row) != len(header):
-        raise InputError(
-            f"{path}, line {number}",
-            value=line,
-            allowed=f"{len(header)} values, as many as the header has",
-            remedy="Numbers have a decimal point, not a comma." if _split(row, header, separator) else "",
-        )
-    return row
-
-
-def _split(row: list[str], header: list[str], separator: str) -> bool:
-    """Whether decimal commas may have split values of a row."""
-    return separator == "," and len(row) > len(header) and row[-1].strip().isdigit()
+    if not separator:
+        return [word.strip('"') for word in _WORDS.findall(line)]
+    # Of a line break in quotation marks nothing is left but a blank.
+    return next(csv.reader([line.replace("\n", " ")], delimiter=separator, skipinitialspace=True))
 
 
 def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[list[str]]:
-    """Replace decimal commas by points, if they are unambiguous."""
+    """Make decimal commas points, and take separators of thousands out, where they can be nothing else."""
+    rows = [[_joined(cell) for cell in row] for row in rows]
     commas = [
-        (number, cell.strip())
+        (number, cell)
         for number, row in zip(numbers, rows, strict=True)
         for cell in row
-        if _DECIMAL_COMMA.fullmatch(cell.strip())
+        if "," in cell and (_DECIMAL_COMMA.fullmatch(cell) or _THOUSANDS.fullmatch(cell))
     ]
     if not commas:
         return rows
-    points = any(_DECIMAL_POINT.fullmatch(cell.strip()) for row in rows for cell in row)
-    if points or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
-        number, cell = commas[0]
+    points = any(_DECIMAL_POINT.fullmatch(cell) for row in rows for cell in row)
+    thousands = all(_THOUSANDS.fullmatch(cell) for _, cell in commas)
+    if points and thousands:
+        return [
+            [cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else cell for cell in row] for row in rows
+        ]
+    if points or thousands:
+        number, cell = next((pair for pair in commas if not _THOUSANDS.fullmatch(pair[1])), commas[0])
         present = (
             "decimal points too"
             if points
@@ -163,6 +292,11 @@ def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[
             remedy=f"There are {present}: write numbers with a decimal point, thousands without a comma.",
         )  # fmt: skip
     return [
-        [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]
-        for row in rows
+        [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in row] for row in rows
     ]
+
+
+def _joined(cell: str) -> str:
+    """Take blanks and apostrophes between thousands out."""
+    found = _SPACED_THOUSANDS.fullmatch(cell)
+    return cell.replace(found["mark"], "") if found else cell
