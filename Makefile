@@ -12,7 +12,7 @@ lint:  ## format, style and types
 bench:  ## speed figures, side by side in one run; ARGS="--only physics" for a part
 	@sh scripts/setup dev && .venv/bin/python scripts/bench.py $(ARGS)
 
-docs:  ## a site of the pages in docs/ and the docstrings, in build/docs/index.html
+docs:  ## a site of the pages in docs/, the notebooks and the docstrings, in build/docs/index.html
 	@sh scripts/setup dev && .venv/bin/pip install -q --editable '.[docs]' && .venv/bin/sphinx-build -q -W --keep-going -E docs build/docs
 
 verify:  ## all comparisons of docs/verification.md, its tables and figures; ARGS="--only langevin" for a part

@@ -4,6 +4,7 @@ Sphinx, since the docstrings are reStructuredText. Formulas are drawn by MathJax
 """
 
 import re
+import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ project = "mtjchar"
 release = metadata.version("mtjchar")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # pages and notebooks
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -20,6 +21,10 @@ extensions = [
 ]
 templates_path = ["_templates"]
 myst_heading_anchors = 3
+# The notebooks hold no outputs: they run while the site is made.
+nb_execution_mode = "force"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
@@ -39,7 +44,18 @@ def read_page(_app: Any, name: str, source: list[str]) -> None:
     if name == "index":
         readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
         source[0] = readme.replace("](docs/", "](") + source[0]
-    source[0] = re.sub(r"\[([^]]+)\]\((\.\.|notebooks)/[^)]*\)", r"\1", source[0])
+    if name.startswith("notebooks/"):
+        source[0] = source[0].replace("](../docs/", "](../")
+    else:
+        source[0] = source[0].replace("](../notebooks/", "](notebooks/")
+        source[0] = re.sub(r"\[([^]]+)\]\(\.\./[^)]*\)", r"\1", source[0])
+
+
+def copy_notebooks(app: Any) -> None:
+    """Put the notebooks beside the pages."""
+    folder = Path(app.srcdir) / "notebooks"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(Path(__file__).parents[1] / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
 
 
 def skip_member(_app: Any, _kind: str, _name: str, member: Any, *_: Any) -> bool | None:
@@ -48,6 +64,7 @@ def skip_member(_app: Any, _kind: str, _name: str, member: Any, *_: Any) -> bool
 
 
 def setup(app: Any) -> None:
-    """Tell Sphinx of both."""
+    """Tell Sphinx of all."""
+    app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", read_page)
     app.connect("autodoc-skip-member", skip_member)

@@ -21,6 +21,18 @@ def with_values(table, **values):
     return type(table).model_validate({**dict(table), **values})
 
 
+def looks(axes):
+    """Line style, marker and its filling of each line with a name, as they are drawn."""
+    lines, _ = axes.get_legend_handles_labels()
+    lines = [line[0] if isinstance(line, tuple) else line for line in lines]  # of error bars: the line itself
+    # Matplotlib gives the dashes in no other way.
+    return [
+        (str(line._unscaled_dash_pattern), line.get_linestyle(), line.get_marker(), line.get_fillstyle(),
+         str(line.get_markerfacecolor()) == "none")
+        for line in lines
+    ]  # fmt: skip
+
+
 class InPlace(Executor):
     """Runs the tasks in this process, one after the other; keeps them."""
 

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from common import DEMO, ROOT, InPlace
+from common import DEMO, ROOT, InPlace, looks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from test_compare import scenario
 from test_pulses import FINE, energy_of, rate_of
 from test_transistor_probe import DEVICE, ENDS, HEAD, MODEL, written
 
 import mtjchar
+from mtjchar import plotting
 from mtjchar.cells import KINDS, CellKind
 from mtjchar.cli.comparison import print_comparison, short_names
 from mtjchar.cli.runs import _listed
@@ -555,14 +557,31 @@ def test_lines_differ_beside_their_colour(comparison):
     # Colours stand for the five corners, styles for the three temperatures.
     assert len({str(style["color"]) for style in styles.values()}) == 5
     assert len({str(style["linestyle"]) for style in styles.values()}) == 3
-    assert len({str(style) for style in styles.values()}) == 15
+    assert len({(str(style["linestyle"]), style["marker"]) for style in styles.values()}) == 15
     assert styles["tt_m40C"]["color"] == styles["tt_125C"]["color"]
     assert styles["tt_125C"]["linestyle"] == styles["fs_125C"]["linestyle"]
     plain = _styles(comparison)
     assert len({str(style["color"]) for style in plain.values()}) == 4
     assert len({str(style["linestyle"]) for style in plain.values()}) == 4
-    several = dataclasses.replace(many(comparison, [f"n{k}" for k in range(45)]))
-    assert len({str(style) for style in _styles(several).values()}) == 45
+    several = _styles(many(comparison, [f"n{k}" for k in range(45)])).values()
+    assert len({str(style) for style in several}) == 45
+    assert len({(str(style["linestyle"]), style["marker"]) for style in several}) == 42
+
+
+def test_scenarios_are_drawn_into_the_axes_they_are_given(comparison):
+    first = next(iter(comparison.surfaces.values()))
+    upper, lower = Figure().subplots(2)
+    assert plotting.scenario_error_rates(comparison, "ap_to_p", upper) is upper
+    assert plotting.scenario_energies(comparison, "both", lower) is lower
+    assert upper.get_title() == first.title("ap_to_p")
+    lines = {line.get_label(): line for line in upper.lines}
+    assert list(lines) == list(comparison.surfaces)
+    for name, surface in comparison.surfaces.items():
+        rate = surface.ber("ap_to_p", first.nominal_amplitude, 1e-9 * lines[name].get_xdata())
+        np.testing.assert_allclose(lines[name].get_ydata(), rate, rtol=1e-9)
+    names = [line.get_label() for line in lower.lines]
+    assert names == [*comparison.surfaces, "pulse that holds in all"]
+    assert len(set(looks(upper))) == 4
 
 
 def test_figure_shows_the_pulse_that_holds_in_all(comparison, tmp_path, monkeypatch):
@@ -570,7 +589,7 @@ def test_figure_shows_the_pulse_that_holds_in_all(comparison, tmp_path, monkeypa
     none = pd.DataFrame(columns=["scenario", "direction", "pulse_ber", "energy_J"])
     monkeypatch.setattr("mtjchar.plotting.comparison.energy_curves", lambda _: none)
     monkeypatch.setattr("mtjchar.plotting.comparison.save", lambda figure, *_: kept.append(figure) or [])
-    mtjchar.plotting.comparison_figure(comparison, Path(tmp_path))
+    plotting.comparison_figure(comparison, Path(tmp_path))
     (figure,) = kept
     stars = [axes.lines[-1].get_xydata()[0] for axes in figure.axes[3:]]
     worst = comparison.worst_case

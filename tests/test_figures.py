@@ -11,14 +11,16 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from common import DEMO, ROOT
+from common import DEMO, ROOT, looks
+from matplotlib import color_sequences, colormaps
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import mtjchar
 import mtjchar.plotting.surfaces
 from mtjchar.display import html_table
 from mtjchar.plotting import accuracy_over_time, energies_over_reads, surface_figures, wrong_bits_over_time
-from mtjchar.plotting.axes import COLOURS, line_style, logarithmic_axis, plain
+from mtjchar.plotting.axes import COLOURS, LINES, MARKERS, line_style, logarithmic_axis, marker_style, plain
 from mtjchar.surfaces import resample
 
 matplotlib.use("agg")
@@ -85,13 +87,55 @@ def test_colour_bars_have_units(analytic_surface):
 
 
 def test_curves_differ_in_line_style_beside_the_colour(analytic_surface):
-    for name in ("ber_against_duration", "ber_against_amplitude"):
-        axes = getattr(analytic_surface.plot, name)(ax=fresh())
-        styles = [line.get_linestyle() for line in axes.lines if line.get_alpha() is None]
-        assert len(styles) == 6
-        assert all(first != second for first, second in itertools.pairwise(styles))
-    styles = [line_style(k) for k in range(len(COLOURS))]
-    assert len({str(style) for style in styles}) == len(COLOURS)
+    for name, number in (("ber_against_duration", 6), ("ber_against_amplitude", 6), ("device_quantiles", 3)):
+        shown = looks(getattr(analytic_surface.plot, name)(ax=fresh()))
+        assert len(shown) == len(set(shown)) == number
+
+
+def test_styles_of_many_lines():
+    def distinct(styles, *keys):
+        return len({tuple(str(style[key]) for key in keys) for style in styles})
+
+    lines, marked = [line_style(k) for k in range(36)], [marker_style(k) for k in range(42)]
+    assert len(COLOURS) == len(LINES) == distinct(lines[:6], "color") == distinct(lines[:6], "linestyle")
+    assert distinct(lines, "color", "linestyle") == 36
+    assert distinct(marked, "linestyle", "marker") == len(LINES) * len(MARKERS) == 42
+
+
+# Linear RGB of full deuteranopia and protanopia: G. M. Machado, M. M. Oliveira, L. A. F. Fernandes, IEEE
+# Trans. Vis. Comput. Graph. 15, 1291 (2009), doi:10.1109/TVCG.2009.113, severity 1.0 of their table.
+SEEN = {
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998],
+    ],
+}  # fmt: skip
+# From linear sRGB to XYZ under D65 (IEC 61966-2-1), and its white.
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(colours, seen):
+    """CIE 1976 L*a*b* of colours as somebody with this deficiency sees them."""
+    rgb = np.array([to_rgb(colour) for colour in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = ((np.clip(linear @ np.array(seen).T, 0.0, 1.0) @ XYZ.T) / XYZ.sum(axis=1)).T
+    f = [np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116) for t in (x, y, z)]
+    return np.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])], axis=-1)
+
+
+def least_difference(colours, seen):
+    """Smallest CIE 1976 difference between two of the colours."""
+    return min(np.linalg.norm(a - b) for a, b in itertools.combinations(lab(colours, seen), 2))
+
+
+@pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN)
+def test_colours_differ_for_the_colour_blind(seen):
+    assert least_difference(COLOURS, seen) > 15.0
+    assert least_difference(colormaps["viridis"](np.linspace(0.0, 0.88, 6)), seen) > 15.0
+    # Matplotlib's own colours, which the figures do not take.
+    assert least_difference(color_sequences["tab10"], seen) < 7.5
 
 
 def test_curves_show_the_rates_of_the_surface(analytic_surface):
@@ -100,6 +144,37 @@ def test_curves_show_the_rates_of_the_surface(analytic_surface):
     expected = analytic_surface.ber("p_to_ap", 0.4, 1e-9 * line.get_xdata())
     np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-9)
     assert line.get_label() == "0.4 V"
+
+
+def test_quantiles_of_devices_are_those_of_the_surface(analytic_surface):
+    axes = analytic_surface.plot.device_quantiles("ap_to_p", ax=fresh(), amplitude=0.7)
+    assert axes.get_title() == f"{analytic_surface.title('ap_to_p')}, 0.7 V"
+    found = {line.get_label(): line for line in axes.lines}
+    assert set(found) == {"mean", "50 % of the devices", "5 % of the devices"}
+    for label, quantile in (("50 % of the devices", 0.5), ("5 % of the devices", 0.05)):
+        pulses = 0.7, 1e-9 * found[label].get_xdata()
+        expected = analytic_surface.device_ber("ap_to_p", *pulses, quantile=quantile)
+        known = ~analytic_surface.is_bound("ap_to_p", *pulses)  # the mean is above 1e-18
+        assert known.sum() > 100
+        np.testing.assert_allclose(found[label].get_ydata()[known], expected[known], rtol=1e-9)
+        assert np.isnan(found[label].get_ydata()[~known]).all()
+    nominal = analytic_surface.plot.device_quantiles(ax=fresh())
+    assert f"{analytic_surface.nominal_amplitude:g} V" in nominal.get_title()
+
+
+def test_axes_that_share_energies_show_all_of_them(analytic_surface):
+    rows = {"ber": [1e-9, 1e-6], "pulse_ber": [1e-9, 1e-6]}
+    table = pd.concat(
+        pd.DataFrame({**rows, "direction": target, "energy_J": [2e-12 * size, 1e-12 * size], "lever": lever})
+        for target, size in (("p_to_ap", 1.0), ("both", 3.0))
+        for lever in ("duration", "amplitude", "both")
+    )
+    pair = Figure().subplots(1, 2, sharey=True)
+    for target, axes in zip(("p_to_ap", "both"), pair, strict=True):
+        analytic_surface.plot.cheapest_pulses(target, axes, table)
+    low, high = pair[0].get_ylim()
+    assert low == 0.0
+    assert 6.0 < high < 7.0
 
 
 def test_cheapest_pulses_take_a_table_that_is_there(analytic_surface):
@@ -172,6 +247,23 @@ def test_inference_over_time(draw):
     axes = draw(table, fresh())
     assert axes.get_xlabel() == "time after programming (s)"
     assert ticks(axes.xaxis) == ["2", "3", "5", "7"]
+
+
+@pytest.mark.parametrize("draw", [accuracy_over_time, wrong_bits_over_time])
+def test_lines_of_inference_differ_beside_the_colour(draw):
+    rows = [
+        {
+            "time_s": time,
+            "reads": reads,
+            "accuracy_mean": 0.9,
+            "accuracy_ci95": 0.01,
+            "wrong_bits_fraction": 0.1,
+        }
+        for time in (1.0, 10.0)
+        for reads in range(8)
+    ]
+    shown = looks(draw(pd.DataFrame(rows), fresh()))
+    assert len(shown) == len(set(shown)) == 8
 
 
 def test_energies_over_reads():

@@ -5,11 +5,15 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from common import looks
+from matplotlib.figure import Figure
 from stackfit_cases import FILM, fit_stack_quietly
 
-from mtjchar.plotting import fit_figures
-from mtjchar.plotting.fit_curves import MARKERS, switching_figure, thresholds_figure, time_words
-from mtjchar.stackfit import pulses_at, simulate_counts, table_of
+from mtjchar.errors import InputError
+from mtjchar.plotting import correlation_map, data_and_model, fit_figures, narrowing_map, residuals
+from mtjchar.plotting.axes import MARKERS
+from mtjchar.plotting.fit_curves import Styles, switching_figure, thresholds_figure, time_words
+from mtjchar.stackfit import pulses_at, simulate_counts, simulate_loops, table_of
 from mtjchar.stackfit.model import Pulses, SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
 
@@ -195,6 +199,76 @@ def test_thresholds_without_a_direction_are_drawn():
     rows = rows.rename(columns={"amplitude_V": "current_A"}).assign(current_A=[6e-5, 5e-5])
     axes = panels(thresholds_figure(fitted(rows)))["direction not stated"]
     assert sorted(drawn(axes)[:, 1]) == pytest.approx([50.0, 60.0])
+
+
+@pytest.fixture(scope="module")
+def complete():
+    """A fit with data of all kinds, at two temperatures."""
+    volts = np.linspace(-0.4, 0.4, 5)
+    curve = pd.DataFrame({"voltage_V": volts, "resistance_ohm": 3979.0 + 10.0 * volts**2, "state": "P"})
+    loops = simulate_loops(FILM, np.arange(-0.25, 0.25, 4e-3), 10, np.random.default_rng(5), sweep_rate=0.1)
+    rows = [counted([2e-8]), counted([2e-8], kelvin=350.0), thresholds([1e-8], [0.5, 0.1]), curve, loops]
+    options = {"vary": ["critical_current", "stability"], "intervals": False, "starts": 1}
+    return fit_stack_quietly([table_of(one) for one in rows], FILM, **options)
+
+
+@pytest.mark.parametrize("kind", ["switching", "threshold", "resistance", "loop"])
+def test_each_kind_is_drawn_into_the_axes_it_is_given(complete, kind):
+    upper, lower = Figure().subplots(2)
+    assert data_and_model(complete, kind, ax=upper) is upper
+    assert residuals(complete, kind, ax=lower) is lower
+    assert upper.get_xlabel() == lower.get_xlabel()
+    assert (upper.get_ylabel() != "", lower.get_ylabel()) == (True, "residual (σ)")
+    # All residuals of the panel are drawn.
+    points = complete.points()
+    own = points[points["kind"] == kind]
+    if kind in ("switching", "threshold"):
+        kelvin = own["temperature_K"].fillna(300.0)
+        own = own[(own["direction"] == "p_to_ap") & (kelvin == 300.0)]
+    shown = np.concatenate([line.get_ydata() for line in lower.lines if line.get_marker() in MARKERS])
+    assert set(np.round(shown, 9)) <= set(np.round(own["residual"], 9))
+    assert len(shown) == len(own) or kind == "loop"  # of loops: where some have switched, not all
+
+
+def test_a_panel_is_chosen(complete):
+    axes = data_and_model(complete, "switching", "ap_to_p", Figure().subplots(), temperature=350.0)
+    assert axes.get_title() == "AP → P, 350 K"
+    amplitude, rate = curves(axes)["20 ns"]
+    expected = complete.error_rate("ap_to_p", amplitude, 2e-8, temperature=350.0)
+    assert rate == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match=r"temperature 400.*300 K"):
+        residuals(complete, "switching", temperature=400.0)
+    with pytest.raises(InputError, match="kind of data to draw"):
+        data_and_model(fitted(counted([2e-8])), "loop")
+
+
+def test_correlations_have_their_numbers(complete):
+    axes = correlation_map(complete, Figure().subplots())
+    table = complete.correlation()
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert texts[0, 0] == texts[1, 1] == "1.0"
+    assert float(texts[1, 0]) == pytest.approx(table.iloc[0, 1], abs=0.0501)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(table.index)
+    assert axes.images[0].colorbar.ax.get_ylabel() == "correlation"
+
+
+def test_the_map_of_the_next_measurement_has_times_with_units(complete):
+    axes = narrowing_map(complete, "stability", "p_to_ap", Figure().subplots())
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    ticks = [text.get_text() for text in axes.get_xticklabels() if low <= text.get_position()[0] <= high]
+    assert {"10 ns", "100 ns", "1 µs"} <= set(ticks)
+    assert "standard error of stability" in axes.collections[0].colorbar.ax.get_ylabel()
+
+
+def test_curves_differ_beside_their_colour():
+    styles = Styles.of(np.arange(1.0, 43.0), str, "")
+    assert len({(str(styles(k)["linestyle"]), styles(k)["marker"]) for k in np.arange(1.0, 43.0)}) == 42
+
+
+def test_loops_differ_beside_their_colour(complete):
+    shown = looks(data_and_model(complete, "loop", ax=Figure().subplots()))
+    assert len(set(shown)) == len(shown) == 2
 
 
 def test_figures_of_all_kinds_have_residuals_and_units(tmp_path):

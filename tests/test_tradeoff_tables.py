@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from common import ROOT
+from common import ROOT, looks
+from matplotlib.figure import Figure
 
 from mtjchar import plotting
 from mtjchar.cli import common, tradeoff_tables
@@ -126,6 +127,22 @@ def test_figure(tmp_path):
     table = pd.concat([table, searched], ignore_index=True)
     files = plotting.tradeoff_figure(table, by_read_energy(EVERY[1:], 1e-6), tmp_path)
     assert all(file.stat().st_size > 10_000 for file in files)
+
+
+def test_lines_of_trade_offs_differ_beside_the_colour():
+    searched = table_of(EVERY).assign(confirmed=False, verdict="searched")
+    shown = looks(plotting.losses(pd.concat([table_of(EVERY), searched]), Figure().subplots()))
+    assert len(shown) == len(set(shown)) == len(EVERY)
+    shown = looks(plotting.energies_over_reads(by_read_energy(EVERY[1:], 1e-6), Figure().subplots()))
+    assert len(shown) == len(set(shown)) == len(EVERY)  # with the best exact design
+
+
+def test_what_holds_is_filled():
+    table = table_of(["reliable", "both", "all"])
+    table.loc[table["lever"] == "all", "verdict"] = "not shown"
+    axes = plotting.losses(table, Figure().subplots())
+    large = {line.get_marker(): line for line in axes.lines if line.get_markersize() > 8.0}
+    assert [line.get_markerfacecolor() == "white" for line in large.values()] == [False, True]
 
 
 def test_new_tables_are_read(tmp_path):

@@ -1,7 +1,14 @@
 """Figures: drawn into axes, or written as PNG and SVG."""
 
-from mtjchar.plotting.comparison import comparison_figure
-from mtjchar.plotting.fits import fit_figures, narrowing_map, next_figure
+from mtjchar.plotting.comparison import comparison_figure, scenario_energies, scenario_error_rates
+from mtjchar.plotting.fits import (
+    correlation_map,
+    data_and_model,
+    fit_figures,
+    narrowing_map,
+    next_figure,
+    residuals,
+)
 from mtjchar.plotting.inference import accuracy_over_time, inference_figure, wrong_bits_over_time
 from mtjchar.plotting.surfaces import SurfacePlots, surface_figures
 from mtjchar.plotting.tradeoff import energies_over_reads, losses, tradeoff_figure
@@ -10,12 +17,17 @@ __all__ = [
     "SurfacePlots",
     "accuracy_over_time",
     "comparison_figure",
+    "correlation_map",
+    "data_and_model",
     "energies_over_reads",
     "fit_figures",
     "inference_figure",
     "losses",
     "narrowing_map",
     "next_figure",
+    "residuals",
+    "scenario_energies",
+    "scenario_error_rates",
     "surface_figures",
     "tradeoff_figure",
     "wrong_bits_over_time",

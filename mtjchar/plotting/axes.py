@@ -12,18 +12,34 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from mtjchar.arrays import FloatArray
 
-__all__ = ["COLOURS", "LINES", "MARKERS", "line_style", "logarithmic_axis", "new_axes"]
+__all__ = [
+    "COLOURS",
+    "LINES",
+    "MARKERS",
+    "line_style",
+    "logarithmic_axis",
+    "marker_style",
+    "new_axes",
+    "start_at_zero",
+]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")
 """Of Okabe and Ito, which the colour-blind tell apart; without their yellows, too pale on white."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
-LINES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)))
+"""Line styles. There is one marker more, so that 42 lines with markers differ in one or the other."""
 
 
 def line_style(k: int) -> dict[str, Any]:
-    """Colour and line style of the k-th line; two lines differ in both as long as they are few."""
-    return {"color": COLOURS[k % len(COLOURS)], "linestyle": LINES[k % len(LINES)]}
+    """Colour and line style of the k-th line: the first six differ in both, the first 36 in one."""
+    turn = k // len(LINES)
+    return {"color": COLOURS[(k + turn) % len(COLOURS)], "linestyle": LINES[k % len(LINES)]}
+
+
+def marker_style(k: int) -> dict[str, Any]:
+    """Colour, line style and marker of the k-th line: the first 42 differ in line style or marker."""
+    return {**line_style(k), "marker": MARKERS[k % len(MARKERS)]}
 
 
 def new_axes(ax: Axes | None) -> Axes:
@@ -33,6 +49,12 @@ def new_axes(ax: Axes | None) -> Axes:
     from matplotlib import pyplot  # here: a program that draws into files needs no window system
 
     return pyplot.subplots(layout="constrained")[1]
+
+
+def start_at_zero(axes: Axes) -> None:
+    """Let the vertical axis begin at zero, and end above the data of all axes that share it."""
+    axes.autoscale(axis="y")
+    axes.set_ylim(bottom=0.0)
 
 
 def plain(value: float) -> str:

@@ -19,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogitFormatter
 from scipy import stats
 
 from mtjchar.arrays import FloatArray
@@ -29,6 +30,8 @@ from mtjchar.stackfit import StackFit
 from mtjchar.stackfit.problem import threshold_errors
 
 __all__ = [
+    "Panel",
+    "PulseCurves",
     "Styles",
     "points_of",
     "residual_axis",
@@ -44,7 +47,11 @@ _DRIVES = {"amplitude_V": ("amplitude (V)", 1.0), "current_A": ("current (µA)",
 _TIMES = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
 _WIDE = 2.5  # ratio of amplitudes from which on their axis is logarithmic
 _LIMIT = 0.05  # chance of none or all, at the error rate that stands for them
+_PLAIN = 0.0009  # error rate down to which, and to 1 minus which, ticks are decimals
 _SIGMA = 0.1587  # beyond one standard deviation, on one side
+
+Panel = tuple[str, float, str]
+"""Of points that share axes: column of the amplitude, temperature (K) and direction."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +78,33 @@ class Styles:
             "linestyle": LINES[place % len(LINES)], "marker": MARKERS[place % len(MARKERS)],
         }  # fmt: skip
 
+    @property
+    def few(self) -> bool:
+        """Whether a legend can name all curves."""
+        return len(self.values) <= _MOST_IN_LEGEND
+
+    def handles(self) -> list[Line2D]:
+        """Entries of a legend; none where curves are many."""
+        return [Line2D([], [], markersize=4, **self(value)) for value in self.values if self.few]
+
     def explain(self, figure: Figure, axes: Sequence[Axes], more: Sequence[Line2D] = ()) -> None:
-        """Add a legend, or a colour bar where curves are many."""
-        handles = list(more)
-        if len(self.values) <= _MOST_IN_LEGEND:
-            handles = [Line2D([], [], markersize=4, **self(value)) for value in self.values] + handles
-        else:
+        """Add a legend, or a colour bar where curves are many; beside one panel its legend stands inside."""
+        if not self.few:
             colours = matplotlib.colors.ListedColormap(_COLOURS(np.linspace(0.0, _DARKEST_YELLOW, 256)))
             bar = figure.colorbar(
                 ScalarMappable(self.norm, colours), ax=list(axes), aspect=40, pad=0.02, label=self.title
             )
             logarithmic_axis(bar.ax.yaxis, self.values, self.words)
-        if handles:
-            title = self.title if len(self.values) <= _MOST_IN_LEGEND else None
-            figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False, title=title)
+        if handles := [*self.handles(), *more]:
+            words: dict[str, Any] = {
+                "handles": handles,
+                "fontsize": 8,
+                "title": self.title if self.few else None,
+            }
+            if len(axes) == 1:
+                axes[0].legend(**words, edgecolor="none", framealpha=0.7)
+            else:
+                figure.legend(**words, loc="outside right upper", frameon=False)
 
 
 def time_words(seconds: float) -> str:
@@ -109,6 +129,117 @@ def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class PulseCurves:
+    """What is drawn of the switching counts or the thresholds of a fit, and how.
+
+    Parameters
+    ----------
+    fit : StackFit
+    points : DataFrame
+        Rows of one kind, as `points_of` gives them, with their error rate as `rate`.
+    along : {"level", "duration_s"}
+        Column of the horizontal axis.
+    by : {"level", "duration_s", "rate"}
+        Column whose values have a curve each.
+    styles : Styles
+        By the values of `by`.
+    """
+
+    fit: StackFit
+    points: pd.DataFrame
+    along: str
+    by: str
+    styles: Styles
+
+    @classmethod
+    def of(cls, fit: StackFit, kind: str) -> PulseCurves:
+        """Choose axes for which the curves are few."""
+        points = points_of(fit, kind)
+        if kind == "switching":
+            points = _counted(points)
+            if points["duration_s"].nunique() > points["level"].nunique():
+                styles = Styles.of(points["level"], _level_words(points), "amplitude")
+                return cls(fit, points, "duration_s", "level", styles)
+        else:
+            points = points.assign(error=threshold_errors(points), rate=np.exp(points["ln_error_rate"]))
+            if points["duration_s"].nunique() >= points["rate"].nunique():
+                styles = Styles.of(points["rate"], lambda rate: f"{rate:.3g}", "error rate")
+                return cls(fit, points, "duration_s", "rate", styles)
+        return cls(
+            fit, points, "level", "duration_s", Styles.of(points["duration_s"], time_words, "duration")
+        )
+
+    @property
+    def counted(self) -> bool:
+        """Whether the points are counted errors; otherwise they are thresholds."""
+        return "failed" in self.points
+
+    def panels(self) -> list[Panel]:
+        """Return what has axes of its own: data in volts first, temperatures upwards."""
+        columns = ["drive", "temperature_K", "direction"]
+        found = {(str(u), float(t), str(d)) for u, t, d in self.points[columns].to_numpy()}
+        return sorted(found, key=lambda panel: (*panel[:2], DIRECTIONS.index(panel[2])))
+
+    def rows(self, panel: Panel) -> pd.DataFrame:
+        """Return the points of a panel."""
+        drive, kelvin, direction = panel
+        same = (self.points["drive"] == drive) & (self.points["temperature_K"] == kelvin)
+        return self.points[same & (self.points["direction"] == direction)]
+
+    def draw(self, panel: Panel, axes: Axes) -> None:
+        """Draw points and curves of a panel."""
+        (drive, kelvin, direction), rows = panel, self.rows(panel)
+        factor, (level_label, size) = self.scale(panel, axes), _DRIVES[drive]
+        setting: dict[str, Any] = {"current": drive == "current_A", "temperature": kelvin}
+        if self.by == "rate":
+            axes.set_ylabel(level_label)
+        else:
+            _logit(axes, self.points["rate"])
+            axes.set_ylabel("write error rate")
+        fine = _fine(rows[self.along])
+        for value, own in _curves(rows, self.by):
+            style, place = self.styles(value), factor * own[self.along]
+            if self.by == "rate":
+                _line(
+                    axes, factor * fine, size * self.fit.amplitude(direction, value, fine, **setting), style
+                )
+                axes.errorbar(place, size * own["level"], yerr=size * own["error"], **_dots(style, capsize=2))
+                continue
+            pulse = (value, fine) if self.by == "level" else (fine, value)
+            _line(axes, factor * fine, self.fit.error_rate(direction, *pulse, **setting), style)
+            if self.counted:
+                _rates(axes, place, own, style)
+            else:
+                axes.errorbar(place, own["rate"], xerr=factor * own["error"], **_dots(style, capsize=2))
+        axes.grid(alpha=0.3)
+
+    def draw_residuals(self, panel: Panel, axes: Axes) -> None:
+        """Draw the residuals of a panel, in standard errors."""
+        factor = self.scale(panel, axes)
+        for value, own in _curves(self.rows(panel), self.by):
+            axes.plot(factor * own[self.along], own["residual"], **_dots(self.styles(value)))
+        residual_axis(axes)
+
+    def scale(self, panel: Panel, axes: Axes) -> float:
+        """Set and name the horizontal axis, and return the factor to its unit."""
+        rows = self.rows(panel)
+        return _amplitudes(axes, rows, panel[0]) if self.along == "level" else _durations(axes, rows)
+
+    def title(self, panel: Panel) -> str:
+        """Say what a panel shows."""
+        stated = self.rows(panel)["stated"].any()
+        title = SttCell.titles[panel[2]] if stated else "direction not stated"
+        settings = {other[:2] for other in self.panels()}
+        return f"{title}, {panel[1]:g} K" if len(settings) > 1 else title
+
+    def explain(self, axes: Sequence[Axes]) -> None:
+        """Name the curves, and the arrows where only a limit is known."""
+        figure = axes[0].get_figure(root=True)
+        assert figure is not None
+        self.styles.explain(figure, axes, _limits(self.points) if self.counted else ())
+
+
 def switching_figure(fit: StackFit) -> Figure:
     """Draw counted error rates: over the amplitude, or over the duration where amplitudes are fewer.
 
@@ -117,28 +248,7 @@ def switching_figure(fit: StackFit) -> Figure:
     fit : StackFit
         With switching counts.
     """
-    points = _counted(points_of(fit, "switching"))
-    sweep = points["duration_s"].nunique() > points["level"].nunique()
-    if sweep:
-        styles = Styles.of(points["level"], _level_words(points), "amplitude")
-    else:
-        styles = Styles.of(points["duration_s"], time_words, "duration")
-    figure, panels = _panels(points)
-    for (drive, kelvin, direction), (upper, lower) in panels.items():
-        rows = _own(points, drive, kelvin, direction)
-        over = "duration_s" if sweep else "level"
-        factor = _along(upper, lower, rows, drive, over)
-        _logit(upper, points["rate"])
-        for value, own in _curves(rows, "level" if sweep else "duration_s"):
-            style, fine = styles(value), _fine(rows[over])
-            pulse = (value, fine) if sweep else (fine, value)
-            rate = fit.error_rate(direction, *pulse, current=drive == "current_A", temperature=kelvin)
-            _line(upper, factor * fine, rate, style)
-            _rates(upper, factor * own[over], own, style)
-            _residuals(lower, factor * own[over], own, style)
-    _label(panels, "write error rate")
-    styles.explain(figure, figure.axes, _limits(points))
-    return figure
+    return _figure(PulseCurves.of(fit, "switching"))
 
 
 def thresholds_figure(fit: StackFit) -> Figure:
@@ -149,43 +259,37 @@ def thresholds_figure(fit: StackFit) -> Figure:
     fit : StackFit
         With thresholds.
     """
-    points = points_of(fit, "threshold")
-    points = points.assign(error=threshold_errors(points), rate=np.exp(points["ln_error_rate"]))
-    if points["duration_s"].nunique() < points["rate"].nunique():
-        return _thresholds_over_amplitude(fit, points)
-    styles = Styles.of(points["rate"], lambda rate: f"{rate:.3g}", "error rate")
-    figure, panels = _panels(points)
-    for (drive, kelvin, direction), (upper, lower) in panels.items():
-        rows = _own(points, drive, kelvin, direction)
-        factor = _along(upper, lower, rows, drive, "duration_s")
-        times, (label, size) = factor * rows["duration_s"], _DRIVES[drive]
-        upper.set_ylabel(label)
-        for rate, own in _curves(rows, "rate"):
-            style, fine = styles(rate), _fine(rows["duration_s"])
-            curve = fit.amplitude(direction, rate, fine, current=drive == "current_A", temperature=kelvin)
-            _line(upper, factor * fine, size * curve, style)
-            upper.errorbar(times[own.index], size * own["level"], yerr=size * own["error"], **_dots(style))
-            _residuals(lower, times[own.index], own, style)
-    _label(panels, None)
-    styles.explain(figure, figure.axes)
-    return figure
+    return _figure(PulseCurves.of(fit, "threshold"))
 
 
-def _thresholds_over_amplitude(fit: StackFit, points: pd.DataFrame) -> Figure:
-    styles = Styles.of(points["duration_s"], time_words, "duration")
-    figure, panels = _panels(points)
-    for (drive, kelvin, direction), (upper, lower) in panels.items():
-        rows = _own(points, drive, kelvin, direction)
-        factor = _along(upper, lower, rows, drive, "level")
-        _logit(upper, points["rate"])
-        for duration, own in _curves(rows, "duration_s"):
-            style, fine = styles(duration), _fine(rows["level"])
-            rate = fit.error_rate(direction, fine, duration, current=drive == "current_A", temperature=kelvin)
-            _line(upper, factor * fine, rate, style)
-            upper.errorbar(factor * own["level"], own["rate"], xerr=factor * own["error"], **_dots(style))
-            _residuals(lower, factor * own["level"], own, style)
-    _label(panels, "write error rate")
-    styles.explain(figure, figure.axes)
+def _figure(curves: PulseCurves) -> Figure:
+    """Draw all panels: each temperature and drive a row, each direction a column, with residuals below."""
+    panels = curves.panels()
+    settings = list(dict.fromkeys(panel[:2] for panel in panels))
+    directions = [direction for direction in DIRECTIONS if any(panel[2] == direction for panel in panels)]
+    figure = Figure(figsize=(4.4 * len(directions) + 1.4, 4.9 * len(settings)), layout="constrained")
+    axes = figure.subplots(
+        2 * len(settings), len(directions), squeeze=False, height_ratios=[3, 1] * len(settings)
+    )
+    named = set()
+    for k, j in np.ndindex(len(settings), len(directions)):
+        panel, upper, lower = (*settings[k], directions[j]), axes[2 * k, j], axes[2 * k + 1, j]
+        if panel not in panels:
+            upper.remove()
+            lower.remove()
+            continue
+        lower.sharex(upper)
+        upper.set_title(curves.title(panel))
+        curves.draw(panel, upper)
+        curves.draw_residuals(panel, lower)
+        upper.tick_params(labelbottom=False)
+        upper.set_xlabel("")
+        # Named at the left; the amplitude of thresholds everywhere.
+        if k in named:
+            lower.set_ylabel("")
+            upper.set_ylabel(upper.get_ylabel() if curves.by == "rate" else "")
+        named.add(k)
+    curves.explain(figure.axes)
     return figure
 
 
@@ -204,7 +308,9 @@ def _rates(axes: Axes, place: pd.Series[float], rows: pd.DataFrame, style: dict[
     none, every = rows["failed"] == 0, rows["failed"] == rows["trials"]
     known = ~(none | every)
     own = rows[known]
-    axes.errorbar(place[known], own["rate"], yerr=own[["below", "above"]].to_numpy().T, **_dots(style))
+    axes.errorbar(
+        place[known], own["rate"], yerr=own[["below", "above"]].to_numpy().T, **_dots(style, capsize=2)
+    )
     for which, arrow in ((none, "$\\downarrow$"), (every, "$\\uparrow$")):
         axes.plot(
             place[which],
@@ -230,58 +336,28 @@ def _limits(points: pd.DataFrame) -> list[Line2D]:
     return limits
 
 
-def _panels(points: pd.DataFrame) -> tuple[Figure, dict[tuple[str, float, str], tuple[Axes, Axes]]]:
-    """Axes for curves and residuals, by drive, temperature and direction."""
-    settings = sorted(
-        {(str(drive), float(kelvin)) for drive, kelvin in points[["drive", "temperature_K"]].to_numpy()}
-    )
-    directions = [direction for direction in DIRECTIONS if (points["direction"] == direction).any()]
-    figure = Figure(figsize=(4.4 * len(directions) + 1.4, 4.9 * len(settings)), layout="constrained")
-    axes = figure.subplots(
-        2 * len(settings), len(directions), squeeze=False, height_ratios=[3, 1] * len(settings)
-    )
-    panels: dict[tuple[str, float, str], tuple[Axes, Axes]] = {}
-    for k, (drive, kelvin) in enumerate(settings):
-        for j, direction in enumerate(directions):
-            upper, lower = axes[2 * k, j], axes[2 * k + 1, j]
-            own = _own(points, drive, kelvin, direction)
-            if own.empty:
-                upper.remove()
-                lower.remove()
-                continue
-            lower.sharex(upper)
-            upper.tick_params(labelbottom=False)
-            title = SttCell.titles[direction] if own["stated"].any() else "direction not stated"
-            upper.set_title(f"{title}, {kelvin:g} K" if len(settings) > 1 else title)
-            panels[drive, kelvin, str(direction)] = (upper, lower)
-    return figure, panels
+def _amplitudes(axes: Axes, rows: pd.DataFrame, drive: str) -> float:
+    """Set a horizontal axis of amplitudes, and return the factor to its unit."""
+    label, factor = _DRIVES[drive]
+    axes.set_xlabel(label)
+    levels = factor * rows["level"].to_numpy()
+    if levels.max() > _WIDE * levels.min():
+        axes.set_xscale("log")
+        logarithmic_axis(axes.xaxis, levels)
+    return factor
 
 
-def _own(points: pd.DataFrame, drive: str, kelvin: float, direction: str) -> pd.DataFrame:
-    same = (points["drive"] == drive) & (points["temperature_K"] == kelvin)
-    return points[same & (points["direction"] == direction)]
-
-
-def _along(upper: Axes, lower: Axes, rows: pd.DataFrame, drive: str, over: str) -> float:
-    """Set the axis of amplitudes or durations, and return the factor to its unit."""
-    if over == "level":
-        label, factor = _DRIVES[drive]
-        lower.set_xlabel(label)
-        levels = factor * rows["level"].to_numpy()
-        if levels.max() > _WIDE * levels.min():
-            upper.set_xscale("log")
-            logarithmic_axis(lower.xaxis, levels)
-        return factor
-    upper.set_xscale("log")
-    longest = rows["duration_s"].max()
-    size, unit = next((pair for pair in reversed(_TIMES) if longest >= 10.0 * pair[0]), _TIMES[0])
-    decades = np.log10(longest / rows["duration_s"].min())
-    if decades > 4.0:
-        logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size, lambda x: time_words(size * x))
-        lower.set_xlabel("duration")
+def _durations(axes: Axes, rows: pd.DataFrame) -> float:
+    """Set a horizontal axis of durations, and return the factor to its unit."""
+    axes.set_xscale("log")
+    durations = rows["duration_s"].to_numpy()
+    size, unit = next((pair for pair in reversed(_TIMES) if durations.max() >= 10.0 * pair[0]), _TIMES[0])
+    if np.log10(durations.max() / durations.min()) > 4.0:
+        logarithmic_axis(axes.xaxis, durations / size, lambda x: time_words(size * x))
+        axes.set_xlabel("duration")
     else:
-        logarithmic_axis(lower.xaxis, rows["duration_s"].to_numpy() / size)
-        lower.set_xlabel(f"duration ({unit})")
+        logarithmic_axis(axes.xaxis, durations / size)
+        axes.set_xlabel(f"duration ({unit})")
     return 1.0 / size
 
 
@@ -305,15 +381,9 @@ def _line(axes: Axes, place: FloatArray, values: FloatArray, style: dict[str, An
     axes.plot(place, values, linewidth=1.2, **{**style, "marker": ""})
 
 
-def _dots(style: dict[str, Any]) -> dict[str, Any]:
+def _dots(style: dict[str, Any], **more: Any) -> dict[str, Any]:
     same = {name: style[name] for name in ("color", "marker")}
-    return {**same, "linestyle": "none", "markersize": 4, "capsize": 2, "linewidth": 1.0}
-
-
-def _residuals(axes: Axes, place: pd.Series[float], rows: pd.DataFrame, style: dict[str, Any]) -> None:
-    axes.plot(
-        place, rows["residual"], color=style["color"], marker=style["marker"], markersize=4, linestyle="none"
-    )
+    return {**same, "linestyle": "none", "markersize": 4, "linewidth": 1.0, **more}
 
 
 def _logit(axes: Axes, rates: pd.Series[float]) -> None:
@@ -321,19 +391,13 @@ def _logit(axes: Axes, rates: pd.Series[float]) -> None:
     # The limits come first: curves reach rates that the scale cannot show.
     axes.set_ylim(min(0.25 * rates.min(), 0.05), 1.0 - min(0.25 * (1.0 - rates.max()), 0.05))
     axes.set_yscale("logit")
+    exact = LogitFormatter()
+    exact.set_locs([0.5])
 
+    def words(rate: float, _: float) -> str:
+        return f"{rate:.3g}" if _PLAIN <= rate <= 1.0 - _PLAIN else exact(rate)
 
-def _label(panels: dict[tuple[str, float, str], tuple[Axes, Axes]], upper_label: str | None) -> None:
-    """Name the axes at the left, and frame the residuals."""
-    named = set()
-    for (*setting, _), (upper, lower) in panels.items():
-        residual_axis(lower)
-        upper.grid(alpha=0.3)
-        if tuple(setting) not in named:
-            named.add(tuple(setting))
-            lower.set_ylabel("residual (σ)")
-            if upper_label:
-                upper.set_ylabel(upper_label)
+    axes.yaxis.set_major_formatter(FuncFormatter(words))
 
 
 def residual_axis(axes: Axes) -> None:
@@ -341,5 +405,5 @@ def residual_axis(axes: Axes) -> None:
     axes.axhspan(-1.0, 1.0, color="0.9", zorder=0)
     axes.axhline(0.0, color="0.5", linewidth=0.8)
     reach = max(3.2, 1.1 * max(abs(end) for end in axes.get_ylim()))
-    axes.set_ylim(-reach, reach)
+    axes.set(ylim=(-reach, reach), ylabel="residual (σ)")
     axes.grid(alpha=0.3)

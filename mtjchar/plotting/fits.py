@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,17 +12,34 @@ from matplotlib.figure import Figure
 
 from mtjchar.cells.stt.kind import SttCell
 from mtjchar.cells.stt.tables import DIRECTIONS
-from mtjchar.plotting.axes import COLOURS, LINES, MARKERS, logarithmic_axis, new_axes
+from mtjchar.errors import InputError
+from mtjchar.plotting.axes import (
+    COLOURS,
+    LINES,
+    MARKERS,
+    logarithmic_axis,
+    marker_style,
+    new_axes,
+    start_at_zero,
+)
 from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.fit_curves import (
+    Panel,
+    PulseCurves,
     points_of,
     residual_axis,
     switching_figure,
     thresholds_figure,
+    time_words,
 )
 from mtjchar.stackfit import StackFit, information_map
 
-__all__ = ["fit_figures", "narrowing_map", "next_figure"]
+__all__ = ["correlation_map", "data_and_model", "fit_figures", "narrowing_map", "next_figure", "residuals"]
+
+Kind = Literal["switching", "threshold", "resistance", "loop"]
+"""Of data: what a row of `StackFit.points` says as its ``kind``."""
+
+_DARK = 0.6  # correlation from which on its colour is too dark for black
 
 
 def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) -> list[Path]:
@@ -43,9 +60,9 @@ def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) ->
     if len(fit.problem.data.thresholds):
         paths += save(thresholds_figure(fit), folder, "fit_thresholds")
     if len(fit.problem.data.resistance):
-        paths += save(_resistance(fit), folder, "fit_resistance")
+        paths += save(_with_residuals(fit, "resistance"), folder, "fit_resistance")
     if len(fit.problem.data.loops):
-        paths += save(_loops(fit), folder, "fit_loops")
+        paths += save(_with_residuals(fit, "loop"), folder, "fit_loops")
     if narrow is not None:
         paths += save(next_figure(fit, narrow), folder, "next_measurement")
     return paths
@@ -58,40 +75,147 @@ def _drive(rows: pd.DataFrame) -> tuple[str, str, float]:
     return "current_A", "current (µA)", 1e6
 
 
-def _resistance(fit: StackFit) -> Figure:
-    points = points_of(fit, "resistance")
-    figure, upper, lower = _with_residuals()
-    for k, (state, rows) in enumerate(points.groupby("state")):
-        rows = rows.sort_values("voltage_V")
-        dots: dict[str, Any] = {
-            "color": COLOURS[k],
-            "marker": MARKERS[k],
-            "linestyle": "none",
-            "markersize": 4,
-        }
-        upper.plot(rows["voltage_V"], 1e-3 * rows["expected"], linestyle=LINES[k], color=COLOURS[k])
-        upper.plot(rows["voltage_V"], 1e-3 * rows["observed"], label=str(state).upper(), **dots)
-        lower.plot(rows["voltage_V"], rows["residual"], **dots)
-    upper.set(ylabel="resistance (kΩ)", ylim=(0.0, None))
-    lower.set_xlabel("voltage (V)")
-    upper.legend(frameon=False)
-    residual_axis(lower)
+def _with_residuals(fit: StackFit, kind: Kind) -> Figure:
+    figure = Figure(figsize=(6.0, 5.0), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    data_and_model(fit, kind, ax=upper).set_xlabel("")
+    residuals(fit, kind, ax=lower)
     return figure
 
 
-def _with_residuals() -> tuple[Figure, Axes, Axes]:
-    figure = Figure(figsize=(6.0, 5.0), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    lower.set_ylabel("residual (σ)")
-    upper.grid(alpha=0.3)
-    return figure, upper, lower
+def data_and_model(
+    fit: StackFit,
+    kind: Kind = "switching",
+    direction: str | None = None,
+    ax: Axes | None = None,
+    *,
+    temperature: float | None = None,
+    current: bool | None = None,
+) -> Axes:
+    """Draw data of a kind, and the curves of the model with the fitted values.
+
+    Parameters
+    ----------
+    fit : StackFit
+    kind : {"switching", "threshold", "resistance", "loop"}, optional
+        Of switching counts error rates are drawn, of loops the share that switched.
+    direction : str, optional
+        Of pulses. The first one with data if not given.
+    ax : Axes, optional
+        New ones if not given.
+    temperature : float, optional
+        Of pulses, K. The lowest one with data if not given.
+    current : bool, optional
+        Of pulses: those in amperes or those in volts. Volts if not given and there are any.
+
+    Raises
+    ------
+    InputError
+        For a kind, a direction or a temperature without data.
+    """
+    axes = new_axes(ax)
+    draw = {"resistance": _draw_resistance, "loop": _draw_loops}.get(_known(fit, kind))
+    if draw is not None:
+        draw(fit, axes, None)
+        axes.legend(frameon=False, fontsize=8)
+        axes.grid(alpha=0.3)
+        return axes
+    curves = PulseCurves.of(fit, kind)
+    panel = _panel(curves, direction, temperature, current)
+    axes.set_title(curves.title(panel))
+    curves.draw(panel, axes)
+    curves.explain([axes])
+    return axes
 
 
-def _loops(fit: StackFit) -> Figure:
+def residuals(
+    fit: StackFit,
+    kind: Kind = "switching",
+    direction: str | None = None,
+    ax: Axes | None = None,
+    *,
+    temperature: float | None = None,
+    current: bool | None = None,
+) -> Axes:
+    """Draw how far the data are from the model, in standard errors.
+
+    Parameters
+    ----------
+    fit, kind, direction, ax, temperature, current
+        As for `data_and_model`.
+
+    Raises
+    ------
+    InputError
+        For a kind, a direction or a temperature without data.
+    """
+    axes = new_axes(ax)
+    draw = {"resistance": _draw_resistance, "loop": _draw_loops}.get(_known(fit, kind))
+    if draw is not None:
+        draw(fit, None, axes)
+        residual_axis(axes)
+        return axes
+    curves = PulseCurves.of(fit, kind)
+    panel = _panel(curves, direction, temperature, current)
+    axes.set_title(curves.title(panel))
+    curves.draw_residuals(panel, axes)
+    return axes
+
+
+def _known(fit: StackFit, kind: str) -> str:
+    """Return the kind if the fit has data of it."""
+    there = [name for name in get_args(Kind) if (fit.points()["kind"] == name).any()]
+    if kind not in there:
+        raise InputError(
+            "kind of data to draw", value=kind, allowed=", ".join(there),
+            remedy="A fit draws the kinds of data that it was made of.",
+        )  # fmt: skip
+    return kind
+
+
+def _panel(
+    curves: PulseCurves, direction: str | None, temperature: float | None, current: bool | None
+) -> Panel:
+    """Return the first panel with what was asked for."""
+    panels = curves.panels()
+    for panel in panels:
+        drive, kelvin, towards = panel
+        if direction not in (None, towards) or current not in (None, drive == "current_A"):
+            continue
+        if temperature is None or np.isclose(temperature, kelvin):
+            return panel
+    raise InputError(
+        "data to draw",
+        value=f"direction {direction}, temperature {temperature}, current {current}",
+        allowed="; ".join(f"{towards}, {kelvin:g} K, {drive}" for drive, kelvin, towards in panels),
+        remedy="Leave out what need not be chosen.",
+    )
+
+
+def _draw_resistance(fit: StackFit, upper: Axes | None, lower: Axes | None) -> None:
+    for k, (state, rows) in enumerate(points_of(fit, "resistance").groupby("state")):
+        rows = rows.sort_values("voltage_V")
+        dots: dict[str, Any] = {
+            "color": COLOURS[k], "marker": MARKERS[k], "linestyle": "none", "markersize": 4,
+        }  # fmt: skip
+        if upper is not None:
+            upper.plot(rows["voltage_V"], 1e-3 * rows["expected"], linestyle=LINES[k], color=COLOURS[k])
+            upper.plot(rows["voltage_V"], 1e-3 * rows["observed"], label=str(state).upper(), **dots)
+            upper.set(ylabel="resistance (kΩ)", xlabel="voltage (V)")
+            start_at_zero(upper)
+        if lower is not None:
+            lower.plot(rows["voltage_V"], rows["residual"], **dots)
+            lower.set_xlabel("voltage (V)")
+
+
+def _draw_loops(fit: StackFit, upper: Axes | None, lower: Axes | None) -> None:
     points = points_of(fit, "loop")
-    figure, upper, lower = _with_residuals()
     keys = ["file", "sweep_rate_T_per_s", "temperature_K"]
     sweeps = {key: k for k, (key, _) in enumerate(points.groupby(keys))}
+    near = points.loc[(points["expected"] > 1e-4) & (points["expected"] < 0.9999)]
+    edges = 1e3 * near["upwards"] * near["stop_T"]
+    for axes in (axes for axes in (upper, lower) if axes is not None):
+        axes.set(xlabel="field (mT)", xlim=(edges.min() - 5.0, edges.max() + 5.0))
     for (*key, towards_p), rows in points[points["stop_T"] > 0.0].groupby([*keys, "towards_p"]):
         rows, k = rows.sort_values("stop_T"), sweeps[tuple(key)]
         place = (1e3 * rows["upwards"] * rows["stop_T"]).to_numpy()
@@ -100,21 +224,40 @@ def _loops(fit: StackFit) -> Figure:
         label = "AP → P" if towards_p == 1.0 else "P → AP"
         if len(sweeps) > 1:
             label += f", {plain(Path(str(key[0])).name)}, {key[1]:.3g} T/s, {key[2]:g} K"
-        # Directions differ in line and marker, sweeps in colour.
-        first = towards_p == 1.0
-        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[(2 * k + first) % len(MARKERS)]
-        dots: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 4}
-        upper.plot(place, model, linewidth=1.2, linestyle=LINES[int(first)], color=colour)
+        style = marker_style(2 * k + (towards_p == 1.0))
+        dots: dict[str, Any] = {**style, "linestyle": "none", "markersize": 4}
         shown = (counted > 0.0) & (counted < 1.0)
-        upper.plot(place[shown], counted[shown], label=label, **dots)
-        lower.plot(place[shown], rows["residual"].to_numpy()[shown], **dots)
-    near = points.loc[(points["expected"] > 1e-4) & (points["expected"] < 0.9999)]
-    edges = 1e3 * near["upwards"] * near["stop_T"]
-    upper.set(ylabel="share that switched", xlim=(edges.min() - 5.0, edges.max() + 5.0))
-    lower.set_xlabel("field (mT)")
-    upper.legend(frameon=False, fontsize=8)
-    residual_axis(lower)
-    return figure
+        if upper is not None:
+            upper.plot(place, model, linewidth=1.2, **{**style, "marker": ""})
+            upper.plot(place[shown], counted[shown], label=label, **dots)
+            upper.set_ylabel("share that switched")
+        if lower is not None:
+            lower.plot(place[shown], rows["residual"].to_numpy()[shown], **dots)
+
+
+def correlation_map(fit: StackFit, ax: Axes | None = None) -> Axes:
+    """Map the correlations between the fitted parameters.
+
+    Parameters
+    ----------
+    fit : StackFit
+    ax : Axes, optional
+        New ones if not given.
+    """
+    axes = new_axes(ax)
+    table = fit.correlation()
+    picture = axes.imshow(table, vmin=-1.0, vmax=1.0, cmap="RdBu")
+    axes.set_yticks(range(len(table)), table.index)
+    axes.set_xticks(range(len(table)), table.columns, rotation=60, ha="right")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        colour = "white" if abs(value) > _DARK else "black"
+        axes.text(
+            column, row, f"{round(value, 1) + 0.0:.1f}", ha="center", va="center", fontsize=7, color=colour
+        )
+    figure = axes.get_figure()
+    assert figure is not None
+    figure.colorbar(picture, ax=axes, label="correlation")
+    return axes
 
 
 def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
@@ -148,7 +291,7 @@ def narrowing_map(
     *,
     trials: int = 10_000,
 ) -> Axes:
-    """Map how far one more measurement narrows a parameter, over amplitude and duration.
+    """Map how far one more measurement narrows a parameter, over duration (ns) and amplitude (V or µA).
 
     Parameters
     ----------
@@ -175,10 +318,17 @@ def narrowing_map(
         shading="gouraud", rasterized=True, cmap="viridis_r",
     )  # fmt: skip
     own = points[points["direction"] == direction] if "direction" in points else points
-    axes.plot(1e9 * own["duration_s"], factor * own[column], "k.", markersize=3)
-    axes.set(xscale="log", yscale="log", xlabel="duration (ns)", ylabel=label)
+    axes.plot(
+        1e9 * own["duration_s"],
+        factor * own[column],
+        "o",
+        color="black",
+        markeredgecolor="white",
+        markersize=5,
+    )
+    axes.set(xscale="log", yscale="log", xlabel="duration", ylabel=label)
     axes.set_title(SttCell.titles[direction])
-    logarithmic_axis(axes.xaxis, 1e9 * durations)
+    logarithmic_axis(axes.xaxis, 1e9 * durations, lambda duration: time_words(1e-9 * duration))
     logarithmic_axis(axes.yaxis, factor * amplitudes)
     kelvin, figure = table["temperature_K"].iloc[0], axes.get_figure()
     assert figure is not None

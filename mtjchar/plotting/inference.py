@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from mtjchar.plotting.axes import MARKERS, line_style, logarithmic_axis, new_axes
+from mtjchar.plotting.axes import logarithmic_axis, marker_style, new_axes
 from mtjchar.plotting.files import save
 from mtjchar.units import compact
 
@@ -51,8 +51,8 @@ def accuracy_over_time(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     axes, x = new_axes(ax), _along(table)
     for k, (label, rows) in enumerate(_lines(table, x)):
         axes.errorbar(
-            rows[x], rows["accuracy_mean"], yerr=rows["accuracy_ci95"], marker=MARKERS[k % len(MARKERS)],
-            markersize=3, capsize=2, linewidth=1.0, label=label, **line_style(k),
+            rows[x], rows["accuracy_mean"], yerr=rows["accuracy_ci95"],
+            markersize=3, capsize=2, linewidth=1.0, label=label, **marker_style(k),
         )  # fmt: skip
     axes.set_ylabel("recognition rate")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -72,8 +72,7 @@ def wrong_bits_over_time(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     axes, x = new_axes(ax), _along(table)
     for k, (label, rows) in enumerate(_lines(table, x)):
         axes.plot(
-            rows[x], rows["wrong_bits_fraction"], marker=MARKERS[k % len(MARKERS)], markersize=3,
-            linewidth=1.0, label=label, **line_style(k),
+            rows[x], rows["wrong_bits_fraction"], markersize=3, linewidth=1.0, label=label, **marker_style(k),
         )  # fmt: skip
     axes.set_ylabel("wrong bits, fraction")
     if (table["wrong_bits_fraction"] > 0.0).any():

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells import Direction
-from mtjchar.plotting.axes import LINES, line_style, logarithmic_axis, new_axes
+from mtjchar.plotting.axes import COLOURS, LINES, line_style, logarithmic_axis, new_axes, start_at_zero
 from mtjchar.plotting.files import save
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, Target, targets
@@ -159,6 +159,43 @@ class SurfacePlots:
         axes.set(xlabel="amplitude (V)")
         return self._rates(axes, direction)
 
+    def device_quantiles(
+        self, direction: Direction | None = None, ax: Axes | None = None, *, amplitude: float | None = None
+    ) -> Axes:
+        """Draw the mean over devices, and how often a share of the devices fails at most, over the duration.
+
+        Parameters
+        ----------
+        direction : str, optional
+        ax : Axes, optional
+        amplitude : float, optional
+            V, within the grid; the nominal one if not given.
+
+        Raises
+        ------
+        OutsideGridError
+            For an amplitude outside the grid.
+        """
+        axes, surface = new_axes(ax), self._surface
+        direction = self._first(direction)
+        amplitude = surface.nominal_amplitude if amplitude is None else amplitude
+        durations = surface.durations
+        self._curve(axes, direction, amplitude, durations, {"color": COLOURS[-1], "linestyle": "-"}, "mean")
+        fine = np.geomspace(durations[0], durations[-1], 300)
+        # Where no error was counted no quantile is known.
+        bound = surface.is_bound(direction, amplitude, fine)
+        quantiles = surface.dataset["quantile"].to_numpy() if "ber_quantile" in surface.dataset else ()
+        for k, quantile in enumerate(quantiles[::-1]):
+            rate = surface.device_ber(direction, amplitude, fine, quantile=float(quantile))
+            style = {"color": COLOURS[k % len(COLOURS)], "linestyle": LINES[1 + k % (len(LINES) - 1)]}
+            label = f"{100.0 * quantile:g} % of the devices"
+            axes.plot(1e9 * fine, np.where(bound, np.nan, rate), label=label, **style)
+        axes.set(xscale="log", xlabel="duration (ns)")
+        logarithmic_axis(axes.xaxis, 1e9 * durations)
+        self._rates(axes, direction)
+        axes.set_title(f"{surface.title(direction)}, {compact(amplitude, 'V', 3)}")
+        return axes
+
     def cheapest_pulses(
         self, target: Target | None = None, ax: Axes | None = None, table: pd.DataFrame | None = None
     ) -> Axes:
@@ -181,7 +218,8 @@ class SurfacePlots:
         )
         energy = "mean energy of all writes (pJ)" if target == "both" else _ENERGY
         axes.set(xscale="log", xlabel="write error rate of the pulse", title=self._surface.title(target))
-        axes.set(ylim=(0.0, None), ylabel=energy)
+        axes.set_ylabel(energy)
+        start_at_zero(axes)
         axes.grid(alpha=0.3)
         if ax is None:
             axes.legend(frameon=False, fontsize=8)

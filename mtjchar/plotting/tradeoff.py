@@ -13,12 +13,13 @@ from matplotlib.ticker import PercentFormatter
 
 from mtjchar.network.levers import BASELINE
 from mtjchar.network.tradeoff import baseline_in_words
-from mtjchar.plotting.axes import COLOURS, LINES, MARKERS, line_style, logarithmic_axis, new_axes
+from mtjchar.plotting.axes import logarithmic_axis, marker_style, new_axes
 from mtjchar.plotting.files import save
 
 __all__ = ["energies_over_reads", "losses", "tradeoff_figure"]
 
 _LARGEST_SHOWN = 5.0  # points lost; what lies below, and intervals that reach beyond, are in the table
+_EXACT = "*p<>dh1234"  # markers of exact designs: those of no lever
 _BESIDE: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}  # no name on a curve
 _TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]) / 100.0
 
@@ -29,7 +30,7 @@ def tradeoff_figure(table: pd.DataFrame, by_read_energy: pd.DataFrame, folder: s
     Parameters
     ----------
     table : DataFrame
-        As `mtjchar.network.tradeoff.tradeoff` returns it. Rows with fresh seeds are drawn as stars, filled
+        As `mtjchar.network.tradeoff.tradeoff` returns it. Rows with fresh seeds have large markers, filled
         where the loss is shown to be at most one point, with the band of the saving. Exact designs are black.
     by_read_energy : DataFrame
         As `mtjchar.network.tradeoff.over_read_energies` returns it.
@@ -56,7 +57,7 @@ def losses(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     axes = new_axes(ax)
     exact = table[table["exact"]]
-    for row, marker in zip(exact.to_dict("records"), ["s", *"Ddv^<>pPX"], strict=False):
+    for row, marker in zip(exact.to_dict("records"), _EXACT, strict=False):
         baseline = row["lever"] == BASELINE
         axes.plot(
             1.0 - row["energy_saved_fraction"],
@@ -81,39 +82,30 @@ def losses(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     axes.set_xlim(0.7 * lowest, 1.3)
     axes.set_xlabel("programming energy, share of the baseline's")
     axes.set_ylabel("recognition rate against error-free writes (points)")
-    axes.set_title("Stars: fresh seeds, filled where the loss holds", fontsize=9)
+    axes.set_title("Large markers: fresh seeds, filled where the loss holds", fontsize=9)
     axes.legend(frameon=False, fontsize=7, **_BESIDE)
     axes.grid(alpha=0.3)
     return axes
 
 
 def _draw_lever(axes: Axes, lever: str, rows: pd.DataFrame, k: int) -> None:
-    colour, line = COLOURS[k % len(COLOURS)], f"{MARKERS[k % len(MARKERS)]}{LINES[k % len(LINES)]}"
-    searched = rows[~rows["confirmed"]].sort_values("energy_saved_fraction")
-    for part, style, size, width in (
-        (searched, line, 4, 1.0),
-        (rows[rows["confirmed"]], "*", 11, 0.0),
+    """Draw the line of a search, and larger markers for what was trained again with fresh seeds."""
+    style, confirmed, holds = marker_style(k), rows["confirmed"], rows["verdict"] == "holds"
+    line: dict[str, Any] = {"markersize": 4, "linewidth": 1.0, "label": lever, **style}
+    fresh: dict[str, Any] = {"markersize": 9, **style, "linestyle": "none"}
+    for part, look in (
+        (rows[~confirmed].sort_values("energy_saved_fraction"), line),
+        (rows[confirmed & holds], fresh),
+        (rows[confirmed & ~holds], {**fresh, "markerfacecolor": "white"}),
     ):
-        for holds in (True, False):
-            shown = part[(part["verdict"] == "holds") == holds] if style == "*" else part
-            if shown.empty or (style != "*" and not holds):
-                continue
-            saved = shown["energy_saved_fraction"]
-            band = saved - shown["energy_saved_lower"], shown["energy_saved_upper"] - saved
-            axes.errorbar(
-                1.0 - saved,
-                -shown["accuracy_drop_points"],
-                yerr=shown["accuracy_drop_ci95"],
-                xerr=np.nan_to_num(np.clip(band[::-1], 0.0, None)) if style == "*" else None,
-                fmt=style,
-                markersize=size,
-                markerfacecolor=colour if holds else "white",
-                capsize=2,
-                linewidth=width,
-                elinewidth=0.7,
-                color=colour,
-                label=lever if style != "*" else None,
-            )
+        if part.empty and look is not line:  # the line has the name
+            continue
+        saved = part["energy_saved_fraction"]
+        band = np.nan_to_num([part["energy_saved_upper"] - saved, saved - part["energy_saved_lower"]])
+        axes.errorbar(
+            1.0 - saved, -part["accuracy_drop_points"], yerr=part["accuracy_drop_ci95"],
+            xerr=None if look is line else np.clip(band, 0.0, None), capsize=2, elinewidth=0.7, **look,
+        )  # fmt: skip
 
 
 def energies_over_reads(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -131,21 +123,15 @@ def energies_over_reads(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     exact = first["programming_energy_J"] / (1.0 - first["saved_against_exact_fraction"])
     axes.plot(femto * exact.index, 1e6 * exact, "k-", linewidth=2.0, label="best exact design")
     for k, (lever, rows) in enumerate(table.groupby("lever", sort=False)):
-        marker = "D" if rows["exact"].all() else "o"
         axes.plot(
-            femto * rows["read_energy_J"],
-            1e6 * rows["programming_energy_J"],
-            marker=marker,
-            markersize=4,
-            **line_style(k),
-            markerfacecolor="none" if marker == "D" else None,
-            label=lever,
-        )
+            femto * rows["read_energy_J"], 1e6 * rows["programming_energy_J"], markersize=5,
+            markerfacecolor="none" if rows["exact"].all() else None, label=lever, **marker_style(k),
+        )  # fmt: skip
     axes.set_yscale("log")
     logarithmic_axis(axes.yaxis, 1e6 * table["programming_energy_J"].to_numpy())
     axes.set_xlabel("energy of a read (fJ a bit)")
     axes.set_ylabel("programming energy of a training (µJ)")
-    axes.set_title("Diamonds: no write fails", fontsize=9)
+    axes.set_title("Hollow markers: no write fails", fontsize=9)
     axes.legend(frameon=False, fontsize=7, **_BESIDE)
     axes.grid(alpha=0.3, which="both")
     return axes
