@@ -84,6 +84,7 @@ def test_query(run, call):
     answer = json.loads(out)
     assert code == 0
     assert set(answer) == {
+        "direction", "amplitude_V", "duration_s",
         "ber", "ber_lower", "ber_upper", "bound", "effective_devices", "extrapolated",
         "energy_J", "redundant_energy_J",
     }  # fmt: skip
@@ -101,7 +102,7 @@ def test_pulse(run, call, vary, direction):
     assert code == 0, err
     answer = json.loads(out)
     assert set(answer) == {
-        "amplitude_V", "duration_s", "ber", "energy_J",
+        "direction", "amplitude_V", "duration_s", "ber", "energy_J",
         "ber_lower", "ber_upper", "ber_slope_per_V", "ber_slope_per_s", "bound",
         "effective_devices", "extrapolated",
     }  # fmt: skip
@@ -285,9 +286,8 @@ def test_doctor_names_what_is_missing(call, monkeypatch):
         ("query {run} --direction p_to_ap --amplitude 0.8 --duration 8ns", r"amplitude: got '0.8'"),
         (
             "query {run} --direction up --amplitude 0.8V --duration 8ns",
-            r"--direction: got 'up'; allowed: 'p_to_ap' or 'ap_to_p'\.",
+            r"--direction: got 'up'; allowed: 'p_to_ap' or 'ap_to_p' or 'both'\.",
         ),
-        ("query {run} --direction both --amplitude 0.8V --duration 8ns", r"--direction: got 'both'; allowed"),
         ("pulse {run} --direction up --ber 1e-3", r"--direction: got 'up'; allowed: .* or 'both'"),
         (
             "query {run} --direction p_to_ap --amplitude 9V --duration 8ns",
