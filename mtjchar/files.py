@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import tempfile
@@ -22,6 +23,7 @@ from mtjchar.errors import InputError, MtjcharError, StorageError, clipped
 __all__ = [
     "MOST_DATA",
     "MOST_TEXT",
+    "checksum",
     "is_file",
     "is_folder",
     "make_folder",
@@ -213,6 +215,11 @@ def is_folder(path: str | Path) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def checksum(content: bytes) -> str:
+    """Return the checksum by which mtjchar knows its files again: 16 digits of SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def read_bytes(

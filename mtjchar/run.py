@@ -73,10 +73,7 @@ class Run:
     @functools.cached_property
     def surface(self) -> WriteSurface:
         """Surface of the run; its `dataset` is an xarray.Dataset."""
-        file = self.path / "surface.nc"
-        surface = WriteSurface.load(file)
-        self._directory.check_study_of(surface.dataset.attrs.get("study"), file)
-        return surface
+        return WriteSurface.of_run(self.path)
 
     @functools.cached_property
     def tradeoffs(self) -> dict[str, pd.DataFrame]:

@@ -40,6 +40,11 @@ _DEGREES = {"C": "degC", "F": "degF"}
 _CUSTOMARY = {"ohm*m^2": "ohm*um^2"}
 """Units that are usual in the field, if a prefix alone does not give them."""
 
+_PREFIXES = {"f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0, "k": 3}
+_PREFIXED = ("V", "s", "J")
+"""Units that are read and written here with these prefixes, digit for digit as by pint, which takes half a
+second to load: longer than a question to a surface."""
+
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
@@ -84,8 +89,11 @@ def parse_quantity(text: str, unit: str, *, thing: str = "quantity") -> float:
     if number is None or len(text) > _LONGEST or not _UNIT.fullmatch(text, number.end()):
         raise InputError(thing, value=text, allowed=example, remedy=_CELSIUS if unit == "K" else "")
     given = text[number.end() :].strip().replace("·", "*")
-    if given == unit:  # written by mtjchar itself: pint need not be loaded, which takes half a second
+    prefix = given.removesuffix(unit).replace("u", "µ")
+    if given == unit:  # written by mtjchar itself
         return _finite(float(number[0]), text, thing, example)
+    if unit in _PREFIXED and given.endswith(unit) and prefix in _PREFIXES:
+        return _finite(float(number[0]) * float(f"1e{_PREFIXES[prefix]}"), text, thing, example)
     from pint import DimensionalityError
 
     try:
@@ -161,6 +169,8 @@ def compact(value: float, unit: str, digits: int = 6) -> str:
     rounded = float(f"{float(value):.{digits}g}") or 0.0  # -0.0 becomes 0.0
     if not unit or not math.isfinite(rounded):
         return f"{rounded:.{digits}g} {unit}".rstrip()
+    if unit in _PREFIXED and (written := _prefixed(rounded, unit, digits)):
+        return written
     given: Any = _registry().Quantity(rounded, unit)
     if unit in _CUSTOMARY:
         given = given.to(_CUSTOMARY[unit])
@@ -168,6 +178,18 @@ def compact(value: float, unit: str, digits: int = 6) -> str:
         given = given.to_compact()
     magnitude = float(f"{given.magnitude:.{digits}g}")
     return f"{magnitude:.{max(digits, 6)}g} {given.units:~P}"
+
+
+def _prefixed(rounded: float, unit: str, digits: int) -> str:
+    """Write a number with one of `_PREFIXES`; empty where another one suits it."""
+    exponent = 0
+    if rounded and not _UNSCALED[0] <= abs(rounded) <= _UNSCALED[1]:
+        exponent = 3 * (int(f"{rounded:e}".partition("e")[2]) // 3)
+    for prefix, power in _PREFIXES.items():
+        if power == exponent:
+            magnitude = float(f"{rounded / float(f'1e{power}'):.{digits}g}")
+            return f"{magnitude:.{max(digits, 6)}g} {prefix}{unit}"
+    return ""
 
 
 def rough_time(seconds: float) -> str:

@@ -12,7 +12,7 @@ from mtjchar import plotting
 from mtjchar.errors import InputError
 from mtjchar.study import load_study
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.compare import compare, energy_curves
+from mtjchar.surfaces.comparison import compare, energy_curves
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 

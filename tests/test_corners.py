@@ -26,7 +26,7 @@ from mtjchar.plotting.comparison import _styles
 from mtjchar.study import Transistor, load_study
 from mtjchar.study.scenarios import _name, scenarios
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.compare import compare
+from mtjchar.surfaces.comparison import compare
 from mtjchar.surfaces.search import cheapest_pulse_of_all
 from mtjchar.sweep.events import Ahead, Report
 from mtjchar.sweep.run import run_scenarios, run_sweep

@@ -3,6 +3,7 @@ import math
 import pickle
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -232,3 +233,19 @@ def test_any_text_is_a_finite_number_or_an_input_error(text):
         assert str(error)  # noqa: PT017, any other exception fails the test
     else:
         assert math.isfinite(value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.floats(-1e5, 1e5).filter(lambda x: x == 0.0 or abs(x) > 1e-18),
+    st.integers(-14, 0),
+    st.sampled_from(["V", "s", "J"]),
+    st.sampled_from(["", "f", "p", "n", "u", "µ", "m", "k", "M"]),
+    st.integers(1, 7),
+)
+def test_prefixes_are_read_and_written_as_by_pint(number, power, unit, prefix, digits):
+    value = number * 10.0**power
+    text = f"{value!r} {prefix}{unit}"
+    ours = parse_quantity(text, unit), compact(value, unit, digits)
+    with mock.patch.object(units, "_PREFIXED", ()):
+        assert ours == (parse_quantity(text, unit), compact(value, unit, digits))

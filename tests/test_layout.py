@@ -14,7 +14,7 @@ PACKAGE = ROOT / "mtjchar"
 
 # From the ground up. A module imports from rows above its own, and inside its own folder.
 LAYERS = [
-    ["errors", "arrays", "units", "files", "statistics", "fields", "display", "shipped"],
+    ["errors", "arrays", "units", "files", "statistics", "fields", "display", "shipped", "work"],
     ["physics"],
     ["spice"],
     ["cells"],

@@ -7,9 +7,10 @@ from common import ROOT
 
 PACKAGE = ROOT / "mtjchar"
 FOLDERS = [
-    "cells", "export", "network", "physics", "plotting", "stackfit", "study", "surfaces", "sweep", "torch",
+    "cells", "export", "network", "physics", "plotting", "report", "stackfit", "study", "surfaces", "sweep",
+    "torch",
 ]  # fmt: skip
-MODULES = ["errors", "report", "run", "units"]
+MODULES = ["errors", "run", "units"]
 
 
 def public(path):

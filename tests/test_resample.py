@@ -84,6 +84,6 @@ def test_the_example_of_the_docstring(analytic_surface, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").mkdir()
     analytic_surface.save("run/surface.nc")
-    module = importlib.import_module("mtjchar.surfaces.resample")
+    module = importlib.import_module("mtjchar.surfaces.resampling")
     tried = doctest.testmod(module)
     assert (tried.attempted, tried.failed) == (3, 0)

@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
+import mtjchar
+
 QUERY = """
 import sys
 sys.argv = ["mtjchar", "query", *sys.argv[1:]]
@@ -18,16 +20,10 @@ print(*sys.modules)
 """
 PULSE = ["--direction", "p_to_ap", "--amplitude", "0.8 V", "--duration", "8 ns"]
 # Each takes a tenth of a second of CPU or more to load, some a whole one.
-HEAVY = ["scipy.stats", "lmfit", "matplotlib", "PySpice", "torch", "plotly", "distributed"]
-OWN = ["mtjchar.cells.stt.measure", "mtjchar.surfaces.closed_model", "mtjchar.network", "mtjchar.plotting"]
-
-
-@pytest.fixture
-def run_folder(characterized_surface, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run/study.toml").write_text(characterized_surface.dataset.attrs["study"])
-    characterized_surface.save(tmp_path / "run/surface.nc")
-    return tmp_path / "run"
+HEAVY = [
+    "scipy", "pandas", "xarray", "pint", "pyarrow", "lmfit", "matplotlib", "PySpice", "torch", "distributed",
+]  # fmt: skip
+OWN = ["mtjchar.cells", "mtjchar.study", "mtjchar.network", "mtjchar.plotting"]
 
 
 def python(*arguments):
@@ -35,8 +31,8 @@ def python(*arguments):
     return done.stdout
 
 
-def test_a_query_loads_nothing_that_it_does_not_need(run_folder):
-    loaded = python("-c", QUERY, run_folder, *PULSE).split()
+def test_a_query_loads_nothing_that_it_does_not_need():
+    loaded = python("-c", QUERY, mtjchar.data_path() / "example_run", *PULSE).split()
     assert "mtjchar.surfaces.surface" in loaded
     assert [name for name in [*HEAVY, *OWN] if name in loaded] == []
 

@@ -293,7 +293,7 @@ def test_damaged_part_is_named_when_samples_are_read(copy):
     ("change", "key", "values"),
     [
         ({"seed": 8}, "sweep.seed", ("8", "7")),
-        ({"devices": 5}, "sweep.devices", ("5", "4")),
+        ({"devices": 3}, "sweep.devices", ("3", "4")),
         ({"cell": {"wordline_voltage": 1.3}}, "cell.wordline_voltage", ("1.3 V", "1.4 V")),
         ({"variability": SttVariability(tmr=0.01)}, "variability.diameter", ("0.0", "0.03")),
         ({"directions": ("p_to_ap",)}, "sweep.directions", ("['p_to_ap']", "'ap_to_p'")),

@@ -13,7 +13,8 @@ from scipy.stats import binom
 
 from mtjchar.export import export_surface, load_surface
 from mtjchar.plotting import surface_figures
-from mtjchar.report import cheapest_pulses, figures
+from mtjchar.report import cheapest_pulses
+from mtjchar.report.pulses import answers
 from mtjchar.surfaces import WriteSurface, fit_model, surface_from_counts, tails
 from mtjchar.surfaces.levers import compare_levers
 from mtjchar.surfaces.search import pulse_at
@@ -28,6 +29,7 @@ def script():
 
 
 COVERAGE = script()
+RATE = "write error rate"
 SAMPLES = 300
 
 
@@ -166,10 +168,15 @@ def test_levers_and_report_say_it(thin):
     assert section.columns[-1] == "effective devices"
     assert "extrapolated" in {row[-2] for row in section.rows}
     assert "p_to_ap:" in section.text
-    assert any("extrapolated" in str(trace.name) for one in figures(thin).values() for trace in one.data)
+    asked = answers(thin, "p_to_ap", (0.8, 8e-9))
+    marked = {
+        (mark, "extrapolated" in text) for mark, text in zip(asked.marks, asked.rows[RATE], strict=True)
+    }
+    assert marked == {(0, False), (1, True)}
+    assert asked.remarks[1] == f"E{tails.rule()[1:]}."
     plain = WriteSurface(thin.dataset.isel(duration=slice(0, 8)))
     assert plain.extrapolation_in_words() == []
-    assert not any("extrapolated" in str(trace.name) for one in figures(plain).values() for trace in one.data)
+    assert set(answers(plain, "p_to_ap", (0.8, 2e-9)).marks) == {0}
 
 
 def test_figures_mark_the_region(thin, tmp_path):

@@ -134,9 +134,10 @@ def test_formulas_are_text_in_tables_for_spreadsheets(tmp_path):
 
 
 def test_report_shows_markup_as_text(characterized_surface, tmp_path, call, monkeypatch):
-    monkeypatch.setattr("mtjchar.report.read_tradeoff", pd.read_csv)  # which does not check the words
-    monkeypatch.setattr("mtjchar.report.one_line", lambda _: "<i>all</i>")
-    monkeypatch.setattr("mtjchar.report.figures", lambda _: {})
+    monkeypatch.setattr(
+        "mtjchar.report.chapters.read_tradeoff", pd.read_csv
+    )  # which does not check the words
+    monkeypatch.setattr("mtjchar.report.tables.one_line", lambda _: "<i>all</i>")
     attributes = {"</script><script>alert(1)": '"><img src=x onerror=alert(2)>', "note": "{{7*7}} a\x1bb"}
     surface = WriteSurface(characterized_surface.dataset.assign_attrs(attributes))
     run = run_of(tmp_path / "run", surface)

@@ -14,7 +14,7 @@ from mtjchar.errors import InputError
 from mtjchar.network.levers import ALL_EXACT, EXACT, LEVERS
 from mtjchar.network.results import read_tradeoff
 from mtjchar.network.tradeoff import COLUMNS, READ_ENERGIES
-from mtjchar.report import trade_offs
+from mtjchar.report import trade_off
 
 EARLIER = [
     "lever", "code", "bits", "ber", "amplitude_V", "duration_s", "programming_energy_J", "switching_energy_J",
@@ -150,7 +150,7 @@ def test_new_tables_are_read(tmp_path):
     table.loc[2, ["energy_saved_lower", "energy_saved_upper"]] = np.nan  # not known
     table.to_csv(tmp_path / "tradeoff.csv", index=False)
     pd.testing.assert_frame_equal(read_tradeoff(tmp_path / "tradeoff.csv"), table)
-    (section,) = trade_offs(tmp_path)
+    section = trade_off("run", read_tradeoff(tmp_path / "tradeoff.csv"))
     assert [row[0] for row in section.rows] == EVERY
     assert [row[5] for row in section.rows[:3]] == ["-123.5 to 98.8"] * 2 + ["not known"]
     assert {row[7] for row in section.rows[:10]} == {"no write fails"}
@@ -167,7 +167,7 @@ def test_tables_of_earlier_versions_are_read(tmp_path):
     table.loc[2, "accuracy_drop_points"] = -9.0  # the interval ends above one point
     table.to_csv(tmp_path / "tradeoff.csv", index=False)
     pd.testing.assert_frame_equal(read_tradeoff(tmp_path / "tradeoff.csv"), table)
-    (section,) = trade_offs(tmp_path)
+    section = trade_off("run", read_tradeoff(tmp_path / "tradeoff.csv"))
     assert [[row[0], *row[5:6], *row[7:]] for row in section.rows] == [
         ["reliable", "not known", "no write fails", "holds", "-"],
         ["both", "not known", "writes may fail", "holds", "error rate extrapolated"],

@@ -20,8 +20,8 @@ from mtjchar.errors import InputError
 from mtjchar.fields import Description, Place
 
 __all__ = [
-    "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Direction",
-    "Driven", "FileTables", "Grid", "Outlook", "Pulses", "TablesT", "Trial",
+    "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Curve", "Direction",
+    "Driven", "FileTables", "Grid", "Outlook", "Portrait", "Pulses", "TablesT", "Trial",
 ]  # fmt: skip
 
 Direction = str
@@ -275,6 +275,41 @@ class CellDescription(NamedTuple):
     words: str
 
 
+class Curve(NamedTuple):
+    """A line of a `Portrait`.
+
+    Attributes
+    ----------
+    name : str
+    x, y : ndarray, shape (points,)
+        In the units of the portrait's labels.
+    """
+
+    name: str
+    x: FloatArray
+    y: FloatArray
+
+
+class Portrait(NamedTuple):
+    """A figure of a cell for a report, from its kind.
+
+    Attributes
+    ----------
+    title, x_label, y_label : str
+        The labels with their units.
+    curves : tuple of Curve
+        Empty where they could not be computed.
+    text : str
+        What the figure shows, or why there is none.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    text: str
+
+
 TablesT = TypeVar("TablesT", bound=CellTables)
 
 
@@ -305,6 +340,8 @@ class CellKind(ABC, Generic[TablesT]):
         Columns of the table of devices whose medians are given in a comparison of runs.
     headlines : mapping
         Columns of `compared` that are shown in its table on the terminal, with short labels.
+    limits : tuple of str
+        Sentences that say what its model leaves out; a report prints them.
     """
 
     name: ClassVar[str]
@@ -318,6 +355,7 @@ class CellKind(ABC, Generic[TablesT]):
     columns: ClassVar[Mapping[str, ColumnLabel]] = {}
     compared: ClassVar[tuple[str, ...]] = ()
     headlines: ClassVar[Mapping[str, ColumnLabel]] = {}
+    limits: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def derive(self, tables: TablesT, sampled: pd.DataFrame) -> pd.DataFrame:
@@ -342,6 +380,21 @@ class CellKind(ABC, Generic[TablesT]):
     @abstractmethod
     def describe(self, tables: TablesT) -> CellDescription:
         """Describe the cell in a few words, for the header of a report."""
+
+    def portraits(
+        self, tables: TablesT, devices: pd.DataFrame, pulses: Mapping[Direction, Pulses]
+    ) -> list[Portrait]:
+        """Draw the cell and a few of its devices, for a report.
+
+        Parameters
+        ----------
+        tables : CellTables
+        devices : DataFrame
+            As `derive` returns it, the nominal device first; the index has their names.
+        pulses : mapping
+            For each direction one amplitude and one duration.
+        """
+        return []
 
     def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
         """Complete the raw tables of a study file with values from other files.

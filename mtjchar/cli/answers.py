@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
+from rich.table import Table
 
+from mtjchar.cli import completion
 from mtjchar.cli.common import (
     AMPLITUDE,
     AMPLITUDES,
+    AMPLITUDES_ASKED,
     CLOCK,
     DURATION,
     DURATIONS,
+    DURATIONS_ASKED,
     FEATURE_SIZE,
     MAX_AMPLITUDE,
     MAX_DURATION,
+    AnyDirection,
     AsJson,
-    DirectionName,
     Out,
     RunFolder,
-    TargetName,
     Vary,
     answer_table,
     check_direction,
@@ -35,52 +40,124 @@ from mtjchar.cli.comparison import comparison_as_json, print_comparison, write_c
 from mtjchar.errors import InputError
 from mtjchar.units import compact
 
+if TYPE_CHECKING:
+    from mtjchar.cli.questions import Question
+
+_WIDEST = 120  # of a table, characters: what does not fit a terminal is wrapped by it, not cut
+
+_ENERGIES = {
+    "energy_J": "energy, switching write",
+    "redundant_energy_J": "energy, redundant write",
+    "supply_energy_J": "switching write, at the supply",
+    "redundant_supply_energy_J": "redundant write, at the supply",
+}
+
 
 def query(
     folder: RunFolder,
-    direction: DirectionName,
-    amplitude: Annotated[float, AMPLITUDE],
-    duration: Annotated[float, DURATION],
+    direction: AnyDirection = None,
+    amplitude: Annotated[list[Any] | None, AMPLITUDES_ASKED] = None,
+    duration: Annotated[list[Any] | None, DURATIONS_ASKED] = None,
+    pulses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of pulses instead (CSV): columns amplitude_V, duration_s and, optionally, direction.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the write error rate and the energy of a pulse."""
+    """Print the write error rate and the energy of pulses.
+
+    Of several amplitudes and durations all combinations are answered. With both directions there is an answer
+    for each of them and for one pulse that serves both: the worse error rate, the mean energies.
+    """
+    from mtjchar.cli import questions
+
+    asked = _asked(direction or "", amplitude, duration, pulses)
     surface = load_surface(folder)
-    check_direction(direction, surface.directions)
-    rate = surface.stated_rate(direction, amplitude, duration)
-    answer = {
-        "ber": rate.ber,
-        "ber_lower": rate.lower,
-        "ber_upper": rate.upper,
-        "bound": rate.bound,
-        "effective_devices": rate.effective_devices,
-        "extrapolated": rate.extrapolated,
-        "energy_J": float(surface.energy(direction, amplitude, duration)),
-        "redundant_energy_J": float(surface.energy(direction, amplitude, duration, switching=False)),
-    }
-    if surface.knows_supply_energy:
-        for name, switching in (("supply_energy_J", True), ("redundant_supply_energy_J", False)):
-            energy = surface.energy(direction, amplitude, duration, switching=switching, at_supply=True)
-            answer[name] = float(energy)
+    found = questions.answers(surface, asked)
+    alone = len(found) == 1 and bool(direction) and pulses is None
     if as_json:
-        print_json(answer)
-        return
+        print_json(found[0] if alone else found)
+    elif alone:
+        console.print(_one_answer(found[0]))
+    else:
+        console.print(_table_of_answers(found), width=_WIDEST)
+
+
+def _asked(
+    direction: str,
+    amplitude: Sequence[Sequence[float]] | None,
+    duration: Sequence[Sequence[float]] | None,
+    pulses: Path | None,
+) -> list[Question]:
+    """Take the pulses from the options or the table."""
+    from mtjchar.cli import questions
+
+    given = {"--amplitude": amplitude, "--duration": duration}
+    if pulses is not None:
+        if named := [option for option, values in given.items() if values]:
+            raise InputError(
+                named[0], value="--pulses", allowed="only without --pulses",
+                problem=f"{named[0]} and --pulses cannot be given together.",
+                remedy="The table has amplitudes and durations.",
+            )  # fmt: skip
+        return questions.read_pulses(pulses, direction)
+    for option, values in given.items():
+        if not values:
+            raise InputError(
+                option, value=None, allowed="at least one value",
+                problem=f"{option} is missing.",
+                remedy="Give --amplitude and --duration, or a table of pulses with --pulses.",
+            )  # fmt: skip
+    levels, times = (list(itertools.chain(*values or ())) for values in given.values())
+    return questions.questions(direction, levels, times)
+
+
+def _one_answer(answer: Mapping[str, Any]) -> Table:
+    from mtjchar.cli.questions import stated_rate
+
     table = answer_table()
-    table.add_row("write error rate", rate.in_words())
-    table.add_row("effective devices", number_or_dash(rate.effective_devices, ".3g"))
-    table.add_row("energy, switching write", compact(answer["energy_J"], "J", 4))
-    table.add_row("energy, redundant write", compact(answer["redundant_energy_J"], "J", 4))
-    if surface.knows_supply_energy:
-        table.add_row("switching write, at the supply", compact(answer["supply_energy_J"], "J", 4))
-        table.add_row("redundant write, at the supply", compact(answer["redundant_supply_energy_J"], "J", 4))
-    console.print(table)
+    table.add_row("write error rate", stated_rate(answer).in_words())
+    table.add_row("effective devices", number_or_dash(answer["effective_devices"], ".3g"))
+    for name, words in _ENERGIES.items():
+        if name in answer:
+            table.add_row(words, compact(answer[name], "J", 4))
+    return table
+
+
+def _table_of_answers(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay out several answers, a line each."""
+    from mtjchar.cli.questions import stated_rate
+
+    titles = ["", "pulse", "", "BER", "95 % interval", "devices", "switching", "redundant"]
+    if "supply_energy_J" in found[0]:
+        titles += ["at supply", "redundant"]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for title in titles:
+        table.add_column(title, justify="left" if title in ("", "95 % interval") else "right", no_wrap=True)
+    table.columns[2].justify = "right"
+    for answer in found:
+        rate = stated_rate(answer)
+        table.add_row(
+            str(answer["direction"]),
+            compact(answer["amplitude_V"], "V", 4),
+            compact(answer["duration_s"], "s", 4),
+            "" if rate.bound else f"{rate.ber:.3g}",
+            rate.interval_in_words(),
+            number_or_dash(rate.effective_devices, ".3g"),
+            *(compact(answer[name], "J", 3) for name in _ENERGIES if name in answer),
+        )
+    return table
 
 
 def pulse(
     folder: RunFolder,
-    direction: TargetName,
     ber: Annotated[
         float, typer.Option(metavar="RATE", help="Write error rate to reach, above 0 and below 1.")
     ],
+    direction: AnyDirection = None,
     vary: Annotated[Vary, typer.Option(help="Which quantity to optimize.")] = Vary.both,
     amplitude: Annotated[float | None, AMPLITUDE] = None,
     duration: Annotated[float | None, DURATION] = None,
@@ -88,7 +165,7 @@ def pulse(
     max_duration: Annotated[float | None, MAX_DURATION] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the pulse of least energy that reaches a write error rate.
+    """Find the pulse of least energy that reaches a write error rate, in one direction or in both.
 
     With --vary duration, --amplitude fixes the amplitude (default: the nominal amplitude of the study). With
     --vary amplitude, --duration fixes the duration (default: the duration that reaches 1e-9 at the nominal
@@ -107,9 +184,10 @@ def pulse(
                 remedy=f"To limit the {name}, give --max-{name}.",
             )  # fmt: skip
     surface = load_surface(folder)
-    check_direction(direction, targets(surface))
+    target = targets(surface)[-1] if direction is None else direction
+    check_direction(target, targets(surface))
     cheapest = surface.cheapest_pulse(
-        direction,
+        target,
         ber,
         vary=vary.value,
         amplitude=amplitude,
@@ -118,9 +196,10 @@ def pulse(
         max_duration=max_duration,
     )
     if as_json:
-        print_json(cheapest._asdict())
+        print_json({"direction": target, **cheapest._asdict()})
         return
     table = answer_table()
+    table.add_row("direction", target)
     table.add_row("amplitude", compact(cheapest.amplitude_V, "V", 4))
     table.add_row("duration", compact(cheapest.duration_s, "s", 4))
     table.add_row("write error rate", cheapest.rate.in_words())
@@ -135,7 +214,9 @@ def pulse(
         (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),
         (Vary.duration, cheapest.duration_s, surface.durations),
     ):
-        if vary in (lever, Vary.both) and np.isclose(value, grid[[0, -1]], rtol=1e-6, atol=0.0).any():
+        if vary in (lever, Vary.both) and any(
+            math.isclose(value, end, rel_tol=1e-6) for end in grid[[0, -1]]
+        ):
             console.print(
                 f"The {lever.value} is at the edge of the sweep. A cheaper pulse may lie beyond it."
             )
@@ -157,7 +238,7 @@ def compare(
     that reaches the error rate in all runs. The reference pulse has the nominal amplitude of the first run
     and the duration that reaches 1e-9 there in every direction.
     """
-    from mtjchar.surfaces.compare import compare as compare_runs
+    from mtjchar.surfaces.comparison import compare as compare_runs
 
     comparison = compare_runs(folders, ber)
     files = write_comparison(comparison, out)
@@ -175,9 +256,8 @@ def export(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="The whole surface: csv, parquet, json, netcdf, npz (or ber-matrix), verilog-a, "
-            "verilog-a-table, ngspice-table. One operating point: nvsim, nvmexplorer, nvmain. The junction "
-            "alone: verilog-a-model, spice-model.",
+            help=" ".join(f"{what}: {', '.join(names)}." for what, names in completion.FORMATS.items()),
+            autocompletion=completion.formats,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],

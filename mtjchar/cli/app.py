@@ -13,7 +13,6 @@ from mtjchar.cli.common import console
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

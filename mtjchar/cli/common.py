@@ -8,6 +8,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -29,13 +30,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from mtjchar.cli import completion
 from mtjchar.cli.interrupts import interrupts
 from mtjchar.errors import InputError, did_you_mean, printable
 from mtjchar.files import is_file, is_folder, write_text
-from mtjchar.units import compact, parse_quantity
+from mtjchar.units import compact, parse_quantity, rough_time
 
 if TYPE_CHECKING:
     from mtjchar.study import Study
+    from mtjchar.surfaces import WriteSurface
 
 
 class _Messages(io.TextIOBase):
@@ -82,6 +85,7 @@ class PlainConsole(Console):
         return super().render_str(printable(text, keep="\n\t"), **settings)
 
 
+_FIRST_LINE, _GROWTH, _MOST_APART = 2.0, 0.25, 600.0  # s, and share of the time so far, between lines
 _MOST_POINTS = 10_000
 """Points of an axis of a table."""
 
@@ -145,7 +149,14 @@ def _linear(start: float, stop: float, points: int) -> Any:
     return np.linspace(start, stop, points)
 
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML); see docs/study.md.")]
+StudyFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY",
+        help="Study file (TOML); see docs/study.md.",
+        autocompletion=completion.files_or("studies"),
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory of a sweep.")]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Directory for the results; created if missing.")
@@ -189,15 +200,13 @@ AllowFailed = Annotated[
         min=0.0, max=0.99, metavar="SHARE", help="Largest share of failed devices to accept at any pulse."
     ),
 ]
-DirectionName = Annotated[
-    str, typer.Option("--direction", metavar="NAME", help="Write direction, one of the study's.")
-]
-TargetName = Annotated[
-    str,
+AnyDirection = Annotated[
+    str | None,
     typer.Option(
         "--direction",
         metavar="NAME",
-        help="Write direction, one of the study's, or both: one pulse for both directions.",
+        help="Write direction, one of the study's, or both (the default).",
+        autocompletion=completion.directions,
     ),
 ]
 LIMIT = typer.Option(
@@ -213,6 +222,19 @@ DURATION = typer.Option(
     parser=quantity("s", "duration"),
     metavar="T",
     help='Pulse duration from half rise to half fall, such as "8 ns".',
+)
+AMPLITUDES_ASKED = typer.Option(
+    "--amplitude",
+    parser=grid("V", "amplitude", _linear),
+    metavar="V,...",
+    help='Pulse amplitude, such as "0.8 V"; several as a list, "0.7 V, 0.8 V", as START:STOP:POINTS, or by '
+    "repeating the option.",
+)
+DURATIONS_ASKED = typer.Option(
+    "--duration",
+    parser=grid("s", "duration", _geometric),
+    metavar="T,...",
+    help='Pulse duration from half rise to half fall, such as "8 ns"; several likewise.',
 )
 AMPLITUDES = typer.Option(
     parser=grid("V", "amplitudes", _linear),
@@ -261,24 +283,25 @@ def load_checked(path: Path) -> Study:
     return study
 
 
-def load_surface(folder: Path) -> Any:
+def load_surface(folder: Path) -> WriteSurface:
     """Load the surface of a run directory."""
     from mtjchar.surfaces import WriteSurface
-    from mtjchar.sweep.store import RunDirectory
 
-    directory = RunDirectory.open(folder)
-    surface = WriteSurface.load(folder / "surface.nc")
-    directory.check_study_of(surface.dataset.attrs.get("study"), folder / "surface.nc")
-    return surface
+    return WriteSurface.of_run(folder)
+
+
+def one_of(thing: str, name: str, allowed: Iterable[str]) -> InputError:
+    """Refuse a name that is none of those there are."""
+    names = list(allowed)
+    return InputError(
+        thing, value=name, allowed=" or ".join(map(repr, names)), remedy=did_you_mean(name, names)
+    )
 
 
 def check_direction(direction: str, allowed: Iterable[str]) -> None:
     """Refuse a --direction that the surface does not have."""
     if direction not in (names := list(allowed)):
-        raise InputError(
-            "--direction", value=direction, allowed=" or ".join(map(repr, names)),
-            remedy=did_you_mean(direction, names),
-        )  # fmt: skip
+        raise one_of("--direction", direction, names)
 
 
 def writable(folder: Path, option: str = "--out") -> None:
@@ -389,9 +412,45 @@ class Bar:
         self._progress.update(self._task, description=f"{self._what}{self._failed}{self._workers}")
 
 
+class LogLines:
+    """What `Bar` shows as lines of a log, at intervals that grow from two seconds to ten minutes."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self._what, self._unit = what, unit
+        self._failed = ""
+        self._first: tuple[float, int] | None = None
+        self._next = _FIRST_LINE
+
+    def __call__(self, done: int, total: int) -> None:
+        """Write a line if it is time; raise an interrupt that was lost on the way."""
+        interrupts.check()
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        start, before = self._first
+        elapsed = now - start
+        if elapsed < self._next:
+            return
+        self._next = elapsed + min(_FIRST_LINE + _GROWTH * elapsed, _MOST_APART)
+        rate = (done - before) / elapsed
+        left = f", about {rough_time((total - done) / rate)} left" if rate > 0.0 and done < total else ""
+        share = f"{done:,} of {total:,} {self._unit} ({100 * done // max(total, 1)} %)"
+        warn(f"{self._what}: {share}{self._failed}{left}")
+
+    def failed(self, count: int) -> None:
+        """Mention how many have failed so far."""
+        self._failed = f", {count} failed" if count else ""
+
+    def workers(self, count: int) -> None:
+        """Do nothing: that a cluster has no worker is said in words of its own."""
+
+
 @contextlib.contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Bar]:
-    """Show a bar with rate and remaining time on standard error."""
+def progress_bar(what: str, unit: str) -> Iterator[Bar | LogLines]:
+    """Show a bar with rate and remaining time on standard error, or lines where that is no terminal."""
+    if not error_console.is_terminal:
+        yield LogLines(what, unit)
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -14,7 +14,7 @@ from mtjchar.cli.common import console, number_or_dash, writable, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mtjchar.surfaces.compare import Comparison
+    from mtjchar.surfaces.comparison import Comparison
 
 __all__ = ["comparison_as_json", "print_comparison", "short_names", "write_comparison"]
 

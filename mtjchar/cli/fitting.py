@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mtjchar.cli import completion
 from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity, writable, writable_file
 from mtjchar.errors import InputError
 
@@ -37,6 +38,7 @@ def fit(
             "--stack",
             metavar="STACK",
             help="Stack file (TOML) or name of a stack: initial values, and the values that are not fitted.",
+            autocompletion=completion.files_or("stacks"),
         ),
     ] = None,
     out: Annotated[

@@ -24,6 +24,7 @@ from mtjchar.cli.common import (
     Cluster,
     Devices,
     JsonLog,
+    LogLines,
     Out,
     RunFolder,
     Seed,
@@ -203,7 +204,7 @@ def _sweep(
 class _Watch:
     """Shows and writes down what happens in sweeps; `worst` is the largest share of failed samples."""
 
-    def __init__(self, bar: Bar, write: Callable[[Mapping[str, object]], None]) -> None:
+    def __init__(self, bar: Bar | LogLines, write: Callable[[Mapping[str, object]], None]) -> None:
         self._bar, self._write = bar, write
         self.worst = 0.0
 
@@ -220,7 +221,7 @@ class _Watch:
 
 
 @contextlib.contextmanager
-def _watched(place: Place, json_log: Path | None) -> Iterator[tuple[Executor | None, Bar, _Watch]]:
+def _watched(place: Place, json_log: Path | None) -> Iterator[tuple[Executor | None, Bar | LogLines, _Watch]]:
     """Give the cluster that is named, if any, and what shows the progress of sweeps there."""
     from mtjchar.sweep.cluster import TlsFiles, cluster
 
@@ -285,7 +286,7 @@ def _listed(text: str | None) -> list[str] | None:
 
 def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> None:
     """Make the surfaces of scenarios and compare them; one without a surface does not hold up the others."""
-    from mtjchar.surfaces.compare import compare
+    from mtjchar.surfaces.comparison import compare
 
     made = []
     with progress_bar("surfaces", "scenarios") as bar:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from mtjchar.cli import completion
 from mtjchar.cli.common import AsJson, StudyFile, console, load_checked, print_json, warn
 from mtjchar.errors import InputError
 from mtjchar.files import make_folder, read_text, read_toml, write_text
@@ -65,7 +66,13 @@ def init(
         Path, typer.Argument(metavar="[FOLDER]", help="Folder for the study; created if missing.")
     ] = Path(),
     stack: Annotated[
-        str, typer.Option("--stack", metavar="NAME", help="Name of a stack; `mtjchar stacks` lists them.")
+        str,
+        typer.Option(
+            "--stack",
+            metavar="NAME",
+            help="Name of a stack; `mtjchar stacks` lists them.",
+            autocompletion=completion.files_or("stacks", files=False),
+        ),
     ] = "ikeda2010",
 ) -> None:
     """Write a commented example study to FOLDER/study.toml."""

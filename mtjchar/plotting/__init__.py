@@ -1,5 +1,6 @@
 """Figures: drawn into axes, or written as PNG and SVG."""
 
+from mtjchar.plotting.cells import device_tail, portrait
 from mtjchar.plotting.comparison import comparison_figure, scenario_energies, scenario_error_rates
 from mtjchar.plotting.fits import (
     correlation_map,
@@ -19,12 +20,14 @@ __all__ = [
     "comparison_figure",
     "correlation_map",
     "data_and_model",
+    "device_tail",
     "energies_over_reads",
     "fit_figures",
     "inference_figure",
     "losses",
     "narrowing_map",
     "next_figure",
+    "portrait",
     "residuals",
     "scenario_energies",
     "scenario_error_rates",

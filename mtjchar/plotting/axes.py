@@ -16,6 +16,7 @@ __all__ = [
     "COLOURS",
     "LINES",
     "MARKERS",
+    "ON_MAP",
     "line_style",
     "logarithmic_axis",
     "marker_style",
@@ -29,6 +30,10 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)))
 """Line styles. There is one marker more, so that 42 lines with markers differ in one or the other."""
+
+
+ON_MAP = ("#ffffff", "#1a1a1a")
+"""Lines on a colour map: on its dark half, and on its light one."""
 
 
 def line_style(k: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from mtjchar.plotting.axes import (
 from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.surfaces import LOWEST_RATE
 from mtjchar.surfaces import WriteSurface
-from mtjchar.surfaces.compare import Comparison, energy_curves
+from mtjchar.surfaces.comparison import Comparison, energy_curves
 from mtjchar.surfaces.grid import Target, directions_of, targets
 
 __all__ = ["comparison_figure", "scenario_energies", "scenario_error_rates"]

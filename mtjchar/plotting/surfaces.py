@@ -18,7 +18,15 @@ from matplotlib.patches import Patch
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells import Direction
-from mtjchar.plotting.axes import COLOURS, LINES, line_style, logarithmic_axis, new_axes, start_at_zero
+from mtjchar.plotting.axes import (
+    COLOURS,
+    LINES,
+    ON_MAP,
+    line_style,
+    logarithmic_axis,
+    new_axes,
+    start_at_zero,
+)
 from mtjchar.plotting.files import save
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, Target, targets
@@ -36,6 +44,7 @@ _ENERGY = "energy of a switching write (pJ)"
 _EXTRAPOLATED = "extrapolated"
 _WHAT_IS = "extrapolated: too few devices carry the error rate, or it is below 1e-18"
 _PALE = 0.35
+_LIGHT_HALF = 0.65  # of viridis: from here on dark lines are easier to see than white ones
 _DARKEST_YELLOW = 0.88  # end of the colours that can be read on white
 LOWEST_RATE = 1e-15
 """Where maps of the error rate end."""
@@ -116,11 +125,15 @@ class SurfacePlots:
         self._map(axes, direction, rates, LogNorm(LOWEST_RATE, 1.0), "write error rate", levels)
         extrapolated = surface.is_extrapolated(direction, amplitude[:, None], duration)
         if extrapolated.any():
-            axes.contourf(
+            region = axes.contourf(
                 1e9 * duration, amplitude, extrapolated.astype(float),
                 levels=[0.5, 1.5], colors="none", hatches=["////"],
             )  # fmt: skip
-            hatched = Patch(facecolor="white", edgecolor="black", hatch="////", label=_EXTRAPOLATED)
+            region.set_edgecolor(ON_MAP[0])  # of the hatch
+            region.set_linewidth(0.0)
+            hatched = Patch(
+                facecolor=colormaps["viridis"](0.0), edgecolor=ON_MAP[0], hatch="////", label=_EXTRAPOLATED
+            )
             axes.legend(handles=[hatched], loc="lower left", fontsize=7)
         return axes
 
@@ -253,7 +266,8 @@ class SurfacePlots:
             cmap="viridis",
             rasterized=True,
         )
-        lines = axes.contour(1e9 * duration, amplitude, values, levels=levels, colors="white", linewidths=0.8)
+        colours = [ON_MAP[int(norm(level) > _LIGHT_HALF)] for level in levels]
+        lines = axes.contour(1e9 * duration, amplitude, values, levels=levels, colors=colours, linewidths=0.8)
         axes.clabel(lines, fmt="%g", fontsize=7)
         title = self._surface.title(direction)
         axes.set(xscale="log", xlabel="duration (ns)", ylabel="amplitude (V)", title=title)

@@ -4,18 +4,17 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from mtjchar.surfaces.compare import Comparison, compare
-from mtjchar.surfaces.grid import CheapestPulse, Vary
-from mtjchar.surfaces.levers import compare_levers
-from mtjchar.surfaces.resample import resample
-from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
-from mtjchar.surfaces.surface import WriteSurface
-
 if TYPE_CHECKING:
     from mtjchar.surfaces.average import average_devices
     from mtjchar.surfaces.closed_model import SurfaceModel, fit_model
+    from mtjchar.surfaces.comparison import Comparison, compare
     from mtjchar.surfaces.counts import surface_from_counts
     from mtjchar.surfaces.devices import DeviceRates
+    from mtjchar.surfaces.grid import CheapestPulse, Vary
+    from mtjchar.surfaces.levers import compare_levers
+    from mtjchar.surfaces.resampling import resample
+    from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
+    from mtjchar.surfaces.surface import WriteSurface
 
 __all__ = [
     "CheapestPulse",
@@ -34,12 +33,21 @@ __all__ = [
     "surface_from_counts",
 ]
 
-# Loaded when first used: queries do not need them, and lmfit and scipy.stats take long to load.
+# Loaded when first used: queries need few of them, and pandas, lmfit and scipy take long to load.
 _HOME = {
+    "CheapestPulse": "grid",
+    "Comparison": "comparison",
     "DeviceRates": "devices",
     "SurfaceModel": "closed_model",
+    "Vary": "grid",
+    "WriteSurface": "surface",
     "average_devices": "average",
+    "cheapest_pulse_of_all": "search",
+    "compare": "comparison",
+    "compare_levers": "levers",
     "fit_model": "closed_model",
+    "pulse_at": "search",
+    "resample": "resampling",
     "surface_from_counts": "counts",
 }
 _RENAMED = {"fit_surface": "average_devices", "knobs": "compare_levers"}  # kept for one release
@@ -52,7 +60,7 @@ def __getattr__(name: str) -> Any:
             DeprecationWarning,
             stacklevel=2,
         )
-        return compare_levers if name == "knobs" else __getattr__(_RENAMED[name])
+        return __getattr__(_RENAMED[name])
     if name in _HOME:
         return getattr(importlib.import_module(f"mtjchar.surfaces.{_HOME[name]}"), name)
     raise AttributeError(f"module 'mtjchar.surfaces' has no attribute {name!r}")

@@ -15,6 +15,7 @@ import xarray as xr
 from mtjchar import statistics
 from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError, SimulationError
+from mtjchar.files import checksum, write_bytes
 from mtjchar.study import Study
 from mtjchar.surfaces import tails
 from mtjchar.surfaces.schema import KIND_ATTRIBUTE
@@ -98,7 +99,9 @@ def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> Wri
     if failed:
         provenance["failed"] = failed
     surface = WriteSurface(_dataset(study, samples, devices).assign_attrs(provenance))
-    surface.save(directory.path / "surface.nc")
+    content = surface.to_netcdf()
+    write_bytes(directory.path / "surface.nc", content)
+    directory.note(surface_file_sha256=checksum(content))
     return surface
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
-from scipy.interpolate import PchipInterpolator, RegularGridInterpolator
 
 from mtjchar.arrays import BoolArray, FloatArray
-from mtjchar.cells import KINDS, CellKind, Direction
 from mtjchar.errors import InputError, OutsideGridError
-from mtjchar.surfaces import schema, tails
+from mtjchar.surfaces import tails
+from mtjchar.surfaces.interpolation import GridInterpolator, monotone_cubic
+from mtjchar.surfaces.stored import SurfaceFile
 from mtjchar.units import compact
+
+if TYPE_CHECKING:  # a question for numbers needs neither, and both take long to load
+    import xarray as xr
+
+    from mtjchar.cells.base import CellKind, Direction
 
 __all__ = [
     "RELIABLE",
@@ -32,7 +36,7 @@ __all__ = [
 Vary = Literal["amplitude", "duration", "both"]
 """Quantity of a pulse to optimize."""
 
-Target = Direction | Literal["both"]
+Target: TypeAlias = "Direction | Literal['both']"
 """Purpose of a pulse: one direction, or all directions of a surface."""
 
 RELIABLE = 1e-9
@@ -97,28 +101,40 @@ class SurfaceGrid:
 
     Parameters
     ----------
-    dataset : xarray.Dataset
+    dataset : xarray.Dataset or SurfaceFile
         With the variables of ``surface.nc``: ``ber``, ``ber_lower``, ``ber_upper``, ``ber_quantile``,
         ``energy`` (J) and ``redundant_energy`` (J) over direction, amplitude (V) and duration (s).
     """
 
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: xr.Dataset | SurfaceFile) -> None:
+        self._source = dataset
+
+    @functools.cached_property
+    def dataset(self) -> xr.Dataset:
+        """All of the surface."""
+        return self._source.dataset() if isinstance(self._source, SurfaceFile) else self._source
+
+    def _array(self, name: str) -> npt.NDArray[Any]:
+        return np.asarray(self._source[name])
+
+    def _of_direction(self, name: str, direction: Direction) -> npt.NDArray[Any]:
+        """Values of a variable in one direction, shape (amplitudes, durations) or more."""
+        return np.asarray(self._array(name)[self.directions.index(direction)])
 
     @functools.cached_property
     def directions(self) -> tuple[Direction, ...]:
         """Directions of the sweep."""
-        return tuple(self.dataset["direction"].to_numpy().tolist())
+        return tuple(self._array("direction").tolist())
 
     @functools.cached_property
     def amplitudes(self) -> FloatArray:
         """Amplitudes of the grid, V."""
-        return np.asarray(self.dataset["amplitude"].to_numpy(), dtype=np.float64)
+        return self._array("amplitude").astype(np.float64)
 
     @functools.cached_property
     def durations(self) -> FloatArray:
         """Durations of the grid, s."""
-        return np.asarray(self.dataset["duration"].to_numpy(), dtype=np.float64)
+        return self._array("duration").astype(np.float64)
 
     @property
     def kind(self) -> CellKind[Any]:
@@ -131,6 +147,9 @@ class SurfaceGrid:
         InputError
             If there is no kind of that name, or it is not written in these directions.
         """
+        from mtjchar.cells.kinds import KINDS
+        from mtjchar.surfaces import schema
+
         kind = schema.kind_of(self.dataset)
         if kind is not None:
             return kind
@@ -171,18 +190,20 @@ class SurfaceGrid:
         """Return the title of a direction, or of ``both``, in figures and tables."""
         if target == "both":
             return "one pulse for both"
+        from mtjchar.surfaces import schema
+
         kind = schema.kind_of(self.dataset)
         return target if kind is None else kind.titles.get(target, target)
 
     @property
     def nominal_amplitude(self) -> float:
         """Amplitude at which comparisons start, V."""
-        return float(self.dataset.attrs["nominal_amplitude_V"])
+        return float(self._source.attrs["nominal_amplitude_V"])
 
     @property
     def enough_devices(self) -> float:
         """Effective devices that an interval requires; with fewer the error rate is extrapolated."""
-        return float(self.dataset.attrs.get(tails.ENOUGH_ATTRIBUTE, tails.ENOUGH_DEVICES))
+        return float(self._source.attrs.get(tails.ENOUGH_ATTRIBUTE, tails.ENOUGH_DEVICES))
 
     def ber(
         self,
@@ -242,12 +263,11 @@ class SurfaceGrid:
         """
         level, time = self._pulses(direction, amplitude, duration, False)
         below = self.ber(direction, level, time) < tails.VERIFIED_RATE
-        if "errors" not in self.dataset:
+        if "errors" not in self._source:
             return np.asarray(below)
-        without = self.dataset["errors"].sel(direction=direction) == 0
-        share = RegularGridInterpolator((self.amplitudes, self.durations), without.to_numpy().astype(float))
-        near = np.asarray(share(np.stack([level, time], axis=-1)) > 0.0).reshape(level.shape)
-        return np.asarray(below | near)
+        without = self._of_direction("errors", direction) == 0
+        share = GridInterpolator(self.amplitudes, self.durations, without)(level, time)
+        return np.asarray(below | (share > 0.0))
 
     def effective_devices(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
@@ -261,14 +281,14 @@ class SurfaceGrid:
             device, if no error was counted, and if the surface does not contain it.
         """
         level, time = self._pulses(direction, amplitude, duration, False)
-        if "effective_devices" not in self.dataset:
+        if "effective_devices" not in self._source:
             return np.full(level.shape, np.nan)
-        values = self.dataset["effective_devices"].sel(direction=direction).to_numpy()
+        values = self._of_direction("effective_devices", direction)
         unknown = np.isnan(values)
         stacked = np.stack([np.log(np.where(unknown, 1.0, values)), unknown], axis=-1)
-        grid = RegularGridInterpolator((self.amplitudes, self.durations), stacked)
-        logs, share = np.moveaxis(grid(np.stack([level, time], axis=-1)), -1, 0)
-        return np.asarray(np.where(share > 0.0, np.nan, np.exp(logs))).reshape(level.shape)
+        grid = GridInterpolator(self.amplitudes, self.durations, stacked)
+        logs, share = np.moveaxis(grid(level, time), -1, 0)
+        return np.asarray(np.where(share > 0.0, np.nan, np.exp(logs)))
 
     def is_extrapolated(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
@@ -288,15 +308,22 @@ class SurfaceGrid:
 
         A rate below 1e-18, for which nothing is verified, is given as the bound 1e-18.
         """
+        return self.stated_rates(direction, amplitude, duration)[0]
+
+    def stated_rates(
+        self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike
+    ) -> list[tails.StatedRate]:
+        """`stated_rate` of many pulses; amplitudes and durations broadcast, the list is flat (C order)."""
         lower, upper = self.ber_interval(direction, amplitude, duration)
-        return tails.StatedRate(
-            max(float(self.ber(direction, amplitude, duration)), tails.VERIFIED_RATE),
-            float(lower),
-            float(upper),
-            bool(self.is_bound(direction, amplitude, duration)),
-            float(self.effective_devices(direction, amplitude, duration)),
-            bool(self.is_extrapolated(direction, amplitude, duration)),
-        )
+        columns = (
+            np.maximum(self.ber(direction, amplitude, duration), tails.VERIFIED_RATE), lower, upper,
+            self.is_bound(direction, amplitude, duration),
+            self.effective_devices(direction, amplitude, duration),
+            self.is_extrapolated(direction, amplitude, duration),
+        )  # fmt: skip
+        return [
+            tails.StatedRate(*row) for row in zip(*(one.ravel().tolist() for one in columns), strict=True)
+        ]
 
     def device_ber(
         self,
@@ -324,7 +351,7 @@ class SurfaceGrid:
         OutsideGridError
             For a pulse outside the grid.
         """
-        held = self.dataset["quantile"].to_numpy().tolist() if "ber_quantile" in self.dataset else []
+        held = self._array("quantile").tolist() if "ber_quantile" in self._source else []
         if quantile not in held:
             raise InputError(
                 "quantile",
@@ -380,25 +407,25 @@ class SurfaceGrid:
     @property
     def knows_energy(self) -> bool:
         """Whether the surface has energies; writes can be counted without."""
-        energies = self.dataset[["energy", "redundant_energy"]]
-        return bool(energies.notnull().all().to_array().all())
+        return not any(np.isnan(self._array(name)).any() for name in ("energy", "redundant_energy"))
 
     @property
     def knows_supply_energy(self) -> bool:
         """Whether the surface has energies at the supply: those of a study with `supply_voltage`."""
-        return "supply_energy" in self.dataset
+        return "supply_energy" in self._source
 
     def extrapolated_points(self) -> BoolArray:
         """Whether the error rates of the grid are extrapolated, shape (directions, amplitudes, durations)."""
-        data = self.dataset
-        return tails.is_extrapolated(data["ber"], data.get("effective_devices", np.nan), self.enough_devices)
+        known = "effective_devices" in self._source
+        effective = self._array("effective_devices") if known else np.nan
+        return tails.is_extrapolated(self._array("ber"), effective, self.enough_devices)
 
     def extrapolation_in_words(self) -> list[str]:
         """State how much of the grid is extrapolated, one line for each direction with such pulses."""
         lines = []
         for k, (direction, flags) in enumerate(zip(self.directions, self.extrapolated_points(), strict=True)):
             if flags.any():
-                highest = float(self.dataset["ber"].to_numpy()[k][flags].max())
+                highest = float(self._array("ber")[k][flags].max())
                 lines.append(
                     f"{direction}: {flags.sum()} of the {flags.size} error rates of the grid are "
                     f"extrapolated (fewer than {self.enough_devices:g} effective devices, or below "
@@ -428,8 +455,7 @@ class SurfaceGrid:
         quantile: float | None = None,
     ) -> FloatArray:
         level, time = self._pulses(direction, amplitude, duration, extrapolate)
-        points = np.stack([level, time], axis=-1)
-        return np.asarray(self._interpolator(name, direction, quantile)(points)).reshape(level.shape)
+        return self._interpolator(name, direction, quantile)(level, time)
 
     def _pulses(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike, extrapolate: bool
@@ -447,22 +473,21 @@ class SurfaceGrid:
         )
 
     @functools.cache  # noqa: B019 (a surface holds a dozen small tables as long as it lives)
-    def _interpolator(
-        self, name: str, direction: Direction, quantile: float | None
-    ) -> RegularGridInterpolator:
-        table = self.dataset[name].sel(direction=direction)
-        values = (table if quantile is None else table.sel(quantile=quantile)).to_numpy()
+    def _interpolator(self, name: str, direction: Direction, quantile: float | None) -> GridInterpolator:
+        values = self._of_direction(name, direction)
+        if quantile is not None:
+            values = values[..., self._array("quantile").tolist().index(quantile)]
         amplitudes, durations = refined(self.amplitudes), refined(self.durations)
         if np.isnan(values).any():
             unknown = np.full((len(amplitudes), len(durations)), np.nan)
-            return RegularGridInterpolator((amplitudes, durations), unknown, bounds_error=False)
+            return GridInterpolator(amplitudes, durations, unknown)
         log = np.log10(np.maximum(values, SMALLEST_RATE))
-        fine = PchipInterpolator(np.log(self.durations), log, axis=1)(np.log(durations))
-        fine = PchipInterpolator(self.amplitudes, fine, axis=0)(amplitudes)
+        fine = monotone_cubic(np.log(self.durations), log, np.log(durations))
+        fine = monotone_cubic(self.amplitudes, fine.T, amplitudes).T
         if name.startswith("ber"):
             for axis in (0, 1):
                 fine = np.minimum.accumulate(fine, axis=axis)
-        return RegularGridInterpolator((amplitudes, durations), fine, bounds_error=False, fill_value=None)
+        return GridInterpolator(amplitudes, durations, fine)
 
 
 def targets(surface: SurfaceGrid) -> tuple[Target, ...]:

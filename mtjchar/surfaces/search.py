@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray
-from mtjchar.cells import Direction
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, SurfaceGrid, Target, Vary, directions_of, refined
 from mtjchar.units import compact
+
+if TYPE_CHECKING:
+    from mtjchar.cells.base import Direction
 
 __all__ = ["Search", "cheapest_pulse", "cheapest_pulse_of_all", "pulse_at", "shortest_durations"]
 

@@ -7,19 +7,19 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-import xarray as xr
-
 from mtjchar.arrays import FloatArray
 from mtjchar.display import Figures, html_table
 from mtjchar.errors import InputError, MtjcharError
 from mtjchar.files import MOST_DATA, read_bytes, write_bytes
-from mtjchar.surfaces import schema, search
+from mtjchar.surfaces import search
 from mtjchar.surfaces.grid import CheapestPulse, SurfaceGrid, Target, Vary
+from mtjchar.surfaces.stored import unchanged_surface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a question for numbers does not need, and what takes long to load
+    import pandas as pd
+
     from mtjchar.surfaces.closed_model import SurfaceModel
 
 __all__ = ["WriteSurface"]
@@ -62,6 +62,25 @@ class WriteSurface(SurfaceGrid):
         return html_table("WriteSurface", rows)
 
     @classmethod
+    def of_run(cls, folder: str | Path) -> WriteSurface:
+        """Read the surface of a run directory.
+
+        Raises
+        ------
+        InputError
+            If there is no run or no surface of it, or the surface is of another study than its samples.
+        """
+        folder = Path(folder)
+        if (unchanged := unchanged_surface(folder)) is not None:
+            return cls(unchanged)
+        from mtjchar.sweep.store import RunDirectory
+
+        directory, file = RunDirectory.open(folder), folder / "surface.nc"
+        surface = cls.load(file)
+        directory.check_study_of(surface.dataset.attrs.get("study"), file)
+        return surface
+
+    @classmethod
     def load(cls, path: str | Path) -> WriteSurface:
         """Read a ``surface.nc``.
 
@@ -70,6 +89,10 @@ class WriteSurface(SurfaceGrid):
         InputError
             If the file is missing or is not a surface; the message names the error.
         """
+        import xarray as xr
+
+        from mtjchar.surfaces import schema
+
         allowed, remedy = "a surface.nc", "Run `mtjchar surface DIR` to make it from the samples in DIR."
         content = read_bytes(path, "surface file", allowed=allowed, remedy=remedy, most=MOST_DATA)
         try:

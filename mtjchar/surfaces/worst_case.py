@@ -23,7 +23,7 @@ def worst_case(surfaces: Mapping[str, SurfaceGrid], results: pd.DataFrame) -> pd
     surfaces : mapping of str to SurfaceGrid
         By scenario.
     results : DataFrame
-        The table of `mtjchar.surfaces.compare.Comparison`.
+        The table of `mtjchar.surfaces.comparison.Comparison`.
 
     Returns
     -------

@@ -50,7 +50,7 @@ class Report:
     ) -> None:
         self._progress, self._log = progress, log
         self._started: float | None = None
-        self._before = 0
+        self._before, self._shown = 0, 0
         self._ended, self._failed = 0, 0  # samples of the previous sweeps
         self._ahead: dict[str, Ahead] = {}
         self._at_work = Ahead(0, 0)
@@ -75,6 +75,13 @@ class Report:
         if self._started is None:
             self._started, self._before = time.monotonic(), self._done
         self._tell("start")
+
+    def under_way(self, samples: float) -> None:
+        """Say how many samples are about done of the parts that are at work."""
+        if self._progress is not None:
+            total = self._total
+            self._shown = min(max(self._shown, self._done + int(samples)), total)
+            self._progress(self._shown, total)
 
     def part(self) -> None:
         """Report that a part has been done."""
@@ -106,15 +113,19 @@ class Report:
             self._tell("end")
 
     @property
+    def _total(self) -> int:
+        return self._ended + self._at_work.total + sum(one.total for one in self._ahead.values())
+
+    @property
     def _done(self) -> int:
         there = sum(one.there for one in self._ahead.values())
         return self._ended + max(self.tally.samples, self._at_work.there) + there
 
     def _tell(self, event: str, text: str = "", **more: object) -> None:
-        done = self._done
-        total = self._ended + self._at_work.total + sum(one.total for one in self._ahead.values())
+        done, total = self._done, self._total
         if self._progress is not None and event in ("start", "part"):
-            self._progress(done, total)
+            self._shown = max(self._shown, done)  # a task that is tried again takes nothing back
+            self._progress(self._shown, total)
         if self._log is None:
             return
         seconds = 0.0 if self._started is None else time.monotonic() - self._started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import math
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 from mtjchar.errors import StartError, WorkerError
 from mtjchar.sweep import limits
 from mtjchar.sweep.tasks import Task
+from mtjchar.work import heard_by
 
 __all__ = ["ATTEMPTS", "ATTEMPTS_FROM_OUTSIDE", "K", "LocalPool", "T", "submit"]
 
@@ -86,6 +88,7 @@ class LocalPool(ThreadPoolExecutor):
             os._exit(_UNGUARDED)  # no script can catch this and continue
         self._own = threading.local()
         self._running: set[Future[Any]] = set()
+        self._done: dict[int, Any] = {}  # share of its task that each process has done, by thread
         self._pools: set[ProcessPool] = set()
         self._giving_up = False
         super().__init__(workers or os.cpu_count() or 1, "mtjchar-worker", initializer=_ignore_ctrl_c)
@@ -128,6 +131,10 @@ class LocalPool(ThreadPoolExecutor):
                 else:
                     yield key, result
 
+    def under_way(self) -> float:
+        """Return how many tasks the processes have done since they gave back the last ones."""
+        return float(sum(share.value for share in tuple(self._done.values())))
+
     def _supervise(self, limit: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
         pool = getattr(self._own, "pool", None)
         if pool is not None and not pool.active:  # its process was killed while it was idle
@@ -147,7 +154,11 @@ class LocalPool(ThreadPoolExecutor):
         while True:
             try:
                 self._own.context = _Context()
-                self._own.pool = ProcessPool(1, initializer=_begin, context=self._own.context)
+                share = self._own.context.RawValue("d", 0.0)
+                self._done[threading.get_ident()] = share
+                self._own.pool = ProcessPool(
+                    1, initializer=_begin, initargs=(share,), context=self._own.context
+                )
                 self._pools.add(self._own.pool)
                 self._wait(self._own.pool, _START_LIMIT, _ready, ())
                 return
@@ -174,6 +185,8 @@ class LocalPool(ThreadPoolExecutor):
         self._running.add(future)
         if self._giving_up:
             future.cancel()
+        share = self._done[threading.get_ident()]
+        share.value = 0.0
         try:
             # This waits by a clock that cannot be set, unlike the pool's own time-out.
             end = time.monotonic() + limit
@@ -191,6 +204,7 @@ class LocalPool(ThreadPoolExecutor):
             raise _death(self._own.context.exit_code(), True) from None
         finally:
             self._running.discard(future)
+            share.value = 0.0
             if future.cancelled() or not future.done() or isinstance(future.exception(), _DEATHS):
                 self._discard(pool, future)
 
@@ -238,8 +252,9 @@ def _ready() -> None:
     """Do nothing: the call loads this module and its dependencies in the worker."""
 
 
-def _begin() -> None:
-    """Prepare a worker process to end on a signal, and when its parent has ended."""
+def _begin(share: Any) -> None:
+    """Prepare a worker process to report its share, and to end on a signal or after its parent."""
+    heard_by(functools.partial(setattr, share, "value"))
     # A Python handler would wait for ngspice to return.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()

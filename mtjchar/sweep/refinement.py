@@ -15,7 +15,7 @@ from mtjchar.arrays import FloatArray
 from mtjchar.study import AmplitudeRange, DurationRange, Study
 from mtjchar.sweep.population import Population
 
-__all__ = ["divide", "pilot", "place", "to_place", "without_grids"]
+__all__ = ["divide", "pilot", "place", "to_place", "with_ranges", "without_grids"]
 
 _FINER = 4
 _MOST_POINTS = 1000  # of a range
@@ -26,7 +26,7 @@ _DIGITS = 6
 
 def without_grids(study: Study) -> Study:
     """Return the study with the points of its refined ranges not placed."""
-    return _with_ranges(
+    return with_ranges(
         study,
         *(axis.model_copy(update={"grid": None}) for axis in (study.sweep.amplitude, study.sweep.duration)),
     )
@@ -52,7 +52,7 @@ def pilot(study: Study) -> tuple[Study, pd.DataFrame]:
         )
         for swept, axis in ((study.sweep.amplitude, "linear"), (study.sweep.duration, "log"))
     )
-    return _with_ranges(study, amplitude, duration), _nominal(study)
+    return with_ranges(study, amplitude, duration), _nominal(study)
 
 
 def _nominal(study: Study) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def place(study: Study, samples: pd.DataFrame) -> Study:
             values = (at if k == 0 else np.exp(at))[1:-1]
             inner = (float(f"{value:.{_DIGITS - 1}e}") for value in values)
             ranges[k] = swept.model_copy(update={"grid": (swept.start, *inner, swept.stop)})
-    return _with_ranges(study, *ranges)
+    return with_ranges(study, *ranges)
 
 
 def divide(axis: FloatArray, change: FloatArray, points: int) -> FloatArray:
@@ -112,6 +112,7 @@ def divide(axis: FloatArray, change: FloatArray, points: int) -> FloatArray:
     return np.interp(np.linspace(0.0, done[-1], points), done, axis)
 
 
-def _with_ranges(study: Study, amplitude: object, duration: object) -> Study:
+def with_ranges(study: Study, amplitude: object, duration: object) -> Study:
+    """Return the study with other ranges of amplitudes and durations."""
     sweep = study.sweep.model_copy(update={"amplitude": amplitude, "duration": duration})
     return study.model_copy(update={"sweep": sweep})

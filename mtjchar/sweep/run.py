@@ -60,7 +60,8 @@ def run_sweep(
         s that a device may take in one direction before its worker counts as hanging; see
         `mtjchar.sweep.tasks.time_limit`.
     progress : callable, optional
-        Called with the number of samples done and the number of all.
+        Called with the number of samples done and the number of all; every second at least, where tasks run
+        in processes of this machine, with an estimate of what is done of them.
     log : callable, optional
         Called with a mapping for each event: ``event`` (``start``, ``part``, ``note``,
         ``workers``, ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples),
@@ -237,19 +238,26 @@ class _Way(NamedTuple):
     trial: Trial | None  # of a new sweep
     load_s: float
 
-    def complete(self, tasks: Iterable[Task], say: Callable[[str], None]) -> Iterator[Done]:
+    def complete(
+        self,
+        tasks: Iterable[Task],
+        say: Callable[[str], None],
+        under_way: Callable[[float], None] | None = None,
+    ) -> Iterator[Done]:
         """Do tasks and yield each when it is complete."""
         call: Call = run_task
         if self.trial is not None and self.trial.failure:
             call = functools.partial(fail_task, *self.trial.failure)
-        return complete(self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s)
+        return complete(
+            self.pool, tasks, call, say=say, limit=self.limit, load_s=self.load_s, under_way=under_way
+        )
 
 
 def _try(
     study: Study, path: Path, pool: Executor, local: LocalPool, limit: float | None, report: Report
 ) -> _Way:
-    """Try the nominal device before a new sweep; a resumed one has done so."""
-    if (path / "study.toml").exists():
+    """Try the nominal device before a new sweep, or one that grows; a resumed one has done so."""
+    if (path / "study.toml").exists() and not RunDirectory.growth(path, _placed_before(study, path)):
         load_s = 0.0
         with contextlib.suppress(InputError):  # a damaged record is ignored here
             load_s = RunDirectory(path, study).record().load_s
@@ -272,8 +280,9 @@ def _placed_before(study: Study, path: Path) -> Study:
     """Place the points of refined ranges as in the existing run of the same study."""
     if refinement.to_place(study) and (path / "study.toml").exists():
         there = load_study(path / "study.toml", written=True)
-        if refinement.without_grids(there) == study:
-            return there
+        unplaced = refinement.without_grids(there).sweep
+        if (unplaced.amplitude, unplaced.duration) == (study.sweep.amplitude, study.sweep.duration):
+            return refinement.with_ranges(study, there.sweep.amplitude, there.sweep.duration)
     return study
 
 
@@ -294,7 +303,12 @@ def _directory(study: Study, path: Path, way: _Way, report: Report) -> tuple[Run
     if devices is not None:
         return RunDirectory(path, study), devices
     if (path / "study.toml").exists():
-        report.say("devices.parquet is missing or damaged; its devices are drawn again")
+        grown = RunDirectory.growth(path, study)
+        report.say(
+            f"the run grows: {'; '.join(grown)}"
+            if grown
+            else "devices.parquet is missing or damaged; its devices are drawn again"
+        )
     devices = _draw_devices(study, way, report)
     return RunDirectory.create(path, study, devices), devices
 
@@ -339,6 +353,10 @@ class _Sweep:
         stored = directory.inspect_parts({self._part(task) for task in plan(directory.study, devices)})
         for words in stored.discarded:
             report.say(f"{words}; it is done again")
+        if stored.outdated:  # all of them, where a grid has grown
+            first, *others = stored.outdated
+            many = f" and {len(others)} more parts do not" if others else " does not"
+            report.say(f"{first}{many} belong to this sweep; removed")
         self._whole, self._versions = stored.whole, stored.versions
         if digest := directory.record().transistor_read_sha256:
             self._versions = {**self._versions, "transistor": digest}
@@ -352,7 +370,7 @@ class _Sweep:
             tasks = plan(study, self._devices.iloc[:devices])
             self._report.start(sum(task.rows for task in tasks))
             todo = [task for task in tasks if self._part(task) not in self._whole]
-            for done in self._way.complete(todo, self._report.say):
+            for done in self._way.complete(todo, self._report.say, self._report.under_way):
                 self._keep(done)
             words: dict[str, object] = {"devices_used": devices, "versions": self._versions}
             if study.sweep.precision is not None:

@@ -16,13 +16,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, StartError, WorkerError
-from mtjchar.sweep.pool import ATTEMPTS, ATTEMPTS_FROM_OUTSIDE, submit
+from mtjchar.sweep.pool import ATTEMPTS, ATTEMPTS_FROM_OUTSIDE, LocalPool, submit
 from mtjchar.sweep.tasks import Result, Task, failed_samples, time_limit
 
 __all__ = ["Call", "Done", "complete"]
 
 _MOST_FIRST_ERRORS = 4  # of the program, before any task has succeeded
 _IN_FLIGHT = 1000  # tasks that an executor holds; finished ones are written meanwhile
+
+_EVERY = 1.0  # s, between two looks at what is under way
 
 Call = Callable[[Task], Result]
 
@@ -43,6 +45,7 @@ def complete(
     say: Callable[[str], None],
     limit: float | None = None,
     load_s: float = 0.0,
+    under_way: Callable[[float], None] | None = None,
 ) -> Iterator[Done]:
     """Do tasks and yield each when it is complete, in any order.
 
@@ -56,6 +59,8 @@ def complete(
         Called for every retry.
     limit, load_s : float, optional
         s a device may take, and loading a user's transistor; see `mtjchar.sweep.tasks.time_limit`.
+    under_way : callable, optional
+        Told every second how many samples are done of tasks that are at work, where the executor knows it.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def complete(
             while waiting and len(running) < _IN_FLIGHT:
                 task, part = waiting.popleft()
                 running[submit(executor, time_limit(task, limit, load_s), call, task)] = task, part
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in _next(running, executor, under_way):
                 task, part = running.pop(future)
                 result = _result(future)
                 start.check(task, result)
@@ -97,6 +102,21 @@ def complete(
     finally:
         for future in running:
             future.cancel()
+
+
+def _next(
+    running: dict[Future[Result], tuple[Task, _Part]],
+    executor: Executor,
+    under_way: Callable[[float], None] | None,
+) -> set[Future[Result]]:
+    """Wait for results, and tell meanwhile what is under way."""
+    while True:
+        done = wait(running, timeout=_EVERY, return_when=FIRST_COMPLETED).done
+        if done:
+            return done
+        if under_way is not None and isinstance(executor, LocalPool):
+            rows = [task.rows for task, _ in running.values()]
+            under_way(executor.under_way() * max(rows))
 
 
 class _Start:

@@ -50,6 +50,8 @@ class Record(BaseModel):
         Time that ngspice took to load the user's transistor, s.
     surface_sha256 : str or None
         Digest of surface and samples, if tables and figures were made from them.
+    surface_file_sha256 : str or None
+        Digest of the surface file that was made from the samples.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -65,6 +67,7 @@ class Record(BaseModel):
     trial: list[str] = []
     load_s: float = 0.0
     surface_sha256: str | None = None
+    surface_file_sha256: str | None = None
 
 
 def read_record(text: str, file: Path) -> Record:

@@ -8,7 +8,6 @@ the old state or the new one.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import re
@@ -26,6 +25,7 @@ from mtjchar.cells.transistor_netlist import TransistorSource, source_of
 from mtjchar.errors import InputError
 from mtjchar.files import (
     MOST_DATA,
+    checksum,
     is_file,
     make_folder,
     read_bytes,
@@ -36,6 +36,7 @@ from mtjchar.files import (
 )
 from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
+from mtjchar.sweep import growth
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
 
 __all__ = ["MOST_FAILED", "REDONE", "SAMPLE_COLUMNS", "RunDirectory", "StoredParts", "stored_rows"]
@@ -66,7 +67,8 @@ class StoredParts(NamedTuple):
     """Content of a run directory for a plan."""
 
     whole: dict[str, Path]  # parts by name
-    discarded: list[str]  # removed files, and the reasons
+    discarded: list[str]  # damaged files that were removed, and the reasons
+    outdated: list[str]  # files that were removed because they belong to no part of the plan
     versions: dict[str, str]  # of the programs that made the parts
 
 
@@ -79,12 +81,12 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, study: Study, devices: pd.DataFrame) -> RunDirectory:
-        """Make the directory, or use the existing one if it belongs to the same study.
+        """Make the directory, or use the existing one if it belongs to the same study or to a smaller one.
 
         Raises
         ------
         InputError
-            If it contains another study; the message names the first key that differs.
+            If it contains another study; the message names the keys that differ.
         StorageError
             If it cannot be written.
         """
@@ -99,8 +101,8 @@ class RunDirectory:
             )  # fmt: skip
         make_folder(path / "samples")
         record = {
-            "study_sha256": _digest(text.encode()),
-            "devices_sha256": _digest(table),
+            "study_sha256": checksum(text.encode()),
+            "devices_sha256": checksum(table),
             "transistor_sha256": _transistor_digest(study),
         }
         if (source := _transistor_source(study)) is not None:
@@ -112,7 +114,9 @@ class RunDirectory:
             write_text(path / "transistor" / f"read-{stem}.lib", source.read + "\n")
             for osdi in _osdi(study):
                 write_bytes(path / "transistor" / osdi.name, _osdi_content(osdi))
-        # The study is written last: if it exists, so do the other files.
+        # The study is written last: if it exists, so do the other files. Before them, that of a smaller run
+        # is removed.
+        file.unlink(missing_ok=True)
         write_bytes(path / "devices.parquet", table)
         write_text(path / "sweep.json", json.dumps(record, indent=1))
         write_text(file, text)
@@ -122,16 +126,18 @@ class RunDirectory:
     def stored_devices(cls, path: Path, study: Study) -> pd.DataFrame | None:
         """Return the devices of an existing run of this study in the directory; None if there is none.
 
+        None also where the run is of a study that this one grows from (`mtjchar.sweep.growth`).
+
         Raises
         ------
         InputError
-            If the directory contains another study; the message names the first key that differs.
+            If the directory contains another study; the message names the keys that differ.
         """
         file = path / "study.toml"
         if not file.exists():
             return None
-        _refuse_other(file, study)
-        directory = cls(path, study)
+        there = _refuse_other(file, study)
+        directory = cls(path, there)
         try:
             devices, record = directory._all_devices(), directory.record()
         except InputError:
@@ -148,7 +154,18 @@ class RunDirectory:
                 allowed=f"the content it had then: a copy is in {path / 'transistor'}",
                 remedy="Restore it, or give another directory.",
             )
-        return devices
+        return None if growth.in_words(there, study) else devices
+
+    @staticmethod
+    def growth(path: Path, study: Study) -> list[str]:
+        """Say what a study has more of than the one whose run is there; empty where it is the same.
+
+        Raises
+        ------
+        InputError
+            If the directory holds another study, naming the keys that differ.
+        """
+        return growth.in_words(_refuse_other(path / "study.toml", study), study)
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
@@ -229,7 +246,7 @@ class RunDirectory:
         """
         content = read_bytes(file, file.name, allowed="a file made of the samples", most=MOST_DATA)
         parts = sorted(part.name for part in (self.path / "samples").glob("[!.]*.parquet"))
-        return _digest("\n".join([_digest(content), version("mtjchar"), *parts]).encode())
+        return checksum("\n".join([checksum(content), version("mtjchar"), *parts]).encode())
 
     def devices(self) -> pd.DataFrame:
         """Return the table of the characterized devices.
@@ -244,7 +261,7 @@ class RunDirectory:
     def _all_devices(self) -> pd.DataFrame:
         file = self.path / "devices.parquet"
         content = read_bytes(file, "device table", allowed="a Parquet file", remedy=AGAIN, most=MOST_DATA)
-        if self.record().devices_sha256 not in (None, _digest(content)):
+        if self.record().devices_sha256 not in (None, checksum(content)):
             raise InputError(
                 "devices",
                 value=str(file),
@@ -269,7 +286,7 @@ class RunDirectory:
             If there are parts without checksums, of an earlier version of mtjchar.
         """
         whole: dict[str, Path] = {}
-        discarded, versions = [], {}
+        discarded, outdated, versions = [], [], {}
         make_folder(self.path / "samples")
         for file in sorted((self.path / "samples").iterdir()):
             part = _PART.fullmatch(file.name)
@@ -279,10 +296,13 @@ class RunDirectory:
                     remedy="An earlier version or another program has made it. Give another directory, or "
                     "remove it.",
                 )  # fmt: skip
+            why = ""
             if part is None:
                 why = "was being written when its sweep ended"
             elif part["name"] not in expected or part["name"] in whole:
-                why = "does not belong to this sweep"
+                outdated.append(str(file.relative_to(self.path)))
+                with storing(file):
+                    file.unlink()
             elif not (why := _flaw(file)):
                 whole[part["name"]] = file
                 versions.update(_versions(file))
@@ -290,7 +310,7 @@ class RunDirectory:
                 with storing(file):
                     file.unlink()
                 discarded.append(f"{file.relative_to(self.path)} {why}")
-        return StoredParts(whole, discarded, versions)
+        return StoredParts(whole, discarded, outdated, versions)
 
     def write_part(self, name: str, samples: pd.DataFrame, versions: Mapping[str, str] | None = None) -> Path:
         """Write a part completely or not at all.
@@ -304,7 +324,7 @@ class RunDirectory:
             samples = samples.assign(note="")
         known = (*SAMPLE_COLUMNS, *self.study.kind.further_columns(self.study.tables))
         content = _parquet(samples[[name for name in known if name in samples]], versions or {})
-        file = self.path / "samples" / f"{name}.{_digest(content)}.parquet"
+        file = self.path / "samples" / f"{name}.{checksum(content)}.parquet"
         write_bytes(file, content)
         return file
 
@@ -324,7 +344,7 @@ class RunDirectory:
                 remedy="An earlier version has made it. Sweep in another directory.",
             )  # fmt: skip
         content = _content(file)
-        if _digest(content) != part["digest"]:
+        if checksum(content) != part["digest"]:
             raise InputError(
                 "samples", value=str(file), allowed="a whole Parquet file, with the checksum of its name",
                 remedy="Run `mtjchar sweep` with this directory again, it redoes this part.",
@@ -362,10 +382,6 @@ def stored_rows(path: Path) -> int:
     return count
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 def _transistor_file(study: Study) -> Path | None:
     """File with the user's transistor; None if there is none."""
     transistor = study.kind.transistor(study.tables)
@@ -385,7 +401,7 @@ def _osdi_content(file: Path) -> bytes:
 def _transistor_digest(study: Study) -> str:
     """Digest of the file with the user's transistor; empty if there is none."""
     file = _transistor_file(study)
-    return "" if file is None else _digest(_transistor_text(file))
+    return "" if file is None else checksum(_transistor_text(file))
 
 
 def _transistor_source(study: Study) -> TransistorSource | None:
@@ -433,7 +449,7 @@ def _flaw(file: Path) -> str:
 def _is_own(study: Study, file: Path, record: Record) -> bool:
     """Whether a study belongs to the sweep of the record; earlier versions left no digest."""
     # As written, or with other comments and blanks.
-    digests = (_digest(file.read_bytes()), _digest(study.to_toml().encode()))
+    digests = (checksum(file.read_bytes()), checksum(study.to_toml().encode()))
     return record.study_sha256 in (None, *digests)
 
 
@@ -446,8 +462,8 @@ def _other_than_samples(file: Path) -> InputError:
     )
 
 
-def _refuse_other(file: Path, asked: Study) -> None:
-    """Refuse a study.toml that no sweep has written, or that belongs to another study."""
+def _refuse_other(file: Path, asked: Study) -> Study:
+    """Return the study of the run if it is the one asked for, or grows to it; refuse any other study.toml."""
     if not any((file.parent / name).exists() for name in ("devices.parquet", "sweep.json")):
         raise InputError(
             "run directory",
@@ -462,14 +478,19 @@ def _refuse_other(file: Path, asked: Study) -> None:
     if not _is_own(there, file, record):
         raise _other_than_samples(file)
     before, now = (_flat(study.model_dump(mode="json")) for study in (there, asked))
-    for key in {**before, **now}:
-        if before.get(key) != now.get(key):
-            raise InputError(
-                f"{file}: {key}",
-                value=now.get(key),
-                allowed=f"{before.get(key)!r}, as in the study this directory belongs to",
-                remedy="Give another directory, or remove this one.",
-            )
+    differ = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    refused = [key for key in differ if not growth.is_more(key, there, asked)]
+    if refused:
+        key, *others = refused
+        may_be = growth.MAY_BE.get(key, "")
+        also = f"Also different: {', '.join(others)}. " if others else ""
+        raise InputError(
+            f"{file}: {key}",
+            value=now.get(key),
+            allowed=f"{before.get(key)!r}{may_be}, as in the study this directory belongs to",
+            remedy=f"{also}Give another directory, or remove this one.",
+        )
+    return there
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mtjchar.cells.base import Counting, Direction
 from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.spice.ngspice import simulator
 from mtjchar.study import Study
+from mtjchar.work import part
 
 __all__ = [
     "DEVICES_PER_TASK",
@@ -41,6 +42,7 @@ DEVICES_PER_TASK = 64
 _COUNTED_LIMIT = 0.6  # s per device and trial: about 75 times the demo's grid
 _COMPUTED_LIMIT = 10.0  # s per device: about a hundred times the demo's grid
 _LEAST_LIMIT = 60.0  # s
+_DRIVING = 0.35  # share of a task's time that ngspice takes, on the demo
 _LOADS = 10  # of a transistor's file in a task: a batch of the vector model, halvings, a busy machine
 
 _one_at_a_time = threading.Lock()
@@ -202,9 +204,11 @@ def compute(task: Task) -> Samples:
     note = np.full_like(reason, "")
     usable = reason[:, 0] == ""
     if usable.any():
-        driven = kind.drive(tables, devices[usable], direction, pulses)
+        with part(0.0, _DRIVING):
+            driven = kind.drive(tables, devices[usable], direction, pulses)
         counting = Counting(study.sweep.trials, study.sweep.seed)
-        averages = kind.average(tables, devices[usable], direction, driven, pulses, counting)
+        with part(_DRIVING, 1.0):
+            averages = kind.average(tables, devices[usable], direction, driven, pulses, counting)
         reason[usable] = averages.failure
         computed = (averages.error_rate, averages.energy_J, averages.redundant_energy_J, *averages.further)
         for array, result in zip(numbers, computed, strict=True):

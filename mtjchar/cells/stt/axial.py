@@ -17,6 +17,7 @@ from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import fokker_planck, long_pulses, torque
+from mtjchar.work import done
 
 __all__ = [
     "FunctionOfZ",
@@ -60,6 +61,7 @@ def average_over_noise(
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
     for group in _groups(len(devices), len(amplitudes)):
+        done(group.start / len(amplitudes))
         part = np.zeros_like(solved)
         part[:, group] = solved[:, group]
         if part.any():

@@ -12,7 +12,7 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.spice.libraries import library
 
-__all__ = ["pspice", "verilog_a"]
+__all__ = ["pspice", "thermal_angle", "verilog_a"]
 
 _DECLARED = r"(?m)^(.*parameter real {name} = )[^ ;]+"
 
@@ -44,7 +44,7 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     values |= {f"demagnetizing_{axis}": float(derived[f"demagnetizing_{axis}"]) for axis in "xyz"}
     values |= {f"field_{axis}": float(getattr(field, axis)) for axis in "xyz"}
     values["pervolt"] = float(stack.torque == "voltage")
-    values["theta0"] = _thermal_angle(derived)
+    values["theta0"] = thermal_angle(derived)
     text = library("mtj_llgs.va")
     for parameter, value in values.items():
         text, replaced = re.subn(_DECLARED.format(name=parameter), rf"\g<1>{value + 0!r}", text)
@@ -65,7 +65,7 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
         ``NAME_axial``.
     """
     values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
-    values["u0"] = math.atanh(math.cos(_thermal_angle(device.iloc[0])))
+    values["u0"] = math.atanh(math.cos(thermal_angle(device.iloc[0])))
     models = ["vector", *(["axial"] if tables.axially_symmetric else [])]
     return "\n".join(
         re.sub(
@@ -77,7 +77,7 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     )
 
 
-def _thermal_angle(derived: pd.Series[float]) -> float:
+def thermal_angle(derived: pd.Series[float]) -> float:
     """Angle to the axis, rad, whose energy is that of two degrees of freedom: Delta sin^2 = 1."""
     return math.asin(1.0 / math.sqrt(float(derived["thermal_stability"])))
 

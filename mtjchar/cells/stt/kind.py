@@ -18,6 +18,7 @@ from mtjchar.cells.base import (
     Direction,
     FileTables,
     Outlook,
+    Portrait,
     Pulses,
     Trial,
 )
@@ -71,6 +72,14 @@ class SttCell(CellKind[SttTables]):
         "critical_current_A": ColumnLabel("Ic0", "µA", 1e6),
     }
 
+    limits = (
+        "The free layer is one macrospin. It has no domain walls and does not heat up.",
+        "Junctions wider than about 40 nm do not switch as one macrospin.",
+        "All fluctuations are thermal. Defects, wear and breakdown of the barrier are not in the model.",
+        "Thermal stability is a small difference of large terms. It decides the error rates: measure it.",
+        "The bulk of the access transistor is at 0 V. Decoders and sense amplifiers take no energy here.",
+    )
+
     def describe(self, tables: SttTables) -> CellDescription:
         """Describe the cell in a few words, for the header of a report."""
         return CellDescription(
@@ -78,6 +87,14 @@ class SttCell(CellKind[SttTables]):
             f"Junction of {compact(tables.junction.diameter, 'm')} at {tables.cell.temperature:g} K. "
             f"Stack: {tables.stack.reference}.",
         )
+
+    def portraits(
+        self, tables: SttTables, devices: pd.DataFrame, pulses: Mapping[Direction, Pulses]
+    ) -> list[Portrait]:
+        """Draw resistance over voltage, load lines, and writes of the devices."""
+        from mtjchar.cells.stt import portrait
+
+        return portrait.portraits(tables, devices, pulses, self.titles)
 
     def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
         """Read the stack and the spread of a fit, if the study names their files."""

@@ -26,6 +26,7 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.physics import llgs, torque
 from mtjchar.physics.wells import Wells
+from mtjchar.work import done
 
 __all__ = ["count_failures", "macrospin"]
 
@@ -88,6 +89,7 @@ def count_failures(
     plateaus = np.maximum(durations - edges.outside, 0.0)
     together = max(_WALKERS // trials, 1)
     for k, device in enumerate(devices.to_dict("records")):
+        done(k / len(devices))
         spin = macrospin(tables, pd.Series(device))
         well = _Well.of(wells, k, target)
         rng = _generator(counting.seed, int(device["device"]), direction)

@@ -35,6 +35,7 @@ from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import SimulationError
 from mtjchar.physics import tunneling
 from mtjchar.spice.ngspice import Simulator, simulator
+from mtjchar.work import done
 
 __all__ = [
     "LADDER",
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 M_Z_POINTS = 9
+_LOAD_LINES = 0.2  # share of the time that the load lines take, on the demo
 # Edges are measured in steps of this share of the shorter one. Shapes are then within 2e-3 of those at steps
 # of 0.5 ps, compared with 1.3e-2 for ngspice's own steps.
 _EDGE_STEP = 0.1
@@ -214,6 +216,7 @@ def _measure_batch(
         for k, amplitude in enumerate(amplitudes):
             levels = Levels.of(tables, direction, amplitude)
             _set_levels(ngspice, tables, levels)
+            done(_LOAD_LINES * k / len(amplitudes))
             vectors = ngspice.analyse(load_line_command(), "v-sweep", 1.0)
             voltage[:, k] = _junction_voltage(tables, vectors, len(cells))
             if tables.cell.driver is None:
@@ -230,18 +233,12 @@ def _measure_batch(
         plateau = voltage[:, :, at_held], delivering[:, :, at_held]
 
         def measured(places: IndexArray) -> FloatArray:
-            edges = [
-                _edges(
-                    ngspice,
-                    tables,
-                    pulses,
-                    cells,
-                    Levels.of(tables, direction, amplitudes[k]),
-                    [edge[:, k] for edge in plateau],
-                    rung,
-                )
-                for k in places
-            ]
+            edges = []
+            for count, k in enumerate(places):
+                done(_LOAD_LINES + (1.0 - _LOAD_LINES) * count / len(places))
+                levels = Levels.of(tables, direction, amplitudes[k])
+                at_rest = [edge[:, k] for edge in plateau]
+                edges.append(_edges(ngspice, tables, pulses, cells, levels, at_rest, rung))
             return np.stack(edges, axis=1)
 
         edges = measured(chosen)

@@ -242,9 +242,10 @@ def _kind(cells: Cells, known: set[str]) -> str:
     if "dwell_time" in known and "state" in known:
         return "dwells"
     if "duration" in known and driven:
-        if {"resistance_after", "state_after"} & known:
+        counted = bool({"trials", *COUNTS} & known) or any(map(share_of, known))
+        if {"resistance_after", "state_after"} & known and not counted:
             return "shots"
-        if repeated(cells.text.columns) and not ({"trials", *COUNTS} & known):
+        if repeated(cells.text.columns) and not counted:
             return "repeats"
         if set(COUNTS) & known or ("trials" in known and any(map(share_of, known))):
             return "switching"

@@ -75,7 +75,7 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     folders = [Path(run) for run in runs]
     _check_folders(folders)
     directories = dict(zip(_names(folders), map(RunDirectory.open, folders), strict=True))
-    surfaces = {name: _surface(run) for name, run in directories.items()}
+    surfaces = {name: WriteSurface.of_run(run.path) for name, run in directories.items()}
     first = next(iter(surfaces.values()))
     _check_directions(directories, surfaces)
     reference = reached(first, "both", RELIABLE, "duration")
@@ -89,12 +89,6 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     results = pd.DataFrame(rows)
     worst = worst_case(surfaces, results)
     return Comparison(surfaces, _differences(directories), reference, results, worst)
-
-
-def _surface(run: RunDirectory) -> WriteSurface:
-    surface = WriteSurface.load(run.path / "surface.nc")
-    run.check_study_of(surface.dataset.attrs.get("study"), run.path / "surface.nc")
-    return surface
 
 
 def energy_curves(comparison: Comparison) -> pd.DataFrame:
