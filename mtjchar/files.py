@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -30,6 +31,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "read_toml",
+    "sealed",
     "storing",
     "write_bytes",
     "write_text",
@@ -217,9 +219,21 @@ def is_folder(path: str | Path) -> bool:
         return False
 
 
+_SEAL = "record_sha256"
+
+
 def checksum(content: bytes) -> str:
     """Return the checksum by which mtjchar knows its files again: 16 digits of SHA-256."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def sealed(record: Mapping[str, object]) -> dict[str, object]:
+    """Return a record with the checksum of the rest of it as ``record_sha256``.
+
+    Whoever finds the checksum right need not check the record.
+    """
+    rest = {name: value for name, value in record.items() if name != _SEAL}
+    return {**rest, _SEAL: checksum(json.dumps(rest, sort_keys=True).encode())}
 
 
 def read_bytes(

@@ -87,11 +87,11 @@ def doctor(as_json: AsJson = False) -> None:
         "PySpice": lambda: importlib.metadata.version("PySpice"),
         "libngspice": check_library,
         "ngspice": _ngspice_command,
-        "fashion-mnist": lambda: f"{len(load_dataset('fashion-mnist').train_images)} training images",
     }
     optional: dict[str, Callable[[], str]] = {
-        f"kit {name}": functools.partial(_kit_package, name) for name in KITS
-    }
+        # Of the training of the demo; a smaller data set comes with mtjchar.
+        "fashion-mnist": lambda: f"{len(load_dataset('fashion-mnist').train_images)} training images",
+    } | {f"kit {name}": functools.partial(_kit_package, name) for name in KITS}
     rows = []
     for name, check in {**checks, **optional}.items():
         try:

@@ -2,7 +2,7 @@
 
 xarray and pandas take a second to load, and so does reading the study again to see whether it is that of the
 surface. Neither is needed for the numbers of a surface that is, byte for byte, the one that was made of the
-samples beside it: `sweep.json` has the checksums.
+samples beside it: `sweep.json` has the checksums, also one of itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtjchar.errors import InputError
-from mtjchar.files import MOST_DATA, checksum, read_bytes, read_text
+from mtjchar.files import MOST_DATA, checksum, read_bytes, read_text, sealed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,9 +79,11 @@ def unchanged_surface(folder: Path) -> SurfaceFile | None:
     """
     try:
         record = json.loads(read_text(folder / "sweep.json", "sweep.json", allowed="a file of JSON"))
+        if sealed(record) != record:
+            return None
         kept = record["study_sha256"], record["surface_file_sha256"]
         study = read_bytes(folder / "study.toml", "study file", allowed="a study")
         surface = read_bytes(folder / "surface.nc", "surface file", allowed="a surface.nc", most=MOST_DATA)
-    except (InputError, ValueError, KeyError, TypeError, RecursionError):
+    except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return SurfaceFile(surface) if kept == (checksum(study), checksum(surface)) else None

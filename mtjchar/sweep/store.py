@@ -30,6 +30,7 @@ from mtjchar.files import (
     make_folder,
     read_bytes,
     read_text,
+    sealed,
     storing,
     write_bytes,
     write_text,
@@ -118,7 +119,7 @@ class RunDirectory:
         # is removed.
         file.unlink(missing_ok=True)
         write_bytes(path / "devices.parquet", table)
-        write_text(path / "sweep.json", json.dumps(record, indent=1))
+        write_text(path / "sweep.json", json.dumps(sealed(record), indent=1))
         write_text(file, text)
         return cls(path, study)
 
@@ -233,7 +234,7 @@ class RunDirectory:
         StorageError
             If it cannot be written.
         """
-        text = json.dumps({**self.record().model_dump(exclude_none=True), **words}, indent=1)
+        text = json.dumps(sealed({**self.record().model_dump(exclude_none=True), **words}), indent=1)
         write_text(self.path / "sweep.json", text)
 
     def digest_with(self, file: Path) -> str:
