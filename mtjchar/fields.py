@@ -151,12 +151,16 @@ def first_complaint(error: ValidationError) -> Complaint:
     )
     keys = [str(key) for key in first["loc"]]
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
+    allowed = allowed.removeprefix("Input should be ")
+    if first["type"] in _LIMITS:
+        name, word = _LIMITS[first["type"]]
+        allowed = f"{word} {first['ctx'][name]:g}"
     if first["type"] == "inconsistent":
         keys += first["ctx"]["key"].split(".")
         allowed = first["ctx"]["allowed"]
     elif first["type"] == "missing":
         allowed = "a value"
-    return Complaint(keys, first["input"], allowed, first["type"], len(others))
+    return Complaint(keys, first["input"], allowed.rstrip("."), first["type"], len(others))
 
 
 _NEARLY_EQUAL = 0.85

@@ -575,3 +575,20 @@ def test_changes_that_cannot_be_are_refused_by_key(changes, key, allowed):
         load_study(DEMO_FILE).with_(**changes)
     assert str(caught.value).startswith(f"{key}: ")
     assert allowed in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"junction": {"diameter": -1.0}}, "junction.diameter: got -1.0; allowed: above 5e-09."),
+        ({"sweep": {"devices": 0}}, "sweep.devices: got 0; allowed: at least 1."),
+        (
+            {"junction": {"diameter": "x"}},
+            "junction.diameter: got 'x'; allowed: a finite number with a unit of the dimension of m, such as '1 m'.",
+        ),
+    ],
+)
+def test_changed_values_are_refused_in_the_words_of_files(changes, says):
+    with pytest.raises(InputError) as caught:
+        load_study("demo").with_(**changes)
+    assert str(caught.value) == says
