@@ -584,7 +584,8 @@ def test_changes_that_cannot_be_are_refused_by_key(changes, key, allowed):
         ({"sweep": {"devices": 0}}, "sweep.devices: got 0; allowed: at least 1."),
         (
             {"junction": {"diameter": "x"}},
-            "junction.diameter: got 'x'; allowed: a finite number with a unit of the dimension of m, such as '1 m'.",
+            "junction.diameter: got 'x'; allowed: a finite number with a unit of the dimension of m, such as "
+            "'1 m'.",
         ),
     ],
 )
