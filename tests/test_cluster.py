@@ -361,7 +361,7 @@ def test_nobody_at_the_address_is_said(address, words):
 def certificates(tmp_path_factory):
     """The files that the commands of docs/cluster.md make, and in a folder those of another authority."""
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
-    script = next(code for code in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "openssl req" in code)
+    script = next(code for code in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "openssl req" in code)
     folder = tmp_path_factory.mktemp("tls")
     for place in (folder, folder / "other"):
         place.mkdir(exist_ok=True)

@@ -537,7 +537,7 @@ def test_the_page_has_a_command_that_works():
     (line,) = re.findall(r"^mtjchar run (.* --corners .*)$", page, re.MULTILINE)
     file, *options = shlex.split(line)
     lists = {name: _listed(options[options.index(f"--{name}") + 1]) for name in ("corners", "temperatures")}
-    names = list(scenarios(load_study(ROOT / file), **lists))
+    names = list(scenarios(load_study(file), **lists))
     shown = page.split("cheapest pulse for a BER of 1e-09, by direction")[1].split("```")[0]
     assert re.findall(r"^both +(\S+)", shown, re.MULTILINE) == names
     assert max(map(len, shown.splitlines())) <= 80

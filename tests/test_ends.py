@@ -26,9 +26,9 @@ def place(good, tmp_path):  # noqa: F811
     return shutil.copytree(good, tmp_path / "place")
 
 
-def started(command, place, **options):
-    """Start a command in a group of processes of its own."""
-    arguments = [sys.executable, "-m", "mtjchar.cli", *filled(command, place)]
+def started(command, place, before=(), **options):
+    """Start a command, behind another one if that is given, in a group of processes of its own."""
+    arguments = [*before, sys.executable, "-m", "mtjchar.cli", *filled(command, place)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(arguments, text=True, start_new_session=True, cwd=ROOT, **options)
 
@@ -187,7 +187,7 @@ def test_sweep_goes_on_when_its_terminal_closes(place):
     leader, terminal = pty.openpty()
     process = started(
         SWEEP, place, stdin=terminal, stdout=terminal, stderr=terminal,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # as nohup does
+        before=["sh", "-c", 'trap "" HUP; exec "$0" "$@"'],  # as nohup does, whose output may be a terminal
     )  # fmt: skip
     os.close(terminal)
     wait_for(lambda: (place / "out/new/study.toml").exists())

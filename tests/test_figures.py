@@ -209,8 +209,9 @@ def test_the_documented_figure(analytic_surface, tmp_path, monkeypatch):
     page = (ROOT / "docs/answers.md").read_text(encoding="utf-8")
     (code,) = (block for block in re.findall(r"(?s)```python\n(.*?)```", page) if "surface.plot" in block)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "run").mkdir()
-    analytic_surface.save("run/surface.nc")
+    for name in ("run-300", "run"):  # of the page, and of the docstrings
+        (tmp_path / name).mkdir()
+        analytic_surface.save(f"{name}/surface.nc")
     exec(code, {})
     assert (tmp_path / "ap_to_p.png").stat().st_size > 10_000
     assert doctest.testmod(mtjchar.plotting.surfaces).attempted == 4

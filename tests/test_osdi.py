@@ -88,9 +88,7 @@ def test_paths_that_are_commands_are_refused(tmp_path, osdi, says):
 
 def test_the_example_of_the_page(tmp_path):
     page = (ROOT / "docs/transistors.md").read_text(encoding="utf-8").split("## OSDI", 1)[1]
-    given = tomllib.loads("\n".join(line[4:] for line in page.splitlines() if line.startswith("    ")))[
-        "cell"
-    ]
+    given = tomllib.loads(page.split("```toml\n", 1)[1].split("```", 1)[0])["cell"]
     (tmp_path / "ihp").mkdir()
     for name in (given["transistor"]["model"], *given["transistor"]["osdi"]):
         (tmp_path / name).write_text("")

@@ -250,11 +250,13 @@ with LocalPool(1) as pool:
 def run_script(folder, text, limit=None, number=0):
     """Run a script with a limit of resources; returns what it said."""
     file = folder / "script.py"
-    file.write_text(text)
+    # Not in a function before the process starts: it would be called between fork and exec, which libraries
+    # with threads, such as JAX, warn of.
+    limited = f"import resource\nresource.setrlimit({limit}, ({number}, {number}))\n" if limit else ""
+    file.write_text(limited + text)
     done = subprocess.run(
         [sys.executable, str(file)], capture_output=True, text=True, timeout=60, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=limit and (lambda: resource.setrlimit(limit, (number, number))),
     )  # fmt: skip
     return done.stdout + done.stderr
 

@@ -96,7 +96,7 @@ def test_counted_error_rates_have_no_precision():
                 "cell": {"external_field": {"x": "10 mT"}},
             }
         )
-    with pytest.raises(ValueError, match="greater than 0"):
+    with pytest.raises(ValueError, match=r"sweep\.precision: got 0\.0; allowed: above 0\."):
         study(precision=0.0)
     assert not issubclass(ValueError, InputError)
 

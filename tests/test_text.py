@@ -12,6 +12,7 @@ import pytest
 import tomli_w
 from test_compare import scenario
 
+from mtjchar.cli import common
 from mtjchar.cli.common import PlainConsole, progress_bar, write_table
 from mtjchar.errors import InputError, printable
 from mtjchar.export import Settings, export_surface
@@ -75,7 +76,8 @@ def test_console_shows_text_as_it_is(text, terminal):
         output.encode()
 
 
-def test_bar_shows_text_as_it_is(capsys):
+def test_bar_shows_text_as_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(common.error_console, "_force_terminal", True)
     with progress_bar("[red]x[/y]", "[/z]") as bar:
         bar(1, 2)
     assert "[red]x[/y]" in capsys.readouterr().err
