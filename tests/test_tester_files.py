@@ -10,12 +10,9 @@ import openpyxl
 import pandas as pd
 import pytest
 from scipy import io as scipy_io
-from stackfit_cases import FILM, TRUTH
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import fit_stack, read_table, read_tables, simulate_counts, table_of
-from mtjchar.stackfit.data.states import threshold_of
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit import read_table, read_tables
 
 ROWS = [
     ("p_to_ap", 0.8066, 5.0, 1000, 133),
@@ -443,109 +440,6 @@ def test_period_of_a_field_gives_its_sweep_rate(tmp_path):
     np.testing.assert_allclose(rows["sweep_rate_T_per_s"], 0.4 / 8.0)
 
 
-# ---- logs of single pulses ----
-
-
-def log_of(pulses, rng, stuck=False):
-    """Rows of a log; a P to AP write switches with 70 %, one from AP to P always."""
-    state, rows = "p", []
-    for k in range(pulses):
-        direction = ("p_to_ap", "ap_to_p")[k % 2]
-        start, end = direction.split("_to_")
-        before = state
-        if not stuck and state == start and (direction == "ap_to_p" or rng.random() < 0.7):
-            state = end
-        rows.append((direction, before, state))
-    return rows
-
-
-def test_logs_with_resistances_before_and_after(tmp_path):
-    rng = np.random.default_rng(11)
-    rows = log_of(400, rng)
-    ohm = {"p": 2000.0, "ap": 4200.0}
-    read = [(d, ohm[b] * rng.normal(1.0, 0.02), ohm[a] * rng.normal(1.0, 0.02)) for d, b, a in rows]
-    lines = ["direction,amplitude_V,duration_ns,R_before_ohm,R_after_ohm"]
-    lines += [f"{d},0.8,10,{before:.5g},{after:.5g}" for d, before, after in read]
-    table = read_table(file_with(tmp_path, lines))
-    trials = [(d, a != b) for d, b, a in rows if d.startswith(f"{b}_")]
-    assert table.kind == "switching"
-    assert list(zip(table.rows["direction"], table.rows["switched"] > 0, strict=True)) == trials
-    failed = len(rows) - len(trials)
-    assert f"{failed} pulses found the bit in the state they write (a reset failed): no trials" in table.notes
-    # Without the column before, what was read after the pulse above counts; the first pulse has none.
-    short = [",".join(line.split(",")[:3] + line.split(",")[4:]) for line in lines]
-    again = read_table(file_with(tmp_path, short))
-    assert len(again.rows) == len(table.rows) - 1
-    assert again.rows["switched"].to_list() == table.rows["switched"].to_list()[1:]
-
-
-def test_logs_with_states_and_signs(tmp_path):
-    rows = log_of(100, np.random.default_rng(12))
-    lines = ["amplitude_V,duration_ns,state_before,state_after"]
-    lines += [f"{0.8 if d == 'ap_to_p' else -0.8},10,{'01'[b == 'ap']},{'01'[a == 'ap']}" for d, b, a in rows]
-    rules = rules_with(tmp_path, 'positive = "ap_to_p"\nwords = { "0" = "p", "1" = "ap" }\n')
-    table = read_table(file_with(tmp_path, lines), rules)
-    trials = [(d, a != b) for d, b, a in rows if d.startswith(f"{b}_")]
-    assert list(zip(table.rows["direction"], table.rows["switched"] > 0, strict=True)) == trials
-
-
-def test_a_stuck_device_is_counted(tmp_path):
-    rng = np.random.default_rng(13)
-    lines = ["device,direction,amplitude_V,duration_ns,state_before,state_after"]
-    for device, stuck in (("good", False), ("bad", True)):
-        lines += [f"{device},{d},0.8,10,{b},{a}" for d, b, a in log_of(60, rng, stuck=stuck)]
-    table = read_table(file_with(tmp_path, lines))
-    assert "never changed their state (stuck): bad (1 devices)" in table.notes
-
-
-def test_resistances_after_repeated_writes(tmp_path):
-    rng = np.random.default_rng(14)
-    switched = [3, 17, 20]
-    lines = ["direction,amplitude_V,duration_ns," + ",".join(f"R_{k}" for k in range(1, 21))]
-    for number, amplitude in zip(switched, (0.6, 0.7, 0.8), strict=True):
-        ohm = np.where(np.arange(20) < number, 4400.0, 2000.0) * rng.normal(1.0, 0.01, 20)
-        lines.append(f"p_to_ap,{amplitude},10," + ",".join(f"{value:.1f}" for value in ohm))
-    table = read_table(file_with(tmp_path, lines))
-    assert table.rows["trials"].to_list() == [20.0] * 3
-    assert table.rows["switched"].to_list() == switched
-    table = read_table(file_with(tmp_path, [*lines[:3], lines[3].rsplit(",", 2)[0] + ",,"]))
-    assert table.rows["trials"].to_list() == [20.0, 20.0, 18.0]
-
-
-def test_resistances_of_one_state_alone(tmp_path):
-    lines = [
-        "direction,amplitude_V,duration_ns,R_after_ohm",
-        *["p_to_ap,0.5,10,2000", "p_to_ap,0.5,10,2010"] * 9,
-    ]
-    with pytest.raises(InputError, match=r"do not form two groups.*threshold = \"2 kohm\""):
-        read_table(file_with(tmp_path, lines))
-    rules = rules_with(tmp_path, 'values = { threshold = "3 kohm" }\n')
-    assert not read_table(file_with(tmp_path, lines), rules).rows["switched"].any()
-
-
-def test_threshold_between_two_groups():
-    rng = np.random.default_rng(15)
-    values = np.concatenate([rng.normal(2000.0, 40.0, 300), rng.normal(3000.0, 60.0, 20)])
-    assert 2160.0 < threshold_of(values, "R") < 2760.0  # 4 standard deviations from either
-    with pytest.raises(InputError, match="do not form two groups"):
-        threshold_of(rng.normal(2000.0, 40.0, 300), "R")
-
-
-def test_times_of_a_telegraph_signal(tmp_path):
-    rng = np.random.default_rng(16)
-    times = {"P": rng.exponential(2e-3, 400), "AP": rng.exponential(5e-4, 400)}
-    lines = ["state,dwell_time_ms"]
-    lines += [f"{s},{1e3 * times[s][k]:.6g}" for k in range(400) for s in ("P", "AP")]
-    rows = read_table(file_with(tmp_path, lines)).rows.set_index("direction")
-    for direction, of_state in (("p_to_ap", times["P"]), ("ap_to_p", times["AP"])):
-        row = rows.loc[direction]
-        assert row["switched"] == 400
-        # Rate of the geometric distribution that the steps have: -ln(1 - p)/dt; the mean of 400 exponential
-        # times is known to 5 %, and steps of a tenth of it leave that.
-        rate = -np.log1p(-row["switched"] / row["trials"]) / row["duration_s"]
-        assert rate == pytest.approx(1.0 / of_state.mean(), rel=0.01)
-
-
 def test_show_describes_the_files(tmp_path, call):
     path = file_with(tmp_path, TEXTS["preamble and markers"], "log.txt")
     code, out, _ = call("fit", path, "--show")
@@ -565,47 +459,3 @@ def test_a_spreadsheet_in_memory_is_not_taken_for_an_own_file(tmp_path):
     (tmp_path / "surface.npz").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match=r"an archive, such as an exported \.npz"):
         read_table(tmp_path / "surface.npz")
-
-
-# ---- bits at rest ----
-
-
-def baked(stability, rng):
-    """Counts of bits that lose their state without a drive, by the rates of both wells."""
-    rows = [
-        (direction, 0.0, time, kelvin)
-        for direction in ("p_to_ap", "ap_to_p")
-        for kelvin in (340.0, 380.0)
-        for time in (1.0, 30.0, 1e3, 1e7)
-    ]
-    pulses = pd.DataFrame(rows, columns=["direction", "amplitude_V", "duration_s", "temperature_K"])
-    values = {"stability": stability}
-    return simulate_counts(FILM, pulses, rng, trials=2000, values=values)
-
-
-def test_bits_at_rest_come_back_and_show_the_stability():
-    counts = baked(38.0, np.random.default_rng(17))
-    longest = counts[counts["duration_s"] == 1e7]
-    # Two equal states: half of 2000, known to 22.
-    np.testing.assert_allclose(longest["switched"], 1000.0, atol=5 * 22)
-    fit = fit_stack([table_of(counts)], FILM, vary=["stability"], starts=1)
-    value, error = fit.table().loc["stability", ["value", "standard_error"]]
-    assert abs(value - 38.0) < 4.0 * error
-    assert fit.probability > 1e-3
-
-
-def test_rate_at_rest_is_that_of_neel_and_brown():
-    # W. F. Brown, Phys. Rev. 130, 1677 (1963), equation 4.47: a well is left with the rate
-    # sqrt(Delta/pi) exp(-Delta)/t_D; the next term is of the order 1/Delta.
-    delta, time = 40.0, 1e3
-    values = {
-        **TRUTH,
-        "stability": delta,
-        "resistance_area_product": 5e-12,
-        "tmr": 1.24,
-        "tmr_half_bias": 0.5,
-    }
-    rows = pd.DataFrame({"direction": ["p_to_ap"], "amplitude_V": [0.0], "duration_s": [time]})
-    exponent = SwitchingModel(FILM).solved_log_exponent(values, Pulses.of(rows, 300.0))
-    rate = np.sqrt(delta / np.pi) * np.exp(-delta) / TRUTH["relaxation_time"]
-    assert np.exp(exponent[0]) / time == pytest.approx(rate, rel=2.0 / delta)

@@ -129,6 +129,11 @@ def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def at_rest(points: pd.DataFrame) -> pd.Series[bool]:
+    """Whether nothing drives the bits of a row of `points_of`; an axis of amplitudes has no place for it."""
+    return points["level"] == 0.0
+
+
 @dataclass(frozen=True)
 class PulseCurves:
     """What is drawn of the switching counts or the thresholds of a fit, and how.
@@ -157,7 +162,7 @@ class PulseCurves:
         """Choose axes for which the curves are few."""
         points = points_of(fit, kind)
         if kind == "switching":
-            points = _counted(points)
+            points = _counted(points[~at_rest(points)])
             if points["duration_s"].nunique() > points["level"].nunique():
                 styles = Styles.of(points["level"], _level_words(points), "amplitude")
                 return cls(fit, points, "duration_s", "level", styles)

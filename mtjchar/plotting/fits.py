@@ -26,6 +26,7 @@ from mtjchar.plotting.files import plain, save
 from mtjchar.plotting.fit_curves import (
     Panel,
     PulseCurves,
+    at_rest,
     points_of,
     residual_axis,
     switching_figure,
@@ -33,11 +34,12 @@ from mtjchar.plotting.fit_curves import (
     time_words,
 )
 from mtjchar.stackfit import StackFit, information_map
+from mtjchar.stackfit.design import pulse_rows
 
 __all__ = ["correlation_map", "data_and_model", "fit_figures", "narrowing_map", "next_figure", "residuals"]
 
-Kind = Literal["switching", "threshold", "resistance", "loop"]
-"""Of data: what a row of `StackFit.points` says as its ``kind``."""
+Kind = Literal["switching", "rest", "threshold", "resistance", "loop"]
+"""Of data, as ``kind`` of `StackFit.points`; rest are switching counts of bits at rest."""
 
 _DARK = 0.6  # correlation from which on its colour is too dark for black
 
@@ -55,8 +57,11 @@ def fit_figures(fit: StackFit, folder: str | Path, narrow: str | None = None) ->
     """
     folder = Path(folder)
     paths = []
-    if fit.problem.pulses is not None:
+    there = _kinds(fit)
+    if "switching" in there:
         paths += save(switching_figure(fit), folder, "fit_switching")
+    if "rest" in there:
+        paths += save(_with_residuals(fit, "rest"), folder, "fit_retention")
     if len(fit.problem.data.thresholds):
         paths += save(thresholds_figure(fit), folder, "fit_thresholds")
     if len(fit.problem.data.resistance):
@@ -97,8 +102,8 @@ def data_and_model(
     Parameters
     ----------
     fit : StackFit
-    kind : {"switching", "threshold", "resistance", "loop"}, optional
-        Of switching counts error rates are drawn, of loops the share that switched.
+    kind : {"switching", "rest", "threshold", "resistance", "loop"}, optional
+        Of switching counts error rates are drawn, of loops and bits at rest the share that switched.
     direction : str, optional
         Of pulses. The first one with data if not given.
     ax : Axes, optional
@@ -114,7 +119,7 @@ def data_and_model(
         For a kind, a direction or a temperature without data.
     """
     axes = new_axes(ax)
-    draw = {"resistance": _draw_resistance, "loop": _draw_loops}.get(_known(fit, kind))
+    draw = _DRAW.get(_known(fit, kind))
     if draw is not None:
         draw(fit, axes, None)
         axes.legend(frameon=False, fontsize=8)
@@ -150,7 +155,7 @@ def residuals(
         For a kind, a direction or a temperature without data.
     """
     axes = new_axes(ax)
-    draw = {"resistance": _draw_resistance, "loop": _draw_loops}.get(_known(fit, kind))
+    draw = _DRAW.get(_known(fit, kind))
     if draw is not None:
         draw(fit, None, axes)
         residual_axis(axes)
@@ -162,9 +167,19 @@ def residuals(
     return axes
 
 
+def _kinds(fit: StackFit) -> list[str]:
+    """Kinds of data that the fit has."""
+    there = set(fit.points()["kind"])
+    if "switching" in there:
+        resting = at_rest(points_of(fit, "switching"))
+        there = there - {"switching"} | ({"rest"} if resting.any() else set())
+        there |= set() if resting.all() else {"switching"}
+    return [name for name in get_args(Kind) if name in there]
+
+
 def _known(fit: StackFit, kind: str) -> str:
     """Return the kind if the fit has data of it."""
-    there = [name for name in get_args(Kind) if (fit.points()["kind"] == name).any()]
+    there = _kinds(fit)
     if kind not in there:
         raise InputError(
             "kind of data to draw", value=kind, allowed=", ".join(there),
@@ -208,6 +223,27 @@ def _draw_resistance(fit: StackFit, upper: Axes | None, lower: Axes | None) -> N
             lower.set_xlabel("voltage (V)")
 
 
+def _draw_rest(fit: StackFit, upper: Axes | None, lower: Axes | None) -> None:
+    """Draw the share of the bits that are in the other state, over the time at rest."""
+    points = points_of(fit, "switching")
+    points = points[at_rest(points)]
+    for axes in (axes for axes in (upper, lower) if axes is not None):
+        axes.set(xlabel="time at rest (s)", xscale="log")
+        logarithmic_axis(axes.xaxis, points["duration_s"].to_numpy())
+    for k, ((kelvin, direction), rows) in enumerate(points.groupby(["temperature_K", "direction"])):
+        style, time = marker_style(k), rows["duration_s"]
+        dots: dict[str, Any] = {**style, "linestyle": "none", "markersize": 4}
+        if upper is not None:
+            fine = np.geomspace(time.min(), time.max(), 200)
+            stays = fit.error_rate(str(direction), 0.0, fine, temperature=float(str(kelvin)))
+            upper.plot(fine, 1.0 - stays, linewidth=1.2, **{**style, "marker": ""})
+            label = f"{SttCell.titles[str(direction)]}, {kelvin:g} K"
+            upper.plot(time, rows["switched"] / rows["trials"], label=label, **dots)
+            upper.set_ylabel("share in the other state")
+        if lower is not None:
+            lower.plot(time, rows["residual"], **dots)
+
+
 def _draw_loops(fit: StackFit, upper: Axes | None, lower: Axes | None) -> None:
     points = points_of(fit, "loop")
     keys = ["file", "sweep_rate_T_per_s", "temperature_K"]
@@ -233,6 +269,10 @@ def _draw_loops(fit: StackFit, upper: Axes | None, lower: Axes | None) -> None:
             upper.set_ylabel("share that switched")
         if lower is not None:
             lower.plot(place[shown], rows["residual"].to_numpy()[shown], **dots)
+
+
+_DRAW = {"rest": _draw_rest, "resistance": _draw_resistance, "loop": _draw_loops}
+"""Kinds that are drawn into one panel."""
 
 
 def correlation_map(fit: StackFit, ax: Axes | None = None) -> Axes:
@@ -271,7 +311,7 @@ def next_figure(fit: StackFit, parameter: str, trials: int = 10_000) -> Figure:
     trials : int, optional
         Writes of the measurement.
     """
-    points = _pulsed(fit)
+    points = pd.concat(pulse_rows(fit.problem))
     stated = set(points.get("direction", [DIRECTIONS[0]]))
     directions = [direction for direction in DIRECTIONS if direction in stated]
     figure = Figure(figsize=(5.0 * len(directions), 3.9), layout="constrained")
@@ -305,7 +345,7 @@ def narrowing_map(
     trials : int, optional
         Writes of the measurement.
     """
-    axes, points, direction = new_axes(ax), _pulsed(fit), direction or DIRECTIONS[0]
+    axes, points, direction = new_axes(ax), pd.concat(pulse_rows(fit.problem)), direction or DIRECTIONS[0]
     column, label, factor = _drive(points)
     durations = np.geomspace(points["duration_s"].min() / 3.0, 100.0 * points["duration_s"].max(), 60)
     amplitudes = np.geomspace(0.5 * points[column].min(), 1.5 * points[column].max(), 150)
@@ -334,8 +374,3 @@ def narrowing_map(
     assert figure is not None
     figure.colorbar(picture, ax=axes, label=f"standard error of {parameter},\nafter/before, at {kelvin:g} K")
     return axes
-
-
-def _pulsed(fit: StackFit) -> pd.DataFrame:
-    """Rows of the fit that are pulses."""
-    return pd.concat([rows for rows in fit.problem.data[:2] if len(rows)])

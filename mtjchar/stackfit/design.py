@@ -16,7 +16,7 @@ from mtjchar.stackfit.model import Pulses, log_exponent_at
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.result import StackFit
 
-__all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements"]
+__all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements", "pulse_rows"]
 
 SHARES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
 """Shares of successful writes at the candidates, if no amplitudes are given."""
@@ -104,11 +104,19 @@ def check_plan(problem: Problem, parameter: str) -> None:
     """Refuse to plan for a parameter that is not fitted, or without pulses, before the fit starts."""
     if parameter not in problem.free:
         raise InputError("parameter", value=parameter, allowed=", ".join(problem.free))
-    _pulse_rows(problem)
+    pulse_rows(problem)
 
 
-def _pulse_rows(problem: Problem) -> list[pd.DataFrame]:
-    data = [rows for rows in problem.data[:2] if len(rows)]
+def pulse_rows(problem: Problem) -> list[pd.DataFrame]:
+    """Rows of the switching counts and of the thresholds that are pulses; bits at rest are left out.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    driven = [rows[~Pulses.of(rows, problem.temperature).at_rest] for rows in problem.data[:2] if len(rows)]
+    data = [rows for rows in driven if len(rows)]
     if not data:
         raise InputError("fit", value="no pulses", allowed="a fit of switching counts or thresholds")
     return data
@@ -144,7 +152,7 @@ def candidates(
     directions: Sequence[str] | None,
 ) -> pd.DataFrame:
     """Candidate pulses: ``direction``, ``amplitude_V`` or ``current_A``, ``duration_s``, temperature."""
-    data = _pulse_rows(fit.problem)
+    data = pulse_rows(fit.problem)
     drive = "amplitude_V" if all("amplitude_V" in rows for rows in data) else "current_A"
     if directions is None:
         measured = {name for rows in data for name in rows.get("direction", pd.Series([DIRECTIONS[0]]))}

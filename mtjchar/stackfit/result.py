@@ -309,7 +309,14 @@ class StackFit:
 
         None if the data have no such pulses.
         """
-        every = [rows["duration_s"] for rows in self.problem.data[:2] if len(rows)]
+        # Bits at rest are not driven: they do not show how the barrier falls with the current.
+        every = [
+            rows["duration_s"][~pulses.at_rest]
+            for rows, pulses in zip(
+                self.problem.data[:2], (self.problem.pulses, self.problem.thresholds), strict=True
+            )
+            if pulses is not None
+        ]
         if not every:
             return None
         values = self.values
@@ -410,9 +417,12 @@ class StackFit:
         level, time = np.broadcast_arrays(
             np.asarray(amplitude, dtype=np.float64), np.asarray(duration, dtype=np.float64)
         )
-        for thing, given in (("amplitude", level), ("duration", time)):
-            if not np.all(np.isfinite(given) & (given > 0.0)):
-                raise InputError(thing, value=given.tolist(), allowed="finite, above 0")
+        for thing, given, valid, words in (
+            ("amplitude", level, level >= 0.0, "finite, 0 (at rest) or above"),
+            ("duration", time, time > 0.0, "finite, above 0"),
+        ):
+            if not np.all(np.isfinite(given) & valid):
+                raise InputError(thing, value=given.tolist(), allowed=words)
         count = level.size
         kelvin = self.problem.temperature if temperature is None else temperature
         pulses = Pulses(

@@ -25,7 +25,7 @@ _ROUNDING = 0.005  # of a share beside another outcome: percent without decimals
 class Kinds(Reader):
     """Reads a table as one of a kind, a method each."""
 
-    def pulses(self) -> dict[str, Any]:
+    def pulses(self, *, may_rest: bool = False) -> dict[str, Any]:
         """Columns of both switching and thresholds."""
         if {"amplitude", "current"} <= self.known():
             raise InputError(
@@ -34,8 +34,8 @@ class Kinds(Reader):
             )  # fmt: skip
         drive = "amplitude" if "amplitude" in self.known() else "current"
         # Without a drive bits are lost to heat alone: retention.
-        at_rest = drive == "amplitude" and {"direction", "initial_state"} & self.known()
-        signed = self.number(drive, "a positive number", lambda x: (x != 0.0) | bool(at_rest))
+        at_rest = drive == "amplitude" and may_rest and bool({"direction", "initial_state"} & self.known())
+        signed = self.number(drive, "a positive number", lambda x: (x != 0.0) | at_rest)
         direction = self._direction(signed)
         columns: dict[str, Any] = {f"{drive}_{UNITS[drive]}": self._without_sign(drive, signed, direction)}
         columns["duration_s"] = self.number("duration", "a positive number", lambda x: x > 0.0)
@@ -54,10 +54,10 @@ class Kinds(Reader):
             return np.array(
                 [f"{state}_to_{OPPOSITE[state]}" if state else "" for state in states], dtype=object
             )
-        if self.mapping.positive:
-            against = next(word for word in DIRECTIONS.values() if word != self.mapping.positive)
-            self.notes.append(f"the sign of the pulse is its direction: positive is {self.mapping.positive}")
-            return np.where(signed > 0.0, self.mapping.positive, against).astype(object)
+        if self.rules.positive:
+            against = next(word for word in DIRECTIONS.values() if word != self.rules.positive)
+            self.notes.append(f"the sign of the pulse is its direction: positive is {self.rules.positive}")
+            return np.where(signed > 0.0, self.rules.positive, against).astype(object)
         if (signed < 0.0).any():
             raise InputError(
                 f"{self.path}: direction", value="missing, and pulses of either sign",
@@ -91,7 +91,7 @@ class Kinds(Reader):
 
     def switching(self) -> tuple[pd.DataFrame, Bad]:
         """Read counts of writes that succeeded."""
-        columns = self.pulses()
+        columns = self.pulses(may_rest=True)
         self._check_direction(columns)
         if "trials" not in self.known():
             raise InputError(
@@ -107,7 +107,7 @@ class Kinds(Reader):
 
     def shots(self) -> tuple[pd.DataFrame, Bad]:
         """Read a log of pulses with the resistance or state before and after each."""
-        columns = self.pulses()
+        columns = self.pulses(may_rest=True)
         self._check_direction(columns)
         before, after = self._states()
         rows, bad = self.frame(**columns, trials=1.0)
