@@ -230,7 +230,7 @@ def checksum(content: bytes) -> str:
 def sealed(record: Mapping[str, object]) -> dict[str, object]:
     """Return a record with the checksum of the rest of it as ``record_sha256``.
 
-    Whoever finds the checksum right need not check the record.
+    If the checksum is right, nobody has changed the record since.
     """
     rest = {name: value for name, value in record.items() if name != _SEAL}
     return {**rest, _SEAL: checksum(json.dumps(rest, sort_keys=True).encode())}

@@ -1,6 +1,6 @@
-"""How much of a task is done: said where the work is, heard in the process that does it.
+"""Progress within a task: the computation reports its share, and listeners of the same process receive it.
 
-What is done says so between its steps, and does not know whether anybody listens.
+A computation reports between its steps, whether or not there are listeners.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ _parts = [(0.0, 1.0)]
 
 
 def done(share: float) -> None:
-    """Say how much is done of what is at work, from 0 to 1."""
+    """Report the completed share of the current work, from 0 to 1."""
     start, stop = _parts[-1]
     for listener in _listeners:
         listener(start + share * (stop - start))
 
 
 def heard_by(listener: Callable[[float], None]) -> None:
-    """Have a function called from now on in this process with the share of a task that is done."""
+    """Call a function from now on in this process with each reported share of a task."""
     _listeners.append(listener)
 
 
 @contextlib.contextmanager
 def part(start: float, stop: float) -> Iterator[None]:
-    """Take what is said in a with block as said of this part of the work around it.
+    """Count the shares reported in a with block as parts of the surrounding work.
 
     Examples
     --------

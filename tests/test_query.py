@@ -1,4 +1,4 @@
-"""`mtjchar query`: one pulse, several, a table of them; what it says is what the surface says."""
+"""`mtjchar query` for one pulse, several, and a table of pulses; its answers equal those of the surface."""
 
 import importlib
 import json

@@ -442,7 +442,7 @@ class LogLines:
         self._failed = f", {count} failed" if count else ""
 
     def workers(self, count: int) -> None:
-        """Do nothing: that a cluster has no worker is said in words of its own."""
+        """Do nothing: a cluster without workers has its own message."""
 
 
 @contextlib.contextmanager

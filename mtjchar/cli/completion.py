@@ -1,4 +1,4 @@
-"""What a shell is told when somebody presses Tab: names of stacks, studies, formats and directions."""
+"""Shell completion: names of stacks, studies, formats and directions."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FORMATS = {
 
 
 def formats(incomplete: str) -> list[str]:
-    """List formats that begin like this."""
+    """List the formats whose names begin with these letters."""
     return [name for names in FORMATS.values() for name in names if name.startswith(incomplete)]
 
 
 def files_or(kind: str, *, files: bool = True) -> Callable[[str], list[str]]:
-    """Give a function that lists what comes with mtjchar, ``stacks`` or ``studies``, and TOML files."""
+    """Return a function that lists the shipped ``stacks`` or ``studies``, and TOML files."""
 
     def complete(incomplete: str) -> list[str]:
         found = [name for name in shipped(kind) if name.startswith(incomplete)]
@@ -53,7 +53,7 @@ def files_or(kind: str, *, files: bool = True) -> Callable[[str], list[str]]:
 
 
 def directions(ctx: typer.Context, incomplete: str) -> list[str]:
-    """List the directions of the surface in the run directory that the command line names already."""
+    """List the directions of the surface in the run directory on the command line."""
     from mtjchar.surfaces.grid import SurfaceGrid, targets
     from mtjchar.surfaces.stored import SurfaceFile
 
@@ -61,6 +61,6 @@ def directions(ctx: typer.Context, incomplete: str) -> list[str]:
         # An option without its value stops the parser: the folder is then still among the arguments.
         folder = Path(ctx.params["folder"] or ctx.args[0])
         names = targets(SurfaceGrid(SurfaceFile((folder / "surface.nc").read_bytes())))
-    except Exception:  # in the middle of a command line nobody wants a message
+    except Exception:  # a completion must not print an error into a half-typed command line
         return []
     return [name for name in names if name.startswith(incomplete)]

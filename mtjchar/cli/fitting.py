@@ -111,8 +111,8 @@ def fit(
     """Fit a stack to tester data: values, intervals, and what the data do not determine.
 
     DATA are tables of switching counts, switching thresholds, R-V curves and R-H loops, which are fitted
-    together. Wafer tables give the spread of devices. docs/fitting.md describes the formats. A study can use
-    FITTED as its stack.
+    together. Wafer tables give the spread of devices. docs/tester_files.md describes the files. A study can
+    use FITTED as its stack.
     """
     from mtjchar.stackfit import read_tables
     from mtjchar.stackfit.data.show import table_answer, table_lines

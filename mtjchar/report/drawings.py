@@ -27,7 +27,7 @@ _DPI = 200  # of maps, which are pixels
 _COLUMNS = (4, 8), (3, 13), (2, 26)  # of a legend, by its longest word
 _PAPER = "#fefefe"  # stands for the ground of the page
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-_ON_MAP = (*ON_MAP, to_hex(colormaps["viridis"](0.0)))  # what lies on a map, and what shows a piece of it
+_ON_MAP = (*ON_MAP, to_hex(colormaps["viridis"](0.0)))  # colours of lines on a map, and of its legend
 # In the dark: lightness of black, how far white is below it, and the least of a colour that is no grey.
 _LIGHTEST, _RANGE, _LEAST = 0.93, 0.86, 0.6
 _GREY = 0.1

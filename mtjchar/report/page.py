@@ -28,7 +28,7 @@ def write_report(folder: str | Path, out: str | Path) -> None:
     folder : str or Path
         Run directory with a surface. Trade-offs in it, or in directories of it, are in the report too.
     out : str or Path
-        HTML file, of some 2 MB.
+        HTML file; its size is about 2 MB.
 
     Raises
     ------
@@ -36,9 +36,7 @@ def write_report(folder: str | Path, out: str | Path) -> None:
         If there is no run directory, or no surface in it.
     """
     directory = RunDirectory.open(folder)
-    file = directory.path / "surface.nc"
-    surface = WriteSurface.load(file)
-    directory.check_study_of(surface.dataset.attrs.get("study"), file)
+    surface = WriteSurface.of_run(directory.path)
     study = study_of(surface)
     pulses = reference_pulses(surface)
     asked = [(answers(surface, name, pulse), _map(surface, name)) for name, pulse in pulses.items()]

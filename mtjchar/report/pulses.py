@@ -88,7 +88,7 @@ def steps(grid: FloatArray, between: FloatArray) -> FloatArray:
 
 
 def _round_amplitudes(grid: FloatArray) -> FloatArray:
-    """Multiples of 1, 2 or 5 times a power of ten, some 40 of them."""
+    """About 40 multiples of 1, 2 or 5 times a power of ten."""
     least = (grid[-1] - grid[0]) / 40.0
     decade = 10.0 ** np.floor(np.log10(least))
     step = decade * float(_ROUND[np.searchsorted(_ROUND, least / decade * (1.0 - 1e-9))])

@@ -103,7 +103,14 @@ def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
             (0.0, 0.6),
             (3.0, 8.0, 15.0, 25.0),
         ),
-        Cause("pulse duration", times, dead_time, 0.01 * shortest, (-5.0 * shortest, 0.95 * shortest), few),
+        Cause(
+            "pulse duration",
+            lambda c: f"{times(c)} (vary dead_time)",
+            dead_time,
+            0.01 * shortest,
+            (-5.0 * shortest, 0.95 * shortest),
+            few,
+        ),
         Cause(
             "pulse edges",
             lambda c: (

@@ -16,7 +16,7 @@ from mtjchar.surfaces.interpolation import GridInterpolator, monotone_cubic
 from mtjchar.surfaces.stored import SurfaceFile
 from mtjchar.units import compact
 
-if TYPE_CHECKING:  # a question for numbers needs neither, and both take long to load
+if TYPE_CHECKING:  # not needed to query numbers, and slow to load
     import xarray as xr
 
     from mtjchar.cells.base import CellKind, Direction

@@ -1,8 +1,8 @@
 """The surface of a run directory, read by h5netcdf alone.
 
-xarray and pandas take a second to load, and so does reading the study again to see whether it is that of the
-surface. Neither is needed for the numbers of a surface that is, byte for byte, the one that was made of the
-samples beside it: `sweep.json` has the checksums, also one of itself.
+xarray and pandas take a second to load, and so does the comparison of the surface's study with that of the
+run. Neither is needed if study and surface are unchanged since the surface was made. `sweep.json` has their
+checksums, and a checksum of itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SurfaceFile:
     """
 
     def __init__(self, content: bytes) -> None:
-        import h5netcdf  # here: whoever has a dataset does not need it
+        import h5netcdf  # imported here: not needed for a dataset in memory
 
         self._content = content
         with h5netcdf.File(io.BytesIO(content), "r") as file:
@@ -54,7 +54,7 @@ class SurfaceFile:
 
     def dataset(self) -> xr.Dataset:
         """Return all of it."""
-        import xarray as xr  # here: it takes half a second to load
+        import xarray as xr  # imported here: it takes half a second to load
 
         with xr.open_dataset(io.BytesIO(self._content), engine="h5netcdf") as dataset:
             return dataset.load()
@@ -69,13 +69,12 @@ def _decoded(variable: Any) -> npt.NDArray[Any]:
 
 
 def unchanged_surface(folder: Path) -> SurfaceFile | None:
-    """Return the surface of a run directory if checksums say that it is the one made there.
+    """Return the surface of a run directory if the checksums show that it is unchanged.
 
     Returns
     -------
     SurfaceFile or None
-        None if study or surface are not those whose checksums the run has kept, or anything is missing:
-        then they have to be checked.
+        None if a checksum differs or anything is missing: the surface must then be checked.
     """
     try:
         record = json.loads(read_text(folder / "sweep.json", "sweep.json", allowed="a file of JSON"))

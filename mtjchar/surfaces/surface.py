@@ -17,7 +17,7 @@ from mtjchar.surfaces.stored import unchanged_surface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
-if TYPE_CHECKING:  # what a question for numbers does not need, and what takes long to load
+if TYPE_CHECKING:  # not needed to query numbers, and slow to load
     import pandas as pd
 
     from mtjchar.surfaces.closed_model import SurfaceModel

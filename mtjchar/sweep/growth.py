@@ -1,8 +1,8 @@
-"""How a study may grow from the one whose run is there: more devices, wider and finer ranges of pulses.
+"""Growth of a finished run: more devices, wider and finer ranges of pulses.
 
-The first devices of a study are the same however many there are. So are their samples, except in a last part
-that was not full: devices are simulated in batches, always the same ones (`mtjchar.sweep.tasks`). With
-another grid all samples are other ones: the pulses of a device are simulated together.
+The first devices of a study do not depend on the number of devices. Their samples do not either, except in a
+last part that was not full, because devices are simulated in fixed batches (`mtjchar.sweep.tasks`). With
+another grid all samples change, because the pulses of a device are simulated together.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ MAY_BE = {
     **{f"sweep.{axis}.{end}": " or more" for axis in _AXES for end in ("stop", "points")},
     **{f"sweep.{axis}.start": " or less" for axis in _AXES},
 }
-"""Keys in which a study may grow, and the way in which it may."""
+"""Keys in which a study may grow, and the allowed direction."""
 
 
 def is_more(key: str, there: Study, asked: Study) -> bool:
-    """Whether a run of one study grows to another one by a key of the file in which they differ."""
+    """Whether a run grows in a key in which its study and the requested one differ."""
     old, new = there.sweep, asked.sweep
     if key == "sweep.devices":
         return new.devices > old.devices
@@ -37,13 +37,13 @@ def is_more(key: str, there: Study, asked: Study) -> bool:
         "stop": after.stop >= before.stop,
         "points": after.points >= before.points,
     }
-    if end == "grid":  # where the points are follows from the others
+    if end == "grid":  # the positions follow from the other keys
         return any(getattr(before, name) != getattr(after, name) for name in larger)
     return larger.get(end, False)
 
 
 def in_words(there: Study, asked: Study) -> list[str]:
-    """Say in words what a study has more of than another one, which it grows from."""
+    """Describe in words by what a study is larger than the one of the run."""
     words = []
     old, new = there.sweep, asked.sweep
     if new.devices != old.devices:

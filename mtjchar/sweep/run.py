@@ -60,8 +60,8 @@ def run_sweep(
         s that a device may take in one direction before its worker counts as hanging; see
         `mtjchar.sweep.tasks.time_limit`.
     progress : callable, optional
-        Called with the number of samples done and the number of all; every second at least, where tasks run
-        in processes of this machine, with an estimate of what is done of them.
+        Called with the number of samples done and the number of all; if tasks run in processes
+        of this machine, at least every second, and running tasks count with an estimate of their share.
     log : callable, optional
         Called with a mapping for each event: ``event`` (``start``, ``part``, ``note``,
         ``workers``, ``failures`` or ``end``), ``time``, ``done``, ``total``, ``failed`` (samples),

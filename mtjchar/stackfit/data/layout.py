@@ -147,6 +147,7 @@ class _Search:
         self.path, self.rows, self.known, self.is_unit, self.ragged = path, rows, known, is_unit, ragged
         self.content = [place for place, row in enumerate(rows) if not row.comment]
         self.headers = [place for place, row in enumerate(rows) if self._is_header(row)]
+        self.named = set(self.headers)
 
     def header(self, *, numbered: bool) -> _Start | None:
         """Find the first header: names that are known, names in a comment, or words above numbers."""
@@ -267,7 +268,7 @@ class _Search:
                 notes.append(f"units in line {row.line}")
                 continue
             cells = self._filled(row, width)
-            if rows and (self._is_header(row) or self._is_end(row, width)):
+            if rows and (place in self.named or self._is_end(row, width)):
                 break
             if len(cells) != width:
                 raise self._refusal(row, header)

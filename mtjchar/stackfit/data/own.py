@@ -75,6 +75,4 @@ def refuse_own_table(path: Path, headers: Iterable[str]) -> None:
 
 
 def _refusal(path: Path, found: str, remedy: str) -> InputError:
-    return InputError(
-        str(path), value=found, allowed="measurements of one device or wafer, CSV or Parquet", remedy=remedy
-    )
+    return InputError(str(path), value=found, allowed="measurements of one device or wafer", remedy=remedy)

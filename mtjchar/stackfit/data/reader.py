@@ -14,7 +14,7 @@ from mtjchar.errors import InputError, printable
 from mtjchar.stackfit.data.limits import LONGEST_NAME
 from mtjchar.stackfit.data.names import UNITS, named, repeated
 from mtjchar.stackfit.data.outcomes import COUNTS, share_of
-from mtjchar.stackfit.data.rules import Mapping, plain_word
+from mtjchar.stackfit.data.rules import FileRules, plain_word
 from mtjchar.stackfit.data.text import Cells
 from mtjchar.stackfit.data.units import conversion, in_tesla
 from mtjchar.units import parse_quantity
@@ -30,13 +30,13 @@ Bad = list[tuple[int, str, Any, str]]
 class Reader:
     """Reads the columns of one file, and collects bad values with their position."""
 
-    def __init__(self, cells: Cells, mapping: Mapping) -> None:
+    def __init__(self, cells: Cells, rules: FileRules) -> None:
         self.path, self.text, self.columns, self.units = cells.path, cells.text, cells.columns, cells.units
-        self.mapping, self.shared = mapping, mapping.shared
+        self.rules, self.shared = rules, rules.shared
         self.notes: list[str] = []
         self.lines = np.array(cells.lines)
         self.bad: Bad = []
-        self.place = self._places(mapping.names)
+        self.place = self._places(rules.names)
         self._used: set[str] = set()
 
     def _places(self, names: dict[str, tuple[str | int, str]]) -> dict[str, tuple[str, str]]:
@@ -118,14 +118,14 @@ class Reader:
         if key in self.place:
             self.refuse(self.place[key][0], wrong, allowed)
         elif wrong.any():
-            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
+            raise InputError(f"{self.rules.path}: values.{key}", value=self.shared[key], allowed=allowed)
 
     def _shared_number(self, key: str) -> FloatArray:
         value, unit = self.shared[key], UNITS.get(key, "")
         if not isinstance(value, str):
             return np.full(len(self.text), float(value))
         text, factor = in_tesla(value, unit)
-        read = parse_quantity(text, unit, thing=f"{self.mapping.path}: values.{key}")
+        read = parse_quantity(text, unit, thing=f"{self.rules.path}: values.{key}")
         return np.full(len(self.text), factor * read)
 
     def _column(self, key: str) -> FloatArray:
@@ -170,14 +170,14 @@ class Reader:
             raw = [str(value) for value in self.text[header]]
         else:
             header, raw = key, [self.shared[key]] * len(self.text)
-        own = {word: meaning for word, meaning in self.mapping.words.items() if meaning in words.values()}
+        own = {word: meaning for word, meaning in self.rules.words.items() if meaning in words.values()}
         meant = {
             value: own.get(plain_word(value)) or words.get(re.sub(r"[^a-z0-9]", "", value.lower()))
             for value in set(raw)
         }
         clean = [meant[value] for value in raw]
         if key not in self.place and None in clean:
-            raise InputError(f"{self.mapping.path}: values.{key}", value=self.shared[key], allowed=allowed)
+            raise InputError(f"{self.rules.path}: values.{key}", value=self.shared[key], allowed=allowed)
         self.refuse(header, np.array([word is None for word in clean]), allowed)
         return np.array([word or "" for word in clean], dtype=object)
 
@@ -193,9 +193,9 @@ class Reader:
             rows["device"] = names.mask(long, "").astype(str).to_numpy()
         elif "device" in self.shared:
             rows["device"] = self.shared["device"]
-        elif self.mapping.labels:
-            rows["device"] = "/".join(self.mapping.labels.values())
-        for name, label in self.mapping.labels.items():
+        elif self.rules.labels:
+            rows["device"] = "/".join(self.rules.labels.values())
+        for name, label in self.rules.labels.items():
             rows[name] = label
         self.bad.sort(key=lambda cell: cell[0])
         return rows, self.bad

@@ -7,8 +7,7 @@ import dataclasses
 import re
 import sys
 import tomllib
-from collections.abc import Mapping as Table
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from mtjchar.stackfit.data.outcomes import plain_name, share_of
 from mtjchar.stackfit.data.text import Cells, Layout
 from mtjchar.stackfit.data.words import DIRECTIONS, STATES
 
-__all__ = ["Mapping", "Rules", "read_rules"]
+__all__ = ["FileRules", "Rules", "read_rules"]
 
 _KNOWN = (*UNITS, *PLAIN, *LABELS)
 _KEYS = ("columns", "values", "words", "positive", "skip_rows", "encoding", "matrix")
@@ -34,7 +33,7 @@ _FIELD = re.compile(r"\{(\w+)\}([A-Za-z\u00b5\u03bc\u00b0%]*)")
 
 
 @dataclass(frozen=True)
-class Mapping:
+class FileRules:
     """What holds for one file.
 
     Attributes
@@ -75,9 +74,9 @@ class Mapping:
         numbered = any(isinstance(name, int) for name, _ in self.names.values())
         return Layout(names, numbered, self.skip, self.encoding, self.matrix)
 
-    def over(self, other: Mapping) -> Mapping:
+    def over(self, other: FileRules) -> FileRules:
         """Return `other` with what this one has instead and in addition."""
-        return Mapping(
+        return FileRules(
             self.path or other.path,
             {**other.names, **self.names},
             {**other.shared, **self.shared},
@@ -97,24 +96,24 @@ class Rules:
     Attributes
     ----------
     path : str
-    everywhere : Mapping
+    everywhere : FileRules
         What holds for all files.
-    sections : tuple of (str, Mapping)
+    sections : tuple of (str, FileRules)
         What holds for files whose names have a pattern.
     """
 
     path: str = ""
-    everywhere: Mapping = field(default_factory=Mapping)
-    sections: tuple[tuple[str, Mapping], ...] = ()
+    everywhere: FileRules = field(default_factory=FileRules)
+    sections: tuple[tuple[str, FileRules], ...] = ()
 
-    def of(self, file: Path) -> Mapping:
+    def of(self, file: Path) -> FileRules:
         """Return what holds for a file; of several sections that fit, the later one goes first."""
-        mapping = self.everywhere
+        own = self.everywhere
         for pattern, section in self.sections:
             values = _values_in_name(pattern, file)
             if values is not None:
-                mapping = _with_values(section, values, f"{self.path}: {pattern}").over(mapping)
-        return mapping
+                own = _with_values(section, values, f"{self.path}: {pattern}").over(own)
+        return own
 
     def check_found(self, files: Sequence[Cells]) -> None:
         """Refuse a pattern that no file has, and a name that none of its files has."""
@@ -169,7 +168,7 @@ def _as_expression(text: str) -> str:
     return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
 
 
-def _with_values(section: Mapping, values: Table[str, str], place: str) -> Mapping:
+def _with_values(section: FileRules, values: Mapping[str, str], place: str) -> FileRules:
     shared: dict[str, Any] = {}
     labels: dict[str, str] = {}
     for key, value in values.items():
@@ -209,7 +208,7 @@ def read_rules(path: str | Path | None) -> Rules:
     return Rules(str(path), _section(f"{path}: ", path, everywhere), tuple(sections))
 
 
-def _section(place: str, path: str | Path, data: Table[str, Any]) -> Mapping:
+def _section(place: str, path: str | Path, data: Mapping[str, Any]) -> FileRules:
     for key, value in data.items():
         if key not in _KEYS:
             raise InputError(
@@ -230,7 +229,7 @@ def _section(place: str, path: str | Path, data: Table[str, Any]) -> Mapping:
     shared = {_key(key): value for key, value in data.get("values", {}).items()}
     for key, value in shared.items():
         _check_shared(f"{place}values.{key}", key, value)
-    return Mapping(
+    return FileRules(
         str(path),
         names,
         shared,
@@ -242,7 +241,7 @@ def _section(place: str, path: str | Path, data: Table[str, Any]) -> Mapping:
     )
 
 
-def _words(place: str, words: Table[str, Any]) -> dict[str, str]:
+def _words(place: str, words: Mapping[str, Any]) -> dict[str, str]:
     allowed = "p_to_ap or ap_to_p, or p or ap"
     for word, meaning in words.items():
         if meaning not in (*DIRECTIONS.values(), *STATES.values()):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, clipped
 from mtjchar.stackfit.data.layout import Row
 from mtjchar.stackfit.data.limits import LONGEST_TEXT, check_count
 
@@ -42,7 +42,7 @@ def _rows(path: Path, sheet: Any) -> Iterator[Row]:
     values, gap = 0, False
     for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
         check_count(path, number, "rows")
-        texts = [_text(cell) for cell in cells]
+        texts = [_text(f"{path}, row {number}", cell) for cell in cells]
         while texts and not texts[-1]:
             texts.pop()
         values += len(texts)
@@ -57,12 +57,12 @@ def _rows(path: Path, sheet: Any) -> Iterator[Row]:
         gap = False
 
 
-def _text(cell: Any) -> str:
+def _text(thing: str, cell: Any) -> str:
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         cell = int(cell)
     text = cell.isoformat() if isinstance(cell, datetime.date | datetime.time) else str(cell).strip()
     if len(text) > LONGEST_TEXT:
-        raise InputError("spreadsheet", value=text, allowed=f"cells of at most {LONGEST_TEXT:,} characters")
+        raise InputError(thing, value=clipped(text), allowed=f"cells of at most {LONGEST_TEXT:,} characters")
     return text

@@ -21,7 +21,7 @@ from mtjchar.stackfit.data.limits import listed
 from mtjchar.stackfit.data.names import repeated
 from mtjchar.stackfit.data.outcomes import COUNTS, refuse_trials, refuse_unused, share_of
 from mtjchar.stackfit.data.own import refuse_own_table
-from mtjchar.stackfit.data.rules import Mapping, read_rules
+from mtjchar.stackfit.data.rules import FileRules, read_rules
 from mtjchar.stackfit.data.text import Cells, cells_of, read_cells
 
 __all__ = ["KINDS", "Table", "read_table", "read_tables", "table_of"]
@@ -112,7 +112,7 @@ def table_of(rows: pd.DataFrame, name: str = "table.csv") -> Table:
         Name in messages.
     """
     (cells,) = cells_of(Path(name), rows.to_csv(index=False).encode())
-    return _read(cells, Mapping(), False)
+    return _read(cells, FileRules(), False)
 
 
 def read_tables(
@@ -132,7 +132,7 @@ def read_tables(
         ``//``), .xlsx, Parquet, HDF5 or MATLAB, also packed with gzip or zip.
     rules : str or Path, optional
         A TOML file that describes what the files do not show: names of columns, values that all rows share,
-        words for directions. docs/fitting.md lists its keys.
+        words for directions. docs/tester_files.md lists its keys.
     skip_bad : bool, optional
         Drop rows with a bad value instead of refusing the table.
     device : str, optional
@@ -195,10 +195,10 @@ def _holds(table: Table, where: str) -> pd.Series[bool]:
     return keep
 
 
-def _read(cells: Cells, mapping: Mapping, skip_bad: bool) -> Table:
+def _read(cells: Cells, rules: FileRules, skip_bad: bool) -> Table:
     path = cells.path
     refuse_own_table(path, cells.text.columns)
-    reader = Kinds(cells, mapping)
+    reader = Kinds(cells, rules)
     refuse_unused(path, reader.unknown())
     kind = _kind(cells, reader.known())
     rows, bad = getattr(reader, kind)()

@@ -41,7 +41,7 @@ _WORDS = re.compile(r'"[^"]*"|[^\s"]+(?:[ \t]*[(\[][^)\]]*[)\]])?')
 
 @dataclass(frozen=True)
 class Layout:
-    """What a file for --rules says of where the table is.
+    """The part of the rules that is needed to find a table in its file.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class Layout:
     numbered : bool
         Whether columns go by their numbers.
     skip : int
-        Lines at the start of the file to leave out.
+        Number of lines to skip at the start of the file.
     encoding : str
-        Of text; found out if empty.
+        Encoding of the text; detected if empty.
     matrix : Matrix, optional
         If the file is a matrix over two quantities.
     """
@@ -68,7 +68,8 @@ class Layout:
         return name in self.names or _is_known(name)
 
 
-_PLAIN = Layout()
+def _plain(_: Path) -> Layout:
+    return Layout()
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -83,7 +84,7 @@ class Cells:
     Attributes
     ----------
     path : Path
-        File; for members of archives, sheets and groups the path goes on with their names.
+        File; for members of archives, sheets and groups their names follow the path.
     content : bytes
         Of the file.
     text : DataFrame
@@ -109,17 +110,17 @@ class Cells:
         return listed(name for name in self.text.columns if name)
 
 
-def read_cells(path: Path, layout: Layout | Callable[[Path], Layout] = _PLAIN) -> list[Cells]:
+def read_cells(path: Path, layout_of: Callable[[Path], Layout] = _plain) -> list[Cells]:
     """Read the tables of a file, see `cells_of`."""
     allowed = (
         f"a table (CSV, Parquet, .xlsx, HDF5, MATLAB) of at most {MOST_BYTES:,} bytes; a larger table in "
         "several files"
     )
     refuse_own(path)
-    return cells_of(path, read_bytes(path, "data file", allowed=allowed, most=MOST_BYTES), layout)
+    return cells_of(path, read_bytes(path, "data file", allowed=allowed, most=MOST_BYTES), layout_of)
 
 
-def cells_of(path: Path, content: bytes, layout: Layout | Callable[[Path], Layout] = _PLAIN) -> list[Cells]:
+def cells_of(path: Path, content: bytes, layout_of: Callable[[Path], Layout] = _plain) -> list[Cells]:
     """Take a file apart: archives, sheets, groups and blocks of lines each give tables of their own.
 
     Parameters
@@ -127,14 +128,13 @@ def cells_of(path: Path, content: bytes, layout: Layout | Callable[[Path], Layou
     path : Path
         A name that ends in .parquet or .pq says what it is.
     content : bytes
-    layout : Layout or callable, optional
-        Of the file, or by the path of a table in it.
+    layout_of : callable, optional
+        Layout of a file by its path, which names members of archives too.
     """
     tables = []
     for inner, unpacked in members(path, content):
         refuse_own(inner, unpacked)
-        of_file = layout(inner) if callable(layout) else layout
-        tables += _tables(inner, unpacked, of_file)
+        tables += _tables(inner, unpacked, layout_of(inner))
     if not tables:
         raise InputError(str(path), value="no rows", allowed="a header and at least one row")
     return tables
@@ -211,7 +211,7 @@ def _lines(path: Path, text: str) -> list[str]:
 
 
 def _separator(lines: list[str]) -> tuple[str, str]:
-    """Find what separates cells: what gives most lines one number of cells, and then most cells."""
+    """Find the separator with which most lines have the same number of cells; of several, the most cells."""
     sample = [line for line in lines[: 4 * _SAMPLE] if line.strip() and not _COMMENT.match(line)][:_SAMPLE]
     if sample and (told := re.fullmatch(r"sep=(.)", sample[0].strip())):  # Excel's first line
         return told[1], f"cells separated by {told[1]!r}, as its first line says"
