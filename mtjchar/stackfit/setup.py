@@ -12,19 +12,20 @@ from mtjchar.errors import InputError, did_you_mean
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import FieldScale, field_scale
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.parameters import (
     ALIASES,
     DEFAULT,
     DIRECTIONAL,
     FITTED_KINDS,
-    OF_TESTER,
+    OPTIONAL,
     PARAMETERS,
     PULSES,
     TIED,
     Parameter,
 )
-from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values
+from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values, optional_values
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 __all__ = ["FitSetup", "set_up"]
@@ -95,7 +96,7 @@ def _make_problem(
         )  # fmt: skip
     scale = field_scale(data.loops) if len(data.loops) else None
     unknown = {name: parameter.start for name, parameter in PARAMETERS.items() if parameter.start is not None}
-    values = {**unknown, **nominal_values(film), **start}
+    values = {**unknown, **nominal_values(film), **optional_values(film), **start}
     groups = [
         Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
     ]
@@ -107,7 +108,7 @@ def _make_problem(
     split = {ALIASES.get(name, name) for name in per_direction}
     free = _free(names, split, directions)
     largest = largest_current(model, values, *groups) if driven else 1.0
-    begin = {**values, **_begin(film, scale), **start}
+    begin = {"back_hopping_current": largest, **values, **_begin(film, scale), **start}
     bounds = {parameter.name: _bounds(parameter, largest, begin, scale) for parameter in free}
     first = {}
     for parameter in free:
@@ -118,7 +119,7 @@ def _make_problem(
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
     needed = set(PARAMETERS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
     # If it is not fixed, the anisotropy field follows from stability and moment.
-    needed -= {"anisotropy_field", *OF_TESTER} - set(start)
+    needed -= {"anisotropy_field", *OPTIONAL} - set(start) - set(optional_values(film))
     kept = (needed - roots - tied) & set(values)
     fixed = {name: float(values[name]) for name in PARAMETERS if name in kept}
     problem = Problem.of(data, model, free, fixed, tied, bounds, temperature)
@@ -250,6 +251,8 @@ def _bounds(
     if root == "critical_current":
         # The table of error rates ends at 20 times the critical current.
         return largest / 20.0, 20.0 * largest
+    if root == "back_hopping_current":
+        return 0.1 * largest, 10.0 * largest
     if root == "anisotropy_field":
         assert scale is not None  # no other table determines it
         return 0.8 * scale.coercive, 20.0 * scale.coercive
