@@ -126,7 +126,7 @@ def course(
     *,
     ambient: npt.ArrayLike,
     thermal_resistance: npt.ArrayLike,
-    thermal_time: float,
+    thermal_time: npt.ArrayLike,
     start: npt.ArrayLike | None = None,
 ) -> Course:
     """Temperature of junctions that stay in their state, in segments of a pulse with constant voltage.
@@ -135,8 +135,8 @@ def course(
     ----------
     power, ambient, thermal_resistance
         As for `steady_temperature`; the power is that of the state before the write.
-    thermal_time : float
-        tau_th, s, above 0.
+    thermal_time : array_like
+        tau_th, s, above 0; one for all devices, or shape (devices,).
     start : array_like, shape (devices,), optional
         Temperature at the start, K; `ambient` by default.
 
@@ -151,19 +151,25 @@ def course(
     temperature = np.asarray(surroundings if start is None else start, dtype=np.float64) * np.ones_like(
         resistance
     )
-    begin, ends, means, finals = 0.0, list[FloatArray](), list[FloatArray](), list[FloatArray]()
+    time_constant = np.asarray(thermal_time, dtype=np.float64) * np.ones_like(temperature)
+    begin, ends, means, finals = (
+        np.zeros_like(temperature),
+        list[FloatArray](),
+        list[FloatArray](),
+        list[FloatArray](),
+    )
     for share in _SHARES:
-        end = -thermal_time * np.log1p(-share)
+        end = -time_constant * np.log1p(-share)
         mean = final = temperature
         for _ in range(_ROUNDS):
             target = surroundings + resistance * power(mean)
-            final, mean = advance(temperature, end - begin, target, thermal_time)
+            final, mean = advance(temperature, end - begin, target, time_constant)
         begin, temperature = end, final
-        ends.append(np.full_like(resistance, end))
+        ends.append(end)
         means.append(mean)
         finals.append(final)
     steady = steady_temperature(power, ambient=ambient, thermal_resistance=resistance)
-    ends.append(np.full_like(resistance, np.inf))
+    ends.append(np.full_like(temperature, np.inf))
     return Course(np.array(ends), np.array([*means, steady]), np.array([*finals, steady]))
 
 

@@ -21,7 +21,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,11 @@ class TermComparison:
     terms: tuple[str, ...]
     fit: StackFit
 
+    def answer(self) -> dict[str, Any]:
+        """Return the comparison as plain numbers and text, for JSON."""
+        rows = self.table.astype(object).where(self.table.notna(), None)
+        return {"chosen": list(self.terms), "models": rows.to_dict(orient="index")}
+
     def report(self) -> str:
         """Describe the comparison in words."""
         lines = ["[[Terms]]"]
@@ -82,8 +87,8 @@ class TermComparison:
                 f"{row['bic']:9.5g} {row['ebic']:9.5g}  {'' if np.isnan(chance) else f'{chance:.1e}'}"
             )
         lines.append(
-            "    k: fitted parameters; EBIC: BIC with a penalty for the choice among terms, the lowest is best; "
-            "p-value: of the last term, by the likelihood ratio"
+            "    k: fitted parameters; EBIC: BIC with a penalty for the choice among terms, the lowest is "
+            "best; p-value: of the last term, by the likelihood ratio"
         )
         return "\n".join(lines)
 
@@ -192,7 +197,7 @@ def _starts(term: Term, problem: Problem, center: FloatArray) -> list[FloatArray
 
 
 def _solved(models: Sequence[_Model], choice: int) -> list[_Model]:
-    """The same models; the best of them by the solver."""
+    """Return the same models, the best of them by the solver."""
     least = min((_criterion(model, choice) for model in models), default=np.inf)
     return [
         model._replace(minimum=minimize_solved(model.problem, model.minimum.vector), solved=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
-from mtjchar.physics import back_hopping, rate_table, tunneling
+from mtjchar.physics import back_hopping, heating, rate_table, segments, tunneling
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.data.field_steps import FieldSteps
@@ -40,6 +40,8 @@ _LEAST_EXPONENT = 1e-300  # of -ln WER
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
+_LARGEST_OVERDRIVE = 45.0  # the solver ends at 50; the table, in which a search begins, at 20
+_HOTTEST = 700.0  # K; far above what the laws of a film hold for, and below the Curie temperature
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class SwitchingModel:
         rise = values["thermal_resistance_area"] / self.film.area * electrical.power(electrical.before)
         time = values["thermal_time"] / pulses.duration
         mean = 1.0 + time * np.expm1(-1.0 / time)
-        return dataclasses.replace(pulses, temperature=np.minimum(pulses.temperature + rise * mean, 700.0))
+        return dataclasses.replace(pulses, temperature=np.minimum(pulses.temperature + rise * mean, _HOTTEST))
 
     def _over_devices(self, values: Values, pulses: Pulses, escape: _Escape) -> FloatArray:
         """Mean error rate of an array of devices; that of one device if they are equal."""
@@ -226,22 +228,77 @@ class SwitchingModel:
 
     def _solved_escape(self, values: Values, pulses: Pulses) -> FloatArray:
         """ln(-ln WER) by the Fokker-Planck equation."""
-        pulses = self._warmed(values, pulses)
+        if "thermal_resistance_area" in values:
+            return self._solved_heated(values, pulses)
+        *columns, stability, field, time = self._columns(values, pulses)
+        *parts, tau = np.broadcast_arrays(*columns, stability, field, pulses.duration / time)
+        # Rows that differ only in the duration are solved together.
+        systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), tau.ravel())
+        *rows, stability, field = systems.T
+        exponent = log_exponent(functools.partial(Drives(*rows).at, self.law), stability, times, field=field)
+        return np.asarray(exponent[place].reshape(tau.shape))
+
+    def _solved_heated(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) of junctions that their power heats, in segments of each pulse."""
+        course = self._course(values, pulses)
+        at_rest = self._columns(values, pulses)
+        hot = [
+            self._columns(values, dataclasses.replace(pulses, temperature=temperature))
+            for temperature in course.mean
+        ]
+        every = [*at_rest, *(column for columns in hot for column in columns), *course.end[:-1]]
+        *parts, duration = np.broadcast_arrays(*every, pulses.duration)
+        systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), duration.ravel())
+        count, columns = len(at_rest), list(systems.T)
+        cold, ends = columns[:count], [*columns[-len(course.end) + 1 :], np.full(len(systems), np.inf)]
+        parts_of = [columns[count * (k + 1) : count * (k + 2)] for k in range(len(hot))]
+        exponent = segments.log_exponent(
+            [self._segment(part, cold, end) for part, end in zip(parts_of, ends, strict=True)],
+            times, stability_at_rest=cold[-3], field=cold[-2],
+        )  # fmt: skip
+        return np.asarray(exponent[place].reshape(duration.shape))
+
+    def _segment(
+        self, columns: Sequence[FloatArray], cold: Sequence[FloatArray], end: FloatArray
+    ) -> segments.Segment:
+        *drives, stability, field, time = columns
+        own = Drives(*drives)
+        # The field is over the anisotropy field at rest; its change acts like an overdrive.
+        change = field - cold[-2]
+        return segments.Segment(lambda z: own.at(self.law, z) - change, stability, time, end)
+
+    def _columns(self, values: Values, pulses: Pulses) -> list[FloatArray]:
+        """Drive of each row, then its stability, field over the anisotropy field, and relaxation time."""
         device = self.device(values, pulses)
         overdrive, _, current = self.load_line(values, pulses, device.critical_current)
         asymmetry = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
         electrical = None if self.film is None else self.electrical(values, pulses)
-        drives = Drives.of(self.law, overdrive, current, asymmetry, electrical, pulses)
-        field = self._field(values, pulses, device.stability)
-        *parts, tau = np.broadcast_arrays(
-            *drives, device.stability, field, pulses.duration / device.relaxation_time
+        drives = Drives.of(
+            self.law, np.minimum(overdrive, _LARGEST_OVERDRIVE), current, asymmetry, electrical, pulses
         )
-        # Rows that differ only in the duration are solved together.
-        systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), tau.ravel())
-        *columns, stability, h = systems.T
-        own = Drives(*columns)
-        exponent = log_exponent(functools.partial(own.at, self.law), stability, times, field=h)
-        return np.asarray(exponent[place].reshape(tau.shape))
+        field = self._field(values, pulses, device.stability)
+        return [*drives, device.stability, field, device.relaxation_time]
+
+    def _course(self, values: Values, pulses: Pulses) -> heating.Course:
+        """Temperature of the junctions of the rows before they switch."""
+        assert self.film is not None  # ensured when the data are checked
+        electrical = self.electrical(values, pulses)
+        ambient, resistance, time = np.broadcast_arrays(
+            pulses.temperature + 0.0 * electrical.power(electrical.before),
+            values["thermal_resistance_area"] / self.film.area,
+            values["thermal_time"],
+        )
+        hottest = heating.course(
+            lambda kelvin: self._power(values, pulses, kelvin),
+            ambient=ambient, thermal_resistance=resistance, thermal_time=time,
+        )  # fmt: skip
+        return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST))
+
+    def _power(self, values: Values, pulses: Pulses, temperature: FloatArray) -> FloatArray:
+        """Power of the junctions before the write, W, at temperatures (K) of at most the limit."""
+        own = dataclasses.replace(pulses, temperature=np.minimum(temperature, _HOTTEST))
+        electrical = self.electrical(values, own)
+        return electrical.power(electrical.before)
 
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""

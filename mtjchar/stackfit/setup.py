@@ -26,6 +26,7 @@ from mtjchar.stackfit.parameters import (
 )
 from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values, optional_values
 from mtjchar.stackfit.pulses import Pulses
+from mtjchar.stackfit.terms import TERMS, parameters_of
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 __all__ = ["FitSetup", "set_up"]
@@ -57,6 +58,7 @@ def set_up(
     vary: Sequence[str] | None,
     per_direction: Sequence[str],
     start: Mapping[str, float],
+    terms: Sequence[str] = (),
 ) -> FitSetup:
     """Set up a fit; arguments as of `mtjchar.stackfit.fit_stack`."""
     used = [table for table in tables if table.kind in FITTED_KINDS]
@@ -68,7 +70,10 @@ def set_up(
         film = wafer.film(film, without=vary or ())
     data = Data.of(used)
     temperature = film.temperature if film is not None else _only_temperature(data)
-    problem, first = _make_problem(data, film, vary, per_direction, start, temperature)
+    if vary is not None and not vary:
+        raise InputError("vary", value=list(vary), allowed="at least one parameter")
+    varied = [*(_default_names(data) if vary is None else vary), *parameters_of(terms)]
+    problem, first = _make_problem(data, film, varied, per_direction, start, temperature)
     # Tables of wafers come last.
     return FitSetup(problem, first, wafer, (*used, *wafers))
 
@@ -76,15 +81,13 @@ def set_up(
 def _make_problem(
     data: Data,
     film: Film | None,
-    vary: Sequence[str] | None,
+    vary: Sequence[str],
     per_direction: Sequence[str],
     start: Mapping[str, float],
     temperature: float,
 ) -> tuple[Problem, dict[str, float]]:
     """Set up the fitted parameters; return the problem and the starting values."""
-    if vary is not None and not vary:
-        raise InputError("vary", value=list(vary), allowed="at least one parameter")
-    names = _roots(_default_names(data) if vary is None else vary, per_direction)
+    names = _roots(vary, per_direction)
     _check_determined(data, names, per_direction)
     model = SwitchingModel(film)
     if model.law == "voltage" and (
@@ -100,7 +103,9 @@ def _make_problem(
     groups = [
         Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
     ]
+    given = {*names, *start, *optional_values(film)}
     _check_film(film, groups, data, temperature, {*names, *start})
+    _check_terms(film, given)
     driven = any(group is not None for group in groups)
     if driven and film is None and "critical_current" not in start:
         values["critical_current"] = 0.8 * largest_current(model, values, *groups)
@@ -239,6 +244,24 @@ def _check_film(
             raise InputError(
                 name, value="no stack", allowed="a stack, or the name in vary or start",
                 remedy="Loops and fields need it.",
+            )  # fmt: skip
+
+
+def _check_terms(film: Film | None, given: set[str]) -> None:
+    """Refuse terms without a film, and those of which a parameter is missing."""
+    for term in TERMS.values():
+        present = [name for name in term.parameters if name in given]
+        if not present or not PARAMETERS[present[0]].optional:
+            continue
+        if film is None and term.needs_film:
+            raise InputError(
+                present[0], value="no stack", allowed="with a stack", remedy="Give a stack and a diameter."
+            )
+        missing = [name for name in term.parameters if name not in given]
+        if missing and term.whole:
+            raise InputError(
+                missing[0], value="missing", allowed=f"together with {present[0]}",
+                remedy="Vary it too, give its value in start, or write it into the stack.",
             )  # fmt: skip
 
 

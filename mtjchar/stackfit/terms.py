@@ -33,12 +33,18 @@ class Term:
         Of `mtjchar.stackfit.PARAMETERS`.
     shows : callable
         Whether the data of a problem can show the term.
+    needs_film : bool
+        Whether it needs the film of a stack.
+    whole : bool
+        Whether it needs all of its parameters.
     """
 
     name: str
     words: str
     parameters: tuple[str, ...]
     shows: Callable[[Problem], bool]
+    needs_film: bool = False
+    whole: bool = False
 
 
 def _has_pulses(problem: Problem) -> bool:
@@ -112,18 +118,22 @@ _TABLE = (
         "heating of the junction by the pulse",
         ("thermal_resistance_area", "thermal_time"),
         _has_power,
+        needs_film=True,
+        whole=True,
     ),
     Term(
         "back_hopping",
         "bits that are lost again at high amplitudes",
         ("back_hopping_current", "back_hopping_stability"),
         _has_counts,
+        whole=True,
     ),
     Term(
         "temperature_laws",
         "an anisotropy and a polarization that follow other powers of the magnetization",
         ("anisotropy_exponent", "polarization_exponent"),
         _has_temperatures,
+        needs_film=True,
     ),
     Term(
         "sub_volume",
