@@ -313,7 +313,7 @@ def test_every_parameter_says_its_unit(characterized_surface, tmp_path):
     lines = [
         line for line in path.read_text().splitlines() if "parameter " in line and not line.startswith("//")
     ]
-    assert len(lines) == 31
+    assert len(lines) == 34
     assert all(re.search(r";\s+// \S", line) for line in lines)
 
 
