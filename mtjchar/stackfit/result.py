@@ -284,8 +284,12 @@ class StackFit:
                     f"linear_exponent_{name}": value for name, value in conventional._asdict().items()
                 }
             if film is not None:
-                derived |= {name: float(value) for name, value in film.film(device)._asdict().items()}
-                derived["anisotropy_field"] = float(film.anisotropy_field(device.stability))
+                stiffness = values.get("exchange_stiffness")
+                in_film = film.film(device, exchange_stiffness=stiffness)
+                derived |= {name: float(value) for name, value in in_film._asdict().items()}
+                derived["anisotropy_field"] = float(
+                    film.anisotropy_field(device.stability, exchange_stiffness=stiffness)
+                )
             return derived
 
         def function(values: Mapping[str, float]) -> list[float]:

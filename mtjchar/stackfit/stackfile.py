@@ -88,7 +88,8 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
     def function(values: Mapping[str, float]) -> list[float]:
         device, asymmetry = _symmetric(values, film.stack.torque, fit.problem.directions)
-        film_values = film.film(device)._asdict()
+        stiffness = values.get("exchange_stiffness")
+        film_values = film.film(device, exchange_stiffness=stiffness)._asdict()
         all_values = {**values, **film_values, "slonczewski_lambda": asymmetry}
         return [float(all_values[key]) for key in keys]
 

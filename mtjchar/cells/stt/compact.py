@@ -36,11 +36,13 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     of_stack = (
         "free_layer_thickness", "saturation_magnetization", "interfacial_anisotropy", "damping",
         "spin_polarization", "slonczewski_lambda", "field_like_torque", "resistance_area_product", "tmr",
-        "tmr_half_bias", "barrier_thickness", "vcma_coefficient", "reference_tilt", "curie_temperature",
-        "magnetization_exponent", "anisotropy_exponent", "polarization_exponent", "resistance_exponent",
+        "tmr_half_bias", "barrier_thickness", "vcma_coefficient", "reference_tilt", "exchange_stiffness",
+        "nucleation_diameter", "curie_temperature", "magnetization_exponent", "anisotropy_exponent",
+        "polarization_exponent", "resistance_exponent",
     )  # fmt: skip
-    values: dict[str, float] = {key: float(getattr(stack, key)) for key in of_stack}
-    values["diameter"] = tables.junction.diameter
+    # Without an exchange stiffness or a nucleation diameter the module has 0.
+    values: dict[str, float] = {key: float(getattr(stack, key) or 0.0) for key in of_stack}
+    values |= {key: float(getattr(tables.junction, key)) for key in ("diameter", "aspect_ratio")}
     values |= {f"demagnetizing_{axis}": float(derived[f"demagnetizing_{axis}"]) for axis in "xyz"}
     values |= {f"field_{axis}": float(getattr(field, axis)) for axis in "xyz"}
     values["pervolt"] = float(stack.torque == "voltage")

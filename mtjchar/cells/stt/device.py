@@ -17,11 +17,12 @@ from mtjchar.cells.base import Outlook
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.errors import InputError
-from mtjchar.physics import anisotropy, fokker_planck, torque, tunneling
+from mtjchar.physics import anisotropy, fokker_planck, reversal, torque, tunneling
 from mtjchar.physics.wells import Wells, wells
 from mtjchar.units import compact
 
 __all__ = [
+    "ASSUMED_STIFFNESS",
     "COLUMNS",
     "DRAWN_COLUMNS",
     "FilmLaws",
@@ -34,6 +35,10 @@ __all__ = [
     "volume",
     "wells_of",
 ]
+
+ASSUMED_STIFFNESS = 20e-12
+"""Exchange stiffness, J/m, for warnings about stacks without one: measured on 1 nm of FeCoB by spin waves in
+pillars (T. Devolder et al., arXiv:1602.07421, abstract)."""
 
 COLUMNS = {
     "diameter": "diameter_m",
@@ -49,7 +54,12 @@ COLUMNS = {
 }
 """Sampled columns of the device table, by their names in a study."""
 
-DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slonczewski_lambda"}
+DRAWN_COLUMNS = {
+    "tmr_half_bias": "tmr_half_bias_V",
+    "slonczewski_lambda": "slonczewski_lambda",
+    "exchange_stiffness": "exchange_stiffness_J_per_m",
+    "nucleation_diameter": "nucleation_diameter_m",
+}
 """Columns of the device table if `draw_stacks` draws them; otherwise all devices have the stack's values."""
 
 _LEAST_STABILITY = 5.0
@@ -64,17 +74,20 @@ class FreeLayer(NamedTuple):
     anisotropy_field : ndarray
         mu0 Hk, T; negative if the easy direction is in the plane.
     stability : ndarray
-        Thermal stability Delta; negative in the same case.
+        Thermal stability Delta, the barrier over kB T; negative in the same case.
     critical_current : ndarray
-        Ic0 of the parallel state, A.
+        Ic0 of the parallel state, A: of the uniform magnetization of the whole layer.
     relaxation_time : ndarray
         t_D, s.
+    coherent_stability : ndarray
+        K_eff V/(kB T): `stability` unless only a part of the layer fluctuates as one macrospin.
     """
 
     anisotropy_field: FloatArray
     stability: FloatArray
     critical_current: FloatArray
     relaxation_time: FloatArray
+    coherent_stability: FloatArray
 
 
 def volume(diameter: npt.ArrayLike, thickness: npt.ArrayLike) -> FloatArray:
@@ -137,6 +150,11 @@ class FilmLaws:
         warming = np.asarray(self.temperature) / self.given_at
         return np.asarray(np.asarray(at_300k) * warming**self.stack.resistance_exponent)
 
+    def exchange_stiffness(self, at_300k: npt.ArrayLike) -> FloatArray:
+        """Exchange stiffness, J/m; infinite where it is infinite at 300 K."""
+        # In mean field it is the exchange energy of neighbours, proportional to the square of their moments.
+        return np.asarray(np.asarray(at_300k) * self._ratio**2)
+
     def free_layer(
         self,
         thickness: npt.ArrayLike,
@@ -147,8 +165,19 @@ class FilmLaws:
         damping: npt.ArrayLike,
         *,
         aspect_ratio: float = 1.0,
+        exchange_stiffness: npt.ArrayLike | None = None,
+        nucleation_diameter: npt.ArrayLike | None = None,
     ) -> FreeLayer:
-        """Free layer of a junction, from the film at the temperature; SI."""
+        """Free layer of a junction, from the film at the temperature; SI.
+
+        Exchange stiffness (J/m, also at the temperature) and nucleation diameter (m) are by default those of
+        the stack; infinite values are coherent reversal.
+        """
+        own_stiffness, own_nucleus = self.stack.wall_and_nucleus
+        if exchange_stiffness is None:
+            exchange_stiffness = self.exchange_stiffness(own_stiffness)
+        if nucleation_diameter is None:
+            nucleation_diameter = own_nucleus
         kelvin = np.asarray(self.temperature, dtype=np.float64)
         energy = anisotropy.effective_anisotropy(
             interfacial_anisotropy,
@@ -159,13 +188,19 @@ class FilmLaws:
             self.stack.demagnetization,
         )
         field = anisotropy.anisotropy_field(energy, magnetization)
-        stability = anisotropy.thermal_stability(energy, volume(diameter, thickness), kelvin)
+        coherent = anisotropy.thermal_stability(energy, volume(diameter, thickness), kelvin)
+        share = reversal.coherent_share(
+            energy, diameter, exchange_stiffness, nucleation_diameter, aspect_ratio
+        )
         efficiency = torque.symmetric_efficiency(polarization, self.stack.torque)
         return FreeLayer(
             field,
-            stability,
-            torque.critical_current(np.asarray(damping), stability, kelvin, efficiency),
+            coherent * share,
+            # The current that makes the uniform state unstable turns the whole layer, whatever the path of
+            # the reversal that follows: P. Bouquin et al., arXiv:1809.03353.
+            torque.critical_current(np.asarray(damping), coherent, kelvin, efficiency),
             anisotropy.relaxation_time(np.asarray(damping), field),
+            coherent,
         )
 
 
@@ -188,8 +223,10 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         ``parallel_resistance_ohm``,
         ``antiparallel_resistance_ohm`` (at zero bias), ``demagnetizing_x``, ``demagnetizing_y``,
         ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
-        kB T) added. If the easy direction is in the plane, the first two are negative, and those that follow
-        have no meaning.
+        kB T) added. If only a part of the layer fluctuates as one macrospin (see
+        `mtjchar.physics.reversal`), ``thermal_stability`` is that of this part, and ``coherent_stability``
+        that of the whole layer is added too. If the easy direction is in the plane, the first two are
+        negative, and those that follow have no meaning.
 
     Notes
     -----
@@ -207,8 +244,19 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
     product = laws.resistance_area_product(column["resistance_area_product_ohm_m2"])
     aspect = tables.junction.aspect_ratio
     nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect, stack.demagnetization)
+    stiffness = column.get("exchange_stiffness_J_per_m")
+    if stiffness is not None:
+        sampled = sampled.assign(exchange_stiffness_J_per_m=laws.exchange_stiffness(stiffness))
     free = laws.free_layer(
-        thickness, diameter, magnetization, interfacial, polarization, damping, aspect_ratio=aspect
+        thickness,
+        diameter,
+        magnetization,
+        interfacial,
+        polarization,
+        damping,
+        aspect_ratio=aspect,
+        exchange_stiffness=sampled.get("exchange_stiffness_J_per_m"),
+        nucleation_diameter=column.get("nucleation_diameter_m"),
     )
     parallel = tunneling.parallel_resistance(product, diameter)
     lambda_, half_bias = (
@@ -234,6 +282,8 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         demagnetizing_y=ny,
         demagnetizing_z=nz,
     )
+    if any(map(math.isfinite, stack.wall_and_nucleus)):
+        table = table.assign(coherent_stability=free.coherent_stability)
     wells = wells_of(table, _field(tables))
     table = table.assign(barrier_p=wells.barrier_p, barrier_ap=wells.barrier_ap)
     table.insert(0, "device", np.arange(len(table)))
@@ -314,7 +364,10 @@ def _unstable(devices: pd.DataFrame) -> WordArray:
 
 
 def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
-    """Energy wells of devices, from their derived columns, in a field (T); see `mtjchar.physics.wells`."""
+    """Energy wells of devices, from their derived columns, in a field (T); see `mtjchar.physics.wells`.
+
+    All energies are those of the part that fluctuates as one macrospin.
+    """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     in_plane = anisotropy.in_plane_field(
         column["saturation_magnetization_A_per_m"], column["demagnetizing_x"], column["demagnetizing_y"]
@@ -342,12 +395,42 @@ def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outloo
             f"A thermal stability of {stability:.4g} is unusual for a memory ({low:g} to "
             f"{high:g}): look at the anisotropy, the thickness and the diameter."
         )
+    warnings += _width(tables, row)
     if bound < 1.0:
         warnings.append(
             f"No pulse reaches Ic0: at {amplitude:g} V even the junction alone has an overdrive below 1. "
             "Raise sweep.amplitude, or lower the resistance-area product or the critical current."
         )
     return Outlook(largest, tuple(warnings))
+
+
+def _width(tables: SttTables, row: dict[str, FloatArray]) -> list[str]:
+    """Warn about a junction that is too wide to reverse as one macrospin."""
+    stack, aspect = tables.stack, tables.junction.aspect_ratio
+    given = stack.exchange_stiffness
+    stiffness = FilmLaws(stack, tables.cell.temperature).exchange_stiffness(given or ASSUMED_STIFFNESS)
+    energy = 0.5 * row["anisotropy_field_T"] * row["saturation_magnetization_A_per_m"]
+    # Beyond this a domain wall, along the short axis, has less energy than the coherent barrier.
+    widest = float(reversal.critical_diameter(energy, stiffness)) / math.sqrt(aspect)
+    diameter = float(row["diameter_m"])
+    share = float(row["thermal_stability"] / row.get("coherent_stability", row["thermal_stability"]))
+    warnings = []
+    if share < 1.0:
+        warnings.append(
+            f"At {compact(diameter, 'm', 3)} the barrier is {100.0 * share:.0f} % of that of coherent "
+            "reversal. This share of the free layer is computed as one macrospin; the rest follows at once."
+        )
+    if diameter > widest:
+        lower = float(reversal.coherent_share(energy, diameter, stiffness, aspect_ratio=aspect))
+        words = "the" if given else "an assumed"
+        warnings.append(
+            f"The diameter of {compact(diameter, 'm', 3)} is beyond {compact(widest, 'm', 3)}, which is "
+            f"16/pi sqrt(A/K_eff) with {words} exchange stiffness A of "
+            f"{compact(given or ASSUMED_STIFFNESS, 'J/m')}: the junction reverses by a domain wall, whose "
+            f"barrier is {100.0 * lower:.0f} % of the coherent one."
+            + ("" if given else " Give the stack its exchange_stiffness.")
+        )
+    return warnings
 
 
 def refusal(devices: pd.DataFrame) -> WordArray:

@@ -114,19 +114,22 @@ def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
 
     With a torque per voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
     that determines the torque is V/R_P.
+
+    If only a part of the layer fluctuates as one macrospin, the volume is that of this part, and the
+    `polarization` is less by the same share, so that the torque is that of the current on the whole layer.
     """
     per_voltage = tables.stack.torque == "voltage"
     thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
     tilt, field = tables.stack.reference_tilt, tables.cell.external_field
+    share = device["thermal_stability"] / device.get("coherent_stability", device["thermal_stability"])
+    efficiency = torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
     return llgs.Macrospin(
         magnetization=magnetization,
-        volume=float(volume(device["diameter_m"], thickness)),
+        volume=float(volume(device["diameter_m"], thickness) * share),
         damping=device["damping"],
         anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
         temperature=tables.cell.temperature,
-        polarization=float(
-            torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
-        ),
+        polarization=float(efficiency * share),
         lambda_=device.get("slonczewski_lambda", tables.stack.slonczewski_lambda),
         field_like=0.0 if per_voltage else tables.stack.field_like_torque,
         demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),

@@ -23,6 +23,7 @@ from mtjchar.fields import (
     inconsistent,
 )
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE, Demagnetization, interfacial_anisotropy
+from mtjchar.physics.reversal import anisotropy_of_barrier
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.units import compact
 
@@ -64,6 +65,10 @@ class Stack(Description):
     The current heats the junction if `thermal_resistance_area` and `thermal_time` are given, see
     `mtjchar.physics.heating`; 0 for both leaves the junction at the temperature of the cell.
 
+    `exchange_stiffness` and `nucleation_diameter` lower the barrier of wide junctions, see
+    `mtjchar.physics.reversal`; without them reversal is coherent at any diameter. The exchange stiffness is
+    proportional to ``m^2``, as in mean field.
+
     `torque` names the law of the spin-transfer torque, see `mtjchar.physics.torque`. With a torque per
     current, a field-like torque is proportional to the current. With a torque per voltage it is proportional
     to the square of the voltage: ``field_like_torque * V / (1 V)`` times the damping-like one.
@@ -100,6 +105,15 @@ class Stack(Description):
         gt=-2,
         lt=2,
         description="ratio to the damping-like torque; where that goes with the voltage, at 1 V",
+    )
+    exchange_stiffness: Annotated[float, InUnit("J/m")] | None = Field(
+        default=None, gt=1e-13, lt=1e-9, description="A, for reversal by a domain wall; none: coherent"
+    )
+    nucleation_diameter: Length | None = Field(
+        default=None,
+        gt=DIAMETER_RANGE[0],
+        lt=DIAMETER_RANGE[1],
+        description="of the sub-volume whose reversal starts the switching; none: the junction's",
     )
     curie_temperature: Temperature = Field(default=1100.0, gt=500, lt=1500)
     magnetization_exponent: Number = Field(default=1.5, gt=0, lt=5)
@@ -175,13 +189,22 @@ class Stack(Description):
                 object.__setattr__(self, name, resolved)
         return self
 
+    @property
+    def wall_and_nucleus(self) -> tuple[float, float]:
+        """Exchange stiffness (J/m, at 300 K) and nucleation diameter (m); infinite without the key."""
+        given = self.exchange_stiffness, self.nucleation_diameter
+        stiffness, nucleus = (math.inf if value is None else value for value in given)
+        return stiffness, nucleus
+
     def _interfacial_anisotropy(self) -> float:
         """Ki, J/m^2, from the measured stability or anisotropy field."""
         thickness = np.asarray(self.free_layer_thickness)
         if self.stability is not None:
             diameter: float | None = self.stability.diameter
-            volume = 0.25 * np.pi * self.stability.diameter**2 * self.free_layer_thickness
-            effective = self.stability.value * constants.k * REFERENCE_TEMPERATURE / volume
+            barrier = self.stability.value * constants.k * REFERENCE_TEMPERATURE
+            effective = float(
+                anisotropy_of_barrier(barrier, self.stability.diameter, thickness, *self.wall_and_nucleus)
+            )
         else:
             assert self.anisotropy_field is not None
             diameter = self.anisotropy_field.diameter

@@ -226,7 +226,7 @@ class Cell(Description):
 DIRECTIONS = ("p_to_ap", "ap_to_p")
 """Write directions: to AP, which is bit 1, and to P."""
 
-DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
+DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda", "exchange_stiffness", "nucleation_diameter")
 """Keys of the stack without device spread, but with an uncertainty from a fit."""
 
 _OF_TRANSISTOR = ("threshold_voltage", "current_factor")
@@ -337,10 +337,14 @@ class SttTables(CellTables):
         return not self.asymmetries
 
     def nominal(self, name: str) -> float:
-        """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1."""
+        """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1.
+
+        It is infinite for the exchange stiffness or the nucleation diameter of a stack without one.
+        """
         if name in _OF_TRANSISTOR:
             return {"threshold_voltage": 0.0, "current_factor": 1.0}[name]
-        return float(getattr(self.junction if name == "diameter" else self.stack, name))
+        value = getattr(self.junction if name == "diameter" else self.stack, name)
+        return math.inf if value is None else float(value)
 
     def spreads(self) -> list[tuple[str, Spread]]:
         """Names and spreads of the sampled parameters, Pelgrom's coefficients over the root of the area."""

@@ -167,7 +167,9 @@ def _moment(fit: StackFit) -> list[str]:
         return []
     derived = fit.derived().T["activation_volume_over_junction"]
     ratio, error = derived[["value", "standard_error"]].to_numpy(dtype=np.float64)
-    if 2.0 * stats.norm.sf(abs(ratio - 1.0) / error) > _UNLIKELY:
+    stiffness = fit.values.get("exchange_stiffness")
+    own = float(film.coherent_share(fit.values["stability"], exchange_stiffness=stiffness))
+    if 2.0 * stats.norm.sf(abs(ratio - own) / error) > _UNLIKELY:
         return []
     moment = film.volume * float(film.magnetization(film.temperature))
     return [
