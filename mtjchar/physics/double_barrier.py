@@ -7,8 +7,8 @@ Where it is parallel, they oppose each other. Each barrier has its own resistanc
 current flows through both, and the voltage divides. Electrons tunnel through one barrier after the other; the
 effect of spin that they keep in between is left out.
 
-V_1 and V_2 are the voltages of the barriers, positive with the current. R_1 and R_2 are their resistances with
-parallel layers at each of them. eta and epsilon are those of `mtjchar.physics.torque`. s is 1 for
+V_1 and V_2 are the voltages of the barriers, positive with the current. R_1 and R_2 are their resistances
+with parallel layers at each of them. eta and epsilon are those of `mtjchar.physics.torque`. s is 1 for
 antiparallel and -1 for parallel reference layers. The damping-like field along the first reference layer is
 
     a_J = hbar/(2 e Ms V_F) (eta_1 V_1/R_1 + s eta_2 V_2/R_2)        per voltage

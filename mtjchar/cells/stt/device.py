@@ -50,6 +50,7 @@ DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slon
 """Columns of the device table if `draw_stacks` draws them; otherwise all devices have the stack's values."""
 
 _LEAST_STABILITY = 5.0
+_COSINES = 33
 _USUAL_STABILITY = (20.0, 120.0)  # of devices that are built to hold bits for seconds to decades
 
 
@@ -224,14 +225,15 @@ def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outloo
     both, first = barriers(tables, device), first_barrier(tables, device)
     drive = np.full(2, amplitude) / row["parallel_resistance_ohm"]
     if both is not None:
-        one = both.first_voltage(np.full(2, amplitude), m_z)
+        m_z = np.linspace(1.0, -1.0, _COSINES)  # the resistance of both may be lowest in between
+        one = both.first_voltage(np.full(_COSINES, amplitude), m_z)
         drive = both.torque_voltage(one, amplitude - one) / first.parallel
         if stack.torque == "current":
             drive = both.torque_current(both.first.current(one, m_z), lambda_, m_z)
     elif stack.torque == "current":
         tmr = tunneling.tmr_at_bias(row["tmr"], np.asarray(amplitude), np.asarray(stack.tmr_half_bias))
         drive = amplitude * tunneling.conductance(m_z, row["parallel_resistance_ohm"], tmr)
-    # Conductance times efficiency is monotone in m_z, so that the larger end is the largest of all.
+    # With one barrier, conductance times efficiency is monotone in m_z: the larger end is the largest of all.
     efficiency = 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, m_z)
     bound = float(np.max(drive * efficiency) / first.critical_current[0])
     largest = dict.fromkeys(DIRECTIONS, bound)

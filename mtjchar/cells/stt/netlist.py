@@ -193,11 +193,12 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         have more than `VECTOR_CELLS` cells.
     """
     vector = not held and not tables.axially_symmetric
-    double = "_double" if tables.stack.second_barrier is not None else ""
-    if vector and double:
+    second = tables.stack.second_barrier
+    double = "" if second is None else "_double"
+    if vector and second is not None:
         raise InputError(
             "stack.second_barrier",
-            value=tables.stack.second_barrier,
+            value=f"a reference layer {second.reference} to the first one",
             allowed=f"none in waveforms without axial symmetry ({tables.asymmetries[0]})",
             remedy="Error rates have no such limit: they use load lines of the cell, and ensembles.",
         )
