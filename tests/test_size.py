@@ -370,8 +370,8 @@ def test_film_gives_the_devices_of_all_sizes(stack):
 def test_film_and_device_are_one_for_one(stability, current, time, stiffness, kelvin):
     film = Film(with_values(DEMO.stack, **STRONG), 60e-9, kelvin)
     device = Device(*map(np.asarray, (stability, current, time)))
-    back = film.device_at(device, kelvin, exchange_stiffness=stiffness)
-    values = film.film(device, exchange_stiffness=stiffness)
+    back = film.with_values({"exchange_stiffness": stiffness}).device_at(device, kelvin)
+    values = film.with_values({"exchange_stiffness": stiffness}).film(device)
     # No damping gives a relaxation time below 2/(gamma mu0 Hk).
     assert np.allclose(back, device, rtol=1e-9) or np.isnan(values.damping)
 
@@ -380,12 +380,12 @@ def test_stiffness_broadcasts_and_its_limit_is_coherent():
     film = Film(with_values(DEMO.stack, **STRONG), 30e-9)
     device, widths = film.nominal(), np.array([20e-9, 50e-9, 80e-9])
     sets = np.array([[5e-12], [20e-12], [1e-9], [np.inf]])
-    found = film.device_at(device, 300.0, widths, exchange_stiffness=sets)
+    found = film.with_values({"exchange_stiffness": sets}).device_at(device, 300.0, widths)
     assert found.stability.shape == (4, 3)
     coherent = film.device_at(device, 300.0, widths)
     np.testing.assert_allclose(found.stability[2:], np.broadcast_to(coherent.stability, (2, 3)), rtol=1e-12)
     assert np.all(np.diff(found.stability[:3, 1:], axis=0) > 0.0)
-    share = film.coherent_share(device.stability, exchange_stiffness=sets)
+    share = film.with_values({"exchange_stiffness": sets}).coherent_share(device.stability)
     assert np.all(np.diff(share[:, 0]) >= 0.0)
     assert share[-1, 0] == pytest.approx(1.0, rel=1e-12)
 

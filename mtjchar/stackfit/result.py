@@ -284,12 +284,9 @@ class StackFit:
                     f"linear_exponent_{name}": value for name, value in conventional._asdict().items()
                 }
             if film is not None:
-                stiffness = values.get("exchange_stiffness")
-                in_film = film.film(device, exchange_stiffness=stiffness)
-                derived |= {name: float(value) for name, value in in_film._asdict().items()}
-                derived["anisotropy_field"] = float(
-                    film.anisotropy_field(device.stability, exchange_stiffness=stiffness)
-                )
+                own = film.with_values(values)
+                derived |= {name: float(value) for name, value in own.film(device)._asdict().items()}
+                derived["anisotropy_field"] = float(own.anisotropy_field(device.stability))
             return derived
 
         def function(values: Mapping[str, float]) -> list[float]:

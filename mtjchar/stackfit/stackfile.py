@@ -88,8 +88,7 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
     def function(values: Mapping[str, float]) -> list[float]:
         device, asymmetry = _symmetric(values, film.stack.torque, fit.problem.directions)
-        stiffness = values.get("exchange_stiffness")
-        film_values = film.film(device, exchange_stiffness=stiffness)._asdict()
+        film_values = film.with_values(values).film(device)._asdict()
         all_values = {**values, **film_values, "slonczewski_lambda": asymmetry}
         return [float(all_values[key]) for key in keys]
 

@@ -304,12 +304,12 @@ def _fit_direction(surface: SurfaceGrid, direction: Direction) -> DirectionModel
 
 
 def _junction(surface: SurfaceGrid, direction: Direction) -> Junction | None:
-    """Junction of the surface's study; None without one, and with a torque per current."""
+    """Junction of the surface's study; None without one, with a torque per current or a second barrier."""
     text = str(surface.dataset.attrs.get("study", ""))
     if not text:
         return None
     study = read_written(text, "attribute study of the surface")
-    if study.stack.torque == "current":
+    if study.stack.torque == "current" or study.stack.second_barrier is not None:
         return None
     device = Population(study).nominal().iloc[0]
     return Junction(

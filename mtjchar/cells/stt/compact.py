@@ -10,6 +10,7 @@ import pandas as pd
 
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
+from mtjchar.errors import InputError
 from mtjchar.spice.libraries import library
 
 __all__ = ["pspice", "thermal_angle", "verilog_a"]
@@ -33,6 +34,15 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     The film's parameters are those at 300 K, because the module has the temperature laws of `Stack`.
     """
     stack, field, derived = tables.stack, tables.cell.external_field, device.iloc[0]
+    _refuse_second_barrier(tables)
+    for key in stack.over_temperature:
+        raise InputError(
+            f"stack.{key}",
+            value=f"a table from {stack.over_temperature[key].range[0]:g} K",
+            allowed="none in the Verilog-A module, which has the exponents of the stack",
+            remedy="The format spice-model has the values at the temperature of the study. Or describe the "
+            "film by magnetization_exponent and anisotropy_exponent.",
+        )
     of_stack = (
         "free_layer_thickness", "saturation_magnetization", "interfacial_anisotropy", "damping",
         "spin_polarization", "slonczewski_lambda", "field_like_torque", "resistance_area_product", "tmr",
@@ -66,6 +76,7 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
         Beginning of the names of the subcircuits: ``NAME_vector`` and, with axial symmetry,
         ``NAME_axial``.
     """
+    _refuse_second_barrier(tables)
     values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
     values["u0"] = math.atanh(math.cos(thermal_angle(device.iloc[0])))
     models = ["vector", *(["axial"] if tables.axially_symmetric else [])]
@@ -77,6 +88,17 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
         )
         for model in models
     )
+
+
+def _refuse_second_barrier(tables: SttTables) -> None:
+    second = tables.stack.second_barrier
+    if second is not None:
+        raise InputError(
+            "stack.second_barrier",
+            value=f"a reference layer {second.reference} to the first one",
+            allowed="none in the models for other simulators, which have one barrier",
+            remedy="Tables of error rates and energies (csv, verilog-a) have no such limit.",
+        )
 
 
 def thermal_angle(derived: pd.Series[float]) -> float:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.arrays import FloatArray
-from mtjchar.cells.stt.device import FilmLaws, wells_of
+from mtjchar.cells.stt.device import wells_of
+from mtjchar.cells.stt.film_laws import FilmLaws
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy

@@ -401,6 +401,14 @@ class SttTables(CellTables):
     def check(self, grid: Grid) -> None:
         """Refuse tables that contradict each other or the pulses of the sweep."""
         self._check_levels(grid)
+        for key, table in self.stack.over_temperature.items():
+            low, high = table.range
+            if not low <= self.cell.temperature <= high:
+                raise inconsistent(
+                    "cell.temperature",
+                    f"{low:g} K to {high:g} K, the range of stack.{key}; without that table the exponents "
+                    "of the stack hold",
+                )
         if grid.computed_only and not self.axially_symmetric:
             raise inconsistent(
                 grid.computed_only[0],

@@ -167,8 +167,7 @@ def _moment(fit: StackFit) -> list[str]:
         return []
     derived = fit.derived().T["activation_volume_over_junction"]
     ratio, error = derived[["value", "standard_error"]].to_numpy(dtype=np.float64)
-    stiffness = fit.values.get("exchange_stiffness")
-    own = float(film.coherent_share(fit.values["stability"], exchange_stiffness=stiffness))
+    own = float(film.with_values(fit.values).coherent_share(fit.values["stability"]))
     if 2.0 * stats.norm.sf(abs(ratio - own) / error) > _UNLIKELY:
         return []
     moment = film.volume * float(film.magnetization(film.temperature))
