@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from scipy import constants
 
 from mtjchar.fields import (
@@ -31,6 +31,7 @@ DIAMETER_RANGE = (5e-9, 500e-9)
 """Range of junction diameters, m."""
 
 _LARGEST_ANISOTROPY = 10e-3  # J/m^2
+_NEWER = ("back_hopping_current_density", "back_hopping_stability", "back_hopping_direction")
 
 
 class MeasuredStability(Description):
@@ -67,6 +68,11 @@ class Stack(Description):
     A stack gives its anisotropy as one of `ANISOTROPIES`. A stability or an anisotropy field is converted to
     `interfacial_anisotropy`, with the demagnetizing factors that `demagnetization` names; the stack then
     contains only this value, and the other two are None.
+
+    With `back_hopping_current_density` and `back_hopping_stability`, pulses destroy the bit that they have
+    written, see `mtjchar.physics.back_hopping`; in one direction or both. The relaxation time is that of the
+    free layer. The critical current density and the barrier do not depend on the temperature, so that the
+    stability is inversely proportional to it.
     """
 
     name: Label = Field(min_length=1, max_length=200)
@@ -102,6 +108,11 @@ class Stack(Description):
     anisotropy_exponent: Number = Field(default=2.2, ge=0, lt=5)
     polarization_exponent: Number = Field(default=1.0, ge=0, lt=5)
     resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
+    back_hopping_current_density: Annotated[float, InUnit("A/m^2")] | None = Field(
+        default=None, gt=1e8, lt=1e14, description="critical, of the current through the written junction"
+    )
+    back_hopping_stability: Number | None = Field(default=None, ge=10, le=190, description="at 300 K")
+    back_hopping_direction: Literal["both", "p_to_ap", "ap_to_p"] = "both"
 
     @model_validator(mode="after")
     def _check_torque(self) -> Self:
@@ -137,6 +148,29 @@ class Stack(Description):
             for name, resolved in (("interfacial_anisotropy", value), (given[0], None)):
                 object.__setattr__(self, name, resolved)
         return self
+
+    @model_validator(mode="after")
+    def _check_back_hopping(self) -> Self:
+        density, stability, direction = (getattr(self, key) for key in _NEWER)
+        if (density is None) != (stability is None):
+            missing = _NEWER[density is not None]
+            raise inconsistent(
+                missing, f"a value, because {_NEWER[density is None]} is given; or neither of them"
+            )
+        if density is None and direction != "both":
+            raise inconsistent(
+                "back_hopping_direction",
+                f"none without {_NEWER[0]} and {_NEWER[1]}: there is no back-hopping without them",
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        for name in _NEWER:
+            if self.back_hopping_current_density is None:
+                table.pop(name, None)  # so that parts of runs keep their names
+        return table
 
     def _interfacial_anisotropy(self) -> float:
         """Ki, J/m^2, from the measured stability or anisotropy field."""
