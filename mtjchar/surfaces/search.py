@@ -299,7 +299,9 @@ class Search:
             reasons = ", ".join(
                 dict.fromkeys(one.rising_reason for one in self.surfaces if one.rising_reason)
             )
-            why = f"Stronger pulses have higher rates again: {reasons}. Ask for a rate above that floor."
+            why = f"Stronger pulses have higher rates again: {reasons}. Ask for a rate above that floor"
+            lowest = vary != "duration" and at[0] == self.amplitudes[0]
+            why += ", or sweep lower amplitudes." if lowest else "."
         return UnreachableError(
             f"No {varied} reaches {self.ber:g}. The lowest error rate, {floor}, is that of {volts} for "
             f"{seconds}. {why}"
