@@ -126,7 +126,7 @@ def combined(log_error_rate: npt.ArrayLike, log_survival: npt.ArrayLike) -> Floa
     """
     failed = np.asarray(log_error_rate, dtype=np.float64)
     lost = loss_probability(log_survival)
-    written = -np.expm1(failed)
+    written = -np.expm1(np.minimum(failed, 0.0))  # rounding may put the logarithm of a rate of 1 above 0
     with np.errstate(divide="ignore"):
         low = np.logaddexp(failed, np.log(written) + np.log(lost))
         high = np.log1p(-written * (1.0 - lost))

@@ -17,7 +17,7 @@ from mtjchar.cells.stt.drivers import EdgeTimes
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
-from mtjchar.physics import fokker_planck, long_pulses, torque
+from mtjchar.physics import back_hopping, fokker_planck, long_pulses, torque
 from mtjchar.work import done
 
 __all__ = [
@@ -54,6 +54,10 @@ def average_over_noise(
     lines : LoadLine
         Of these devices and amplitudes.
     pulses : Pulses
+
+    Notes
+    -----
+    With back-hopping, error rates contain the loss of written bits; energies do not change.
     """
     amplitudes, durations = pulses.amplitude_V, pulses.duration_s
     highest = _highest_overdrive(tables, devices, direction, lines, amplitudes)
@@ -61,16 +65,40 @@ def average_over_noise(
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
+    edges = EdgeTimes.of(tables, pulses)
     for group in _groups(len(devices), len(amplitudes)):
         done(group.start / len(amplitudes))
         part = np.zeros_like(solved)
         part[:, group] = solved[:, group]
         if part.any():
             writes = _Writes.of(tables, devices, direction, lines, amplitudes, part)
-            rate[part], energy[part], redundant[part] = writes.average(
-                durations, EdgeTimes.of(tables, pulses)
-            )
+            rate[part], energy[part], redundant[part] = writes.average(durations, edges)
+            if direction in tables.hopping_directions:
+                rate[part] = _after_hops(devices, direction, lines, part, rate[part], durations)
     return Averages(rate, energy, redundant, failure)
+
+
+def _after_hops(
+    devices: pd.DataFrame,
+    direction: Direction,
+    lines: LoadLine,
+    solved: npt.NDArray[np.bool_],
+    error_rate: FloatArray,
+    durations: FloatArray,
+) -> FloatArray:
+    """Error rate (systems, durations) with back-hopping, at the current of the plateau in the written state.
+
+    Energies do not change to first order: a bit that hops has taken the current of the written state before.
+    """
+    column = {name: devices[name].to_numpy()[np.nonzero(solved)[0]] for name in devices.columns}
+    written = 0 if direction == "p_to_ap" else -1
+    log_survival = back_hopping.log_survival(
+        (lines.current_A[solved][:, written] / column["back_hopping_current_A"])[:, None],
+        column["back_hopping_stability"][:, None],
+        durations / column["relaxation_time_s"][:, None],
+    )
+    with np.errstate(divide="ignore"):
+        return np.exp(back_hopping.combined(np.log(error_rate), log_survival))
 
 
 def _groups(devices: int, amplitudes: int) -> list[slice]:

@@ -84,7 +84,7 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         ``antiparallel_resistance_ohm`` (at zero bias; of both barriers, if there are two),
         ``demagnetizing_x``, ``demagnetizing_y``,
         ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
-        kB T) added. If only a part of the layer fluctuates as one macrospin (see
+        kB T) added; with back-hopping also ``back_hopping_current_A`` and ``back_hopping_stability``. If only a part of the layer fluctuates as one macrospin (see
         `mtjchar.physics.reversal`), ``thermal_stability`` is that of this part, and ``coherent_stability``
         that of the whole layer is added too. If the easy direction is in the plane, the first two are
         negative, and those that follow have no meaning.
@@ -156,6 +156,13 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         )
     wells = wells_of(table, _field(tables))
     table = table.assign(barrier_p=wells.barrier_p, barrier_ap=wells.barrier_ap)
+    if stack.back_hopping_current_density is not None and stack.back_hopping_stability is not None:
+        area = 0.25 * np.pi * diameter**2
+        warming = tables.cell.temperature / anisotropy.REFERENCE_TEMPERATURE
+        table = table.assign(
+            back_hopping_current_A=stack.back_hopping_current_density * area,
+            back_hopping_stability=stack.back_hopping_stability / warming,
+        )
     table.insert(0, "device", np.arange(len(table)))
     return table
 

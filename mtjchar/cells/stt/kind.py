@@ -131,6 +131,10 @@ class SttCell(CellKind[SttTables]):
         """Name what breaks the symmetry around z; errors are then counted."""
         return next(iter(tables.asymmetries), "")
 
+    def rising(self, tables: SttTables) -> Mapping[Direction, str]:
+        """Directions with back-hopping."""
+        return dict.fromkeys(tables.hopping_directions, "back-hopping")
+
     def further_columns(self, tables: SttTables) -> tuple[str, ...]:
         """Energies at the supply, if there is one."""
         return () if tables.cell.supply_voltage is None else ("supply_energy_J", "redundant_supply_energy_J")

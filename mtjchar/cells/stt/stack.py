@@ -48,6 +48,7 @@ DIAMETER_RANGE = (5e-9, 500e-9)
 """Range of junction diameters, m."""
 
 _LARGEST_ANISOTROPY = 10e-3  # J/m^2
+_BACK_HOPPING = ("back_hopping_current_density", "back_hopping_stability", "back_hopping_direction")
 
 
 class MeasuredStability(Description):
@@ -92,6 +93,11 @@ _AGREEMENT = 0.05
 """Relative difference of a table over temperature at 300 K from the stack's value that scaling removes."""
 
 _NEWER = (
+    "exchange_stiffness",
+    "nucleation_diameter",
+    "thermal_resistance_area",
+    "thermal_time",
+    *_BACK_HOPPING,
     "magnetization_over_temperature",
     "interfacial_anisotropy_over_temperature",
     "anisotropy_field_over_temperature",
@@ -127,6 +133,11 @@ class Stack(Description):
     A stack gives its anisotropy as one of `ANISOTROPIES`. A stability or an anisotropy field is converted to
     `interfacial_anisotropy`, with the demagnetizing factors that `demagnetization` names; the stack then
     contains only this value, and the other two are None.
+
+    With `back_hopping_current_density` and `back_hopping_stability`, pulses destroy the bit that they have
+    written, see `mtjchar.physics.back_hopping`; in one direction or both. The relaxation time is that of the
+    free layer. The critical current density and the barrier do not depend on the temperature, so that the
+    stability is inversely proportional to it.
     """
 
     name: Label = Field(min_length=1, max_length=200)
@@ -187,6 +198,11 @@ class Stack(Description):
     interfacial_anisotropy_over_temperature: AnisotropyTable | None = None
     anisotropy_field_over_temperature: FieldTable | None = None
     second_barrier: SecondBarrier | None = None
+    back_hopping_current_density: Annotated[float, InUnit("A/m^2")] | None = Field(
+        default=None, gt=1e8, lt=1e14, description="critical, of the current through the written junction"
+    )
+    back_hopping_stability: Number | None = Field(default=None, ge=10, le=190, description="at 300 K")
+    back_hopping_direction: Literal["both", "p_to_ap", "ap_to_p"] = "both"
 
     @property
     def over_temperature(self) -> dict[str, OverTemperature]:
@@ -328,11 +344,26 @@ class Stack(Description):
             self.demagnetization,
         )
 
+    @model_validator(mode="after")
+    def _check_back_hopping(self) -> Self:
+        density, stability, direction = (getattr(self, key) for key in _BACK_HOPPING)
+        if (density is None) != (stability is None):
+            missing = _BACK_HOPPING[density is not None]
+            raise inconsistent(
+                missing, f"a value, because {_BACK_HOPPING[density is None]} is given; or neither of them"
+            )
+        if density is None and direction != "both":
+            raise inconsistent(
+                "back_hopping_direction",
+                f"none without {_BACK_HOPPING[0]} and {_BACK_HOPPING[1]}: there is no back-hopping without them",
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
         for name in _NEWER:
-            if getattr(self, name) is None:
+            if table.get(name) == Stack.model_fields[name].default:
                 table.pop(name, None)  # so that parts of runs keep their names
         return table
 

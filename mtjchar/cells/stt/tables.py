@@ -336,6 +336,14 @@ class SttTables(CellTables):
         """Whether m_z alone describes the magnetization: no field in the plane, no tilt, a circle."""
         return not self.asymmetries
 
+    @property
+    def hopping_directions(self) -> tuple[str, ...]:
+        """Write directions with back-hopping; empty without it."""
+        if self.stack.back_hopping_current_density is None:
+            return ()
+        one = self.stack.back_hopping_direction
+        return DIRECTIONS if one == "both" else (one,)
+
     def nominal(self, name: str) -> float:
         """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1.
 
@@ -413,6 +421,12 @@ class SttTables(CellTables):
             raise inconsistent(
                 grid.computed_only[0],
                 f"only where error rates are computed; here they are counted ({self.asymmetries[0]})",
+            )
+        if self.hopping_directions and not self.axially_symmetric:
+            raise inconsistent(
+                "stack.back_hopping_current_density",
+                "none where error rates are counted: counts do not contain back-hopping. Here they are "
+                f"counted ({self.asymmetries[0]})",
             )
         for name, spread in self.spreads():
             nominal = self.nominal(name)
