@@ -6,8 +6,8 @@ polarization and the damping, by the formulas of `mtjchar.physics.anisotropy` an
 The film in turn gives the device at any temperature and any other diameter.
 
 The exchange stiffness decides from which diameter on the stability is that of a domain wall, see
-`mtjchar.physics.reversal`. Methods that depend on it take it as `exchange_stiffness`: J/m at 300 K, by
-default that of the stack; infinite for coherent reversal. A nucleation diameter is always that of the stack.
+`mtjchar.physics.reversal`. It is that of the stack, or one of a fit (`Film.with_values`); without one,
+reversal is coherent. A nucleation diameter is always that of the stack.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Film:
             )
 
     def with_values(self, values: Mapping[str, Any]) -> Film:
-        """Return the film with the exponents and the exchange stiffness among the values of a fit."""
+        """Return the film with exponents and exchange stiffness of a fit, where it has them."""
         changed: dict[str, Any] = {}
         if any(f"{name}_exponent" in values for name in Exponents._fields):
             changed["exponents"] = Exponents.of(self.stack, values)
@@ -123,10 +123,9 @@ class Film:
         """Of the free layer, m^3."""
         return float(volume(self.diameter, self.stack.free_layer_thickness))
 
-    @property
-    def area(self) -> float:
-        """Of the junction, m^2."""
-        return 0.25 * np.pi * self.diameter**2
+    def area(self, diameter: npt.ArrayLike | None = None) -> FloatArray:
+        """Area of junctions, m^2, of diameters (m; default: that of the film)."""
+        return np.asarray(0.25 * np.pi * self._width(diameter) ** 2)
 
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""
@@ -283,5 +282,8 @@ class Film:
         return self.laws(temperature).exchange_stiffness(own)
 
     def _width(self, diameter: npt.ArrayLike | None) -> FloatArray:
-        """Diameters, m."""
-        return np.asarray(self.diameter if diameter is None else diameter, dtype=np.float64)
+        """Diameters, m; NaN stands for that of the film."""
+        if diameter is None:
+            return np.asarray(self.diameter)
+        given = np.asarray(diameter, dtype=np.float64)
+        return np.where(np.isnan(given), self.diameter, given)
