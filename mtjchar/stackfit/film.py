@@ -95,6 +95,11 @@ class Film:
         """Of the free layer, m^3."""
         return float(volume(self.diameter, self.stack.free_layer_thickness))
 
+    @property
+    def area(self) -> float:
+        """Of the junction, m^2."""
+        return 0.25 * np.pi * self.diameter**2
+
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""
         return FilmLaws(self.stack, temperature).magnetization(self.stack.saturation_magnetization)

@@ -23,10 +23,10 @@ from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.linear_exponent import SHORTEST, linear_exponent
 from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of, value_in
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import Stack
 

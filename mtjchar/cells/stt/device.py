@@ -99,8 +99,8 @@ def volume(diameter: npt.ArrayLike, thickness: npt.ArrayLike) -> FloatArray:
 class FilmLaws:
     """Temperature dependence of the film of a stack, and the properties of its free layer.
 
-    The methods take values at 300 K, of one device or of many, and return those at `temperature`, by the laws
-    of `Stack`.
+    The methods take values at 300 K, or at `given_at`, of one device or of many, and return those at
+    `temperature`, by the laws of `Stack`.
 
     Parameters
     ----------
@@ -108,19 +108,24 @@ class FilmLaws:
         Provides the exponents, the Curie temperature, the torque law and the kind of demagnetizing factors.
     temperature : array_like
         K.
+    given_at : float
+        Temperature of the values that the methods take, K.
     """
 
     stack: Stack
     temperature: npt.ArrayLike
+    given_at: float = anisotropy.REFERENCE_TEMPERATURE
 
     @property
     def _ratio(self) -> FloatArray:
-        """Ms at the temperature over Ms at 300 K."""
-        return anisotropy.magnetization_ratio(
-            np.asarray(self.temperature, dtype=np.float64),
-            np.asarray(self.stack.curie_temperature),
-            np.asarray(self.stack.magnetization_exponent),
+        """Ms at the temperature over Ms at that of the given values."""
+        curie = np.asarray(self.stack.curie_temperature)
+        exponent = np.asarray(self.stack.magnetization_exponent)
+        here, given = (
+            anisotropy.magnetization_ratio(np.asarray(kelvin, dtype=np.float64), curie, exponent)
+            for kelvin in (self.temperature, self.given_at)
         )
+        return np.asarray(here / given)
 
     def magnetization(self, at_300k: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m."""
@@ -142,7 +147,7 @@ class FilmLaws:
 
     def resistance_area_product(self, at_300k: npt.ArrayLike) -> FloatArray:
         """Resistance-area product, ohm m^2."""
-        warming = np.asarray(self.temperature) / anisotropy.REFERENCE_TEMPERATURE
+        warming = np.asarray(self.temperature) / self.given_at
         return np.asarray(np.asarray(at_300k) * warming**self.stack.resistance_exponent)
 
     def exchange_stiffness(self, at_300k: npt.ArrayLike) -> FloatArray:
