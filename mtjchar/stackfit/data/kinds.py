@@ -380,6 +380,11 @@ class Kinds(Reader):
             "field_T": self.number("field", "a finite number"),
             "resistance_ohm": self.number("resistance", "a positive number", lambda x: x > 0.0),
         }
+        if "averages" in self.known():
+            columns["averages"] = self.number(
+                "averages", "a whole number, at least 2", lambda x: (x >= 2.0) & (x == np.floor(x))
+            )
+            self.notes.append("each row is the mean of as many loops as averages says")
         if "sweep_rate" in self.known():
             columns["sweep_rate_T_per_s"] = self.number("sweep_rate", "a positive number", lambda x: x > 0.0)
         elif "period" in self.known():

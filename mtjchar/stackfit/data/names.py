@@ -47,7 +47,7 @@ UNITS = {
 }
 """Columns with a unit, and the SI unit in which they are read; the TMR may be in percent."""
 
-PLAIN = ("trials", *COUNTS, "loop")
+PLAIN = ("trials", *COUNTS, "loop", "averages")
 LABELS = ("direction", "state", "initial_state", "state_before", "state_after", "device")
 
 _ALIASES = {
@@ -61,6 +61,7 @@ _ALIASES = {
     "rp": "parallel_resistance",
     "rap": "antiparallel_resistance",
     "ra": "resistance_area_product",
+    "loops": "averages",
 }
 _BRACKETS = re.compile(r"(?P<name>.*[^\s(\[])\s*[(\[](?P<unit>[^()\[\]]*)[)\]]")
 _UNIT = (
