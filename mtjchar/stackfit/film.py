@@ -66,11 +66,12 @@ class Film:
                 value=compact(self.diameter, "m"),
                 allowed=f"above {compact(low, 'm')} and below {compact(high, 'm')}",
             )
-        low, high = anisotropy.TEMPERATURE_RANGE
+        low, high = anisotropy.REST_RANGE
         if not low <= self.temperature <= high:
             raise InputError(
                 "temperature", value=compact(self.temperature, "K"), allowed=f"{low:g} to {high:g} K"
             )
+        self.check_hottest(self.temperature)
         stability = float(self.nominal().stability)
         if not stability >= 10.0:
             raise InputError(
@@ -84,6 +85,22 @@ class Film:
     def volume(self) -> float:
         """Of the free layer, m^3."""
         return float(volume(self.diameter, self.stack.free_layer_thickness))
+
+    def check_hottest(self, temperature: float) -> None:
+        """Refuse a temperature (K) at which the law of the stack's magnetization no longer holds.
+
+        Raises
+        ------
+        InputError
+        """
+        hottest = anisotropy.UP_TO_CURIE * self.stack.curie_temperature
+        if temperature > hottest:
+            raise InputError(
+                "temperature", value=compact(temperature, "K"),
+                allowed=f"up to {hottest:g} K, {anisotropy.UP_TO_CURIE:.0%} of the Curie temperature of "
+                f"{self.stack.name}",
+                remedy="Leave hotter rows out, or check curie_temperature in the stack file.",
+            )  # fmt: skip
 
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""

@@ -182,7 +182,7 @@ def _share_antiparallel(table: Table) -> FloatArray:
 
 
 def _noise(share: FloatArray) -> float:
-    """Standard deviation of the share where no loop switches, from the median of steps between rows."""
+    """Estimate the noise of the share where no loop switches, from the median of steps between rows."""
     still = np.minimum(np.abs(share), np.abs(share - 1.0)) < _SATURATED
     steps = np.abs(np.diff(share))[still[1:] & still[:-1]]
     # 0.6745: quartile of a normal distribution; a step has the noise of two rows.

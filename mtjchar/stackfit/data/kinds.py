@@ -10,7 +10,7 @@ import pandas as pd
 
 from mtjchar.arrays import BoolArray, FloatArray, WordArray
 from mtjchar.errors import InputError
-from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
+from mtjchar.physics.anisotropy import REST_RANGE
 from mtjchar.stackfit.data.names import UNITS
 from mtjchar.stackfit.data.outcomes import COUNTS, Share, share_of
 from mtjchar.stackfit.data.reader import Bad, Reader
@@ -34,6 +34,13 @@ _OF_WAFER = {
 _MOST_TRIALS = 1e15  # integers, also for the sum of a thousand rows
 _DIFFERENT = 50.0  # ratio of a threshold and the readings about it that no TMR gives
 _ROUNDING = 0.005  # of a share beside another outcome: percent without decimals
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return np.isfinite(float(word))
+    except ValueError:
+        return False
 
 
 class Kinds(Reader):
@@ -378,7 +385,7 @@ class Kinds(Reader):
         """Resistance over field, in the order of the sweep."""
         columns = {
             "field_T": self.number("field", "a finite number"),
-            "resistance_ohm": self.number("resistance", "a positive number", lambda x: x > 0.0),
+            "resistance_ohm": self._of_loop(),
         }
         if "averages" in self.known():
             columns["averages"] = self.number(
@@ -395,11 +402,33 @@ class Kinds(Reader):
             self.notes.append("the sweep rate is that of a triangle of the stated period")
         return self.frame(**columns, **self.temperature())
 
+    def _of_loop(self) -> FloatArray:
+        """Resistances of a loop; 1 and 2 ohm, or between them, for states and their means."""
+        if "resistance" in self.known():
+            return self.number("resistance", "a positive number", lambda x: x > 0.0)
+        self.notes.append("the states P and AP stand as 1 and 2 ohm")
+        if "averages" not in self.known():
+            states = self.label("state", STATES, "P or AP" + self._own_words("p"))
+            return np.where(states == "ap", 2.0, np.where(states == "p", 1.0, np.nan))
+        ends = {meaning: word for word, meaning in self.rules.words.items() if _is_number(word)}
+        if not {"p", "ap"} <= set(ends):
+            raise InputError(
+                f"{self.path}: state", value="means of states", allowed="the numbers of both states",
+                remedy='Give them in a file for --rules: words = { "0" = "p", "1" = "ap" }.',
+            )  # fmt: skip
+        low, high = float(ends["p"]), float(ends["ap"])
+        margin = 0.5 * abs(high - low)  # for noise
+        share = self.number(
+            "state", f"{low:g} to {high:g}",
+            lambda x: (x >= min(low, high) - margin) & (x <= max(low, high) + margin),
+        )  # fmt: skip
+        return 1.0 + (share - low) / (high - low)
+
     def temperature(self) -> dict[str, FloatArray]:
         """Temperature of each row, if it is given; NaN in rows without one."""
         if "temperature" not in self.known():
             return {}
-        coldest, hottest = TEMPERATURE_RANGE
+        coldest, hottest = REST_RANGE
         kelvin = self.number(
             "temperature",
             f"{coldest:g} K to {hottest:g} K, or an empty cell",

@@ -33,7 +33,7 @@ KINDS = {
     "switching": "duration, amplitude or current, trials, and switched, failures, probability or error_rate",
     "thresholds": "duration, amplitude or current, no trials; probability or error_rate unless one half",
     "resistance": "voltage, state, and resistance or current; or voltage and the resistances of both states",
-    "loops": "field, resistance",
+    "loops": "field, and resistance or state",
     "wafer": "diameter, resistance_area_product, tmr, or both resistances, of each device",
 }
 """Kinds of tables, and the columns that identify them."""
@@ -257,7 +257,7 @@ def _kind(cells: Cells, known: set[str]) -> str:
                 remedy='Name it so, or in a file for --rules: [columns] failures = "its name".',
             )  # fmt: skip
         return "thresholds"
-    if "field" in known and "resistance" in known:
+    if "field" in known and {"resistance", "state"} & known:
         return "loops"
     if "voltage" in known and {"resistance", "current"} & known:
         return "resistance"
