@@ -91,11 +91,12 @@ class Film:
                 value=compact(self.diameter, "m"),
                 allowed=f"above {compact(low, 'm')} and below {compact(high, 'm')}",
             )
-        low, high = anisotropy.TEMPERATURE_RANGE
+        low, high = anisotropy.REST_RANGE
         if not low <= self.temperature <= high:
             raise InputError(
                 "temperature", value=compact(self.temperature, "K"), allowed=f"{low:g} to {high:g} K"
             )
+        self.check_hottest(self.temperature)
         stability = float(np.min(self.nominal().stability))
         if not stability >= 10.0 and self.exponents is None and self.exchange_stiffness is None:
             raise InputError(
@@ -126,6 +127,22 @@ class Film:
     def area(self, diameter: npt.ArrayLike | None = None) -> FloatArray:
         """Area of junctions, m^2, of diameters (m; default: that of the film)."""
         return np.asarray(0.25 * np.pi * self._width(diameter) ** 2)
+
+    def check_hottest(self, temperature: float) -> None:
+        """Refuse a temperature (K) at which the law of the stack's magnetization no longer holds.
+
+        Raises
+        ------
+        InputError
+        """
+        hottest = anisotropy.UP_TO_CURIE * self.stack.curie_temperature
+        if temperature > hottest:
+            raise InputError(
+                "temperature", value=compact(temperature, "K"),
+                allowed=f"up to {hottest:g} K, {anisotropy.UP_TO_CURIE:.0%} of the Curie temperature of "
+                f"{self.stack.name}",
+                remedy="Leave hotter rows out, or check curie_temperature in the stack file.",
+            )  # fmt: skip
 
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""

@@ -240,6 +240,9 @@ def _check_film(
     film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float, given: set[str]
 ) -> None:
     if film is not None:
+        kelvin = [group.temperature for group in groups if group is not None]
+        kelvin.append(data.loops.get("temperature_K", pd.Series(dtype=float)).dropna().to_numpy(dtype=float))
+        film.check_hottest(float(np.max(np.concatenate(kelvin), initial=temperature)))
         return
     remedy = "Give a stack and a diameter."
     if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
