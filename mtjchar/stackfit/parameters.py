@@ -243,7 +243,7 @@ _TABLE = (
     Parameter(
         "back_hopping_stability", "", ("switching",),
         "counts where the error rate rises again, at several durations",
-        bounds=(10.0, 250.0), start=40.0, step=5.0, optional=True, search=(20.0, 80.0),
+        bounds=(10.0, 190.0), start=40.0, step=5.0, optional=True, search=(20.0, 80.0),
     ),
     *(
         Parameter(

@@ -363,7 +363,7 @@ class Stack(Description):
     def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         table: dict[str, Any] = handler(self)
         for name in _NEWER:
-            if table.get(name) == Stack.model_fields[name].default:
+            if getattr(self, name) == Stack.model_fields[name].default:
                 table.pop(name, None)  # so that parts of runs keep their names
         return table
 
