@@ -366,3 +366,13 @@ def test_the_stability_of_the_hopping_layer_falls_with_the_temperature():
     device = Population(hot).nominal().iloc[0]
     assert device["back_hopping_stability"] == pytest.approx(40.0 * 300.0 / 360.0)
     assert device["back_hopping_current_A"] == pytest.approx(1.6e11 * 0.25 * np.pi * 40e-9**2)
+
+
+@pytest.mark.parametrize("format_", ["verilog-a-model", "spice-model"])
+def test_an_exported_junction_has_a_fixed_reference_layer_and_is_refused(
+    characterized_surface, tmp_path, format_
+):
+    study = DEMO.with_(stack=HOPPING)
+    surface = WriteSurface(characterized_surface.dataset.assign_attrs(study=study.to_toml()))
+    with pytest.raises(InputError, match=r"stack\.back_hopping_current_density"):
+        export_surface(surface, format_, tmp_path / "model.x", Settings())
