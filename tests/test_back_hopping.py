@@ -322,6 +322,8 @@ def test_pulse_says_the_highest_amplitude_and_the_floor(runs, call):
     assert answer["amplitude_V"] < at[0] < 1.2
     code, out, _ = call(*asked, "1e-3")
     assert f"highest amplitude {compact(at[0], 'V', 4)} (back-hopping)" in " ".join(out.split())
+    # At the end of the grid every pulse fails less often than 0.6 (after many hops: 1/2).
+    assert "highest amplitude 1.2 V (or more)" in " ".join(call(*asked, "0.6")[1].split())
     code, _, err = call(*asked, "1e-17")
     assert code == 1
     assert "higher rates again: back-hopping" in " ".join(err.split())
