@@ -322,6 +322,8 @@ def test_pulse_says_the_highest_amplitude_and_the_floor(runs, call):
     assert answer["amplitude_V"] < at[0] < 1.2
     code, out, _ = call(*asked, "1e-3")
     assert f"highest amplitude {compact(at[0], 'V', 4)} (back-hopping)" in " ".join(out.split())
+    # At the end of the grid every pulse fails less often than 0.6 (after many hops: 1/2).
+    assert "highest amplitude 1.2 V (or more)" in " ".join(call(*asked, "0.6")[1].split())
     code, _, err = call(*asked, "1e-17")
     assert code == 1
     assert "higher rates again: back-hopping" in " ".join(err.split())
@@ -366,3 +368,13 @@ def test_the_stability_of_the_hopping_layer_falls_with_the_temperature():
     device = Population(hot).nominal().iloc[0]
     assert device["back_hopping_stability"] == pytest.approx(40.0 * 300.0 / 360.0)
     assert device["back_hopping_current_A"] == pytest.approx(1.6e11 * 0.25 * np.pi * 40e-9**2)
+
+
+@pytest.mark.parametrize("format_", ["verilog-a-model", "spice-model"])
+def test_an_exported_junction_has_a_fixed_reference_layer_and_is_refused(
+    characterized_surface, tmp_path, format_
+):
+    study = DEMO.with_(stack=HOPPING)
+    surface = WriteSurface(characterized_surface.dataset.assign_attrs(study=study.to_toml()))
+    with pytest.raises(InputError, match=r"stack\.back_hopping_current_density"):
+        export_surface(surface, format_, tmp_path / "model.x", Settings())

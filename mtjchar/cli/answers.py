@@ -212,7 +212,10 @@ def pulse(
     )
     table.add_row("energy", compact(cheapest.energy_J, "J", 4))
     for value in highest.values():
-        table.add_row("highest amplitude", f"{compact(value, 'V', 4)}   ({surface.rising_reason})")
+        # At the end of the sweep, or at a limit, nothing is known of higher ones.
+        end = min(max_amplitude or math.inf, float(surface.amplitudes[-1]))
+        why = surface.rising_reason if value < end else "or more"
+        table.add_row("highest amplitude", f"{compact(value, 'V', 4)}   ({why})")
     console.print(table)
     for lever, value, grid in (
         (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),

@@ -13,7 +13,13 @@ from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import InputError
 from mtjchar.spice.libraries import library
 
-__all__ = ["pspice", "thermal_angle", "verilog_a"]
+__all__ = ["REFUSED", "pspice", "thermal_angle", "verilog_a"]
+
+REFUSED = {
+    "back_hopping_current_density": "none: the reference layer of the exported junction is fixed",
+    "back_hopping_stability": "none, as back_hopping_current_density",
+}
+"""Keys of a stack that no exported junction has, and what is allowed instead."""
 
 _DECLARED = r"(?m)^(.*parameter real {name} = )[^ ;]+"
 
@@ -32,7 +38,13 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     Notes
     -----
     The film's parameters are those at 300 K, because the module has the temperature laws of `Stack`.
+
+    Raises
+    ------
+    InputError
+        If the stack has one of the keys `REFUSED`.
     """
+    _check(tables)
     stack, field, derived = tables.stack, tables.cell.external_field, device.iloc[0]
     _refuse_second_barrier(tables)
     for key in stack.over_temperature:
@@ -75,8 +87,14 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     name : str
         Beginning of the names of the subcircuits: ``NAME_vector`` and, with axial symmetry,
         ``NAME_axial``.
+
+    Raises
+    ------
+    InputError
+        As `verilog_a`.
     """
     _refuse_second_barrier(tables)
+    _check(tables)
     values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
     values["u0"] = math.atanh(math.cos(thermal_angle(device.iloc[0])))
     models = ["vector", *(["axial"] if tables.axially_symmetric else [])]
@@ -99,6 +117,15 @@ def _refuse_second_barrier(tables: SttTables) -> None:
             allowed="none in the models for other simulators, which have one barrier",
             remedy="Tables of error rates and energies (csv, verilog-a) have no such limit.",
         )
+
+
+def _check(tables: SttTables) -> None:
+    for key, allowed in REFUSED.items():
+        if (value := getattr(tables.stack, key)) is not None:
+            raise InputError(
+                f"stack.{key}", value=value, allowed=allowed,
+                remedy="Export the junction of a run without it; its error rates are then those without it.",
+            )  # fmt: skip
 
 
 def thermal_angle(derived: pd.Series[float]) -> float:
