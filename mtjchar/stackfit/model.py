@@ -18,6 +18,7 @@ import pandas as pd
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.physics import rate_table, tunneling
+from mtjchar.physics.fokker_planck import STABILITY_RANGE
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.data.field_steps import FieldSteps
@@ -302,6 +303,9 @@ class SwitchingModel:
     def _solved_escape(self, values: Values, pulses: Pulses) -> FloatArray:
         """As `solved_log_exponent`, without a way back."""
         device = self.device(values, pulses)
+        # The bounds of a fit hold at its temperature. A colder row can lie beyond the range of the solver,
+        # whose limit then counts, as in the table.
+        device = device._replace(stability=np.clip(device.stability, *STABILITY_RANGE))
         overdrive, _, current = self.load_line(values, pulses, device.critical_current)
         square = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
         bend = np.where(pulses.reverse, -1.0, 1.0) * (square - 1.0) / (square + 1.0)
