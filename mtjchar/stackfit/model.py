@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.physics import back_hopping, heating, rate_table, segments, tunneling
+from mtjchar.physics.fokker_planck import STABILITY_RANGE
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.data.field_steps import FieldSteps
@@ -283,6 +284,9 @@ class SwitchingModel:
     def _columns(self, values: Values, pulses: Pulses) -> list[FloatArray]:
         """Drive of each row, then its stability, field over the anisotropy field, and relaxation time."""
         device = self.device(values, pulses)
+        # The bounds of a fit hold at its temperature. A colder row can lie beyond the range of the solver,
+        # whose limit then counts, as in the table.
+        device = device._replace(stability=np.clip(device.stability, *STABILITY_RANGE))
         overdrive, _, current = self.load_line(values, pulses, device.critical_current)
         asymmetry = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
         electrical = None if self.film is None else self.electrical(values, pulses)
