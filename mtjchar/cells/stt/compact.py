@@ -38,6 +38,7 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
         "spin_polarization", "slonczewski_lambda", "field_like_torque", "resistance_area_product", "tmr",
         "tmr_half_bias", "barrier_thickness", "vcma_coefficient", "reference_tilt", "curie_temperature",
         "magnetization_exponent", "anisotropy_exponent", "polarization_exponent", "resistance_exponent",
+        *(("thermal_resistance_area", "thermal_time") if stack.heats else ()),
     )  # fmt: skip
     values: dict[str, float] = {key: float(getattr(stack, key)) for key in of_stack}
     values["diameter"] = tables.junction.diameter
@@ -63,15 +64,20 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     name : str
         Beginning of the names of the subcircuits: ``NAME_vector`` and, with axial symmetry,
         ``NAME_axial``.
+
+    Notes
+    -----
+    If the stack has a thermal resistance, these are the models that their own current heats.
     """
     values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
     values["u0"] = math.atanh(math.cos(thermal_angle(device.iloc[0])))
     models = ["vector", *(["axial"] if tables.axially_symmetric else [])]
+    heated = "_heated" if tables.stack.heats else ""
     return "\n".join(
         re.sub(
-            rf"(?m)^(\.SUBCKT|\.ENDS) mtj_{model}\b",
+            rf"(?m)^(\.SUBCKT|\.ENDS) mtj_{model}{heated}\b",
             rf"\1 {name}_{model}",
-            _with_defaults(library(f"mtj_{model}_pspice.lib"), values),
+            _with_defaults(library(f"mtj_{model}{heated}_pspice.lib"), values),
         )
         for model in models
     )

@@ -37,6 +37,9 @@ AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
 """Options for ngspice's choice of steps in the axial model, see the header of mtj_axial.lib."""
 
 
+_THERMAL = ("rth", "tauth", "temperature", "curie", "mexp", "kexp", "pexp", "rexp", "polarization", "bi")
+
+
 def high_line(tables: SttTables, direction: Direction) -> str:
     """Return the line, bitline or sourceline, that is driven to the higher level.
 
@@ -57,7 +60,8 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     """Parameters of the cell's subcircuit, one row per device, from a table of sampled devices.
 
     They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each ignores
-    the parameters of the other.
+    the parameters of the other. If the stack has a thermal resistance, those of the heated models
+    (``mtj_axial_heated.lib``, ``mtj_vector_heated.lib``) follow them.
     """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
@@ -68,7 +72,7 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
     barrier = stack.barrier_thickness
     vcma = -2.0 * stack.vcma_coefficient / (barrier * thickness * magnetization)
-    return pd.DataFrame(
+    parameters = pd.DataFrame(
         {
             "rbl": cell.bitline.resistance,
             "cbl": cell.bitline.capacitance,
@@ -96,7 +100,30 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
             "theta_p": stack.reference_tilt,
         },
         index=devices.index,
-    ).astype(float)
+    )
+    return parameters.assign(**_thermal_parameters(tables, devices)).astype(float)
+
+
+def _thermal_parameters(tables: SttTables, devices: pd.DataFrame) -> dict[str, pd.Series[float] | float]:
+    """Further parameters of a cell whose junction its own current heats; none without thermal resistance."""
+    stack = tables.stack
+    if not stack.heats:
+        return {}
+    area = 0.25 * np.pi * devices["diameter_m"] ** 2
+    moment_per_area = devices["free_layer_thickness_m"] * devices["saturation_magnetization_A_per_m"]
+    values = (
+        stack.thermal_resistance_area / area,
+        stack.thermal_time,
+        tables.cell.temperature,
+        stack.curie_temperature,
+        stack.magnetization_exponent,
+        stack.anisotropy_exponent,
+        stack.polarization_exponent,
+        stack.resistance_exponent,
+        devices["spin_polarization"],
+        2.0 * devices["interfacial_anisotropy_J_per_m2"] / moment_per_area,
+    )
+    return dict(zip(_THERMAL, values, strict=True))
 
 
 def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
@@ -143,6 +170,16 @@ X2 d g s b second_transistor w={second.width!r} l={second.length!r}
 .ends access_transistor"""
 
 
+def _junction_files(*, held: bool, vector: bool, heated: bool) -> tuple[list[str], str]:
+    """Files of the junction's model, and the file of the cell that passes its parameters on."""
+    if held:
+        return ["mtj_held.lib"], "cell_1t1mtj.lib"
+    if heated:
+        models = ["mtj_llgs.lib", "mtj_llgs_heated.lib", "mtj_vector_heated.lib"]
+        return ["mtj_film.lib", *(models if vector else ["mtj_axial_heated.lib"])], "cell_1t1mtj_heated.lib"
+    return ["mtj_llgs.lib", "mtj_vector.lib"] if vector else ["mtj_axial.lib"], "cell_1t1mtj.lib"
+
+
 def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
@@ -169,20 +206,17 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         ``obk`` and ``osk``. Cell k is ``xk``. Its drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``,
         whose branch currents are their output currents. If m is free to move, m_z is node ``mk``; in the
         vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the vector model should not
-        have more than `VECTOR_CELLS` cells.
+        have more than `VECTOR_CELLS` cells. With a thermal resistance, node ``xk.xj.kelvin`` of a free
+        junction carries its temperature. A held one has the temperature of its parameters.
     """
     vector = not held and not tables.axially_symmetric
+    heated = not held and "rth" in cells
     if held:
-        junction = ["mtj_held.lib"]
-    else:
-        junction = ["mtj_llgs.lib", "mtj_vector.lib"] if vector else ["mtj_axial.lib"]
+        cells = cells.drop(columns=list(_THERMAL), errors="ignore")
+    junction, cell = _junction_files(held=held, vector=vector, heated=heated)
     circuit = circuit_with(
         "mtjchar batch",
-        [
-            *(library(name) for name in junction),
-            *_transistors(tables.cell),
-            library("cell_1t1mtj.lib"),
-        ],
+        [*(library(name) for name in junction), *_transistors(tables.cell), library(cell)],
     )
     select = tables.cell.select
     driver = tables.cell.driver
@@ -230,6 +264,7 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]
         saved += [f"v(x{k}.xj.m{axis})" for axis in "xy" if vector]
+        saved += [f"v(x{k}.xj.kelvin)"] if heated else []
     celsius = tables.cell.temperature - 273.15
     free_and_axial = " ".join(f"{name}={value!r}" for name, value in AXIAL_TOLERANCES.items())
     tolerances = "reltol=1e-5" if held or vector else free_and_axial

@@ -12,6 +12,7 @@ from scipy import constants
 from mtjchar.fields import (
     Angle,
     Description,
+    Duration,
     FluxDensity,
     InUnit,
     Label,
@@ -60,6 +61,9 @@ class Stack(Description):
     Julliere's formula. A voltage V from the free to the reference layer lowers Ki by
     ``vcma_coefficient * V / barrier_thickness``.
 
+    The current heats the junction if `thermal_resistance_area` and `thermal_time` are given, see
+    `mtjchar.physics.heating`; 0 for both leaves the junction at the temperature of the cell.
+
     `torque` names the law of the spin-transfer torque, see `mtjchar.physics.torque`. With a torque per
     current, a field-like torque is proportional to the current. With a torque per voltage it is proportional
     to the square of the voltage: ``field_like_torque * V / (1 V)`` times the damping-like one.
@@ -102,6 +106,18 @@ class Stack(Description):
     anisotropy_exponent: Number = Field(default=2.2, ge=0, lt=5)
     polarization_exponent: Number = Field(default=1.0, ge=0, lt=5)
     resistance_exponent: Number = Field(default=0.0, gt=-2, lt=2)
+    thermal_resistance_area: Annotated[float, InUnit("K*m^2/W")] = Field(
+        default=0.0,
+        ge=0,
+        lt=1e-7,
+        description="thermal resistance times area: a power P heats a junction of area A by this times P/A",
+    )
+    thermal_time: Duration = Field(
+        default=0.0,
+        ge=0,
+        lt=1e-3,
+        description="time in which the temperature of a junction follows its power",
+    )
 
     @model_validator(mode="after")
     def _check_torque(self) -> Self:
@@ -112,6 +128,27 @@ class Stack(Description):
                 f'which is Lambda^2 = 1 + TMR. torque = "current" goes with {self.slonczewski_lambda:g}',
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_heating(self) -> Self:
+        if self.thermal_resistance_area > 0.0 and self.thermal_time == 0.0:
+            raise inconsistent(
+                "thermal_time",
+                "above 0 where thermal_resistance_area is above 0: the time in which a junction heats up, "
+                "for example 5 ns",
+            )
+        if self.thermal_time > 0.0 and self.thermal_resistance_area == 0.0:
+            raise inconsistent(
+                "thermal_resistance_area",
+                "above 0 where a thermal_time is given: the temperature rise per power and area, "
+                "for example 1000 K*um^2/W",
+            )
+        return self
+
+    @property
+    def heats(self) -> bool:
+        """Whether the current heats the junction."""
+        return self.thermal_resistance_area > 0.0
 
     @model_validator(mode="after")
     def _resolve_anisotropy(self) -> Self:
