@@ -37,6 +37,15 @@ STUDIES = {
     "per voltage, tilted": (FIELD_LIKE | {"reference_tilt": 0.1}, {}, {}),
 }
 
+WIDE = {
+    "a wall, elliptic, hot": (
+        {"interfacial_anisotropy": 1.5e-3, "exchange_stiffness": 1e-11},
+        {"diameter": 80e-9, "aspect_ratio": 1.3},
+        {"temperature": 358.15},
+    ),
+    "a nucleus": ({"nucleation_diameter": 30e-9}, {}, {}),
+}
+
 
 def study_with(stack, junction, cell):
     data = {
@@ -222,9 +231,12 @@ def test_module_in_a_simulator_follows_the_trajectory(characterized_surface, dri
 
 
 @needs_vacask
-@pytest.mark.parametrize(("name", "antiparallel"), [("per voltage, hot", 0), ("per current", 1)])
+@pytest.mark.parametrize(
+    ("name", "antiparallel"),
+    [("per voltage, hot", 0), ("per current", 1), ("a wall, elliptic, hot", 0), ("a nucleus", 0)],
+)
 def test_operating_point_and_noise(characterized_surface, tmp_path, name, antiparallel):
-    study = study_with(*STUDIES[name])
+    study = study_with(*(STUDIES | WIDE)[name])
     exported(characterized_surface, study, "verilog-a-model", tmp_path / "junction.va")
     vectors = vacask(
         tmp_path,
@@ -249,6 +261,10 @@ def test_operating_point_and_noise(characterized_surface, tmp_path, name, antipa
     # Brown: <B(t) B(t')> = 2 alpha kB T/(gamma Ms V) delta(t - t'), one-sided twice that in T^2/Hz.
     kelvin = study.cell.temperature
     density = 4.0 * junction.alpha * constants.k * kelvin / (GAMMA * junction.ms * junction.volume)
+    if name in WIDE:
+        # Less than the whole volume fluctuates as one: the share that the barrier is of the coherent one.
+        density *= junction.device["coherent_stability"] / junction.device["thermal_stability"]
+        assert junction.device["thermal_stability"] < 0.7 * junction.device["coherent_stability"]
     for axis in "xyz":
         np.testing.assert_allclose(vectors[f"noise{axis}"]["onoise"], density, rtol=1e-6)
 
@@ -313,7 +329,7 @@ def test_every_parameter_says_its_unit(characterized_surface, tmp_path):
     lines = [
         line for line in path.read_text().splitlines() if "parameter " in line and not line.startswith("//")
     ]
-    assert len(lines) == 33
+    assert len(lines) == 36
     assert all(re.search(r";\s+// \S", line) for line in lines)
 
 
@@ -404,13 +420,15 @@ def test_only_symmetric_studies_have_the_axial_subcircuit(characterized_surface,
     assert names == (["j_vector", "j_axial"] if study.tables.axially_symmetric else ["j_vector"])
 
 
-@pytest.mark.parametrize("heat", [0.0, 1e-9])
+@pytest.mark.parametrize(
+    "heat", [{}, {"thermal_resistance_area": 1e-9, "thermal_time": 1e-9}], ids=["", "heat"]
+)
 def test_subcircuits_keep_to_what_pspice_ltspice_and_xyce_share(characterized_surface, tmp_path, heat):
     """Rules of docs/export.md, each with its source there."""
-    study = study_with({"thermal_resistance_area": heat}, {}, {})
+    study = study_with(heat, {}, {})
     text = exported(characterized_surface, study, "spice-model", tmp_path / "j.lib").read_text()
     code = re.sub(r"\n\+", "", "\n".join(line for line in text.splitlines() if not line.startswith("*")))
-    functions = {"sin", "cos", "atan", "exp", "tanh", "sinh"} | ({"pwr", "max"} if heat else set())
+    functions = {"sin", "cos", "atan", "exp", "tanh", "sinh"} | ({"pwr", "max", "min"} if heat else set())
     parameters = {}
     for line in code.splitlines():
         if not line:

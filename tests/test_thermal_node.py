@@ -12,9 +12,10 @@ from study_cases import changed, load, refusal
 from test_compact_model import GAMMA, Junction, exported, needs_vacask, vacask
 from test_netlists import by_hand
 
-from mtjchar.cells.stt.device import FilmLaws
+from mtjchar.cells.stt.film_laws import FilmLaws
 from mtjchar.cells.stt.netlist import batch_deck, cell_parameters
 from mtjchar.cells.stt.waveforms import write_waveforms
+from mtjchar.errors import InputError
 from mtjchar.physics import tunneling
 from mtjchar.spice.libraries import library
 from mtjchar.spice.ngspice import simulator
@@ -91,6 +92,7 @@ class HotJunction(Junction):
             "tmr": float(laws.tmr(film.tmr)), "anisotropy_field_T": float(free.anisotropy_field),
             "thermal_stability": float(free.stability),
         }  # fmt: skip
+        self.part = float(free.stability / free.coherent_stability)
         return self
 
     def warming(self, m, voltage, kelvin):
@@ -178,6 +180,31 @@ def test_axial_model_follows_its_equations(law, cell):
     np.testing.assert_allclose(-vectors["vf#branch"][-100::10], current, rtol=1e-3)
 
 
+WIDE = {
+    "wall": ({"interfacial_anisotropy": 1.5e-3, "exchange_stiffness": 1e-11}, {"diameter": 80e-9}),
+    "nucleus": ({"nucleation_diameter": 30e-9}, {}),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_thermal_drift_of_a_wide_junction(name):
+    # Less than the whole layer fluctuates as one macrospin, and of a wall a part that changes with the
+    # temperature. u, which rests where the torque balances the drift, by `FilmLaws.free_layer`.
+    stack, junction = WIDE[name]
+    study = study_with(EVERYTHING | stack, (), junction)
+    values = parameters(study, u0=2.0)
+    assert min(values["wall"], values["nucleus"]) < 0.7
+    vectors = simulate(AXIAL, values, "Vf f 0 0.5", 5e-9, 5e-12)
+    hot = HotJunction(study)
+    u, kelvin = hot.along_the_axis(2.0, lambda _: 0.5, 5e-9)(vectors["time"])
+    assert kelvin[-1] > 320.0
+    late = vectors["time"] > 3e-9
+    np.testing.assert_allclose(np.arctanh(vectors["mz"])[late], u[late], atol=2e-3)
+    if name == "wall":
+        parts = [hot.at(each).part for each in (kelvin[-1], 300.0)]
+        assert abs(parts[0] / parts[1] - 1.0) > 0.01  # u would be off by half of it
+
+
 def test_heat_makes_a_difference_to_that_write():
     # That the comparison above would see a missing law: without heat m_z is off by more than 0.1.
     study = study_with(EVERYTHING)
@@ -239,6 +266,7 @@ def test_a_hot_junction_is_the_model_at_that_temperature(files):
     hot = parameters(study_with(stack | UNHEATED, {"temperature": kelvin}), u0=1.8, phi0=0.3)
     assert set(cold) - set(hot) == {
         "rth", "tauth", "temperature", "curie", "mexp", "kexp", "pexp", "rexp", "polarization", "bi",
+        "wall", "nucleus",
     }  # fmt: skip
     drive = f"Vf x 0 0\nIf 0 f {current!r}"
     plain = ("mtj_axial.lib",) if files == AXIAL else ("mtj_llgs.lib", "mtj_vector.lib")
@@ -290,7 +318,7 @@ def test_thermal_field_follows_the_temperature():
     names = ("k", "xj.fx", "xj.ms", "xj.thx")
     shared = {
         "rp": 4e3, "tmr": 1.0, "alpha": 0.03, "bi": 1.6, "bs": 1.4, "nz": 1.0, "theta0": 0.01,
-        "tnoise": 1e-12, "moment": 2e-18, "tauth": 0.1e-9, "temperature": 300.0,
+        "tnoise": 1e-12, "moment": 2e-18, "wall": 0.6, "tauth": 0.1e-9, "temperature": 300.0,
     }  # fmt: skip
     calm, hot = (
         simulate(
@@ -303,9 +331,11 @@ def test_thermal_field_follows_the_temperature():
     assert kelvin[-1] > 370.0
     np.testing.assert_allclose(calm["k"], 300.0, rtol=1e-9)
     np.testing.assert_allclose(calm["xj.fx"], calm["xj.thx"], rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(
-        hot["xj.fx"], hot["xj.thx"] * np.sqrt(kelvin / (300.0 * ms)), rtol=1e-6, atol=1e-9
-    )
+    # With a wall the fluctuating part is 0.6 at 300 K and goes with sqrt(A/K_eff), A ~ Ms^2, K_eff = bk Ms/2.
+    part = np.sqrt(ms * 0.2 / (1.6 * ms**1.18 - 1.4 * ms))
+    factor = np.sqrt(kelvin / (300.0 * ms * part))
+    assert 1.02 < part[-1] < 1.0 / 0.6
+    np.testing.assert_allclose(hot["xj.fx"], hot["xj.thx"] * factor, rtol=1e-6, atol=1e-9)
     expected = (1.0 - (kelvin[-1] / 1120.0) ** 1.5) / (1.0 - (300.0 / 1120.0) ** 1.5)
     assert ms[-1] == pytest.approx(expected, rel=1e-9)
 
@@ -353,14 +383,18 @@ def test_the_cell_for_heated_junctions_is_the_other_cell():
 
     declared = (
         "+ rth=0 tauth=1n temperature=300 curie=1120 mexp=1.5 kexp=2.18 pexp=1 rexp=0 polarization=0.62 "
-        "bi=1.6\n"
+        "bi=1.6 wall=1e9\n+ nucleus=1\n"
     )
     passed_on = (
         "+ rth={rth} tauth={tauth} temperature={temperature} curie={curie} mexp={mexp} kexp={kexp} "
-        "pexp={pexp} rexp={rexp}\n+ polarization={polarization} bi={bi}\n"
+        "pexp={pexp} rexp={rexp}\n+ polarization={polarization} bi={bi} wall={wall} nucleus={nucleus}\n"
     )
     assert code("cell_1t1mtj_heated.lib").count(declared) == 2
-    assert code("cell_1t1mtj_heated.lib", declared, passed_on) == code("cell_1t1mtj.lib")
+    two_barriers = (
+        " rp2=1k tmr2=0 vhalf2=0.5 torque2=0 side2=-1",
+        "+ rp2={rp2} tmr2={tmr2} vhalf2={vhalf2} torque2={torque2} side2={side2}\n",
+    )
+    assert code("cell_1t1mtj_heated.lib", declared, passed_on) == code("cell_1t1mtj.lib", *two_barriers)
 
 
 @pytest.mark.parametrize("tilt", [0.0, 0.05], ids=["axial", "vector"])
@@ -486,10 +520,12 @@ def test_module_warms_up_and_follows_the_trajectory(characterized_surface, tilte
 
 
 @needs_vacask
-def test_module_at_rest_in_an_operating_point(characterized_surface, tmp_path):
+@pytest.mark.parametrize("name", ["coherent", *WIDE])
+def test_module_at_rest_in_an_operating_point(characterized_surface, tmp_path, name):
     # Stationary: rise = R_th V I with the resistance at that temperature, and Brown's density of the noise
     # there. m stays at the thermal angle of the ambient temperature.
-    study = study_with(EVERYTHING)
+    stack, wide = WIDE.get(name, ({}, {}))
+    study = study_with(EVERYTHING | stack, (), wide)
     exported(characterized_surface, study, "verilog-a-model", tmp_path / "junction.va")
     vectors = vacask(
         tmp_path,
@@ -507,5 +543,33 @@ def test_module_at_rest_in_an_operating_point(characterized_surface, tmp_path):
     assert kelvin > 330.0
     assert current == pytest.approx(junction.current(m, 0.5), rel=1e-6)
     assert kelvin - 300.0 == pytest.approx(junction.resistance * 0.5 * current, rel=1e-6)
-    density = 4.0 * junction.alpha * constants.k * kelvin / (GAMMA * junction.ms * junction.volume)
+    fluctuating = junction.ms * junction.volume * junction.part
+    density = 4.0 * junction.alpha * constants.k * kelvin / (GAMMA * fluctuating)
     np.testing.assert_allclose(vectors["noise"]["onoise"], density, rtol=1e-6)
+
+
+@pytest.mark.parametrize("format_", ["spice-model", "verilog-a-model"])
+def test_films_with_tables_have_no_thermal_node(characterized_surface, tmp_path, format_):
+    # The netlists have the exponents of a stack; load lines of the same cell are held at one temperature.
+    table = {"temperature": (250.0, 300.0, 400.0), "value": (1.3e6, 1.2575e6, 1.1e6)}
+    study = study_with({"magnetization_over_temperature": table})
+    cells = cell_parameters(study.tables, Population(study).nominal())
+    assert "heated" not in batch_deck(study.tables, cells, held=True)
+    with pytest.raises(InputError, match=r"stack\.magnetization_over_temperature"):
+        batch_deck(study.tables, cells.assign(u0=2.0), held=False)
+    with pytest.raises(InputError, match=r"stack\.magnetization_over_temperature"):
+        exported(characterized_surface, study, format_, tmp_path / "j")
+
+
+def test_two_barriers_have_no_thermal_node():
+    second = {
+        "resistance_area_product": 1e-12,
+        "spin_polarization": 0.5,
+        "reference": "antiparallel",
+        "tmr": 0.3,
+    }
+    study = study_with({"second_barrier": second})
+    cells = cell_parameters(study.tables, Population(study).nominal())
+    with pytest.raises(InputError, match=r"stack\.second_barrier.*its current heats"):
+        batch_deck(study.tables, cells.assign(u0=2.0), held=False)
+    assert library("mtj_held_double.lib").strip() in batch_deck(study.tables, cells, held=True)

@@ -15,8 +15,9 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray
 from mtjchar.physics.torque import TorqueLaw
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.parameters import Values, names_of
+from mtjchar.stackfit.pulses import Pulses
 
 __all__ = [
     "ARROWS",

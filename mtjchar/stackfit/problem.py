@@ -18,8 +18,9 @@ from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.parameters import FITTED_KINDS, OF_RESISTANCE, Parameter, Values, directional_name
+from mtjchar.stackfit.pulses import Pulses
 
 __all__ = [
     "READING_ERROR",
@@ -31,6 +32,7 @@ __all__ = [
     "Problem",
     "largest_current",
     "nominal_values",
+    "optional_values",
     "pulse_columns",
     "pulse_temperatures",
     "resistance_errors",
@@ -515,6 +517,11 @@ def nominal_values(film: Film | None) -> dict[str, float]:
         "tmr": stack.tmr,
         "tmr_half_bias": stack.tmr_half_bias,
     }
+
+
+def optional_values(film: Film | None) -> dict[str, float]:
+    """Parameters of terms that a stack has: those that the model would otherwise leave out."""
+    return {}
 
 
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:

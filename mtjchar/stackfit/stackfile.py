@@ -88,7 +88,7 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
     def function(values: Mapping[str, float]) -> list[float]:
         device, asymmetry = _symmetric(values, film.stack.torque, fit.problem.directions)
-        film_values = film.film(device)._asdict()
+        film_values = film.with_values(values).film(device)._asdict()
         all_values = {**values, **film_values, "slonczewski_lambda": asymmetry}
         return [float(all_values[key]) for key in keys]
 

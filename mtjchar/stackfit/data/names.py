@@ -49,6 +49,8 @@ _ALIASES = {
     "rp": "parallel_resistance",
     "rap": "antiparallel_resistance",
 }
+# A lone d is a diameter only beside a unit of length.
+_DIAMETER = re.compile(r"d[_ ]*[(\[]?(?P<unit>[nuµμ]m)[)\]]?", re.IGNORECASE)
 _BRACKETS = re.compile(r"(?P<name>.*[^\s(\[])\s*[(\[](?P<unit>[^()\[\]]*)[)\]]")
 
 
@@ -94,6 +96,8 @@ def named(header: str) -> Named | None:
         return Named(plain, "")
     if plain == "tmr_percent":
         return Named("tmr", "percent")
+    if width := _DIAMETER.fullmatch(header.strip()):
+        return Named("diameter", width["unit"])
     name, unit = split_unit(header)
     bare = _ALIASES.get(plain_name(name), plain_name(name))
     if bare in UNITS:
