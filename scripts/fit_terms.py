@@ -65,6 +65,7 @@ CASES = {
     "back_hopping": Case(
         {"back_hopping_current": 1.1e-4, "back_hopping_stability": 40.0}, factors=(1.3, 1.6, 1.9)
     ),
+    "sub_volume": Case({"exchange_stiffness": 2e-12}, diameters=(20e-9, 30e-9, 40e-9, 60e-9)),
     "temperature_laws": Case(
         {"anisotropy_exponent": 2.6, "polarization_exponent": 1.4}, (253.15, 300.0, 358.15)
     ),
@@ -89,6 +90,9 @@ def measured(case: Case, rng: np.random.Generator) -> Table:
         [group.assign(temperature_K=kelvin) for kelvin in case.temperatures for group in rows],
         ignore_index=True,
     )
+    if case.diameters:
+        # The amplitudes that a junction of each diameter needs are those of the pulses of the first one.
+        pulses = pd.concat([pulses.assign(diameter_m=width) for width in case.diameters], ignore_index=True)
     pulses = pulses.sample(frac=1.0, random_state=rng).reset_index(drop=True)
     pulses["line"] = np.arange(len(pulses)) + 2
     return table_of(simulate_counts(junction, pulses, rng, values=truth))

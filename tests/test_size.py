@@ -26,7 +26,7 @@ from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy
 from mtjchar.physics.reversal import anisotropy_of_barrier, coherent_share, critical_diameter
 from mtjchar.report.chapters import limits
-from mtjchar.stackfit import Film, read_table
+from mtjchar.stackfit import Film, fit_stack, pulses_at, read_table, simulate_counts, table_of, write_stack
 from mtjchar.stackfit.film import Device
 from mtjchar.study import load_stack
 from mtjchar.surfaces import WriteSurface
@@ -447,3 +447,19 @@ def test_impossible_diameters_are_refused(tmp_path):
 def test_shipped_stacks_are_unchanged():
     for file in (ROOT / "data/stacks").glob("*.toml"):
         assert load_stack(file).wall_and_nucleus == (np.inf, np.inf)
+
+
+def test_a_fit_of_a_wide_junction_leaves_a_stack_with_its_device(tmp_path):
+    film = Film(with_values(DEMO.stack, exchange_stiffness=3e-12), 50e-9)
+    assert film.coherent_share(film.nominal().stability) < 0.7
+    rows = simulate_counts(
+        film, pulses_at(film, np.geomspace(1e-9, 1e-7, 3), (0.1, 0.5, 0.9)), np.random.default_rng(1)
+    )
+    fit = fit_stack([table_of(rows)], film)
+    write_stack(fit, tmp_path / "fitted.toml")
+    stack = load_stack(tmp_path / "fitted.toml")
+    assert stack.exchange_stiffness == 3e-12
+    found = Film(stack, 50e-9).nominal()
+    assert [float(one) for one in found] == pytest.approx(
+        [fit.values[name] for name in ("stability", "critical_current", "relaxation_time")], rel=1e-6
+    )

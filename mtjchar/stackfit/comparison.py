@@ -4,10 +4,10 @@ Terms are added one at a time (forward selection). Models are ranked by the exte
 
 .. math:: \mathrm{EBIC} = \mathrm{deviance} + k \ln n + 2 \ln \binom{P}{q},                  (1)
 
-with k parameters, n rows, and q of the P terms that the data could show. Its last part accounts for the choice
-among P terms: without it, about one of three good data sets would ask for a term that is not there, if P is 12.
-A term is added as long as this lowers the criterion. Akaike's and the Bayesian criterion, and the p-value of the
-likelihood ratio against the model without the term [2]_, are given beside it.
+with k parameters, n rows, and q of the P terms that the data could show. Its last part accounts for the
+choice among P terms: without it, about one of three good data sets would ask for a term that is not there, if
+P is 12. A term is added as long as this lowers the criterion. Akaike's and the Bayesian criterion, and the
+p-value of the likelihood ratio against the model without the term [2]_, are given beside it.
 
 References
 ----------

@@ -46,7 +46,7 @@ class Electrical:
         """Take the junctions from the values of a fit, at the temperatures of the rows."""
         return cls(
             pulses,
-            film.parallel_resistance(pulses.temperature, values["resistance_area_product"]),
+            film.parallel_resistance(pulses.temperature, values["resistance_area_product"], pulses.diameter),
             film.tmr(pulses.temperature, values["tmr"]),
             np.asarray(values["tmr_half_bias"]),
             np.asarray(values.get("series_resistance", 0.0)),

@@ -6,8 +6,8 @@ polarization and the damping, by the formulas of `mtjchar.physics.anisotropy` an
 The film in turn gives the device at any temperature and any other diameter.
 
 The exchange stiffness decides from which diameter on the stability is that of a domain wall, see
-`mtjchar.physics.reversal`. Methods that depend on it take it as `exchange_stiffness`: J/m at 300 K, by
-default that of the stack; infinite for coherent reversal. A nucleation diameter is always that of the stack.
+`mtjchar.physics.reversal`. It is that of the stack, or one of a fit (`Film.with_values`); without one,
+reversal is coherent. A nucleation diameter is always that of the stack.
 """
 
 from __future__ import annotations
@@ -91,11 +91,12 @@ class Film:
                 value=compact(self.diameter, "m"),
                 allowed=f"above {compact(low, 'm')} and below {compact(high, 'm')}",
             )
-        low, high = anisotropy.TEMPERATURE_RANGE
+        low, high = anisotropy.REST_RANGE
         if not low <= self.temperature <= high:
             raise InputError(
                 "temperature", value=compact(self.temperature, "K"), allowed=f"{low:g} to {high:g} K"
             )
+        self.check_hottest(self.temperature)
         stability = float(np.min(self.nominal().stability))
         if not stability >= 10.0 and self.exponents is None and self.exchange_stiffness is None:
             raise InputError(
@@ -106,7 +107,7 @@ class Film:
             )
 
     def with_values(self, values: Mapping[str, Any]) -> Film:
-        """Return the film with the exponents and the exchange stiffness among the values of a fit."""
+        """Return the film with exponents and exchange stiffness of a fit, where it has them."""
         changed: dict[str, Any] = {}
         if any(f"{name}_exponent" in values for name in Exponents._fields):
             changed["exponents"] = Exponents.of(self.stack, values)
@@ -123,10 +124,25 @@ class Film:
         """Of the free layer, m^3."""
         return float(volume(self.diameter, self.stack.free_layer_thickness))
 
-    @property
-    def area(self) -> float:
-        """Of the junction, m^2."""
-        return 0.25 * np.pi * self.diameter**2
+    def area(self, diameter: npt.ArrayLike | None = None) -> FloatArray:
+        """Area of junctions, m^2, of diameters (m; default: that of the film)."""
+        return np.asarray(0.25 * np.pi * self._width(diameter) ** 2)
+
+    def check_hottest(self, temperature: float) -> None:
+        """Refuse a temperature (K) at which the law of the stack's magnetization no longer holds.
+
+        Raises
+        ------
+        InputError
+        """
+        hottest = anisotropy.UP_TO_CURIE * self.stack.curie_temperature
+        if temperature > hottest:
+            raise InputError(
+                "temperature", value=compact(temperature, "K"),
+                allowed=f"up to {hottest:g} K, {anisotropy.UP_TO_CURIE:.0%} of the Curie temperature of "
+                f"{self.stack.name}",
+                remedy="Leave hotter rows out, or check curie_temperature in the stack file.",
+            )  # fmt: skip
 
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""
@@ -283,5 +299,8 @@ class Film:
         return self.laws(temperature).exchange_stiffness(own)
 
     def _width(self, diameter: npt.ArrayLike | None) -> FloatArray:
-        """Diameters, m."""
-        return np.asarray(self.diameter if diameter is None else diameter, dtype=np.float64)
+        """Diameters, m; NaN stands for that of the film."""
+        if diameter is None:
+            return np.asarray(self.diameter)
+        given = np.asarray(diameter, dtype=np.float64)
+        return np.where(np.isnan(given), self.diameter, given)

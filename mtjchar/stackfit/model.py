@@ -22,7 +22,7 @@ from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.data.field_steps import FieldSteps
 from mtjchar.stackfit.electrical import Drives, Electrical
-from mtjchar.stackfit.film import Device, Film, FilmValues
+from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.loops import log_staying
 from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
 from mtjchar.stackfit.pulses import Pulses, Rows
@@ -71,25 +71,28 @@ class SwitchingModel:
     def device(self, values: Values, rows: Rows) -> Device:
         """Device parameters of each row."""
         own = Device(*(_directional(values, name, rows.reverse) for name in DIRECTIONAL))
-        if self.film is None or np.all(rows.temperature == self.film.temperature):
+        if self.film is None:
             return own
-        film = self.film.film(own)
-        return _stable(self.film.device(FilmValues(*film), rows.temperature), own)
+        if np.all(rows.temperature == self.film.temperature) and rows.diameter is None:
+            return own
+        film = self.film.with_values(values)
+        return _stable(film.device_at(own, rows.temperature, rows.diameter), own)
 
     def anisotropy_field(self, values: Values, rows: Rows, stability: FloatArray) -> FloatArray:
         """Anisotropy field mu0 Hk of each row, T, for the stabilities of the rows.
 
-        By default it is that of the film's moment. A given value holds at the temperature of the fit, and
-        changes with temperature like the film's.
+        By default it is that of the film's moment. A given value holds at the temperature and the diameter of
+        the fit, and changes with them like the film's.
         """
         own = values.get("anisotropy_field")
         if self.film is None:
             assert own is not None  # ensured when the data are checked
             return np.broadcast_to(own, np.broadcast_shapes(np.shape(own), stability.shape))
-        field = self.film.anisotropy_field(stability, rows.temperature)
+        film = self.film.with_values(values)
+        field = film.anisotropy_field(stability, rows.temperature, rows.diameter)
         if own is None:
             return field
-        at_fit = self.film.anisotropy_field(_directional(values, "stability", rows.reverse))
+        at_fit = film.anisotropy_field(_directional(values, "stability", rows.reverse))
         return np.asarray(own * field / at_fit)
 
     def log_staying(self, values: Values, steps: FieldSteps) -> FloatArray:
@@ -134,7 +137,7 @@ class SwitchingModel:
     def electrical(self, values: Values, pulses: Pulses) -> Electrical:
         """Junctions of the rows and their sources."""
         assert self.film is not None  # a torque per voltage and data in volts have one
-        return Electrical.of(self.film, values, pulses)
+        return Electrical.of(self.film.with_values(values), values, pulses)
 
     def resistances(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray]:
         """R_P (ohm) and the TMR at the voltage of each row."""
@@ -170,9 +173,15 @@ class SwitchingModel:
         current = pulses.amplitude
         if np.any(pulses.voltage):
             current = self.electrical(values, pulses).current(written)
+        threshold = values["back_hopping_current"]
+        warming = share = np.ones(())
+        if self.film is not None:
+            # As in a stack: the current density and the barrier depend on neither temperature nor diameter.
+            warming = pulses.temperature / self.film.temperature
+            share = self.film.area(pulses.diameter) / self.film.area()
         stays = rate_table.log_error_rate(
-            current / values["back_hopping_current"],
-            values["back_hopping_stability"],
+            current / (threshold * share),
+            values["back_hopping_stability"] / warming,
             pulses.duration / self.device(values, pulses).relaxation_time,
         )
         log_rate = back_hopping.combined(-np.exp(exponent), np.where(pulses.at_rest, 0.0, stays))
@@ -184,7 +193,11 @@ class SwitchingModel:
             return pulses
         assert self.film is not None  # ensured when the data are checked
         electrical = self.electrical(values, pulses)
-        rise = values["thermal_resistance_area"] / self.film.area * electrical.power(electrical.before)
+        rise = (
+            values["thermal_resistance_area"]
+            / self.film.area(pulses.diameter)
+            * electrical.power(electrical.before)
+        )
         time = values["thermal_time"] / pulses.duration
         mean = 1.0 + time * np.expm1(-1.0 / time)
         return dataclasses.replace(pulses, temperature=np.minimum(pulses.temperature + rise * mean, _HOTTEST))
@@ -285,7 +298,7 @@ class SwitchingModel:
         electrical = self.electrical(values, pulses)
         ambient, resistance, time = np.broadcast_arrays(
             pulses.temperature + 0.0 * electrical.power(electrical.before),
-            values["thermal_resistance_area"] / self.film.area,
+            values["thermal_resistance_area"] / self.film.area(pulses.diameter),
             values["thermal_time"],
         )
         hottest = heating.course(

@@ -258,8 +258,8 @@ _TABLE = (
         )
     ),
     Parameter(
-        "exchange_stiffness", "J/m", (*PULSES, "loops"),
-        "long pulses, or loops, on junctions of more diameters",
+        "exchange_stiffness", "J/m", PULSES,
+        "long pulses on junctions of more diameters",
         bounds=(1e-13, 1e-9), start=1e-11, optional=True, search=(3e-12, 3e-11),
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ __all__ = ["Pulses", "Rows"]
 
 
 class Rows(Protocol):
-    """Inputs of the parameters of a device: direction and temperature of each row."""
+    """Inputs of the parameters of a device: direction, temperature and diameter of each row."""
 
     @property
     def reverse(self) -> BoolArray:
@@ -25,6 +25,10 @@ class Rows(Protocol):
     @property
     def temperature(self) -> FloatArray:
         """K."""
+
+    @property
+    def diameter(self) -> FloatArray | None:
+        """m, or None if it is that of the fit in all rows."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,6 @@ def _order(rows: pd.DataFrame) -> FloatArray | None:
 
 
 def _diameter(rows: pd.DataFrame) -> FloatArray | None:
-    """Diameter of the junction of each row, or None if no row gives one."""
+    """Diameter of the junction of each row, NaN for that of the fit; None if no row gives one."""
     given = rows.get("diameter_m")
     return None if given is None or given.isna().all() else given.to_numpy(dtype=np.float64)

@@ -24,7 +24,14 @@ from mtjchar.stackfit.parameters import (
     TIED,
     Parameter,
 )
-from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values, optional_values
+from mtjchar.stackfit.problem import (
+    Data,
+    Problem,
+    largest_current,
+    nominal_values,
+    optional_values,
+    starting_values,
+)
 from mtjchar.stackfit.pulses import Pulses
 from mtjchar.stackfit.terms import TERMS, parameters_of
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
@@ -99,12 +106,15 @@ def _make_problem(
         )  # fmt: skip
     scale = field_scale(data.loops) if len(data.loops) else None
     unknown = {name: parameter.start for name, parameter in PARAMETERS.items() if parameter.start is not None}
-    values = {**unknown, **nominal_values(film), **optional_values(film), **start}
+    values = {
+        **unknown, **starting_values(film), **nominal_values(film), **optional_values(film), **start
+    }  # fmt: skip
     groups = [
         Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
     ]
     given = {*names, *start, *optional_values(film)}
     _check_film(film, groups, data, temperature, {*names, *start})
+    _check_diameters(film, groups)
     _check_terms(film, given)
     driven = any(group is not None for group in groups)
     if driven and film is None and "critical_current" not in start:
@@ -230,6 +240,9 @@ def _check_film(
     film: Film | None, groups: Sequence[Pulses | None], data: Data, temperature: float, given: set[str]
 ) -> None:
     if film is not None:
+        kelvin = [group.temperature for group in groups if group is not None]
+        kelvin.append(data.loops.get("temperature_K", pd.Series(dtype=float)).dropna().to_numpy(dtype=float))
+        film.check_hottest(float(np.max(np.concatenate(kelvin), initial=temperature)))
         return
     remedy = "Give a stack and a diameter."
     if len(data.resistance) or any(group is not None and group.voltage.any() for group in groups):
@@ -245,6 +258,15 @@ def _check_film(
                 name, value="no stack", allowed="a stack, or the name in vary or start",
                 remedy="Loops and fields need it.",
             )  # fmt: skip
+
+
+def _check_diameters(film: Film | None, groups: Sequence[Pulses | None]) -> None:
+    """Refuse rows of several diameters without a film."""
+    widths = [group.diameter for group in groups if group is not None and group.diameter is not None]
+    if film is None and widths:
+        raise InputError(
+            "diameter_m", value="no stack", allowed="with a stack", remedy="Give a stack and a diameter."
+        )
 
 
 def _check_terms(film: Film | None, given: set[str]) -> None:

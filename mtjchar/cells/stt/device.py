@@ -84,10 +84,11 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         ``antiparallel_resistance_ohm`` (at zero bias; of both barriers, if there are two),
         ``demagnetizing_x``, ``demagnetizing_y``,
         ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
-        kB T) added; with back-hopping also ``back_hopping_current_A`` and ``back_hopping_stability``. If only a part of the layer fluctuates as one macrospin (see
-        `mtjchar.physics.reversal`), ``thermal_stability`` is that of this part, and ``coherent_stability``
-        that of the whole layer is added too. If the easy direction is in the plane, the first two are
-        negative, and those that follow have no meaning.
+        kB T) added; with back-hopping also ``back_hopping_current_A`` and ``back_hopping_stability``. If only
+        a part of the layer fluctuates as one macrospin (see `mtjchar.physics.reversal`),
+        ``thermal_stability`` is that of this part, and ``coherent_stability`` that of the whole layer is
+        added too. If the easy direction is in the plane, the first two are negative, and those that follow
+        have no meaning.
 
     Notes
     -----

@@ -355,7 +355,7 @@ class Stack(Description):
         if density is None and direction != "both":
             raise inconsistent(
                 "back_hopping_direction",
-                f"none without {_BACK_HOPPING[0]} and {_BACK_HOPPING[1]}: there is no back-hopping without them",
+                f"none without {_BACK_HOPPING[0]} and {_BACK_HOPPING[1]}, which turn back-hopping on",
             )
         return self
 
