@@ -154,7 +154,7 @@ def _kind(field: FieldInfo) -> str:
     if origin is dict or _inner(field) is not None:
         return "table"
     if origin is tuple or text.startswith("tuple"):
-        return "list"
+        return f"list of texts with unit, {unit}" if (unit := _unit(field)) else "list"
     if unit := _unit(field):
         return f"text with unit, {unit}"
     if _choices(field.annotation) or "str" in text:

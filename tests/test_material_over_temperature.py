@@ -1,12 +1,14 @@
 """Measured tables of a film over temperature, and exponents given from outside."""
 
+import warnings
+
 import numpy as np
 import pytest
 from common import DEMO, with_values
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import constants
-from stackfit_cases import FILM
+from stackfit_cases import DURATIONS, FAR, FILM, SHARES, TRUTH, distances, fit_stack_quietly
 from study_cases import changed, refusal
 
 from mtjchar.cells.stt.compact import pspice, verilog_a
@@ -15,8 +17,8 @@ from mtjchar.cells.stt.over_temperature import MagnetizationTable
 from mtjchar.cells.stt.retention import escape_rates
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy
-from mtjchar.stackfit import Film
-from mtjchar.study import load_study
+from mtjchar.stackfit import Film, pulses_at, simulate_counts, table_of, write_stack
+from mtjchar.study import load_stack, load_study
 from mtjchar.sweep.population import Population
 
 KELVIN = (250.0, 300.0, 350.0, 390.0)
@@ -185,6 +187,27 @@ def test_the_verilog_module_has_no_tables():
     with pytest.raises(InputError, match=r"magnetization_over_temperature.*spice-model"):
         verilog_a(study.tables, device, "mtj")
     assert "mtj_axial" in pspice(study.tables, device, "mtj")
+
+
+def test_a_fit_keeps_the_tables_of_its_film(tmp_path):
+    field = {"temperature": KELVIN, "value": (0.18, 0.161, 0.14, 0.12), "diameter": 40e-9}
+    tables = {"magnetization_over_temperature": MAGNETIZATION, "anisotropy_field_over_temperature": field}
+    film = Film(with_values(FILM.stack, **tables), FILM.diameter)
+    pulses = pulses_at(film, DURATIONS, SHARES, values=TRUTH)
+    # The bit is at 340 K: the tables convert its values.
+    rows = simulate_counts(film, pulses.assign(temperature_K=340.0), np.random.default_rng(1), values=TRUTH)
+    fit = fit_stack_quietly([table_of(rows)], film, starts=1, intervals=False)
+    assert np.all(np.abs(list(distances(fit, TRUTH).values())) < FAR)
+    hot = table_of(rows.assign(temperature_K=391.0))
+    with pytest.raises(InputError, match=RANGE):
+        fit_stack_quietly([hot], film, starts=1, intervals=False)
+    # A search that passes through hotter junctions takes the end of the table.
+    assert film.magnetization(450.0) == film.magnetization(390.0)
+    stack = write_stack(fit, tmp_path / "fitted.toml")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert load_stack(tmp_path / "fitted.toml") == stack
+    assert stack.over_temperature == film.stack.over_temperature
 
 
 # ---- exponents from outside ----

@@ -311,6 +311,21 @@ def test_overdrive_is_bounded_by_that_of_the_junction_alone(law):
         assert 0.97 * bound < axial.largest_overdrive(asked.tables, device, lines) < bound * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("law", LAWS)
+def test_torque_turns_the_whole_layer_where_a_part_fluctuates(law):
+    # The torque field over the damping field, which no path of reversal changes.
+    wide = double(law, exchange_stiffness=4e-12)
+    device = nominal(wide)
+    assert device["thermal_stability"] < 0.9 * device["coherent_stability"]
+    columns = ["critical_current_A", "critical_current_ap_to_p_A"]
+    np.testing.assert_allclose(device[columns].tolist(), nominal(double(law))[columns].tolist(), rtol=1e-12)
+    own, cell = (
+        first_barrier(wide, Population(wide).nominal()),
+        cell_parameters(wide, Population(wide).nominal()).iloc[0],
+    )
+    assert own.critical_current[0] == pytest.approx(cell["alpha"] * cell["bk"] / cell["torque"], rel=1e-9)
+
+
 def test_critical_current_is_where_the_overdrive_is_one():
     asked = double(own=second(tmr=0.5))
     device = Population(asked).nominal()
@@ -400,6 +415,10 @@ def test_a_study_with_a_second_barrier_is_read_and_written(tmp_path):
         ),
         ({"second_barrier": second("sideways")}, r"second_barrier\.reference"),
         ({"second_barrier": second(tmr=-0.1)}, r"second_barrier\.tmr"),
+        (
+            {"second_barrier": second(), "thermal_resistance_area": 1e-10, "thermal_time": 1e-9},
+            r"thermal_resistance_area.*0 with a second_barrier",
+        ),
     ],
 )
 def test_what_is_no_second_barrier_is_refused(stack, says):

@@ -67,7 +67,8 @@ class Film:
     Raises
     ------
     InputError
-        If diameter or temperature is out of range, or the stack has no stable states at this diameter.
+        If diameter or temperature is out of range, or the stack has a second barrier or no stable states at
+        this diameter.
     """
 
     stack: Stack
@@ -97,6 +98,7 @@ class Film:
                 "temperature", value=compact(self.temperature, "K"), allowed=f"{low:g} to {high:g} K"
             )
         self.check_hottest(self.temperature)
+        self.check_measured(self.temperature)
         stability = float(np.min(self.nominal().stability))
         if not stability >= 10.0 and self.exponents is None and self.exchange_stiffness is None:
             raise InputError(
@@ -116,7 +118,13 @@ class Film:
         return dataclasses.replace(self, **changed) if changed else self
 
     def laws(self, temperature: npt.ArrayLike) -> FilmLaws:
-        """Return the laws of the film at temperatures in K."""
+        """Return the laws of the film at temperatures in K.
+
+        Beyond measured tables of the stack, where a search may try junctions that are hotter or colder than
+        stated, they are those at the end of the table. `check_measured` refuses such temperatures of data.
+        """
+        if self.stack.over_temperature:
+            temperature = np.clip(temperature, *self.stack.temperature_range)
         return FilmLaws(self.stack, temperature, self.exponents)
 
     @property
@@ -143,6 +151,15 @@ class Film:
                 f"{self.stack.name}",
                 remedy="Leave hotter rows out, or check curie_temperature in the stack file.",
             )  # fmt: skip
+
+    def check_measured(self, temperature: npt.ArrayLike) -> None:
+        """Refuse temperatures (K) outside the measured tables of the stack.
+
+        Raises
+        ------
+        InputError
+        """
+        FilmLaws(self.stack, temperature)
 
     def magnetization(self, temperature: npt.ArrayLike) -> FloatArray:
         """Saturation magnetization, A/m, at temperatures in K."""

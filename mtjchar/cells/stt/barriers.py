@@ -38,9 +38,11 @@ def first_barrier(tables: SttTables, devices: pd.DataFrame) -> FirstBarrier:
     if stack.second_barrier is None:
         return FirstBarrier(column["parallel_resistance_ohm"], column["critical_current_A"])
     efficiency = torque.symmetric_efficiency(column["spin_polarization"], stack.torque)
+    # A current turns the whole layer, also where only a part of it fluctuates as one macrospin.
+    stability = column.get("coherent_stability", column["thermal_stability"])
     return FirstBarrier(
         tunneling.parallel_resistance(column["resistance_area_product_ohm_m2"], column["diameter_m"]),
-        torque.critical_current(column["damping"], column["thermal_stability"], kelvin, efficiency),
+        torque.critical_current(column["damping"], stability, kelvin, efficiency),
     )
 
 

@@ -215,6 +215,14 @@ class Stack(Description):
         return {key: table for key, table in tables.items() if table is not None}
 
     @property
+    def temperature_range(self) -> tuple[float, float]:
+        """Lowest and highest temperature that all measured tables have, K; infinite without tables."""
+        ranges = [table.range for table in self.over_temperature.values()]
+        return max((low for low, _ in ranges), default=-math.inf), min(
+            (high for _, high in ranges), default=math.inf
+        )
+
+    @property
     def unused_exponents(self) -> tuple[str, ...]:
         """Keys of exponents without effect, because a measured table takes their place."""
         tables = self.over_temperature
@@ -318,6 +326,10 @@ class Stack(Description):
             return self
         if self.field_like_torque:
             raise inconsistent("field_like_torque", "0 with a second_barrier, which has none of its own")
+        if self.heats:
+            raise inconsistent(
+                "thermal_resistance_area", "0 with a second_barrier: heating has the power of one barrier"
+            )
         first, other = (
             float(symmetric_efficiency(np.asarray(polarization), self.torque))
             for polarization in (self.spin_polarization, second.spin_polarization)

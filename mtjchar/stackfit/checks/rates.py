@@ -32,6 +32,7 @@ _DECADES = np.log(1e2)  # between error rates of one curve, above which it shows
 
 def check_data(problem: Problem) -> list[str]:
     """Refuse data that no fit can use; return messages about suspicious data."""
+    _check_measured(problem)
     _check_informative(problem)
     _check_row_count(problem)
     _check_plausible(problem)
@@ -45,6 +46,16 @@ def check_data(problem: Problem) -> list[str]:
         *_contradiction_messages(problem.data.switching),
         *_device_messages(problem.data),
     ]
+
+
+def _check_measured(problem: Problem) -> None:
+    """Refuse temperatures outside measured tables of the film."""
+    film = problem.model.film
+    if film is None:
+        return
+    for rows in problem.data:
+        given = rows.get("temperature_K", pd.Series(dtype=float)).dropna().to_numpy(dtype=np.float64)
+        film.check_measured(given)
 
 
 def _check_informative(problem: Problem) -> None:
