@@ -25,7 +25,12 @@ def test_temperature_follows_a_constant_power():
     # Analytic: T = T0 + R P (1 - exp(-t/tau)), and its mean between the ends of segments.
     ambient, resistance, tau, power = 300.0, 4e5, 3e-9, 1e-4
     found = heating.course(
-        lambda t: power + 0.0 * t, ambient=[ambient], thermal_resistance=[resistance], thermal_time=tau
+        lambda t: power + 0.0 * t,
+        ambient=[ambient],
+        thermal_resistance=[resistance],
+        thermal_time=tau,
+        shortest=2e-9,
+        longest=1e-7,
     )
     end, begin = found.end[:-1, 0], np.concatenate([[0.0], found.end[:-2, 0]])
     rise = resistance * power
@@ -44,6 +49,8 @@ def test_power_that_depends_on_the_temperature():
         ambient=[300.0],
         thermal_resistance=[resistance],
         thermal_time=tau,
+        shortest=2e-9,
+        longest=1e-7,
     )
     slower = 1.0 - slope * resistance * power
     expected = resistance * power / slower * -np.expm1(-found.end[:-1, 0] * slower / tau)

@@ -44,8 +44,9 @@ __all__ = ["Course", "advance", "course", "mean_of_switched", "path_share", "ste
 
 PowerOfTemperature = Callable[[FloatArray], FloatArray]
 
-# Shares of the final rise at which the segments of a pulse end.
-_SHARES = (0.2, 0.4, 0.6, 0.8, 0.92, 0.98)
+_STEADY = 4.0  # thermal times after which 98 % of the rise is reached
+_LARGEST_STEP = 0.2  # of the temperature in the segments up to the shortest duration, over the final rise
+_LONGER = 1.5  # ratio of the ends of the segments between the shortest and the longest duration
 _ROUNDS = 4  # of the iteration for the power at the mean temperature of a segment
 _STEADY_ROUNDS = 60
 
@@ -127,6 +128,8 @@ def course(
     ambient: npt.ArrayLike,
     thermal_resistance: npt.ArrayLike,
     thermal_time: float,
+    shortest: float,
+    longest: float,
     start: npt.ArrayLike | None = None,
 ) -> Course:
     """Temperature of junctions that stay in their state, in segments of a pulse with constant voltage.
@@ -137,34 +140,50 @@ def course(
         As for `steady_temperature`; the power is that of the state before the write.
     thermal_time : float
         tau_th, s, above 0.
+    shortest, longest : float
+        Durations between which the pulses end, s.
     start : array_like, shape (devices,), optional
         Temperature at the start, K; `ambient` by default.
 
     Returns
     -------
     Course
-        Seven segments. The last one begins at 98 % of the rise and has no end. Each segment has its mean
-        temperature: a quantity f(T) is then off by f'' times the square of the step over 24, with steps of at
-        most a fifth of the rise.
+        Each segment has its mean temperature. Up to the shortest duration the temperature rises by at most a
+        fifth of the final rise in a segment. From there each segment ends 1.5 times as late as the one
+        before. A pulse that ends within a segment has the temperature of the whole segment: over its last
+        fifth it is off by at most an eighth of the rise. The last segment begins after four thermal times
+        with the final temperature, or contains the longest duration. It has no end.
     """
     resistance, surroundings = (np.asarray(each, dtype=np.float64) for each in (thermal_resistance, ambient))
     temperature = np.asarray(surroundings if start is None else start, dtype=np.float64) * np.ones_like(
         resistance
     )
-    begin, ends, means, finals = 0.0, list[FloatArray](), list[FloatArray](), list[FloatArray]()
-    for share in _SHARES:
-        end = -thermal_time * np.log1p(-share)
+    begin, means, finals = 0.0, list[FloatArray](), list[FloatArray]()
+    ends = _ends(shortest, longest, thermal_time)
+    for end in ends:
         mean = final = temperature
         for _ in range(_ROUNDS):
             target = surroundings + resistance * power(mean)
             final, mean = advance(temperature, end - begin, target, thermal_time)
         begin, temperature = end, final
-        ends.append(np.full_like(resistance, end))
         means.append(mean)
         finals.append(final)
-    steady = steady_temperature(power, ambient=ambient, thermal_resistance=resistance)
-    ends.append(np.full_like(resistance, np.inf))
-    return Course(np.array(ends), np.array([*means, steady]), np.array([*finals, steady]))
+    if ends[-1] < longest:
+        steady = steady_temperature(power, ambient=ambient, thermal_resistance=resistance)
+        ends, means, finals = [*ends, np.inf], [*means, steady], [*finals, steady]
+    ends[-1] = np.inf
+    return Course(np.array(ends)[:, None] * np.ones_like(resistance), np.array(means), np.array(finals))
+
+
+def _ends(shortest: float, longest: float, thermal_time: float) -> list[float]:
+    """Ends of the segments up to the longest duration, or until the temperature is steady, s."""
+    steady = _STEADY * thermal_time
+    reached = -np.expm1(-min(shortest, steady) / thermal_time)
+    count = max(int(np.ceil(reached / _LARGEST_STEP)), 2)
+    ends = list(-thermal_time * np.log1p(-reached * np.arange(1, count + 1) / count))
+    while ends[-1] < min(longest, steady) * (1.0 - 1e-9):
+        ends.append(_LONGER * ends[-1])
+    return [float(end) for end in ends]
 
 
 def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: float) -> FloatArray:

@@ -1,0 +1,126 @@
+"""Junctions that are hotter than their cell: film, resistance and operating point.
+
+ngspice measures the load line of a cell with a junction at the temperature of the cell. The rest of the cell
+only sees the conductance of the junction. A hot junction at one angle therefore has the operating point of
+the cold one at the angle with the same conductance. Its current, voltage and power follow from the load line,
+without a further simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from mtjchar.arrays import FloatArray
+from mtjchar.cells.stt.device import FilmLaws, FreeLayer
+from mtjchar.cells.stt.tables import SttTables
+from mtjchar.physics import tunneling
+
+__all__ = ["BELOW_CURIE", "HotJunctions", "Series", "series_of"]
+
+Series = Callable[[FloatArray], FloatArray]
+"""Takes cosines between the layers, shape (points, systems), and returns values of the same shape."""
+
+BELOW_CURIE = 0.98
+"""Share of the Curie temperature up to which the laws of a stack are used."""
+
+_ROUNDS = 4  # of the iteration for the angle with the same conductance; the voltage changes slowly with it
+
+
+def series_of(cosine: FloatArray, values: FloatArray) -> Series:
+    """Interpolate values (systems, points) between points of the cosine, and go on along the tangent.
+
+    The tangent is needed where a hot junction conducts better than the cold one in P.
+    """
+    to_coefficients = np.linalg.inv(chebyshev.chebvander(cosine, len(cosine) - 1))
+    coefficients = to_coefficients @ values.T
+    slope = chebyshev.chebder(coefficients)
+
+    def evaluate(at: FloatArray) -> FloatArray:
+        inside = np.clip(at, -1.0, 1.0)
+        value = chebyshev.chebval(inside, coefficients, tensor=False)
+        if np.any(inside != at):
+            value = value + (at - inside) * chebyshev.chebval(inside, slope, tensor=False)
+        return np.asarray(value, dtype=np.float64)
+
+    return evaluate
+
+
+@dataclass(frozen=True)
+class HotJunctions:
+    """Junctions, each on its load line, at any temperature.
+
+    The methods take temperatures (K) of shape (points, systems), or any that broadcasts with it. Above
+    `BELOW_CURIE` times the Curie temperature they use the laws at that temperature.
+
+    Parameters
+    ----------
+    tables : SttTables
+    column : mapping of ndarray, shape (systems,)
+        Columns of the table of devices, at the temperature of the cell.
+    volts, amperes : callable
+        Magnitudes of the voltage across the junction and of its current on the load line.
+    """
+
+    tables: SttTables
+    column: Mapping[str, FloatArray]
+    volts: Series
+    amperes: Series
+
+    @property
+    def ambient(self) -> float:
+        """Temperature of the cell, K."""
+        return self.tables.cell.temperature
+
+    @property
+    def thermal_resistance(self) -> FloatArray:
+        """R_th of each junction, K/W, from the product with its area."""
+        area = 0.25 * np.pi * self.column["diameter_m"] ** 2
+        return np.asarray(self.tables.stack.thermal_resistance_area / area)
+
+    def laws(self, temperature: FloatArray) -> FilmLaws:
+        """Laws of the film for values at the temperature of the cell."""
+        highest = BELOW_CURIE * self.tables.stack.curie_temperature
+        return FilmLaws(self.tables.stack, np.minimum(temperature, highest), self.ambient)
+
+    def free_layer(self, temperature: FloatArray) -> FreeLayer:
+        """Free layer at a temperature."""
+        laws, column = self.laws(temperature), self.column
+        return laws.free_layer(
+            column["free_layer_thickness_m"],
+            column["diameter_m"],
+            laws.magnetization(column["saturation_magnetization_A_per_m"]),
+            laws.interfacial_anisotropy(column["interfacial_anisotropy_J_per_m2"]),
+            laws.polarization(column["spin_polarization"]),
+            column["damping"],
+            aspect_ratio=self.tables.junction.aspect_ratio,
+        )
+
+    def parallel_resistance(self, temperature: FloatArray) -> FloatArray:
+        """R_P, ohm."""
+        return self.laws(temperature).resistance_area_product(self.column["parallel_resistance_ohm"])
+
+    def same_conductance(self, cosine: FloatArray, temperature: FloatArray) -> FloatArray:
+        """Cosine at which the cold junction has the conductance of the hot one at `cosine`.
+
+        It may lie outside -1 to 1.
+        """
+        cold_parallel, cold_tmr = self.column["parallel_resistance_ohm"], self.column["tmr"]
+        half_bias = np.asarray(self.column.get("tmr_half_bias_V", self.tables.stack.tmr_half_bias))
+        hot_parallel = self.parallel_resistance(temperature)
+        hot_tmr = self.laws(temperature).tmr(cold_tmr)
+        found = cosine
+        for _ in range(_ROUNDS):
+            volts = self.volts(found)
+            hot, cold = (tunneling.tmr_at_bias(tmr, volts, half_bias) for tmr in (hot_tmr, cold_tmr))
+            conductance = tunneling.conductance(cosine, hot_parallel, hot)
+            found = (2.0 * (1.0 + cold) * cold_parallel * conductance - 2.0 - cold) / cold
+        return np.asarray(found)
+
+    def heat(self, cosine: FloatArray, temperature: FloatArray) -> FloatArray:
+        """Power that heats the junction, V I, W."""
+        at = self.same_conductance(cosine, temperature)
+        return self.volts(at) * self.amperes(at)
