@@ -176,7 +176,7 @@ def course(
 
 
 def _ends(shortest: float, longest: float, thermal_time: float) -> list[float]:
-    """Ends of the segments up to the longest duration, or until the temperature is steady, s."""
+    """Divide the time up to the longest duration, or until the temperature is steady: ends, s."""
     steady = _STEADY * thermal_time
     reached = -np.expm1(-min(shortest, steady) / thermal_time)
     count = max(int(np.ceil(reached / _LARGEST_STEP)), 2)
