@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.polynomial import chebyshev
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.device import FilmLaws, FreeLayer
+from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.tables import SttTables
-from mtjchar.physics import tunneling
+from mtjchar.physics import heating, tunneling
 
-__all__ = ["BELOW_CURIE", "HotJunctions", "Series", "series_of"]
+__all__ = ["BELOW_CURIE", "HotJunctions", "Series", "on_load_lines", "series_of"]
 
 Series = Callable[[FloatArray], FloatArray]
 """Takes cosines between the layers, shape (points, systems), and returns values of the same shape."""
@@ -124,3 +126,28 @@ class HotJunctions:
         """Power that heats the junction, V I, W."""
         at = self.same_conductance(cosine, temperature)
         return self.volts(at) * self.amperes(at)
+
+    def largest_rise(self, longest: float, systems: int) -> FloatArray:
+        """Rise of the temperature in AP and in P at the end of pulses of a time (s), K, (2, systems)."""
+        states = np.array([[-1.0], [1.0]]) * np.ones(systems)
+        steady = heating.steady_temperature(
+            lambda kelvin: self.heat(states, kelvin),
+            ambient=self.ambient,
+            thermal_resistance=self.thermal_resistance * np.ones_like(states),
+        )
+        share = -np.expm1(-longest / self.tables.stack.thermal_time)
+        return np.asarray(share * (steady - self.ambient))
+
+
+def on_load_lines(tables: SttTables, device: pd.Series, lines: LoadLine, k: int) -> HotJunctions:
+    """Junctions of one device on its load lines, one for each amplitude.
+
+    `device` is a row of `mtjchar.cells.stt.device.derive`, `k` its position in the load lines. The columns
+    have the shape (1,).
+    """
+    return HotJunctions(
+        tables,
+        {str(name): np.array([float(value)]) for name, value in device.items()},
+        series_of(lines.m_z, np.abs(lines.junction_voltage_V[k])),
+        series_of(lines.m_z, np.abs(lines.current_A[k])),
+    )

@@ -16,7 +16,7 @@ from scipy import constants
 
 from mtjchar.arrays import FloatArray, IndexArray, WordArray
 from mtjchar.cells.stt.device import volume
-from mtjchar.cells.stt.hot_junction import BELOW_CURIE, HotJunctions, series_of
+from mtjchar.cells.stt.hot_junction import BELOW_CURIE, HotJunctions, on_load_lines
 from mtjchar.cells.stt.line_series import power_series, shaped
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.tables import SttTables
@@ -27,16 +27,6 @@ __all__ = ["STEP", "HotDrive", "too_hot"]
 STEP = 0.5  # of the longest step that llgs takes: the damping is then off by 0.13 %
 
 _NODES = 0.5 - 0.5 * np.cos(np.pi * (np.arange(3) + 0.5) / 3)  # of the rise over the largest one: Chebyshev's
-
-
-def _junctions(tables: SttTables, device: pd.Series, lines: LoadLine, k: int) -> HotJunctions:
-    """Junctions of one device on its load lines, one for each amplitude; columns of shape (1,)."""
-    return HotJunctions(
-        tables,
-        {str(name): np.array([float(value)]) for name, value in device.items()},
-        series_of(lines.m_z, np.abs(lines.junction_voltage_V[k])),
-        series_of(lines.m_z, np.abs(lines.current_A[k])),
-    )
 
 
 class HotDrive(NamedTuple):
@@ -66,8 +56,8 @@ class HotDrive(NamedTuple):
         longest: float,
     ) -> HotDrive:
         """Use the plateaus of device `k` at some amplitudes from load lines, in pulses up to a time (s)."""
-        junctions = _junctions(tables, device, lines, k)
-        reached = _largest_rise(junctions, lines, longest)[group].max()
+        junctions = on_load_lines(tables, device, lines, k)
+        reached = junctions.largest_rise(longest, lines.current_A.shape[1]).max(axis=0)[group].max()
         above = max(_power_ratio(lines.rise, lines.rise_voltage, k, group), 1.0)
         above = max(_power_ratio(lines.fall, lines.fall_voltage, k, group), above)
         largest = above * float(reached)
@@ -280,25 +270,14 @@ def too_hot(tables: SttTables, devices: pd.DataFrame, lines: LoadLine, longest: 
     failure = lines.failure.copy()
     limit = BELOW_CURIE * tables.stack.curie_temperature
     for k, device in enumerate(devices.to_dict("records")):
-        junctions = _junctions(tables, pd.Series(device), lines, k)
-        kelvin = junctions.ambient + _largest_rise(junctions, lines, longest)
+        junctions = on_load_lines(tables, pd.Series(device), lines, k)
+        rise = junctions.largest_rise(longest, lines.current_A.shape[1])
+        kelvin = junctions.ambient + rise.max(axis=0)
         for amplitude in np.flatnonzero((kelvin >= limit) & (failure[k] == "")):
             failure[k, amplitude] = (
                 f"the junction heats to {kelvin[amplitude]:.0f} K, near its Curie temperature"
             )
     return failure
-
-
-def _largest_rise(junctions: HotJunctions, lines: LoadLine, longest: float) -> FloatArray:
-    """Largest rise of the temperature on the plateau of pulses up to a time (s), K, (amplitudes,)."""
-    ends = np.array([[-1.0], [1.0]]) * np.ones(lines.current_A.shape[1])
-    final = heating.steady_temperature(
-        lambda kelvin: junctions.heat(ends, kelvin),
-        ambient=junctions.ambient,
-        thermal_resistance=junctions.thermal_resistance * np.ones_like(ends),
-    )
-    share = -np.expm1(-longest / junctions.tables.stack.thermal_time)
-    return np.asarray(share * (final.max(axis=0) - junctions.ambient))
 
 
 def _power_ratio(current: FloatArray, voltage: FloatArray, k: int, group: IndexArray) -> float:
