@@ -253,7 +253,7 @@ def test_a_hot_junction_at_once_is_a_hot_cell():
         own = load_lines(study, cell_parameters(study, devices), "p_to_ap", one)
         same = axial.average_over_noise(other, warm, "p_to_ap", own, one)
         # The density before the pulse is that of the cold junction. Near the pole the angle grows by
-        # d<theta^2>/dtau = 2 (i - 1) <theta^2> + 2/Delta from 1/Delta, and the error rate of a long pulse is in
+        # d<theta^2>/dtau = 2 (i - 1) <theta^2> + 2/Delta from 1/Delta. The error rate of a long pulse is in
         # inverse proportion to what grows: <theta^2> + 1/(Delta (i - 1)) of the start.
         ratio = hot.error_rate[0, number] / same.error_rate[0, 0]
         hotter = warm["thermal_stability"].iloc[0] / devices["thermal_stability"].iloc[0]

@@ -29,7 +29,8 @@ Series = Callable[[FloatArray], FloatArray]
 BELOW_CURIE = 0.98
 """Share of the Curie temperature up to which the laws of a stack are used."""
 
-_ROUNDS = 4  # of the iteration for the angle with the same conductance; the voltage changes slowly with it
+_ROUNDING = 1e-9
+_ROUNDS = 3  # of the iteration for the angle with the same conductance; the voltage changes slowly with it
 
 
 def series_of(cosine: FloatArray, values: FloatArray) -> Series:
@@ -44,7 +45,7 @@ def series_of(cosine: FloatArray, values: FloatArray) -> Series:
     def evaluate(at: FloatArray) -> FloatArray:
         inside = np.clip(at, -1.0, 1.0)
         value = chebyshev.chebval(inside, coefficients, tensor=False)
-        if np.any(inside != at):
+        if np.any(np.abs(at - inside) > _ROUNDING):
             value = value + (at - inside) * chebyshev.chebval(inside, slope, tensor=False)
         return np.asarray(value, dtype=np.float64)
 

@@ -27,6 +27,9 @@ from mtjchar.physics.segments import Segment
 
 __all__ = ["Edge", "HotWrites"]
 
+_SAME_FALL = 8.0  # K; a hundredth of the pulse at a temperature that is wrong by this has no effect
+_SHORT_FALL = 1e-9  # s
+
 AtTemperature = Callable[[FloatArray, FloatArray], FloatArray]
 """Takes z and temperatures, K, both of shape (points, systems)."""
 
@@ -58,6 +61,11 @@ class _Temperatures(NamedTuple):
     well: FloatArray  # K, of a junction that has not switched
     share: FloatArray  # of the change of R_th P on the path out of the well
     switched: FloatArray  # K, mean of the junctions that have switched
+
+    def differs(self, other: _Temperatures) -> bool:
+        """Whether another fall of the pulse has to be computed."""
+        both = ((self.well, other.well), (self.switched, other.switched))
+        return any(bool(np.any(np.abs(one - two) > _SAME_FALL)) for one, two in both)
 
 
 class HotWrites(NamedTuple):
@@ -191,8 +199,13 @@ class HotWrites(NamedTuple):
         self, course: list[_Temperatures], end: FloatArray, rise: Edge, fall: Edge, line_energy: FloatArray
     ) -> list[Segment]:
         parts = len(rise.times)
-        result = []
+        result: list[Segment] = []
+        fallen_from, after = course[0], self._fall(course[0], fall)
+        stored = self._interpolated(line_energy, course[0])
         for number, (temperatures, until) in enumerate(zip(course, end.tolist(), strict=True)):
+            if fallen_from.differs(temperatures) or fall.times.sum() > _SHORT_FALL:
+                fallen_from, after = temperatures, self._fall(temperatures, fall)
+                stored = self._interpolated(line_energy, temperatures)
             in_rise = number < parts
             segment = self._segment(temperatures, until, rise.ratio[number] if in_rise else None)
             observable = (
@@ -201,8 +214,8 @@ class HotWrites(NamedTuple):
             result.append(
                 segment._replace(
                     observable=observable,
-                    stored=self._interpolated(line_energy, temperatures),
-                    after=self._fall(temperatures, fall),
+                    stored=stored,
+                    after=after,
                 )
             )
         return result
@@ -231,7 +244,12 @@ class HotWrites(NamedTuple):
     def _temperature(self, z: FloatArray, temperatures: _Temperatures) -> FloatArray:
         """Temperature at z, (points, systems)."""
         well, share, switched = temperatures
-        change = self._heat(np.maximum(z, 0.0), well) - self._heat(self._well, well)
+        # The temperature hardly changes the difference between two states: it is that of the cold junction.
+        cold = [
+            self.junctions.volts(cosine) * self.junctions.amperes(cosine)
+            for cosine in (self.start * np.maximum(z, 0.0), self.start * self._well)
+        ]
+        change = cold[0] - cold[1]
         path = well + share * self.junctions.thermal_resistance * change
         # Beyond the barrier the temperature decides only the power of those that have switched.
         beyond = np.clip(-z / self._well, 0.0, 1.0)
