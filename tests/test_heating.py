@@ -359,3 +359,14 @@ def test_study_with_heating_is_read_as_written(tmp_path):
     (tmp_path / "study.toml").write_text(study.to_toml(), encoding="utf-8")
     assert load_study(tmp_path / "study.toml") == study
     assert "1000 K µm²/W" in study.kind.describe(study.tables).words
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_temperature_on_the_barrier_matters_little(direction, monkeypatch):
+    # docs/study.md: less than 5 %, between a temperature of the waiting junction and one of the power at z.
+    study = heated(1e-9, 2e-9)
+    expected = averaged(study, direction, axial.average_over_noise).error_rate
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(heating, "path_share", lambda drive, *_, share=share: share + 0.0 * drive)
+        found = averaged(study, direction, axial.average_over_noise).error_rate
+        np.testing.assert_allclose(found, expected, rtol=0.05)
