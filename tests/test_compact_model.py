@@ -12,6 +12,7 @@ from common import DEMO, HAS_OPENVAF_PY, HAS_SIMULATORS, ROOT, with_values
 from scipy import constants, stats
 from scipy.integrate import solve_ivp
 
+from mtjchar.cells.stt.compact import REFUSED
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.errors import InputError
 from mtjchar.export import export_surface
@@ -35,6 +36,15 @@ STUDIES = {
         {"temperature": 248.15, "external_field": {"x": 0.01, "y": -0.005, "z": 0.003}},
     ),
     "per voltage, tilted": (FIELD_LIKE | {"reference_tilt": 0.1}, {}, {}),
+}
+
+WIDE = {
+    "a wall, elliptic, hot": (
+        {"interfacial_anisotropy": 1.5e-3, "exchange_stiffness": 1e-11},
+        {"diameter": 80e-9, "aspect_ratio": 1.3},
+        {"temperature": 358.15},
+    ),
+    "a nucleus": ({"nucleation_diameter": 30e-9}, {}, {}),
 }
 
 
@@ -222,9 +232,12 @@ def test_module_in_a_simulator_follows_the_trajectory(characterized_surface, dri
 
 
 @needs_vacask
-@pytest.mark.parametrize(("name", "antiparallel"), [("per voltage, hot", 0), ("per current", 1)])
+@pytest.mark.parametrize(
+    ("name", "antiparallel"),
+    [("per voltage, hot", 0), ("per current", 1), ("a wall, elliptic, hot", 0), ("a nucleus", 0)],
+)
 def test_operating_point_and_noise(characterized_surface, tmp_path, name, antiparallel):
-    study = study_with(*STUDIES[name])
+    study = study_with(*(STUDIES | WIDE)[name])
     exported(characterized_surface, study, "verilog-a-model", tmp_path / "junction.va")
     vectors = vacask(
         tmp_path,
@@ -249,6 +262,10 @@ def test_operating_point_and_noise(characterized_surface, tmp_path, name, antipa
     # Brown: <B(t) B(t')> = 2 alpha kB T/(gamma Ms V) delta(t - t'), one-sided twice that in T^2/Hz.
     kelvin = study.cell.temperature
     density = 4.0 * junction.alpha * constants.k * kelvin / (GAMMA * junction.ms * junction.volume)
+    if name in WIDE:
+        # Less than the whole volume fluctuates as one: the share that the barrier is of the coherent one.
+        density *= junction.device["coherent_stability"] / junction.device["thermal_stability"]
+        assert junction.device["thermal_stability"] < 0.7 * junction.device["coherent_stability"]
     for axis in "xyz":
         np.testing.assert_allclose(vectors[f"noise{axis}"]["onoise"], density, rtol=1e-6)
 
@@ -313,7 +330,7 @@ def test_every_parameter_says_its_unit(characterized_surface, tmp_path):
     lines = [
         line for line in path.read_text().splitlines() if "parameter " in line and not line.startswith("//")
     ]
-    assert len(lines) == 31
+    assert len(lines) == 34
     assert all(re.search(r";\s+// \S", line) for line in lines)
 
 
@@ -321,7 +338,9 @@ def test_models_have_all_keys_of_the_stack():
     # A new key has to be in both models, or be refused by name in `mtjchar.cells.stt.compact`.
     without_effect = {"name", "reference", "stability", "anisotropy_field", "demagnetization", "torque"}
     declared = set(re.findall(r"parameter \w+ (\w+) =", library("mtj_llgs.va")))
-    assert set(Stack.model_fields) - without_effect <= declared
+    # The direction is allowed only with the refused keys.
+    refused = {*REFUSED, "back_hopping_direction"}
+    assert set(Stack.model_fields) - without_effect - refused <= declared
 
 
 @pytest.mark.parametrize("format_", ["verilog-a-model", "spice-model"])

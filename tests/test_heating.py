@@ -7,7 +7,7 @@ from scipy import stats
 
 from mtjchar.cells.base import Counting
 from mtjchar.cells.stt import axial
-from mtjchar.cells.stt.device import FilmLaws
+from mtjchar.cells.stt.film_laws import FilmLaws
 from mtjchar.cells.stt.hot_junction import HotJunctions, on_load_lines, series_of
 from mtjchar.cells.stt.langevin import count_failures
 from mtjchar.cells.stt.measure import load_lines
@@ -274,7 +274,7 @@ def test_hot_film_has_the_laws_of_the_stack():
     junctions = HotJunctions(tables, column, np.ones_like, np.ones_like)
     free = junctions.free_layer(np.array([350.0]))
     for found, name in zip(
-        (*free, junctions.parallel_resistance(np.array([350.0]))),
+        (*free[:4], junctions.parallel_resistance(np.array([350.0]))),
         (
             "anisotropy_field_T",
             "thermal_stability",
@@ -309,7 +309,7 @@ def test_the_operating_point_has_the_conductance_of_the_hot_junction():
         study.tables, column, series_of(m_z, volts), series_of(m_z, (1.0 - volts) / 2000.0)
     )
     kelvin = np.array([[380.0]])
-    laws = FilmLaws(study.stack, 380.0, 300.0)
+    laws = FilmLaws(study.stack, 380.0, given_at=300.0)
     for cosine in (-1.0, 0.3, 1.0):
         own = operating(cosine, laws.resistance_area_product(parallel), laws.tmr(tmr))
         at = junctions.same_conductance(np.array([[cosine]]), kelvin)
@@ -338,6 +338,30 @@ def test_a_warning_above_the_range_of_the_laws():
     cool = heated(1e-9, 1e-11)
     found = try_nominal(cool.tables, Population(cool).nominal(), DIRECTIONS, cool.pulses.at(1.2, [1e-8]))
     assert not any("heats" in words for words in found.words)
+
+
+def test_heat_of_two_barriers_is_refused():
+    second = {"reference": "antiparallel", "resistance_area_product": 5e-13, "spin_polarization": 0.3}
+    with pytest.raises(InputError, match=r"stack.thermal_resistance_area.*second_barrier"):
+        heated(1e-9, second_barrier=second)
+
+
+def test_wide_junctions_heat_as_one_part_of_the_layer():
+    # A nucleus of 28 nm: half of the layer fluctuates. Counted writes against the equation, as above.
+    study = heated(1e-9, 2e-9, reference_tilt=1e-6, nucleation_diameter=28e-9)
+    counted = averaged(study, "p_to_ap", count_failures, counting=Counting(TRIALS, 6))
+    expected = averaged(study, "p_to_ap", axial.average_over_noise)
+    alarm = ALARM / expected.error_rate.size
+    low, high = stats.binom.ppf([[[[alarm / 2]]], [[[1 - alarm / 2]]]], TRIALS, expected.error_rate)
+    failures = counted.error_rate * TRIALS
+    assert np.all((failures >= low) & (failures <= high))
+
+
+def test_a_table_over_temperature_ends_the_laws():
+    table = {"temperature": [250.0, 300.0, 330.0], "value": [1.30e6, 1.257e6, 1.23e6]}
+    study = heated(1e-10, 4e-9, magnetization_over_temperature=table)
+    found = averaged(study, "ap_to_p", axial.average_over_noise)
+    assert "above 330 K, where a table" in found.failure[0, -1]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from mtjchar.errors import InputError
 from mtjchar.plotting import data_and_model, fit_figures
 from mtjchar.stackfit import fit_stack, next_measurements, pulses_at, read_table, simulate_counts, table_of
 from mtjchar.stackfit.data.states import threshold_of
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
+from mtjchar.stackfit.pulses import Pulses
 
 
 def file_with(folder, lines):

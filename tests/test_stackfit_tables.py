@@ -164,7 +164,8 @@ def test_missing_and_unreadable_files(tmp_path):
     ("text", "message"),
     [
         ("[columns]\nvolts = 'V'\n", "columns.volts"),
-        ("[columns]\namplitude = 'V'\n", re.escape('{ name = "...", unit = "..." }')),
+        ("[columns]\namplitude = 1.5\n", re.escape('{ name = "...", unit = "..." }')),
+        ("[columns]\namplitude = 'V'\n", "columns.amplitude: got 'V'; allowed: a column of the data"),
         ("[values]\ntemperature = 85\n", "values.temperature"),
         ("[values]\nvolts = 85\n", "values.volts"),
         ("[other]\n", "other"),

@@ -357,7 +357,8 @@ def test_rows_that_cannot_be_chosen(tmp_path, options, says):
         ('words = { "W1" = "up" }', "words.W1: got 'up'; allowed: p_to_ap or ap_to_p, or p or ap"),
         ("columns = { trials = 9 }", r"columns\.trials: got 9; allowed: a column of the data"),
         ("columns = { trials = 0 }", r"columns\.trials: got 0; allowed: the name of a column, or its number"),
-        ('columns = { duration = "tp" }', r"columns\.duration: got 'tp'; allowed: \{ name"),
+        ('columns = { duration = "tp" }', r"columns\.duration: got 'tp'; allowed: a column of the data"),
+        ("columns = { duration = 1.5 }", r"columns\.duration: got 1.5; allowed: .*with a unit \{ name"),
         ('matrix = { rows = "amplitude_V" }', r"matrix: got .*allowed: names of columns"),
     ],
 )  # fmt: skip
@@ -414,8 +415,12 @@ def test_currents_of_a_curve_are_resistances(tmp_path):
     lines = ["voltage_mV,current_uA,state", "100,50,P", "-100,-50,P", "100,25,AP"]
     rows = read_table(file_with(tmp_path, lines)).rows
     np.testing.assert_allclose(rows["resistance_ohm"], [2000.0, 2000.0, 4000.0])
+    # At zero voltage there is no resistance; elsewhere the current has a sign.
+    table = read_table(file_with(tmp_path, [*lines, "0,0,P"]))
+    assert len(table.rows) == 3
+    assert "1 rows at zero voltage have no resistance" in table.notes
     with pytest.raises(InputError, match="a number of the sign of the voltage, not 0"):
-        read_table(file_with(tmp_path, [*lines, "0,0,P"]))
+        read_table(file_with(tmp_path, [*lines, "100,0,P"]))
 
 
 def test_wafers_by_their_two_resistances(tmp_path):

@@ -22,7 +22,9 @@ from mtjchar.arrays import FloatArray
 __all__ = [
     "GAMMA",
     "REFERENCE_TEMPERATURE",
+    "REST_RANGE",
     "TEMPERATURE_RANGE",
+    "UP_TO_CURIE",
     "Demagnetization",
     "anisotropy_field",
     "demagnetizing_factors",
@@ -43,6 +45,12 @@ REFERENCE_TEMPERATURE = 300.0
 
 TEMPERATURE_RANGE = (233.15, 398.15)
 """Lowest and highest temperature of a device, K: -40 and 125 degC."""
+
+REST_RANGE = (TEMPERATURE_RANGE[0], 573.15)
+"""Lowest and highest temperature of a measured device, K: bakes up to 300 degC, where films are annealed."""
+
+UP_TO_CURIE = 0.75
+"""Share of the Curie temperature up to which `magnetization_ratio` is used; near it Bloch's law fails."""
 
 Demagnetization = Literal["exact", "sato-ishii"]
 """Demagnetizing factors: exact ones of the uniformly magnetized cylinder [4]_, or approximate ones [1]_."""

@@ -45,8 +45,9 @@ __all__ = ["Course", "advance", "course", "mean_of_switched", "path_share", "ste
 PowerOfTemperature = Callable[[FloatArray], FloatArray]
 
 _STEADY = 4.0  # thermal times after which 98 % of the rise is reached
-_LARGEST_STEP = 0.2  # of the temperature in the segments up to the shortest duration, over the final rise
-_LONGER = 1.5  # ratio of the ends of the segments between the shortest and the longest duration
+_UP_TO_SHORTEST = 4  # segments up to the shortest duration, with equal steps of the temperature
+_BEYOND = 8  # segments up to the longest duration, each longer by the same ratio
+_FIRST_SHARE = 0.01  # of the longest duration: the least shortest one
 _ROUNDS = 4  # of the iteration for the power at the mean temperature of a segment
 _STEADY_ROUNDS = 60
 
@@ -127,9 +128,9 @@ def course(
     *,
     ambient: npt.ArrayLike,
     thermal_resistance: npt.ArrayLike,
-    thermal_time: float,
-    shortest: float,
-    longest: float,
+    thermal_time: npt.ArrayLike,
+    shortest: npt.ArrayLike,
+    longest: npt.ArrayLike,
     start: npt.ArrayLike | None = None,
 ) -> Course:
     """Temperature of junctions that stay in their state, in segments of a pulse with constant voltage.
@@ -138,52 +139,57 @@ def course(
     ----------
     power, ambient, thermal_resistance
         As for `steady_temperature`; the power is that of the state before the write.
-    thermal_time : float
-        tau_th, s, above 0.
-    shortest, longest : float
-        Durations between which the pulses end, s.
+    thermal_time : array_like
+        tau_th, s, above 0; one for all devices, or shape (devices,).
+    shortest, longest : array_like
+        Durations between which the pulses end, s; of all devices, or shape (devices,).
     start : array_like, shape (devices,), optional
         Temperature at the start, K; `ambient` by default.
 
     Returns
     -------
     Course
-        Each segment has its mean temperature. Up to the shortest duration the temperature rises by at most a
-        fifth of the final rise in a segment. From there each segment ends 1.5 times as late as the one
-        before. A pulse that ends within a segment has the temperature of the whole segment: over its last
-        fifth it is off by at most an eighth of the rise. The last segment begins after four thermal times
-        with the final temperature, or contains the longest duration. It has no end.
+        Each segment has its mean temperature. Up to the shortest duration there are four, between which the
+        temperature rises by equal steps; from there to the longest duration, or to four thermal times, eight
+        more, each longer by the same ratio. A pulse that ends within one of them has the temperature of the
+        whole segment. If pulses are longer than four thermal times, the last segment has the final
+        temperature. The last segment has no end.
     """
     resistance, surroundings = (np.asarray(each, dtype=np.float64) for each in (thermal_resistance, ambient))
     temperature = np.asarray(surroundings if start is None else start, dtype=np.float64) * np.ones_like(
         resistance
     )
-    begin, means, finals = 0.0, list[FloatArray](), list[FloatArray]()
-    ends = _ends(shortest, longest, thermal_time)
+    time_constant = np.asarray(thermal_time, dtype=np.float64) * np.ones_like(temperature)
+    first, last = (np.asarray(each, dtype=np.float64) for each in (shortest, longest))
+    ends = _ends(first, last, time_constant)
+    begin, means, finals = np.zeros_like(temperature), list[FloatArray](), list[FloatArray]()
     for end in ends:
         mean = final = temperature
         for _ in range(_ROUNDS):
             target = surroundings + resistance * power(mean)
-            final, mean = advance(temperature, end - begin, target, thermal_time)
+            final, mean = advance(temperature, end - begin, target, time_constant)
         begin, temperature = end, final
         means.append(mean)
         finals.append(final)
-    if ends[-1] < longest:
+    if np.any(ends[-1] < last):
         steady = steady_temperature(power, ambient=ambient, thermal_resistance=resistance)
-        ends, means, finals = [*ends, np.inf], [*means, steady], [*finals, steady]
-    ends[-1] = np.inf
-    return Course(np.array(ends)[:, None] * np.ones_like(resistance), np.array(means), np.array(finals))
+        ends, means, finals = [*ends, np.empty(0)], [*means, steady], [*finals, steady]
+    ends[-1] = np.full_like(temperature, np.inf)
+    return Course(np.array(ends), np.array(means), np.array(finals))
 
 
-def _ends(shortest: float, longest: float, thermal_time: float) -> list[float]:
-    """Divide the time up to the longest duration, or until the temperature is steady: ends, s."""
-    steady = _STEADY * thermal_time
-    reached = -np.expm1(-min(shortest, steady) / thermal_time)
-    count = max(int(np.ceil(reached / _LARGEST_STEP)), 2)
-    ends = list(-thermal_time * np.log1p(-reached * np.arange(1, count + 1) / count))
-    while ends[-1] < min(longest, steady) * (1.0 - 1e-9):
-        ends.append(_LONGER * ends[-1])
-    return [float(end) for end in ends]
+def _ends(shortest: FloatArray, longest: FloatArray, thermal_time: FloatArray) -> list[FloatArray]:
+    """Divide the time up to the longest duration, or until the temperature is steady: ends, s.
+
+    Their number does not depend on the values, and they change continuously with them, as a fit needs it.
+    """
+    last = np.minimum(longest, _STEADY * thermal_time)
+    first = np.clip(shortest, _FIRST_SHARE * last, last)
+    reached = -np.expm1(-first / thermal_time)
+    ends = [-thermal_time * np.log1p(-reached * k / _UP_TO_SHORTEST) for k in range(1, _UP_TO_SHORTEST + 1)]
+    if np.any(last > first):
+        ends += [first * (last / first) ** (k / _BEYOND) for k in range(1, _BEYOND + 1)]
+    return ends
 
 
 def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: float) -> FloatArray:

@@ -8,6 +8,7 @@ without a further simulation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.polynomial import chebyshev
 
 from mtjchar.arrays import FloatArray
-from mtjchar.cells.stt.device import FilmLaws, FreeLayer
+from mtjchar.cells.stt.film_laws import FilmLaws, FreeLayer
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import heating, tunneling
@@ -57,7 +58,7 @@ class HotJunctions:
     """Junctions, each on its load line, at any temperature.
 
     The methods take temperatures (K) of shape (points, systems), or any that broadcasts with it. Above
-    `BELOW_CURIE` times the Curie temperature they use the laws at that temperature.
+    `highest` they use the laws at that temperature.
 
     Parameters
     ----------
@@ -86,12 +87,27 @@ class HotJunctions:
 
     def laws(self, temperature: FloatArray) -> FilmLaws:
         """Laws of the film for values at the temperature of the cell."""
-        highest = BELOW_CURIE * self.tables.stack.curie_temperature
-        return FilmLaws(self.tables.stack, np.minimum(temperature, highest), self.ambient)
+        lower, upper = np.fmax(temperature, self.ambient), self.highest
+        return FilmLaws(self.tables.stack, np.fmin(lower, upper), given_at=self.ambient)
+
+    @property
+    def highest(self) -> float:
+        """Highest temperature with laws, K: near the Curie temperature, or the end of a measured table."""
+        stack = self.tables.stack
+        ends = [table.range[1] for table in stack.over_temperature.values()]
+        return min(BELOW_CURIE * stack.curie_temperature, *ends, math.inf)
+
+    def without_laws(self, temperature: float) -> str:
+        """Say that a junction is hotter than the laws of its stack."""
+        near = "near its Curie temperature"
+        if self.highest < BELOW_CURIE * self.tables.stack.curie_temperature:
+            near = f"above {self.highest:g} K, where a table of the stack over temperature ends"
+        return f"the junction heats to {temperature:.0f} K, {near}"
 
     def free_layer(self, temperature: FloatArray) -> FreeLayer:
         """Free layer at a temperature."""
         laws, column = self.laws(temperature), self.column
+        stiffness = column.get("exchange_stiffness_J_per_m")
         return laws.free_layer(
             column["free_layer_thickness_m"],
             column["diameter_m"],
@@ -100,6 +116,8 @@ class HotJunctions:
             laws.polarization(column["spin_polarization"]),
             column["damping"],
             aspect_ratio=self.tables.junction.aspect_ratio,
+            exchange_stiffness=None if stiffness is None else laws.exchange_stiffness(stiffness),
+            nucleation_diameter=column.get("nucleation_diameter_m"),
         )
 
     def parallel_resistance(self, temperature: FloatArray) -> FloatArray:

@@ -15,8 +15,8 @@ from numpy.polynomial.polynomial import polyval
 from scipy import constants
 
 from mtjchar.arrays import FloatArray, IndexArray, WordArray
-from mtjchar.cells.stt.device import volume
-from mtjchar.cells.stt.hot_junction import BELOW_CURIE, HotJunctions, on_load_lines
+from mtjchar.cells.stt.film_laws import volume
+from mtjchar.cells.stt.hot_junction import HotJunctions, on_load_lines
 from mtjchar.cells.stt.line_series import power_series, shaped
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.tables import SttTables
@@ -240,7 +240,10 @@ class _Point(NamedTuple):
         # a_J = hbar/(2 e Ms V) eta I, with V/R_P for I in a torque per voltage, see `mtjchar.physics.torque`.
         per_current = constants.hbar * float(efficiency) / (2.0 * constants.e * magnetization * free_volume)
         damping = column["damping"]
-        inertia = (1.0 + damping**2) * magnetization * free_volume
+        # The thermal field acts in the part that fluctuates as one macrospin.
+        free = junctions.free_layer(kelvin)
+        share = float(free.stability[0] / free.coherent_stability[0])
+        inertia = (1.0 + damping**2) * magnetization * free_volume * share
         diffusion = 2.0 * damping * anisotropy.GAMMA * constants.k * float(kelvin) / inertia
 
         points = np.tile(lines.m_z[:, None], lines.current_A.shape[1])
@@ -268,15 +271,12 @@ def _polynomial(coefficients: FloatArray, x: FloatArray) -> FloatArray:
 def too_hot(tables: SttTables, devices: pd.DataFrame, lines: LoadLine, longest: float) -> WordArray:
     """Reasons why there are no numbers, (devices, amplitudes), with those of junctions that get too hot."""
     failure = lines.failure.copy()
-    limit = BELOW_CURIE * tables.stack.curie_temperature
     for k, device in enumerate(devices.to_dict("records")):
         junctions = on_load_lines(tables, pd.Series(device), lines, k)
         rise = junctions.largest_rise(longest, lines.current_A.shape[1])
         kelvin = junctions.ambient + rise.max(axis=0)
-        for amplitude in np.flatnonzero((kelvin >= limit) & (failure[k] == "")):
-            failure[k, amplitude] = (
-                f"the junction heats to {kelvin[amplitude]:.0f} K, near its Curie temperature"
-            )
+        for amplitude in np.flatnonzero((kelvin >= junctions.highest) & (failure[k] == "")):
+            failure[k, amplitude] = junctions.without_laws(kelvin[amplitude])
     return failure
 
 

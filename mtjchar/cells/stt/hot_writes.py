@@ -19,7 +19,7 @@ import numpy as np
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.stt.drivers import EdgeTimes
-from mtjchar.cells.stt.hot_junction import BELOW_CURIE, HotJunctions
+from mtjchar.cells.stt.hot_junction import HotJunctions
 from mtjchar.physics import fokker_planck, heating, segments
 from mtjchar.physics.fokker_planck import FunctionOfZ
 from mtjchar.physics.heating import Course
@@ -123,20 +123,17 @@ class HotWrites(NamedTuple):
         stability = self.junctions.free_layer(waiting).stability
         probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(waiting)
         overdrive = np.abs(self._drive_of(_Temperatures(waiting, 0.0 * waiting, waiting))(probe)).max(axis=0)
-        curie, (least, _) = self.junctions.tables.stack.curie_temperature, fokker_planck.STABILITY_RANGE
+        least, _ = fokker_planck.STABILITY_RANGE
         reasons = np.full(len(waiting), "", dtype=object)
-        for wrong, reason in (
-            (overdrive > fokker_planck.OVERDRIVE_LIMIT, "overdrive above {limit:g} in the hot junction"),
-            (stability < least, "the junction heats to {kelvin:.0f} K, where its stability is {delta:.3g}"),
-            (
-                highest >= BELOW_CURIE * curie,
-                "the junction heats to {kelvin:.0f} K, near its Curie temperature",
-            ),
-        ):
-            for k in np.flatnonzero(wrong):
-                reasons[k] = reason.format(
-                    kelvin=highest[k], delta=stability[k], limit=fokker_planck.OVERDRIVE_LIMIT
+        for k in range(len(waiting)):
+            if highest[k] >= self.junctions.highest:
+                reasons[k] = self.junctions.without_laws(highest[k])
+            elif stability[k] < least:
+                reasons[k] = (
+                    f"the junction heats to {waiting[k]:.0f} K, where its stability is {stability[k]:.3g}"
                 )
+            elif overdrive[k] > fokker_planck.OVERDRIVE_LIMIT:
+                reasons[k] = f"overdrive above {fokker_planck.OVERDRIVE_LIMIT:g} in the hot junction"
         return reasons, highest
 
     def average(

@@ -19,8 +19,10 @@ from numpy.polynomial.polynomial import polyval
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.cells.base import Averages, Counting, Direction, Pulses
 from mtjchar.cells.stt.axial import between_states, fourth_order, of_both_edges, share_of_p
-from mtjchar.cells.stt.device import volume, wells_of
+from mtjchar.cells.stt.barriers import Acting, acting_on
+from mtjchar.cells.stt.device import wells_of
 from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.film_laws import volume
 from mtjchar.cells.stt.hot_walkers import STEP, HotDrive, too_hot
 from mtjchar.cells.stt.line_series import power_series, shaped
 from mtjchar.cells.stt.measure import LoadLine
@@ -85,6 +87,7 @@ def count_failures(
     target = -1.0 if direction == "p_to_ap" else 1.0
     wells = wells_of(devices, (field.x, field.y, field.z))
     vcma = cell_parameters(tables, devices)["vcma"].to_numpy()
+    acting = acting_on(tables, devices, lines.m_z, lines.current_A, lines.junction_voltage_V)
     edges = EdgeTimes.of(tables, pulses)
     plateaus = np.maximum(durations - edges.outside, 0.0)
     longest = float(plateaus.max() + edges.rise.sum() + edges.fall.sum())
@@ -97,7 +100,7 @@ def count_failures(
         rng = _generator(counting.seed, int(device["device"]), direction)
         solved = np.flatnonzero(failure[k] == "")
         for group in (solved[start : start + together] for start in range(0, len(solved), together)):
-            plateau = _drive_of(tables, spin, device, lines, k, group, float(vcma[k]), longest)
+            plateau = _drive_of(tables, spin, device, lines, acting, k, group, float(vcma[k]), longest)
             pulse = _Pulse.of(spin, plateau, lines, k, group, target, edges)
             cosines = _held_cosines(spin, well, pulse.plateau, trials, rng)
             held, at_end = (target * each for each in pulse.plateau.held_current(cosines, plateaus))
@@ -115,19 +118,22 @@ def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
 
     With a torque per voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
     that determines the torque is V/R_P.
+
+    If only a part of the layer fluctuates as one macrospin, the volume is that of this part, and the
+    `polarization` is less by the same share, so that the torque is that of the current on the whole layer.
     """
     per_voltage = tables.stack.torque == "voltage"
     thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
     tilt, field = tables.stack.reference_tilt, tables.cell.external_field
+    share = device["thermal_stability"] / device.get("coherent_stability", device["thermal_stability"])
+    efficiency = torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
     return llgs.Macrospin(
         magnetization=magnetization,
-        volume=float(volume(device["diameter_m"], thickness)),
+        volume=float(volume(device["diameter_m"], thickness) * share),
         damping=device["damping"],
         anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
         temperature=tables.cell.temperature,
-        polarization=float(
-            torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
-        ),
+        polarization=float(efficiency * share),
         lambda_=device.get("slonczewski_lambda", tables.stack.slonczewski_lambda),
         field_like=0.0 if per_voltage else tables.stack.field_like_torque,
         demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),
@@ -141,6 +147,7 @@ def _drive_of(
     spin: llgs.Macrospin,
     device: dict[Hashable, Any],
     lines: LoadLine,
+    acting: Acting,
     k: int,
     group: IndexArray,
     vcma: float,
@@ -149,7 +156,7 @@ def _drive_of(
     """Plateaus of a device, a row of the table, at some amplitudes, in pulses up to a time (s)."""
     if tables.stack.heats:
         return HotDrive.of(tables, pd.Series(device), lines, k, group, vcma, longest)
-    return _Drive.of(tables, spin, lines, k, group, vcma, device["parallel_resistance_ohm"])
+    return _Drive.of(tables, spin, lines, acting, k, group, vcma)
 
 
 def _generator(seed: int, device: int, direction: Direction) -> np.random.Generator:
@@ -192,25 +199,31 @@ class _Drive(NamedTuple):
 
     current: FloatArray  # (terms, amplitudes), A, positive from the free to the reference layer
     softening: FloatArray | None  # (terms, amplitudes), T, change of the anisotropy field by VCMA
-    voltage: FloatArray | None  # (terms, amplitudes), V over R_P, A, with a torque per voltage
-    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, in the same case
+    torque: FloatArray | None  # (terms, amplitudes), A, if the current does not determine the torque
+    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, per voltage
+    per_voltage: bool
 
     @classmethod
     def of(
-        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, group: IndexArray,
-        vcma: float, parallel: float,
+        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, acting: Acting, k: int,
+        group: IndexArray, vcma: float,
     ) -> _Drive:  # fmt: skip
         """Use the plateaus of device `k` at `some` amplitudes from load lines."""
-        volts, ratio = lines.junction_voltage_V[k, group], tables.stack.field_like_torque
-        per_voltage = tables.stack.torque == "voltage"
-        target = np.sign(volts)
+        volts, ratio = acting.voltage_V[k, group], tables.stack.field_like_torque
+        per_voltage, parallel = tables.stack.torque == "voltage", float(acting.first.parallel[k])
+        target, torque_ = np.sign(volts), None
+        if per_voltage:
+            torque_ = power_series(lines.m_z, target * acting.drive[k, group] / parallel)
+        elif tables.stack.second_barrier is not None:
+            torque_ = power_series(lines.m_z, target * acting.drive[k, group])
         return cls(
             power_series(lines.m_z, target * lines.current_A[k, group]),
             power_series(lines.m_z, vcma * volts) if vcma else None,
-            power_series(lines.m_z, volts / parallel) if per_voltage else None,
+            torque_,
             power_series(lines.m_z, ratio * spin.torque_per_current / parallel * volts**2)
             if per_voltage and ratio
             else None,
+            per_voltage,
         )
 
     @property
@@ -243,15 +256,16 @@ class _Drive(NamedTuple):
     @property
     def acting(self) -> FloatArray:
         """Series of the current that determines the torque, A."""
-        return self.current if self.voltage is None else self.voltage
+        return self.current if self.torque is None else self.torque
 
     def shaped(self, current: FloatArray, voltage: FloatArray) -> _Drive:
         """Drive in a part of an edge, from ratios to the plateau in the form of `shaped`."""
         return _Drive(
             shaped(self.current, current),
             None if self.softening is None else shaped(self.softening, voltage),
-            None if self.voltage is None else shaped(self.voltage, voltage),
+            None if self.torque is None else shaped(self.torque, voltage if self.per_voltage else current),
             None if self.field_like is None else shaped(shaped(self.field_like, voltage), voltage),
+            self.per_voltage,
         )
 
     def advance(
@@ -277,7 +291,7 @@ class _Drive(NamedTuple):
             step=step,
             current=self.current[:, amplitude],
             anisotropy_field=field,
-            torque_current=None if self.voltage is None else self.voltage[:, amplitude],
+            torque_current=None if self.torque is None else self.torque[:, amplitude],
             reference_field=None if self.field_like is None else self.field_like[:, amplitude],
             rng=rng,
         )

@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Direction
-from mtjchar.cells.stt.device import volume
+from mtjchar.cells.stt.barriers import barriers
+from mtjchar.cells.stt.film_laws import volume
 from mtjchar.cells.stt.tables import Cell, SttTables
 from mtjchar.cells.transistor_netlist import transistor_text
+from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy, torque
 from mtjchar.spice.libraries import circuit_with, library
 
@@ -57,7 +60,7 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     """Parameters of the cell's subcircuit, one row per device, from a table of sampled devices.
 
     They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each ignores
-    the parameters of the other.
+    the parameters of the other. Those of a second barrier are there if the stack has one.
     """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
@@ -68,6 +71,18 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
     barrier = stack.barrier_thickness
     vcma = -2.0 * stack.vcma_coefficient / (barrier * thickness * magnetization)
+    per_current = torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, free_volume)
+    both = barriers(tables, devices)
+    parallel, second = column["parallel_resistance_ohm"], dict[str, FloatArray]()
+    if both is not None:
+        parallel = both.first.parallel
+        second = {
+            "rp2": both.second.parallel,
+            "tmr2": both.second.tmr,
+            "vhalf2": both.second.half_bias,
+            "torque2": both.ratio * per_current,
+            "side2": both.side,
+        }
     return pd.DataFrame(
         {
             "rbl": cell.bitline.resistance,
@@ -78,12 +93,12 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
             "l": cell.transistor.length,
             "dvth": devices["threshold_voltage_V"],
             "beta": devices["current_factor"],
-            "rp": devices["parallel_resistance_ohm"],
+            "rp": parallel,
             "tmr": devices["tmr"],
             "vhalf": devices.get("tmr_half_bias_V", stack.tmr_half_bias),
             "alpha": devices["damping"],
             "bk": devices["anisotropy_field_T"],
-            "torque": torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, free_volume),
+            "torque": per_current,
             "lambda": devices.get("slonczewski_lambda", stack.slonczewski_lambda),
             "fieldlike": stack.field_like_torque,
             "vcma": vcma,
@@ -94,6 +109,7 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
             "by": field.y,
             "shape": shape,
             "theta_p": stack.reference_tilt,
+            **second,
         },
         index=devices.index,
     ).astype(float)
@@ -159,6 +175,11 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     options : str, optional
         Further options of ngspice, such as ``gmin=1e-10``; a ``method`` replaces ``trap``.
 
+    Raises
+    ------
+    InputError
+        For free magnetizations without axial symmetry and with a second barrier.
+
     Returns
     -------
     str
@@ -172,10 +193,19 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         have more than `VECTOR_CELLS` cells.
     """
     vector = not held and not tables.axially_symmetric
+    second = tables.stack.second_barrier
+    double = "" if second is None else "_double"
+    if vector and second is not None:
+        raise InputError(
+            "stack.second_barrier",
+            value=f"a reference layer {second.reference} to the first one",
+            allowed=f"none in waveforms without axial symmetry ({tables.asymmetries[0]})",
+            remedy="Error rates have no such limit: they use load lines of the cell, and ensembles.",
+        )
     if held:
-        junction = ["mtj_held.lib"]
+        junction = [f"mtj_held{double}.lib"]
     else:
-        junction = ["mtj_llgs.lib", "mtj_vector.lib"] if vector else ["mtj_axial.lib"]
+        junction = ["mtj_llgs.lib", "mtj_vector.lib"] if vector else [f"mtj_axial{double}.lib"]
     circuit = circuit_with(
         "mtjchar batch",
         [

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mtjchar.cells.base import Direction, Pulses, Trial
 from mtjchar.cells.stt.axial import largest_overdrive
-from mtjchar.cells.stt.hot_junction import BELOW_CURIE, on_load_lines
+from mtjchar.cells.stt.hot_junction import on_load_lines
 from mtjchar.cells.stt.measure import LoadLine, load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import Cell, SttTables
@@ -93,17 +93,17 @@ def _too_hot(
 ) -> list[str]:
     """Report a junction that gets hotter than the laws of its stack are meant for."""
     longest = float(pulses.duration_s.max())
-    rise = on_load_lines(tables, device.iloc[0], lines, 0).largest_rise(longest, 1).max()
-    hottest, highest = tables.cell.temperature + rise, TEMPERATURE_RANGE[1]
-    near_curie = BELOW_CURIE * tables.stack.curie_temperature
+    junctions = on_load_lines(tables, device.iloc[0], lines, 0)
+    hottest = tables.cell.temperature + junctions.largest_rise(longest, 1).max()
+    highest = min(TEMPERATURE_RANGE[1], junctions.highest)
     volts = compact(float(pulses.amplitude_V[0]), "V")
     if hottest <= highest:
         return []
     return [
         f"the current heats the nominal junction to {hottest:.0f} K ({direction}, {volts}, "
         f"{compact(longest, 's')}); the temperature laws of the stack are meant for up to {highest:.0f} K. "
-        f"Above {near_curie:.0f} K a device has no result. Look at stack.thermal_resistance_area and the "
-        "largest amplitude"
+        f"Above {junctions.highest:.0f} K a device has no result. Look at stack.thermal_resistance_area and "
+        "the largest amplitude"
     ]
 
 

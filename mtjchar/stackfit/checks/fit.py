@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
 from mtjchar.stackfit.checks.loops import check_loops
 from mtjchar.stackfit.checks.resistance import check_resistance
 from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis, Finding
 from mtjchar.stackfit.exchange import Exchange, exchange
+from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
+from mtjchar.stackfit.problem import pulse_temperatures
 from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.units import compact
 
 __all__ = ["check_fit", "likely"]
 
+_EXPONENT = 0.1  # by which exponents of films differ
 _FAR = 10.0  # factor between a fitted value and the film's
 _SMOOTH = 1e-6  # probability of such a small deviance
 _SPOKEN = 3  # causes of one place that are listed with their size
@@ -29,11 +35,38 @@ def check_fit(fit: StackFit) -> list[str]:
     other = exchange(fit.problem, fit.vector)
     messages = [
         *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *check_resistance(fit),
-        *check_loops(fit), *_wafer_resistance(fit),
+        *check_loops(fit), *_wafer_resistance(fit), *_hot(fit),
     ]  # fmt: skip
     for name, remedy in fit.undetermined.items():
         messages.append(f"{name} is not determined by these data; measure {remedy}")
     return messages
+
+
+def _hot(fit: StackFit) -> list[str]:
+    """Say how much the stability depends on an exponent of the stack, if hot rows were converted with it."""
+    film, at_fit = fit.problem.model.film, fit.problem.temperature
+    hottest = float(np.max(pulse_temperatures(fit.problem), initial=at_fit))
+    if film is None or hottest <= TEMPERATURE_RANGE[1] or hottest == at_fit:
+        return []
+    exponent = film.stack.anisotropy_exponent
+    other = replace(film, stack=film.stack.model_copy(update={"anisotropy_exponent": exponent + _EXPONENT}))
+    fitted = float(np.mean([fit.values[name] for name in names_of("stability") if name in fit.values]))
+    as_measured = _stability_at(film, fitted, hottest)
+    # The stability at one temperature is linear in that at another one, as both are in Ki.
+    low, high = (_stability_at(other, share * fitted, hottest) for share in (1.0, 2.0))
+    moved = (as_measured - low) / (high - low)
+    return [
+        f"rows at {hottest:g} K were converted to {at_fit:g} K by the exponents of the stack, which are not "
+        f"fitted. With an anisotropy_exponent of {exponent + _EXPONENT:.3g} instead of {exponent:.3g} the "
+        f"stability would be {100.0 * abs(moved):.2g} % {'larger' if moved > 0.0 else 'smaller'}. "
+        f'--temperature "{hottest:g} K" gives the values as measured'
+    ]
+
+
+def _stability_at(film: Film, stability: float, temperature: float) -> float:
+    """Stability at a temperature, K, of a film with a stability at that of the fit."""
+    device = film.nominal()._replace(stability=np.asarray(stability))
+    return float(film.device(film.film(device), temperature).stability)
 
 
 def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:

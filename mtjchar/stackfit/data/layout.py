@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,14 +12,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit.data.limits import check_count, check_names
+from mtjchar.stackfit.data.limits import NoTableError, check_count, check_names
+from mtjchar.stackfit.data.names import needs_unit
 
-__all__ = ["Block", "Matrix", "Row", "blocks_of", "is_number", "unfolded"]
+__all__ = ["Block", "Row", "begins_with_number", "blocks_of", "is_number", "titles_above"]
 
 _NUMBER = re.compile(
     r"[+-]?(\d+([.,'\u2019 \u00a0\u202f]\d+)*[.,]?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE
 )
 _LEAST_KNOWN = 2  # names in a row that make it a header
+_BEGINS = re.compile(
+    r"[+\u2212-]?\s*[.,]?\d|[+-]?(nan|inf)\b", re.IGNORECASE
+)  # of a number, a unit behind it or not
+_DATE = re.compile(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{2,4}")
+_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
+_NOTE = re.compile(r"(?P<value>\S+)\s+(#|//)\s.*")
+_INDEXED = 5  # rows whose numbers in front are looked at
+_ABOVE = 3  # lines above a header that may name its direction
 
 
 class Row(NamedTuple):
@@ -56,6 +66,8 @@ class Block:
         Of the row of units, by header.
     notes : list of str
         How it was found, for people.
+    titles : list of str
+        Texts that stand alone above it, the nearest first; they may name a direction.
     """
 
     header: list[str]
@@ -63,25 +75,28 @@ class Block:
     lines: list[int]
     units: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-class Matrix(NamedTuple):
-    """What a table of numbers over two quantities holds, by names that columns can have.
-
-    Attributes
-    ----------
-    rows, columns, values : str
-        The quantity down the first column, that along the header, and that in the cells.
-    """
-
-    rows: str
-    columns: str
-    values: str
+    titles: list[str] = field(default_factory=list)
 
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a number, also with a decimal comma or separators of thousands."""
     return _NUMBER.fullmatch(cell) is not None
+
+
+def begins_with_number(cell: str) -> bool:
+    """Whether a cell is a number, or one with a unit behind it."""
+    return _BEGINS.match(cell) is not None
+
+
+def titles_above(rows: Sequence[Row], place: int) -> list[str]:
+    """Texts above a row that stand alone, the nearest first."""
+    titles = []
+    for row in reversed(rows[max(place - _ABOVE, 0) : place]):
+        there = [cell for cell in row.cells if cell]
+        if len(there) > _LEAST_KNOWN or any(map(is_number, there)):
+            break
+        titles += [there[-1], *re.split(r"[:=]", there[-1])[1:]] if there else []
+    return [title.strip() for title in titles]
 
 
 def blocks_of(
@@ -92,6 +107,7 @@ def blocks_of(
     is_unit: Callable[[str], bool],
     numbered: bool = False,
     ragged: bool = False,
+    indexed: bool = False,
 ) -> list[Block]:
     """Find the tables of a file.
 
@@ -109,13 +125,17 @@ def blocks_of(
         Whether columns go by their numbers, so that a file needs no header.
     ragged : bool, optional
         Whether rows lack the empty cells at their end, as in spreadsheets.
+    indexed : bool, optional
+        Whether rows may begin with their number, of which the header says nothing.
 
     Raises
     ------
     InputError
         For a row with too many or too few cells, and for a file without a header.
     """
-    search = _Search(path, rows, known, is_unit, ragged)
+    search = _Search(path, rows, known, is_unit, ragged, indexed)
+    if not search.headers and not numbered and (turned := search.turned()) is not None:
+        return [turned]
     start = search.header(numbered=numbered)
     blocks = []
     while start is not None:
@@ -131,6 +151,7 @@ class _Start(NamedTuple):
     header: list[str]
     first: int
     words: str
+    has_header: bool = True
 
 
 class _Search:
@@ -143,8 +164,10 @@ class _Search:
         known: Callable[[str], bool],
         is_unit: Callable[[str], bool],
         ragged: bool,
+        indexed: bool,
     ) -> None:
-        self.path, self.rows, self.known, self.is_unit, self.ragged = path, rows, known, is_unit, ragged
+        self.path, self.rows, self.known, self.is_unit = path, rows, known, is_unit
+        self.ragged, self.indexed = ragged, indexed
         self.content = [place for place, row in enumerate(rows) if not row.comment]
         self.headers = [place for place, row in enumerate(rows) if self._is_header(row)]
         self.named = set(self.headers)
@@ -163,7 +186,7 @@ class _Search:
         if found is None:
             found = self._above_numbers()
         if found is None and has_numbers:
-            raise InputError(
+            raise NoTableError(
                 f"{self.path}, line {first.line}", value=first.text, allowed="a header above the numbers",
                 problem=f"{self.path}: no header found. Line {first.line} has numbers already.",
                 remedy="Write one line with the names of the columns above them, or give their numbers in "
@@ -180,7 +203,8 @@ class _Search:
         for place in self.content[bisect.bisect_left(self.content, start) :]:
             row = self.rows[place]
             if len(row.cells) == width and any(map(is_number, row.cells)):
-                return _Start(last.header, place, f"header of the table above, rows from line {row.line}")
+                words = f"header of the table above, rows from line {row.line}"
+                return _Start(last.header, place, words, has_header=False)
         return None
 
     def _known_header(self, start: int) -> _Start | None:
@@ -207,7 +231,7 @@ class _Search:
             cells = self.rows[place].cells
             if len(cells) == width and sum(map(is_number, cells)) >= _LEAST_KNOWN:
                 names = [f"column {k}" for k in range(1, len(cells) + 1)]
-                return _Start(names, place, "no header: columns go by their numbers")
+                return _Start(names, place, "no header: columns go by their numbers", has_header=False)
         return self._as_header(self.content[0])
 
     def _above_numbers(self) -> _Start | None:
@@ -223,6 +247,26 @@ class _Search:
                 return self._as_header(place)
         return None
 
+    def turned(self) -> Block | None:
+        """Read a table whose names stand below each other, if this is one."""
+        rows = [self.rows[place] for place in self.content if len(self.rows[place].cells) > 1]
+        rows = [row for row in rows if self.known(row.cells[0]) and not self.known(row.cells[1])]
+        if len(rows) < _LEAST_KNOWN or len({len(row.cells) for row in rows}) > 1:
+            return None
+        first = 1
+        names = [row.cells[0] for row in rows]
+        units = {row.cells[0]: row.cells[1].strip("()[]") for row in rows}
+        if any(units.values()) and all(not unit or self.is_unit(unit) for unit in units.values()):
+            first = 2
+        else:
+            units = {}
+        columns = [list(cells) for cells in zip(*(row.cells[first:] for row in rows), strict=True)]
+        if not columns or not all(any(map(begins_with_number, cells)) for cells in columns):
+            return None
+        note = "names stand below each other: a column of the file is a row, and its number is the line"
+        lines = list(range(first + 1, first + 1 + len(columns)))
+        return Block(names, columns, lines, {name: unit for name, unit in units.items() if unit}, [note])
+
     def _is_header(self, row: Row) -> bool:
         cells = row.cells
         if len(cells) < _LEAST_KNOWN or any(map(is_number, cells)):
@@ -237,54 +281,90 @@ class _Search:
         return _Start(row.cells, place + 1, f"header {where}line {row.line}")
 
     def _is_units(self, row: Row, header: list[str]) -> bool:
-        there = [cell for cell in row.cells if cell]
-        return (
-            bool(there)
-            and len(row.cells) <= len(header)
-            and not any(map(is_number, there))
-            and all(self.is_unit(cell.strip("()[]")) for cell in there)
+        """Whether a row has units, or nothing, below all names that the program reads; one is enough."""
+        there = [cell for cell in row.cells if cell and cell != "1"]
+        if not there or len(row.cells) > len(header) or any(map(is_number, there)):
+            return False
+        pairs = list(zip(header, (cell.strip("()[]") for cell in row.cells), strict=False))
+        of_known = [cell for name, cell in pairs if self.known(name) and cell not in ("", "1")]
+        if all(self.is_unit(cell.strip("()[]")) for cell in there):
+            return True
+        return any(map(self.is_unit, of_known)) and all(
+            self.is_unit(cell) or not needs_unit(name) for name, cell in pairs if self.known(name) and cell
         )
 
     def block(self, start: _Start) -> tuple[Block, int]:
         """Read the rows of a table; returns it and the first row behind it."""
-        header, width = start.header, len(start.header)
+        header = start.header
         rows: list[list[str]] = []
         lines: list[int] = []
+        short: list[bool] = []
         units: dict[str, str] = {}
         notes = [start.words]
         remaining = len(self.content) - bisect.bisect_left(self.content, start.first)
-        check_count(self.path, width * remaining, "values")
-        place = start.first
+        check_count(self.path, len(header) * remaining, "values")
+        titles = titles_above(self.rows, start.first - start.has_header)
         for place in range(start.first, len(self.rows)):
             row = self.rows[place]
             if row.comment:
                 continue
-            if not rows and not units and self._is_units(row, header):
-                units = {
-                    name: cell.strip("()[]").strip()
-                    for name, cell in zip(header, row.cells, strict=False)
-                    if cell
-                }
-                notes.append(f"units in line {row.line}")
-                continue
-            cells = self._filled(row, width)
-            if rows and (place in self.named or self._is_end(row, width)):
+            if not rows:
+                if place in self.named:  # the line above only listed the names
+                    header, units, notes = row.cells, {}, [f"header line {row.line}"]
+                    titles = titles_above(self.rows, place)
+                    continue
+                if not units and self._is_units(row, header):
+                    units = _units_of(header, row)
+                    notes.append(f"units in line {row.line}")
+                    continue
+                whole = self.ragged or len(row.cells) == len(header)
+                if whole and not any(map(begins_with_number, row.cells)):
+                    notes.append(f"line {row.line} is not read, as it has no number")
+                    continue
+                header = self._with_index(header, place)
+            cells = self._filled(row, header)
+            if rows and (place in self.named or self._is_end(row, len(header))):
                 break
-            if len(cells) != width:
+            if len(cells) != len(header):
                 raise self._refusal(row, header)
             rows.append(cells)
             lines.append(row.line)
+            short.append(not self.ragged and len(row.cells) < len(header))
         else:
             place = len(self.rows)
+        if len(rows) > 1 and short[-1] and not any(short[:-1]):  # the file was cut off
+            raise self._refusal(next(row for row in self.rows if row.line == lines[-1]), header)
         if place < len(self.rows):
             notes.append(f"ends before line {self.rows[place].line}: {self.rows[place].text[:40]!r}")
-        return Block(header, rows, lines, units, notes), place
+        return Block(header, rows, lines, units, notes, titles), place
 
-    def _filled(self, row: Row, width: int) -> list[str]:
-        cells = list(row.cells)
+    def _with_index(self, header: list[str], place: int) -> list[str]:
+        """Put an empty name in front of a header whose rows begin with their number."""
+        if not self.indexed:
+            return header
+        start = bisect.bisect_left(self.content, place)
+        rows = [self.rows[other].cells for other in self.content[start : start + _INDEXED]]
+        rows = [cells for cells in rows if len(cells) == len(header) + 1]
+        numbers = [int(cells[0]) for cells in rows if re.fullmatch(r"\d{1,9}", cells[0])]
+        first = numbers[0] if numbers else -1
+        counts = len(numbers) == len(rows) and numbers == list(range(first, first + len(numbers)))
+        return ["", *header] if counts and (first in (0, 1) or len(numbers) > 1) else header
+
+    def _filled(self, row: Row, header: list[str]) -> list[str]:
+        """Cells of a row, as many as the header has where that does not hide that some are missing."""
+        cells, width = list(row.cells), len(header)
         while len(cells) > width and not cells[-1]:
             cells.pop()
-        if self.ragged and len(cells) < width:
+        for k, (date, time) in enumerate(itertools.pairwise(cells)):
+            if len(cells) == width + 1 and _DATE.fullmatch(date) and _TIME.fullmatch(time):
+                cells[k : k + 2] = [f"{date} {time}"]
+                break
+        if len(cells) >= width and (note := _NOTE.fullmatch(cells[width - 1])):
+            cells = [*cells[: width - 1], note["value"]]
+        elif len(cells) > width and cells[width].startswith(("#", "//")):
+            cells = cells[:width]
+        # Of what is not read, rows may lack the end.
+        if self.ragged or not any(map(self.known, header[len(cells) :])):
             cells += [""] * (width - len(cells))
         return cells
 
@@ -303,49 +383,18 @@ class _Search:
             f"{self.path}, line {row.line}",
             value=row.text,
             allowed=f"{len(header)} values, as many as the header has",
-            remedy="Numbers have a decimal point, not a comma." if split else "",
+            remedy="Numbers have a decimal point, not a comma."
+            if split
+            else "Put texts that contain the separator into quotation marks."
+            if len(row.cells) > len(header)
+            else "",
         )
+
+
+def _units_of(header: list[str], row: Row) -> dict[str, str]:
+    cells = (cell.strip("()[]").strip() for cell in row.cells)
+    return {name: cell for name, cell in zip(header, cells, strict=False) if cell and cell != "1"}
 
 
 def _fits(header: Row, row: Row) -> bool:
     return len(header.cells) == len(row.cells) and any(map(is_number, row.cells))
-
-
-def unfolded(path: Path, rows: Sequence[Row], matrix: Matrix) -> Block:
-    """Read a matrix as a table with a row for each of its cells; empty cells are left out.
-
-    Raises
-    ------
-    InputError
-        If no row is a header of numbers, or a row has another number of cells.
-    """
-    content = [row for row in rows if not row.comment]
-    start = next((k for k, row in enumerate(content) if _is_scale(row.cells[1:])), None)
-    if start is None:
-        raise InputError(
-            str(path), value="no row of numbers", allowed=f"a header with the values of {matrix.columns}",
-            remedy="The rules call the file a matrix.",
-        )  # fmt: skip
-    scale = content[start].cells[1:]
-    long: list[list[str]] = []
-    lines = []
-    for row in content[start + 1 :]:
-        if not is_number(row.cells[0]):
-            break
-        if len(row.cells) != len(scale) + 1:
-            raise InputError(
-                f"{path}, line {row.line}", value=row.text,
-                allowed=f"{len(scale) + 1} values, as many as the header has",
-            )  # fmt: skip
-        cells = [[row.cells[0], at, cell] for at, cell in zip(scale, row.cells[1:], strict=True) if cell]
-        long += cells
-        lines += [row.line] * len(cells)
-    check_count(path, 3 * len(long), "values")
-    notes = [
-        f"a matrix of {matrix.values}: {matrix.rows} down, {matrix.columns} along line {content[start].line}"
-    ]
-    return Block(list(matrix), long, lines, notes=notes)
-
-
-def _is_scale(cells: Sequence[str]) -> bool:
-    return len(cells) >= _LEAST_KNOWN and all(map(is_number, cells))

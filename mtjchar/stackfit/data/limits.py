@@ -12,6 +12,7 @@ __all__ = [
     "LONGEST_NAME",
     "LONGEST_TEXT",
     "MOST_BYTES",
+    "NoTableError",
     "check_count",
     "check_names",
     "listed",
@@ -28,6 +29,10 @@ _MOST = {
 LONGEST_NAME = 200
 LONGEST_LINE = 100_000  # below the limit of Python's csv for one value
 LONGEST_TEXT = 1_000  # that a small Parquet file can repeat in every row
+
+
+class NoTableError(InputError):
+    """A part of a file is no table; the other parts may be."""
 
 
 def check_count(path: Path, count: int, what: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 
-__all__ = ["COUNTS", "Share", "plain_name", "refuse_trials", "refuse_unused", "share_of"]
+__all__ = ["COUNTS", "Share", "plain_name", "refuse_series", "refuse_trials", "refuse_unused", "share_of"]
 
 COUNTS = ("switched", "failures")
 _FAILED = ("wer", "ber", "error_rate", "write_error_rate", "bit_error_rate")
@@ -25,9 +25,14 @@ _SWITCHED = ("probability",)
 _FAILED_PERCENT = (*_FAILED, "failures", "errors", "failed")
 _SWITCHED_PERCENT = (*_SWITCHED, "switched")
 _PERCENT = re.compile(r"(?P<name>.+?)_(percent|pct|%)")
-_LOGARITHM = re.compile(r"(?P<form>log10|ln)_(?P<name>.+)")
-_BASES = {"log10": float(np.log(10.0)), "ln": 1.0}  # natural logarithm of the base
+_LOGARITHM = re.compile(r"(?P<form>(minus_)?(log10|ln))_(?P<name>.+)")
+_LOGARITHM_BEHIND = re.compile(r"(?P<name>.+)_(?P<form>log10|ln)")
+_MINUS = re.compile(r"\s*[-\u2212\u2013]\s*(?=(log10|ln)(?![a-z]))", re.IGNORECASE)
+# Natural logarithm of the base; negative for the exponent n of 10^-n.
+_BASES = {"log10": float(np.log(10.0)), "ln": 1.0}
+_BASES |= {f"minus_{form}": -base for form, base in _BASES.items()}
 _LEAST = -300.0  # decimal logarithm
+_LEAST_SERIES = 3  # numbered columns that look like repeats
 
 _OF_WRITES = "(prob|rate|ratio|fraction|share|count|number|total|percent|pct|%)"
 _OUTCOME = re.compile(
@@ -61,6 +66,10 @@ _RESISTANCE = re.compile(
     re.VERBOSE,
 )
 
+_SHEET = re.compile(
+    r"(ohms?|\u03a9|\u2126)\s*(/|per)\s*(sq|\u25a1)", re.IGNORECASE
+)  # of a film, not of a junction
+
 
 @dataclass(frozen=True)
 class Share:
@@ -70,7 +79,7 @@ class Share:
     ----------
     failed : bool
         Whether it is the share of the writes that failed; otherwise of those that switched.
-    form : {"plain", "percent", "log10", "ln"}
+    form : {"plain", "percent", "log10", "ln", "minus_log10", "minus_ln"}
     """
 
     failed: bool
@@ -78,20 +87,24 @@ class Share:
 
     @property
     def logarithm(self) -> float:
-        """Natural logarithm of the base of logarithmic values; 0 for other values."""
+        """Natural logarithm of the base of logarithmic values, negative with a minus; 0 for other values."""
         return _BASES.get(self.form, 0.0)
 
     @property
     def allowed(self) -> str:
         """Allowed values, for a share with counts."""
+        if self.logarithm < 0.0:
+            return f"0 to {self._least:.4g}, or inf"
         if self.logarithm:
-            return f"{self._least:.4g} to 0, or -inf"
+            return f"{self._least:.4g} to 0, or -inf (name it -{self.form}(...) if it has no minus)"
         return "0 to 100" if self.form == "percent" else "0 to 1 (name it ..._percent if it is in percent)"
 
     @property
     def allowed_inside(self) -> str:
         """Allowed values, for a share that belongs to an amplitude."""
-        if self.logarithm:
+        if self.logarithm < 0.0:
+            inside = f"above 0, up to {self._least:.4g}"
+        elif self.logarithm:
             inside = f"{self._least:.4g} or more, and below 0"
         else:
             inside = "above 0 and below 100" if self.form == "percent" else "above 0 and below 1"
@@ -104,13 +117,17 @@ class Share:
     def valid(self, values: FloatArray) -> BoolArray:
         """Whether values are shares."""
         if self.logarithm:
-            return np.asarray((values <= 0.0) & ((values >= self._least) | (values == -np.inf)))
+            own = np.sign(self.logarithm) * values
+            return np.asarray((own <= 0.0) & ((own >= -abs(self._least)) | (own == -np.inf)))
         return np.asarray((values >= 0.0) & (values <= (100.0 if self.form == "percent" else 1.0)))
 
     def inside(self, values: FloatArray) -> BoolArray:
         """Whether values are shares between none and all."""
-        none, all_ = (-np.inf, 0.0) if self.logarithm else (0.0, 100.0 if self.form == "percent" else 1.0)
-        return np.asarray(self.valid(values) & (values > none) & (values < all_))
+        if self.logarithm:
+            return np.asarray(self.valid(values) & np.isfinite(values) & (values != 0.0))
+        return np.asarray(
+            self.valid(values) & (values > 0.0) & (values < (100.0 if self.form == "percent" else 1.0))
+        )
 
     def plain(self, values: FloatArray) -> FloatArray:
         """Shares as plain numbers."""
@@ -136,7 +153,11 @@ class Share:
 
 
 def plain_name(header: str) -> str:
-    """Return a name in lower case with underscores between its words: ``log10(WER)`` is ``log10_wer``."""
+    """Return a name in lower case with underscores between its words: ``log10(WER)`` is ``log10_wer``.
+
+    The minus of ``-log10(WER)`` becomes a word, ``minus_log10_wer``.
+    """
+    header = _MINUS.sub("minus_", header, count=1) if _MINUS.match(header) else header
     return re.sub(r"[^\w%]+|_+", "_", header.strip().replace("%", "_%").lower()).strip("_")
 
 
@@ -148,7 +169,7 @@ def share_of(name: str) -> Share | None:
     form = "plain"
     if percent := _PERCENT.fullmatch(own):
         own, form, failed, switched = percent["name"], "percent", _FAILED_PERCENT, _SWITCHED_PERCENT
-    elif logarithm := _LOGARITHM.fullmatch(own):
+    elif logarithm := _LOGARITHM.fullmatch(own) or _LOGARITHM_BEHIND.fullmatch(own):
         own, form = logarithm["name"], logarithm["form"]
     return Share(own in failed, form) if own in (*failed, *switched) else None
 
@@ -167,17 +188,47 @@ def refuse_unused(path: Path, headers: Iterable[str]) -> None:
     """Refuse unused columns whose names look like an outcome or a resistance."""
     for header in headers:
         if _looks_like(_OUTCOME, header):
-            key = "failures" if re.search("fail|err", header.lower()) else "switched"
+            key = _key_like(header)
             allowed = "switched or failures beside trials; or probability, error_rate, wer or ber"
             example = f'{key} = "{header}"'
-            remedy = f"{_rename(example)} log10_ in front or _percent behind is read too."
+            remedy = f"{_rename(example)} log10_ or -log10_ in front or _percent behind is read too."
             raise _ignored(path, header, "the outcome of writes", allowed, remedy)
-        if header == "R" or _looks_like(_RESISTANCE, header):
+        if header == "R" or (_looks_like(_RESISTANCE, header) and not _SHEET.search(header)):
             allowed = (
                 "resistance with its unit, beside voltage or field; for wafers resistance_area_product or tmr"
             )
             remedy = _rename(f'resistance = {{ name = "{header}", unit = "ohm" }}')
             raise _ignored(path, header, "a resistance", allowed, remedy)
+
+
+def _key_like(header: str) -> str:
+    """Return what a column that looks like an outcome most probably is, for an example."""
+    name = _words(header)
+    if re.search(r"wer|ber|err\w*_(rate|prob|share|percent)", name):
+        return "log10_wer" if re.search(r"log|lg|ln", name) else "wer"
+    if re.search(r"fail|err", name):
+        return "failures"
+    return (
+        "probability"
+        if re.search(r"prob|rate|ratio|yield|share|frac|(^|_)p_*sw|%|pct|percent", name)
+        else "switched"
+    )
+
+
+def refuse_series(path: Path, headers: Iterable[str]) -> None:
+    """Refuse numbered columns in a table that would leave them out: they are repeats by another name."""
+    numbered: dict[str, list[str]] = {}
+    for header in headers:
+        if found := re.fullmatch(r"(.*?)\d+(\D*)", header):
+            numbered.setdefault("#".join(found.groups()), []).append(header)
+    for same in numbered.values():
+        if len(same) >= _LEAST_SERIES:
+            raise InputError(
+                f"{path}, columns {same[0]} to {same[-1]}",
+                value="numbered columns that the fit would ignore",
+                allowed="R_1, R_2, ... (resistances), state_1, state_2, ... or switched_1, switched_2, ...",
+                remedy="Rename them so, or remove them from the table.",
+            )  # fmt: skip
 
 
 def refuse_trials(path: Path, headers: Iterable[str]) -> None:

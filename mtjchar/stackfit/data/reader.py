@@ -12,16 +12,29 @@ import pandas as pd
 from mtjchar.arrays import BoolArray, FloatArray, WordArray
 from mtjchar.errors import InputError, printable
 from mtjchar.stackfit.data.limits import LONGEST_NAME
-from mtjchar.stackfit.data.names import UNITS, named, repeated
-from mtjchar.stackfit.data.outcomes import COUNTS, share_of
+from mtjchar.stackfit.data.names import (
+    PLAIN,
+    UNITS,
+    Repeats,
+    column_of,
+    named,
+    repeats_of,
+    scaled,
+    split_unit,
+)
+from mtjchar.stackfit.data.outcomes import COUNTS, Share, share_of
 from mtjchar.stackfit.data.rules import FileRules, plain_word
 from mtjchar.stackfit.data.text import Cells
-from mtjchar.stackfit.data.units import conversion, in_tesla
-from mtjchar.units import parse_quantity
+from mtjchar.stackfit.data.units import conversion, quantity
+from mtjchar.stackfit.data.values import first_unit, is_missing, numbers_of
+from mtjchar.stackfit.data.words import DIRECTIONS, OPPOSITE, STATES
 
 __all__ = ["Bad", "Reader"]
 
 _TRUTHS = {"true": 1, "false": 0}
+_TO = re.compile(r"\s*(?:[-=]*>|\u2192|\u21d2|\bto\b|_to_|_2_)\s*", re.IGNORECASE)  # 0 -> 1, 0 to 1
+_MULTIPLE = re.compile(r"[x\u00d7*]?\s*(k|M|10\^\d+|1e\+?\d+|10{2,})", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.000)+")
 _LARGEST = 1e30  # numbers whose squares and products are still finite
 
 Bad = list[tuple[int, str, Any, str]]
@@ -32,6 +45,7 @@ class Reader:
 
     def __init__(self, cells: Cells, rules: FileRules) -> None:
         self.path, self.text, self.columns, self.units = cells.path, cells.text, cells.columns, cells.units
+        self.titles, self.matrices = cells.titles, cells.matrices
         self.rules, self.shared = rules, rules.shared
         self.notes: list[str] = []
         self.lines = np.array(cells.lines)
@@ -44,43 +58,58 @@ class Reader:
         headers = list(self.text.columns)
         places: dict[str, tuple[str, str]] = {}
         for key, (name, unit) in names.items():
-            if isinstance(name, int):
-                if name <= len(headers):
-                    places[key] = (headers[name - 1], unit)
-            elif name in headers:
-                places[key] = (name, unit)
+            header = column_of(headers, name)
+            if header is not None:
+                self._put(places, key, header, unit or split_unit(header)[1])
         taken = {name for name, _ in places.values()}
         for header in headers:
             found = None if header in taken else named(header)
             if found is None:
                 continue
-            if found.key in places:
-                raise InputError(
-                    f"{self.path}, column {header}", value=header, allowed=f"one column of {found.key}"
-                )
-            places[found.key] = (header, found.unit or self.units.get(header, ""))
+            self._put(places, found.key, header, found.unit)
         return places
+
+    def _put(self, places: dict[str, tuple[str, str]], key: str, header: str, unit: str) -> None:
+        unit = unit or self.units.get(header, "")
+        if key in COUNTS and not unit and first_unit(self.text[header]) == "%":
+            unit = "%"
+        key = scaled(key, unit)
+        if key in (*PLAIN, *COUNTS) and _MULTIPLE.fullmatch(unit):
+            raise InputError(
+                f"{self.path}, unit of column {header}", value=unit, allowed="none, as it counts",
+                remedy="Multiply the numbers in the table.",
+            )  # fmt: skip
+        if key in places:
+            raise InputError(f"{self.path}, column {header}", value=header, allowed=f"one column of {key}")
+        places[key] = (header, unit)
 
     def known(self) -> set[str]:
         """All recognized quantities, from columns or shared values."""
         return {*self.place, *self.shared}
 
-    def repeated(self) -> list[str]:
-        """Columns of resistances after repeated writes."""
-        return repeated(self.text.columns)
+    def repeated(self) -> Repeats:
+        """Columns of readings after repeated writes."""
+        return repeats_of(self.text.columns)
 
-    def plain_number(self, header: str) -> FloatArray:
-        """Read a column as it is, in whatever unit; empty cells are NaN."""
+    def readings(self, header: str, unit: str) -> FloatArray:
+        """Read a column of resistances, ohm; NaN where there was no reading."""
         self._used.add(header)
-        values = np.array(pd.to_numeric(self.text[header], errors="coerce"), dtype=np.float64)
-        blank = np.array([pd.isna(cell) or cell == "" for cell in self.text[header]])
+        unit = unit or self.units.get(header, "") or "ohm"
+        values = numbers_of(self.text[header], "ohm", self._known_unit(header, unit, "ohm"))
         with np.errstate(invalid="ignore"):
-            self.refuse(header, ~(values > 0.0) & ~blank, "a positive number, or an empty cell")
+            wrong = ~(values > 0.0) & ~is_missing(self.text[header])
+            self.refuse(header, wrong, "a positive number, or an empty cell")
             return np.where(values > 0.0, values, np.nan)
+
+    def _known_unit(self, header: str, own: str, unit: str) -> str:
+        """Return a unit of a column, if there is one of its name and dimension."""
+        if own:
+            conversion(f"{self.path}, unit of column {header}", own, unit)
+        return own
 
     def unknown(self) -> tuple[str, ...]:
         """Columns with unknown names."""
-        taken = {header for header, _ in self.place.values()} | set(self.repeated())
+        taken = {header for header, _ in self.place.values()} | set(self.repeated().headers)
         return tuple(name for name in self.text.columns if name and name not in taken)
 
     def unused(self) -> tuple[str, ...]:
@@ -106,7 +135,7 @@ class Reader:
             with np.errstate(invalid="ignore"):
                 good &= valid(values)
         if optional and key in self.place:
-            good |= [pd.isna(value) or value == "" for value in self.text[self.place[key][0]]]
+            good |= is_missing(self.text[self.place[key][0]])
         self._refuse_number(key, ~good, allowed)
         if share_of(key) is None:  # shares may be as small as floating-point numbers
             size = np.abs(values)
@@ -124,29 +153,56 @@ class Reader:
         value, unit = self.shared[key], UNITS.get(key, "")
         if not isinstance(value, str):
             return np.full(len(self.text), float(value))
-        text, factor = in_tesla(value, unit)
-        read = parse_quantity(text, unit, thing=f"{self.rules.path}: values.{key}")
-        return np.full(len(self.text), factor * read)
+        return np.full(len(self.text), quantity(f"{self.rules.path}: values.{key}", value, unit))
 
     def _column(self, key: str) -> FloatArray:
         header, own = self.place[key]
         self._used.add(header)
         raw = self.text[header]
+        if key in UNITS:
+            if UNITS[key] and not own and not first_unit(raw):
+                raise InputError(
+                    f"{self.path}, column {header}",
+                    value="no unit",
+                    allowed=f"a unit in the name, such as {key}_{UNITS[key].replace('*', '_')}",
+                    remedy="Or name the column and its unit in a file for --rules: "
+                    f'[columns] {key} = {{ name = "{header}", unit = "{UNITS[key]}" }}.',
+                )
+            return numbers_of(raw, UNITS[key], self._known_unit(header, own, UNITS[key]))
+        share = share_of(key)
+        if share is not None:
+            # A sign of percent in a cell counts, whatever the name says.
+            return numbers_of(raw, "", "") * self._percents(raw, share)
         if key in COUNTS:
             truths = [_TRUTHS.get(str(value).strip().lower(), value) for value in raw]
             raw = pd.Series(truths, dtype=object)  # in which a repeated text is stored once
-        values = np.array(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
-        if UNITS.get(key) and not own:
+        self._check_thousands(header, raw)
+        return numbers_of(raw, "", "")
+
+    def _percents(self, raw: pd.Series[Any], share: Share) -> FloatArray:
+        """Factor of cells in percent, which `numbers_of` makes plain shares."""
+        signs = np.array([isinstance(cell, str) and cell.rstrip().endswith("%") for cell in raw])
+        wrong = np.nan if share.logarithm else 100.0 if share.form == "percent" else 1.0
+        return np.where(signs, wrong, 1.0)
+
+    def _check_thousands(self, header: str, raw: pd.Series[Any]) -> None:
+        """Refuse counts such as 2.000, if nothing in the table shows that the point is a decimal one."""
+        points = [str(cell) for cell in raw if isinstance(cell, str) and "." in cell]
+        if not points or not all(map(_THOUSANDS.fullmatch, points)):
+            return
+        others = (
+            str(cell) for name in self.text.columns for cell in self.text[name] if isinstance(cell, str)
+        )
+        if not any(
+            re.fullmatch(r"[+-]?\d*\.\d+(e[+-]?\d+)?", cell, re.IGNORECASE)
+            and not re.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", cell)
+            for cell in others
+        ):
             raise InputError(
-                f"{self.path}, column {header}",
-                value="no unit",
-                allowed=f"a unit in the name, such as {key}_{UNITS[key].replace('*', '_')}",
-                remedy="Or name the column and its unit in a file for --rules.",
-            )
-        if key in UNITS and own:
-            offset, factor = conversion(f"{self.path}, unit of column {header}", own, UNITS[key])
-            values = offset + factor * values
-        return values
+                f"{self.path}, column {header}", value=points[0],
+                allowed="whole numbers, without a separator of thousands",
+                remedy="Nothing in the table shows whether the point is decimal or separates thousands.",
+            )  # fmt: skip
 
     def agree(self, key: str, good: BoolArray, allowed: str) -> None:
         """Record values that contradict another column of their row."""
@@ -165,21 +221,51 @@ class Reader:
     def label(self, key: str, words: dict[str, str], allowed: str) -> WordArray:
         """Read a column of words."""
         if key in self.place:
-            header = self.place[key][0]
-            self._used.add(header)
-            raw = [str(value) for value in self.text[header]]
-        else:
-            header, raw = key, [self.shared[key]] * len(self.text)
-        own = {word: meaning for word, meaning in self.rules.words.items() if meaning in words.values()}
-        meant = {
-            value: own.get(plain_word(value)) or words.get(re.sub(r"[^a-z0-9]", "", value.lower()))
-            for value in set(raw)
-        }
-        clean = [meant[value] for value in raw]
-        if key not in self.place and None in clean:
+            return self.words_of(self.place[key][0], words, allowed, optional=False)
+        meant = self.meaning(self.shared[key], words)
+        if meant is None:
             raise InputError(f"{self.rules.path}: values.{key}", value=self.shared[key], allowed=allowed)
-        self.refuse(header, np.array([word is None for word in clean]), allowed)
+        return np.full(len(self.text), meant, dtype=object)
+
+    def words_of(
+        self, header: str, words: dict[str, str], allowed: str, *, optional: bool = True
+    ) -> WordArray:
+        """Read a column of words; with `optional`, cells without one are empty."""
+        self._used.add(header)
+        raw = [str(value) for value in self.text[header]]
+        meant = {value: self.meaning(value, words) for value in set(raw)}
+        clean = [meant[value] for value in raw]
+        missing = is_missing(self.text[header]) & optional
+        self.refuse(header, np.array([word is None for word in clean]) & ~missing, allowed)
         return np.array([word or "" for word in clean], dtype=object)
+
+    def flags_of(self, header: str) -> BoolArray:
+        """Read a column of 0 and 1, or false and true; empty cells are false."""
+        self._used.add(header)
+        truths = [_TRUTHS.get(str(value).strip().lower(), value) for value in self.text[header]]
+        values = np.array(pd.to_numeric(pd.Series(truths, dtype=object), errors="coerce"), dtype=np.float64)
+        wrong = ~np.isin(values, (0.0, 1.0)) & ~is_missing(self.text[header])
+        self.refuse(header, wrong, "0 or 1, or an empty cell")
+        return np.asarray(values == 1.0)
+
+    def meaning(self, value: str, words: dict[str, str]) -> str | None:
+        """Return what a word means, None if that is not known."""
+        own = {word: meaning for word, meaning in self.rules.words.items() if meaning in words.values()}
+        return (
+            own.get(plain_word(value))
+            or words.get(re.sub(r"[^a-z0-9]", "", value.lower()))
+            or (self._way(value) if words is DIRECTIONS else None)
+        )
+
+    def _way(self, text: str) -> str | None:
+        """Direction of a word such as ``0 to 1``, by the words for states."""
+        states = [
+            self.rules.words.get(plain_word(word), STATES.get(re.sub(r"[^a-z]", "", word.lower())))
+            for word in _TO.split(text.strip())
+        ]
+        if len(states) == 2 and states[0] in OPPOSITE and states[1] == OPPOSITE[states[0]]:
+            return f"{states[0]}_to_{states[1]}"
+        return None
 
     def frame(self, **columns: Any) -> tuple[pd.DataFrame, Bad]:
         """Assemble the rows, with their origin."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from mtjchar.errors import InputError, clipped, did_you_mean
 from mtjchar.files import read_text
-from mtjchar.stackfit.data.layout import Matrix
 from mtjchar.stackfit.data.limits import LONGEST_NAME, listed
-from mtjchar.stackfit.data.names import LABELS, PLAIN, UNITS, named
+from mtjchar.stackfit.data.matrices import Matrix
+from mtjchar.stackfit.data.names import LABELS, PLAIN, UNITS, column_of, named, scaled
 from mtjchar.stackfit.data.outcomes import plain_name, share_of
 from mtjchar.stackfit.data.text import Cells, Layout
 from mtjchar.stackfit.data.words import DIRECTIONS, STATES
@@ -138,9 +138,7 @@ class Rules:
 
 
 def _has(cells: Cells, name: str | int) -> bool:
-    if isinstance(name, int):
-        return name <= len(cells.text.columns)
-    return name in cells.text.columns
+    return column_of(cells.text.columns, name) is not None
 
 
 def _values_in_name(pattern: str, file: Path) -> dict[str, str] | None:
@@ -158,10 +156,15 @@ def _values_in_name(pattern: str, file: Path) -> dict[str, str] | None:
     for name in (file.name, *(parent.name for parent in file.parents)):
         if match := re.fullmatch(expression, name):
             return {
-                key: f"{value} {units[key]}" if key in UNITS and units[key] else value
+                key: f"{_decimal(value)} {units[key]}" if key in UNITS and units[key] else value
                 for key, value in match.groupdict().items()
             }
     return None
+
+
+def _decimal(value: str) -> str:
+    """Return a number of a file's name with a decimal point, for which 1p5 has a p."""
+    return re.sub(r"(?<=\d)p(?=\d+$)", ".", value)
 
 
 def _as_expression(text: str) -> str:
@@ -196,11 +199,12 @@ def read_rules(path: str | Path | None) -> Rules:
     for key, value in data.items():
         if key in _KEYS:
             continue
-        if not _PATTERN.search(key):
+        meant = did_you_mean(clipped(key), _KEYS)
+        if not _PATTERN.search(key) and (meant or not isinstance(value, dict)):
             raise InputError(
                 f"{path}: {clipped(key)}", value=value,
                 allowed=f"{', '.join(_KEYS)}, or a pattern of files such as \"*.csv\"",
-                remedy=did_you_mean(clipped(key), _KEYS),
+                remedy=meant,
             )  # fmt: skip
         if not isinstance(value, dict):
             raise InputError(f"{path}: {clipped(key)}", value=value, allowed=f'a table, ["{clipped(key)}"]')
@@ -250,9 +254,12 @@ def _words(place: str, words: Mapping[str, Any]) -> dict[str, str]:
 
 
 def plain_word(word: object) -> str:
-    """Return a word or number as it is looked up: 1.0 is 1, and case and blanks around do not count."""
+    """Return a word or number as it is looked up: +1.0 is 1, and case and blanks around do not count."""
     text = str(word).strip().lower()
-    return text.removesuffix(".0")
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
 
 
 def _direction(thing: str, value: Any) -> str:
@@ -310,14 +317,11 @@ def _name(place: str, key: str, value: Any) -> tuple[str | int, str]:
     which = entry.get("name", entry.get("column"))
     good = isinstance(which, str) if "name" in entry else _is_place(which)
     keys = set(entry) - {"name", "column"}
-    needed = {"unit"} if UNITS.get(key) else set()
-    fits = keys == needed or (key in UNITS and keys <= {"unit"} and not UNITS[key])
+    fits = keys <= {"unit"} if key in UNITS or scaled(key, "%") != key else not keys
     if not good or not fits or not isinstance(entry.get("unit", ""), str) or len(entry) - len(keys) != 1:
-        allowed = (
-            '{ name = "...", unit = "..." } or { column = 1, unit = "..." }'
-            if UNITS.get(key)
-            else "the name of a column, or its number"
-        )
+        allowed = "the name of a column, or its number"
+        if UNITS.get(key):
+            allowed += '; with a unit { name = "...", unit = "..." } or { column = 1, unit = "..." }'
         raise InputError(f"{place}columns.{key}", value=value, allowed=allowed)
     assert isinstance(which, str | int)
     return which.strip() if isinstance(which, str) else which, str(entry.get("unit", ""))

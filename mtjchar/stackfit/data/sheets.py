@@ -40,7 +40,7 @@ def sheets_of(path: Path, content: bytes) -> list[tuple[Path, list[Row]]]:
 
 def _rows(path: Path, sheet: Any) -> Iterator[Row]:
     values, gap = 0, False
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+    for number, cells in enumerate(sheet.iter_rows(), 1):
         check_count(path, number, "rows")
         texts = [_text(f"{path}, row {number}", cell) for cell in cells]
         while texts and not texts[-1]:
@@ -58,8 +58,11 @@ def _rows(path: Path, sheet: Any) -> Iterator[Row]:
 
 
 def _text(thing: str, cell: Any) -> str:
+    cell, shown = cell.value, str(cell.number_format or "")
     if cell is None:
         return ""
+    if isinstance(cell, int | float) and not isinstance(cell, bool) and shown.rstrip().endswith("%"):
+        return f"{100.0 * cell:.15g} %"  # as people see it
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         cell = int(cell)
     text = cell.isoformat() if isinstance(cell, datetime.date | datetime.time) else str(cell).strip()

@@ -18,8 +18,8 @@ import pandas as pd
 from mtjchar.errors import InputError
 from mtjchar.stackfit.data.kinds import Kinds
 from mtjchar.stackfit.data.limits import listed
-from mtjchar.stackfit.data.names import repeated
-from mtjchar.stackfit.data.outcomes import COUNTS, refuse_trials, refuse_unused, share_of
+from mtjchar.stackfit.data.names import repeats_of
+from mtjchar.stackfit.data.outcomes import COUNTS, refuse_series, refuse_trials, refuse_unused, share_of
 from mtjchar.stackfit.data.own import refuse_own_table
 from mtjchar.stackfit.data.rules import FileRules, read_rules
 from mtjchar.stackfit.data.text import Cells, cells_of, read_cells
@@ -32,8 +32,8 @@ KINDS = {
     "dwells": "dwell_time, state",
     "switching": "duration, amplitude or current, trials, and switched, failures, probability or error_rate",
     "thresholds": "duration, amplitude or current, no trials; probability or error_rate unless one half",
-    "resistance": "voltage, state, and resistance or current",
-    "loops": "field, resistance",
+    "resistance": "voltage, state, and resistance or current; or voltage and the resistances of both states",
+    "loops": "field, and resistance or state",
     "wafer": "diameter, resistance_area_product, tmr, or both resistances, of each device",
 }
 """Kinds of tables, and the columns that identify them."""
@@ -205,6 +205,7 @@ def _read(cells: Cells, rules: FileRules, skip_bad: bool) -> Table:
     refuse_unused(path, reader.unused())
     if kind == "thresholds":
         refuse_trials(path, reader.unused())
+        refuse_series(path, reader.unused())
     dropped = {line for line, *_ in bad}
     good = rows[~rows["line"].isin(dropped)].reset_index(drop=True)
     missing = _directions(rows) - _directions(good)
@@ -245,7 +246,7 @@ def _kind(cells: Cells, known: set[str]) -> str:
         counted = bool({"trials", *COUNTS} & known) or any(map(share_of, known))
         if {"resistance_after", "state_after"} & known and not counted:
             return "shots"
-        if repeated(cells.text.columns) and not counted:
+        if repeats_of(cells.text.columns).headers and not counted:
             return "repeats"
         if set(COUNTS) & known or ("trials" in known and any(map(share_of, known))):
             return "switching"
@@ -256,12 +257,20 @@ def _kind(cells: Cells, known: set[str]) -> str:
                 remedy='Name it so, or in a file for --rules: [columns] failures = "its name".',
             )  # fmt: skip
         return "thresholds"
-    if "field" in known and "resistance" in known:
+    if "field" in known and {"resistance", "state"} & known:
         return "loops"
     if "voltage" in known and {"resistance", "current"} & known:
         return "resistance"
+    if "voltage" in known and {"parallel_resistance", "antiparallel_resistance"} & known:
+        return "resistance"
     if {"diameter", "resistance_area_product", "tmr", "parallel_resistance"} & known:
         return "wafer"
+    if "duration" in known and ({"trials", *COUNTS} & known) and not driven:
+        raise InputError(
+            f"{cells.path}: columns", value=f"no amplitude or current ({cells.columns})",
+            allowed="one of them",
+            remedy='For bits at rest write into a file for --rules: [values] amplitude = "0 V".',
+        )  # fmt: skip
     allowed = "; or ".join(f"{kind}: {columns}" for kind, columns in KINDS.items())
     found = (
         f"The known columns ({', '.join(sorted(known))}) make no table" if known else "No known column found"

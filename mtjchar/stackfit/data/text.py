@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import re
 from collections import Counter
@@ -15,9 +16,10 @@ import pandas as pd
 from mtjchar.errors import InputError
 from mtjchar.files import read_bytes
 from mtjchar.stackfit.data.arrays import frames_of_hdf5, frames_of_matlab, is_hdf5, is_matlab
-from mtjchar.stackfit.data.layout import Block, Matrix, Row, blocks_of, unfolded
-from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, check_count, listed
-from mtjchar.stackfit.data.names import named
+from mtjchar.stackfit.data.layout import Block, Row, blocks_of
+from mtjchar.stackfit.data.limits import LONGEST_LINE, MOST_BYTES, NoTableError, check_count, listed
+from mtjchar.stackfit.data.matrices import Matrix, unfolded
+from mtjchar.stackfit.data.names import named, split_unit
 from mtjchar.stackfit.data.own import refuse_own
 from mtjchar.stackfit.data.parquet import cells_of_parquet
 from mtjchar.stackfit.data.sheets import is_spreadsheet, sheets_of
@@ -36,7 +38,10 @@ _COMMENT = re.compile(r"\s*(#+|!+|%+|//+)\s?")
 _SEPARATORS = ",;\t|"
 _SAMPLE = 500  # lines from which the separator is found
 _MOST_IN_QUOTES = 100  # lines that one value may have; beyond, a quotation mark stands for inches
-_WORDS = re.compile(r'"[^"]*"|[^\s"]+(?:[ \t]*[(\[][^)\]]*[)\]])?')
+_WORDS = re.compile(
+    r'"[^"]*"|[^\s"]+ (?:to|->|=>|\u2192) [^\s"]+|[^\s"]+(?:[ \t]*[(\[][^)\]]*[)\]])?'
+)  # P to AP is one
+_POINTED_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?")
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Layout:
 
     def known(self, name: str) -> bool:
         """Whether a cell is the name of a column."""
-        return name in self.names or _is_known(name)
+        return name in self.names or split_unit(name)[0] in self.names or _is_known(name)
 
 
 def _plain(_: Path) -> Layout:
@@ -95,6 +100,10 @@ class Cells:
         Of a row of units, by column.
     notes : tuple of str
         How the file was understood, for people.
+    titles : tuple of str
+        Texts above the table, and the name of its sheet or group, which may name a direction.
+    matrices : int
+        Number of matrices in the file, if it holds any.
     """
 
     path: Path
@@ -103,6 +112,8 @@ class Cells:
     lines: list[int]
     units: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+    matrices: int = 0
 
     @property
     def columns(self) -> str:
@@ -131,57 +142,114 @@ def cells_of(path: Path, content: bytes, layout_of: Callable[[Path], Layout] = _
     layout_of : callable, optional
         Layout of a file by its path, which names members of archives too.
     """
-    tables = []
+    parts: list[_Part] = []
     for inner, unpacked in members(path, content):
         refuse_own(inner, unpacked)
-        tables += _tables(inner, unpacked, layout_of(inner))
+        parts += _parts(inner, unpacked, layout_of(inner))
+    return _tables_of(path, parts)
+
+
+_Part = tuple[Path, Layout, Callable[[], list["Cells"]]]
+
+
+def _tables_of(path: Path, parts: list[_Part]) -> list[Cells]:
+    """Read the parts of a file; those without a table are left out, if another part has one."""
+    tables: list[Cells] = []
+    left_out: list[Path] = []
+    why: InputError | None = None
+    for place, layout, read in parts:
+        try:
+            found = read()
+        except NoTableError as error:
+            why = why or error
+            found = []
+        if len(parts) > 1:
+            found = [
+                cells for cells in found if layout.numbered or any(map(layout.known, cells.text.columns))
+            ]
+        tables += found
+        if not found:
+            left_out.append(place)
+    if not tables and len(parts) > 1:
+        allowed = "a table with known names of columns in one of its parts"
+        raise why or InputError(str(path), value=listed(place.name for place in left_out), allowed=allowed)
     if not tables:
-        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
+        raise why or InputError(str(path), value="no rows", allowed="a header and at least one row")
+    if left_out:
+        note = f"no table: {listed(str(place.relative_to(path)) for place in left_out)}"
+        tables[0] = dataclasses.replace(tables[0], notes=(*tables[0].notes, note))
     return tables
 
 
-def _tables(path: Path, content: bytes, layout: Layout) -> list[Cells]:
+def _parts(path: Path, content: bytes, layout: Layout) -> list[_Part]:
+    """Divide a file into sheets or groups; reading each is left for later."""
     if path.suffix.lower() in (".parquet", ".pq"):
-        return [_of_frame(path, content, path, cells_of_parquet(path, content), "Parquet")]
+        frame = cells_of_parquet(path, content)
+        return [(path, layout, lambda: [_of_frame(path, content, path, frame, "Parquet")])]
     if is_spreadsheet(content):
+        sheets = sheets_of(path, content)
         return [
-            _of_block(inner, content, block, "spreadsheet")
-            for inner, rows in sheets_of(path, content)
-            for block in _blocks(inner, rows[layout.skip :], layout, ragged=True)
+            (inner, layout, functools.partial(_of_sheet, inner, content, rows, layout))
+            for inner, rows in sheets
         ]
     if is_matlab(content) or is_hdf5(content):
         read, kind = (frames_of_matlab, "MATLAB") if is_matlab(content) else (frames_of_hdf5, "HDF5")
-        frames = read(path, content)
-        return [_of_frame(path, content, inner, frame, kind) for inner, frame in frames]
+        return [
+            (inner, layout, functools.partial(_of_group, path, content, inner, frame, kind))
+            for inner, frame in read(path, content, layout.matrix)
+        ]
+    return [(path, layout, functools.partial(_of_text, path, content, layout))]
+
+
+def _of_sheet(inner: Path, content: bytes, rows: list[Row], layout: Layout) -> list[Cells]:
+    blocks = _blocks(inner, rows[layout.skip :], layout, ragged=True)
+    matrices = len(blocks) if layout.matrix else 0
+    return [_of_block(inner, content, block, "spreadsheet", matrices, inner.name) for block in blocks]
+
+
+def _of_group(path: Path, content: bytes, inner: Path, frame: pd.DataFrame, kind: str) -> list[Cells]:
+    return [_of_frame(path, content, inner, frame, kind)]
+
+
+def _of_text(path: Path, content: bytes, layout: Layout) -> list[Cells]:
     text, encoding = decoded(path, content, layout.encoding)
     lines = _lines(path, text)
     separator, shown = _separator(lines[layout.skip :])
     rows = list(_rows(lines, layout.skip, separator))
-    blocks = _blocks(path, rows, layout)
-    return [_of_block(path, content, block, f"text ({encoding}), {shown}") for block in blocks]
+    blocks = _blocks(path, rows, layout, indexed=separator in ("", "\t"))
+    matrices = len(blocks) if layout.matrix else 0
+    return [_of_block(path, content, block, f"text ({encoding}), {shown}", matrices) for block in blocks]
 
 
-def _blocks(path: Path, rows: list[Row], layout: Layout, *, ragged: bool = False) -> list[Block]:
+def _blocks(
+    path: Path, rows: list[Row], layout: Layout, *, ragged: bool = False, indexed: bool = False
+) -> list[Block]:
     if layout.matrix is not None:
-        return [unfolded(path, rows, layout.matrix)]
+        return unfolded(path, rows, layout.matrix, ragged=ragged)
     blocks = blocks_of(
-        path, rows, known=layout.known, is_unit=is_unit, numbered=layout.numbered, ragged=ragged
-    )
+        path, rows, known=layout.known, is_unit=is_unit, numbered=layout.numbered, ragged=ragged,
+        indexed=indexed,
+    )  # fmt: skip
     if not any(block.rows for block in blocks):
-        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
+        raise NoTableError(str(path), value="no rows", allowed="a header and at least one row")
     return [block for block in blocks if block.rows]
 
 
-def _of_block(path: Path, content: bytes, block: Block, kind: str) -> Cells:
+def _of_block(
+    path: Path, content: bytes, block: Block, kind: str, matrices: int = 0, title: str = ""
+) -> Cells:
     rows = _with_points(path, block.rows, block.lines)
     frame = pd.DataFrame(rows, columns=block.header, dtype=object)
-    return _checked(Cells(path, content, frame, block.lines, block.units, (kind, *block.notes)))
+    titles, notes = (*block.titles, title), (kind, *block.notes)
+    return _checked(Cells(path, content, frame, block.lines, block.units, notes, titles, matrices))
 
 
 def _of_frame(path: Path, content: bytes, inner: Path, frame: pd.DataFrame, kind: str) -> Cells:
     if frame.empty:
-        raise InputError(str(path), value="no rows", allowed="a header and at least one row")
-    return _checked(Cells(inner, content, frame, list(range(1, len(frame) + 1)), notes=(kind,)))
+        raise NoTableError(str(path), value="no rows", allowed="a header and at least one row")
+    lines = list(range(1, len(frame) + 1))
+    titles = (inner.name,) if inner != path else ()
+    return _checked(Cells(inner, content, frame, lines, notes=(kind,), titles=titles))
 
 
 def _checked(cells: Cells) -> Cells:
@@ -189,7 +257,10 @@ def _checked(cells: Cells) -> Cells:
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     for name in frame.columns[frame.columns.duplicated()]:
         if name:
-            raise InputError(f"{cells.path}, column {name}", value="two of this name", allowed="one")
+            raise InputError(
+                f"{cells.path}, column {name}", value="two of this name", allowed="one",
+                remedy="Put tables that stand side by side below each other.",
+            )  # fmt: skip
     return cells
 
 
@@ -197,7 +268,7 @@ def _checked(cells: Cells) -> Cells:
 
 
 def _lines(path: Path, text: str) -> list[str]:
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a")  # DOS ends texts so
     check_count(path, text.count("\n"), "lines")
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
@@ -258,7 +329,9 @@ def _rows(lines: list[str], skip: int, separator: str) -> Iterator[Row]:
 
 def _values(line: str, separator: str) -> list[str]:
     if not separator:
-        return [word.strip('"') for word in _WORDS.findall(line)]
+        words = [word.strip('"') for word in _WORDS.findall(line)]
+        listing = len(words) > 1 and all(word.endswith(",") for word in words[:-1])
+        return [word.rstrip(",") for word in words] if listing else words
     # Of a line break in quotation marks nothing is left but a blank.
     return next(csv.reader([line.replace("\n", " ")], delimiter=separator, skipinitialspace=True))
 
@@ -270,16 +343,22 @@ def _with_points(path: Path, rows: list[list[str]], numbers: list[int]) -> list[
         (number, cell)
         for number, row in zip(numbers, rows, strict=True)
         for cell in row
-        if "," in cell and (_DECIMAL_COMMA.fullmatch(cell) or _THOUSANDS.fullmatch(cell))
+        if "," in cell
+        and any(form.fullmatch(cell) for form in (_DECIMAL_COMMA, _THOUSANDS, _POINTED_THOUSANDS))
     ]
     if not commas:
         return rows
-    points = any(_DECIMAL_POINT.fullmatch(cell) for row in rows for cell in row)
+    pointed = [cell for row in rows for cell in row if _DECIMAL_POINT.fullmatch(cell)]
+    points = bool(pointed)
     thousands = all(_THOUSANDS.fullmatch(cell) for _, cell in commas)
     if points and thousands:
         return [
             [cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else cell for cell in row] for row in rows
         ]
+    if not thousands and all(map(_POINTED_THOUSANDS.fullmatch, pointed)):
+        rows = [[cell.replace(".", "") if _POINTED_THOUSANDS.fullmatch(cell) else cell for cell in row]
+                for row in rows]  # fmt: skip
+        points = False
     if points or thousands:
         number, cell = next((pair for pair in commas if not _THOUSANDS.fullmatch(pair[1])), commas[0])
         present = (

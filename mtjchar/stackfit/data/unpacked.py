@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit.data.limits import MOST_BYTES
+from mtjchar.stackfit.data.limits import MOST_BYTES, NoTableError
 
 __all__ = ["decoded", "members"]
 
@@ -107,21 +107,22 @@ def decoded(path: Path, content: bytes, encoding: str = "") -> tuple[str, str]:
         For bytes that are no text, and for encodings that do not exist or do not fit.
     """
     marked = next((name for mark, name in _MARKS.items() if content.startswith(mark)), _unmarked(content))
-    candidates = [encoding] if encoding else [marked] if marked else ["utf-8", "cp932", "cp1252"]
+    candidates = [encoding] if encoding else [marked] if marked else ["utf-8", "cp932", "cp1252", "cp932"]
     why = ""
-    for name in candidates:
+    for place, name in enumerate(candidates):
         try:
             text = content.decode(name)
         except (UnicodeError, LookupError) as error:
             why = why or str(error)
             continue
-        if name == "cp932" and not encoding and not _is_japanese(text):
+        # Bytes that cp1252 does not have show the other one, in which a unit alone may be beyond ASCII.
+        if name == "cp932" and place == 1 and not _is_japanese(text):
             continue
-        if found := _CONTROL.search(text):
+        if found := _CONTROL.search(text.rstrip("\x1a")):
             why = "zero bytes" if found[0] == "\0" else f"the control character {found[0]!r}"
             break
         return text, name.removesuffix("-sig")
-    raise InputError(
+    raise NoTableError(
         str(path), value=why, allowed="text, a spreadsheet (.xlsx), Parquet, HDF5 or MATLAB",
         remedy='Save it as UTF-8, or name its encoding in a file for --rules: encoding = "cp932".',
     )  # fmt: skip
