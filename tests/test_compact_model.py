@@ -317,8 +317,8 @@ def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
 @pytest.mark.skipif(not HAS_SIMULATORS, reason="EVAS has no wheel here")
 def test_module_keeps_to_what_spectre_takes(characterized_surface, tmp_path):
     path = exported(characterized_surface, DEMO, "verilog-a-model", tmp_path / "t.va")
-    # EVAS does not read attributes, which the standard and its compact models have.
-    path.write_text(re.sub(r"\(\*.*?\*\) ", "", path.read_text()))
+    # EVAS reads neither attributes nor continued lines, which the standard and its compact models have.
+    path.write_text(re.sub(r"\(\*.*?\*\) |\\\n", "", path.read_text()))
     command = [sys.executable, "-m", "evas", "lint", str(path), "--spectre-strict"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -330,7 +330,7 @@ def test_every_parameter_says_its_unit(characterized_surface, tmp_path):
     lines = [
         line for line in path.read_text().splitlines() if "parameter " in line and not line.startswith("//")
     ]
-    assert len(lines) == 34
+    assert len(lines) == 36
     assert all(re.search(r";\s+// \S", line) for line in lines)
 
 
@@ -423,11 +423,15 @@ def test_only_symmetric_studies_have_the_axial_subcircuit(characterized_surface,
     assert names == (["j_vector", "j_axial"] if study.tables.axially_symmetric else ["j_vector"])
 
 
-def test_subcircuits_keep_to_what_pspice_ltspice_and_xyce_share(characterized_surface, tmp_path):
+@pytest.mark.parametrize(
+    "heat", [{}, {"thermal_resistance_area": 1e-9, "thermal_time": 1e-9}], ids=["", "heat"]
+)
+def test_subcircuits_keep_to_what_pspice_ltspice_and_xyce_share(characterized_surface, tmp_path, heat):
     """Rules of docs/export.md, each with its source there."""
-    text = exported(characterized_surface, DEMO, "spice-model", tmp_path / "j.lib").read_text()
+    study = study_with(heat, {}, {})
+    text = exported(characterized_surface, study, "spice-model", tmp_path / "j.lib").read_text()
     code = re.sub(r"\n\+", "", "\n".join(line for line in text.splitlines() if not line.startswith("*")))
-    functions = {"sin", "cos", "atan", "exp", "tanh", "sinh"}
+    functions = {"sin", "cos", "atan", "exp", "tanh", "sinh"} | ({"pwr", "max", "min"} if heat else set())
     parameters = {}
     for line in code.splitlines():
         if not line:

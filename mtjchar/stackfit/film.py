@@ -212,10 +212,23 @@ class Film:
         Returns
         -------
         Device
-            Of the shape that all arguments broadcast to. NaN where `film` is NaN.
+            Of the shape that all arguments broadcast to.
         """
         film = self.film(device)
-        return self.device(film, temperature, diameter)
+        # Damping cancels in the ratios. No film has a polarization above 1, or a damping that is NaN; the
+        # laws of the stack then still give the ratios.
+        known = np.where(
+            np.isnan(film.spin_polarization), self.stack.spin_polarization, film.spin_polarization
+        )
+        of_stack = film._replace(
+            spin_polarization=np.minimum(known, 1.0), damping=np.asarray(self.stack.damping)
+        )
+        here, there = self.device(of_stack, self.temperature), self.device(of_stack, temperature, diameter)
+        return Device(
+            there.stability,
+            device.critical_current * there.critical_current / here.critical_current,
+            device.relaxation_time * there.relaxation_time / here.relaxation_time,
+        )
 
     def film(self, device: Device) -> FilmValues:
         """Parameters of the stack from those of the device at `temperature` and `diameter`.

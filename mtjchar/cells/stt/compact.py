@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.netlist import cell_parameters, refuse_heated_tables
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import InputError
 from mtjchar.spice.libraries import library
@@ -61,6 +61,7 @@ def verilog_a(tables: SttTables, device: pd.DataFrame, name: str) -> str:
         "tmr_half_bias", "barrier_thickness", "vcma_coefficient", "reference_tilt", "exchange_stiffness",
         "nucleation_diameter", "curie_temperature", "magnetization_exponent", "anisotropy_exponent",
         "polarization_exponent", "resistance_exponent",
+        *(("thermal_resistance_area", "thermal_time") if stack.heats else ()),
     )  # fmt: skip
     # Without an exchange stiffness or a nucleation diameter the module has 0.
     values: dict[str, float] = {key: float(getattr(stack, key) or 0.0) for key in of_stack}
@@ -88,6 +89,10 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
         Beginning of the names of the subcircuits: ``NAME_vector`` and, with axial symmetry,
         ``NAME_axial``.
 
+    Notes
+    -----
+    If the stack has a thermal resistance, these are the models that their own current heats.
+
     Raises
     ------
     InputError
@@ -95,14 +100,16 @@ def pspice(tables: SttTables, device: pd.DataFrame, name: str) -> str:
     """
     _refuse_second_barrier(tables)
     _check(tables)
+    refuse_heated_tables(tables)
     values = {str(key): float(value) for key, value in cell_parameters(tables, device).iloc[0].items()}
     values["u0"] = math.atanh(math.cos(thermal_angle(device.iloc[0])))
     models = ["vector", *(["axial"] if tables.axially_symmetric else [])]
+    heated = "_heated" if tables.stack.heats else ""
     return "\n".join(
         re.sub(
-            rf"(?m)^(\.SUBCKT|\.ENDS) mtj_{model}\b",
+            rf"(?m)^(\.SUBCKT|\.ENDS) mtj_{model}{heated}\b",
             rf"\1 {name}_{model}",
-            _with_defaults(library(f"mtj_{model}_pspice.lib"), values),
+            _with_defaults(library(f"mtj_{model}{heated}_pspice.lib"), values),
         )
         for model in models
     )
