@@ -73,6 +73,48 @@ def test_power_that_depends_on_the_temperature():
     assert found.mean[-1, 0] - 300.0 == pytest.approx(resistance * power / slower, rel=1e-6)
 
 
+@pytest.mark.parametrize("tau", [1e-10, 2e-9, 5e-8, 1e-3])
+def test_segments_of_any_thermal_time(tau):
+    # Analytic: the means of the segments have the integral of T over each pulse that ends with one.
+    found = heating.course(
+        lambda t: 1e-4 + 0.0 * t,
+        ambient=[300.0],
+        thermal_resistance=[4e5],
+        thermal_time=[tau],
+        shortest=1e-9,
+        longest=6e-8,
+    )
+    end = found.end[:-1, 0]
+    length = np.diff(np.concatenate([[0.0], end]))
+    integral = np.cumsum((found.mean[:-1, 0] - 300.0) * length)
+    np.testing.assert_allclose(integral, 40.0 * (end - tau * -np.expm1(-end / tau)), rtol=1e-6)
+    # Short pulses stay cold where the thermal time is long.
+    first = found.mean[found.end[:, 0] <= 1.001e-9]
+    assert np.all(first - 300.0 < 41.0 * -np.expm1(-1e-9 / tau))
+
+
+def test_segments_change_continuously_with_the_thermal_time():
+    # A fit differentiates by it: the error rate has no steps where the thermal time passes the durations.
+    def rate(tau):
+        course = heating.course(
+            lambda t: 1e-4 + 0.0 * t,
+            ambient=[300.0],
+            thermal_resistance=[4e5],
+            thermal_time=[tau],
+            shortest=2e-9,
+            longest=2e-8,
+        )
+        parts = [
+            Segment(constant(np.array([2.0])), 60.0 * 300.0 / kelvin, T_D[:1], end)
+            for kelvin, end in zip(course.mean, course.end, strict=True)
+        ]
+        return segments.log_exponent(parts, np.array([[2e-9, 1e-8]]), stability_at_rest=np.array([60.0]))[0]
+
+    for tau in (5e-10, 5e-9):  # a quarter of the shortest and of the longest duration
+        steps = np.diff([rate(factor * tau) for factor in (0.98, 0.99, 1.0, 1.01, 1.02)], axis=0)
+        assert np.all(np.abs(np.diff(steps, axis=0)) < 2e-4)
+
+
 def test_switched_junctions_cool_down():
     # Analytic: all switch in the first, very short segment; their temperature then falls exponentially.
     length = np.array([[1e-15], [2e-9], [3e-9]])
