@@ -21,14 +21,13 @@ Waveform = float | Callable[[float], float]
 _DAMPING_ERROR = 0.01
 _SMALLEST_DAMPING = 1e-3
 _LARGEST_ANGLE = 0.2
-_LARGEST_KICK = 0.1
+LARGEST_KICK = 0.1
 _LARGEST_RELAXATION = 0.1
 
 
 def step_limit(macrospin: Macrospin, current: float, anisotropy: float, further: float = 0.0) -> float:
     """Longest step (s) at a current (A), an anisotropy and a further field (T); see `llgs.largest_step`."""
-    damping = max(macrospin.damping, _SMALLEST_DAMPING)
-    angle = min(_LARGEST_ANGLE, (8.0 * _DAMPING_ERROR * damping) ** (1.0 / 3.0))
+    angle = largest_angle(macrospin)
     torque = macrospin.lambda_**2 * macrospin.torque_per_current * current
     field = (
         float(np.ptp(field_diagonal(macrospin, anisotropy)))
@@ -36,8 +35,14 @@ def step_limit(macrospin: Macrospin, current: float, anisotropy: float, further:
         + further
         + torque * math.hypot(1.0, macrospin.field_like)
     )
-    kick = _LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
+    kick = LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
     return min(angle / (GAMMA * field) if field else np.inf, kick)
+
+
+def largest_angle(macrospin: Macrospin) -> float:
+    """Largest precession in a step, rad."""
+    damping = max(macrospin.damping, _SMALLEST_DAMPING)
+    return min(_LARGEST_ANGLE, float((8.0 * _DAMPING_ERROR * damping) ** (1.0 / 3.0)))
 
 
 class Plan(NamedTuple):
@@ -112,7 +117,7 @@ class Plan(NamedTuple):
             damping * (np.abs(self.anisotropy + shape).max() + abs(macrospin.field[2]))
             + abs(1.0 + damping * macrospin.field_like) * torque
         )
-        kick = _LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
+        kick = LARGEST_KICK**2 / max(thermal_diffusion(macrospin), np.finfo(float).tiny)
         return min(_LARGEST_RELAXATION / float(rate) if rate else np.inf, kick)
 
     def refuse_above(self, limit: float) -> None:
@@ -168,7 +173,8 @@ class Ensemble:
         self._sigma = math.sqrt(thermal_diffusion(macrospin) * plan.dt / (1.0 + damping**2))
         self._external = scale * np.asarray(macrospin.field, dtype=np.float64)
         shape = scale * field_diagonal(macrospin, 0.0)
-        self._shape_y = float(shape[1])
+        self._shape_y: float | FloatArray = float(shape[1])
+        self._elliptic = bool(shape[1] != 0.0)
         self._axial = (scale * plan.anisotropy + shape[2]).tolist()
         self._torque = (scale * macrospin.torque_per_current * plan.current).tolist()
         self._reference = [(row, p) for row, p in enumerate(macrospin.reference) if p]
@@ -184,11 +190,7 @@ class Ensemble:
     def advance(self, step: int, rng: np.random.Generator | None) -> None:
         """One Heun step from `step` to `step + 1`."""
         m, noise, predicted, first = self.m, self._noise, self._predicted, self._first
-        if rng is not None and self._sigma:
-            rng.standard_normal(out=noise)
-            np.multiply(noise, self._sigma, out=noise)
-        else:
-            noise[...] = 0.0
+        self._draw(rng)
         for row, value in enumerate(self._external.tolist()):
             if value:
                 noise[row] += value
@@ -207,13 +209,22 @@ class Ensemble:
         np.sqrt(length, out=length)
         np.divide(m, length, out=m)
 
+    def _draw(self, rng: np.random.Generator | None) -> None:
+        """Store the thermal rotations of a step in the field of the noise."""
+        noise = self._noise
+        if rng is not None and self._sigma:
+            rng.standard_normal(out=noise)
+            np.multiply(noise, self._sigma, out=noise)
+        else:
+            noise[...] = 0.0
+
     def _slopes(self, m: FloatArray, step: int, out: FloatArray) -> None:
         """Store dm/dt of equations 1 and 2, times the step, in `out`."""
         field, product, row, other = self._field, self._product, self._row, self._other
         np.copyto(field, self._noise)
         axial, torque, along = self._drive(m, step)
         field[2] += np.multiply(m[2], axial, out=row)
-        if self._shape_y:
+        if self._elliptic:
             field[1] += np.multiply(m[1], self._shape_y, out=row)
         if torque is not None:
             for component, p in self._reference:  # equation 1
@@ -300,10 +311,10 @@ class LoadedEnsemble(Ensemble):
         cosine.fill(0.0)
         for component, p in self._reference:
             cosine += np.multiply(m[component], p, out=other)
-        _power_series(self._current, cosine, torque)
+        power_series(self._current, cosine, torque)
         self._sum += torque
         if self._torque_current is not None:
-            _power_series(self._torque_current, cosine, torque)
+            power_series(self._torque_current, cosine, torque)
         np.multiply(torque, self._per_ampere, out=torque)
         if self._square != 1.0:
             np.multiply(torque, 2.0 * self._square, out=torque)
@@ -313,19 +324,20 @@ class LoadedEnsemble(Ensemble):
         along = None
         if self._reference_field is not None:
             along = self._field_along
-            _power_series(self._reference_field, cosine, along)
+            power_series(self._reference_field, cosine, along)
         if len(self._series) == 1:
             return self._series[0], torque, along
-        _power_series(self._series, cosine, self._softened)
+        power_series(self._series, cosine, self._softened)
         return self._softened, torque, along
 
 
-def _power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray) -> None:
+def power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray) -> FloatArray:
     """Horner's scheme, into `out`."""
     np.copyto(out, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         np.multiply(out, x, out=out)
         np.add(out, coefficient, out=out)
+    return out
 
 
 class ReducedEnsemble:

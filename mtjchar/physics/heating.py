@@ -44,8 +44,10 @@ __all__ = ["Course", "advance", "course", "mean_of_switched", "path_share", "ste
 
 PowerOfTemperature = Callable[[FloatArray], FloatArray]
 
-# Shares of the final rise at which the segments of a pulse end.
-_SHARES = (0.2, 0.4, 0.6, 0.8, 0.92, 0.98)
+_STEADY = 4.0  # thermal times after which 98 % of the rise is reached
+_UP_TO_SHORTEST = 4  # segments up to the shortest duration, with equal steps of the temperature
+_BEYOND = 8  # segments up to the longest duration, each longer by the same ratio
+_FIRST_SHARE = 0.01  # of the longest duration: the least shortest one
 _ROUNDS = 4  # of the iteration for the power at the mean temperature of a segment
 _STEADY_ROUNDS = 60
 
@@ -127,6 +129,8 @@ def course(
     ambient: npt.ArrayLike,
     thermal_resistance: npt.ArrayLike,
     thermal_time: npt.ArrayLike,
+    shortest: npt.ArrayLike,
+    longest: npt.ArrayLike,
     start: npt.ArrayLike | None = None,
 ) -> Course:
     """Temperature of junctions that stay in their state, in segments of a pulse with constant voltage.
@@ -137,40 +141,55 @@ def course(
         As for `steady_temperature`; the power is that of the state before the write.
     thermal_time : array_like
         tau_th, s, above 0; one for all devices, or shape (devices,).
+    shortest, longest : array_like
+        Durations between which the pulses end, s; of all devices, or shape (devices,).
     start : array_like, shape (devices,), optional
         Temperature at the start, K; `ambient` by default.
 
     Returns
     -------
     Course
-        Seven segments. The last one begins at 98 % of the rise and has no end. Each segment has its mean
-        temperature: a quantity f(T) is then off by f'' times the square of the step over 24, with steps of at
-        most a fifth of the rise.
+        Each segment has its mean temperature. Up to the shortest duration there are four, between which the
+        temperature rises by equal steps; from there to the longest duration, or to four thermal times, eight
+        more, each longer by the same ratio. A pulse that ends within one of them has the temperature of the
+        whole segment. If pulses are longer than four thermal times, the last segment has the final
+        temperature. The last segment has no end.
     """
     resistance, surroundings = (np.asarray(each, dtype=np.float64) for each in (thermal_resistance, ambient))
     temperature = np.asarray(surroundings if start is None else start, dtype=np.float64) * np.ones_like(
         resistance
     )
     time_constant = np.asarray(thermal_time, dtype=np.float64) * np.ones_like(temperature)
-    begin, ends, means, finals = (
-        np.zeros_like(temperature),
-        list[FloatArray](),
-        list[FloatArray](),
-        list[FloatArray](),
-    )
-    for share in _SHARES:
-        end = -time_constant * np.log1p(-share)
+    first, last = (np.asarray(each, dtype=np.float64) for each in (shortest, longest))
+    ends = _ends(first, last, time_constant)
+    begin, means, finals = np.zeros_like(temperature), list[FloatArray](), list[FloatArray]()
+    for end in ends:
         mean = final = temperature
         for _ in range(_ROUNDS):
             target = surroundings + resistance * power(mean)
             final, mean = advance(temperature, end - begin, target, time_constant)
         begin, temperature = end, final
-        ends.append(end)
         means.append(mean)
         finals.append(final)
-    steady = steady_temperature(power, ambient=ambient, thermal_resistance=resistance)
-    ends.append(np.full_like(temperature, np.inf))
-    return Course(np.array(ends), np.array([*means, steady]), np.array([*finals, steady]))
+    if np.any(ends[-1] < last):
+        steady = steady_temperature(power, ambient=ambient, thermal_resistance=resistance)
+        ends, means, finals = [*ends, np.empty(0)], [*means, steady], [*finals, steady]
+    ends[-1] = np.full_like(temperature, np.inf)
+    return Course(np.array(ends), np.array(means), np.array(finals))
+
+
+def _ends(shortest: FloatArray, longest: FloatArray, thermal_time: FloatArray) -> list[FloatArray]:
+    """Divide the time up to the longest duration, or until the temperature is steady: ends, s.
+
+    Their number does not depend on the values, and they change continuously with them, as a fit needs it.
+    """
+    last = np.minimum(longest, _STEADY * thermal_time)
+    first = np.clip(shortest, _FIRST_SHARE * last, last)
+    reached = -np.expm1(-first / thermal_time)
+    ends = [-thermal_time * np.log1p(-reached * k / _UP_TO_SHORTEST) for k in range(1, _UP_TO_SHORTEST + 1)]
+    if np.any(last > first):
+        ends += [first * (last / first) ** (k / _BEYOND) for k in range(1, _BEYOND + 1)]
+    return ends
 
 
 def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: float) -> FloatArray:

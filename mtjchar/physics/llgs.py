@@ -59,9 +59,12 @@ from mtjchar.physics._ensembles import (
     Waveform,
     step_limit,
 )
+from mtjchar.physics._heated import HeatedDrive, HeatedEnsemble
 from mtjchar.physics._macrospin import Macrospin, energy, equilibrium
 
 __all__ = [
+    "HeatedDrive",
+    "HeatedTrajectory",
     "LoadedTrajectory",
     "Macrospin",
     "ReducedTrajectory",
@@ -71,6 +74,7 @@ __all__ = [
     "largest_step",
     "largest_step_on_load_line",
     "simulate",
+    "simulate_heated",
     "simulate_on_load_line",
     "simulate_reduced",
 ]
@@ -109,6 +113,27 @@ class LoadedTrajectory(NamedTuple):
 
     times: FloatArray
     m: FloatArray
+    charge: FloatArray
+
+
+class HeatedTrajectory(NamedTuple):
+    """Records of `simulate_heated`.
+
+    Attributes
+    ----------
+    times : ndarray, shape (records,)
+        s.
+    m : ndarray, shape (records, 3, walkers)
+        Unit vectors.
+    rise : ndarray, shape (records, walkers)
+        Temperature of each walker above that of the macrospin, K.
+    charge : ndarray, shape (records, walkers)
+        Time integral of each walker's current from the start, A s.
+    """
+
+    times: FloatArray
+    m: FloatArray
+    rise: FloatArray
     charge: FloatArray
 
 
@@ -244,6 +269,56 @@ def simulate_on_load_line(
             states[row, :, part] = state
             charge[row, part] = ensemble.charge
     return LoadedTrajectory(plan.times(), states, charge)
+
+
+def simulate_heated(
+    macrospin: Macrospin,
+    initial: npt.ArrayLike,
+    rise: npt.ArrayLike,
+    *,
+    duration: float,
+    step: float,
+    drive: HeatedDrive,
+    record: npt.ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+) -> HeatedTrajectory:
+    """Simulate an ensemble in circuits, where the current of each walker heats it.
+
+    Parameters
+    ----------
+    macrospin, initial, duration, step, record, rng
+        As in `simulate`. Of the macrospin the damping, the asymmetry, the ratio of the field-like torque, the
+        external field and the reference layer count. All that depends on the temperature is in `drive`.
+    rise : array_like, shape () or (walkers,)
+        Initial temperature above that of the macrospin, K.
+    drive : HeatedDrive
+        Polynomials in the cosine m.p and in the rise.
+
+    Returns
+    -------
+    HeatedTrajectory
+
+    Raises
+    ------
+    InputError
+        As in `simulate`.
+
+    Notes
+    -----
+    The scheme is that of `simulate`. The rise obeys equation 1 of `mtjchar.physics.heating`.
+    """
+    m = _checked_vectors(initial)
+    start = np.broadcast_to(np.asarray(rise, dtype=np.float64), m.shape[1:])
+    plan = Plan.make(macrospin, duration, step, 0.0, None, record, rng)
+    plan.refuse_above(drive.largest_step(macrospin, float(start.max())))
+    states = np.empty((len(plan.recorded), 3, m.shape[1]))
+    rises, charge = np.empty((2, len(plan.recorded), m.shape[1]))
+    for part in _blocks(m.shape[1]):
+        ensemble = HeatedEnsemble(macrospin, m[:, part], start[part], plan, drive.of(part))
+        for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
+            states[row, :, part] = state
+            rises[row, part], charge[row, part] = ensemble.rise, ensemble.charge
+    return HeatedTrajectory(plan.times(), states, rises, charge)
 
 
 def simulate_reduced(

@@ -220,6 +220,7 @@ class _Problem(NamedTuple):
         """Logarithm of the error rate, (devices, durations)."""
         grid = self._grid(whole=False)
         weight, scale = grid.weight, np.zeros_like(self.rest)  # the density is exp(scale) times the weights
+        of_fall: dict[int, FloatArray] = {}  # equal falls are solved once
         handover, step = HANDOVER / self.fastest, COURANT / self.fastest
         result = np.zeros_like(self.duration)
         for segment, begin, ends in self._pieces():
@@ -233,7 +234,9 @@ class _Problem(NamedTuple):
             if late.any():
                 rate[late] = self._decay_rate(segment, late)
             if ends.any():
-                remains = self._relaxed(grid, segment)
+                if id(segment.after) not in of_fall:
+                    of_fall[id(segment.after)] = self._relaxed(grid, segment)
+                remains = of_fall[id(segment.after)]
                 near = np.where(ends, np.minimum(tau, handover[:, None]), 0.0)
                 marched = march(bands, remains[:, None], weight, step, near.max(axis=1, initial=0.0))
                 now = np.log(np.maximum(read_out(marched, step, near).error_rate, np.finfo(float).tiny))
@@ -262,6 +265,7 @@ class _Problem(NamedTuple):
         weight, sooner = grid.weight, np.zeros_like(self.rest)
         handover, step = HANDOVER / self.fastest, COURANT / self.fastest
         result = np.zeros_like(self.duration)
+        of_fall: dict[tuple[int, int], FloatArray] = {}
         for segment, begin, ends in self._pieces():
             t_d = segment.relaxation_time
             drive, observed = segment.overdrive(grid.z), _observed(segment, grid.z) * t_d
@@ -270,7 +274,10 @@ class _Problem(NamedTuple):
             goes_on = (self.duration > segment.end[:, None]).any(axis=1)
             length = np.where(goes_on, segment.end - begin, 0.0) / t_d
             if ends.any():
-                later = self._later(grid, segment)
+                fall = id(segment.after), id(segment.stored)
+                if fall not in of_fall:
+                    of_fall[fall] = self._later(grid, segment)
+                later = of_fall[fall]
                 near = np.where(ends, np.minimum(tau, handover[:, None]), 0.0)
                 # d/dtau <s> = <L s> with the generator L: the mean of s at the end is one more integral.
                 fields = np.stack([grid.relaxed(), observed + apply(bands, later)], axis=1)

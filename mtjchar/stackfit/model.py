@@ -308,6 +308,7 @@ class SwitchingModel:
         hottest = heating.course(
             lambda kelvin: self._power(values, pulses, kelvin),
             ambient=ambient, thermal_resistance=resistance, thermal_time=time,
+            shortest=np.min(pulses.duration), longest=np.max(pulses.duration),
         )  # fmt: skip
         return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST))
 

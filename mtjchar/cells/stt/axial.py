@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from numpy.polynomial import chebyshev
 
-from mtjchar.arrays import FloatArray
+from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.base import Averages, Direction, Pulses
 from mtjchar.cells.stt.barriers import Acting, acting_on
 from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.hot_junction import HotJunctions, series_of
+from mtjchar.cells.stt.hot_writes import Edge, HotWrites
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
@@ -63,9 +65,13 @@ def average_over_noise(
     highest = _highest_overdrive(tables, devices, direction, lines, amplitudes)
     limit = fokker_planck.OVERDRIVE_LIMIT
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
+    edges = EdgeTimes.of(tables, pulses)
+    if tables.stack.heats and np.any(failure == ""):
+        measured = failure == ""
+        writes = _Writes.of(tables, devices, direction, lines, amplitudes, measured)
+        failure[measured] = writes.too_hot(durations, edges)
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
-    edges = EdgeTimes.of(tables, pulses)
     for group in _groups(len(devices), len(amplitudes)):
         done(group.start / len(amplitudes))
         part = np.zeros_like(solved)
@@ -187,6 +193,8 @@ class _Writes(NamedTuple):
     rise_energy: FloatArray  # (systems, parts, 2), J
     fall_energy: FloatArray
     line_energy: FloatArray  # (systems, 2)
+    edge_heat: tuple[FloatArray, FloatArray]  # (systems, parts), of rise and fall, over that of the plateau
+    hot: HotWrites | None  # if the current heats the junctions
 
     @classmethod
     def of(
@@ -201,12 +209,7 @@ class _Writes(NamedTuple):
         device, amplitude = np.nonzero(solved)
         column = {name: devices[name].to_numpy()[device] for name in devices.columns}
         start = 1.0 if direction == "p_to_ap" else -1.0
-        to_coefficients = np.linalg.inv(chebyshev.chebvander(start * lines.m_z, len(lines.m_z) - 1))
-
-        def series(values: FloatArray) -> FunctionOfZ:
-            coefficients = to_coefficients @ values.T
-            return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
-
+        series = functools.partial(series_of, start * lines.m_z)
         acting, rise, fall = torque_drive(tables, devices, lines)
         drive, voltage = acting.drive[solved], acting.voltage_V[solved]
         critical = acting.first.critical_current[device][:, None]
@@ -231,8 +234,13 @@ class _Writes(NamedTuple):
             own = driven(z) * 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
             return own if softened is None else own - softened(z)
 
-        power = _remembering(series(lines.delivered_A[solved] * amplitudes[amplitude, None]))
+        delivered = series(lines.delivered_A[solved] * amplitudes[amplitude, None])
+        power = _remembering(delivered)
         in_p, in_ap = (power(np.full(len(device), z)) for z in (start, -start))
+        hot = None
+        if tables.stack.heats:
+            hot = _hot_writes(tables, column, start, driven, delivered, vcma, lines, solved, (in_p, in_ap))
+        before = 0 if start > 0.0 else 1
         return cls(
             start,
             column["thermal_stability"],
@@ -246,10 +254,30 @@ class _Writes(NamedTuple):
             fourth_order(lines.rise_energy_J[solved]),
             fourth_order(lines.fall_energy_J[solved]),
             lines.line_energy_J[solved],
+            (
+                (lines.rise * lines.rise_voltage)[solved][..., before],
+                (lines.fall * lines.fall_voltage)[solved][..., before],
+            ),
+            hot,
+        )
+
+    def too_hot(self, durations: FloatArray, edges: EdgeTimes) -> WordArray:
+        """Reasons why the current makes systems too hot, (systems,); empty if it does not."""
+        assert self.hot is not None
+        plateau = np.maximum(durations - edges.outside, 0.0)
+        return self.hot.failures(self._edges(edges)[0], plateau)[0]
+
+    def _edges(self, edges: EdgeTimes) -> tuple[Edge, Edge]:
+        rise, fall = self.edge_heat
+        return (
+            Edge(edges.rise, rise, self._ratios(self.rise), self.rise_energy),
+            Edge(edges.fall, fall, self._ratios(self.fall), self.fall_energy),
         )
 
     def average(self, durations: FloatArray, edges: EdgeTimes) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Error rate, energy of a switching and of a redundant write, each (systems, durations)."""
+        if self.hot is not None:
+            return self.hot.average(durations, edges, *self._edges(edges), self.line_energy)
         plateau = np.maximum(durations - edges.outside, 0.0)
         t_d = self.relaxation_time[:, None]
         in_joule = 1.0 / self.relaxation_time[:, None]
@@ -278,26 +306,80 @@ class _Writes(NamedTuple):
         """Interpolate between values in P and in AP, shape (systems, 2), in proportion to the current."""
         return lambda z: between_states(in_both, self.share(z))
 
-    def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
+    def _ratios(self, shape: FloatArray) -> list[FunctionOfZ]:
+        """Drive in the parts of an edge over that of the plateau."""
         in_p, in_ap, *halfway = np.moveaxis(shape, -1, 0)  # (systems, parts)
         mean, half = 0.5 * (in_p + in_ap), 0.5 * self.start * (in_p - in_ap)
         bend = [value - mean for value in halfway]
 
-        def drive(part: int) -> FunctionOfZ:
-            def over_plateau(z: FloatArray) -> FloatArray:
+        def over_plateau(part: int) -> FunctionOfZ:
+            def of_z(z: FloatArray) -> FloatArray:
                 ratio: FloatArray = mean[:, part] + half[:, part] * z
                 for bent in bend:
                     ratio += bent[:, part] * (1.0 - z * z)
                 return ratio
 
-            return lambda z: self.overdrive(z) * over_plateau(z)
+            return of_z
+
+        return [over_plateau(part) for part in range(shape.shape[1])]
+
+    def _stages(self, shape: FloatArray, energy: FloatArray, times: FloatArray) -> list[fokker_planck.Stage]:
+        def drive(ratio: FunctionOfZ) -> FunctionOfZ:
+            return lambda z: self.overdrive(z) * ratio(z)
 
         return [
             fokker_planck.Stage(
-                drive(part), time / self.relaxation_time, self._between_states(energy[:, part] / time)
+                drive(ratio), time / self.relaxation_time, self._between_states(energy[:, part] / time)
             )
-            for part, time in enumerate(times.tolist())
+            for part, (time, ratio) in enumerate(zip(times.tolist(), self._ratios(shape), strict=True))
         ]
+
+
+def _hot_writes(
+    tables: SttTables,
+    column: dict[str, FloatArray],
+    start: float,
+    driven: FunctionOfZ,
+    delivered: FunctionOfZ,
+    vcma: FloatArray,
+    lines: LoadLine,
+    solved: npt.NDArray[np.bool_],
+    in_both: tuple[FloatArray, FloatArray],
+) -> HotWrites:
+    """Put the laws of hot junctions around the drive and the power of cold ones."""
+    volts = series_of(lines.m_z, lines.junction_voltage_V[solved])
+    junctions = HotJunctions(
+        tables,
+        column,
+        series_of(lines.m_z, np.abs(lines.junction_voltage_V[solved])),
+        series_of(lines.m_z, np.abs(lines.current_A[solved])),
+    )
+    per_voltage = tables.stack.torque == "voltage"
+    lambda_ = np.asarray(column.get("slonczewski_lambda", tables.stack.slonczewski_lambda))
+
+    def drive(z: FloatArray, kelvin: FloatArray) -> FloatArray:
+        at, free = junctions.same_conductance(start * z, kelvin), junctions.free_layer(kelvin)
+        own = driven(start * at) * column["critical_current_A"] / free.critical_current
+        if per_voltage:
+            own *= column["parallel_resistance_ohm"] / junctions.parallel_resistance(kelvin)
+        own *= 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, start * z)
+        if np.any(vcma):
+            softer = vcma / junctions.laws(kelvin).magnetization(1.0)
+            own -= volts(at) * softer / free.anisotropy_field * z
+        return np.asarray(own)
+
+    def power(z: FloatArray, kelvin: FloatArray) -> FloatArray:
+        return delivered(start * junctions.same_conductance(start * z, kelvin))
+
+    return HotWrites(
+        start,
+        junctions,
+        column["thermal_stability"],
+        start * tables.cell.external_field.z / column["anisotropy_field_T"],
+        drive,
+        power,
+        lambda energies, watts: between_states(energies, share_of_p(watts, *in_both)),
+    )
 
 
 def fourth_order(means: FloatArray) -> FloatArray:

@@ -73,7 +73,7 @@ class SttCell(CellKind[SttTables]):
     }
 
     limits = (
-        "The free layer is one macrospin. It has no domain walls and does not heat up.",
+        "The free layer is one macrospin without domain walls. It heats up only with a thermal resistance.",
         "A junction wider than 16/π √(A/K_eff) reverses by a domain wall. Its barrier is that of the wall if "
         "the stack has an exchange stiffness A; otherwise it is the coherent one, which is too high.",
         "All fluctuations are thermal. Defects, wear and breakdown of the barrier are not in the model.",
@@ -83,10 +83,14 @@ class SttCell(CellKind[SttTables]):
 
     def describe(self, tables: SttTables) -> CellDescription:
         """Describe the cell in a few words, for the header of a report."""
+        stack, heating = tables.stack, ""
+        if stack.heats:
+            product = 1e12 * stack.thermal_resistance_area
+            heating = f"The current heats it: {product:g} K µm²/W, {compact(stack.thermal_time, 's')}. "
         return CellDescription(
-            tables.stack.name,
+            stack.name,
             f"Junction of {compact(tables.junction.diameter, 'm')} at {tables.cell.temperature:g} K. "
-            f"Stack: {tables.stack.reference}.",
+            f"{heating}Stack: {stack.reference}.",
         )
 
     def portraits(

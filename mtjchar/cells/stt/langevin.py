@@ -8,12 +8,12 @@ amplitude, with the current of its load line, and those that end in the wrong we
 from __future__ import annotations
 
 import itertools
+from collections.abc import Hashable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.polynomial import chebyshev
 from numpy.polynomial.polynomial import polyval
 
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
@@ -23,6 +23,8 @@ from mtjchar.cells.stt.barriers import Acting, acting_on
 from mtjchar.cells.stt.device import wells_of
 from mtjchar.cells.stt.drivers import EdgeTimes
 from mtjchar.cells.stt.film_laws import volume
+from mtjchar.cells.stt.hot_walkers import STEP, HotDrive, too_hot
+from mtjchar.cells.stt.line_series import power_series, shaped
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
@@ -32,8 +34,6 @@ from mtjchar.work import done
 
 __all__ = ["count_failures", "macrospin"]
 
-_STEP = 0.5  # of the longest step that llgs takes: the damping is then off by 0.13 %
-_FIT = 1e-4  # of the largest value: allowed deviation of a series from the points of a load line
 _DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
 _THERMAL = 3.0  # kB T above the bottom of a well: nearly all magnetizations at rest there are below
 _WALKERS = 24576  # in one ensemble, but at least those of one amplitude
@@ -90,24 +90,27 @@ def count_failures(
     acting = acting_on(tables, devices, lines.m_z, lines.current_A, lines.junction_voltage_V)
     edges = EdgeTimes.of(tables, pulses)
     plateaus = np.maximum(durations - edges.outside, 0.0)
+    longest = float(plateaus.max() + edges.rise.sum() + edges.fall.sum())
+    failure = too_hot(tables, devices, lines, longest) if tables.stack.heats else lines.failure
     together = max(_WALKERS // trials, 1)
     for k, device in enumerate(devices.to_dict("records")):
         done(k / len(devices))
         spin = macrospin(tables, pd.Series(device))
         well = _Well.of(wells, k, target)
         rng = _generator(counting.seed, int(device["device"]), direction)
-        solved = np.flatnonzero(lines.failure[k] == "")
+        solved = np.flatnonzero(failure[k] == "")
         for group in (solved[start : start + together] for start in range(0, len(solved), together)):
-            plateau = _Drive.of(tables, spin, lines, acting, k, group, float(vcma[k]))
+            plateau = _drive_of(tables, spin, device, lines, acting, k, group, float(vcma[k]), longest)
             pulse = _Pulse.of(spin, plateau, lines, k, group, target, edges)
-            held = _held_current(spin, well, pulse.plateau, trials, rng)
-            mean = _write(spin, well, pulse, plateaus, trials, held, rng)
+            cosines = _held_cosines(spin, well, pulse.plateau, trials, rng)
+            held, at_end = (target * each for each in pulse.plateau.held_current(cosines, plateaus))
+            mean = _write(spin, well, pulse, plateaus, trials, held[:, 0], rng)
             edge = _EdgeEnergy.of(lines, k, group, target)
             volts = amplitudes[group, None]
             rate[k, group] = mean.error_rate
             energy[k, group] = volts * mean.charge + edge.switching(mean)
-            redundant[k, group] = volts * held[:, None] * plateaus + edge.redundant(held)
-    return Averages(rate, energy, redundant, lines.failure)
+            redundant[k, group] = volts * held * plateaus + edge.redundant(at_end)
+    return Averages(rate, energy, redundant, failure)
 
 
 def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
@@ -137,6 +140,23 @@ def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
         reference=(float(np.sin(tilt)), 0.0, float(np.cos(tilt))),
         field=(field.x, field.y, field.z),
     )
+
+
+def _drive_of(
+    tables: SttTables,
+    spin: llgs.Macrospin,
+    device: dict[Hashable, Any],
+    lines: LoadLine,
+    acting: Acting,
+    k: int,
+    group: IndexArray,
+    vcma: float,
+    longest: float,
+) -> _Drive | HotDrive:
+    """Plateaus of a device, a row of the table, at some amplitudes, in pulses up to a time (s)."""
+    if tables.stack.heats:
+        return HotDrive.of(tables, pd.Series(device), lines, k, group, vcma, longest)
+    return _Drive.of(tables, spin, lines, acting, k, group, vcma)
 
 
 def _generator(seed: int, device: int, direction: Direction) -> np.random.Generator:
@@ -193,18 +213,45 @@ class _Drive(NamedTuple):
         per_voltage, parallel = tables.stack.torque == "voltage", float(acting.first.parallel[k])
         target, torque_ = np.sign(volts), None
         if per_voltage:
-            torque_ = _series(lines.m_z, target * acting.drive[k, group] / parallel)
+            torque_ = power_series(lines.m_z, target * acting.drive[k, group] / parallel)
         elif tables.stack.second_barrier is not None:
-            torque_ = _series(lines.m_z, target * acting.drive[k, group])
+            torque_ = power_series(lines.m_z, target * acting.drive[k, group])
         return cls(
-            _series(lines.m_z, target * lines.current_A[k, group]),
-            _series(lines.m_z, vcma * volts) if vcma else None,
+            power_series(lines.m_z, target * lines.current_A[k, group]),
+            power_series(lines.m_z, vcma * volts) if vcma else None,
             torque_,
-            _series(lines.m_z, ratio * spin.torque_per_current / parallel * volts**2)
+            power_series(lines.m_z, ratio * spin.torque_per_current / parallel * volts**2)
             if per_voltage and ratio
             else None,
             per_voltage,
         )
+
+    @property
+    def only_holds(self) -> bool:
+        """Whether the drive only holds a magnetization in its new well."""
+        return self.softening is None and self.field_like is None
+
+    def held_current(self, cosines: list[FloatArray], plateaus: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean current in the written well, A, over each plateau and at its end, (amplitudes, durations).
+
+        `cosines` are those of states in the well, (walkers,), for each amplitude.
+        """
+        mean = [polyval(cosine, self.current[:, k]).mean() for k, cosine in enumerate(cosines)]
+        held = np.array(mean)[:, None] * np.ones(len(plateaus))
+        return held, held
+
+    def start(self, m: FloatArray) -> FloatArray:
+        """States of walkers from magnetizations (3, walkers) at rest."""
+        return m
+
+    def current_at(self, spin: llgs.Macrospin, state: FloatArray, amplitude: IndexArray) -> FloatArray:
+        """Currents of walkers, A."""
+        cosine = np.asarray(spin.reference) @ state
+        return np.asarray(polyval(cosine, self.current[:, amplitude], tensor=False))
+
+    def acting_on(self, spin: llgs.Macrospin) -> FloatArray:
+        """Series of the current that determines the torque, A."""
+        return self.acting
 
     @property
     def acting(self) -> FloatArray:
@@ -212,40 +259,64 @@ class _Drive(NamedTuple):
         return self.current if self.torque is None else self.torque
 
     def shaped(self, current: FloatArray, voltage: FloatArray) -> _Drive:
-        """Drive in a part of an edge, from ratios to the plateau in the form of `_shaped`."""
+        """Drive in a part of an edge, from ratios to the plateau in the form of `shaped`."""
         return _Drive(
-            _shaped(self.current, current),
-            None if self.softening is None else _shaped(self.softening, voltage),
-            None if self.torque is None else _shaped(self.torque, voltage if self.per_voltage else current),
-            None if self.field_like is None else _shaped(_shaped(self.field_like, voltage), voltage),
+            shaped(self.current, current),
+            None if self.softening is None else shaped(self.softening, voltage),
+            None if self.torque is None else shaped(self.torque, voltage if self.per_voltage else current),
+            None if self.field_like is None else shaped(shaped(self.field_like, voltage), voltage),
             self.per_voltage,
         )
+
+    def advance(
+        self,
+        spin: llgs.Macrospin,
+        m: FloatArray,
+        amplitude: IndexArray,
+        duration: float,
+        step: float,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, FloatArray]:
+        """States (3, walkers) after a duration (s) with the drive of each one's amplitude, and charges."""
+        if not len(amplitude):
+            return m, np.empty(0)
+        field = np.array([[spin.anisotropy_field]])
+        if self.softening is not None:
+            field = self.softening[:, amplitude]
+            field[0] += spin.anisotropy_field
+        end = llgs.simulate_on_load_line(
+            spin,
+            m,
+            duration=duration,
+            step=step,
+            current=self.current[:, amplitude],
+            anisotropy_field=field,
+            torque_current=None if self.torque is None else self.torque[:, amplitude],
+            reference_field=None if self.field_like is None else self.field_like[:, amplitude],
+            rng=rng,
+        )
+        return end.m[-1], end.charge[-1]
+
+    def relax(
+        self, spin: llgs.Macrospin, m: FloatArray, duration: float, rng: np.random.Generator
+    ) -> FloatArray:
+        """States after a duration (s) without drive."""
+        step = STEP * llgs.largest_step(spin)
+        return np.asarray(llgs.simulate(spin, m, duration=duration, step=step, rng=rng).m[-1])
 
     def longest_step(self, spin: llgs.Macrospin) -> float:
         """Step requested from `llgs`, s."""
         field = np.zeros((1, 1)) if self.softening is None else self.softening.copy()
         field[0] += spin.anisotropy_field
-        return _STEP * llgs.largest_step_on_load_line(spin, self.acting, field, self.field_like)
-
-
-def _shaped(series: FloatArray, shape: FloatArray) -> FloatArray:
-    """Multiply a series by a ratio to the plateau, (amplitudes, 2 or 3): in P, in AP, optionally halfway."""
-    mean, half = 0.5 * (shape[:, 0] + shape[:, 1]), 0.5 * (shape[:, 0] - shape[:, 1])
-    linear = np.pad(series * mean, ((0, 1), (0, 0))) + np.pad(series * half, ((1, 0), (0, 0)))
-    if shape.shape[1] == 2:
-        return np.asarray(linear)
-    bend = series * (shape[:, 2] - mean)
-    return np.asarray(
-        np.pad(linear, ((0, 1), (0, 0))) + np.pad(bend, ((0, 2), (0, 0))) - np.pad(bend, ((2, 0), (0, 0)))
-    )
+        return STEP * llgs.largest_step_on_load_line(spin, self.acting, field, self.field_like)
 
 
 class _Pulse(NamedTuple):
     """The parts of a pulse, at several amplitudes."""
 
-    rise: list[_Drive]
-    plateau: _Drive
-    fall: list[_Drive]
+    rise: list[_Drive | HotDrive]
+    plateau: _Drive | HotDrive
+    fall: list[_Drive | HotDrive]
     rise_parts: list[float]  # s
     fall_parts: list[float]
     held_in_fall: FloatArray  # (amplitudes, parts), current in the new state over that of the plateau
@@ -255,7 +326,7 @@ class _Pulse(NamedTuple):
     def of(
         cls,
         spin: llgs.Macrospin,
-        plateau: _Drive,
+        plateau: _Drive | HotDrive,
         lines: LoadLine,
         k: int,
         group: IndexArray,
@@ -326,9 +397,9 @@ class _EdgeEnergy(NamedTuple):
         return np.asarray(rise + fall + line - self.line[:, self.before, None])
 
     def redundant(self, held: FloatArray) -> FloatArray:
-        """Energy of redundant writes, (amplitudes, 1), from the current of the plateau."""
+        """Energy of redundant writes, from currents of the plateau (amplitudes, durations)."""
         edges = of_both_edges(self.rise, self.fall)
-        return _at_current(edges, self.current, held)[:, None]
+        return _at_current(edges[:, None], self.current[:, None], held)
 
 
 def _at_current(energy: FloatArray, in_both: FloatArray, current: FloatArray) -> FloatArray:
@@ -336,28 +407,17 @@ def _at_current(energy: FloatArray, in_both: FloatArray, current: FloatArray) ->
     return between_states(energy, share_of_p(current, in_both[..., 0], in_both[..., 1]))
 
 
-def _series(cosine: FloatArray, values: FloatArray) -> FloatArray:
-    """Coefficients (terms, lines) of the shortest power series through the points (lines, points)."""
-    allowed = _FIT * np.abs(values).max(axis=1)
-    for degree in range(1, len(cosine)):
-        coefficients = chebyshev.chebfit(cosine, values.T, degree)
-        if np.all(np.abs(chebyshev.chebval(cosine, coefficients) - values).max(axis=1) <= allowed):
-            break
-    powers = [np.pad(chebyshev.cheb2poly(row), (0, degree - k)) for k, row in enumerate(np.eye(degree + 1))]
-    return np.asarray(np.transpose(powers) @ coefficients, dtype=np.float64)
-
-
-def _held_current(
-    spin: llgs.Macrospin, well: _Well, drive: _Drive, trials: int, rng: np.random.Generator
-) -> FloatArray:
-    """Mean current in the written well, A, positive, (amplitudes,): that of a redundant write."""
+def _held_cosines(
+    spin: llgs.Macrospin, well: _Well, drive: _Drive | HotDrive, trials: int, rng: np.random.Generator
+) -> list[FloatArray]:
+    """Cosines to the reference layer in redundant writes, (trials,), for each amplitude."""
     # Drive adds to the damping there: 1 - |m_z| falls as if the temperature were divided by 1 + overdrive.
     efficiency = torque.spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(well.target))
     symmetric = torque.spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
-    acting = well.target * polyval(well.target, drive.acting)
+    acting = well.target * polyval(well.target, drive.acting_on(spin))
     overdrive = np.maximum(acting * efficiency / symmetric / spin.critical_current, 0.0)
-    held = np.empty(len(overdrive))
-    for k, cooling in enumerate(1.0 + overdrive):
+    cosines = []
+    for cooling in (1.0 + overdrive).tolist():
         m = llgs.equilibrium(
             replace(spin, temperature=spin.temperature / cooling),
             trials,
@@ -365,8 +425,8 @@ def _held_current(
             well=(0.0, 0.0, well.target),
             least=well.target * well.saddle,
         )
-        held[k] = polyval(np.asarray(spin.reference) @ m, drive.current[:, k]).mean()
-    return well.target * held
+        cosines.append(np.asarray(spin.reference) @ m)
+    return cosines
 
 
 def _write(
@@ -386,10 +446,13 @@ def _write(
     """
     count, start, target = len(held), -well.target, well.target
     amplitude = np.repeat(np.arange(count), trials)
-    m = llgs.equilibrium(spin, len(amplitude), rng, well=(0.0, 0.0, start), least=start * well.saddle)
+    at_rest_before = llgs.equilibrium(
+        spin, len(amplitude), rng, well=(0.0, 0.0, start), least=start * well.saddle
+    )
+    m = pulse.plateau.start(at_rest_before)
     rise = np.empty((count, len(pulse.rise)))
     for k, (drive, time) in enumerate(zip(pulse.rise, pulse.rise_parts, strict=True)):
-        m, flown = _advance(spin, drive, m, amplitude, time, pulse.step, rng)
+        m, flown = drive.advance(spin, m, amplitude, time, pulse.step, rng)
         rise[:, k] = target * np.bincount(amplitude, flown / time, minlength=count) / trials
     charge, end = np.zeros((2, count, len(plateaus)))
     total, at_rest = np.zeros(count), np.zeros((count, len(plateaus)))
@@ -397,67 +460,38 @@ def _write(
     origin: list[IndexArray] = []  # position of each falling magnetization in the result
     for k, (before, after) in enumerate(itertools.pairwise([0.0, *plateaus.tolist()])):
         total += held * (after - before) * (trials - np.bincount(amplitude, minlength=count))
-        m, flown = _advance(spin, pulse.plateau, m, amplitude, after - before, pulse.step, rng)
+        m, flown = pulse.plateau.advance(spin, m, amplitude, after - before, pulse.step, rng)
         total += target * np.bincount(amplitude, flown, minlength=count)
         charge[:, k] = total / trials
-        if pulse.plateau.softening is None and pulse.plateau.field_like is None:
+        if pulse.plateau.only_holds:
             followed = ~well.held(spin, m)
             m, amplitude = m[:, followed], amplitude[followed]
         at_rest[:, k] = 1.0 - np.bincount(amplitude, minlength=count) / trials
-        current = polyval(np.asarray(spin.reference) @ m, pulse.plateau.current[:, amplitude], tensor=False)
+        current = pulse.plateau.current_at(spin, m, amplitude)
         end[:, k] = target * np.bincount(amplitude, current, minlength=count) / trials
         falling.append(m)
         origin.append(amplitude * len(plateaus) + k)
     m, place = np.concatenate(falling, axis=1), np.concatenate(origin)
     fall = np.empty((*charge.shape, len(pulse.fall)))
     for k, (drive, time) in enumerate(zip(pulse.fall, pulse.fall_parts, strict=True)):
-        m, flown = _advance(spin, drive, m, place // len(plateaus), time, pulse.step, rng)
+        m, flown = drive.advance(spin, m, place // len(plateaus), time, pulse.step, rng)
         moving = target * np.bincount(place, flown / time, minlength=charge.size) / trials
         fall[..., k] = moving.reshape(charge.shape) + at_rest * (held * pulse.held_in_fall[:, k])[:, None]
-    failures = np.bincount(place, ~_written_at_rest(spin, well, m, rng), charge.size)
+    failures = np.bincount(place, ~_written_at_rest(spin, well, pulse, m, rng), charge.size)
     return _Means(failures.reshape(charge.shape) / trials, charge, rise, end + at_rest * held[:, None], fall)
 
 
-def _advance(
-    spin: llgs.Macrospin,
-    drive: _Drive,
-    m: FloatArray,
-    amplitude: IndexArray,
-    duration: float,
-    step: float,
-    rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
-    """States (3, walkers) after a duration (s) under the drive of each one's amplitude, and their charge."""
-    if not len(amplitude):
-        return m, np.empty(0)
-    field = np.array([[spin.anisotropy_field]])
-    if drive.softening is not None:
-        field = drive.softening[:, amplitude]
-        field[0] += spin.anisotropy_field
-    end = llgs.simulate_on_load_line(
-        spin,
-        m,
-        duration=duration,
-        step=step,
-        current=drive.current[:, amplitude],
-        anisotropy_field=field,
-        torque_current=None if drive.torque is None else drive.torque[:, amplitude],
-        reference_field=None if drive.field_like is None else drive.field_like[:, amplitude],
-        rng=rng,
-    )
-    return end.m[-1], end.charge[-1]
-
-
-def _written_at_rest(spin: llgs.Macrospin, well: _Well, m: FloatArray, rng: np.random.Generator) -> BoolArray:
-    """Whether states (3, walkers) end on the written side without drive."""
-    step = _STEP * llgs.largest_step(spin)
-    written, left = well.written(m), np.flatnonzero(~well.settled(spin, m))
+def _written_at_rest(
+    spin: llgs.Macrospin, well: _Well, pulse: _Pulse, m: FloatArray, rng: np.random.Generator
+) -> BoolArray:
+    """Whether states end on the written side without drive."""
+    written, left = well.written(m), np.flatnonzero(~well.settled(spin, m[:3]))
     m = m[:, left]
     for _ in range(_LOOKS):
         if not len(left):
             break
-        m = llgs.simulate(spin, m, duration=0.5 * spin.relaxation_time, step=step, rng=rng).m[-1]
+        m = pulse.plateau.relax(spin, m, 0.5 * spin.relaxation_time, rng)
         written[left] = well.written(m)
-        unsettled = ~well.settled(spin, m)
+        unsettled = ~well.settled(spin, m[:3])
         left, m = left[unsettled], m[:, unsettled]
     return written

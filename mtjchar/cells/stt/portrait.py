@@ -11,7 +11,8 @@ from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Curve, Direction, Portrait, Pulses
 from mtjchar.cells.stt.barriers import barriers
 from mtjchar.cells.stt.compact import thermal_angle
-from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.hot_junction import on_load_lines
+from mtjchar.cells.stt.measure import LoadLine, load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.cells.stt.waveforms import write_waveforms
@@ -97,7 +98,22 @@ def _load_lines(
         "What transistor and lines leave to the nominal junction while the pulse is on. "
         "A write moves along the line from one state of the junction to the other."
     )
+    if tables.stack.heats:
+        text += _heating(tables, device, lines, pulses, levels)
     return Portrait(name, x_label, y_label, tuple(curves), text)
+
+
+def _heating(
+    tables: SttTables, device: pd.DataFrame, lines: LoadLine, pulses: Pulses, levels: FloatArray
+) -> str:
+    """Say how hot the current makes the nominal junction."""
+    longest = float(pulses.duration_s.max())
+    junctions = on_load_lines(tables, device.iloc[0], lines, 0)
+    in_ap, in_p = junctions.largest_rise(longest, len(levels))[:, -1]
+    return (
+        f" At {compact(levels[-1], 'V', 3)} the current heats the junction by {in_p:.3g} K in P and "
+        f"{in_ap:.3g} K in AP within {compact(longest, 's', 3)}; the load lines are those without heating."
+    )
 
 
 def _writes(

@@ -409,6 +409,11 @@ class SttTables(CellTables):
     def check(self, grid: Grid) -> None:
         """Refuse tables that contradict each other or the pulses of the sweep."""
         self._check_levels(grid)
+        if self.stack.heats and self.stack.second_barrier is not None:
+            raise inconsistent(
+                "stack.thermal_resistance_area",
+                "0 with a second_barrier: the heat of two barriers is not in the model",
+            )
         for key, table in self.stack.over_temperature.items():
             low, high = table.range
             if not low <= self.cell.temperature <= high:

@@ -9,13 +9,15 @@ import pandas as pd
 
 from mtjchar.cells.base import Direction, Pulses, Trial
 from mtjchar.cells.stt.axial import largest_overdrive
-from mtjchar.cells.stt.measure import load_lines
+from mtjchar.cells.stt.hot_junction import on_load_lines
+from mtjchar.cells.stt.measure import LoadLine, load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import Cell, SttTables
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.transistor_netlist import source_of
 from mtjchar.cells.transistor_probe import TransistorProbe, check_parameters, probe_transistor
 from mtjchar.errors import InputError, SimulationError
+from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
 from mtjchar.units import compact
 
 __all__ = ["try_nominal"]
@@ -73,6 +75,8 @@ def try_nominal(
             return Trial(failure=("failed", str(lines.failure[0, 0])))
         if lines.status[0, 0] == "ok":
             overdrive[direction] = largest_overdrive(tables, device, lines)
+            if tables.stack.heats:
+                words += _too_hot(tables, device, lines, direction, pulses)
     load_s = sum(probe.load_s for probe in probes.values())
     device_s = max((time.monotonic() - start) / len(directions) - load_s, 0.0)
     words += _below_critical(tables, overdrive, float(pulses.amplitude_V[0]))
@@ -82,6 +86,25 @@ def try_nominal(
     if cell.second_transistor is not None and (second := probes.get("cell.second_transistor")) is not None:
         check_parameters(cell.second_transistor, second, shifted=False, table="cell.second_transistor")
     return Trial(tuple(dict.fromkeys(words)), (), load_s, device_s)
+
+
+def _too_hot(
+    tables: SttTables, device: pd.DataFrame, lines: LoadLine, direction: Direction, pulses: Pulses
+) -> list[str]:
+    """Report a junction that gets hotter than the laws of its stack are meant for."""
+    longest = float(pulses.duration_s.max())
+    junctions = on_load_lines(tables, device.iloc[0], lines, 0)
+    hottest = tables.cell.temperature + junctions.largest_rise(longest, 1).max()
+    highest = min(TEMPERATURE_RANGE[1], junctions.highest)
+    volts = compact(float(pulses.amplitude_V[0]), "V")
+    if hottest <= highest:
+        return []
+    return [
+        f"the current heats the nominal junction to {hottest:.0f} K ({direction}, {volts}, "
+        f"{compact(longest, 's')}); the temperature laws of the stack are meant for up to {highest:.0f} K. "
+        f"Above {junctions.highest:.0f} K a device has no result. Look at stack.thermal_resistance_area and "
+        "the largest amplitude"
+    ]
 
 
 def _second(cell: Cell) -> Transistor | None:
