@@ -58,8 +58,8 @@ def _hot(fit: StackFit) -> list[str]:
     return [
         f"rows at {hottest:g} K were converted to {at_fit:g} K by the exponents of the stack, which are not "
         f"fitted. With an anisotropy_exponent of {exponent + _EXPONENT:.3g} instead of {exponent:.3g} the "
-        f"stability would be {100.0 * abs(moved):.2g} % {'larger' if moved > 0.0 else 'smaller'}. --temperature "
-        f'"{hottest:g} K" gives the values as measured'
+        f"stability would be {100.0 * abs(moved):.2g} % {'larger' if moved > 0.0 else 'smaller'}. "
+        f'--temperature "{hottest:g} K" gives the values as measured'
     ]
 
 

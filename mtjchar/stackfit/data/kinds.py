@@ -38,7 +38,7 @@ _ROUNDING = 0.005  # of a share beside another outcome: percent without decimals
 
 def _is_number(word: str) -> bool:
     try:
-        return np.isfinite(float(word))
+        return bool(np.isfinite(float(word)))
     except ValueError:
         return False
 

@@ -268,7 +268,8 @@ def _checked(cells: Cells) -> Cells:
 
 
 def _lines(path: Path, text: str) -> list[str]:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a")  # DOS ends texts so
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"\x1a\s*$", "", text)  # DOS ends texts so
     check_count(path, text.count("\n"), "lines")
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
