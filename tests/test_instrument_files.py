@@ -1,55 +1,29 @@
 """Files as instruments, their programs and people write them: each is read as it was made, or refused."""
 
 import io
-import zipfile
 
-import h5py
 import numpy as np
-import openpyxl
-import pandas as pd
 import pytest
+from instrument_rows import (
+    BARE,
+    BY_NUMBER,
+    HOT,
+    IN_SECONDS,
+    MATRIX,
+    MATRIX_RULES,
+    NAMED,
+    NAMES,
+    NUMBERS,
+    ROWS,
+    STATES,
+    SWITCHING,
+    compare,
+    lines_of,
+    read,
+)
 from scipy import constants
-from scipy import io as scipy_io
 
 from mtjchar.errors import InputError
-from mtjchar.stackfit import (
-    read_tables,
-)
-
-# What all tables of pulses below hold. Files are made from the values that are expected of them.
-ROWS = [
-    ("p_to_ap", 0.8066, 5.0, 1000, 133),
-    ("p_to_ap", 0.949, 5.0, 1000, 494),
-    ("p_to_ap", 1.0629, 5.0, 1000, 777),
-    ("ap_to_p", 0.6425, 10.0, 2000, 96),
-    ("ap_to_p", 0.7559, 10.0, 2000, 1527),
-]
-NAMES = ["direction", "amplitude_V", "duration_ns", "trials", "switched"]
-SWITCHING = {
-    "direction": [row[0] for row in ROWS],
-    "amplitude_V": [row[1] for row in ROWS],
-    "duration_s": [1e-9 * row[2] for row in ROWS],
-    "trials": [row[3] for row in ROWS],
-    "switched": [row[4] for row in ROWS],
-}
-HOT = {**SWITCHING, "temperature_K": [358.15] * 5}
-STATES = 'words = { "0" = "p", "1" = "ap" }\n'
-NUMBERS = 'words = { "-1" = "p_to_ap", "1" = "ap_to_p" }\n'
-BY_NUMBER = (
-    'columns = { direction = 1, amplitude = { column = 2, unit = "V" }, '
-    'duration = { column = 3, unit = "ns" }, trials = 4, switched = 5 }\n' + NUMBERS
-)
-
-
-NAMED = ",".join(NAMES)
-BARE = "direction,amplitude,duration,trials,switched"
-IN_SECONDS = "direction,amplitude_V,duration_s,trials,switched"
-
-
-def lines_of(separator=",", header=NAMED, change=lambda row: row):
-    """Lines of a text; `change` makes the cells of a row from its values."""
-    head = [header.replace(",", separator)] if header else []
-    return [*head, *(separator.join(map(str, change(row))) for row in ROWS)]
 
 
 def with_cell(place, write):
@@ -82,15 +56,6 @@ def outcome(name, write):
 RV = {"voltage_V": [0.1, 0.2, -0.1], "resistance_ohm": [2000.0] * 3, "state": ["p"] * 3}
 LOOP = {"field_T": [-0.1, 0.0, 0.1], "resistance_ohm": [2000.0, 2000.0, 4000.0]}
 WIDE = {"trials": [4, 4], "switched": [3, 3]}
-MATRIX = {
-    "amplitude_V": [0.5, 0.5, 0.6, 0.6],
-    "duration_s": [5e-9, 1e-8, 5e-9, 1e-8],
-    "switched": [100, 250, 300, 550],
-}
-MATRIX_RULES = (
-    'matrix = { rows = "amplitude_V", columns = "duration_ns", values = "probability" }\n'
-    'values = { trials = 1000, direction = "p_to_ap" }\n'
-)
 VOLTAGE = 'columns.voltage = {{ name = "{}", unit = "V" }}\n'
 THRESHOLD = 'values = { threshold = "3 kohm" }\n'
 RESISTANCES = [(2000, 4000, 4010, 3990), (2000, 2010, 4010, 1990)]
@@ -98,9 +63,7 @@ RESISTANCES = [(2000, 4000, 4010, 3990), (2000, 2010, 4010, 1990)]
 
 def wide(name, write="{:g}", factor=1.0):
     """Lines of two pulses with four readings each; the third of both and two more are in the other state."""
-    header = ";".join(
-        ["direction", "amplitude_V", "duration_ns", *(name.replace("1", str(k)) for k in range(1, 5))]
-    )
+    header = ";".join([*NAMES[:3], *(name.replace("1", str(k)) for k in range(1, 5))])
     cells = [";".join(write.format(factor * value) for value in row) for row in RESISTANCES]
     return [header, f"p_to_ap;0.8;10;{cells[0]}", f"ap_to_p;0.8;10;{cells[1]}"]
 
@@ -166,6 +129,13 @@ FORMS = {
     "unit behind a blank": lines_of("\t", "Direction,Amplitude V,Duration ns,Trials,Switched"),
     "units with words and ones": [*lines_of("\t", BARE)[:1],
                                   "text\tV\tns\t1\t1", *lines_of("\t", "")],
+    "units in a comment": [f"#{BARE}", "#,V,ns", *lines_of(header="")],
+    "tabs behind marks of comments": [
+        "#\t" + BARE.replace(",", "\t"), "#\t-\tV\tns\t\t", *lines_of("\t", "")],
+    "line below the header": [" ".join(NAMES), "=" * 40, *lines_of(" ", "")],
+    "texts of Excel": lines_of(change=with_cell(1, lambda v: f'="{v}"')),
+    "decimal commas and units in cells": lines_of(";", BARE, lambda r: [
+        r[0], f"{r[1]} V".replace(".", ","), f"{r[2]} ns".replace(".", ","), *r[3:]]),
     "units in cells": lines_of(header=BARE,
                                change=lambda r: [r[0], f"{1e3 * r[1]:g} mV", f"{r[2]:g}ns", *r[3:]]),
     "different units in cells": lines_of(
@@ -301,6 +271,20 @@ OTHERS = {
         ["P->AP,5,10", "0.5,0.1,0.25", "AP->P,5,10", "0.6,0.3,0.55"], MATRIX_RULES,
         {**MATRIX, "direction": ["p_to_ap", "p_to_ap", "ap_to_p", "ap_to_p"]},
     ),
+    "names with units by rules": (
+        ["Vp_mV,tp_ns,N,sw", "-800,5,10,3"],
+        'columns = { amplitude = "Vp_mV", duration = "tp_ns", trials = "N", switched = "sw" }\n'
+        'positive = "ap_to_p"\n',
+        {"amplitude_V": [0.8], "duration_s": [5e-9], "direction": ["p_to_ap"]},
+    ),
+    "states without a reading": (
+        ["direction,amplitude_V,duration_ns,state_before,state_after", "p_to_ap,1,5,P,AP", "ap_to_p,1,5,AP,"],
+        "", {"switched": [1]},
+    ),
+    "powers of ten as error rates": (
+        ["direction,amplitude_V,duration_ns,wer", "p_to_ap,1,5,10^-6"], "",
+        {"ln_error_rate": [-6.0 * np.log(10.0)]},
+    ),
     "states over the field": (["field_mT,state", "-100,P", "0,P", "100,AP"], "",
                               {**LOOP, "resistance_ohm": [1.0, 1.0, 2.0]}),
     "bits at rest": (
@@ -311,24 +295,6 @@ OTHERS = {
     "ten years": (["direction,amplitude_V,duration (years),trials,switched", "p_to_ap,0,10,1000,3"], "",
                   {"duration_s": [10 * constants.Julian_year]}),
 }  # fmt: skip
-
-
-def read(folder, content, rules="", name="data.csv"):
-    path, own = folder / name, folder / "rules.toml"
-    if not isinstance(content, bytes):
-        content = (content if isinstance(content, str) else "\n".join([*content, ""])).encode()
-    path.write_bytes(content)
-    own.write_text(rules, encoding="utf-8")
-    return read_tables([path], own if rules else None)
-
-
-def compare(tables, expected):
-    found = pd.concat([table.rows for table in tables], ignore_index=True)
-    for name, values in expected.items():
-        if isinstance(values[0], str):
-            assert found[name].to_list() == values, name
-        else:
-            np.testing.assert_allclose(found[name].astype(float), values, rtol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("maker", INSTRUMENTS)
@@ -399,168 +365,6 @@ def test_a_unit_alone_in_japanese_bytes(tmp_path):
 )
 def test_temperatures_in_names_of_files(tmp_path, name, pattern):
     compare(read(tmp_path, lines_of(), f'["{pattern}"]\n', name), HOT)
-
-
-# ---- spreadsheets, arrays, archives ----
-
-
-def book_of(**sheets):
-    book, file = openpyxl.Workbook(), io.BytesIO()
-    book.remove(book.active)
-    for title, rows in sheets.items():
-        sheet = book.create_sheet(title)
-        for row in rows:
-            sheet.append(row)
-            for cell in sheet[sheet.max_row]:
-                if isinstance(cell.value, np.float64):  # marks what is shown in percent
-                    cell.number_format = "0.0%"
-    book.save(file)
-    return file.getvalue()
-
-
-BLANK = [None, None]
-PERCENT = [[*row[:4], np.float64(row[4] / row[3])] for row in ROWS]
-BOOKS = {
-    "titles, two header rows, units": book_of(run=[
-        ["Switching, lot A7"], ["Pulse", None, None, "Result"],
-        ["direction", "amplitude", "duration", "trials", "switched"], [None, "V", "ns"], *ROWS]),
-    "sheets without tables": book_of(
-        info=[["Operator", "me"], ["Wafer", 3]], data=[NAMES, *ROWS], notes=[["good"]]),
-    "not at the corner": book_of(run=[[*BLANK, *NAMES], *([*BLANK, *row] for row in ROWS)]),
-    "format of percent": book_of(run=[[*NAMES[:4], "probability"], *PERCENT]),
-    "format and name of percent": book_of(run=[[*NAMES[:4], "probability (%)"], *PERCENT]),
-    "directions as names of sheets": book_of(P_to_AP=[NAMES[1:], *(row[1:] for row in ROWS[:3])],
-                                             AP_to_P=[NAMES[1:], *(row[1:] for row in ROWS[3:])]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("form", BOOKS)
-def test_spreadsheets(tmp_path, form):
-    tables = read(tmp_path, BOOKS[form], name="book.xlsx")
-    compare(tables, SWITCHING)
-    if form == "sheets without tables":
-        assert "no table: info, notes" in tables[0].notes
-
-
-def test_sections_of_rules_for_sheets(tmp_path):
-    book = book_of(
-        first=[NAMES[1:], *(row[1:] for row in ROWS[:3])], second=[NAMES[1:], *(row[1:] for row in ROWS[3:])]
-    )
-    rules = '[first]\nvalues = { direction = "p_to_ap" }\n[second]\nvalues = { direction = "ap_to_p" }\n'
-    compare(read(tmp_path, book, rules, "book.xlsx"), SWITCHING)
-
-
-def test_a_matrix_in_a_spreadsheet(tmp_path):
-    rows = [
-        ["Die", "A1"],
-        [],
-        [None, "Duration (ns)"],
-        ["V", 5, 10],
-        [0.5, 0.1, 0.25],
-        [0.6, 0.3],
-        ["mean", 0.2, 0.25],
-    ]
-    (table,) = read(tmp_path, book_of(run=rows), MATRIX_RULES, "book.xlsx")
-    compare([table], {"switched": [100, 250, 300]})
-    assert "ends before line 7: 'mean, 0.2, 0.25'" in table.notes
-
-
-COLUMNS = {
-    name: np.array([row[k] for row in ROWS], dtype=float if k else object) for k, name in enumerate(NAMES)
-}
-AXES = {"amplitude_V": np.array([0.5, 0.6]), "duration_ns": np.array([5.0, 10.0, 20.0]), "trials": 1000.0,
-        "probability": np.array([[0.1, 0.25, 0.3], [0.3, 0.55, 0.7]])}  # fmt: skip
-OVER_AXES = {"amplitude_V": [0.5] * 3 + [0.6] * 3, "duration_s": [5e-9, 1e-8, 2e-8] * 2,
-             "switched": [100, 250, 300, 300, 550, 700]}  # fmt: skip
-SIGNED = np.array([[1.0 if row[0] == "ap_to_p" else -1.0, *row[1:]] for row in ROWS])
-
-
-def matlab(**variables):
-    file = io.BytesIO()
-    scipy_io.savemat(file, variables)
-    return file.getvalue()
-
-
-MATLAB = {
-    "array of structures": (
-        matlab(data=np.array(list(ROWS), dtype=[(name, object) for name in NAMES])), "", SWITCHING),
-    "structure of units": (
-        matlab(**{name.split("_")[0]: values for name, values in COLUMNS.items()},
-               units={"amplitude": "V", "duration": "ns"}), "", SWITCHING),
-    "matrix and names": (matlab(data=SIGNED, names=np.array(NAMES, dtype=object)), NUMBERS, SWITCHING),
-    "matrix by number": (matlab(data=SIGNED), BY_NUMBER, SWITCHING),
-    "longer vector": (matlab(**COLUMNS, log=np.arange(9.0)), "", SWITCHING),
-    "axes": (matlab(**AXES), 'values = { direction = "p_to_ap" }\n', OVER_AXES),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("form", MATLAB)
-def test_matlab(tmp_path, form):
-    content, rules, expected = MATLAB[form]
-    compare(read(tmp_path, content, rules, "log.mat"), expected)
-
-
-def test_a_square_matrix_over_axes_needs_a_word(tmp_path):
-    square = {**AXES, "duration_ns": AXES["duration_ns"][:2], "probability": AXES["probability"][:, :2]}
-    with pytest.raises(InputError, match=r"as many rows as columns.*matrix = "):
-        read(tmp_path, matlab(**square), 'values = { direction = "p_to_ap" }\n', "log.mat")
-    compare(read(tmp_path, matlab(**square), MATRIX_RULES, "log.mat"), MATRIX)
-
-
-def hdf5(fill):
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        fill(file)
-    return buffer.getvalue()
-
-
-def groups(file):
-    """Groups with units and values as attributes, beside other groups."""
-    group = file.create_group("entry/data")
-    for name, values in COLUMNS.items():
-        key, _, unit = name.partition("_")
-        group[key] = values if name != "direction" else [row[0] for row in ROWS]
-        if unit:
-            group[key].attrs["Units"] = np.array([unit.encode()])
-    group.attrs["temperature"], group.attrs["temperature_unit"], group.attrs["operator"] = 85.0, "degC", "me"
-    file["entry/gain"], file["entry/image"] = np.arange(4.0), np.zeros((3, 4))
-
-
-def directions(file):
-    for way, part in (("ap_to_p", slice(3, 5)), ("p_to_ap", slice(0, 3))):
-        group = file.create_group(f"{way}_runs")
-        group.attrs["direction"] = way
-        for name in NAMES[1:]:
-            group[name] = COLUMNS[name][part]
-
-
-def named_matrix(file):
-    file.create_dataset("data", data=SIGNED).attrs["columns"] = NAMES
-
-
-HDF5 = {
-    "attributes": (groups, "", HOT),
-    "directions": (directions, "", {name: values[3:] + values[:3] for name, values in SWITCHING.items()}),
-    "names of a matrix": (named_matrix, NUMBERS, SWITCHING),
-    "axes": (lambda file: file.update(AXES), 'values = { direction = "p_to_ap" }\n', OVER_AXES),
-}
-
-
-@pytest.mark.parametrize("form", HDF5)
-def test_hdf5(tmp_path, form):
-    fill, rules, expected = HDF5[form]
-    compare(read(tmp_path, hdf5(fill), rules, "log.h5"), expected)
-
-
-def test_archives_with_other_files(tmp_path):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("readme.txt", "Measured on Monday.\nThanks.\n")
-        archive.writestr("plot.png", b"\x89PNG\r\n\x1a\n\0\0\0")
-        archive.writestr("a.csv", "\n".join(lines_of()))
-    (table,) = read(tmp_path, file.getvalue(), name="lot.zip")
-    compare([table], SWITCHING)
-    assert "no table: readme.txt, plot.png" in table.notes
 
 
 # ---- what cannot be understood ----

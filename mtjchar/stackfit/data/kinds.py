@@ -176,10 +176,10 @@ class Kinds(Reader):
     def _states(self) -> tuple[WordArray, WordArray]:
         """States before and after each pulse; without those before they are those after the pulse above."""
         if "state_after" in self.known():
-            allowed = "P or AP" + self._own_words("p")
-            after = self.label("state_after", STATES, allowed)
+            allowed = "P or AP, or an empty cell" + self._own_words("p")
+            after = self.label("state_after", STATES, allowed, optional=True)
             if "state_before" in self.known():
-                return self.label("state_before", STATES, allowed), after
+                return self.label("state_before", STATES, allowed, optional=True), after
         else:
             readings = {
                 key: self._resistance_of_log(key)

@@ -40,6 +40,16 @@ _LARGEST = 1e30  # numbers whose squares and products are still finite
 Bad = list[tuple[int, str, Any, str]]
 
 
+def _unit_behind(key: str, header: str) -> str:
+    """Return the unit that a name of the user's ends in, such as mV of Vp_mV; empty if it ends in none."""
+    unit = header.rpartition("_")[2]
+    try:
+        conversion("unit", unit, UNITS.get(key, ""))
+    except InputError:
+        return ""
+    return unit if "_" in header and UNITS.get(key) else ""
+
+
 class Reader:
     """Reads the columns of one file, and collects bad values with their position."""
 
@@ -60,7 +70,7 @@ class Reader:
         for key, (name, unit) in names.items():
             header = column_of(headers, name)
             if header is not None:
-                self._put(places, key, header, unit or split_unit(header)[1])
+                self._put(places, key, header, unit or split_unit(header)[1] or _unit_behind(key, header))
         taken = {name for name, _ in places.values()}
         for header in headers:
             found = None if header in taken else named(header)
@@ -218,10 +228,10 @@ class Reader:
         for row in np.flatnonzero(wrong):
             self.bad.append((int(self.lines[row]), header, values[row], allowed))
 
-    def label(self, key: str, words: dict[str, str], allowed: str) -> WordArray:
-        """Read a column of words."""
+    def label(self, key: str, words: dict[str, str], allowed: str, *, optional: bool = False) -> WordArray:
+        """Read a column of words; with `optional`, cells may have none."""
         if key in self.place:
-            return self.words_of(self.place[key][0], words, allowed, optional=False)
+            return self.words_of(self.place[key][0], words, allowed, optional=optional)
         meant = self.meaning(self.shared[key], words)
         if meant is None:
             raise InputError(f"{self.rules.path}: values.{key}", value=self.shared[key], allowed=allowed)

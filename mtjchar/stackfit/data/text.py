@@ -28,13 +28,14 @@ from mtjchar.stackfit.data.unpacked import decoded, members
 
 __all__ = ["Cells", "Layout", "cells_of", "read_cells"]
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_UNIT_BEHIND = r"(?:\s*[^\W\d][^,.]*|\s*%)?"
+_DECIMAL_COMMA = re.compile(rf"[+-]?\d+,\d+(?:[eE][+-]?\d+)?{_UNIT_BEHIND}")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _SPACED_THOUSANDS = re.compile(
     r"[+-]?[1-9]\d{0,2}(?:(?P<mark>['\u2019 \u00a0\u202f])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?"
 )
-_COMMENT = re.compile(r"\s*(#+|!+|%+|//+)\s?")
+_COMMENT = re.compile(r"\s*(#+|!+|%+|//+) ?")
 _SEPARATORS = ",;\t|"
 _SAMPLE = 500  # lines from which the separator is found
 _MOST_IN_QUOTES = 100  # lines that one value may have; beyond, a quotation mark stands for inches
@@ -323,9 +324,15 @@ def _rows(lines: list[str], skip: int, separator: str) -> Iterator[Row]:
                 number = stop + 1
         if re.fullmatch(r"sep=.", line.strip()):
             continue
-        cells = [cell.strip() for cell in _values(line[mark.end() :] if mark else line, separator)]
+        cells = [_cleaned(cell) for cell in _values(line[mark.end() :] if mark else line, separator)]
         yield Row(start, cells, mark is not None, gap, line)
         gap = False
+
+
+def _cleaned(cell: str) -> str:
+    """Take blanks away, and what makes Excel take a number for a text: ="0.8"."""
+    cell = cell.strip()
+    return cell[2:-1] if cell.startswith('="') and cell.endswith('"') else cell
 
 
 def _values(line: str, separator: str) -> list[str]:

@@ -15,7 +15,7 @@ from mtjchar.units import parse_quantity
 __all__ = ["conversion", "in_tesla", "is_unit", "quantity"]
 
 _OERSTED = re.compile(r"(k|m)?(Oe|G)(?=$|/)")
-_AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m$")
+_AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m(?=$|/)")
 _LONGEST = 30
 _PREFIXES = {"pico": "p", "nano": "n", "micro": "u", "mikro": "u", "milli": "m", "kilo": "k", "mega": "M"}
 _SYMBOLS = {
