@@ -213,9 +213,10 @@ class _Search:
         for place in self.headers[bisect.bisect_left(self.headers, start) :]:
             row = self.rows[place]
             behind = bisect.bisect_right(self.content, place)
-            if not row.comment or (
-                behind < len(self.content) and _fits(row, self.rows[self.content[behind]])
-            ):
+            below = [self.rows[other] for other in self.content[behind : behind + 2]]
+            if len(below) > 1 and self._is_units(below[0], row.cells):
+                below = below[1:]
+            if not row.comment or (below and _fits(row, below[0], self.indexed)):
                 return self._as_header(place)
         return None
 
@@ -223,7 +224,7 @@ class _Search:
         """Find the last comment above the numbers with as many words as there are numbers."""
         for place in range(first - 1, -1, -1):
             row = self.rows[place]
-            if _fits(row, self.rows[first]) and not any(map(is_number, row.cells)):
+            if _fits(row, self.rows[first], self.indexed) and not any(map(is_number, row.cells)):
                 return self._as_header(place)
         return None
 
@@ -411,6 +412,8 @@ def _aligned(row: Row, width: int) -> list[str]:
     return row.cells[1:] if more else row.cells
 
 
-def _fits(header: Row, row: Row) -> bool:
+def _fits(header: Row, row: Row, indexed: bool = False) -> bool:
+    """Whether a row of numbers has as many cells as a header; or one more, its number, if it may have."""
     width = len(row.cells)
-    return len(_aligned(header, width)) == width and any(map(is_number, row.cells))
+    numbered = indexed and len(header.cells) == width - 1 and row.cells[0].isdecimal()
+    return (numbered or len(_aligned(header, width)) == width) and any(map(is_number, row.cells))

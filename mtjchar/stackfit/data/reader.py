@@ -40,6 +40,10 @@ _LARGEST = 1e30  # numbers whose squares and products are still finite
 Bad = list[tuple[int, str, Any, str]]
 
 
+def _in_percent(cell: Any) -> bool:
+    return isinstance(cell, str) and cell.endswith("%")
+
+
 def _unit_behind(key: str, header: str) -> str:
     """Return the unit that a name of the user's ends in, such as mV of Vp_mV; empty if it ends in none."""
     unit = header.rpartition("_")[2]
@@ -81,7 +85,7 @@ class Reader:
 
     def _put(self, places: dict[str, tuple[str, str]], key: str, header: str, unit: str) -> None:
         unit = unit or self.units.get(header, "")
-        if key in COUNTS and not unit and first_unit(self.text[header]) == "%":
+        if key in COUNTS and not unit and any(map(_in_percent, self.text[header])):
             unit = "%"
         key = scaled(key, unit)
         if key in (*PLAIN, *COUNTS) and _MULTIPLE.fullmatch(unit):
@@ -191,7 +195,7 @@ class Reader:
 
     def _percents(self, raw: pd.Series[Any], share: Share) -> FloatArray:
         """Factor of cells in percent, which `numbers_of` makes plain shares."""
-        signs = np.array([isinstance(cell, str) and cell.rstrip().endswith("%") for cell in raw])
+        signs = np.array(list(map(_in_percent, raw)))
         wrong = np.nan if share.logarithm else 100.0 if share.form == "percent" else 1.0
         return np.where(signs, wrong, 1.0)
 

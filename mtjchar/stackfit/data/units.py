@@ -56,7 +56,7 @@ def conversion(thing: str, own: str, unit: str) -> tuple[float, float]:
     # um2 as a column name has it: um^2 for pint.
     own = re.sub(r"(?<=[A-Za-z])([23])(?=$|[*/])", r"^\1", own)
     offset, one_unit = (parse_quantity(f"{value} {own}", unit, thing=thing) for value in ("0", "1"))
-    if one_unit >= _LARGEST.get(unit, np.inf):
+    if one_unit > _LARGEST.get(unit, np.inf):
         raise InputError(
             thing,
             value=own,
