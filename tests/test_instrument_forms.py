@@ -57,8 +57,10 @@ def drawn(rng):
     if how in ("row", "comment"):
         lines += [("# " if how == "comment" else "") + separator.join(["-", volt[0], second[0], "-", "-"])]
     lines += [
-        separator.join([words[way], text(volt[1] * amplitude) + behind[0], text(second[1] * duration) + behind[1],
-                        text(trials), text(of(trials, switched))])
+        separator.join([
+            words[way], text(volt[1] * amplitude) + behind[0], text(second[1] * duration) + behind[1],
+            text(trials), text(of(trials, switched)),
+        ])
         for way, amplitude, duration, trials, switched in rows
     ]  # fmt: skip
     if rng.random() < 0.2 and not separator.isspace():
@@ -84,5 +86,5 @@ def test_no_combination_is_misread(tmp_path, seed):
         for name, place, size in COLUMNS:
             expected = [size * row[place] for row in rows]
             np.testing.assert_allclose(found[name].astype(float), expected, rtol=1e-9, err_msg=told)
-    # Tables with few numbers do not always show what a comma or point means; of these seeds at most four did not.
+    # Tables with few numbers do not always show what a comma or point means; regression.
     assert refused <= 4
