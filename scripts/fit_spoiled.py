@@ -24,8 +24,9 @@ from threadpoolctl import threadpool_limits
 
 from mtjchar.physics.tunneling import tmr_at_bias
 from mtjchar.stackfit import Film, FitWarning, StackFit, fit_stack, pulses_at, table_of
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.study import load_stack
 
 FloatArray = npt.NDArray[np.float64]

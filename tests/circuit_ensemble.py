@@ -49,13 +49,29 @@ def simulate(study, device, direction, amplitude, duration, *, walkers, seed, re
     dt = step * t_d
     ends, fractions = _corners(pulse, duration)
 
+    second, other_volts = stack.second_barrier, np.zeros(walkers)
+    if second is not None:  # at 300 K, with a torque per voltage
+        area = 0.25 * np.pi * device["diameter_m"] ** 2
+        rp, rp2 = device["resistance_area_product_ohm_m2"] / area, second.resistance_area_product / area
+        side = 1.0 if second.reference == "parallel" else -1.0
+        efficiency2 = second.spin_polarization / (1 + second.spin_polarization**2)
+
+    def conductance_of(volt, parallel, tmr, half, cosine):
+        bias = tmr / (1 + (volt / half) ** 2)
+        return (2 + bias + bias * cosine) / (2 * (1 + bias)) / parallel
+
     def currents(volts, fraction):
-        nonlocal junction
+        nonlocal junction, other_volts
         across = volts[0] - volts[1]
         for _ in range(2):  # the bias changes little in a step
-            bias = tmr / (1 + (junction / half) ** 2)
-            conductance = (2 + bias + bias * start * z) / (2 * (1 + bias)) / rp
-            junction = across / (1 + on * conductance)
+            conductance = conductance_of(junction, rp, tmr, half, start * z)
+            series = on
+            if second is not None:
+                behind = conductance_of(other_volts, rp2, second.tmr, second.tmr_half_bias, side * start * z)
+                series = on + 1 / behind
+            junction = across / (1 + series * conductance)
+            if second is not None:
+                other_volts = junction * conductance / behind
         through, delivered = junction * conductance, (fraction * high - volts[0]) / driven.resistance
         returned = (volts[1] - fraction * low) / other.resistance
         power = np.maximum(fraction * high * delivered, 0.0) + np.maximum(-fraction * low * returned, 0.0)
@@ -81,6 +97,8 @@ def simulate(study, device, direction, amplitude, duration, *, walkers, seed, re
         energy += 0.5 * dt * (power + later)
         if stack.torque == "voltage":
             overdrive = junction / (rp * critical)
+            if second is not None:
+                overdrive -= side * efficiency2 / efficiency * other_volts / (rp2 * critical)
         else:
             overdrive = through / critical * 2 * square / (square + 1 + (square - 1) * start * z)
         z = _moved(z, overdrive, delta, step, rng)

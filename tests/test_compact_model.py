@@ -12,6 +12,7 @@ from common import DEMO, HAS_OPENVAF_PY, HAS_SIMULATORS, ROOT, with_values
 from scipy import constants, stats
 from scipy.integrate import solve_ivp
 
+from mtjchar.cells.stt.compact import REFUSED
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.errors import InputError
 from mtjchar.export import export_surface
@@ -35,6 +36,15 @@ STUDIES = {
         {"temperature": 248.15, "external_field": {"x": 0.01, "y": -0.005, "z": 0.003}},
     ),
     "per voltage, tilted": (FIELD_LIKE | {"reference_tilt": 0.1}, {}, {}),
+}
+
+WIDE = {
+    "a wall, elliptic, hot": (
+        {"interfacial_anisotropy": 1.5e-3, "exchange_stiffness": 1e-11},
+        {"diameter": 80e-9, "aspect_ratio": 1.3},
+        {"temperature": 358.15},
+    ),
+    "a nucleus": ({"nucleation_diameter": 30e-9}, {}, {}),
 }
 
 
@@ -222,9 +232,12 @@ def test_module_in_a_simulator_follows_the_trajectory(characterized_surface, dri
 
 
 @needs_vacask
-@pytest.mark.parametrize(("name", "antiparallel"), [("per voltage, hot", 0), ("per current", 1)])
+@pytest.mark.parametrize(
+    ("name", "antiparallel"),
+    [("per voltage, hot", 0), ("per current", 1), ("a wall, elliptic, hot", 0), ("a nucleus", 0)],
+)
 def test_operating_point_and_noise(characterized_surface, tmp_path, name, antiparallel):
-    study = study_with(*STUDIES[name])
+    study = study_with(*(STUDIES | WIDE)[name])
     exported(characterized_surface, study, "verilog-a-model", tmp_path / "junction.va")
     vectors = vacask(
         tmp_path,
@@ -249,6 +262,10 @@ def test_operating_point_and_noise(characterized_surface, tmp_path, name, antipa
     # Brown: <B(t) B(t')> = 2 alpha kB T/(gamma Ms V) delta(t - t'), one-sided twice that in T^2/Hz.
     kelvin = study.cell.temperature
     density = 4.0 * junction.alpha * constants.k * kelvin / (GAMMA * junction.ms * junction.volume)
+    if name in WIDE:
+        # Less than the whole volume fluctuates as one: the share that the barrier is of the coherent one.
+        density *= junction.device["coherent_stability"] / junction.device["thermal_stability"]
+        assert junction.device["thermal_stability"] < 0.7 * junction.device["coherent_stability"]
     for axis in "xyz":
         np.testing.assert_allclose(vectors[f"noise{axis}"]["onoise"], density, rtol=1e-6)
 
@@ -300,8 +317,8 @@ def test_thermal_field_leads_to_equilibrium(characterized_surface, tmp_path):
 @pytest.mark.skipif(not HAS_SIMULATORS, reason="EVAS has no wheel here")
 def test_module_keeps_to_what_spectre_takes(characterized_surface, tmp_path):
     path = exported(characterized_surface, DEMO, "verilog-a-model", tmp_path / "t.va")
-    # EVAS does not read attributes, which the standard and its compact models have.
-    path.write_text(re.sub(r"\(\*.*?\*\) ", "", path.read_text()))
+    # EVAS reads neither attributes nor continued lines, which the standard and its compact models have.
+    path.write_text(re.sub(r"\(\*.*?\*\) |\\\n", "", path.read_text()))
     command = [sys.executable, "-m", "evas", "lint", str(path), "--spectre-strict"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -313,7 +330,7 @@ def test_every_parameter_says_its_unit(characterized_surface, tmp_path):
     lines = [
         line for line in path.read_text().splitlines() if "parameter " in line and not line.startswith("//")
     ]
-    assert len(lines) == 31
+    assert len(lines) == 36
     assert all(re.search(r";\s+// \S", line) for line in lines)
 
 
@@ -321,7 +338,9 @@ def test_models_have_all_keys_of_the_stack():
     # A new key has to be in both models, or be refused by name in `mtjchar.cells.stt.compact`.
     without_effect = {"name", "reference", "stability", "anisotropy_field", "demagnetization", "torque"}
     declared = set(re.findall(r"parameter \w+ (\w+) =", library("mtj_llgs.va")))
-    assert set(Stack.model_fields) - without_effect <= declared
+    # The direction is allowed only with the refused keys.
+    refused = {*REFUSED, "back_hopping_direction"}
+    assert set(Stack.model_fields) - without_effect - refused <= declared
 
 
 @pytest.mark.parametrize("format_", ["verilog-a-model", "spice-model"])
@@ -404,11 +423,15 @@ def test_only_symmetric_studies_have_the_axial_subcircuit(characterized_surface,
     assert names == (["j_vector", "j_axial"] if study.tables.axially_symmetric else ["j_vector"])
 
 
-def test_subcircuits_keep_to_what_pspice_ltspice_and_xyce_share(characterized_surface, tmp_path):
+@pytest.mark.parametrize(
+    "heat", [{}, {"thermal_resistance_area": 1e-9, "thermal_time": 1e-9}], ids=["", "heat"]
+)
+def test_subcircuits_keep_to_what_pspice_ltspice_and_xyce_share(characterized_surface, tmp_path, heat):
     """Rules of docs/export.md, each with its source there."""
-    text = exported(characterized_surface, DEMO, "spice-model", tmp_path / "j.lib").read_text()
+    study = study_with(heat, {}, {})
+    text = exported(characterized_surface, study, "spice-model", tmp_path / "j.lib").read_text()
     code = re.sub(r"\n\+", "", "\n".join(line for line in text.splitlines() if not line.startswith("*")))
-    functions = {"sin", "cos", "atan", "exp", "tanh", "sinh"}
+    functions = {"sin", "cos", "atan", "exp", "tanh", "sinh"} | ({"pwr", "max", "min"} if heat else set())
     parameters = {}
     for line in code.splitlines():
         if not line:

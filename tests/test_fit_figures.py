@@ -14,8 +14,9 @@ from mtjchar.plotting import correlation_map, data_and_model, fit_figures, narro
 from mtjchar.plotting.axes import MARKERS
 from mtjchar.plotting.fit_curves import Styles, switching_figure, thresholds_figure, time_words
 from mtjchar.stackfit import pulses_at, simulate_counts, simulate_loops, table_of
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 
 BOTH = ("p_to_ap", "ap_to_p")
 ARROWS = {"down": "$\\downarrow$", "up": "$\\uparrow$"}

@@ -10,8 +10,9 @@ import pytest
 
 from mtjchar.cli.common import console
 from mtjchar.stackfit import Film, pulses_at, simulate_counts
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.study import load_stack
 
 STACK = "tests/reference/per_current.toml"

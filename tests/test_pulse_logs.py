@@ -18,7 +18,8 @@ from mtjchar.stackfit import (
     table_of,
 )
 from mtjchar.stackfit.data.states import threshold_of
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
+from mtjchar.stackfit.pulses import Pulses
 
 
 def file_with(folder, lines):

@@ -39,8 +39,9 @@ from mtjchar.stackfit import (
 )
 from mtjchar.stackfit.film import Device, FilmValues
 from mtjchar.stackfit.likelihood import deviance_moments, deviance_residuals, tail_probability
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.study import load_study
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import run_sweep

@@ -20,8 +20,9 @@ from mtjchar.stackfit import (
     simulate_counts,
     table_of,
 )
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from mtjchar.errors import InputError
 from mtjchar.stackfit import pulses_at, simulate_counts, table_of
 from mtjchar.stackfit.checks.counts import check_rising_thresholds, divisor_messages
 from mtjchar.stackfit.checks.rates import check_data
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.stackfit.setup import set_up
 
 THREE = ("stability", "critical_current", "relaxation_time")

@@ -14,8 +14,9 @@ from mtjchar.stackfit.cause_fits import World
 from mtjchar.stackfit.cause_list import causes_of
 from mtjchar.stackfit.diagnosis import FALSE_ALARMS, SYSTEMATIC, diagnose
 from mtjchar.stackfit.exchange import exchange
-from mtjchar.stackfit.model import Pulses, SwitchingModel, log_exponent_at
+from mtjchar.stackfit.model import SwitchingModel, log_exponent_at
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 
 DURATIONS, LEVELS = np.geomspace(1e-9, 1e-6, 5), (0.9, 0.95, 1.0, 1.05, 1.12, 1.3)
 VALUES = {**nominal_values(FILM), **TRUTH}

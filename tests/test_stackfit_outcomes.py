@@ -10,8 +10,9 @@ from mtjchar.export.operating_point import Settings
 from mtjchar.export.tables import csv
 from mtjchar.stackfit import Film, pulses_at, read_table
 from mtjchar.stackfit.data.outcomes import share_of
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.study import load_stack
 
 PULSE = "direction,amplitude_V,duration_ns"

@@ -78,7 +78,7 @@ def test_init_overwrites_nothing(call, tmp_path):
     assert (tmp_path / "study.toml").read_text() == "mine"
     code, _, err = call("init", tmp_path / "x", "--stack", "ikeda")
     assert code == 2
-    assert "ikeda2010, mihajlovic2019, sato2013" in err
+    assert "ikeda2010, mihajlovic2019, rehm2021, sato2013" in err
 
 
 def test_check_shows_what_devices_and_study_say(call):

@@ -436,6 +436,13 @@ class CellKind(ABC, Generic[TablesT]):
         """Return the reason why error rates have to be counted; empty if they are computed."""
         return ""
 
+    def rising(self, tables: TablesT) -> Mapping[Direction, str]:
+        """Directions in which error rates may rise with amplitude and duration, and the reason of each.
+
+        In all others they only fall.
+        """
+        return {}
+
     def further_columns(self, tables: TablesT) -> tuple[str, ...]:
         """Columns of the samples beside error rate and energies; names of energies end in ``energy_J``."""
         return ()

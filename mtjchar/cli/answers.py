@@ -42,6 +42,7 @@ from mtjchar.units import compact
 
 if TYPE_CHECKING:
     from mtjchar.cli.questions import Question
+    from mtjchar.surfaces import WriteSurface
 
 _WIDEST = 120  # of a table, characters: what does not fit a terminal is wrapped by it, not cut
 
@@ -195,8 +196,9 @@ def pulse(
         max_amplitude=max_amplitude,
         max_duration=max_duration,
     )
+    highest = _highest_amplitude(surface, target, ber, cheapest.duration_s, max_amplitude)
     if as_json:
-        print_json({"direction": target, **cheapest._asdict()})
+        print_json({"direction": target, **cheapest._asdict(), **highest})
         return
     table = answer_table()
     table.add_row("direction", target)
@@ -209,6 +211,11 @@ def pulse(
         f"{cheapest.ber_slope_per_V:.3g} decades per V, {1e-9 * cheapest.ber_slope_per_s:.3g} decades per ns",
     )
     table.add_row("energy", compact(cheapest.energy_J, "J", 4))
+    for value in highest.values():
+        # At the end of the sweep, or at a limit, nothing is known of higher ones.
+        end = min(max_amplitude or math.inf, float(surface.amplitudes[-1]))
+        why = surface.rising_reason if value < end else "or more"
+        table.add_row("highest amplitude", f"{compact(value, 'V', 4)}   ({why})")
     console.print(table)
     for lever, value, grid in (
         (Vary.amplitude, cheapest.amplitude_V, surface.amplitudes),
@@ -220,6 +227,16 @@ def pulse(
             console.print(
                 f"The {lever.value} is at the edge of the sweep. A cheaper pulse may lie beyond it."
             )
+
+
+def _highest_amplitude(
+    surface: WriteSurface, target: str, ber: float, duration: float, limit: float | None
+) -> dict[str, float]:
+    """Highest amplitude that reaches the rate with this duration; empty where error rates only fall."""
+    from mtjchar.surfaces.search import Search
+
+    search = Search.within([surface], target, ber, limit)
+    return {"highest_amplitude_V": search.highest_amplitude(duration)} if search.rises else {}
 
 
 def compare(

@@ -9,7 +9,8 @@ import typer
 
 from mtjchar.cli import completion
 from mtjchar.cli.common import AsJson, console, error_console, print_json, quantity, writable, writable_file
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, did_you_mean
+from mtjchar.units import parse_quantity
 
 _DIAMETER = typer.Option(
     parser=quantity("m", "diameter"),
@@ -61,6 +62,24 @@ def fit(
             "--per-direction",
             metavar="NAME,...",
             help="Parameters fitted separately for each write direction.",
+        ),
+    ] = "",
+    terms: Annotated[
+        str,
+        typer.Option(
+            "--terms",
+            metavar="NAME,...",
+            help="Effects beyond one macrospin with ideal pulses that are fitted too, such as self_heating; "
+            "auto: those that DATA ask for, by comparison. docs/fitting.md lists them.",
+        ),
+    ] = "",
+    fix: Annotated[
+        str,
+        typer.Option(
+            "--fix",
+            metavar="NAME=VALUE,...",
+            help='Known values of parameters, which replace those of STACK, such as "series_resistance=120 '
+            'ohm". A parameter that varies starts there.',
         ),
     ] = "",
     temperature: Annotated[float | None, _TEMPERATURE] = None,
@@ -126,7 +145,7 @@ def fit(
         return
     stack, out = _needed("--stack", stack), _needed("--out", out)
     from mtjchar import plotting
-    from mtjchar.stackfit import Film, next_measurements, write_stack
+    from mtjchar.stackfit import Film, compare_terms, next_measurements, write_stack
     from mtjchar.stackfit.design import check_plan
     from mtjchar.stackfit.fit import solve
     from mtjchar.stackfit.setup import set_up
@@ -143,15 +162,22 @@ def fit(
         diameter = _mean_diameter(tables)
     film = Film(believed, diameter, 300.0 if temperature is None else temperature)
     varied, split = None if vary is None else _names(vary), _names(per_direction)
-    setup = set_up(tables, film, varied, split, {})
-    if narrow is not None:
-        check_plan(setup.problem, narrow)
-    result = solve(setup)
+    start, added, comparison = _known(fix), _names(terms), None
+    if added == ["auto"]:
+        comparison = compare_terms(tables, film, vary=varied, per_direction=split, start=start)
+        result = comparison.fit
+        if narrow is not None:
+            check_plan(result.problem, narrow)
+    else:
+        setup = set_up(tables, film, varied, split, start, added)
+        if narrow is not None:
+            check_plan(setup.problem, narrow)
+        result = solve(setup)
     # On a terminal they are in the report, and are not repeated.
     for message in result.messages if as_json or not console.is_terminal else ():
         error_console.print(f"Warning: {message}", style="yellow", highlight=False)
     plan = None if narrow is None else next_measurements(result, narrow)
-    _print(result, narrow, plan, as_json)
+    _print(result, narrow, plan, as_json, comparison)
     if figures is not None:
         plotting.fit_figures(result, figures, narrow)
     # Last: a film without such values is an error, and the report explains its cause.
@@ -169,11 +195,14 @@ def _needed(option: str, value: Path | None) -> Path:
     return value
 
 
-def _print(result: Any, narrow: str | None, plan: Any, as_json: bool) -> None:
+def _print(result: Any, narrow: str | None, plan: Any, as_json: bool, comparison: Any) -> None:
     if as_json:
-        print_json({**_answer(result), "next": None if plan is None else plan.to_dict("records")})
+        compared = {} if comparison is None else {"terms": comparison.answer()}
+        print_json({**_answer(result), **compared, "next": None if plan is None else plan.to_dict("records")})
         return
     console.print(result.report(), highlight=False)
+    if comparison is not None:
+        console.print(comparison.report(), highlight=False)
     if plan is not None:
         kelvin, plan = plan["temperature_K"].iloc[0], plan.drop(columns="temperature_K")
         title = f"[[Next measurements]] that narrow {narrow}, 10000 writes each, at {kelvin:g} K"
@@ -201,6 +230,26 @@ def _mean_diameter(tables: Any) -> float:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _known(text: str) -> dict[str, float]:
+    """Values of parameters by their names, SI."""
+    from mtjchar.stackfit import PARAMETERS
+    from mtjchar.stackfit.parameters import ALIASES, names_of
+
+    allowed = [full for name in PARAMETERS for full in names_of(name)]
+    known = {}
+    for part in _names(text):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in allowed:
+            alias = f"{ALIASES[name]} is the fitted parameter." if name in ALIASES else ""
+            raise InputError(
+                "--fix", value=part, allowed='parameters with a value, such as "series_resistance=120 ohm"',
+                remedy=alias or did_you_mean(name, allowed),
+            )  # fmt: skip
+        root = next(root for root in PARAMETERS if name in names_of(root))
+        known[name] = parse_quantity(value, PARAMETERS[root], thing=f"--fix {name}")
+    return known
 
 
 def _answer(result: Any) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def driven_time(
     -------
     ndarray
         s. Up to the shortest duration of the surface no bit counts as switched, so the time is slightly
-        too long if many have switched by then.
+        too long if many have switched by then. Where error rates rise again, bits count as not switched that
+        have been lost after it, at most as many as at the lowest rate before; the time is then too long, too.
 
     Raises
     ------
@@ -89,8 +90,13 @@ def driven_time(
     row = row.reshape(level.shape)
     times = np.geomspace(surface.durations[0], surface.durations[-1], _STEPS)
     survival = surface.ber(direction, levels[:, None], times)
+    if direction in surface.rising:
+        # Bits that are lost have switched before. The share that has not yet only falls.
+        survival = np.minimum.accumulate(survival, axis=-1)
     integral = cumulative_trapezoid(survival, times, axis=-1, initial=0)
     last = np.clip(np.searchsorted(times, end, side="right") - 1, 0, _STEPS - 1)
+    if direction in surface.rising:
+        at_end = np.minimum(at_end, survival[row, last])
     rest = 0.5 * (end - times[last]) * (survival[row, last] + at_end)
     return np.asarray(times[0] + integral[row, last] + rest)
 

@@ -18,23 +18,22 @@ References
 ----------
 .. [1] W. H. Butler et al., IEEE Trans. Magn. 48, 4684 (2012), doi:10.1109/TMAG.2012.2209122.
 .. [2] M. Tzoufras, AIP Advances 8, 056002 (2018), doi:10.1063/1.5003832.
-.. [3] S. P. Norsett, BIT 18, 323 (1978): rational approximations of the exponential with one real pole.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import comb, roots_laguerre
 
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
-from mtjchar.physics._banded import Factors, factorize, transposed
+from mtjchar.physics._banded import factorize, transposed
+from mtjchar.physics._grid import Grid, apply
+from mtjchar.physics._time_steps import COURANT, WriteStatistics, march, propagate, read_out
 
 __all__ = [
     "LONGEST",
@@ -58,33 +57,9 @@ STABILITY_RANGE = (5.0, 250.0)
 OVERDRIVE_LIMIT = 50.0
 LONGEST = 3000.0  # reduced time, times the overdrive if that is above 1; limited by memory
 
-# exp(x) is approximated by sum_k c_k (1 - g x)^-k to order 8; with 1/g this root of the Laguerre polynomial
-# L_8, c_0 vanishes at the end of a step and the method is L-stable [3]: one factorization, eight solves.
-_ORDER = 8
-_POLE = 1.0 / float(np.sort(roots_laguerre(_ORDER)[0])[3])
-_TAYLOR = np.array([[comb(k + m - 1, m) * _POLE**m for k in range(_ORDER + 1)] for m in range(_ORDER + 1)])
-_TAYLOR[:, 0] = np.eye(_ORDER + 1)[0]
-# Row k: coefficients of c_k as a polynomial of the fraction theta of the step.
-_DENSE = np.linalg.inv(_TAYLOR) / [math.factorial(m) for m in range(_ORDER + 1)]
-_END = _DENSE.sum(axis=1)
-_INTEGRAL = _DENSE @ (1.0 / np.arange(1.0, _ORDER + 2))  # over the step
-
-_COURANT = 0.6  # step times overdrive; errors stay below 3e-4 (docs/verification.md)
 _BATCH = 2048
-_BETWEEN_CHECKS = 3  # steps
-_SETTLED = 1e-4  # error rate below which a straight line of its logarithm is taken for the final decay
-_STRAIGHT = 1e-6  # relative change of the slope per step
-
 _ITERATIONS = 100
 _CONVERGED = 1e-9
-
-# Grid, see _Grid.
-_PER_ANGLE = 3.0  # points per angle of 1/sqrt(2 Delta)
-_PER_ANGLE_AT_BARRIER = 4.0  # the same with a barrier, whose escape rate it determines
-_PER_U = 8.0  # points per unit of u
-_CAP = 0.015  # distance from z = +-1 over the thermal one
-_DEEP = 45.0  # barrier, in kT, behind which nothing returns
-_IN_WELL = 16.0  # barrier, in kT, where the committor has ended
 
 
 class Stage(NamedTuple):
@@ -93,14 +68,6 @@ class Stage(NamedTuple):
     overdrive: FunctionOfZ  # as in `write_statistics`
     reduced_time: FloatArray  # shape (devices,), in units of each device's t_D
     observable: FunctionOfZ | None = None  # instead of that of the plateau
-
-
-class WriteStatistics(NamedTuple):
-    """Averages of a pulse over thermal noise; arrays of shape (devices, durations)."""
-
-    error_rate: FloatArray
-    integral: FloatArray
-    final: FloatArray  # rate of growth of the integral with the plateau at its end
 
 
 def write_error_rate(
@@ -266,35 +233,34 @@ def write_statistics(
     fastest = np.maximum(fastest, 1.0)
 
     barrier = (overdrive(probe) - h - probe).min(axis=0) < 0.0
-    grid = _Grid.make(delta, fastest, h, barrier, whole=observable is not None)
+    grid = Grid.make(delta, fastest, h, barrier, whole=observable is not None)
     remains, weight = grid.relaxed(), grid.weight
     # Contribution of the fall to the integral, as a function of the state at the end of the plateau.
     later = np.zeros_like(grid.z) if stored is None else np.array(stored(grid.z))
     for stage in reversed(fall):
         bands = grid.generator(stage.overdrive(grid.z))
         fields = [remains] if stage.observable is None else [remains, later, stage.observable(grid.z)]
-        ends, integral = _pass(bands, np.stack(fields, axis=1), stage.reduced_time, fastest)
+        ends, integral = propagate(bands, np.stack(fields, axis=1), stage.reduced_time, fastest)
         remains = ends[:, 0]
         if stage.observable is not None:
             later = ends[:, 1] + integral
     sooner = np.zeros_like(delta)
     for stage in rise:
         bands = transposed(grid.generator(stage.overdrive(grid.z)))
-        end, integral = _pass(bands, weight[:, None], stage.reduced_time, fastest)
+        end, integral = propagate(bands, weight[:, None], stage.reduced_time, fastest)
         weight = end[:, 0]
         if stage.observable is not None:
             sooner += (integral * stage.observable(grid.z)).sum(axis=0)
-    step = _COURANT / fastest
+    step = COURANT / fastest
     longest = tau.max(axis=1, initial=0.0)
     bands = grid.generator(overdrive(grid.z))
     if observable is None:
-        march = _march(bands, remains[:, None], weight, step, longest)
-        return _read_out(march, step, tau)
+        return read_out(march(bands, remains[:, None], weight, step, longest), step, tau)
     # d/dtau <s> = <L s> with the generator L, so that the mean of s at the end is one more integral.
-    observed = observable(grid.z) + _apply(bands, later)
-    march = _march(bands, np.stack([remains, observed], axis=1), weight, step, longest)
+    observed = observable(grid.z) + apply(bands, later)
+    marched = march(bands, np.stack([remains, observed], axis=1), weight, step, longest)
     sooner += (weight * later).sum(axis=0)
-    statistics = _read_out(march, step, tau)
+    statistics = read_out(marched, step, tau)
     return statistics._replace(integral=statistics.integral + sooner[:, None])
 
 
@@ -326,7 +292,7 @@ def slowest_decay(overdrive: FunctionOfZ, stability: FloatArray, field: FloatArr
     drive = overdrive(probe) - field
     fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
     check(fastest, stability, field)
-    grid = _Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
+    grid = Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
     bands, relaxed = -grid.generator(overdrive(grid.z)), grid.relaxed()
     bands[2] -= 1.0  # `factorize` adds it
     rate, right = _slowest_mode(bands, relaxed, grid.weight)
@@ -378,217 +344,3 @@ def _check_time(reduced_time: FloatArray, overdrive: FloatArray) -> None:
             allowed=f"0 to {LONGEST:g}, divided by the overdrive where that is above 1",
             remedy="mtjchar.physics.long_pulses.write_statistics takes pulses of any duration.",
         )
-
-
-class _Grid(NamedTuple):
-    """Grids in u = artanh(z), one column per device, and the weights of the initial density on them.
-
-    The points are equidistant in s, with ds/du = a sech(u) + b: between the wells the error rate varies over
-    angles of 1/sqrt(2 Delta), whose differential is sech(u) du; near z = +-1 over shares of 1 - |z|.
-    """
-
-    z: FloatArray
-    from_top: FloatArray  # 1 - z without cancellation, two ghost points on either side
-    from_bottom: FloatArray  # 1 + z without cancellation
-    slope: FloatArray  # ds/du
-    curvature: FloatArray  # d2s/du2
-    stability: FloatArray
-    field: FloatArray
-    weight: FloatArray
-    whole: bool
-
-    @classmethod
-    def make(
-        cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
-    ) -> _Grid:
-        # For the error rate alone the grid ends where the committor is below rounding: behind it nothing
-        # returns. An observable changes further down to the floor of the well.
-        closest = _CAP / (delta * (1.0 + fastest))
-        top = np.arctanh(1.0 - closest)
-        floor = 1.0 - 0.2 / delta
-        bottom = -np.arctanh(floor if whole else np.minimum(np.sqrt(_DEEP / delta) + np.abs(field), floor))
-        per_angle = np.where(barrier, _PER_ANGLE_AT_BARRIER, _PER_ANGLE)
-        a, b = per_angle * np.sqrt(2.0 * delta), np.full_like(delta, _PER_U)
-        first, last = (a * np.arcsin(np.tanh(end)) + b * end for end in (bottom, top))
-        points = 1 + int(np.ceil(np.max(last - first)))
-        finer = (points - 1) / (last - first)
-        a, b = a * finer, b * finer
-        u = _at_equal_distances(a, b, first * finer + np.arange(-2, points + 2)[:, None])
-        from_top, from_bottom = 2.0 / (1.0 + np.exp(2.0 * u)), 2.0 / (1.0 + np.exp(-2.0 * u))
-        z, sech = np.tanh(u[2:-2]), 1.0 / np.cosh(u[2:-2])
-        slope = a * sech + b
-        # rho ~ exp(-Delta (1 - z^2 + 2 h (1 - z))) above the barrier, times dz/ds = (1 - z^2) du/ds.
-        depth = from_top[2:-2] * (from_bottom[2:-2] + 2.0 * field)
-        density = np.where(z > -field, np.exp(-delta * depth), 0.0)
-        weight = density * from_top[2:-2] * from_bottom[2:-2] / slope
-        weight[-1] *= 0.5
-        steepness = 2.0 * delta * (1.0 + field)
-        beyond = density[-1] * np.expm1(steepness * closest) / steepness
-        nearest = from_top[-3:-6:-1]
-        for k, share in enumerate(_lagrange(nearest, 0.5 * nearest[0])):
-            weight[-1 - k] += beyond * share
-        weight /= weight.sum(axis=0)
-        return cls(z, from_top, from_bottom, slope, -a * sech * z, delta, field, weight, whole)
-
-    def relaxed(self) -> FloatArray:
-        """Probability to end in the well at z = +1 when the drive is off: the committor of the wells."""
-        # D exp(-Phi) dq/dz = const with Phi = -Delta (z^2 + 2 h z), hence dq/du ~ exp(-Delta (z + h)^2), up
-        # to the wells. A state about 12 kT below the barrier is in a well: a return from there belongs to
-        # retention. The committor ends there smoothly, because a kink would cause a spurious error rate.
-        well = 1.0 - 1.0 / (2.0 * self.stability)
-        past_barrier = self.z + self.field
-        deep = np.sqrt(_IN_WELL / self.stability)
-        share = np.abs(past_barrier) / np.minimum(well + self.field * np.sign(past_barrier), deep)
-        ending = np.maximum(1.0 - share**20, 0.0) ** 8
-        change = np.exp(-self.stability * past_barrier**2) * ending / self.slope
-        raw = np.cumsum(change, axis=0) - 0.5 * (change + change[0])
-        return np.asarray(raw / raw[-1])
-
-    def generator(self, overdrive: FloatArray) -> FloatArray:
-        """Bands of the adjoint operator, shape (5, points, devices); fourth order, rows sum to 0."""
-        # d/du = s' d/ds and d2/du2 = s'^2 d2/ds2 + s'' d/ds.
-        diffusion = 0.5 / (self.stability * self.from_top[2:-2] * self.from_bottom[2:-2])
-        drift = -(overdrive - self.field - self.z) * self.slope + diffusion * self.curvature
-        first, second = (
-            np.array([1.0, -8.0, 0.0, 8.0, -1.0]) / 12.0,
-            np.array([-1.0, 16.0, -30.0, 16.0, -1.0]) / 12.0,
-        )
-        bands = drift * first[:, None, None] + diffusion * self.slope**2 * second[:, None, None]
-        # q is smooth in z up to z = +-1: ghost points follow from a parabola in 1 - z (1 + z at the bottom).
-        # If the grid ends above the floor of the well, the error rate beyond it is 0.
-        for row, ghost in ((0, -1), (0, -2), (1, -1)):
-            _fold(bands, row, ghost, -1, self.from_top[::-1])
-            if self.whole:
-                _fold(bands, row, ghost, 1, self.from_bottom)
-            else:
-                bands[2 + ghost - row, row] = 0.0
-        return bands
-
-
-def _at_equal_distances(a: FloatArray, b: FloatArray, s: FloatArray) -> FloatArray:
-    """Solve a arcsin(tanh u) + b u = s for u."""
-    # For s > 0 the left side is concave and u starts below the root: Newton's iteration converges from there.
-    distance = np.abs(s)
-    u = np.maximum(distance / (a + b), (distance - 0.5 * np.pi * a) / b)
-    for _ in range(8):
-        u -= (a * np.arcsin(np.tanh(u)) + b * u - distance) / (a / np.cosh(u) + b)
-    return np.copysign(u, s)
-
-
-def _fold(bands: FloatArray, row: int, ghost: int, side: int, distance: FloatArray) -> None:
-    """Replace the coupling of a row to a ghost point by couplings to the three outermost points.
-
-    Rows and points count from the bottom if `side` is 1, from the top if it is -1.
-    """
-    at = row if side == 1 else -1 - row
-    coupling = bands[2 + side * (ghost - row), at].copy()
-    bands[2 + side * (ghost - row), at] = 0.0
-    for point, share in enumerate(_lagrange(distance[2:5], distance[2 + ghost])):
-        bands[2 + side * (point - row), at] += coupling * share
-
-
-def _lagrange(nodes: FloatArray, at: FloatArray) -> list[FloatArray]:
-    """Weights that extrapolate a polynomial from the nodes."""
-    return [
-        math.prod((at - other) / (node - other) for m, other in enumerate(nodes) if m != k)
-        for k, node in enumerate(nodes)
-    ]
-
-
-def _apply(bands: FloatArray, field: FloatArray) -> FloatArray:
-    """Product of a generator and a field, shape (points, devices)."""
-    padded = np.pad(field, ((2, 2), (0, 0)))
-    return np.asarray(sum(band * padded[k : k + len(field)] for k, band in enumerate(bands)))
-
-
-def _pass(
-    bands: FloatArray, fields: FloatArray, reduced_time: FloatArray, fastest: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Propagate fields, shape (points, fields, devices), through one constant drive.
-
-    Returns the final fields, and the time integral of the last one.
-    """
-    steps = math.ceil(float(np.max(reduced_time * fastest, initial=0.0)) / _COURANT)
-    step = reduced_time / max(steps, 1)
-    factors = factorize(-_POLE * step * bands)
-    integral = np.zeros_like(fields[:, -1])
-    for _ in range(steps):
-        stages, fields = _step(factors, fields)
-        for share, stage in zip(_INTEGRAL, stages, strict=True):
-            integral += share * stage[:, -1]
-    return fields, step * integral
-
-
-def _step(factors: Factors, fields: FloatArray) -> tuple[list[FloatArray], FloatArray]:
-    """Stages of a step, and the fields at its end."""
-    stages = [fields]
-    for _ in range(_ORDER):
-        stages.append(factors.solve(stages[-1]))
-    end = sum((_END[k] * stages[k] for k in range(2, _ORDER + 1)), _END[1] * stages[1])
-    return stages, end
-
-
-class _March(NamedTuple):
-    """Result of the time steps: for each device all steps that were computed for it."""
-
-    moments: FloatArray  # (steps, stages, fields, devices), means over the density after the rise
-    logarithms: FloatArray  # (steps + 1, devices), of the error rate at the ends of the steps
-    last: IndexArray  # (devices,), the last step
-
-
-def _march(
-    bands: FloatArray, fields: FloatArray, weight: FloatArray, step: FloatArray, longest: FloatArray
-) -> _March:
-    """Step every device to its longest duration, or until its error rate falls exponentially."""
-    factors = factorize(-_POLE * step * bands)
-    last = np.maximum(np.ceil(longest / step).astype(np.intp), 1) - 1
-    steps = int(last.max()) + 1
-    # Zeros, because sums also include steps that are not computed for a device.
-    moments = np.zeros((steps, _ORDER + 1, fields.shape[1], fields.shape[2]))
-    logarithms = np.zeros((steps + 1, fields.shape[2]))
-    active = np.arange(fields.shape[2])
-    for taken in range(steps):
-        stages, fields = _step(factors, fields)
-        for k, stage in enumerate(stages):
-            moments[taken, k][:, active] = np.einsum("zd,zfd->fd", weight, stage)
-        rate = _END @ moments[taken, :, 0][:, active]
-        logarithms[taken + 1, active] = np.log(rate.clip(np.finfo(float).tiny))
-        if (taken + 1) % _BETWEEN_CHECKS == 0:
-            slopes = np.diff(logarithms[taken - 2 : taken + 2, active], axis=0)
-            bend = np.abs(np.diff(slopes, axis=0)).max(axis=0)
-            straight = (rate < _SETTLED) & (bend <= _STRAIGHT * np.abs(slopes[-1]))
-            going = ~straight & (last[active] > taken)
-            last[active] = np.where(going, last[active], np.minimum(last[active], taken))
-            if not going.any():
-                break
-            if not going.all():
-                active, weight, fields = active[going], weight[:, going], fields[:, :, going]
-                factors = factors.keep(going)
-    return _March(moments, logarithms, last)
-
-
-def _read_out(march: _March, step: FloatArray, tau: FloatArray) -> WriteStatistics:
-    """Evaluate the dense output of the steps at the requested durations."""
-    device = np.arange(len(step))[:, None]
-    position = tau / step[:, None]
-    index = np.minimum(position.astype(np.intp), march.last[:, None])
-    theta = position - index
-    inside = np.minimum(theta, 1.0)
-    stage = march.moments[index, :, :, device]  # (devices, durations, stages, fields)
-
-    powers = inside[..., None] ** np.arange(_ORDER + 1)
-    rate = np.einsum("dtm,km,dtk->dt", powers, _DENSE, stage[..., 0])
-    # Beyond the last step the logarithm of the error rate is extrapolated as a straight line.
-    end = march.logarithms[march.last + 1, device[:, 0]][:, None]
-    slope = np.minimum(end - march.logarithms[march.last, device[:, 0]][:, None], 0.0)
-    rate = np.clip(np.where(theta > 1.0, np.exp(end + slope * (theta - 1.0)), rate), 0.0, 1.0)
-
-    if march.moments.shape[2] == 1:
-        return WriteStatistics(rate, np.zeros_like(rate), np.zeros_like(rate))
-    integrated = powers * (inside / np.arange(1.0, _ORDER + 2)[:, None, None]).transpose(1, 2, 0)
-    partial = np.einsum("dtm,km,dtk->dt", integrated, _DENSE, stage[..., 1])
-    whole = np.einsum("k,skd->sd", _INTEGRAL, march.moments[:, :, 1])
-    before = np.concatenate([np.zeros_like(whole[:1]), np.cumsum(whole, axis=0)])[index, device]
-    final = np.einsum("dtm,km,dtk->dt", powers, _DENSE, stage[..., 1])
-    after = final * np.maximum(theta - 1.0, 0.0)
-    return WriteStatistics(rate, step[:, None] * (before + partial + after), final)

@@ -23,23 +23,35 @@ well has to tilt first: at Delta = 58 and i = 0.33 by a factor 1.5 at tau = 20, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import cumulative_simpson
 
-from mtjchar.arrays import BoolArray, FloatArray
+from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics import fokker_planck, rare_switching
 from mtjchar.physics.fokker_planck import Decay, FunctionOfZ, Stage, WriteStatistics, of_some
 
-__all__ = ["OVERDRIVE", "decay_rate", "log_exponent", "write_error_rate", "write_statistics"]
+__all__ = [
+    "HANDOVER",
+    "OVERDRIVE",
+    "decay_rate",
+    "log_exponent",
+    "mean_after",
+    "slowest_decay",
+    "with_rare_switching",
+    "write_error_rate",
+    "write_statistics",
+]
 
 OVERDRIVE = (-1.0, fokker_planck.OVERDRIVE_LIMIT)
 
-_HANDOVER = 40.0  # tau_0, times the overdrive if that is above 1: faster modes have decayed by then
+HANDOVER = 40.0
+"""Reduced time tau_0, times the overdrive if that is above 1: faster modes have decayed by then."""
+
 _LEAST_EIGENVALUE = 1e-6  # rounding spoils smaller ones; the inverse mean escape time is as accurate
 # Probability of switching between which two methods are mixed: with a barrier, and without.
 _BARRIER, _RARE = (1e-4, 1e-3), (1e-3, 1e-2)
@@ -95,22 +107,49 @@ def log_exponent(
     """
     delta, tau, h, barrier = _devices(overdrive, stability, reduced_time, field)
     fastest = np.maximum(np.abs(_force(overdrive, delta, h) + _PROBE).max(axis=0), 1.0)
-    late = (tau > _HANDOVER / fastest[:, None]).all(axis=1)
+    late = (tau > HANDOVER / fastest[:, None]).all(axis=1)
     logarithm = np.empty_like(tau)
     if late.any():
         # No march is needed where all durations are long.
-        decay = _slowest_decay(of_some(overdrive, late, len(delta)), delta[late], h[late])
+        decay = slowest_decay(of_some(overdrive, late, len(delta)), delta[late], h[late])
         logarithm[late] = np.log(decay.amplitude)[:, None] - decay.rate[:, None] * tau[late]  # (1)
     if not late.all():
         drive = of_some(overdrive, ~late, len(delta))
         logarithm[~late] = _solve(drive, delta[~late], tau[~late], h[~late]).log_error_rate
     result = np.log(np.maximum(-logarithm, rare_switching.LEAST))
+
+    def rare(device: IndexArray, duration: IndexArray) -> FloatArray:
+        chance = rare_switching.switching_probability(overdrive, delta, h, device, tau[device, duration])
+        return np.asarray(-np.log1p(-np.minimum(chance, 0.5)))
+
+    return with_rare_switching(result, barrier, rare)
+
+
+def with_rare_switching(
+    log_exponent: FloatArray, barrier: BoolArray, rare: Callable[[IndexArray, IndexArray], FloatArray]
+) -> FloatArray:
+    """Replace ln(-ln WER) from the equation for the error rate where the switching is rare.
+
+    Parameters
+    ----------
+    log_exponent : ndarray, shape (devices, durations)
+        From the equation for the error rate.
+    barrier : ndarray of bool, shape (devices,)
+        Whether the drive leaves a barrier.
+    rare : callable
+        -ln WER from `mtjchar.physics.rare_switching`, for the positions of devices and durations.
+
+    Returns
+    -------
+    ndarray, shape (devices, durations)
+        See the docstring of the module for the limits between which both are mixed.
+    """
+    result = log_exponent.copy()
     low, high = np.log(np.where(barrier[:, None], _BARRIER, _RARE)).T[:, :, None]
     device, duration = np.nonzero(result < high)
-    chance = rare_switching.switching_probability(overdrive, delta, h, device, tau[device, duration])
-    rare = np.log(-np.log1p(-np.minimum(chance, 0.5)))
+    other = np.log(rare(device, duration))
     share = np.clip((result - low) / (high - low), 0.0, 1.0)[device, duration]
-    result[device, duration] = rare + share * (result[device, duration] - rare)
+    result[device, duration] = other + share * (result[device, duration] - other)
     return result
 
 
@@ -168,7 +207,7 @@ def _solve(
 ) -> _Solved:
     drives = [overdrive, *(stage.overdrive for stage in (*rise, *fall))]
     fastest = np.max([np.abs(_force(drive, delta, field) + _PROBE).max(axis=0) for drive in drives], axis=0)
-    handover = _HANDOVER / np.maximum(fastest, 1.0)[:, None]
+    handover = HANDOVER / np.maximum(fastest, 1.0)[:, None]
     near = fokker_planck.write_statistics(
         overdrive, delta, np.minimum(tau, handover), observable,
         field=field, rise=rise, fall=fall, stored=stored,
@@ -179,18 +218,18 @@ def _solve(
     if len(late):
         beyond = np.maximum(tau[late] - handover[late], 0.0)
         drive = of_some(overdrive, late, len(delta))
-        rate = _slowest_decay(drive, delta[late], field[late]).rate[:, None]
+        rate = slowest_decay(drive, delta[late], field[late]).rate[:, None]
         logarithm[late] -= rate * beyond  # (1)
         if observable is not None:
             seen = of_some(observable, late, len(delta))
-            after = _mean_after(drive, seen, delta[late], field[late])[:, None]
+            after = mean_after(drive, seen, delta[late], field[late])[:, None]
             excess = np.where(beyond > 0.0, final[late] - after, 0.0)
             integral[late] += after * beyond - excess * np.expm1(-rate * beyond) / rate  # (2)
             final[late] += excess * np.expm1(-rate * beyond)
     return _Solved(logarithm, integral, final)
 
 
-def _slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> Decay:
+def slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> Decay:
     """Decay of equation 1; if rounding spoils the eigenvalue, that of the mean time of escape."""
     decay = fokker_planck.slowest_decay(overdrive, delta, field)
     slow = np.flatnonzero(~(decay.rate >= _LEAST_EIGENVALUE))
@@ -201,7 +240,7 @@ def _slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray)
     return decay
 
 
-def _mean_after(
+def mean_after(
     overdrive: FunctionOfZ, observable: FunctionOfZ, delta: FloatArray, field: FloatArray
 ) -> FloatArray:
     """Mean of the observable over the well behind the barrier, with the drive on."""
@@ -297,7 +336,7 @@ def decay_rate(overdrive: npt.ArrayLike, stability: npt.ArrayLike) -> FloatArray
 
     def solve(drive: FunctionOfZ, delta: FloatArray, tau: FloatArray) -> FloatArray:
         _, _, h, _ = _devices(drive, delta, tau, 0.0)
-        return _slowest_decay(drive, delta, h).rate[:, None] + 0.0 * tau
+        return slowest_decay(drive, delta, h).rate[:, None] + 0.0 * tau
 
     return fokker_planck.at_constant_overdrive(solve, i, stability, 0.0)
 

@@ -54,6 +54,8 @@ def switching_probability(
     field: FloatArray,
     device: IndexArray,
     reduced_time: FloatArray,
+    *,
+    at_rest: FloatArray | None = None,
 ) -> FloatArray:
     """Probability that a pulse switches, 1 - write error rate.
 
@@ -67,6 +69,8 @@ def switching_probability(
         The device of each pulse.
     reduced_time : ndarray, shape (pulses,)
         Over t_D, without an upper limit; values below 1e-6 are replaced by that.
+    at_rest : ndarray, shape (devices,), optional
+        Delta of the density before the pulse and of the relaxation after it, if that is not `stability`.
 
     Returns
     -------
@@ -75,7 +79,8 @@ def switching_probability(
     """
     result = np.empty_like(reduced_time)
     tau = np.maximum(reduced_time, 1e-6)
-    for part, chains in _batches(overdrive, stability, field, np.unique(device)):
+    rest = stability if at_rest is None else at_rest
+    for part, chains in _batches(overdrive, stability, field, np.unique(device), rest):
         within = np.full(len(stability), -1)
         within[part] = np.arange(len(part))
         pulses = np.flatnonzero(within[device] >= 0)
@@ -100,7 +105,7 @@ def mean_escape_time(overdrive: FunctionOfZ, stability: FloatArray, field: Float
         Over t_D, from the density before the pulse; up to 1e300.
     """
     result = np.empty_like(stability)
-    for part, chains in _batches(overdrive, stability, field, np.arange(len(stability))):
+    for part, chains in _batches(overdrive, stability, field, np.arange(len(stability)), stability):
         result[part] = 1.0 / _extrapolated(*(1.0 / chain.escape() for chain in chains))
     return result
 
@@ -112,7 +117,7 @@ def _extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
 
 
 def _batches(
-    overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray, used: IndexArray
+    overdrive: FunctionOfZ, stability: FloatArray, field: FloatArray, used: IndexArray, rest: FloatArray
 ) -> Iterator[tuple[IndexArray, tuple[_Chain, _Chain]]]:
     """Devices that need about as many cells, and their chains of coarse and fine cells."""
     probe = np.linspace(-1.0, 1.0, 33)[:, None] * np.ones_like(stability)
@@ -130,8 +135,8 @@ def _batches(
         yield (
             part,
             (
-                _Chain.make(own, end[part], stability[part], field[part], count),
-                _Chain.make(own, end[part], stability[part], field[part], 2 * count),
+                _Chain.make(own, end[part], stability[part], field[part], rest[part], count),
+                _Chain.make(own, end[part], stability[part], field[part], rest[part], 2 * count),
             ),
         )
 
@@ -146,7 +151,13 @@ class _Chain(NamedTuple):
 
     @classmethod
     def make(
-        cls, overdrive: FunctionOfZ, end: FloatArray, delta: FloatArray, field: FloatArray, cells: int
+        cls,
+        overdrive: FunctionOfZ,
+        end: FloatArray,
+        delta: FloatArray,
+        field: FloatArray,
+        rest: FloatArray,
+        cells: int,
     ) -> _Chain:
         # Even points are the edges of cells, odd ones their middles.
         theta = np.linspace(end, np.zeros_like(end), 2 * cells + 1)
@@ -161,8 +172,8 @@ class _Chain(NamedTuple):
         up[-1] = 0.0
         middle = z[1::2]
         above = np.clip((z[2::2] + field) / volume, 0.0, 1.0)
-        weight = volume * above * np.exp(-delta * (1.0 - middle) * (1.0 + middle + 2.0 * field))
-        return cls(up, down, _switched(z[::2], sine[::2], delta, field), weight / weight.sum(axis=0))
+        weight = volume * above * np.exp(-rest * (1.0 - middle) * (1.0 + middle + 2.0 * field))
+        return cls(up, down, _switched(z[::2], sine[::2], rest, field), weight / weight.sum(axis=0))
 
     def switching(self, tau: FloatArray, device: IndexArray) -> FloatArray:
         """Probability that each of some pulses switches, with cells of this size."""

@@ -14,7 +14,13 @@ import numpy as np
 
 from mtjchar.arrays import FloatArray
 
-__all__ = ["conductance", "parallel_resistance", "tmr_at_bias", "voltage_at_current"]
+__all__ = [
+    "conductance",
+    "parallel_resistance",
+    "tmr_at_bias",
+    "voltage_at_current",
+    "voltage_behind_resistance",
+]
 
 _ROUNDS = 6  # of Newton's iteration: the voltage is then exact up to rounding
 
@@ -65,6 +71,46 @@ def voltage_at_current(
         share = numerator / denominator
         slope = share + 2.0 * x**2 * (tmr - a) / denominator**2
         x = np.clip(x - (x * share - low) / slope, low, high)
+    return np.asarray(x * half_bias)
+
+
+def voltage_behind_resistance(
+    source: FloatArray,
+    series: FloatArray,
+    m_z: FloatArray,
+    parallel: FloatArray,
+    tmr: FloatArray,
+    half_bias: FloatArray,
+) -> FloatArray:
+    """Voltage across a junction that a source drives through a resistance, V; broadcasts.
+
+    Parameters
+    ----------
+    source : ndarray
+        Voltage of the source, V, at least 0.
+    series : ndarray
+        Resistance between source and junction, ohm, at least 0.
+    m_z, parallel, tmr, half_bias
+        As for `voltage_at_current`.
+
+    Examples
+    --------
+    >>> found = voltage_behind_resistance(*map(np.asarray, (0.6, 1e3, -1.0, 4e3, 1.0, 0.5)))
+    >>> junction = 4e3 * (1.0 + tmr_at_bias(1.0, found, 0.5))
+    >>> float((found * (1.0 + 1e3 / junction)).round(12))
+    0.6
+    """
+    # With x = V/Vh and the notation above, x + (R_s/R_P) x (x^2 + 1 + a)/(x^2 + 1 + TMR) = V_s/Vh. The left
+    # side rises with x; Newton's iteration starts at the larger of its bounds, zero bias and P.
+    ratio, a = series / parallel, 0.5 * tmr * (1.0 + m_z)
+    most = source / half_bias
+    low, high = most / (1.0 + ratio), most / (1.0 + ratio * (1.0 + a) / (1.0 + tmr))
+    x = high
+    for _ in range(_ROUNDS):
+        numerator, denominator = x**2 + 1.0 + a, x**2 + 1.0 + tmr
+        share = numerator / denominator
+        slope = 1.0 + ratio * (share + 2.0 * x**2 * (tmr - a) / denominator**2)
+        x = np.clip(x - (x * (1.0 + ratio * share) - most) / slope, low, high)
     return np.asarray(x * half_bias)
 
 

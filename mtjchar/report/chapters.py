@@ -301,4 +301,7 @@ def limits(surface: WriteSurface) -> list[str]:
                 else " Losses between the supply and the drivers are not known."
             )
         )
-    return [*points, *surface.kind.limits]
+    study = study_of(surface)
+    nominal = Population(study).nominal()
+    outlook = study.kind.foresee(study.tables, nominal, study.sweep.amplitude.stop)
+    return [*points, *surface.kind.limits, *outlook.warnings]

@@ -13,9 +13,9 @@ import pandas as pd
 from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.causes import Cause, Rows, Setting
 from mtjchar.stackfit.likelihood import deviance_moments, deviance_residuals
-from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.patterns import Pattern
 from mtjchar.stackfit.problem import Problem, pulse_columns, threshold_errors
+from mtjchar.stackfit.pulses import Pulses
 
 __all__ = ["World", "fit_size", "look", "minimize"]
 

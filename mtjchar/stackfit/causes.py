@@ -15,8 +15,9 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray
 from mtjchar.physics.torque import TorqueLaw
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.parameters import Values, names_of
+from mtjchar.stackfit.pulses import Pulses
 
 __all__ = [
     "ARROWS",
@@ -340,7 +341,10 @@ def mixed_populations(change: Callable[[Values, FloatArray], Values], weight: fl
     def effect(size: float, at: Setting) -> FloatArray:
         low, high = (np.asarray(_factor(distance)) for distance in (-weight * size, (1.0 - weight) * size))
         low_rate, high_rate = (at.rate(change(at.values, factor)) for factor in (low, high))
-        return np.asarray(np.logaddexp(np.log1p(-weight) + low_rate, np.log(weight) + high_rate))
+        # A trial far from the best fit can have values that no device has. Its rates are not numbers, and it
+        # is rejected.
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.logaddexp(np.log1p(-weight) + low_rate, np.log(weight) + high_rate))
 
     return effect
 

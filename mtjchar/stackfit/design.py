@@ -12,8 +12,9 @@ import pandas as pd
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import InputError
-from mtjchar.stackfit.model import Pulses, log_exponent_at
+from mtjchar.stackfit.model import log_exponent_at
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.stackfit.result import StackFit
 
 __all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements", "pulse_rows"]

@@ -38,6 +38,7 @@ def fit_stack(
     *,
     vary: Sequence[str] | None = None,
     per_direction: Sequence[str] = (),
+    terms: Sequence[str] = (),
     start: Mapping[str, float] | None = None,
     starts: int = 3,
     intervals: bool = True,
@@ -62,6 +63,9 @@ def fit_stack(
         stability), and with loops the offset field.
     per_direction : sequence of str, optional
         Those of stability, critical_current and relaxation_time with a separate value for each direction.
+    terms : sequence of str, optional
+        Names of `mtjchar.stackfit.TERMS` whose parameters vary too, such as ``("self_heating",)``.
+        `mtjchar.stackfit.compare_terms` finds those that the data ask for.
     start : mapping, optional
         Starting values, and values of fixed parameters, in SI units.
     starts : int, optional
@@ -87,7 +91,9 @@ def fit_stack(
         each other, directions that look swapped, loops and pulses that contradict each other, parameters at
         their bounds or undetermined.
     """
-    fit = solve(set_up(tables, film, vary, per_direction, start or {}), starts=starts, intervals=intervals)
+    fit = solve(
+        set_up(tables, film, vary, per_direction, start or {}, terms), starts=starts, intervals=intervals
+    )
     for message in fit.messages:
         warnings.warn(message, FitWarning, stacklevel=2)
     return fit

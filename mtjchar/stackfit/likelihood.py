@@ -16,10 +16,10 @@ from scipy import special, stats
 
 from mtjchar.arrays import FloatArray
 
-__all__ = ["Moments", "deviance_moments", "deviance_residuals", "tail_probability"]
+__all__ = ["Moments", "deviance_moments", "deviance_residuals", "log_exponent_of", "tail_probability"]
 
 
-_LEAST = 1e-300  # probability of switching: below, its logarithm is not a number
+_LEAST = 1e-300  # probability: below, its logarithm is not a number
 _FEW = 10.0  # expected counts above which a deviance is distributed like chi-square
 _COUNTED = 80
 
@@ -75,3 +75,14 @@ def tail_probability(deviance: float, expected: float, scale: float) -> float:
         Its variance over twice its mean: 1 for chi-square, more if few counts are expected.
     """
     return float(stats.chi2.sf(deviance / scale, max(expected, 1.0) / scale))
+
+
+def log_exponent_of(switched: FloatArray, failed: FloatArray) -> FloatArray:
+    """ln(-ln WER) from the shares of the writes that switch and that fail.
+
+    The sum of both is 1. The smaller one gives the result, with all its digits; it is at least
+    ln(1e-300).
+    """
+    few = switched < 0.5
+    exponent = np.where(few, -np.log1p(-np.minimum(switched, 0.5)), -np.log(np.maximum(failed, _LEAST)))
+    return np.asarray(np.log(np.maximum(exponent, _LEAST)))

@@ -8,132 +8,41 @@ torque per voltage is constant under voltage drive and changes with the resistan
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
-from mtjchar.physics import rate_table, tunneling
+from mtjchar.physics import back_hopping, heating, rate_table, segments, tunneling
+from mtjchar.physics.fokker_planck import STABILITY_RANGE
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.data.field_steps import FieldSteps
-from mtjchar.stackfit.film import Device, Film, FilmValues
+from mtjchar.stackfit.electrical import Drives, Electrical
+from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.loops import log_staying
 from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
+from mtjchar.stackfit.pulses import Pulses, Rows
+from mtjchar.stackfit.spread import SPREADS, mean_log_exponent
+from mtjchar.stackfit.systems import together
+from mtjchar.stackfit.tester import as_applied, as_counted
 
-__all__ = ["Pulses", "Rows", "SwitchingModel", "log_exponent_at"]
+__all__ = ["SwitchingModel", "log_exponent_at"]
+
+_Escape = Callable[[Values, Pulses], FloatArray]
 
 _POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
 _LARGEST_EXPONENT = 600.0
-_LEAST_DURATION = 1e-12  # s
-_LEAST_RATE = 1e-300
+_LEAST_EXPONENT = 1e-300  # of -ln WER
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
-
-
-class Rows(Protocol):
-    """Inputs of the parameters of a device: direction and temperature of each row."""
-
-    @property
-    def reverse(self) -> BoolArray:
-        """AP to P."""
-
-    @property
-    def temperature(self) -> FloatArray:
-        """K."""
-
-
-@dataclass(frozen=True)
-class Pulses:
-    """Rows of switching or threshold tables, as arrays of shape (rows,).
-
-    Attributes
-    ----------
-    amplitude : ndarray
-        V or A, above 0 in the direction of the row.
-    voltage : ndarray of bool
-        Whether `amplitude` is a voltage.
-    duration : ndarray
-        s.
-    reverse : ndarray of bool
-        AP to P.
-    temperature : ndarray
-        K.
-    """
-
-    amplitude: FloatArray
-    voltage: BoolArray
-    duration: FloatArray
-    reverse: BoolArray
-    temperature: FloatArray
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame, temperature: float) -> Pulses:
-        """Make pulses from the rows of tables; rows without a temperature are at `temperature`."""
-        empty = pd.Series(np.nan, index=rows.index)
-        volts = rows.get("amplitude_V", empty).to_numpy(dtype=np.float64)
-        amperes = rows.get("current_A", empty).to_numpy(dtype=np.float64)
-        voltage = np.isfinite(volts)
-        direction = rows.get("direction", pd.Series(DIRECTIONS[0], index=rows.index)).fillna(DIRECTIONS[0])
-        kelvin = rows.get("temperature_K", empty).to_numpy(dtype=np.float64)
-        return cls(
-            np.where(voltage, volts, amperes),
-            voltage,
-            rows["duration_s"].to_numpy(dtype=np.float64),
-            (direction == DIRECTIONS[1]).to_numpy(),
-            np.where(np.isfinite(kelvin), kelvin, temperature),
-        )
-
-    @property
-    def directions(self) -> tuple[str, ...]:
-        """Directions of the rows."""
-        return tuple(direction for k, direction in enumerate(DIRECTIONS) if np.any(self.reverse == bool(k)))
-
-    @property
-    def at_rest(self) -> BoolArray:
-        """Where nothing drives, so that a bit can come back: retention."""
-        return np.asarray(self.amplitude == 0.0)
-
-    def backwards(self) -> Pulses:
-        """Return the same rows from the other state."""
-        return Pulses(self.amplitude, self.voltage, self.duration, ~self.reverse, self.temperature)
-
-    def at(self, amplitude: FloatArray) -> Pulses:
-        """Return the same rows with other amplitudes, of shape (..., rows)."""
-        return Pulses(amplitude, self.voltage, self.duration, self.reverse, self.temperature)
-
-
-class _Systems(NamedTuple):
-    """Inputs of the Fokker-Planck equation for each row; arrays of one shape."""
-
-    overdrive: FloatArray  # before the write
-    current: FloatArray  # relative change of the current up to the state after the write
-    bend: FloatArray  # (Lambda^2 - 1)/(Lambda^2 + 1), of the torque's asymmetry; negative from AP to P
-    stability: FloatArray
-    field: FloatArray  # over the anisotropy field, positive if it holds the state before the write
-    start: FloatArray  # m_z before the write
-    # For a torque per voltage under current drive; otherwise 1 and 0.
-    bias: FloatArray  # I R_P over the voltage that halves the TMR
-    tmr: FloatArray  # at zero bias
-
-    def drive(self, z: FloatArray) -> FloatArray:
-        """Overdrive over m_z, 1 being the state before the write."""
-        current = self.overdrive * (1.0 + 0.5 * self.current * (1.0 - z))
-        # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
-        bent = current * (1.0 + self.bend) / (1.0 + self.bend * z)
-        if not self.tmr.any():
-            return np.asarray(bent)
-        return np.asarray(bent * self._voltage(z) / self._voltage(np.ones(1)))
-
-    def _voltage(self, z: FloatArray) -> FloatArray:
-        """Voltage across the junction over the one that halves the TMR; 1 where `tmr` is 0."""
-        unit = np.ones(1)
-        return tunneling.voltage_at_current(self.bias, self.start * z, unit, self.tmr, unit)
+_LARGEST_OVERDRIVE = 45.0  # the solver ends at 50; the table, in which a search begins, at 20
+_HOTTEST = 700.0  # K; far above what the laws of a film hold for, and below the Curie temperature
 
 
 @dataclass(frozen=True)
@@ -163,25 +72,28 @@ class SwitchingModel:
     def device(self, values: Values, rows: Rows) -> Device:
         """Device parameters of each row."""
         own = Device(*(_directional(values, name, rows.reverse) for name in DIRECTIONAL))
-        if self.film is None or np.all(rows.temperature == self.film.temperature):
+        if self.film is None:
             return own
-        film = self.film.film(own)
-        return self.film.device(FilmValues(*film), rows.temperature)
+        if np.all(rows.temperature == self.film.temperature) and rows.diameter is None:
+            return own
+        film = self.film.with_values(values)
+        return _stable(film.device_at(own, rows.temperature, rows.diameter), own)
 
     def anisotropy_field(self, values: Values, rows: Rows, stability: FloatArray) -> FloatArray:
         """Anisotropy field mu0 Hk of each row, T, for the stabilities of the rows.
 
-        By default it is that of the film's moment. A given value holds at the temperature of the fit, and
-        changes with temperature like the film's.
+        By default it is that of the film's moment. A given value holds at the temperature and the diameter of
+        the fit, and changes with them like the film's.
         """
         own = values.get("anisotropy_field")
         if self.film is None:
             assert own is not None  # ensured when the data are checked
             return np.broadcast_to(own, np.broadcast_shapes(np.shape(own), stability.shape))
-        field = self.film.anisotropy_field(stability, rows.temperature)
+        film = self.film.with_values(values)
+        field = film.anisotropy_field(stability, rows.temperature, rows.diameter)
         if own is None:
             return field
-        at_fit = self.film.anisotropy_field(_directional(values, "stability", rows.reverse))
+        at_fit = film.anisotropy_field(_directional(values, "stability", rows.reverse))
         return np.asarray(own * field / at_fit)
 
     def log_staying(self, values: Values, steps: FieldSteps) -> FloatArray:
@@ -200,72 +112,109 @@ class SwitchingModel:
         The change is twice that up to m_z = 0, where a write is decided, so that the load line is
         extrapolated linearly from there. The current's part is that up to the end, of a torque per current.
         """
+        start = np.where(pulses.reverse, -1.0, 1.0)
         if self.law == "voltage":
-            return self._voltage_line(values, pulses, critical)
+            electrical = self.electrical(values, pulses)
+            # V_j/(R_P Ic0)
+            before, middle = electrical.voltage(start), electrical.voltage(np.zeros_like(start))
+            overdrive = before / (electrical.parallel * critical)
+            # Without a drive, at rest, nothing changes.
+            middle, before = np.broadcast_arrays(middle, before)
+            turned = np.divide(middle, before, out=np.ones(before.shape), where=before != 0.0)
+            return overdrive, 2.0 * (turned - 1.0), np.zeros_like(overdrive)
         # The torque is P/2 in P and Lambda^2 times that in AP, see torque.spin_torque_efficiency.
         square = values.get("slonczewski_lambda", 1.0) ** 2
-        before = np.where(pulses.reverse, square, 1.0)
+        strength = np.where(pulses.reverse, square, 1.0)
         current, ratio = pulses.amplitude, np.ones_like(pulses.amplitude)
         if pulses.voltage.any():
-            parallel, excess = self.resistances(values, pulses)
-            # Conductance is linear in m_z: 1/R_P in P and 1/(R_P (1 + TMR)) in AP at that voltage.
-            low = pulses.amplitude / parallel
-            first = np.where(pulses.reverse, low / (1.0 + excess), low)
-            current = np.where(pulses.voltage, first, current)
-            turned = np.where(pulses.reverse, 1.0 + excess, 1.0 / (1.0 + excess))
-            ratio = np.where(pulses.voltage, turned, ratio)
-        torque_at_0 = 2.0 * square / (square + 1.0) / before
-        return current * before / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
+            electrical = self.electrical(values, pulses)
+            current = electrical.current(start)
+            # By conductances, which are above 0 at rest too.
+            ends = [1.0 / (1.0 / electrical.conductance(m_z) + electrical.series) for m_z in (start, -start)]
+            ratio = np.where(pulses.voltage, ends[1] / ends[0], ratio)
+        torque_at_0 = 2.0 * square / (square + 1.0) / strength
+        return current * strength / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
 
-    def _voltage_line(
-        self, values: Values, pulses: Pulses, critical: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the result of `load_line` for a torque per voltage: the overdrive is V/(R_P Ic0)."""
-        parallel, tmr, half = self._at_zero_bias(values, pulses)
-        start = np.where(pulses.reverse, -1.0, 1.0)
-        before, middle = (
-            np.where(
-                pulses.voltage,
-                pulses.amplitude,
-                tunneling.voltage_at_current(pulses.amplitude, m_z, parallel, tmr, half),
-            )
-            for m_z in (start, np.zeros_like(start))
-        )
-        overdrive = before / (parallel * critical)
-        # Without a drive, at rest, nothing changes.
-        middle, before = np.broadcast_arrays(middle, before)
-        turned = np.divide(middle, before, out=np.ones(before.shape), where=before != 0.0)
-        return overdrive, 2.0 * (turned - 1.0), np.zeros_like(overdrive)
-
-    def _at_zero_bias(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """R_P (ohm), TMR at zero bias and the voltage that halves it (V) of each row."""
+    def electrical(self, values: Values, pulses: Pulses) -> Electrical:
+        """Junctions of the rows and their sources."""
         assert self.film is not None  # a torque per voltage and data in volts have one
-        parallel = self.film.parallel_resistance(pulses.temperature, values["resistance_area_product"])
-        return (
-            parallel,
-            self.film.tmr(pulses.temperature, values["tmr"]),
-            np.asarray(values["tmr_half_bias"]),
-        )
+        return Electrical.of(self.film.with_values(values), values, pulses)
 
     def resistances(self, values: Values, pulses: Pulses) -> tuple[FloatArray, FloatArray]:
         """R_P (ohm) and the TMR at the voltage of each row."""
-        voltage = np.where(pulses.voltage, pulses.amplitude, 0.0)
-        parallel, tmr, half = self._at_zero_bias(values, pulses)
-        return parallel, tunneling.tmr_at_bias(tmr, voltage, half)
+        own, voltage = self.electrical(values, pulses), np.where(pulses.voltage, pulses.amplitude, 0.0)
+        return own.parallel, tunneling.tmr_at_bias(own.tmr, voltage, own.half_bias)
 
     def log_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Natural logarithm of the error rate of each row, from the table of `mtjchar.physics.rate_table`."""
-        pulses = _as_applied(values, pulses)
-        rate = self._escape(values, pulses)
-        if np.any(pulses.at_rest):
-            back = self._escape(values, pulses.backwards())
-            with np.errstate(divide="ignore"):
-                returned = -np.exp(_and_back(np.log(-rate), np.log(-back)))
-            rate = np.where(pulses.at_rest, returned, rate)
-        return _as_counted(values, rate)
+        return -np.exp(self.table_log_exponent(values, pulses))
 
-    def _escape(self, values: Values, pulses: Pulses) -> FloatArray:
-        """As `log_error_rate`, without a way back."""
+    def table_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) of each row, from the table."""
+        return self._log_exponent(values, pulses, self._table_escape)
+
+    def solved_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) of each row by the Fokker-Planck equation itself, with the whole load line."""
+        return self._log_exponent(values, pulses, self._solved_escape)
+
+    def _log_exponent(self, values: Values, pulses: Pulses, escape: _Escape) -> FloatArray:
+        """ln(-ln WER) of each row, from that of one device that does not return."""
+        applied = as_applied(values, pulses)
+        exponent = self._over_devices(values, applied, escape)
+        if np.any(applied.at_rest):
+            back = self._over_devices(values, applied.backwards(), escape)
+            exponent = np.where(applied.at_rest, _and_back(exponent, back), exponent)
+        if "back_hopping_current" in values:
+            exponent = self._with_back_hopping(values, applied, exponent)
+        return as_counted(values, exponent)
+
+    def _with_back_hopping(self, values: Values, pulses: Pulses, exponent: FloatArray) -> FloatArray:
+        """ln(-ln WER) of writes that back-hopping can undo, from that without it."""
+        written = np.where(pulses.reverse, 1.0, -1.0)
+        current = pulses.amplitude
+        if np.any(pulses.voltage):
+            current = self.electrical(values, pulses).current(written)
+        threshold = values["back_hopping_current"]
+        warming = share = np.ones(())
+        if self.film is not None:
+            # As in a stack: the current density and the barrier depend on neither temperature nor diameter.
+            warming = pulses.temperature / self.film.temperature
+            share = self.film.area(pulses.diameter) / self.film.area()
+        stays = rate_table.log_error_rate(
+            current / (threshold * share),
+            values["back_hopping_stability"] / warming,
+            pulses.duration / self.device(values, pulses).relaxation_time,
+        )
+        log_rate = back_hopping.combined(-np.exp(exponent), np.where(pulses.at_rest, 0.0, stays))
+        return np.log(np.maximum(-log_rate, _LEAST_EXPONENT))
+
+    def _warmed(self, values: Values, pulses: Pulses) -> Pulses:
+        """Pulses at the mean temperature of the junction before it switches."""
+        if "thermal_resistance_area" not in values:
+            return pulses
+        assert self.film is not None  # ensured when the data are checked
+        electrical = self.electrical(values, pulses)
+        rise = (
+            values["thermal_resistance_area"]
+            / self.film.area(pulses.diameter)
+            * electrical.power(electrical.before)
+        )
+        time = values["thermal_time"] / pulses.duration
+        mean = 1.0 + time * np.expm1(-1.0 / time)
+        return dataclasses.replace(pulses, temperature=np.minimum(pulses.temperature + rise * mean, _HOTTEST))
+
+    def _over_devices(self, values: Values, pulses: Pulses, escape: _Escape) -> FloatArray:
+        """Mean error rate of an array of devices; that of one device if they are equal."""
+        center = escape(values, pulses)
+        if not set(SPREADS) & set(values):
+            return center
+        # The spread changes the curve's shape by the table; the solver gives the level.
+        shift = center - self._table_escape(values, pulses)
+        return mean_log_exponent(values, lambda own: self._table_escape(own, pulses)) + shift
+
+    def _table_escape(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) from the table."""
+        pulses = self._warmed(values, pulses)
         device = self.device(values, pulses)
         overdrive, change, _ = self.load_line(values, pulses, device.critical_current)
         if np.any(values.get("offset_field", 0.0)):
@@ -276,9 +225,12 @@ class SwitchingModel:
         rows = np.broadcast_arrays(
             overdrive, change, device.stability, pulses.duration / device.relaxation_time
         )
-        if np.any(change):
-            return rate_table.log_error_rate_on_load_line(*rows)
-        return rate_table.log_error_rate(rows[0], *rows[2:])
+        log_rate = (
+            rate_table.log_error_rate_on_load_line(*rows)
+            if np.any(change)
+            else rate_table.log_error_rate(rows[0], *rows[2:])
+        )
+        return np.log(np.maximum(-log_rate, _LEAST_EXPONENT))
 
     def _field(self, values: Values, pulses: Pulses, stability: FloatArray) -> FloatArray:
         """Offset field over the anisotropy field, positive if it holds the state before the write."""
@@ -288,50 +240,82 @@ class SwitchingModel:
         towards_p = np.where(pulses.reverse, -1.0, 1.0)
         return np.asarray(towards_p * field / self.anisotropy_field(values, pulses, stability))
 
-    def solved_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
-        """ln(-ln WER) of each row by the Fokker-Planck equation itself, with the whole load line."""
-        pulses = _as_applied(values, pulses)
-        exponent = self._solved_escape(values, pulses)
-        if np.any(pulses.at_rest):
-            back = self._solved_escape(values, pulses.backwards())
-            exponent = np.where(pulses.at_rest, _and_back(exponent, back), exponent)
-        if not np.any(values.get("missed_writes", 0.0)) and not np.any(values.get("false_switches", 0.0)):
-            return exponent
-        return np.log(-_as_counted(values, -np.exp(exponent)))
-
     def _solved_escape(self, values: Values, pulses: Pulses) -> FloatArray:
-        """As `solved_log_exponent`, without a way back."""
-        device = self.device(values, pulses)
-        overdrive, _, current = self.load_line(values, pulses, device.critical_current)
-        square = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
-        bend = np.where(pulses.reverse, -1.0, 1.0) * (square - 1.0) / (square + 1.0)
-        field = self._field(values, pulses, device.stability)
-        tau = pulses.duration / device.relaxation_time
-        start, bias, tmr = np.where(pulses.reverse, -1.0, 1.0), np.ones(()), np.zeros(())
-        if self.law == "voltage":
-            bend = np.zeros_like(bend)
-            parallel, tmr, half = self._at_zero_bias(values, pulses)
-            bias = np.where(pulses.voltage, 1.0, pulses.amplitude * parallel / half)
-            tmr = np.where(pulses.voltage, 0.0, tmr)
-        *parts, tau = np.broadcast_arrays(
-            overdrive, current, bend, device.stability, field, start, bias, tmr, tau
-        )
+        """ln(-ln WER) by the Fokker-Planck equation."""
+        if "thermal_resistance_area" in values:
+            return self._solved_heated(values, pulses)
+        *columns, stability, field, time = self._columns(values, pulses)
+        *parts, tau = np.broadcast_arrays(*columns, stability, field, pulses.duration / time)
         # Rows that differ only in the duration are solved together.
-        rows = np.stack([part.ravel() for part in parts], axis=1)
-        systems, system_of_row = np.unique(rows, axis=0, return_inverse=True)
-        system_of_row = system_of_row.ravel()
-        order = np.argsort(system_of_row, kind="stable")
-        counts = np.bincount(system_of_row)
-        column = np.empty_like(system_of_row)
-        column[order] = np.arange(len(system_of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        # Missing rows repeat the longest duration, which costs nothing.
-        longest = np.zeros(len(systems))
-        np.maximum.at(longest, system_of_row, tau.ravel())
-        times = np.repeat(longest[:, None], counts.max(), axis=1)
-        times[system_of_row, column] = tau.ravel()
-        solved = _Systems(*systems.T)
-        exponent = log_exponent(solved.drive, solved.stability, times, field=solved.field)
-        return np.asarray(exponent[system_of_row, column].reshape(tau.shape))
+        systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), tau.ravel())
+        *rows, stability, field = systems.T
+        exponent = log_exponent(functools.partial(Drives(*rows).at, self.law), stability, times, field=field)
+        return np.asarray(exponent[place].reshape(tau.shape))
+
+    def _solved_heated(self, values: Values, pulses: Pulses) -> FloatArray:
+        """ln(-ln WER) of junctions that their power heats, in segments of each pulse."""
+        course = self._course(values, pulses)
+        at_rest = self._columns(values, pulses)
+        hot = [
+            self._columns(values, dataclasses.replace(pulses, temperature=temperature))
+            for temperature in course.mean
+        ]
+        every = [*at_rest, *(column for columns in hot for column in columns), *course.end[:-1]]
+        *parts, duration = np.broadcast_arrays(*every, pulses.duration)
+        systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), duration.ravel())
+        count, columns = len(at_rest), list(systems.T)
+        cold, ends = columns[:count], [*columns[-len(course.end) + 1 :], np.full(len(systems), np.inf)]
+        parts_of = [columns[count * (k + 1) : count * (k + 2)] for k in range(len(hot))]
+        exponent = segments.log_exponent(
+            [self._segment(part, cold, end) for part, end in zip(parts_of, ends, strict=True)],
+            times, stability_at_rest=cold[-3], field=cold[-2],
+        )  # fmt: skip
+        return np.asarray(exponent[place].reshape(duration.shape))
+
+    def _segment(
+        self, columns: Sequence[FloatArray], cold: Sequence[FloatArray], end: FloatArray
+    ) -> segments.Segment:
+        *drives, stability, field, time = columns
+        own = Drives(*drives)
+        # The field is over the anisotropy field at rest; its change acts like an overdrive.
+        change = field - cold[-2]
+        return segments.Segment(lambda z: own.at(self.law, z) - change, stability, time, end)
+
+    def _columns(self, values: Values, pulses: Pulses) -> list[FloatArray]:
+        """Drive of each row, then its stability, field over the anisotropy field, and relaxation time."""
+        device = self.device(values, pulses)
+        # The bounds of a fit hold at its temperature. A colder row can lie beyond the range of the solver,
+        # whose limit then counts, as in the table.
+        device = device._replace(stability=np.clip(device.stability, *STABILITY_RANGE))
+        overdrive, _, current = self.load_line(values, pulses, device.critical_current)
+        asymmetry = np.asarray(values.get("slonczewski_lambda", 1.0)) ** 2
+        electrical = None if self.film is None else self.electrical(values, pulses)
+        drives = Drives.of(
+            self.law, np.minimum(overdrive, _LARGEST_OVERDRIVE), current, asymmetry, electrical, pulses
+        )
+        field = self._field(values, pulses, device.stability)
+        return [*drives, device.stability, field, device.relaxation_time]
+
+    def _course(self, values: Values, pulses: Pulses) -> heating.Course:
+        """Temperature of the junctions of the rows before they switch."""
+        assert self.film is not None  # ensured when the data are checked
+        electrical = self.electrical(values, pulses)
+        ambient, resistance, time = np.broadcast_arrays(
+            pulses.temperature + 0.0 * electrical.power(electrical.before),
+            values["thermal_resistance_area"] / self.film.area(pulses.diameter),
+            values["thermal_time"],
+        )
+        hottest = heating.course(
+            lambda kelvin: self._power(values, pulses, kelvin),
+            ambient=ambient, thermal_resistance=resistance, thermal_time=time,
+        )  # fmt: skip
+        return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST))
+
+    def _power(self, values: Values, pulses: Pulses, temperature: FloatArray) -> FloatArray:
+        """Power of the junctions before the write, W, at temperatures (K) of at most the limit."""
+        own = dataclasses.replace(pulses, temperature=np.minimum(temperature, _HOTTEST))
+        electrical = self.electrical(values, own)
+        return electrical.power(electrical.before)
 
     def solved_error_rate(self, values: Values, pulses: Pulses) -> FloatArray:
         """Error rate of each row by the Fokker-Planck equation itself, with the whole load line."""
@@ -366,10 +350,6 @@ class SwitchingModel:
         share = (wanted - ends[0]) / np.where(ends[1] > ends[0], ends[1] - ends[0], np.inf)
         return np.asarray(low + np.clip(share, 0.0, 1.0) * (high - low))
 
-    def table_log_exponent(self, values: Values, pulses: Pulses) -> FloatArray:
-        """ln(-ln WER) of each row, from the table."""
-        return np.log(np.maximum(-self.log_error_rate(values, pulses), np.finfo(float).tiny))
-
     def solved_threshold(self, values: Values, pulses: Pulses, log_exponent: FloatArray) -> FloatArray:
         """Return the result of `threshold` by the Fokker-Planck equation itself."""
         amplitude = self.threshold(values, pulses, log_exponent)
@@ -395,25 +375,19 @@ def _directional(values: Values, name: str, reverse: BoolArray) -> FloatArray:
     return np.asarray(np.where(reverse, backward, forward))
 
 
-def _as_applied(values: Values, pulses: Pulses) -> Pulses:
-    """Pulses as they arrive at the junction: shorter by the dead time."""
-    dead = values.get("dead_time", 0.0)
-    if not np.any(dead):
-        return pulses
-    return dataclasses.replace(pulses, duration=np.maximum(pulses.duration - dead, _LEAST_DURATION))
+def _stable(device: Device, own: Device) -> Device:
+    """Replace junctions that a temperature has made unstable by ones at the limit of the table.
 
-
-def _as_counted(values: Values, log_rate: FloatArray) -> FloatArray:
-    """Error rates (logarithms) as the tester counts them.
-
-    A share of the writes never switches: stuck bits, missed pulses, reads of the old state. Another share
-    counts as switched before the pulse: incomplete resets, reads of the new state.
+    A search passes there; a fit that ends there is far off.
     """
-    missed, false = values.get("missed_writes", 0.0), values.get("false_switches", 0.0)
-    if not np.any(missed) and not np.any(false):
-        return log_rate
-    rate = np.exp(log_rate)
-    return np.asarray(np.log(np.maximum(missed + (1.0 - missed - false) * rate, _LEAST_RATE)))
+    least = rate_table.STABILITY[0]
+    stable = device.stability > least
+    share = own.stability / least
+    return Device(
+        np.where(stable, device.stability, least),
+        np.where(stable, device.critical_current, own.critical_current / share),
+        np.where(stable, device.relaxation_time, own.relaxation_time * share),
+    )
 
 
 def _and_back(forth: FloatArray, back: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ __all__ = [
     "DIRECTIONAL",
     "FITTED_KINDS",
     "OF_RESISTANCE",
-    "OF_TESTER",
+    "OPTIONAL",
     "PARAMETERS",
     "PULSES",
     "TIED",
@@ -87,8 +87,9 @@ class Parameter:
         Lower bound of physics, not of the search: a value there is a result.
     zero_is_result : bool
         Whether 0 is a result like any other, so that a relative error does not show that it is undetermined.
-    of_tester : bool
-        Whether it belongs to the measurement and not to the device; 0 unless it is fitted or given.
+    optional : bool
+        Whether it is absent from the model unless it is fitted, given, or in the stack; see
+        `mtjchar.stackfit.terms`.
     search : tuple of float
         Values of a coarse search beside the starting value.
     direction : str or None
@@ -110,7 +111,7 @@ class Parameter:
     symmetric: float | None = None
     physical_minimum: float = -np.inf
     zero_is_result: bool = False
-    of_tester: bool = False
+    optional: bool = False
     search: tuple[float, ...] = ()
     direction: str | None = None
 
@@ -181,17 +182,85 @@ _TABLE = (
     Parameter(
         "dead_time", "s", PULSES,
         "pulses of a few t_D, well above the critical current, beside long ones",
-        bounds=(-5e-9, 5e-9), start=0.0, step=1e-10, zero_is_result=True, of_tester=True,
+        bounds=(-5e-9, 5e-9), start=0.0, step=1e-10, zero_is_result=True, optional=True,
     ),
     Parameter(
         "missed_writes", "", ("switching",),
         "many writes far above the threshold",
-        bounds=(0.0, 0.5), start=0.0, step=0.01, physical_minimum=0.0, zero_is_result=True, of_tester=True,
+        bounds=(0.0, 0.5), start=0.0, step=0.01, physical_minimum=0.0, zero_is_result=True, optional=True,
     ),
     Parameter(
         "false_switches", "", ("switching",),
         "many writes far below the threshold",
-        bounds=(0.0, 0.5), start=0.0, step=0.01, physical_minimum=0.0, zero_is_result=True, of_tester=True,
+        bounds=(0.0, 0.5), start=0.0, step=0.01, physical_minimum=0.0, zero_is_result=True, optional=True,
+    ),
+    Parameter(
+        "gain", "", PULSES,
+        "resistance, and pulses whose critical current is known",
+        bounds=(0.3, 3.0), start=1.0, step=0.02, optional=True,
+    ),
+    Parameter(
+        "rise_time", "s", PULSES,
+        "pulses of a few t_D, at several amplitudes, beside long ones",
+        bounds=(0.0, 1e-8), start=5e-11, step=5e-11, physical_minimum=0.0, zero_is_result=True, optional=True,
+    ),
+    Parameter(
+        "series_resistance", "ohm", ("resistance", *PULSES),
+        "pulses in V in both directions; or resistance in P and AP over bias",
+        bounds=(0.0, 1e5), start=0.0, step=50.0, physical_minimum=0.0, zero_is_result=True, optional=True,
+    ),
+    Parameter(
+        "drift", "", PULSES,
+        "the same pulse again at the beginning and at the end",
+        bounds=(-0.8, 0.8), start=0.0, step=0.01, zero_is_result=True, optional=True,
+    ),
+    Parameter(
+        "critical_current_spread", "", ("switching",),
+        "counts over an array between the threshold and far above it, at short pulses",
+        bounds=(0.0, 0.4), start=0.03, step=0.01, physical_minimum=0.0, zero_is_result=True, optional=True,
+    ),
+    Parameter(
+        "stability_spread", "", ("switching",),
+        "counts over an array with long pulses, or at rest",
+        bounds=(0.0, 0.4), start=0.05, step=0.01, physical_minimum=0.0, zero_is_result=True, optional=True,
+    ),
+    Parameter(
+        "thermal_resistance_area", "K*m^2/W", PULSES,
+        "short and long pulses over a decade of power",
+        bounds=(0.0, 1e-8), start=1e-10, step=2e-11, physical_minimum=0.0, zero_is_result=True, optional=True,
+        search=(3e-10, 1e-9),
+    ),
+    Parameter(
+        "thermal_time", "s", PULSES,
+        "pulses that are shorter and longer than it, at a high power",
+        bounds=(1e-10, 1e-4), start=1e-8, optional=True, search=(1e-9, 1e-7),
+    ),
+    Parameter(
+        "back_hopping_current", "A", ("switching",),
+        "counts at amplitudes where the error rate rises again",
+        optional=True,
+    ),
+    Parameter(
+        "back_hopping_stability", "", ("switching",),
+        "counts where the error rate rises again, at several durations",
+        bounds=(10.0, 190.0), start=40.0, step=5.0, optional=True, search=(20.0, 80.0),
+    ),
+    *(
+        Parameter(
+            f"{quantity}_exponent", "", (*PULSES, "loops"),
+            f"pulses at more temperatures, which show how {words} changes",
+            bounds=bounds, step=0.1, zero_is_result=True, optional=True,
+        )
+        for quantity, words, bounds in (
+            ("magnetization", "the magnetization", (0.2, 4.9)),
+            ("anisotropy", "the anisotropy", (0.0, 4.9)),
+            ("polarization", "the critical current", (0.0, 4.9)),
+        )
+    ),
+    Parameter(
+        "exchange_stiffness", "J/m", PULSES,
+        "long pulses on junctions of more diameters",
+        bounds=(1e-13, 1e-9), start=1e-11, optional=True, search=(3e-12, 3e-11),
     ),
 )  # fmt: skip
 
@@ -213,8 +282,8 @@ DEFAULT = tuple(name for name, parameter in PARAMETERS.items() if parameter.defa
 TIED = frozenset(name for name, parameter in PARAMETERS.items() if parameter.tied)
 """Parameters that follow from others if they do not vary."""
 
-OF_TESTER = tuple(name for name, parameter in PARAMETERS.items() if parameter.of_tester)
-"""Those of the measurement."""
+OPTIONAL = tuple(name for name, parameter in PARAMETERS.items() if parameter.optional)
+"""Parameters of terms that a model can leave out."""
 
 OF_RESISTANCE = tuple(name for name, parameter in PARAMETERS.items() if parameter.of_resistance)
 """Parameters that resistances depend on."""

@@ -61,7 +61,10 @@ class Pattern:
         shift = size * self.weight[start : start + len(at.rows.order)]
         log_rate = np.minimum(at.rate(), -1e-16)
         switching = np.log(-np.expm1(log_rate))
-        return np.asarray(log_rate - np.logaddexp(log_rate, switching + shift))
+        # A trial far from the best fit can have values that no device has. Its rates are not numbers, and it
+        # is rejected.
+        with np.errstate(invalid="ignore"):
+            return np.asarray(log_rate - np.logaddexp(log_rate, switching + shift))
 
 
 def patterns_of(blocks: Sequence[Rows], expected: FloatArray) -> list[Pattern]:

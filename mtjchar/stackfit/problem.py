@@ -14,12 +14,14 @@ from scipy.optimize import least_squares
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
+from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
 from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import Moments, deviance_moments, deviance_residuals
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.parameters import FITTED_KINDS, OF_RESISTANCE, Parameter, Values, directional_name
+from mtjchar.stackfit.pulses import Pulses
 
 __all__ = [
     "READING_ERROR",
@@ -31,10 +33,12 @@ __all__ = [
     "Problem",
     "largest_current",
     "nominal_values",
+    "optional_values",
     "pulse_columns",
     "pulse_temperatures",
     "resistance_errors",
     "resistances_at",
+    "starting_values",
     "threshold_errors",
 ]
 
@@ -325,7 +329,8 @@ class Problem:
         film = self.model.film
         if film is None or not self.tied:
             return values
-        nominal = film.nominal()
+        nominal, film = film.nominal(), film.with_values(values)
+        own_field = film.anisotropy_field(nominal.stability)
         for direction in self.directions:
             stability, time = (
                 values.get(directional_name(root, direction), values.get(root))
@@ -335,12 +340,12 @@ class Problem:
                 continue
             if "relaxation_time" in self.tied:
                 # The same damping: t_D falls as the anisotropy field rises.
-                time = nominal.relaxation_time * nominal.stability / stability
+                time = nominal.relaxation_time * own_field / film.anisotropy_field(stability)
                 values[directional_name("relaxation_time", direction)] = time
             if "critical_current" in self.tied and time is not None:
-                # The same polarization: Ic0 ~ alpha Delta.
+                # The same polarization: Ic0 ~ alpha Hk.
                 damping = np.nan_to_num(film.damping(stability, time), nan=film.stack.damping)
-                share = stability * damping / (nominal.stability * film.stack.damping)
+                share = film.anisotropy_field(stability) * damping / (own_field * film.stack.damping)
                 values[directional_name("critical_current", direction)] = nominal.critical_current * share
         return values
 
@@ -515,6 +520,30 @@ def nominal_values(film: Film | None) -> dict[str, float]:
         "tmr": stack.tmr,
         "tmr_half_bias": stack.tmr_half_bias,
     }
+
+
+def optional_values(film: Film | None) -> dict[str, float]:
+    """Parameters of terms that a stack has: those that the model would otherwise leave out."""
+    if film is None:
+        return {}
+    stack, values = film.stack, {}
+    if stack.thermal_resistance_area > 0.0:
+        values["thermal_resistance_area"] = stack.thermal_resistance_area
+        values["thermal_time"] = stack.thermal_time
+    if stack.back_hopping_current_density is not None and stack.back_hopping_stability is not None:
+        warming = film.temperature / REFERENCE_TEMPERATURE
+        values["back_hopping_current"] = stack.back_hopping_current_density * float(film.area())
+        values["back_hopping_stability"] = stack.back_hopping_stability / warming
+    return values
+
+
+def starting_values(film: Film | None) -> dict[str, float]:
+    """Values of the stack at which parameters of terms start, and that its laws use if they do not vary."""
+    if film is None:
+        return {}
+    keys = ["magnetization_exponent", "anisotropy_exponent", "polarization_exponent", "exchange_stiffness"]
+    known = {key: getattr(film.stack, key) for key in keys}
+    return {key: float(value) for key, value in known.items() if value is not None}
 
 
 def largest_current(model: SwitchingModel, values: Values, *groups: Pulses | None) -> float:

@@ -23,10 +23,10 @@ from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.linear_exponent import SHORTEST, linear_exponent
 from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of, value_in
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.stackfit.wafer import WaferFit
 from mtjchar.study import Stack
 
@@ -284,8 +284,9 @@ class StackFit:
                     f"linear_exponent_{name}": value for name, value in conventional._asdict().items()
                 }
             if film is not None:
-                derived |= {name: float(value) for name, value in film.film(device)._asdict().items()}
-                derived["anisotropy_field"] = float(film.anisotropy_field(device.stability))
+                own = film.with_values(values)
+                derived |= {name: float(value) for name, value in own.film(device)._asdict().items()}
+                derived["anisotropy_field"] = float(own.anisotropy_field(device.stability))
             return derived
 
         def function(values: Mapping[str, float]) -> list[float]:

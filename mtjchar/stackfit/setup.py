@@ -12,19 +12,28 @@ from mtjchar.errors import InputError, did_you_mean
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import FieldScale, field_scale
-from mtjchar.stackfit.model import Pulses, SwitchingModel
+from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.parameters import (
     ALIASES,
     DEFAULT,
     DIRECTIONAL,
     FITTED_KINDS,
-    OF_TESTER,
+    OPTIONAL,
     PARAMETERS,
     PULSES,
     TIED,
     Parameter,
 )
-from mtjchar.stackfit.problem import Data, Problem, largest_current, nominal_values
+from mtjchar.stackfit.problem import (
+    Data,
+    Problem,
+    largest_current,
+    nominal_values,
+    optional_values,
+    starting_values,
+)
+from mtjchar.stackfit.pulses import Pulses
+from mtjchar.stackfit.terms import TERMS, parameters_of
 from mtjchar.stackfit.wafer import WaferFit, fit_wafer
 
 __all__ = ["FitSetup", "set_up"]
@@ -56,6 +65,7 @@ def set_up(
     vary: Sequence[str] | None,
     per_direction: Sequence[str],
     start: Mapping[str, float],
+    terms: Sequence[str] = (),
 ) -> FitSetup:
     """Set up a fit; arguments as of `mtjchar.stackfit.fit_stack`."""
     used = [table for table in tables if table.kind in FITTED_KINDS]
@@ -67,7 +77,10 @@ def set_up(
         film = wafer.film(film, without=vary or ())
     data = Data.of(used)
     temperature = film.temperature if film is not None else _only_temperature(data)
-    problem, first = _make_problem(data, film, vary, per_direction, start, temperature)
+    if vary is not None and not vary:
+        raise InputError("vary", value=list(vary), allowed="at least one parameter")
+    varied = [*(_default_names(data) if vary is None else vary), *parameters_of(terms)]
+    problem, first = _make_problem(data, film, varied, per_direction, start, temperature)
     # Tables of wafers come last.
     return FitSetup(problem, first, wafer, (*used, *wafers))
 
@@ -75,15 +88,13 @@ def set_up(
 def _make_problem(
     data: Data,
     film: Film | None,
-    vary: Sequence[str] | None,
+    vary: Sequence[str],
     per_direction: Sequence[str],
     start: Mapping[str, float],
     temperature: float,
 ) -> tuple[Problem, dict[str, float]]:
     """Set up the fitted parameters; return the problem and the starting values."""
-    if vary is not None and not vary:
-        raise InputError("vary", value=list(vary), allowed="at least one parameter")
-    names = _roots(_default_names(data) if vary is None else vary, per_direction)
+    names = _roots(vary, per_direction)
     _check_determined(data, names, per_direction)
     model = SwitchingModel(film)
     if model.law == "voltage" and (
@@ -95,11 +106,16 @@ def _make_problem(
         )  # fmt: skip
     scale = field_scale(data.loops) if len(data.loops) else None
     unknown = {name: parameter.start for name, parameter in PARAMETERS.items() if parameter.start is not None}
-    values = {**unknown, **nominal_values(film), **start}
+    values = {
+        **unknown, **starting_values(film), **nominal_values(film), **optional_values(film), **start
+    }  # fmt: skip
     groups = [
         Pulses.of(rows, temperature) if len(rows) else None for rows in (data.switching, data.thresholds)
     ]
+    given = {*names, *start, *optional_values(film)}
     _check_film(film, groups, data, temperature, {*names, *start})
+    _check_diameters(film, groups)
+    _check_terms(film, given)
     driven = any(group is not None for group in groups)
     if driven and film is None and "critical_current" not in start:
         values["critical_current"] = 0.8 * largest_current(model, values, *groups)
@@ -107,7 +123,7 @@ def _make_problem(
     split = {ALIASES.get(name, name) for name in per_direction}
     free = _free(names, split, directions)
     largest = largest_current(model, values, *groups) if driven else 1.0
-    begin = {**values, **_begin(film, scale), **start}
+    begin = {"back_hopping_current": largest, **values, **_begin(film, scale), **start}
     bounds = {parameter.name: _bounds(parameter, largest, begin, scale) for parameter in free}
     first = {}
     for parameter in free:
@@ -118,7 +134,7 @@ def _make_problem(
     tied = frozenset(TIED - roots - set(start) if film is not None else ())
     needed = set(PARAMETERS) if film is not None else {*DIRECTIONAL, "slonczewski_lambda", "offset_field"}
     # If it is not fixed, the anisotropy field follows from stability and moment.
-    needed -= {"anisotropy_field", *OF_TESTER} - set(start)
+    needed -= {"anisotropy_field", *OPTIONAL} - set(start) - set(optional_values(film))
     kept = (needed - roots - tied) & set(values)
     fixed = {name: float(values[name]) for name in PARAMETERS if name in kept}
     problem = Problem.of(data, model, free, fixed, tied, bounds, temperature)
@@ -244,6 +260,33 @@ def _check_film(
             )  # fmt: skip
 
 
+def _check_diameters(film: Film | None, groups: Sequence[Pulses | None]) -> None:
+    """Refuse rows of several diameters without a film."""
+    widths = [group.diameter for group in groups if group is not None and group.diameter is not None]
+    if film is None and widths:
+        raise InputError(
+            "diameter_m", value="no stack", allowed="with a stack", remedy="Give a stack and a diameter."
+        )
+
+
+def _check_terms(film: Film | None, given: set[str]) -> None:
+    """Refuse terms without a film, and those of which a parameter is missing."""
+    for term in TERMS.values():
+        present = [name for name in term.parameters if name in given]
+        if not present or not PARAMETERS[present[0]].optional:
+            continue
+        if film is None and term.needs_film:
+            raise InputError(
+                present[0], value="no stack", allowed="with a stack", remedy="Give a stack and a diameter."
+            )
+        missing = [name for name in term.parameters if name not in given]
+        if missing and term.whole:
+            raise InputError(
+                missing[0], value="missing", allowed=f"together with {present[0]}",
+                remedy="Vary it too, give its value in start, or write it into the stack.",
+            )  # fmt: skip
+
+
 def _bounds(
     parameter: Parameter, largest: float, begin: Mapping[str, float], scale: FieldScale | None
 ) -> tuple[float, float]:
@@ -253,6 +296,8 @@ def _bounds(
     if root == "critical_current":
         # The table of error rates ends at 20 times the critical current.
         return largest / 20.0, 20.0 * largest
+    if root == "back_hopping_current":
+        return 0.1 * largest, 10.0 * largest
     if root == "anisotropy_field":
         assert scale is not None  # no other table determines it
         return 0.8 * scale.coercive, 20.0 * scale.coercive

@@ -14,8 +14,9 @@ from mtjchar.physics import long_pulses
 from mtjchar.stackfit.data.field_steps import FieldSteps
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.loops import log_staying
-from mtjchar.stackfit.model import Pulses, SwitchingModel, log_exponent_at
+from mtjchar.stackfit.model import SwitchingModel, log_exponent_at
 from mtjchar.stackfit.problem import nominal_values
+from mtjchar.stackfit.pulses import Pulses
 
 __all__ = ["pulses_at", "simulate_counts", "simulate_loops"]
 

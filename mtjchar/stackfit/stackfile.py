@@ -18,9 +18,11 @@ from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import ConvergenceError, InputError, printable
 from mtjchar.fields import first_complaint
 from mtjchar.files import write_text
+from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
 from mtjchar.physics.torque import TorqueLaw
-from mtjchar.stackfit.film import Device
-from mtjchar.stackfit.parameters import ALIASES, directional_name
+from mtjchar.stackfit.film import Device, Film
+from mtjchar.stackfit.parameters import ALIASES, OPTIONAL, PARAMETERS, directional_name
+from mtjchar.stackfit.problem import optional_values
 from mtjchar.stackfit.result import StackFit, device_of, parameter_names
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.study import Stack
@@ -37,6 +39,12 @@ __all__ = [
 ]
 
 _FILM_KEYS = ("interfacial_anisotropy", "spin_polarization", "damping")
+# Parameters that are not keys of the same name, or have a rule of their own.
+_OF_DEVICE = ("stability", "anisotropy_field", "slonczewski_lambda", "back_hopping_stability")
+_OF_HOPPING = {
+    "back_hopping_current": "back_hopping_current_density",
+    "back_hopping_stability": "back_hopping_stability",
+}
 _NOISE = 3.09  # standard errors: a larger one-sided deviation has a probability below one of a thousand
 
 
@@ -48,10 +56,38 @@ def fitted_keys(fit: StackFit) -> list[str]:
     )
     if both or "slonczewski_lambda" in fit.problem.free:
         keys.append("slonczewski_lambda")
-    return [
-        *keys,
-        *(key for key in ("resistance_area_product", "tmr", "tmr_half_bias") if key in fit.problem.free),
-    ]
+    same_name = [key for key in PARAMETERS if key in Stack.model_fields and key not in _OF_DEVICE]
+    return [*keys, *(key for key in same_name if key in _changed(fit)), *_hopping_keys(fit)]
+
+
+def _changed(fit: StackFit) -> set[str]:
+    """Parameters that are fitted, or that are given and are not those of the stack."""
+    assert fit.film is not None  # stack_values refuses
+    given = {
+        name
+        for name, value in fit.problem.fixed.items()
+        if name in OPTIONAL and value != getattr(fit.film.stack, name, value)
+    }
+    return {parameter.root for parameter in fit.problem.parameters} | given
+
+
+def _hopping_keys(fit: StackFit) -> list[str]:
+    """Keys of back-hopping, if it is fitted or given."""
+    assert fit.film is not None  # stack_values refuses
+    known = optional_values(fit.film)
+    same = all(fit.values.get(name) == known.get(name) for name in _OF_HOPPING)
+    return [] if same else list(_OF_HOPPING.values())
+
+
+def _hopping_values(film: Film, values: Mapping[str, float]) -> dict[str, float]:
+    """Keys of back-hopping from the parameters of a fit."""
+    if not set(_OF_HOPPING) <= set(values):
+        return {}
+    warming = film.temperature / REFERENCE_TEMPERATURE
+    return {
+        "back_hopping_current_density": values["back_hopping_current"] / float(film.area()),
+        "back_hopping_stability": values["back_hopping_stability"] * warming,
+    }
 
 
 def wafer_keys(fit: StackFit) -> list[str]:
@@ -88,8 +124,10 @@ def stack_values(fit: StackFit) -> tuple[list[str], FloatArray, FloatArray]:
 
     def function(values: Mapping[str, float]) -> list[float]:
         device, asymmetry = _symmetric(values, film.stack.torque, fit.problem.directions)
-        film_values = film.film(device)._asdict()
-        all_values = {**values, **film_values, "slonczewski_lambda": asymmetry}
+        film_values = film.with_values(values).film(device)._asdict()
+        all_values = {
+            **values, **film_values, **_hopping_values(film, values), "slonczewski_lambda": asymmetry
+        }  # fmt: skip
         return [float(all_values[key]) for key in keys]
 
     value, covariance = fit.propagate(function)

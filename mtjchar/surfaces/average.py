@@ -17,7 +17,7 @@ from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.files import checksum, write_bytes
 from mtjchar.study import Study
-from mtjchar.surfaces import tails
+from mtjchar.surfaces import rising, tails
 from mtjchar.surfaces.schema import KIND_ATTRIBUTE
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep import failures
@@ -197,6 +197,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         "nominal_amplitude_V": study.nominal_amplitude,
         tails.ENOUGH_ATTRIBUTE: tails.enough_of_plain_sample(len(devices)) if plain else tails.ENOUGH_DEVICES,
         **_in_words(counted, replicate, weight, drawn),
+        **rising.attributes(study.kind.rising(study.tables)),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return surface_dataset(directions, amplitudes, durations, values, attributes)

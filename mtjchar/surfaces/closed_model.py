@@ -247,8 +247,9 @@ def fit_model(surface: SurfaceGrid) -> SurfaceModel:
     Raises
     ------
     InputError
-        If the cells are of a kind without such a model; if a direction has fewer than 25 points between
-        error rates of 1e-15 and 0.9999 with a lower bound above 0, or has them at fewer than 4 amplitudes.
+        If the cells are of a kind without such a model, or error rates rise again; if a direction has fewer
+        than 25 points between error rates of 1e-15 and 0.9999 with a lower bound above 0, or has them at
+        fewer than 4 amplitudes.
     """
     for direction in surface.directions:
         if direction not in _START:
@@ -258,6 +259,13 @@ def fit_model(surface: SurfaceGrid) -> SurfaceModel:
                 allowed=" or ".join(_START),
                 remedy="The closed model is that of a junction; the table of the surface has no such limit.",
             )
+    if surface.rising:
+        raise InputError(
+            "error rates of the surface",
+            value=f"rise again in {', '.join(surface.rising)}: {surface.rising_reason}",
+            allowed="rates that only fall with amplitude and duration, as those of the closed model do",
+            remedy="Ask the table of the surface, and sweep the pulses that you need.",
+        )
     return SurfaceModel({direction: _fit_direction(surface, direction) for direction in surface.directions})
 
 
@@ -304,12 +312,12 @@ def _fit_direction(surface: SurfaceGrid, direction: Direction) -> DirectionModel
 
 
 def _junction(surface: SurfaceGrid, direction: Direction) -> Junction | None:
-    """Junction of the surface's study; None without one, and with a torque per current."""
+    """Junction of the surface's study; None without one, with a torque per current or a second barrier."""
     text = str(surface.dataset.attrs.get("study", ""))
     if not text:
         return None
     study = read_written(text, "attribute study of the surface")
-    if study.stack.torque == "current":
+    if study.stack.torque == "current" or study.stack.second_barrier is not None:
         return None
     device = Population(study).nominal().iloc[0]
     return Junction(

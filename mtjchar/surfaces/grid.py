@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError, OutsideGridError
-from mtjchar.surfaces import tails
-from mtjchar.surfaces.interpolation import GridInterpolator, monotone_cubic
+from mtjchar.surfaces import rising, tails
+from mtjchar.surfaces.interpolation import GridInterpolator, monotone_cubic, straight_or_cubic
 from mtjchar.surfaces.stored import SurfaceFile
 from mtjchar.units import compact
 
@@ -97,7 +97,9 @@ class SurfaceGrid:
     Between the grid points log10(BER) is interpolated by monotone cubics, along the duration and then
     along the amplitude, onto a grid eight times finer. It is made monotone there, and is linear in between,
     so the error rate never rises with amplitude or duration. Energies are interpolated in the same way,
-    without the monotone step.
+    without the monotone step. In the directions of `rising`, error rates may rise. Between two grid points
+    they are then not below the straight line: a cubic that turns at the lowest point would be too low beside
+    it.
 
     Parameters
     ----------
@@ -195,6 +197,16 @@ class SurfaceGrid:
         kind = schema.kind_of(self.dataset)
         return target if kind is None else kind.titles.get(target, target)
 
+    @functools.cached_property
+    def rising(self) -> tuple[Direction, ...]:
+        """Directions in which error rates may rise with amplitude and duration."""
+        return rising.rising_directions(self._source.attrs)
+
+    @property
+    def rising_reason(self) -> str:
+        """Reason why error rates rise in these directions; empty if they rise in none."""
+        return str(self._source.attrs.get(rising.REASON_ATTRIBUTE, ""))
+
     @property
     def nominal_amplitude(self) -> float:
         """Amplitude at which comparisons start, V."""
@@ -222,7 +234,8 @@ class SurfaceGrid:
         amplitude, duration : array_like
             V and s; they broadcast.
         extrapolate : bool, optional
-            Extrapolate beyond the grid, linearly in log10(BER), instead of refusing.
+            Extrapolate beyond the grid, linearly in log10(BER), instead of refusing. In the directions of
+            `rising` it never goes below the rate at the edge of the grid.
 
         Returns
         -------
@@ -455,7 +468,17 @@ class SurfaceGrid:
         quantile: float | None = None,
     ) -> FloatArray:
         level, time = self._pulses(direction, amplitude, duration, extrapolate)
-        return self._interpolator(name, direction, quantile)(level, time)
+        interpolator = self._interpolator(name, direction, quantile)
+        values = interpolator(level, time)
+        if not (extrapolate and self._may_rise(name, direction)):
+            return values
+        level, time = (
+            np.clip(at, axis[0], axis[-1]) for at, axis in ((level, self.amplitudes), (time, self.durations))
+        )
+        return np.maximum(values, interpolator(level, time))
+
+    def _may_rise(self, name: str, direction: Direction) -> bool:
+        return name.startswith("ber") and direction in self.rising
 
     def _pulses(
         self, direction: Direction, amplitude: npt.ArrayLike, duration: npt.ArrayLike, extrapolate: bool
@@ -482,9 +505,10 @@ class SurfaceGrid:
             unknown = np.full((len(amplitudes), len(durations)), np.nan)
             return GridInterpolator(amplitudes, durations, unknown)
         log = np.log10(np.maximum(values, SMALLEST_RATE))
-        fine = monotone_cubic(np.log(self.durations), log, np.log(durations))
-        fine = monotone_cubic(self.amplitudes, fine.T, amplitudes).T
-        if name.startswith("ber"):
+        between = straight_or_cubic if self._may_rise(name, direction) else monotone_cubic
+        fine = between(np.log(self.durations), log, np.log(durations))
+        fine = between(self.amplitudes, fine.T, amplitudes).T
+        if name.startswith("ber") and direction not in self.rising:
             for axis in (0, 1):
                 fine = np.minimum.accumulate(fine, axis=axis)
         return GridInterpolator(amplitudes, durations, fine)

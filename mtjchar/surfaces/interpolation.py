@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray, IndexArray
 
-__all__ = ["GridInterpolator", "monotone_cubic"]
+__all__ = ["GridInterpolator", "monotone_cubic", "straight_or_cubic"]
 
 
 def monotone_cubic(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
@@ -52,6 +52,22 @@ def monotone_cubic(knots: FloatArray, values: FloatArray, at: FloatArray) -> Flo
         total = total + coefficient[..., interval] * power
         power = power * step
     return total
+
+
+def straight_or_cubic(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """Interpolate along the last axis by `monotone_cubic` or a straight line, whichever is higher.
+
+    Parameters and result are those of `monotone_cubic`.
+
+    Notes
+    -----
+    Where two straight lines meet in a valley between two knots, the straight line is too high there. The
+    cubic has a slope of 0 at the lowest knot and is too low beside it.
+    """
+    interval = _interval(knots, at)
+    share = (at - knots[interval]) / (knots[interval + 1] - knots[interval])
+    straight = values[..., interval] * (1.0 - share) + values[..., interval + 1] * share
+    return np.maximum(straight, monotone_cubic(knots, values, at))
 
 
 def _slopes(width: FloatArray, secant: FloatArray) -> FloatArray:

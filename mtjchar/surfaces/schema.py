@@ -11,6 +11,7 @@ import xarray as xr
 
 from mtjchar.cells import KINDS, CellKind, kinds_with
 from mtjchar.errors import InputError
+from mtjchar.surfaces import rising
 
 __all__ = ["KIND_ATTRIBUTE", "check", "kind_of"]
 
@@ -164,9 +165,16 @@ def _check_attributes(dataset: xr.Dataset, refuse: _Refuse) -> None:
         good = number.ndim == 0 and number.dtype.kind in "fiu" and 0.0 < number < np.inf
         if not good:
             raise refuse(f"attribute {name}", value, "a finite number above 0")
-    for name in ("study", "mtjchar_version"):
+    for name in ("study", "mtjchar_version", rising.RISING_ATTRIBUTE, rising.REASON_ATTRIBUTE):
         if not isinstance(dataset.attrs.get(name, ""), str):
             raise refuse(f"attribute {name}", dataset.attrs[name], "text")
+    kind = kind_of(dataset)
+    known = () if kind is None else kind.directions
+    if not set(rising.rising_directions(dataset.attrs)) <= set(known):
+        raise refuse(
+            f"attribute {rising.RISING_ATTRIBUTE}", dataset.attrs[rising.RISING_ATTRIBUTE],
+            f"some of {', '.join(known)}, separated by blanks",
+        )  # fmt: skip
 
 
 def _shown(grid: npt.NDArray[np.generic]) -> object:

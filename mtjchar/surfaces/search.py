@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mtjchar.arrays import FloatArray
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.errors import InputError, OutsideGridError, UnreachableError
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, SurfaceGrid, Target, Vary, directions_of, refined
 from mtjchar.units import compact
@@ -17,7 +17,14 @@ from mtjchar.units import compact
 if TYPE_CHECKING:
     from mtjchar.cells.base import Direction
 
-__all__ = ["Search", "cheapest_pulse", "cheapest_pulse_of_all", "pulse_at", "shortest_durations"]
+__all__ = [
+    "Search",
+    "cheapest_pulse",
+    "cheapest_pulse_of_all",
+    "pulse_at",
+    "shortest_durations",
+    "strongest_pulse",
+]
 
 _ROUNDS = 3  # of the search for the best amplitude, each in a sixteenth of the previous range
 _ROUND_POINTS = 33
@@ -81,9 +88,32 @@ def cheapest_pulse_of_all(surfaces: Sequence[SurfaceGrid], direction: Target, be
     return Search.within(surfaces, direction, ber).by_both()
 
 
+def strongest_pulse(surfaces: Sequence[SurfaceGrid], direction: Target) -> tuple[float, float]:
+    """Return amplitude (V) and duration (s) of the pulse with the lowest error rate on several surfaces.
+
+    It is the highest and longest one, unless error rates rise again. The highest rate on the surfaces counts.
+
+    Parameters
+    ----------
+    surfaces : sequence of SurfaceGrid
+        Of the same directions.
+    direction : str
+        One of their directions, or ``both``.
+
+    Raises
+    ------
+    OutsideGridError
+        If the grids have no range of amplitudes and durations in common.
+    """
+    search = Search.within(surfaces, direction, RELIABLE)
+    return search.lowest(search.amplitudes, search.durations)
+
+
 @dataclass(frozen=True)
 class Search:
     """Search for the pulse of least energy, for one error rate and one set of limits.
+
+    Where error rates rise again with amplitude or duration, it takes the first pulse that reaches the rate.
 
     Parameters
     ----------
@@ -129,6 +159,15 @@ class Search:
         longest = _limit("max_duration", max_duration, durations, "s")
         return cls(tuple(surfaces), direction, ber, highest, longest, amplitudes, durations)
 
+    @property
+    def rises(self) -> bool:
+        """Whether an error rate may rise with amplitude or duration."""
+        return any(
+            each in surface.rising
+            for surface in self.surfaces
+            for each in directions_of(surface, self.direction)
+        )
+
     def by_duration(self, amplitude: float) -> CheapestPulse:
         """Shortest pulse of an amplitude, V; errors as `cheapest_pulse`."""
         _check_kept("amplitude", amplitude, self.highest, self.amplitudes, "V")
@@ -147,13 +186,7 @@ class Search:
 
     def by_both(self) -> CheapestPulse:
         """Cheapest pulse of all; errors as `cheapest_pulse`."""
-        lowest = float(self._lowest(self.longest))
-        if lowest > self.highest:
-            raise self._unreachable("both", self.highest, self.longest)
-        # Every amplitude from there up reaches the rate. Where the grid's shortest pulse begins to reach it,
-        # the energy has a kink, and usually its minimum.
-        levels = np.append(self.amplitudes, self._lowest(self.durations[0]))
-        levels = np.unique(np.clip(levels, lowest, self.highest))
+        levels = self._levels()
         if np.isnan(self._energy(levels)).any():
             raise InputError(
                 "energy of the surface",
@@ -166,7 +199,34 @@ class Search:
             ends = levels[max(best - 1, 0)], levels[min(best + 1, len(levels) - 1)]
             levels = np.union1d(np.linspace(*ends, _ROUND_POINTS), levels[best])
         level = float(levels[np.argmin(self._energy(levels))])
-        return self._pulse(level, float(self._shortest_allowed(level)))
+        duration = float(self._shortest_allowed(level))
+        if duration > self.longest:  # by rounding, at the bottom of a valley
+            raise self._unreachable("both", self.highest, self.longest)
+        return self._pulse(level, duration)
+
+    def highest_amplitude(self, duration: float) -> float:
+        """Highest amplitude, V, that reaches the rate with a duration (s); minus infinity if none does."""
+        logs = self._logs(self.amplitudes, np.asarray(duration))
+        return min(float(_reaching(self.amplitudes, logs, np.log10(self.ber))[1]), self.highest)
+
+    def lowest(self, amplitudes: FloatArray, durations: FloatArray) -> tuple[float, float]:
+        """Amplitude (V) and duration (s), of those given, with the lowest error rate."""
+        if not self.rises:
+            return float(amplitudes[-1]), float(durations[-1])
+        logs = np.max(self._logs(amplitudes[:, None], durations), axis=0)
+        row, column = np.unravel_index(int(np.argmin(logs)), logs.shape)
+        return float(amplitudes[row]), float(durations[column])
+
+    def _levels(self) -> FloatArray:
+        """Amplitudes to start from, V: points of the grid, and those where pulses begin to reach the rate."""
+        # Where the grid's shortest pulse begins to reach it, the energy has a kink, and usually its minimum.
+        # If no rate rises, every amplitude reaches it from that of the longest pulse on.
+        times = self.durations[self.durations < self.longest] if self.rises else self.durations[:1]
+        first = self._lowest(np.append(times, self.longest))
+        if first.min() > self.highest:
+            raise self._unreachable("both", self.highest, self.longest)
+        levels = np.append(self.amplitudes, first)
+        return np.unique(np.clip(levels, first.min(), self.highest))
 
     def _pulse(self, amplitude: float, duration: float) -> CheapestPulse:
         """Describe a pulse on the surface with the highest error rate, with the largest energy of all."""
@@ -175,39 +235,41 @@ class Search:
         return worst._replace(energy_J=float(np.max([pulse.energy_J for pulse in pulses])))
 
     def _energy(self, amplitude: FloatArray) -> FloatArray:
-        """Energy of the shortest pulses, J."""
+        """Energy of the shortest pulses, J; infinite if none of an amplitude reaches the rate."""
         shortest = self._shortest_allowed(amplitude)
-        energies = [_mean_energy(surface, self.direction, amplitude, shortest) for surface in self.surfaces]
-        return np.asarray(np.max(energies, axis=0))
+        reached = shortest <= self.longest
+        pulses = amplitude, np.where(reached, shortest, self.longest)
+        energies = [_mean_energy(surface, self.direction, *pulses) for surface in self.surfaces]
+        return np.where(reached, np.max(energies, axis=0), np.inf)
 
     def _shortest_allowed(self, amplitude: npt.ArrayLike) -> FloatArray:
+        """Shortest durations that reach the rate, s; above the limit if none within it does."""
+        shortest = self._shortest(amplitude)
         # At the lowest amplitude rounding may put the rate just out of reach.
-        return np.minimum(self._shortest(amplitude), self.longest)
+        return shortest if self.rises else np.minimum(shortest, self.longest)
 
     def _shortest(self, amplitude: npt.ArrayLike) -> FloatArray:
         """Shortest durations that reach the rate, s; infinite if none of the grid does."""
-        return self._first(self.durations, np.asarray(amplitude)[..., None], self.durations)
+        logs = self._logs(np.asarray(amplitude)[..., None], self.durations)
+        return _reaching(self.durations, logs, np.log10(self.ber))[0]
 
     def _lowest(self, duration: npt.ArrayLike) -> FloatArray:
         """Lowest amplitudes that reach the rate, V; infinite if none of the grid does."""
-        return self._first(self.amplitudes, self.amplitudes, np.asarray(duration)[..., None])
+        logs = self._logs(self.amplitudes, np.asarray(duration)[..., None])
+        return _reaching(self.amplitudes, logs, np.log10(self.ber))[0]
 
-    def _first(self, nodes: FloatArray, amplitude: FloatArray, duration: FloatArray) -> FloatArray:
-        # One rate at a time: the higher of two rates bends between the nodes; each rate alone does not.
-        first = [
-            _first_at_or_below(nodes, np.log10(surface.ber(each, amplitude, duration)), np.log10(self.ber))
+    def _logs(self, amplitude: FloatArray, duration: FloatArray) -> list[FloatArray]:
+        """Decimal logarithms of all error rates that count."""
+        return [
+            np.log10(surface.ber(each, amplitude, duration))
             for surface in self.surfaces
             for each in directions_of(surface, self.direction)
         ]
-        return np.asarray(np.max(first, axis=0))
 
     def _unreachable(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
-        best = self._pulse(amplitude, duration)
-        rate = f"{best.ber:.3g}"
-        if best.extrapolated:
-            rate = best.rate.in_words()
-        elif best.bound:
-            rate = f"a rate below {best.ber_upper:.3g} (95 %), since no error was counted"
+        if self.rises:
+            return self._above_the_floor(vary, amplitude, duration)
+        rate = _rate_in_words(self._pulse(amplitude, duration))
         volts, seconds = compact(amplitude, "V"), compact(duration, "s")
         varied, strongest = {
             "both": ("pulse on the grid", f"The strongest allowed, {volts} for {seconds},"),
@@ -218,6 +280,40 @@ class Search:
             f"No {varied} reaches {self.ber:g}. {strongest} has {rate}. Allow stronger pulses or sweep a "
             "larger grid."
         )
+
+    def _above_the_floor(self, vary: Vary, amplitude: float, duration: float) -> UnreachableError:
+        """Report the lowest error rate, its pulse, and why stronger ones are no remedy."""
+        levels, times = self.amplitudes, self.durations
+        levels = np.array([amplitude]) if vary == "duration" else levels[levels <= self.highest]
+        times = np.array([duration]) if vary == "amplitude" else times[times <= self.longest]
+        at = self.lowest(levels, times)
+        floor = _rate_in_words(self._pulse(*at))
+        volts, seconds = compact(at[0], "V", 4), compact(at[1], "s", 4)
+        varied = {
+            "both": "pulse on the grid",
+            "duration": f"duration at {volts}",
+            "amplitude": f"amplitude for {seconds}",
+        }[vary]
+        why = "Allow stronger pulses or sweep a larger grid."
+        if at[0] < levels[-1] or at[1] < times[-1]:
+            reasons = ", ".join(
+                dict.fromkeys(one.rising_reason for one in self.surfaces if one.rising_reason)
+            )
+            why = f"Stronger pulses have higher rates again: {reasons}. Ask for a rate above that floor"
+            lowest = vary != "duration" and at[0] == self.amplitudes[0]
+            why += ", or sweep lower amplitudes." if lowest else "."
+        return UnreachableError(
+            f"No {varied} reaches {self.ber:g}. The lowest error rate, {floor}, is that of {volts} for "
+            f"{seconds}. {why}"
+        )
+
+
+def _rate_in_words(pulse: CheapestPulse) -> str:
+    if pulse.extrapolated:
+        return pulse.rate.in_words()
+    if pulse.bound:
+        return f"a rate below {pulse.ber_upper:.3g} (95 %), since no error was counted"
+    return f"{pulse.ber:.3g}"
 
 
 def shortest_durations(
@@ -242,7 +338,7 @@ def shortest_durations(
     """
     nodes = refined(surface.durations)
     rates = np.log10(surface.ber(direction, amplitude[:, None], nodes))
-    return np.stack([_first_at_or_below(nodes, rates, level) for level in np.log10(ber)])
+    return np.stack([_reaching(nodes, [rates], level)[0] for level in np.log10(ber)])
 
 
 def pulse_at(surface: SurfaceGrid, direction: Target, amplitude: float, duration: float) -> CheapestPulse:
@@ -362,12 +458,30 @@ def _check_kept(name: str, value: float, limit: float, grid: FloatArray, unit: s
         )
 
 
-def _first_at_or_below(nodes: FloatArray, values: FloatArray, level: float) -> FloatArray:
-    """Positions where falling, piecewise linear functions (last axis) reach a level; infinite if never."""
-    below = values <= level
-    k = np.argmax(below, axis=-1)
-    before = np.maximum(k - 1, 0)
-    high, low = (np.take_along_axis(values, at[..., None], axis=-1)[..., 0] for at in (before, k))
-    share = (high - level) / np.where(k > 0, high - low, 1.0)
-    reached = np.where(k > 0, nodes[before] + share * (nodes[k] - nodes[before]), nodes[0])
-    return np.where(below.any(axis=-1), reached, np.inf)
+def _reaching(nodes: FloatArray, values: Sequence[FloatArray], level: float) -> tuple[FloatArray, FloatArray]:
+    """First and last position at which all of several piecewise linear functions are at or below a level.
+
+    The functions have their values at the nodes on the last axis. Without such a position the results are
+    plus and minus infinity.
+    """
+    # The highest of several functions bends between the nodes, each of them does not: in an interval, each is
+    # at or below the level from one share of it to another.
+    start, end = np.zeros(1), np.ones(1)
+    for value in values:
+        left, right = value[..., :-1], value[..., 1:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = (left - level) / (left - right)
+        start = np.maximum(start, np.where(left <= level, 0.0, np.where(right <= level, crossing, np.inf)))
+        end = np.minimum(end, np.where(right <= level, 1.0, np.where(left <= level, crossing, -np.inf)))
+    there = start <= end
+    first = np.argmax(there, axis=-1)
+    last = there.shape[-1] - 1 - np.argmax(there[..., ::-1], axis=-1)
+    width = np.diff(nodes)
+
+    def place(share: FloatArray, at: IndexArray) -> FloatArray:
+        part = np.take_along_axis(share, at[..., None], axis=-1)[..., 0]
+        return np.asarray(nodes[at] + part * width[at])
+
+    found = there.any(axis=-1)
+    start, end = (np.where(there, share, 0.0) for share in (start, end))
+    return np.where(found, place(start, first), np.inf), np.where(found, place(end, last), -np.inf)

@@ -10,7 +10,7 @@ import pandas as pd
 from mtjchar.errors import OutsideGridError, UnreachableError
 from mtjchar.surfaces.grid import SurfaceGrid, Target, directions_of, targets
 from mtjchar.surfaces.levers import OUT_OF_REACH
-from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
+from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at, strongest_pulse
 
 __all__ = ["worst_case"]
 
@@ -60,10 +60,7 @@ def _holding_in_all(
         energies = {name: pulse_at(one, target, *strongest).energy_J for name, one in surfaces.items()}
         energy_in = max(energies, key=energies.__getitem__)
     except UnreachableError:
-        strongest = (
-            min(float(one.amplitudes[-1]) for one in surfaces.values()),
-            min(float(one.durations[-1]) for one in surfaces.values()),
-        )
+        strongest = strongest_pulse(list(surfaces.values()), target)
     except OutsideGridError:
         pass
     if strongest is not None:

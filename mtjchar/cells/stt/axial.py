@@ -12,11 +12,12 @@ from numpy.polynomial import chebyshev
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Averages, Direction, Pulses
+from mtjchar.cells.stt.barriers import Acting, acting_on
 from mtjchar.cells.stt.drivers import EdgeTimes
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import SttTables
-from mtjchar.physics import fokker_planck, long_pulses, torque
+from mtjchar.physics import back_hopping, fokker_planck, long_pulses, torque
 from mtjchar.work import done
 
 __all__ = [
@@ -53,6 +54,10 @@ def average_over_noise(
     lines : LoadLine
         Of these devices and amplitudes.
     pulses : Pulses
+
+    Notes
+    -----
+    With back-hopping, error rates contain the loss of written bits; energies do not change.
     """
     amplitudes, durations = pulses.amplitude_V, pulses.duration_s
     highest = _highest_overdrive(tables, devices, direction, lines, amplitudes)
@@ -60,16 +65,40 @@ def average_over_noise(
     failure = np.where(highest > limit, f"overdrive above {limit:g}", lines.failure)
     solved = failure == ""
     rate, energy, redundant = np.full((3, *solved.shape, len(durations)), np.nan)
+    edges = EdgeTimes.of(tables, pulses)
     for group in _groups(len(devices), len(amplitudes)):
         done(group.start / len(amplitudes))
         part = np.zeros_like(solved)
         part[:, group] = solved[:, group]
         if part.any():
             writes = _Writes.of(tables, devices, direction, lines, amplitudes, part)
-            rate[part], energy[part], redundant[part] = writes.average(
-                durations, EdgeTimes.of(tables, pulses)
-            )
+            rate[part], energy[part], redundant[part] = writes.average(durations, edges)
+            if direction in tables.hopping_directions:
+                rate[part] = _after_hops(devices, direction, lines, part, rate[part], durations)
     return Averages(rate, energy, redundant, failure)
+
+
+def _after_hops(
+    devices: pd.DataFrame,
+    direction: Direction,
+    lines: LoadLine,
+    solved: npt.NDArray[np.bool_],
+    error_rate: FloatArray,
+    durations: FloatArray,
+) -> FloatArray:
+    """Error rate (systems, durations) with back-hopping, at the current of the plateau in the written state.
+
+    Energies do not change to first order: a bit that hops has taken the current of the written state before.
+    """
+    column = {name: devices[name].to_numpy()[np.nonzero(solved)[0]] for name in devices.columns}
+    written = 0 if direction == "p_to_ap" else -1
+    log_survival = back_hopping.log_survival(
+        (lines.current_A[solved][:, written] / column["back_hopping_current_A"])[:, None],
+        column["back_hopping_stability"][:, None],
+        durations / column["relaxation_time_s"][:, None],
+    )
+    with np.errstate(divide="ignore"):
+        return np.exp(back_hopping.combined(np.log(error_rate), log_survival))
 
 
 def _groups(devices: int, amplitudes: int) -> list[slice]:
@@ -91,25 +120,25 @@ def _highest_overdrive(
     return np.asarray(highest.reshape(lines.failure.shape))
 
 
-def torque_drive(tables: SttTables, lines: LoadLine) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the quantity that drives the torque, positive towards the written state, and its edge shapes.
-
-    The first, (devices, amplitudes, points), is a current (A) or a voltage (V).
-    """
+def torque_drive(
+    tables: SttTables, devices: pd.DataFrame, lines: LoadLine
+) -> tuple[Acting, FloatArray, FloatArray]:
+    """Return what drives the torque, and its edge shapes: those of the current or of the voltage."""
+    acting = acting_on(tables, devices, lines.m_z, lines.current_A, lines.junction_voltage_V)
     if tables.stack.torque == "voltage":
-        return np.abs(lines.junction_voltage_V), lines.rise_voltage, lines.fall_voltage
-    return lines.current_A, lines.rise, lines.fall
+        return acting, lines.rise_voltage, lines.fall_voltage
+    return acting, lines.rise, lines.fall
 
 
 def largest_overdrive(tables: SttTables, device: pd.DataFrame, lines: LoadLine) -> float:
     """Return the largest overdrive on the load line of one device at one amplitude, over all m_z."""
-    drive, _, _ = torque_drive(tables, lines)
-    critical = float(device["critical_current_A"].iloc[0])
+    acting, _, _ = torque_drive(tables, device, lines)
+    critical = float(acting.first.critical_current[0])
     if tables.stack.torque == "voltage":
-        critical *= float(device["parallel_resistance_ohm"].iloc[0])
+        critical *= float(acting.first.parallel[0])
     lambda_ = np.asarray(tables.stack.slonczewski_lambda)
     efficiency = 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, lines.m_z)
-    return float(np.max(drive[0, 0] * efficiency) / critical)
+    return float(np.max(acting.drive[0, 0] * efficiency) / critical)
 
 
 def between_states(in_both: FloatArray, share: FloatArray) -> FloatArray:
@@ -178,22 +207,23 @@ class _Writes(NamedTuple):
             coefficients = to_coefficients @ values.T
             return lambda z: np.asarray(chebyshev.chebval(z, coefficients, tensor=False), dtype=np.float64)
 
-        drive, rise, fall = torque_drive(tables, lines)
-        critical = column["critical_current_A"][:, None]
+        acting, rise, fall = torque_drive(tables, devices, lines)
+        drive, voltage = acting.drive[solved], acting.voltage_V[solved]
+        critical = acting.first.critical_current[device][:, None]
         field_like = tables.stack.field_like_torque * column["damping"][:, None]
         if tables.stack.torque == "voltage":
             # Over R_P Ic0; b_J is proportional to V^2 and favours one state, in both directions.
-            parallel = column["parallel_resistance_ohm"][:, None]
-            field_like = field_like * lines.junction_voltage_V[solved]
-            driven = series(drive[solved] * (1.0 + field_like) / (parallel * critical))
+            parallel = acting.first.parallel[device][:, None]
+            field_like = field_like * voltage
+            driven = series(drive * (1.0 + field_like) / (parallel * critical))
         else:
-            driven = series(drive[solved] * (1.0 + field_like) / critical)
+            driven = series(drive * (1.0 + field_like) / critical)
         # The angular dependence of a torque per current is applied here only. It is not part of the series,
         # because it is too steep for the points near the antiparallel state.
         lambda_ = np.asarray(column.get("slonczewski_lambda", tables.stack.slonczewski_lambda))
         # A field that the voltage adds to Hk acts like an overdrive -dHk/Hk z, with z = 1 before the write.
         vcma = cell_parameters(tables, devices)["vcma"].to_numpy()[device]
-        softening = lines.junction_voltage_V[solved] * (vcma / column["anisotropy_field_T"])[:, None]
+        softening = voltage * (vcma / column["anisotropy_field_T"])[:, None]
         softened = series(softening * start * lines.m_z) if np.any(vcma) else None
 
         def overdrive(z: FloatArray) -> FloatArray:

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.base import Outlook
+from mtjchar.cells.stt.barriers import barriers, first_barrier
+from mtjchar.cells.stt.film_laws import FilmLaws
 from mtjchar.cells.stt.stack import Stack
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
 from mtjchar.errors import InputError
-from mtjchar.physics import anisotropy, fokker_planck, torque, tunneling
+from mtjchar.physics import anisotropy, fokker_planck, reversal, torque, tunneling
 from mtjchar.physics.wells import Wells, wells
 from mtjchar.units import compact
 
 __all__ = [
+    "ASSUMED_STIFFNESS",
     "COLUMNS",
     "DRAWN_COLUMNS",
-    "FilmLaws",
-    "FreeLayer",
     "check_nominal",
     "derive",
     "draw_stacks",
     "foresee",
     "refusal",
-    "volume",
     "wells_of",
 ]
+
+ASSUMED_STIFFNESS = 20e-12
+"""Exchange stiffness, J/m, for warnings about stacks without one: measured on 1 nm of FeCoB by spin waves in
+pillars (T. Devolder et al., arXiv:1602.07421, abstract)."""
 
 COLUMNS = {
     "diameter": "diameter_m",
@@ -49,119 +51,17 @@ COLUMNS = {
 }
 """Sampled columns of the device table, by their names in a study."""
 
-DRAWN_COLUMNS = {"tmr_half_bias": "tmr_half_bias_V", "slonczewski_lambda": "slonczewski_lambda"}
+DRAWN_COLUMNS = {
+    "tmr_half_bias": "tmr_half_bias_V",
+    "slonczewski_lambda": "slonczewski_lambda",
+    "exchange_stiffness": "exchange_stiffness_J_per_m",
+    "nucleation_diameter": "nucleation_diameter_m",
+}
 """Columns of the device table if `draw_stacks` draws them; otherwise all devices have the stack's values."""
 
 _LEAST_STABILITY = 5.0
+_COSINES = 33
 _USUAL_STABILITY = (20.0, 120.0)  # of devices that are built to hold bits for seconds to decades
-
-
-class FreeLayer(NamedTuple):
-    """Quantities that determine switching; arrays of one shape.
-
-    Attributes
-    ----------
-    anisotropy_field : ndarray
-        mu0 Hk, T; negative if the easy direction is in the plane.
-    stability : ndarray
-        Thermal stability Delta; negative in the same case.
-    critical_current : ndarray
-        Ic0 of the parallel state, A.
-    relaxation_time : ndarray
-        t_D, s.
-    """
-
-    anisotropy_field: FloatArray
-    stability: FloatArray
-    critical_current: FloatArray
-    relaxation_time: FloatArray
-
-
-def volume(diameter: npt.ArrayLike, thickness: npt.ArrayLike) -> FloatArray:
-    """Volume of a free layer, m^3, from its diameter (of the circle of equal area) and thickness, m."""
-    return np.asarray(0.25 * np.pi * np.asarray(diameter) ** 2 * np.asarray(thickness))
-
-
-@dataclass(frozen=True)
-class FilmLaws:
-    """Temperature dependence of the film of a stack, and the properties of its free layer.
-
-    The methods take values at 300 K, of one device or of many, and return those at `temperature`, by the laws
-    of `Stack`.
-
-    Parameters
-    ----------
-    stack : Stack
-        Provides the exponents, the Curie temperature, the torque law and the kind of demagnetizing factors.
-    temperature : array_like
-        K.
-    """
-
-    stack: Stack
-    temperature: npt.ArrayLike
-
-    @property
-    def _ratio(self) -> FloatArray:
-        """Ms at the temperature over Ms at 300 K."""
-        return anisotropy.magnetization_ratio(
-            np.asarray(self.temperature, dtype=np.float64),
-            np.asarray(self.stack.curie_temperature),
-            np.asarray(self.stack.magnetization_exponent),
-        )
-
-    def magnetization(self, at_300k: npt.ArrayLike) -> FloatArray:
-        """Saturation magnetization, A/m."""
-        return np.asarray(np.asarray(at_300k) * self._ratio)
-
-    def interfacial_anisotropy(self, at_300k: npt.ArrayLike) -> FloatArray:
-        """Interfacial anisotropy, J/m^2."""
-        return np.asarray(np.asarray(at_300k) * self._ratio**self.stack.anisotropy_exponent)
-
-    def polarization(self, at_300k: npt.ArrayLike) -> FloatArray:
-        """Spin polarization."""
-        return np.asarray(np.asarray(at_300k) * self._ratio**self.stack.polarization_exponent)
-
-    def tmr(self, at_300k: npt.ArrayLike) -> FloatArray:
-        """TMR at zero bias, with the polarization of both layers: Julliere's TMR = 2 P^2/(1 - P^2)."""
-        tmr, ratio = np.asarray(at_300k), self._ratio**self.stack.polarization_exponent
-        square = tmr / (2.0 + tmr) * ratio**2
-        return np.asarray(2.0 * square / (1.0 - square))
-
-    def resistance_area_product(self, at_300k: npt.ArrayLike) -> FloatArray:
-        """Resistance-area product, ohm m^2."""
-        warming = np.asarray(self.temperature) / anisotropy.REFERENCE_TEMPERATURE
-        return np.asarray(np.asarray(at_300k) * warming**self.stack.resistance_exponent)
-
-    def free_layer(
-        self,
-        thickness: npt.ArrayLike,
-        diameter: npt.ArrayLike,
-        magnetization: FloatArray,
-        interfacial_anisotropy: FloatArray,
-        polarization: FloatArray,
-        damping: npt.ArrayLike,
-        *,
-        aspect_ratio: float = 1.0,
-    ) -> FreeLayer:
-        """Free layer of a junction, from the film at the temperature; SI."""
-        kelvin = np.asarray(self.temperature, dtype=np.float64)
-        energy = anisotropy.effective_anisotropy(
-            interfacial_anisotropy,
-            np.asarray(thickness),
-            magnetization,
-            np.asarray(diameter),
-            aspect_ratio,
-            self.stack.demagnetization,
-        )
-        field = anisotropy.anisotropy_field(energy, magnetization)
-        stability = anisotropy.thermal_stability(energy, volume(diameter, thickness), kelvin)
-        efficiency = torque.symmetric_efficiency(polarization, self.stack.torque)
-        return FreeLayer(
-            field,
-            stability,
-            torque.critical_current(np.asarray(damping), stability, kelvin, efficiency),
-            anisotropy.relaxation_time(np.asarray(damping), field),
-        )
 
 
 def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
@@ -181,9 +81,13 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         With ``device`` and the derived columns ``anisotropy_field_T``, ``thermal_stability``,
         ``relaxation_time_s``, ``critical_current_A`` (of P to AP), ``critical_current_ap_to_p_A``,
         ``parallel_resistance_ohm``,
-        ``antiparallel_resistance_ohm`` (at zero bias), ``demagnetizing_x``, ``demagnetizing_y``,
+        ``antiparallel_resistance_ohm`` (at zero bias; of both barriers, if there are two),
+        ``demagnetizing_x``, ``demagnetizing_y``,
         ``demagnetizing_z``, ``barrier_p`` and ``barrier_ap`` (out of the wells in the external field, over
-        kB T) added. If the easy direction is in the plane, the first two are negative, and those that follow
+        kB T) added; with back-hopping also ``back_hopping_current_A`` and ``back_hopping_stability``. If only
+        a part of the layer fluctuates as one macrospin (see `mtjchar.physics.reversal`),
+        ``thermal_stability`` is that of this part, and ``coherent_stability`` that of the whole layer is
+        added too. If the easy direction is in the plane, the first two are negative, and those that follow
         have no meaning.
 
     Notes
@@ -202,8 +106,19 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
     product = laws.resistance_area_product(column["resistance_area_product_ohm_m2"])
     aspect = tables.junction.aspect_ratio
     nx, ny, nz = anisotropy.demagnetizing_factors_elliptic(thickness, diameter, aspect, stack.demagnetization)
+    stiffness = column.get("exchange_stiffness_J_per_m")
+    if stiffness is not None:
+        sampled = sampled.assign(exchange_stiffness_J_per_m=laws.exchange_stiffness(stiffness))
     free = laws.free_layer(
-        thickness, diameter, magnetization, interfacial, polarization, damping, aspect_ratio=aspect
+        thickness,
+        diameter,
+        magnetization,
+        interfacial,
+        polarization,
+        damping,
+        aspect_ratio=aspect,
+        exchange_stiffness=sampled.get("exchange_stiffness_J_per_m"),
+        nucleation_diameter=column.get("nucleation_diameter_m"),
     )
     parallel = tunneling.parallel_resistance(product, diameter)
     lambda_, half_bias = (
@@ -229,8 +144,26 @@ def derive(tables: SttTables, sampled: pd.DataFrame) -> pd.DataFrame:
         demagnetizing_y=ny,
         demagnetizing_z=nz,
     )
+    if any(map(math.isfinite, stack.wall_and_nucleus)):
+        table = table.assign(coherent_stability=free.coherent_stability)
+    both = barriers(tables, table)
+    if both is not None:
+        currents = both.critical_currents(free.critical_current, stack.torque, lambda_)
+        table = table.assign(
+            critical_current_A=currents[0],
+            critical_current_ap_to_p_A=currents[1],
+            parallel_resistance_ohm=both.resistance(np.array(1.0)),
+            antiparallel_resistance_ohm=both.resistance(np.array(-1.0)),
+        )
     wells = wells_of(table, _field(tables))
     table = table.assign(barrier_p=wells.barrier_p, barrier_ap=wells.barrier_ap)
+    if stack.back_hopping_current_density is not None and stack.back_hopping_stability is not None:
+        area = 0.25 * np.pi * diameter**2
+        warming = tables.cell.temperature / anisotropy.REFERENCE_TEMPERATURE
+        table = table.assign(
+            back_hopping_current_A=stack.back_hopping_current_density * area,
+            back_hopping_stability=stack.back_hopping_stability / warming,
+        )
     table.insert(0, "device", np.arange(len(table)))
     return table
 
@@ -309,7 +242,10 @@ def _unstable(devices: pd.DataFrame) -> WordArray:
 
 
 def wells_of(devices: pd.DataFrame, field: tuple[float, float, float]) -> Wells:
-    """Energy wells of devices, from their derived columns, in a field (T); see `mtjchar.physics.wells`."""
+    """Energy wells of devices, from their derived columns, in a field (T); see `mtjchar.physics.wells`.
+
+    All energies are those of the part that fluctuates as one macrospin.
+    """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     in_plane = anisotropy.in_plane_field(
         column["saturation_magnetization_A_per_m"], column["demagnetizing_x"], column["demagnetizing_y"]
@@ -321,13 +257,21 @@ def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outloo
     """Bound the overdrive of one device, without any voltage drop (V) at transistor and lines."""
     row = {name: np.asarray(float(device[name].iloc[0])) for name in device.columns}
     stack, m_z = tables.stack, np.array([1.0, -1.0])
+    lambda_ = np.asarray(stack.slonczewski_lambda)
+    both, first = barriers(tables, device), first_barrier(tables, device)
     drive = np.full(2, amplitude) / row["parallel_resistance_ohm"]
-    if stack.torque == "current":
+    if both is not None:
+        m_z = np.linspace(1.0, -1.0, _COSINES)  # the resistance of both may be lowest in between
+        one = both.first_voltage(np.full(_COSINES, amplitude), m_z)
+        drive = both.torque_voltage(one, amplitude - one) / first.parallel
+        if stack.torque == "current":
+            drive = both.torque_current(both.first.current(one, m_z), lambda_, m_z)
+    elif stack.torque == "current":
         tmr = tunneling.tmr_at_bias(row["tmr"], np.asarray(amplitude), np.asarray(stack.tmr_half_bias))
         drive = amplitude * tunneling.conductance(m_z, row["parallel_resistance_ohm"], tmr)
-    # Conductance times efficiency is monotone in m_z, so that the larger end is the largest of all.
-    efficiency = 2.0 * torque.spin_torque_efficiency(np.ones(1), np.asarray(stack.slonczewski_lambda), m_z)
-    bound = float(np.max(drive * efficiency) / row["critical_current_A"])
+    # With one barrier, conductance times efficiency is monotone in m_z: the larger end is the largest of all.
+    efficiency = 2.0 * torque.spin_torque_efficiency(np.ones(1), lambda_, m_z)
+    bound = float(np.max(drive * efficiency) / first.critical_current[0])
     largest = dict.fromkeys(DIRECTIONS, bound)
     warnings = []
     low, high = _USUAL_STABILITY
@@ -337,12 +281,47 @@ def foresee(tables: SttTables, device: pd.DataFrame, amplitude: float) -> Outloo
             f"A thermal stability of {stability:.4g} is unusual for a memory ({low:g} to "
             f"{high:g}): look at the anisotropy, the thickness and the diameter."
         )
+    warnings += _width(tables, row)
+    if not row["antiparallel_resistance_ohm"] > row["parallel_resistance_ohm"]:
+        warnings.append(
+            "The junction has no higher resistance in AP than in P, which a read needs: lower "
+            "second_barrier.resistance_area_product or second_barrier.tmr."
+        )
     if bound < 1.0:
         warnings.append(
             f"No pulse reaches Ic0: at {amplitude:g} V even the junction alone has an overdrive below 1. "
             "Raise sweep.amplitude, or lower the resistance-area product or the critical current."
         )
     return Outlook(largest, tuple(warnings))
+
+
+def _width(tables: SttTables, row: dict[str, FloatArray]) -> list[str]:
+    """Warn about a junction that is too wide to reverse as one macrospin."""
+    stack, aspect = tables.stack, tables.junction.aspect_ratio
+    given = stack.exchange_stiffness
+    stiffness = FilmLaws(stack, tables.cell.temperature).exchange_stiffness(given or ASSUMED_STIFFNESS)
+    energy = 0.5 * row["anisotropy_field_T"] * row["saturation_magnetization_A_per_m"]
+    # Beyond this a domain wall, along the short axis, has less energy than the coherent barrier.
+    widest = float(reversal.critical_diameter(energy, stiffness)) / math.sqrt(aspect)
+    diameter = float(row["diameter_m"])
+    share = float(row["thermal_stability"] / row.get("coherent_stability", row["thermal_stability"]))
+    warnings = []
+    if share < 1.0:
+        warnings.append(
+            f"At {compact(diameter, 'm', 3)} the barrier is {100.0 * share:.0f} % of that of coherent "
+            "reversal. This share of the free layer is computed as one macrospin; the rest follows at once."
+        )
+    if diameter > widest:
+        lower = float(reversal.coherent_share(energy, diameter, stiffness, aspect_ratio=aspect))
+        words = "the" if given else "an assumed"
+        warnings.append(
+            f"The diameter of {compact(diameter, 'm', 3)} is beyond {compact(widest, 'm', 3)}, which is "
+            f"16/pi sqrt(A/K_eff) with {words} exchange stiffness A of "
+            f"{compact(given or ASSUMED_STIFFNESS, 'J/m')}: the junction reverses by a domain wall, whose "
+            f"barrier is {100.0 * lower:.0f} % of the coherent one."
+            + ("" if given else " Give the stack its exchange_stiffness.")
+        )
+    return warnings
 
 
 def refusal(devices: pd.DataFrame) -> WordArray:

@@ -74,7 +74,8 @@ class SttCell(CellKind[SttTables]):
 
     limits = (
         "The free layer is one macrospin. It has no domain walls and does not heat up.",
-        "Junctions wider than about 40 nm do not switch as one macrospin.",
+        "A junction wider than 16/π √(A/K_eff) reverses by a domain wall. Its barrier is that of the wall if "
+        "the stack has an exchange stiffness A; otherwise it is the coherent one, which is too high.",
         "All fluctuations are thermal. Defects, wear and breakdown of the barrier are not in the model.",
         "Thermal stability is a small difference of large terms. It decides the error rates: measure it.",
         "The bulk of the access transistor is at 0 V. Decoders and sense amplifiers take no energy here.",
@@ -129,6 +130,10 @@ class SttCell(CellKind[SttTables]):
     def counted(self, tables: SttTables) -> str:
         """Name what breaks the symmetry around z; errors are then counted."""
         return next(iter(tables.asymmetries), "")
+
+    def rising(self, tables: SttTables) -> Mapping[Direction, str]:
+        """Directions with back-hopping."""
+        return dict.fromkeys(tables.hopping_directions, "back-hopping")
 
     def further_columns(self, tables: SttTables) -> tuple[str, ...]:
         """Energies at the supply, if there is one."""

@@ -19,8 +19,10 @@ from numpy.polynomial.polynomial import polyval
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.cells.base import Averages, Counting, Direction, Pulses
 from mtjchar.cells.stt.axial import between_states, fourth_order, of_both_edges, share_of_p
-from mtjchar.cells.stt.device import volume, wells_of
+from mtjchar.cells.stt.barriers import Acting, acting_on
+from mtjchar.cells.stt.device import wells_of
 from mtjchar.cells.stt.drivers import EdgeTimes
+from mtjchar.cells.stt.film_laws import volume
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
@@ -85,6 +87,7 @@ def count_failures(
     target = -1.0 if direction == "p_to_ap" else 1.0
     wells = wells_of(devices, (field.x, field.y, field.z))
     vcma = cell_parameters(tables, devices)["vcma"].to_numpy()
+    acting = acting_on(tables, devices, lines.m_z, lines.current_A, lines.junction_voltage_V)
     edges = EdgeTimes.of(tables, pulses)
     plateaus = np.maximum(durations - edges.outside, 0.0)
     together = max(_WALKERS // trials, 1)
@@ -95,9 +98,7 @@ def count_failures(
         rng = _generator(counting.seed, int(device["device"]), direction)
         solved = np.flatnonzero(lines.failure[k] == "")
         for group in (solved[start : start + together] for start in range(0, len(solved), together)):
-            plateau = _Drive.of(
-                tables, spin, lines, k, group, float(vcma[k]), device["parallel_resistance_ohm"]
-            )
+            plateau = _Drive.of(tables, spin, lines, acting, k, group, float(vcma[k]))
             pulse = _Pulse.of(spin, plateau, lines, k, group, target, edges)
             held = _held_current(spin, well, pulse.plateau, trials, rng)
             mean = _write(spin, well, pulse, plateaus, trials, held, rng)
@@ -114,19 +115,22 @@ def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
 
     With a torque per voltage, its `polarization` is the efficiency P/(1 + P^2), and the current
     that determines the torque is V/R_P.
+
+    If only a part of the layer fluctuates as one macrospin, the volume is that of this part, and the
+    `polarization` is less by the same share, so that the torque is that of the current on the whole layer.
     """
     per_voltage = tables.stack.torque == "voltage"
     thickness, magnetization = device["free_layer_thickness_m"], device["saturation_magnetization_A_per_m"]
     tilt, field = tables.stack.reference_tilt, tables.cell.external_field
+    share = device["thermal_stability"] / device.get("coherent_stability", device["thermal_stability"])
+    efficiency = torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
     return llgs.Macrospin(
         magnetization=magnetization,
-        volume=float(volume(device["diameter_m"], thickness)),
+        volume=float(volume(device["diameter_m"], thickness) * share),
         damping=device["damping"],
         anisotropy_field=2.0 * device["interfacial_anisotropy_J_per_m2"] / (thickness * magnetization),
         temperature=tables.cell.temperature,
-        polarization=float(
-            torque.symmetric_efficiency(np.asarray(device["spin_polarization"]), tables.stack.torque)
-        ),
+        polarization=float(efficiency * share),
         lambda_=device.get("slonczewski_lambda", tables.stack.slonczewski_lambda),
         field_like=0.0 if per_voltage else tables.stack.field_like_torque,
         demagnetizing=(device["demagnetizing_x"], device["demagnetizing_y"], device["demagnetizing_z"]),
@@ -175,39 +179,46 @@ class _Drive(NamedTuple):
 
     current: FloatArray  # (terms, amplitudes), A, positive from the free to the reference layer
     softening: FloatArray | None  # (terms, amplitudes), T, change of the anisotropy field by VCMA
-    voltage: FloatArray | None  # (terms, amplitudes), V over R_P, A, with a torque per voltage
-    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, in the same case
+    torque: FloatArray | None  # (terms, amplitudes), A, if the current does not determine the torque
+    field_like: FloatArray | None  # (terms, amplitudes), T, along the reference layer, per voltage
+    per_voltage: bool
 
     @classmethod
     def of(
-        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, k: int, group: IndexArray,
-        vcma: float, parallel: float,
+        cls, tables: SttTables, spin: llgs.Macrospin, lines: LoadLine, acting: Acting, k: int,
+        group: IndexArray, vcma: float,
     ) -> _Drive:  # fmt: skip
         """Use the plateaus of device `k` at `some` amplitudes from load lines."""
-        volts, ratio = lines.junction_voltage_V[k, group], tables.stack.field_like_torque
-        per_voltage = tables.stack.torque == "voltage"
-        target = np.sign(volts)
+        volts, ratio = acting.voltage_V[k, group], tables.stack.field_like_torque
+        per_voltage, parallel = tables.stack.torque == "voltage", float(acting.first.parallel[k])
+        target, torque_ = np.sign(volts), None
+        if per_voltage:
+            torque_ = _series(lines.m_z, target * acting.drive[k, group] / parallel)
+        elif tables.stack.second_barrier is not None:
+            torque_ = _series(lines.m_z, target * acting.drive[k, group])
         return cls(
             _series(lines.m_z, target * lines.current_A[k, group]),
             _series(lines.m_z, vcma * volts) if vcma else None,
-            _series(lines.m_z, volts / parallel) if per_voltage else None,
+            torque_,
             _series(lines.m_z, ratio * spin.torque_per_current / parallel * volts**2)
             if per_voltage and ratio
             else None,
+            per_voltage,
         )
 
     @property
     def acting(self) -> FloatArray:
         """Series of the current that determines the torque, A."""
-        return self.current if self.voltage is None else self.voltage
+        return self.current if self.torque is None else self.torque
 
     def shaped(self, current: FloatArray, voltage: FloatArray) -> _Drive:
         """Drive in a part of an edge, from ratios to the plateau in the form of `_shaped`."""
         return _Drive(
             _shaped(self.current, current),
             None if self.softening is None else _shaped(self.softening, voltage),
-            None if self.voltage is None else _shaped(self.voltage, voltage),
+            None if self.torque is None else _shaped(self.torque, voltage if self.per_voltage else current),
             None if self.field_like is None else _shaped(_shaped(self.field_like, voltage), voltage),
+            self.per_voltage,
         )
 
     def longest_step(self, spin: llgs.Macrospin) -> float:
@@ -430,7 +441,7 @@ def _advance(
         step=step,
         current=drive.current[:, amplitude],
         anisotropy_field=field,
-        torque_current=None if drive.voltage is None else drive.voltage[:, amplitude],
+        torque_current=None if drive.torque is None else drive.torque[:, amplitude],
         reference_field=None if drive.field_like is None else drive.field_like[:, amplitude],
         rng=rng,
     )

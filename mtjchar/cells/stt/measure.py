@@ -12,6 +12,7 @@ from scipy.interpolate import make_interp_spline
 
 from mtjchar.arrays import FloatArray, IndexArray, WordArray
 from mtjchar.cells.base import Direction, Pulses
+from mtjchar.cells.stt.barriers import barriers_of_cells
 from mtjchar.cells.stt.drivers import (
     EdgeTimes,
     Levels,
@@ -77,7 +78,8 @@ class LoadLine(NamedTuple):
         From the free to the reference layer.
     rise, fall, rise_voltage, fall_voltage : ndarray, shape (devices, amplitudes, parts, 2 or 3)
         Current and junction voltage over those of the plateau, means in each part of the edges (see
-        `EdgeTimes`), with the junction held in `held_states`: in P, in AP, halfway.
+        `EdgeTimes`), with the junction held in `held_states`: in P, in AP, halfway. With two barriers the
+        voltage is that of `mtjchar.physics.double_barrier.DoubleBarrier.torque_voltage`.
     rise_energy_J, fall_energy_J : ndarray, shape (devices, amplitudes, parts, 2)
         Energy that the drivers deliver in each of these parts to the junction, to the lines and, in the
         first and the last part, to the word line.
@@ -449,8 +451,20 @@ def _junction_voltage(tables: SttTables, vectors: Mapping[str, FloatArray], cell
 
 def _junction_current(cells: pd.DataFrame, cosine: FloatArray, voltage: FloatArray) -> FloatArray:
     """Return the current of the junctions at voltages of shape (cells, …), A."""
+    both = barriers_of_cells(cells)
+    if both is not None:
+        return both.current(voltage, cosine)
     rp, tmr, half = (cells[name].to_numpy()[:, None] for name in ("rp", "tmr", "vhalf"))
     return voltage * tunneling.conductance(cosine, rp, tunneling.tmr_at_bias(tmr, voltage, half))
+
+
+def _acting_voltage(cells: pd.DataFrame, cosine: FloatArray, voltage: FloatArray) -> FloatArray:
+    """Return the voltage that determines the torque, V, from those of the junctions, (cells, …)."""
+    both = barriers_of_cells(cells)
+    if both is None:
+        return voltage
+    first = both.first_voltage(voltage, cosine)
+    return both.torque_voltage(first, voltage - first)
 
 
 def _edge_shapes(
@@ -468,8 +482,9 @@ def _edge_shapes(
     """
     at, static = np.array(cosine), plateau[:, None]
     currents = (_junction_current(cells, at, voltage), _junction_current(cells, at, static))
+    voltages = (_acting_voltage(cells, at, voltage), _acting_voltage(cells, at, static))
     means = []
-    for waveform, level in (currents, (voltage, static)):
+    for waveform, level in (currents, voltages):
         integral = make_interp_spline(time, waveform, k=1, axis=1).antiderivative()
         for edges in windows:
             mean = np.diff(integral(edges), axis=1) / np.diff(edges)

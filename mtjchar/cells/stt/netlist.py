@@ -9,11 +9,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Direction
-from mtjchar.cells.stt.device import volume
+from mtjchar.cells.stt.barriers import barriers
+from mtjchar.cells.stt.film_laws import FilmLaws, volume
 from mtjchar.cells.stt.tables import Cell, SttTables
 from mtjchar.cells.transistor_netlist import transistor_text
-from mtjchar.physics import anisotropy, torque
+from mtjchar.errors import InputError
+from mtjchar.physics import anisotropy, reversal, torque
 from mtjchar.spice.libraries import circuit_with, library
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "cell_parameters",
     "high_line",
     "low_level",
+    "refuse_heated_tables",
     "vector_step",
 ]
 
@@ -35,6 +39,11 @@ AXIAL_STEP = 0.5e-9
 
 AXIAL_TOLERANCES = {"reltol": 1e-4, "trtol": 0.35, "chgtol": 1e-13}
 """Options for ngspice's choice of steps in the axial model, see the header of mtj_axial.lib."""
+
+_THERMAL = (
+    "rth", "tauth", "temperature", "curie", "mexp", "kexp", "pexp", "rexp", "polarization", "bi", "wall",
+    "nucleus",
+)  # fmt: skip
 
 
 def high_line(tables: SttTables, direction: Direction) -> str:
@@ -57,7 +66,8 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     """Parameters of the cell's subcircuit, one row per device, from a table of sampled devices.
 
     They are those of both models of the junction, ``mtj_axial.lib`` and ``mtj_vector.lib``; each ignores
-    the parameters of the other.
+    the parameters of the other. Those of a second barrier are there if the stack has one, and those of the
+    heated models (``mtj_axial_heated.lib``, ``mtj_vector_heated.lib``) if it has a thermal resistance.
     """
     column = {name: devices[name].to_numpy(dtype=np.float64) for name in devices.columns}
     thickness, magnetization = column["free_layer_thickness_m"], column["saturation_magnetization_A_per_m"]
@@ -68,7 +78,19 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
     # Ki falls by xi V/t_barrier, hence mu0 Hk = 2 Ki/(t Ms) + ... by 2 xi V/(t_barrier t Ms).
     barrier = stack.barrier_thickness
     vcma = -2.0 * stack.vcma_coefficient / (barrier * thickness * magnetization)
-    return pd.DataFrame(
+    per_current = torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, free_volume)
+    both = barriers(tables, devices)
+    parallel, second = column["parallel_resistance_ohm"], dict[str, FloatArray]()
+    if both is not None:
+        parallel = both.first.parallel
+        second = {
+            "rp2": both.second.parallel,
+            "tmr2": both.second.tmr,
+            "vhalf2": both.second.half_bias,
+            "torque2": both.ratio * per_current,
+            "side2": both.side,
+        }
+    parameters = pd.DataFrame(
         {
             "rbl": cell.bitline.resistance,
             "cbl": cell.bitline.capacitance,
@@ -78,12 +100,12 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
             "l": cell.transistor.length,
             "dvth": devices["threshold_voltage_V"],
             "beta": devices["current_factor"],
-            "rp": devices["parallel_resistance_ohm"],
+            "rp": parallel,
             "tmr": devices["tmr"],
             "vhalf": devices.get("tmr_half_bias_V", stack.tmr_half_bias),
             "alpha": devices["damping"],
             "bk": devices["anisotropy_field_T"],
-            "torque": torque.damping_like_field(np.ones(1), 0.5 * efficiency, magnetization, free_volume),
+            "torque": per_current,
             "lambda": devices.get("slonczewski_lambda", stack.slonczewski_lambda),
             "fieldlike": stack.field_like_torque,
             "vcma": vcma,
@@ -94,9 +116,43 @@ def cell_parameters(tables: SttTables, devices: pd.DataFrame) -> pd.DataFrame:
             "by": field.y,
             "shape": shape,
             "theta_p": stack.reference_tilt,
+            **second,
         },
         index=devices.index,
-    ).astype(float)
+    )
+    return parameters.assign(**_thermal_parameters(tables, devices)).astype(float)
+
+
+def _thermal_parameters(tables: SttTables, devices: pd.DataFrame) -> dict[str, pd.Series[float] | float]:
+    """Further parameters of a cell whose junction its own current heats; none without thermal resistance."""
+    stack = tables.stack
+    if not stack.heats:
+        return {}
+    diameter, magnetization = devices["diameter_m"], devices["saturation_magnetization_A_per_m"]
+    at_300k, own_nucleus = stack.wall_and_nucleus
+    own_stiffness = FilmLaws(stack, tables.cell.temperature).exchange_stiffness(at_300k)
+    stiffness = devices.get("exchange_stiffness_J_per_m", own_stiffness)
+    nucleus = devices.get("nucleation_diameter_m", own_nucleus)
+    # The wall's share of the layer, as in `mtjchar.physics.reversal.coherent_share`; 1e9 is no wall.
+    energy = 0.5 * devices["anisotropy_field_T"] * magnetization
+    wall = reversal.critical_diameter(energy, stiffness) / np.sqrt(tables.junction.aspect_ratio)
+    values = (
+        stack.thermal_resistance_area / (0.25 * np.pi * diameter**2),
+        stack.thermal_time,
+        tables.cell.temperature,
+        stack.curie_temperature,
+        stack.magnetization_exponent,
+        stack.anisotropy_exponent,
+        stack.polarization_exponent,
+        stack.resistance_exponent,
+        devices["spin_polarization"],
+        2.0
+        * devices["interfacial_anisotropy_J_per_m2"]
+        / (devices["free_layer_thickness_m"] * magnetization),
+        np.minimum(wall / diameter, 1e9),
+        np.minimum((nucleus / diameter) ** 2, 1.0),
+    )
+    return dict(zip(_THERMAL, values, strict=True))
 
 
 def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
@@ -143,6 +199,46 @@ X2 d g s b second_transistor w={second.width!r} l={second.length!r}
 .ends access_transistor"""
 
 
+def _models(tables: SttTables, *, held: bool, heated: bool) -> tuple[list[str], str]:
+    """Files of the junction's model, and the file of the cell that passes its parameters on."""
+    second, vector = tables.stack.second_barrier, not held and not tables.axially_symmetric
+    without = [f"without axial symmetry ({tables.asymmetries[0]})"] if vector else []
+    without += ["of a junction that its current heats"] if heated else []
+    if without and second is not None:
+        raise InputError(
+            "stack.second_barrier",
+            value=f"a reference layer {second.reference} to the first one",
+            allowed=f"none in waveforms {without[0]}",
+            remedy="Error rates have no such limit: they use load lines of the cell, and ensembles.",
+        )
+    if heated:
+        refuse_heated_tables(tables)
+        models = ["mtj_llgs.lib", "mtj_llgs_heated.lib", "mtj_vector_heated.lib"]
+        return ["mtj_film.lib", *(models if vector else ["mtj_axial_heated.lib"])], "cell_1t1mtj_heated.lib"
+    if vector:
+        return ["mtj_llgs.lib", "mtj_vector.lib"], "cell_1t1mtj.lib"
+    double = "" if second is None else "_double"
+    return [f"mtj_held{double}.lib" if held else f"mtj_axial{double}.lib"], "cell_1t1mtj.lib"
+
+
+def refuse_heated_tables(tables: SttTables) -> None:
+    """Refuse a heated junction whose film has measured tables: the netlists have the exponents.
+
+    Raises
+    ------
+    InputError
+        If the stack has a thermal resistance and a table over temperature.
+    """
+    for key, table in tables.stack.over_temperature.items() if tables.stack.heats else ():
+        raise InputError(
+            f"stack.{key}",
+            value=f"a table from {table.range[0]:g} K",
+            allowed="none in a netlist of a junction that its current heats, which has the stack's exponents",
+            remedy="Describe the film by magnetization_exponent and anisotropy_exponent, or leave out "
+            "thermal_resistance_area. Error rates have no such limit.",
+        )
+
+
 def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: str = "") -> str:
     """Write a deck with one cell for each row of `cells`, all on the same pulse.
 
@@ -159,6 +255,11 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     options : str, optional
         Further options of ngspice, such as ``gmin=1e-10``; a ``method`` replaces ``trap``.
 
+    Raises
+    ------
+    InputError
+        For free magnetizations without axial symmetry and with a second barrier.
+
     Returns
     -------
     str
@@ -169,20 +270,17 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         ``obk`` and ``osk``. Cell k is ``xk``. Its drivers are ``ebk``, ``esk``, ``ewk`` and ``eck``,
         whose branch currents are their output currents. If m is free to move, m_z is node ``mk``; in the
         vector model m_x and m_y are ``xk.xj.mx`` and ``xk.xj.my``. A deck of the vector model should not
-        have more than `VECTOR_CELLS` cells.
+        have more than `VECTOR_CELLS` cells. With a thermal resistance, node ``xk.xj.kelvin`` of a free
+        junction carries its temperature. A held one has the temperature of its parameters.
     """
     vector = not held and not tables.axially_symmetric
     if held:
-        junction = ["mtj_held.lib"]
-    else:
-        junction = ["mtj_llgs.lib", "mtj_vector.lib"] if vector else ["mtj_axial.lib"]
+        cells = cells.drop(columns=list(_THERMAL), errors="ignore")
+    heated = "rth" in cells
+    junction, cell = _models(tables, held=held, heated=heated)
     circuit = circuit_with(
         "mtjchar batch",
-        [
-            *(library(name) for name in junction),
-            *_transistors(tables.cell),
-            library("cell_1t1mtj.lib"),
-        ],
+        [*(library(name) for name in junction), *_transistors(tables.cell), library(cell)],
     )
     select = tables.cell.select
     driver = tables.cell.driver
@@ -230,6 +328,7 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
         )  # fmt: skip
         saved += [f"v(t{k})", f"v(d{k})"] if held else [f"v(m{k})"]
         saved += [f"v(x{k}.xj.m{axis})" for axis in "xy" if vector]
+        saved += [f"v(x{k}.xj.kelvin)"] if heated else []
     celsius = tables.cell.temperature - 273.15
     free_and_axial = " ".join(f"{name}={value!r}" for name, value in AXIAL_TOLERANCES.items())
     tolerances = "reltol=1e-5" if held or vector else free_and_axial

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import Curve, Direction, Portrait, Pulses
+from mtjchar.cells.stt.barriers import barriers
 from mtjchar.cells.stt.compact import thermal_angle
 from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
@@ -45,6 +46,10 @@ def portraits(
 
 def _conductance(tables: SttTables, device: pd.DataFrame, voltage: FloatArray) -> list[FloatArray]:
     """Conductance of a junction in P and in AP, 1/ohm."""
+    both = barriers(tables, device)
+    if both is not None:
+        level = np.where(voltage == 0.0, 1e-9, voltage)
+        return [both.current(level, np.asarray(m_z)) / level for m_z in (1.0, -1.0)]
     parallel, tmr = (device[name].to_numpy() for name in ("parallel_resistance_ohm", "tmr"))
     at_bias = tunneling.tmr_at_bias(tmr, voltage, np.asarray(tables.stack.tmr_half_bias))
     return [tunneling.conductance(np.asarray(m_z), parallel, at_bias) for m_z in (1.0, -1.0)]

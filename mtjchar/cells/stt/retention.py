@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.arrays import FloatArray
-from mtjchar.cells.stt.device import FilmLaws, wells_of
+from mtjchar.cells.stt.device import wells_of
+from mtjchar.cells.stt.film_laws import FilmLaws
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import InputError
 from mtjchar.physics import anisotropy
@@ -78,6 +79,7 @@ def _at(tables: SttTables, devices: pd.DataFrame, temperature: float) -> tuple[p
     interfacial = there.interfacial_anisotropy(
         column["interfacial_anisotropy_J_per_m2"] / here.interfacial_anisotropy(1.0)
     )
+    stiffness = column.get("exchange_stiffness_J_per_m")
     free = there.free_layer(
         column["free_layer_thickness_m"],
         column["diameter_m"],
@@ -86,6 +88,10 @@ def _at(tables: SttTables, devices: pd.DataFrame, temperature: float) -> tuple[p
         column["spin_polarization"],  # for the critical current alone, which nothing here depends on
         column["damping"],
         aspect_ratio=tables.junction.aspect_ratio,
+        exchange_stiffness=None
+        if stiffness is None
+        else there.exchange_stiffness(stiffness / here.exchange_stiffness(1.0)),
+        nucleation_diameter=column.get("nucleation_diameter_m"),
     )
     hot = devices.assign(
         saturation_magnetization_A_per_m=magnetization,

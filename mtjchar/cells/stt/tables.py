@@ -226,7 +226,7 @@ class Cell(Description):
 DIRECTIONS = ("p_to_ap", "ap_to_p")
 """Write directions: to AP, which is bit 1, and to P."""
 
-DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda")
+DRAWN_ONLY = ("tmr_half_bias", "slonczewski_lambda", "exchange_stiffness", "nucleation_diameter")
 """Keys of the stack without device spread, but with an uncertainty from a fit."""
 
 _OF_TRANSISTOR = ("threshold_voltage", "current_factor")
@@ -336,11 +336,23 @@ class SttTables(CellTables):
         """Whether m_z alone describes the magnetization: no field in the plane, no tilt, a circle."""
         return not self.asymmetries
 
+    @property
+    def hopping_directions(self) -> tuple[str, ...]:
+        """Write directions with back-hopping; empty without it."""
+        if self.stack.back_hopping_current_density is None:
+            return ()
+        one = self.stack.back_hopping_direction
+        return DIRECTIONS if one == "both" else (one,)
+
     def nominal(self, name: str) -> float:
-        """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1."""
+        """Nominal value of a sampled parameter, SI: shift of the threshold voltage 0, current factor 1.
+
+        It is infinite for the exchange stiffness or the nucleation diameter of a stack without one.
+        """
         if name in _OF_TRANSISTOR:
             return {"threshold_voltage": 0.0, "current_factor": 1.0}[name]
-        return float(getattr(self.junction if name == "diameter" else self.stack, name))
+        value = getattr(self.junction if name == "diameter" else self.stack, name)
+        return math.inf if value is None else float(value)
 
     def spreads(self) -> list[tuple[str, Spread]]:
         """Names and spreads of the sampled parameters, Pelgrom's coefficients over the root of the area."""
@@ -397,10 +409,24 @@ class SttTables(CellTables):
     def check(self, grid: Grid) -> None:
         """Refuse tables that contradict each other or the pulses of the sweep."""
         self._check_levels(grid)
+        for key, table in self.stack.over_temperature.items():
+            low, high = table.range
+            if not low <= self.cell.temperature <= high:
+                raise inconsistent(
+                    "cell.temperature",
+                    f"{low:g} K to {high:g} K, the range of stack.{key}; without that table the exponents "
+                    "of the stack hold",
+                )
         if grid.computed_only and not self.axially_symmetric:
             raise inconsistent(
                 grid.computed_only[0],
                 f"only where error rates are computed; here they are counted ({self.asymmetries[0]})",
+            )
+        if self.hopping_directions and not self.axially_symmetric:
+            raise inconsistent(
+                "stack.back_hopping_current_density",
+                "none where error rates are counted: counts do not contain back-hopping. Here they are "
+                f"counted ({self.asymmetries[0]})",
             )
         for name, spread in self.spreads():
             nominal = self.nominal(name)

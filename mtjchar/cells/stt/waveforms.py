@@ -28,6 +28,7 @@ class Write(NamedTuple):
     m_z: FloatArray  # (devices, times)
     energy_J: FloatArray  # (devices,), delivered by bit-line, source-line and word-line drivers
     m: FloatArray | None  # (devices, times, 3), in the vector model; None in the axial one
+    temperature_K: FloatArray | None  # (devices, times), with a thermal resistance; None without
 
 
 def write_waveforms(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses: Pulses) -> Write:
@@ -84,7 +85,8 @@ def _write(tables: SttTables, cells: pd.DataFrame, direction: Direction, pulses:
         if not tables.axially_symmetric:
             m_x, m_y = (per_cell(vectors, "x{}.xj.m" + axis, count) for axis in "xy")
             m = np.stack([m_x, m_y, m_z], axis=-1)
-        return Write(time, current, m_z, delivered(time, vectors, count)[:, 0], m)
+        kelvin = per_cell(vectors, "x{}.xj.kelvin", count) if tables.stack.heats else None
+        return Write(time, current, m_z, delivered(time, vectors, count)[:, 0], m, kelvin)
 
 
 def _merged(first: Write, others: list[Write]) -> Write:
@@ -95,16 +97,20 @@ def _merged(first: Write, others: list[Write]) -> Write:
 
     current, m_z, energy = [first.current_A], [first.m_z], [first.energy_J]
     m = [] if first.m is None else [first.m]
+    kelvin = [] if first.temperature_K is None else [first.temperature_K]
     for write in others:
         current.append(at_times(write, write.current_A))
         m_z.append(at_times(write, write.m_z))
         energy.append(write.energy_J)
         if write.m is not None:
             m.append(np.stack([at_times(write, write.m[..., axis]) for axis in range(3)], axis=-1))
+        if write.temperature_K is not None:
+            kelvin.append(at_times(write, write.temperature_K))
     return Write(
         first.time_s,
         np.concatenate(current),
         np.concatenate(m_z),
         np.concatenate(energy),
         np.concatenate(m) if m else None,
+        np.concatenate(kelvin) if kelvin else None,
     )

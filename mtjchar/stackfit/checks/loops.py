@@ -167,7 +167,8 @@ def _moment(fit: StackFit) -> list[str]:
         return []
     derived = fit.derived().T["activation_volume_over_junction"]
     ratio, error = derived[["value", "standard_error"]].to_numpy(dtype=np.float64)
-    if 2.0 * stats.norm.sf(abs(ratio - 1.0) / error) > _UNLIKELY:
+    own = float(film.with_values(fit.values).coherent_share(fit.values["stability"]))
+    if 2.0 * stats.norm.sf(abs(ratio - own) / error) > _UNLIKELY:
         return []
     moment = film.volume * float(film.magnetization(film.temperature))
     return [

@@ -14,8 +14,8 @@ from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.errors import InputError
 from mtjchar.stackfit.checks.counts import check_rising_thresholds, divisor_messages
 from mtjchar.stackfit.checks.loops import check_plausible_fields
-from mtjchar.stackfit.model import Pulses
 from mtjchar.stackfit.problem import Data, Problem, largest_current, pulse_columns
+from mtjchar.stackfit.pulses import Pulses
 from mtjchar.units import compact
 
 __all__ = ["check_data"]

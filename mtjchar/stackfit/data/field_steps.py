@@ -64,6 +64,11 @@ class FieldSteps:
         """Whether the switch is from AP to P."""
         return self.towards_p > 0.0
 
+    @property
+    def diameter(self) -> None:
+        """Loops are those of the junction of the fit."""
+        return None
+
 
 def steps_of(table: Table) -> pd.DataFrame:
     """Cut loops into field steps.

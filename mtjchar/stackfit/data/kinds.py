@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.arrays import BoolArray, FloatArray, WordArray
+from mtjchar.cells.stt.stack import DIAMETER_RANGE
 from mtjchar.errors import InputError
 from mtjchar.physics.anisotropy import REST_RANGE
 from mtjchar.stackfit.data.names import UNITS
@@ -17,6 +18,7 @@ from mtjchar.stackfit.data.reader import Bad, Reader
 from mtjchar.stackfit.data.states import outcomes_of, state_of, threshold_of
 from mtjchar.stackfit.data.values import is_missing
 from mtjchar.stackfit.data.words import DIRECTIONS, OPPOSITE, STATES
+from mtjchar.units import compact
 
 __all__ = ["Kinds"]
 
@@ -62,7 +64,7 @@ class Kinds(Reader):
         columns["duration_s"] = self.number("duration", "a positive number", lambda x: x > 0.0)
         if direction is not None:
             columns["direction"] = direction
-        return {**columns, **self.temperature()}
+        return {**columns, **self.temperature(), **self.diameter()}
 
     def _direction(self, signed: FloatArray) -> WordArray | None:
         """Direction of each row, by its column, the state before the write, a title, or its sign."""
@@ -255,8 +257,8 @@ class Kinds(Reader):
         columns["direction"] = np.array(
             [f"{one}_to_{OPPOSITE[one]}" if one else "" for one in states], dtype=object
         )
-        rows, bad = self.frame(**columns, **self.temperature(), dwell_time_s=times)
-        keys = [name for name in ("direction", "temperature_K", "device") if name in rows]
+        rows, bad = self.frame(**columns, **self.temperature(), **self.diameter(), dwell_time_s=times)
+        keys = [name for name in ("direction", "temperature_K", "diameter_m", "device") if name in rows]
         good = rows[~rows["line"].isin([line for line, *_ in bad])]
         grouped = good.groupby(keys, dropna=False)["dwell_time_s"]
         good = good.assign(duration_s=0.1 * grouped.transform("mean"))
@@ -436,6 +438,19 @@ class Kinds(Reader):
             optional=True,
         )
         return {"temperature_K": kelvin}
+
+    def diameter(self) -> dict[str, FloatArray]:
+        """Diameter of the junction of each row, if it is given; NaN in rows without one."""
+        if "diameter" not in self.known():
+            return {}
+        low, high = DIAMETER_RANGE
+        width = self.number(
+            "diameter",
+            f"above {compact(low, 'm')} and below {compact(high, 'm')}, or an empty cell",
+            lambda x: (x > low) & (x < high),
+            optional=True,
+        )
+        return {"diameter_m": width}
 
     def wafer(self) -> tuple[pd.DataFrame, Bad]:
         """Parameters of devices, one device per row."""

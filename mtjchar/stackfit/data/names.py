@@ -63,6 +63,8 @@ _ALIASES = {
     "ra": "resistance_area_product",
     "loops": "averages",
 }
+# A lone d is a diameter only beside a unit of length.
+_DIAMETER = re.compile(r"d[_ ]*[(\[]?(?P<unit>[nuµμ]m)[)\]]?", re.IGNORECASE)
 _BRACKETS = re.compile(r"(?P<name>.*[^\s(\[])\s*[(\[](?P<unit>[^()\[\]]*)[)\]]")
 _UNIT = (
     r"([fpnu\u00b5\u03bcmkM]?(V|A|s|sec|T|Oe|G|m|[oO]hm|\u03a9|\u2126)|K|h|min|[\u00b0\u00ba]C|degC|\u2103|%)"
@@ -135,6 +137,8 @@ def named(header: str) -> Named | None:
         return Named(plain, "")
     if plain == "tmr_percent":
         return Named("tmr", "percent")
+    if width := _DIAMETER.fullmatch(header.strip()):
+        return Named("diameter", width["unit"])
     name, unit = split_unit(header)
     if not unit and (
         behind := _BEHIND.fullmatch(name)

@@ -1,0 +1,146 @@
+"""Voltage and current of the junctions of the rows, and the shape of their drive over m_z."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mtjchar.arrays import FloatArray
+from mtjchar.physics import tunneling
+from mtjchar.physics.torque import TorqueLaw
+from mtjchar.stackfit.film import Film
+from mtjchar.stackfit.parameters import Values
+from mtjchar.stackfit.pulses import Pulses
+
+__all__ = ["Drives", "Electrical"]
+
+
+@dataclass(frozen=True)
+class Electrical:
+    """Junctions of rows and their sources; arrays that broadcast to the shape of the rows.
+
+    Attributes
+    ----------
+    pulses : Pulses
+        Their amplitudes are those of the source: a current, or a voltage behind `series`.
+    parallel : ndarray
+        R_P, ohm.
+    tmr : ndarray
+        At zero bias.
+    half_bias : ndarray
+        Voltage that halves the TMR, V.
+    series : ndarray
+        Resistance between a voltage source and the junction, ohm.
+    """
+
+    pulses: Pulses
+    parallel: FloatArray
+    tmr: FloatArray
+    half_bias: FloatArray
+    series: FloatArray
+
+    @classmethod
+    def of(cls, film: Film, values: Values, pulses: Pulses) -> Electrical:
+        """Take the junctions from the values of a fit, at the temperatures of the rows."""
+        return cls(
+            pulses,
+            film.parallel_resistance(pulses.temperature, values["resistance_area_product"], pulses.diameter),
+            film.tmr(pulses.temperature, values["tmr"]),
+            np.asarray(values["tmr_half_bias"]),
+            np.asarray(values.get("series_resistance", 0.0)),
+        )
+
+    @property
+    def before(self) -> FloatArray:
+        """m_z before the write, of each row."""
+        return np.where(self.pulses.reverse, -1.0, 1.0)
+
+    def voltage(self, m_z: FloatArray) -> FloatArray:
+        """Voltage across the junction, V, with the cosine of the angle between the layers `m_z`."""
+        amplitude, volts = self.pulses.amplitude, self.pulses.voltage
+        shape = (self.parallel, self.tmr, self.half_bias)
+        voltage = np.asarray(amplitude)
+        if np.any(self.series):
+            voltage = tunneling.voltage_behind_resistance(amplitude, self.series, m_z, *shape)
+        if np.all(volts):
+            return voltage
+        return np.where(volts, voltage, tunneling.voltage_at_current(amplitude, m_z, *shape))
+
+    def conductance(self, m_z: FloatArray) -> FloatArray:
+        """Conductance of the junction at its voltage, 1/ohm."""
+        tmr = tunneling.tmr_at_bias(self.tmr, self.voltage(m_z), self.half_bias)
+        return tunneling.conductance(m_z, self.parallel, tmr)
+
+    def current(self, m_z: FloatArray) -> FloatArray:
+        """Return the current through the junction, A."""
+        through = self.voltage(m_z) * self.conductance(m_z)
+        return np.where(self.pulses.voltage, through, self.pulses.amplitude)
+
+    def power(self, m_z: FloatArray) -> FloatArray:
+        """Power dissipated in the junction, W."""
+        voltage = self.voltage(m_z)
+        return np.asarray(voltage * self.current(m_z))
+
+
+class Drives(NamedTuple):
+    """Drive of each row over m_z, as columns of numbers; arrays of one shape."""
+
+    overdrive: FloatArray  # before the write
+    current: FloatArray  # relative change of the current up to the state after the write
+    bend: FloatArray  # (Lambda^2 - 1)/(Lambda^2 + 1), of the torque's asymmetry; negative from AP to P
+    start: FloatArray  # m_z before the write
+    # Of a source whose junction voltage or current is not linear in m_z; the first two are otherwise 0.
+    bias: FloatArray  # I R_P of a current, or the voltage of the source, over the voltage that halves the TMR
+    tmr: FloatArray  # at zero bias
+    series: FloatArray  # resistance before the junction over R_P; infinite for a current
+
+    @classmethod
+    def of(
+        cls,
+        law: TorqueLaw,
+        overdrive: FloatArray,
+        current: FloatArray,
+        asymmetry: FloatArray,
+        electrical: Electrical | None,
+        pulses: Pulses,
+    ) -> Drives:
+        """Describe rows by overdrive and change of the current; `asymmetry` is Lambda^2."""
+        start = np.where(pulses.reverse, -1.0, 1.0)
+        bend = start * (asymmetry - 1.0) / (asymmetry + 1.0)
+        bias = tmr = series = np.zeros(())
+        if electrical is not None:
+            own = electrical.pulses.amplitude
+            series = np.where(pulses.voltage, electrical.series / electrical.parallel, np.inf)
+            curved = series > 0.0 if law == "voltage" else np.isfinite(series) & (series > 0.0)
+            bias = np.where(pulses.voltage, own, own * electrical.parallel) / electrical.half_bias
+            # Where the drive is linear in m_z the columns are the same, and rows are solved together.
+            bias, tmr = np.where(curved, bias, 0.0), np.where(curved, electrical.tmr, 0.0)
+            series = np.where(curved, series, 0.0)
+        if law == "voltage":
+            bend, current = np.zeros_like(bend), np.zeros_like(current)
+        return cls(overdrive, current, bend, start, bias, tmr, series)
+
+    def at(self, law: TorqueLaw, z: FloatArray) -> FloatArray:
+        """Overdrive over m_z, 1 being the state before the write."""
+        shape = 1.0 + 0.5 * self.current * (1.0 - z)
+        if np.any(self.tmr):
+            curved = self._relative(law, z) / self._relative(law, np.ones(1))
+            shape = np.where(self.tmr > 0.0, curved, shape)
+        # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
+        return np.asarray(self.overdrive * shape * (1.0 + self.bend) / (1.0 + self.bend * z))
+
+    def _relative(self, law: TorqueLaw, z: FloatArray) -> FloatArray:
+        """Voltage of the junction over the one that halves its TMR, or its current in the same unit."""
+        unit, at = np.ones(1), self.start * z
+        by_current = np.isinf(self.series)
+        series = np.where(by_current, 0.0, self.series)
+        voltage = np.where(
+            by_current,
+            tunneling.voltage_at_current(self.bias, at, unit, self.tmr, unit),
+            tunneling.voltage_behind_resistance(self.bias, series, at, unit, self.tmr, unit),
+        )
+        if law == "voltage":
+            return voltage
+        return voltage * tunneling.conductance(at, unit, tunneling.tmr_at_bias(self.tmr, voltage, unit))
