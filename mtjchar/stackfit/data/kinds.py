@@ -402,6 +402,8 @@ class Kinds(Reader):
             # A triangle goes through its whole span twice in a period.
             columns["sweep_rate_T_per_s"] = 2.0 * (np.nanmax(field) - np.nanmin(field)) / period
             self.notes.append("the sweep rate is that of a triangle of the stated period")
+        else:
+            self.notes.append('no sweep rate, which a fit needs: [values] sweep_rate = "10 mT/s" in --rules')
         return self.frame(**columns, **self.temperature())
 
     def _of_loop(self) -> FloatArray:
