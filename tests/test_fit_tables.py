@@ -139,7 +139,7 @@ LOOPS = "field_mT,resistance_ohm\n10,4000\n"
         (
             HEADER + GOOD,
             'temperature = "85 K"',
-            "values.temperature: got '85 K'; allowed: 233.15 K to 398.15",
+            "values.temperature: got '85 K'; allowed: 233.15 K to 573.15",
         ),
         (
             "direction,amplitude_mV,duration_ns,switched\nP->AP,500,10,4\n",
@@ -285,7 +285,7 @@ def test_empty_temperatures_are_those_of_the_fit(tmp_path):
         350.0,
     ]
     bad = text + GOOD.strip() + ",cold\n"
-    assert "line 4, temperature_K: got 'cold'; allowed: 233.15 K to 398.15 K, or an empty" in refusal(
+    assert "line 4, temperature_K: got 'cold'; allowed: 233.15 K to 573.15 K, or an empty" in refusal(
         [written(tmp_path, bad)]
     )
 

@@ -7,7 +7,16 @@ from stackfit_cases import FILM, TRUTH, fit_stack_quietly, written
 
 from mtjchar.errors import InputError
 from mtjchar.plotting import data_and_model, fit_figures
-from mtjchar.stackfit import fit_stack, next_measurements, pulses_at, read_table, simulate_counts, table_of
+from mtjchar.stackfit import (
+    Film,
+    FitWarning,
+    fit_stack,
+    next_measurements,
+    pulses_at,
+    read_table,
+    simulate_counts,
+    table_of,
+)
 from mtjchar.stackfit.data.states import threshold_of
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.pulses import Pulses
@@ -199,3 +208,28 @@ def test_figures_and_plans_leave_bits_at_rest_out(tmp_path):
     assert {path.stem for path in fit_figures(alone, tmp_path / "rest")} == {"fit_retention"}
     with pytest.raises(InputError, match="fit: got 'no pulses'"):
         next_measurements(alone, "stability")
+
+
+# ---- hot bakes ----
+
+
+def test_a_hot_bake_comes_back_with_a_warning():
+    kelvin, hours = (473.15, 483.15), (0.3, 3.0, 30.0)
+    rows = [(way, 0.0, 3600.0 * t, at) for way in ("p_to_ap", "ap_to_p") for at in kelvin for t in hours]
+    pulses = pd.DataFrame(rows, columns=["direction", "amplitude_V", "duration_s", "temperature_K"])
+    known = {"relaxation_time": TRUTH["relaxation_time"]}
+    counts = simulate_counts(
+        FILM, pulses, np.random.default_rng(55), trials=2000, values={"stability": 90.0, **known}
+    )
+    with pytest.warns(
+        FitWarning, match=r"rows at 483.15 K were converted to 300 K.*anisotropy_exponent of 2\.28"
+    ):
+        fit = fit_stack([table_of(counts)], FILM, vary=["stability"], start=known, starts=1, intervals=False)
+    value, error = fit.table().loc["stability", ["value", "standard_error"]]
+    assert abs(value - 90.0) < 6.2 * error  # a false alarm in 6e-10 of the seeds
+
+
+def test_films_end_below_the_curie_temperature():
+    stack = FILM.stack.model_copy(update={"curie_temperature": 600.0, "interfacial_anisotropy": 2e-3})
+    with pytest.raises(InputError, match="temperature: got '500 K'; allowed: up to 450 K, 75% of the Curie"):
+        Film(stack, FILM.diameter, 500.0)

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, distances, fit_stack_quietly
+from stackfit_cases import FAR, FILM, STACK, TRUTH, counts, distances, fit_stack_quietly, written
 
 from mtjchar.errors import InputError
 from mtjchar.physics import long_pulses
-from mtjchar.stackfit import Film, fit_stack, fitted_stack, simulate_loops, table_of
+from mtjchar.stackfit import Film, fit_stack, fitted_stack, read_table, simulate_loops, table_of
 from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
 from mtjchar.stackfit.loops import coercive_fields, log_staying
 from mtjchar.stackfit.model import SwitchingModel
@@ -315,3 +315,49 @@ def test_steps_and_scatter_that_are_said():
         [table_of(mixed)], FILM, vary=["anisotropy_field", "offset_field"], intervals=False
     )
     assert any("the switching fields scatter" in one for one in fit.messages)
+
+
+# ---- averaged loops ----
+
+
+def averaged(loops, seed):
+    """Loops one by one, and their mean over the field."""
+    rows = simulate_loops(FILM, np.arange(-0.2, 0.2, 1e-3), loops, np.random.default_rng(seed), values=OFFSET)
+    place = np.arange(len(rows)) % (len(rows) // loops)
+    return rows, rows.groupby(place).mean()
+
+
+def test_the_mean_of_loops_has_the_steps_of_all():
+    rows, mean = averaged(100, 51)
+    expected = steps_of(table_of(rows)).drop(columns=["line", "file"])
+    for own in (mean.assign(averages=100), mean.assign(loops=100)):
+        found = steps_of(table_of(own)).drop(columns=["line", "file"])
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False, check_like=True)
+    with pytest.raises(InputError, match=r"at least 10.*\[values\] averages = 100"):
+        steps_of(table_of(mean))
+
+
+@pytest.mark.parametrize(("state", "words"), [((0, 1), "0 1"), ((1, -1), "1 -1")])
+def test_the_mean_state_of_loops(tmp_path, state, words):
+    rows, mean = averaged(40, 52)
+    low, high = rows["resistance_ohm"].min(), rows["resistance_ohm"].max()
+    share = (mean["resistance_ohm"] - low) / (high - low)
+    table = pd.DataFrame({"field_T": mean["field_T"], "state": state[0] + (state[1] - state[0]) * share})
+    p, ap = words.split()
+    rules = f'values = {{ averages = 40, sweep_rate = "1 T/s" }}\nwords = {{ "{p}" = "p", "{ap}" = "ap" }}\n'
+    found = read_table(written(tmp_path, table.to_csv(index=False)), written(tmp_path, rules, "rules.toml"))
+    numbers = ["trials", "switched", "towards_p"]
+    expected = steps_of(table_of(rows))[numbers]
+    pd.testing.assert_frame_equal(steps_of(found)[numbers], expected, check_dtype=False)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_fit_of_averaged_loops(noise):
+    _, mean = averaged(100, 53)
+    rng = np.random.default_rng(54)
+    mean["resistance_ohm"] *= 1.0 + noise * rng.standard_normal(len(mean))
+    table = table_of(mean.assign(averages=100))
+    fit = fit_stack_quietly([table], FILM, vary=["stability", "offset_field"], starts=1, intervals=False)
+    # Two values within 6.2 standard errors: a false alarm in 1e-9 of the seeds.
+    assert all(abs(far) < FAR for far in distances(fit, OFFSET).values())
+    assert fit.probability > 1e-3

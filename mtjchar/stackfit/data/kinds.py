@@ -178,10 +178,10 @@ class Kinds(Reader):
     def _states(self) -> tuple[WordArray, WordArray]:
         """States before and after each pulse; without those before they are those after the pulse above."""
         if "state_after" in self.known():
-            allowed = "P or AP" + self._own_words("p")
-            after = self.label("state_after", STATES, allowed)
+            allowed = "P or AP, or an empty cell" + self._own_words("p")
+            after = self.label("state_after", STATES, allowed, optional=True)
             if "state_before" in self.known():
-                return self.label("state_before", STATES, allowed), after
+                return self.label("state_before", STATES, allowed, optional=True), after
         else:
             readings = {
                 key: self._resistance_of_log(key)
@@ -402,6 +402,8 @@ class Kinds(Reader):
             # A triangle goes through its whole span twice in a period.
             columns["sweep_rate_T_per_s"] = 2.0 * (np.nanmax(field) - np.nanmin(field)) / period
             self.notes.append("the sweep rate is that of a triangle of the stated period")
+        else:
+            self.notes.append('no sweep rate, which a fit needs: [values] sweep_rate = "10 mT/s" in --rules')
         return self.frame(**columns, **self.temperature())
 
     def _of_loop(self) -> FloatArray:

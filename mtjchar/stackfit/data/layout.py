@@ -22,11 +22,13 @@ _NUMBER = re.compile(
 )
 _LEAST_KNOWN = 2  # names in a row that make it a header
 _BEGINS = re.compile(
-    r"[+\u2212-]?\s*[.,]?\d|[+-]?(nan|inf)\b", re.IGNORECASE
+    r"['\"=<>~\u2248(]*[+\u2212-]?\s*[.,]?\d|[+-]?(nan|inf)\b", re.IGNORECASE
 )  # of a number, a unit behind it or not
 _DATE = re.compile(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{2,4}")
 _TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?")
 _NOTE = re.compile(r"(?P<value>\S+)\s+(#|//)\s.*")
+_RULE = re.compile(r"\s*[-=_*+|]{3}[-=_*+|\s]*")  # a line below a header
+_MOST_NOTES = 4  # two lines without numbers below a header and its units
 _INDEXED = 5  # rows whose numbers in front are looked at
 _ABOVE = 3  # lines above a header that may name its direction
 
@@ -211,9 +213,10 @@ class _Search:
         for place in self.headers[bisect.bisect_left(self.headers, start) :]:
             row = self.rows[place]
             behind = bisect.bisect_right(self.content, place)
-            if not row.comment or (
-                behind < len(self.content) and _fits(row, self.rows[self.content[behind]])
-            ):
+            below = [self.rows[other] for other in self.content[behind : behind + 2]]
+            if len(below) > 1 and self._is_units(below[0], row.cells):
+                below = below[1:]
+            if not row.comment or (below and _fits(row, below[0], self.indexed)):
                 return self._as_header(place)
         return None
 
@@ -221,7 +224,7 @@ class _Search:
         """Find the last comment above the numbers with as many words as there are numbers."""
         for place in range(first - 1, -1, -1):
             row = self.rows[place]
-            if _fits(row, self.rows[first]) and not any(map(is_number, row.cells)):
+            if _fits(row, self.rows[first], self.indexed) and not any(map(is_number, row.cells)):
                 return self._as_header(place)
         return None
 
@@ -275,10 +278,12 @@ class _Search:
 
     def _as_header(self, place: int) -> _Start:
         row = self.rows[place]
-        check_count(self.path, len(row.cells), "columns")
-        check_names(self.path, row.cells)
+        behind = self.content[bisect.bisect_right(self.content, place) :][:1]
+        cells = _aligned(row, len(self.rows[behind[0]].cells)) if behind else row.cells
+        check_count(self.path, len(cells), "columns")
+        check_names(self.path, cells)
         where = "in a comment, " if row.comment else ""
-        return _Start(row.cells, place + 1, f"header {where}line {row.line}")
+        return _Start(cells, place + 1, f"header {where}line {row.line}")
 
     def _is_units(self, row: Row, header: list[str]) -> bool:
         """Whether a row has units, or nothing, below all names that the program reads; one is enough."""
@@ -306,7 +311,12 @@ class _Search:
         titles = titles_above(self.rows, start.first - start.has_header)
         for place in range(start.first, len(self.rows)):
             row = self.rows[place]
-            if row.comment:
+            if not rows and not units and row.comment:
+                row = row._replace(cells=_aligned(row, len(header)))
+            if not rows and not units and row.comment and self._is_units(row, header):
+                units = _units_of(header, row)
+                notes.append(f"units in a comment, line {row.line}")
+            if row.comment or _RULE.fullmatch(row.text):
                 continue
             if not rows:
                 if place in self.named:  # the line above only listed the names
@@ -318,7 +328,7 @@ class _Search:
                     notes.append(f"units in line {row.line}")
                     continue
                 whole = self.ragged or len(row.cells) == len(header)
-                if whole and not any(map(begins_with_number, row.cells)):
+                if len(notes) < _MOST_NOTES and whole and not any(map(begins_with_number, row.cells)):
                     notes.append(f"line {row.line} is not read, as it has no number")
                     continue
                 header = self._with_index(header, place)
@@ -396,5 +406,14 @@ def _units_of(header: list[str], row: Row) -> dict[str, str]:
     return {name: cell for name, cell in zip(header, cells, strict=False) if cell and cell != "1"}
 
 
-def _fits(header: Row, row: Row) -> bool:
-    return len(header.cells) == len(row.cells) and any(map(is_number, row.cells))
+def _aligned(row: Row, width: int) -> list[str]:
+    """Cells of a comment, without the empty one that a tab behind its mark makes."""
+    more = row.comment and len(row.cells) == width + 1 and not row.cells[0]
+    return row.cells[1:] if more else row.cells
+
+
+def _fits(header: Row, row: Row, indexed: bool = False) -> bool:
+    """Whether a row of numbers has as many cells as a header; or one more, its number, if it may have."""
+    width = len(row.cells)
+    numbered = indexed and len(header.cells) == width - 1 and row.cells[0].isdecimal()
+    return (numbered or len(_aligned(header, width)) == width) and any(map(is_number, row.cells))

@@ -40,6 +40,20 @@ _LARGEST = 1e30  # numbers whose squares and products are still finite
 Bad = list[tuple[int, str, Any, str]]
 
 
+def _in_percent(cell: Any) -> bool:
+    return isinstance(cell, str) and cell.endswith("%")
+
+
+def _unit_behind(key: str, header: str) -> str:
+    """Return the unit that a name of the user's ends in, such as mV of Vp_mV; empty if it ends in none."""
+    unit = header.rpartition("_")[2]
+    try:
+        conversion("unit", unit, UNITS.get(key, ""))
+    except InputError:
+        return ""
+    return unit if "_" in header and UNITS.get(key) else ""
+
+
 class Reader:
     """Reads the columns of one file, and collects bad values with their position."""
 
@@ -60,7 +74,7 @@ class Reader:
         for key, (name, unit) in names.items():
             header = column_of(headers, name)
             if header is not None:
-                self._put(places, key, header, unit or split_unit(header)[1])
+                self._put(places, key, header, unit or split_unit(header)[1] or _unit_behind(key, header))
         taken = {name for name, _ in places.values()}
         for header in headers:
             found = None if header in taken else named(header)
@@ -71,7 +85,7 @@ class Reader:
 
     def _put(self, places: dict[str, tuple[str, str]], key: str, header: str, unit: str) -> None:
         unit = unit or self.units.get(header, "")
-        if key in COUNTS and not unit and first_unit(self.text[header]) == "%":
+        if key in COUNTS and not unit and any(map(_in_percent, self.text[header])):
             unit = "%"
         key = scaled(key, unit)
         if key in (*PLAIN, *COUNTS) and _MULTIPLE.fullmatch(unit):
@@ -181,7 +195,7 @@ class Reader:
 
     def _percents(self, raw: pd.Series[Any], share: Share) -> FloatArray:
         """Factor of cells in percent, which `numbers_of` makes plain shares."""
-        signs = np.array([isinstance(cell, str) and cell.rstrip().endswith("%") for cell in raw])
+        signs = np.array(list(map(_in_percent, raw)))
         wrong = np.nan if share.logarithm else 100.0 if share.form == "percent" else 1.0
         return np.where(signs, wrong, 1.0)
 
@@ -218,10 +232,10 @@ class Reader:
         for row in np.flatnonzero(wrong):
             self.bad.append((int(self.lines[row]), header, values[row], allowed))
 
-    def label(self, key: str, words: dict[str, str], allowed: str) -> WordArray:
-        """Read a column of words."""
+    def label(self, key: str, words: dict[str, str], allowed: str, *, optional: bool = False) -> WordArray:
+        """Read a column of words; with `optional`, cells may have none."""
         if key in self.place:
-            return self.words_of(self.place[key][0], words, allowed, optional=False)
+            return self.words_of(self.place[key][0], words, allowed, optional=optional)
         meant = self.meaning(self.shared[key], words)
         if meant is None:
             raise InputError(f"{self.rules.path}: values.{key}", value=self.shared[key], allowed=allowed)

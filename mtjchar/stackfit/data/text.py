@@ -28,14 +28,18 @@ from mtjchar.stackfit.data.unpacked import decoded, members
 
 __all__ = ["Cells", "Layout", "cells_of", "read_cells"]
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+_UNIT_BEHIND = r"(?:\s*[^\W\d][^,.]*|\s*%)?"
+_DECIMAL_COMMA = re.compile(rf"[+-]?\d+,\d+(?:[eE][+-]?\d+)?{_UNIT_BEHIND}")
+_DECIMAL_POINT = re.compile(rf"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?{_UNIT_BEHIND}")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _SPACED_THOUSANDS = re.compile(
     r"[+-]?[1-9]\d{0,2}(?:(?P<mark>['\u2019 \u00a0\u202f])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?"
 )
-_COMMENT = re.compile(r"\s*(#+|!+|%+|//+)\s?")
+_COMMENT = re.compile(r"\s*(#+|!+|%+|//+) ?")
 _SEPARATORS = ",;\t|"
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "": "white space"}
+_HEAD = 100  # lines in which a header is looked for to find the separator
+_LONGEST_HEAD = 20_000  # characters
 _SAMPLE = 500  # lines from which the separator is found
 _MOST_IN_QUOTES = 100  # lines that one value may have; beyond, a quotation mark stands for inches
 _WORDS = re.compile(
@@ -70,7 +74,8 @@ class Layout:
 
     def known(self, name: str) -> bool:
         """Whether a cell is the name of a column."""
-        return name in self.names or split_unit(name)[0] in self.names or _is_known(name)
+        own = name in self.names or (bool(self.names) and split_unit(name)[0] in self.names)
+        return own or _is_known(name)
 
 
 def _plain(_: Path) -> Layout:
@@ -214,7 +219,7 @@ def _of_group(path: Path, content: bytes, inner: Path, frame: pd.DataFrame, kind
 def _of_text(path: Path, content: bytes, layout: Layout) -> list[Cells]:
     text, encoding = decoded(path, content, layout.encoding)
     lines = _lines(path, text)
-    separator, shown = _separator(lines[layout.skip :])
+    separator, shown = _separator(lines[layout.skip :], layout.known)
     rows = list(_rows(lines, layout.skip, separator))
     blocks = _blocks(path, rows, layout, indexed=separator in ("", "\t"))
     matrices = len(blocks) if layout.matrix else 0
@@ -268,7 +273,8 @@ def _checked(cells: Cells) -> Cells:
 
 
 def _lines(path: Path, text: str) -> list[str]:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a")  # DOS ends texts so
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"\x1a\s*$", "", text)  # DOS ends texts so
     check_count(path, text.count("\n"), "lines")
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
@@ -281,8 +287,17 @@ def _lines(path: Path, text: str) -> list[str]:
     return lines
 
 
-def _separator(lines: list[str]) -> tuple[str, str]:
-    """Find the separator with which most lines have the same number of cells; of several, the most cells."""
+def _separator(lines: list[str], known: Callable[[str], bool]) -> tuple[str, str]:
+    """Find the separator that shows most known names in a line, and has as many cells in the others.
+
+    Otherwise it is the one with which most lines have the same number of cells; of several, the most cells.
+    """
+    heads = {mark: _head(lines[:_HEAD], mark, known) for mark in ("", *_SEPARATORS)}
+    most = max(heads.values())
+    best_of_head = [mark for mark, head in heads.items() if head == most]
+    if most[0] > 1 and (len(best_of_head) == 1 or "\t" in best_of_head):
+        found = best_of_head[0] if len(best_of_head) == 1 else "\t"
+        return found, f"cells separated by {_NAMES[found]}"
     sample = [line for line in lines[: 4 * _SAMPLE] if line.strip() and not _COMMENT.match(line)][:_SAMPLE]
     if sample and (told := re.fullmatch(r"sep=(.)", sample[0].strip())):  # Excel's first line
         return told[1], f"cells separated by {told[1]!r}, as its first line says"
@@ -296,11 +311,20 @@ def _separator(lines: list[str]) -> tuple[str, str]:
             if score > best:
                 best, found = score, separator
     if found and best[0] >= 0.5:
-        name = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}[found]
-        return found, f"cells separated by {name}"
+        return found, f"cells separated by {_NAMES[found]}"
     if any(len(line.split()) > 1 and re.search(r"\d\s+\S*\d", line) for line in sample):
         return "", "cells separated by white space"
     return found or ",", "cells separated by commas"
+
+
+def _head(lines: list[str], separator: str, known: Callable[[str], bool]) -> tuple[int, int]:
+    """Return the most known names in a line, and how many other lines have as many cells as it."""
+    short = [line for line in lines if len(line) < _LONGEST_HEAD]
+    rows = [_values(_COMMENT.sub("", line, count=1), separator) for line in short]
+    names = [sum(known(cell.strip()) for cell in cells) for cells in rows]
+    most = max(names, default=0)
+    width = len(rows[names.index(most)]) if rows else 0
+    return most, sum(len(cells) == width for cells in rows)
 
 
 def _rows(lines: list[str], skip: int, separator: str) -> Iterator[Row]:
@@ -322,9 +346,15 @@ def _rows(lines: list[str], skip: int, separator: str) -> Iterator[Row]:
                 number = stop + 1
         if re.fullmatch(r"sep=.", line.strip()):
             continue
-        cells = [cell.strip() for cell in _values(line[mark.end() :] if mark else line, separator)]
+        cells = [_cleaned(cell) for cell in _values(line[mark.end() :] if mark else line, separator)]
         yield Row(start, cells, mark is not None, gap, line)
         gap = False
+
+
+def _cleaned(cell: str) -> str:
+    """Take blanks away, and what makes Excel take a number for a text: ="0.8"."""
+    cell = cell.strip()
+    return cell[2:-1] if cell.startswith('="') and cell.endswith('"') else cell
 
 
 def _values(line: str, separator: str) -> list[str]:

@@ -15,7 +15,7 @@ from mtjchar.units import parse_quantity
 __all__ = ["conversion", "in_tesla", "is_unit", "quantity"]
 
 _OERSTED = re.compile(r"(k|m)?(Oe|G)(?=$|/)")
-_AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m$")
+_AMPERE_PER_METRE = re.compile(r"(?<![A-Za-z])(k)?A/m(?=$|/)")
 _LONGEST = 30
 _PREFIXES = {"pico": "p", "nano": "n", "micro": "u", "mikro": "u", "milli": "m", "kilo": "k", "mega": "M"}
 _SYMBOLS = {
@@ -56,7 +56,7 @@ def conversion(thing: str, own: str, unit: str) -> tuple[float, float]:
     # um2 as a column name has it: um^2 for pint.
     own = re.sub(r"(?<=[A-Za-z])([23])(?=$|[*/])", r"^\1", own)
     offset, one_unit = (parse_quantity(f"{value} {own}", unit, thing=thing) for value in ("0", "1"))
-    if one_unit >= _LARGEST.get(unit, np.inf):
+    if one_unit > _LARGEST.get(unit, np.inf):
         raise InputError(
             thing,
             value=own,

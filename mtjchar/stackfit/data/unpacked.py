@@ -118,7 +118,7 @@ def decoded(path: Path, content: bytes, encoding: str = "") -> tuple[str, str]:
         # Bytes that cp1252 does not have show the other one, in which a unit alone may be beyond ASCII.
         if name == "cp932" and place == 1 and not _is_japanese(text):
             continue
-        if found := _CONTROL.search(text.rstrip("\x1a")):
+        if found := _CONTROL.search(text.rstrip().rstrip("\x1a")):
             why = "zero bytes" if found[0] == "\0" else f"the control character {found[0]!r}"
             break
         return text, name.removesuffix("-sig")

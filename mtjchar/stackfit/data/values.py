@@ -45,6 +45,7 @@ _NUMBER = re.compile(
 )
 _MINUS = str.maketrans({"\u2212": "-", "\u2013": "-", "\uff0d": "-"})
 _POWER = re.compile(r"\s*[xX\u00d7*]\s*10\s*(?:\^|\*\*)\s*\(?([+-]?\d+)\)?")
+_ONLY_POWER = re.compile(r"^10\s*(?:\^|\*\*)\s*\(?([+-]?\d+)\)?$")
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+$)")
 _SIGN = re.compile(r"^([+-])\s+(?=[\d.])")
 
@@ -112,6 +113,7 @@ def numbers_of(cells: pd.Series[Any], unit: str, own: str) -> FloatArray:
 def _parts(cell: str) -> tuple[str, str]:
     """Take a cell apart into number and unit; both are empty if it is none."""
     text = _SIGN.sub(r"\1", cell.strip().translate(_MINUS))
+    text = _ONLY_POWER.sub(r"1e\1", text)
     text = _FORTRAN.sub("e", _POWER.sub(r"e\1", text))
     found = _NUMBER.fullmatch(text)
     return (found["number"], (found["unit"] or "").strip()) if found else ("", "")
