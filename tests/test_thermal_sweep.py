@@ -11,8 +11,6 @@ from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.sweep.population import Population
 
-pytest.importorskip("mtjchar.cells.stt.hot_writes")
-
 HOT = {"thermal_resistance_area": 3e-9, "thermal_time": 2e-9}
 DURATIONS = np.geomspace(1e-9, 12e-9, 12)
 

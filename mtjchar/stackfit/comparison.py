@@ -159,7 +159,7 @@ def compare_terms(
         best = top
     varied = [*roots, *parameters_of(best.terms)]
     final = set_up(tables, film, varied, per_direction, {**given, **best.values})
-    fit = solve(final, starts=0, intervals=intervals)
+    fit = solve(final, intervals=intervals, best=best.minimum)
     return TermComparison(_table(seen.values(), len(choice)), best.terms, fit)
 
 

@@ -99,7 +99,9 @@ def fit_stack(
     return fit
 
 
-def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackFit:
+def solve(
+    setup: FitSetup, *, starts: int = 3, intervals: bool = True, best: Minimum | None = None
+) -> StackFit:
     """Fit the parameters of a set-up. The messages of the result are the warnings of `fit_stack`.
 
     Parameters
@@ -108,6 +110,8 @@ def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackF
     starts : int, optional
     intervals : bool, optional
         As of `fit_stack`.
+    best : Minimum, optional
+        The lowest deviance, if it is known; nothing is then searched.
 
     Raises
     ------
@@ -117,7 +121,8 @@ def solve(setup: FitSetup, *, starts: int = 3, intervals: bool = True) -> StackF
     problem, wafer = setup.problem, setup.wafer
     warned = [*check_data(problem), *(wafer.messages if wafer is not None else ())]
     _check_sensitive(problem, setup.start)
-    best = search(problem, setup.start, starts)
+    if best is None:
+        best = search(problem, setup.start, starts)
     fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
     parameters = _parameters(fit, setup.start)
     fit = dataclasses.replace(fit, params=parameters, tables=setup.tables, wafer=wafer)
