@@ -38,6 +38,7 @@ _Escape = Callable[[Values, Pulses], FloatArray]
 _POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
 _LARGEST_EXPONENT = 600.0
 _LEAST_EXPONENT = 1e-300  # of -ln WER
+_LEAST_SHARE = 0.05  # of a critical current that drifts
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
@@ -72,6 +73,9 @@ class SwitchingModel:
     def device(self, values: Values, rows: Rows) -> Device:
         """Device parameters of each row."""
         own = Device(*(_directional(values, name, rows.reverse) for name in DIRECTIONAL))
+        if "drift" in values and isinstance(rows, Pulses) and rows.order is not None:
+            share = np.maximum(1.0 + values["drift"] * rows.order, _LEAST_SHARE)
+            own = own._replace(critical_current=own.critical_current * share)
         if self.film is None:
             return own
         if np.all(rows.temperature == self.film.temperature) and rows.diameter is None:

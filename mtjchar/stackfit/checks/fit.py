@@ -18,6 +18,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
 from mtjchar.stackfit.problem import pulse_temperatures
 from mtjchar.stackfit.result import StackFit
+from mtjchar.stackfit.terms import terms_for
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.units import compact
 
@@ -86,7 +87,9 @@ def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:
     swapped = _look_swapped(fit, other)
     causes = "Likely cause: the directions are swapped" if swapped else likely(diagnosis)
     pattern = f". {diagnosis.pattern[:1].upper()}{diagnosis.pattern[1:]}" if diagnosis.pattern else ""
-    return [f"{message}{pattern}{_by_source(points)}. {causes}. {SYSTEMATIC.capitalize()}"]
+    compare = "; --terms auto (compare_terms) fits such effects as terms of the model"
+    more = compare if terms_for(fit.problem) else ""
+    return [f"{message}{pattern}{_by_source(points)}. {causes}{more}. {SYSTEMATIC.capitalize()}"]
 
 
 def likely(diagnosis: Diagnosis) -> str:
