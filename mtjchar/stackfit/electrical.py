@@ -126,7 +126,9 @@ class Drives(NamedTuple):
         """Overdrive over m_z, 1 being the state before the write."""
         shape = 1.0 + 0.5 * self.current * (1.0 - z)
         if np.any(self.tmr):
-            curved = self._relative(law, z) / self._relative(law, np.ones(1))
+            here, before = np.broadcast_arrays(self._relative(law, z), self._relative(law, np.ones(1)))
+            # Without a drive, at rest, nothing changes.
+            curved = np.divide(here, before, out=np.ones(here.shape), where=before > 0.0)
             shape = np.where(self.tmr > 0.0, curved, shape)
         # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
         return np.asarray(self.overdrive * shape * (1.0 + self.bend) / (1.0 + self.bend * z))
