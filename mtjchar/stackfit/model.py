@@ -316,6 +316,14 @@ class SwitchingModel:
         )  # fmt: skip
         return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST))
 
+    def hottest(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Temperature of the junctions of the rows at the end of their pulses, before they switch, K."""
+        if "thermal_resistance_area" not in values:
+            return pulses.temperature
+        course = self._course(values, as_applied(values, pulses))
+        within = np.concatenate([np.zeros_like(course.end[:1]), course.end[:-1]]) < pulses.duration
+        return np.asarray(np.where(within, course.mean, pulses.temperature).max(axis=0))
+
     def _power(self, values: Values, pulses: Pulses, temperature: FloatArray) -> FloatArray:
         """Power of the junctions before the write, W, at temperatures (K) of at most the limit."""
         own = dataclasses.replace(pulses, temperature=np.minimum(temperature, _HOTTEST))

@@ -239,3 +239,19 @@ def _wafer_resistance(fit: StackFit) -> list[str]:
         f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
         f"out: add R-V of the device and vary {' and '.join(spreads)}"
     ]
+
+
+def _heated(fit: StackFit) -> list[str]:
+    """Temperatures of heated junctions beyond those for which the laws of a film are made."""
+    groups = [group for group in (fit.problem.pulses, fit.problem.thresholds) if group is not None]
+    if "thermal_resistance_area" not in fit.values or not groups:
+        return []
+    hottest = max(float(fit.problem.model.hottest(fit.values, group).max()) for group in groups)
+    limit = TEMPERATURE_RANGE[1]
+    if hottest <= limit:
+        return []
+    return [
+        f"the fit heats junctions up to {hottest:.0f} K before they switch, beyond the {limit:g} K up to "
+        "which the temperature laws of a stack are meant: leave the largest powers out, or give the stack measured "
+        "values over temperature"
+    ]
