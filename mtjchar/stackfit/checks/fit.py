@@ -252,6 +252,6 @@ def _heated(fit: StackFit) -> list[str]:
         return []
     return [
         f"the fit heats junctions up to {hottest:.0f} K before they switch, beyond the {limit:g} K up to "
-        "which the temperature laws of a stack are meant: leave the largest powers out, or give the stack measured "
-        "values over temperature"
+        "which the temperature laws of a stack are meant: leave the largest powers out, or give the stack "
+        "measured values over temperature"
     ]
