@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -117,6 +117,7 @@ def compare_terms(
     start: Mapping[str, float] | None = None,
     terms: Iterable[str] | None = None,
     intervals: bool = True,
+    progress: Callable[[str], None] | None = None,
 ) -> TermComparison:
     """Find the terms that the data ask for, and fit the model with them.
 
@@ -126,6 +127,8 @@ def compare_terms(
         As for `mtjchar.stackfit.fit_stack`.
     terms : iterable of str, optional
         Names of `mtjchar.stackfit.TERMS` to choose from; default: all that the data can show.
+    progress : callable, optional
+        Called with the terms of each model before it is fitted.
 
     Returns
     -------
@@ -147,6 +150,8 @@ def compare_terms(
         models = []
         for term in choice:
             if term.name not in best.terms:
+                if progress is not None:
+                    progress(" + ".join([*best.terms, term.name]))
                 varied = [*roots, *parameters_of([*best.terms, term.name])]
                 values = {**given, **best.values}
                 wider = set_up(tables, film, varied, per_direction, values)
