@@ -126,7 +126,8 @@ def compare_terms(
     tables, film, vary, per_direction, start, intervals
         As for `mtjchar.stackfit.fit_stack`.
     terms : iterable of str, optional
-        Names of `mtjchar.stackfit.TERMS` to choose from; default: all that the data can show.
+        Names of `mtjchar.stackfit.TERMS` to choose from; default: all that the data can show. Terms with a
+        parameter in `start` keep its value.
     progress : callable, optional
         Called with the terms of each model before it is fitted.
 
@@ -144,7 +145,11 @@ def compare_terms(
     setup = set_up(tables, film, vary, per_direction, given)
     roots = list(dict.fromkeys(parameter.root for parameter in setup.problem.parameters))
     best = _Model((), setup.problem, search(setup.problem, setup.start, 3), np.nan, True)
-    choice = [term for term in terms_for(best.problem) if known is None or term.name in known]
+    choice = [
+        term
+        for term in terms_for(best.problem)
+        if (known is None or term.name in known) and not given.keys() & set(term.parameters)
+    ]
     seen = {best.terms: best}
     while True:
         models = []
