@@ -41,6 +41,7 @@ __all__ = [
     "STABILITY_RANGE",
     "Decay",
     "FunctionOfZ",
+    "OfDevices",
     "Stage",
     "WriteStatistics",
     "at_constant_overdrive",
@@ -160,8 +161,31 @@ def at_constant_overdrive(
     return result[row, column].reshape(shape)
 
 
+class OfDevices(NamedTuple):
+    """Function of z that keeps its numbers of each device, so that some devices cost less than all.
+
+    Attributes
+    ----------
+    function : callable
+        Takes z, shape (points, devices), and the columns; returns values of the shape of z.
+    columns : tuple of ndarray, shape (..., devices)
+    """
+
+    function: Callable[..., FloatArray]
+    columns: tuple[FloatArray, ...]
+
+    def __call__(self, z: FloatArray) -> FloatArray:
+        return self.function(z, *self.columns)
+
+    def some(self, chosen: BoolArray | IndexArray) -> OfDevices:
+        """Return the function of some of the devices."""
+        return OfDevices(self.function, tuple(column[..., chosen] for column in self.columns))
+
+
 def of_some(function: FunctionOfZ, chosen: BoolArray | IndexArray, devices: int) -> FunctionOfZ:
     """Restrict a function of z of all devices to some of them."""
+    if isinstance(function, OfDevices):
+        return function.some(chosen)
 
     def own(z: FloatArray) -> FloatArray:
         of_all = np.zeros((len(z), devices))

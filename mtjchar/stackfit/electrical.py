@@ -8,13 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 from mtjchar.arrays import FloatArray
-from mtjchar.physics import tunneling
+from mtjchar.physics import heating, tunneling
+from mtjchar.physics.fokker_planck import OfDevices
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.parameters import Values
 from mtjchar.stackfit.pulses import Pulses
 
-__all__ = ["Drives", "Electrical"]
+__all__ = ["Drives", "Electrical", "Heated", "equivalent_drive"]
+
+# Voltage and current are smooth in z: with 13 Chebyshev points they are exact to 1e-8 at a TMR of 1.2, and to
+# 2e-6 at 3.
+_NODES = np.cos(np.pi * (np.arange(13) + 0.5) / 13)
+_TO_POWERS = np.linalg.inv(np.vander(_NODES, increasing=True))
 
 
 @dataclass(frozen=True)
@@ -122,14 +128,23 @@ class Drives(NamedTuple):
             bend, current = np.zeros_like(bend), np.zeros_like(current)
         return cls(overdrive, current, bend, start, bias, tmr, series)
 
-    def at(self, law: TorqueLaw, z: FloatArray) -> FloatArray:
-        """Overdrive over m_z, 1 being the state before the write."""
-        shape = 1.0 + 0.5 * self.current * (1.0 - z)
-        if np.any(self.tmr):
-            curved = self._relative(law, z) / self._relative(law, np.ones(1))
-            shape = np.where(self.tmr > 0.0, curved, shape)
-        # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
-        return np.asarray(self.overdrive * shape * (1.0 + self.bend) / (1.0 + self.bend * z))
+    def over_z(self, law: TorqueLaw) -> OfDevices:
+        """Overdrive over m_z, 1 being the state before the write; the fields have the shape (systems,)."""
+        return OfDevices(_bent, (self.polynomial(law), self.bend))
+
+    def polynomial(self, law: TorqueLaw) -> FloatArray:
+        """Overdrive without the torque's asymmetry: coefficients of powers of z, (powers, systems)."""
+        linear = np.stack([1.0 + 0.5 * self.current, -0.5 * self.current])
+        if not np.any(self.tmr):
+            return self.overdrive * linear
+        result = np.zeros((len(_NODES), len(self.overdrive)))
+        result[:2] = linear
+        # Without an amplitude there is no shape, and no overdrive.
+        curved = np.flatnonzero((self.tmr > 0.0) & (self.bias != 0.0))
+        own = Drives(*(column[curved] for column in self))
+        shape = own._relative(law, _NODES[:, None]) / own._relative(law, np.ones(1))
+        result[:, curved] = _TO_POWERS @ shape
+        return self.overdrive * result
 
     def _relative(self, law: TorqueLaw, z: FloatArray) -> FloatArray:
         """Voltage of the junction over the one that halves its TMR, or its current in the same unit."""
@@ -144,3 +159,62 @@ class Drives(NamedTuple):
         if law == "voltage":
             return voltage
         return voltage * tunneling.conductance(at, unit, tunneling.tmr_at_bias(self.tmr, voltage, unit))
+
+
+def _bent(z: FloatArray, polynomial: FloatArray, bend: FloatArray) -> FloatArray:
+    """Polynomial in z times the asymmetry of the torque."""
+    # P Lambda^2/[(Lambda^2 + 1) + (Lambda^2 - 1) m_z], over its value at z = 1.
+    return _power_series(polynomial, z) * (1.0 + bend) / (1.0 + bend * z)
+
+
+def _power_series(coefficients: FloatArray, z: FloatArray) -> FloatArray:
+    """Horner's scheme, in place: these arrays are large."""
+    value = np.empty_like(z)
+    value[:] = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        value *= z
+        value += coefficient
+    return value
+
+
+class Heated(NamedTuple):
+    """Rows at one temperature; arrays that broadcast."""
+
+    drives: Drives
+    stability: FloatArray
+    field: FloatArray  # over the anisotropy field at the temperature
+    relaxation_time: FloatArray  # s
+
+
+def equivalent_drive(law: TorqueLaw, well: Heated, barrier: Heated, field_at_rest: FloatArray) -> OfDevices:
+    """Overdrive over z of junctions that have one temperature in the well and another one at z = 0.
+
+    The arrays have the shape (systems,). See `mtjchar.physics.heating.equivalent_overdrive`.
+    """
+    return OfDevices(
+        _between,
+        (
+            well.drives.polynomial(law), barrier.drives.polynomial(law), well.drives.bend,
+            well.field, barrier.field, barrier.stability / well.stability, field_at_rest,
+        ),
+    )  # fmt: skip
+
+
+def _between(
+    z: FloatArray,
+    in_well: FloatArray,
+    on_barrier: FloatArray,
+    bend: FloatArray,
+    well_field: FloatArray,
+    barrier_field: FloatArray,
+    stability_ratio: FloatArray,
+    field_at_rest: FloatArray,
+) -> FloatArray:
+    # The power is nearly linear in m_z. Behind the barrier, where the temperature no longer matters, it goes
+    # back to that of the well, as in the sweep.
+    share = 1.0 - np.abs(z)
+    well = heating.equivalent_overdrive(z, _bent(z, in_well, bend), well_field, np.ones(1), field_at_rest)
+    barrier = heating.equivalent_overdrive(
+        z, _bent(z, on_barrier, bend), barrier_field, stability_ratio, field_at_rest
+    )
+    return well + share * (barrier - well)
