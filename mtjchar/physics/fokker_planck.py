@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -161,7 +162,8 @@ def at_constant_overdrive(
     return result[row, column].reshape(shape)
 
 
-class OfDevices(NamedTuple):
+@dataclass(frozen=True)
+class OfDevices:
     """Function of z that keeps its numbers of each device, so that some devices cost less than all.
 
     Attributes
@@ -174,7 +176,8 @@ class OfDevices(NamedTuple):
     function: Callable[..., FloatArray]
     columns: tuple[FloatArray, ...]
 
-    def __call__(self, z: FloatArray) -> FloatArray:
+    def __call__(self, z: FloatArray, /) -> FloatArray:
+        """Values at z."""
         return self.function(z, *self.columns)
 
     def some(self, chosen: BoolArray | IndexArray) -> OfDevices:

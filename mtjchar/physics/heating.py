@@ -194,9 +194,12 @@ def _ends(shortest: FloatArray, longest: FloatArray, thermal_time: FloatArray) -
     last = np.minimum(longest, _STEADY * thermal_time)
     first = np.clip(shortest, _FIRST_SHARE * last, last)
     reached = -np.expm1(-first / thermal_time)
-    ends = [-thermal_time * np.log1p(-reached * k / _UP_TO_SHORTEST) for k in range(1, _UP_TO_SHORTEST + 1)]
+    # The last ends are exact: a pulse of that duration shall not reach into the next segment.
+    ends = [-thermal_time * np.log1p(-reached * k / _UP_TO_SHORTEST) for k in range(1, _UP_TO_SHORTEST)]
+    ends.append(first)
     if np.any(last > first):
-        ends += [first * (last / first) ** (k / _BEYOND) for k in range(1, _BEYOND + 1)]
+        ends += [first * (last / first) ** (k / _BEYOND) for k in range(1, _BEYOND)]
+        ends.append(last)
     return ends
 
 

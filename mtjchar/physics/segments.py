@@ -141,8 +141,7 @@ def log_exponent(
     """
     problem = _Problem.of(segments, duration, stability_at_rest, field)
     result = np.empty_like(problem.duration)
-    # Devices whose pulses end in the same segment are solved together: later segments do not concern them.
-    order = np.argsort(problem.duration.max(axis=1, initial=0.0), kind="stable")
+    order = np.argsort(problem.steps(), kind="stable")  # together: those that need about as many
     for start in range(0, len(order), _TOGETHER):
         part = order[start : start + _TOGETHER]
         own = problem.some(part)
@@ -218,8 +217,22 @@ class _Problem(NamedTuple):
                 after=tuple(own(part) for part in segment.after),
             )
 
-        segments = [own(segment) for segment in self.segments]
-        return _Problem(segments, *(values[chosen] for values in self[1:]))
+        return _Problem(
+            [own(segment) for segment in self.segments],
+            self.duration[chosen],
+            self.rest[chosen],
+            self.field[chosen],
+            self.fastest[chosen],
+            self.barrier[chosen],
+        )
+
+    def steps(self) -> FloatArray:
+        """Return the number of time steps up to the longest duration, (devices,), up to a factor."""
+        longest, total = self.duration.max(axis=1, initial=0.0), np.zeros_like(self.rest)
+        for segment, begin, _ in self._pieces():
+            length = np.maximum(np.minimum(longest, segment.end) - begin, 0.0)
+            total += np.minimum(length / segment.relaxation_time * self.fastest, HANDOVER)
+        return total
 
     def _pieces(self) -> Iterator[tuple[Segment, FloatArray, BoolArray]]:
         """Segments that are needed, their starts (devices,), and the durations that end in them."""

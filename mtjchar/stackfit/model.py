@@ -301,15 +301,19 @@ class SwitchingModel:
         assert self.film is not None  # ensured when the data are checked
         electrical = self.electrical(values, pulses)
         before = electrical.power(electrical.before)
-        ambient, resistance, time = np.broadcast_arrays(
-            pulses.temperature + 0.0 * before,
+        ambient, resistance, time, *_ = np.broadcast_arrays(
+            pulses.temperature,
             values["thermal_resistance_area"] / self.film.area(pulses.diameter),
             values["thermal_time"],
+            before,
+            pulses.duration,
         )
+        # Between the durations of the rows that are solved together: a single one needs fewer segments.
+        shortest, longest = pulses.spans()
         hottest = heating.course(
             lambda kelvin: self._power(values, pulses, kelvin),
             ambient=ambient, thermal_resistance=resistance, thermal_time=time,
-            shortest=np.min(pulses.duration), longest=np.max(pulses.duration),
+            shortest=shortest, longest=longest,
         )  # fmt: skip
         change = resistance * (electrical.power(np.zeros_like(electrical.before)) - before)
         return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST)), change
