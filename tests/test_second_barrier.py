@@ -432,7 +432,7 @@ def test_what_has_one_barrier_refuses_two():
     for write in (verilog_a, pspice):
         with pytest.raises(InputError, match=r"second_barrier.*one barrier"):
             write(asked.tables, device, "mtj")
-    with pytest.raises(InputError, match=r"second_barrier of the stack.*none in a fit"):
+    with pytest.raises(InputError, match=r"second_barrier.tmr of the stack.*constant resistance"):
         Film(asked.stack, 40e-9)
     elliptic = asked.with_(junction={"aspect_ratio": 1.2})
     cells = cell_parameters(elliptic, Population(elliptic).nominal())

@@ -11,6 +11,7 @@ from stackfit_cases import FAR, FILM, TRUTH, distances, fit_stack_quietly
 
 from mtjchar.errors import InputError
 from mtjchar.physics import back_hopping, rate_table, tunneling
+from mtjchar.physics.double_barrier import Barrier, DoubleBarrier
 from mtjchar.stackfit import (
     PARAMETERS,
     TERMS,
@@ -21,6 +22,7 @@ from mtjchar.stackfit import (
     simulate_counts,
     table_of,
 )
+from mtjchar.stackfit.electrical import Drives
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values, optional_values
 from mtjchar.stackfit.pulses import Pulses
@@ -302,3 +304,69 @@ def test_terms_and_known_values_on_the_command_line(tmp_path, call):
         code, _, error = call(*shared, option)
         assert code == 2
         assert message in " ".join(error.split())
+
+
+# ---- a second barrier ----
+
+
+@pytest.mark.parametrize("law", ["current", "voltage"])
+def test_second_barrier_is_that_of_the_double_barrier(law):
+    second = {"reference": "antiparallel", "resistance_area_product": 1.5e-12, "spin_polarization": 0.4}
+    stack = with_values(FILM.stack, torque=law, second_barrier=second)
+    film = Film(stack, 40e-9)
+    values = {**nominal_values(film), **optional_values(film)}
+    model, area = SwitchingModel(film), float(film.area())
+    one = np.ones(())
+    first = Barrier(stack.resistance_area_product / area * one, stack.tmr * one, stack.tmr_half_bias * one)
+    other = Barrier(1.5e-12 / area * one, 0.0 * one, one)
+    # eta = P per current, P/(1 + P^2) per voltage: mtjchar/physics/torque.py.
+    eta = (lambda p: p) if law == "current" else (lambda p: p / (1.0 + p**2))
+    both = DoubleBarrier(first, other, np.array(-1.0), np.asarray(eta(0.4) / eta(stack.spin_polarization)))
+    start = np.where(PULSES.reverse, -1.0, 1.0)
+    voltage = both.first_voltage(PULSES.amplitude, start)
+    if law == "voltage":
+        acting = both.torque_voltage(voltage, PULSES.amplitude - voltage) / first.parallel
+    else:
+        acting = both.torque_current(both.first.current(voltage, start), one, start)
+    overdrive, _, _ = model.load_line(values, PULSES, np.asarray(values["critical_current"]))
+    np.testing.assert_allclose(overdrive, acting / values["critical_current"], rtol=1e-9)
+    # The whole load line, in the solver.
+    drives = model._columns(values, PULSES)[:-3]
+    own = Drives(*np.broadcast_arrays(*drives)).over_z(law)
+    for z in (0.6, 0.0, -0.5):
+        at = start * z
+        voltage = both.first_voltage(PULSES.amplitude, at)
+        acting = (
+            both.torque_voltage(voltage, PULSES.amplitude - voltage) / first.parallel
+            if law == "voltage"
+            else both.torque_current(both.first.current(voltage, at), one, at)
+        )
+        # Per current the change of the current is linear in m_z between the states: within 2 %.
+        found = own(np.full((1, len(start)), z))[0]
+        np.testing.assert_allclose(found, acting / values["critical_current"], rtol=1e-6)
+
+
+def test_a_fitted_second_barrier_is_written_and_read():
+    truth = {**TRUTH, "second_torque": 0.6, "series_resistance": 400.0}
+    counts = simulate_counts(FILM, pulses_at(FILM, [1e-9, 1e-8, 1e-7], [0.1, 0.5, 0.9], values=truth),
+                             np.random.default_rng(2), values=truth)  # fmt: skip
+    fit = fit_stack_quietly(
+        [table_of(counts)], FILM, terms=["second_barrier"], start=truth, starts=0, intervals=False
+    )
+    assert all(abs(far) < FAR for far in distances(fit, truth).values())
+    stack = fitted_stack(fit)
+    assert stack.second_barrier.reference == "antiparallel"
+    again = optional_values(Film(stack, 40e-9))
+    for name in ("second_torque", "series_resistance"):
+        assert again[name] == pytest.approx(fit.values[name], rel=1e-6)
+
+
+def test_a_second_barrier_with_a_tmr_is_refused():
+    second = {
+        "reference": "antiparallel",
+        "resistance_area_product": 1e-12,
+        "spin_polarization": 0.4,
+        "tmr": 0.5,
+    }
+    with pytest.raises(InputError, match=r"second_barrier.tmr.*constant resistance"):
+        Film(with_values(FILM.stack, second_barrier=second), 40e-9)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ __all__ = [
     "STABILITY_RANGE",
     "Decay",
     "FunctionOfZ",
+    "OfDevices",
     "Stage",
     "WriteStatistics",
     "at_constant_overdrive",
@@ -160,8 +162,33 @@ def at_constant_overdrive(
     return result[row, column].reshape(shape)
 
 
+@dataclass(frozen=True)
+class OfDevices:
+    """Function of z that keeps its numbers of each device, so that some devices cost less than all.
+
+    Attributes
+    ----------
+    function : callable
+        Takes z, shape (points, devices), and the columns; returns values of the shape of z.
+    columns : tuple of ndarray, shape (..., devices)
+    """
+
+    function: Callable[..., FloatArray]
+    columns: tuple[FloatArray, ...]
+
+    def __call__(self, z: FloatArray, /) -> FloatArray:
+        """Values at z."""
+        return self.function(z, *self.columns)
+
+    def some(self, chosen: BoolArray | IndexArray) -> OfDevices:
+        """Return the function of some of the devices."""
+        return OfDevices(self.function, tuple(column[..., chosen] for column in self.columns))
+
+
 def of_some(function: FunctionOfZ, chosen: BoolArray | IndexArray, devices: int) -> FunctionOfZ:
     """Restrict a function of z of all devices to some of them."""
+    if isinstance(function, OfDevices):
+        return function.some(chosen)
 
     def own(z: FloatArray) -> FloatArray:
         of_all = np.zeros((len(z), devices))

@@ -40,7 +40,15 @@ import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray
 
-__all__ = ["Course", "advance", "course", "mean_of_switched", "path_share", "steady_temperature"]
+__all__ = [
+    "Course",
+    "advance",
+    "course",
+    "equivalent_overdrive",
+    "mean_of_switched",
+    "path_share",
+    "steady_temperature",
+]
 
 PowerOfTemperature = Callable[[FloatArray], FloatArray]
 
@@ -186,13 +194,16 @@ def _ends(shortest: FloatArray, longest: FloatArray, thermal_time: FloatArray) -
     last = np.minimum(longest, _STEADY * thermal_time)
     first = np.clip(shortest, _FIRST_SHARE * last, last)
     reached = -np.expm1(-first / thermal_time)
-    ends = [-thermal_time * np.log1p(-reached * k / _UP_TO_SHORTEST) for k in range(1, _UP_TO_SHORTEST + 1)]
+    # The last ends are exact: a pulse of that duration shall not reach into the next segment.
+    ends = [-thermal_time * np.log1p(-reached * k / _UP_TO_SHORTEST) for k in range(1, _UP_TO_SHORTEST)]
+    ends.append(first)
     if np.any(last > first):
-        ends += [first * (last / first) ** (k / _BEYOND) for k in range(1, _BEYOND + 1)]
+        ends += [first * (last / first) ** (k / _BEYOND) for k in range(1, _BEYOND)]
+        ends.append(last)
     return ends
 
 
-def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: float) -> FloatArray:
+def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: npt.ArrayLike) -> FloatArray:
     """Share w of equation 2, by which the temperature follows the power on the way out of the well.
 
     Parameters
@@ -201,7 +212,7 @@ def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: flo
         Overdrive less axial field over the anisotropy field, i - h, in the well.
     relaxation_time : ndarray
         t_D, s.
-    thermal_time : float
+    thermal_time : array_like
         tau_th, s.
 
     Examples
@@ -209,7 +220,34 @@ def path_share(drive: FloatArray, relaxation_time: FloatArray, thermal_time: flo
     >>> float(path_share(np.array(0.5), np.array(1e-9), 1e-9))
     0.5
     """
-    return np.asarray(1.0 / (1.0 + 2.0 * np.abs(1.0 - drive) * thermal_time / relaxation_time))
+    return np.asarray(1.0 / (1.0 + 2.0 * np.abs(1.0 - drive) * np.asarray(thermal_time) / relaxation_time))
+
+
+def equivalent_overdrive(
+    z: FloatArray,
+    overdrive: FloatArray,
+    field: FloatArray,
+    stability_ratio: FloatArray,
+    field_at_rest: FloatArray,
+) -> FloatArray:
+    """Overdrive that has the ratio of drift and diffusion of another temperature, with the well's diffusion.
+
+    Parameters
+    ----------
+    z : ndarray
+    overdrive, field : ndarray
+        i and h at the temperature at z.
+    stability_ratio : ndarray
+        Delta at the temperature at z over that in the well.
+    field_at_rest : ndarray
+        h of the equation that is solved, which it subtracts from the overdrive.
+
+    Notes
+    -----
+    In the equation of `mtjchar.physics.fokker_planck` that ratio is 2 Delta (i - h - z). All arguments
+    broadcast.
+    """
+    return np.asarray(z + field_at_rest + stability_ratio * (overdrive - field - z))
 
 
 def mean_of_switched(

@@ -40,6 +40,7 @@ from mtjchar.physics.long_pulses import HANDOVER
 __all__ = ["Segment", "log_error_rate", "log_exponent", "mean_integral"]
 
 _PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
+_TOGETHER = 384  # devices: enough for numpy, few enough for the CPU's cache
 _SETTLING = 100.0  # reduced time after which a density is settled in a well, but has not left it
 
 
@@ -139,8 +140,14 @@ def log_exponent(
         As `log_error_rate`.
     """
     problem = _Problem.of(segments, duration, stability_at_rest, field)
-    exponent = np.log(np.maximum(-problem.log_error_rate(), rare_switching.LEAST))
-    return long_pulses.with_rare_switching(exponent, problem.barrier, problem.rare_switching)
+    result = np.empty_like(problem.duration)
+    order = np.argsort(problem.steps(), kind="stable")  # together: those that need about as many
+    for start in range(0, len(order), _TOGETHER):
+        part = order[start : start + _TOGETHER]
+        own = problem.some(part)
+        exponent = np.log(np.maximum(-own.log_error_rate(), rare_switching.LEAST))
+        result[part] = long_pulses.with_rare_switching(exponent, own.barrier, own.rare_switching)
+    return result
 
 
 def mean_integral(
@@ -197,6 +204,35 @@ class _Problem(NamedTuple):
             fokker_planck.check(fastest, stability, h)
         barrier = np.any([(drive - probe).min(axis=0) < 0.0 for drive in drives[: len(segments)]], axis=0)
         return cls(segments, time, rest, h, np.maximum(fastest, 1.0), barrier)
+
+    def some(self, chosen: IndexArray) -> _Problem:
+        """Return the problem of some of the devices."""
+
+        def own(segment: Segment) -> Segment:
+            return Segment(
+                of_some(segment.overdrive, chosen, len(self.rest)),
+                segment.stability[chosen],
+                segment.relaxation_time[chosen],
+                segment.end[chosen],
+                after=tuple(own(part) for part in segment.after),
+            )
+
+        return _Problem(
+            [own(segment) for segment in self.segments],
+            self.duration[chosen],
+            self.rest[chosen],
+            self.field[chosen],
+            self.fastest[chosen],
+            self.barrier[chosen],
+        )
+
+    def steps(self) -> FloatArray:
+        """Return the number of time steps up to the longest duration, (devices,), up to a factor."""
+        longest, total = self.duration.max(axis=1, initial=0.0), np.zeros_like(self.rest)
+        for segment, begin, _ in self._pieces():
+            length = np.maximum(np.minimum(longest, segment.end) - begin, 0.0)
+            total += np.minimum(length / segment.relaxation_time * self.fastest, HANDOVER)
+        return total
 
     def _pieces(self) -> Iterator[tuple[Segment, FloatArray, BoolArray]]:
         """Segments that are needed, their starts (devices,), and the durations that end in them."""

@@ -78,13 +78,13 @@ class Film:
     exchange_stiffness: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        if self.stack.second_barrier is not None:
+        second = self.stack.second_barrier
+        if second is not None and second.tmr > 0.0:
             raise InputError(
-                "second_barrier of the stack",
-                value=f"a reference layer {self.stack.second_barrier.reference} to the first one",
-                allowed="none in a fit, whose junctions have one barrier",
+                "second_barrier.tmr of the stack", value=second.tmr,
+                allowed="0 in a fit, whose second barrier has a constant resistance",
                 remedy="Without the key, the fit finds one barrier that has the torque of both.",
-            )
+            )  # fmt: skip
         low, high = DIAMETER_RANGE
         if not low < self.diameter < high:
             raise InputError(

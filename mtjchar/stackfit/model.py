@@ -8,8 +8,7 @@ torque per voltage is constant under voltage drive and changes with the resistan
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from mtjchar.physics.fokker_planck import STABILITY_RANGE
 from mtjchar.physics.long_pulses import log_exponent
 from mtjchar.physics.torque import TorqueLaw
 from mtjchar.stackfit.data.field_steps import FieldSteps
-from mtjchar.stackfit.electrical import Drives, Electrical
+from mtjchar.stackfit.electrical import Drives, Electrical, Heated, equivalent_drive
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.loops import log_staying
 from mtjchar.stackfit.parameters import DIRECTIONAL, Values, value_in
@@ -120,7 +119,7 @@ class SwitchingModel:
         if self.law == "voltage":
             electrical = self.electrical(values, pulses)
             # V_j/(R_P Ic0)
-            before, middle = electrical.voltage(start), electrical.voltage(np.zeros_like(start))
+            before, middle = electrical.acting(start), electrical.acting(np.zeros_like(start))
             overdrive = before / (electrical.parallel * critical)
             # Without a drive, at rest, nothing changes.
             middle, before = np.broadcast_arrays(middle, before)
@@ -136,7 +135,9 @@ class SwitchingModel:
             # By conductances, which are above 0 at rest too.
             ends = [1.0 / (1.0 / electrical.conductance(m_z) + electrical.series) for m_z in (start, -start)]
             ratio = np.where(pulses.voltage, ends[1] / ends[0], ratio)
-        torque_at_0 = 2.0 * square / (square + 1.0) / strength
+        second = values.get("second_torque", 0.0)
+        torque_at_0 = (2.0 * square / (square + 1.0) + second) / (strength + second)
+        strength = strength + second
         return current * strength / critical, (1.0 + ratio) * torque_at_0 - 2.0, ratio - 1.0
 
     def electrical(self, values: Values, pulses: Pulses) -> Electrical:
@@ -253,37 +254,35 @@ class SwitchingModel:
         # Rows that differ only in the duration are solved together.
         systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), tau.ravel())
         *rows, stability, field = systems.T
-        exponent = log_exponent(functools.partial(Drives(*rows).at, self.law), stability, times, field=field)
+        exponent = log_exponent(Drives(*rows).over_z(self.law), stability, times, field=field)
         return np.asarray(exponent[place].reshape(tau.shape))
 
     def _solved_heated(self, values: Values, pulses: Pulses) -> FloatArray:
         """ln(-ln WER) of junctions that their power heats, in segments of each pulse."""
-        course = self._course(values, pulses)
-        at_rest = self._columns(values, pulses)
-        hot = [
-            self._columns(values, dataclasses.replace(pulses, temperature=temperature))
-            for temperature in course.mean
-        ]
-        every = [*at_rest, *(column for columns in hot for column in columns), *course.end[:-1]]
-        *parts, duration = np.broadcast_arrays(*every, pulses.duration)
-        systems, times, place = together(np.stack([part.ravel() for part in parts], axis=1), duration.ravel())
-        count, columns = len(at_rest), list(systems.T)
-        cold, ends = columns[:count], [*columns[-len(course.end) + 1 :], np.full(len(systems), np.inf)]
-        parts_of = [columns[count * (k + 1) : count * (k + 2)] for k in range(len(hot))]
+        course, climb = self._course(values, pulses)
+        cold = self._columns(values, pulses)
+        well = self._columns(values, dataclasses.replace(pulses, temperature=course.mean))
+        share = heating.path_share(well[0] - cold[-2], well[-1], values["thermal_time"])
+        kelvin = np.minimum(course.mean + share * climb, _HOTTEST)
+        barrier = self._columns(values, dataclasses.replace(pulses, temperature=kelvin))
+        # Columns of the rest, then those of the segments, one segment after the other.
+        *rest, duration = np.broadcast_arrays(*cold[-3:-1], pulses.duration)
+        hot = np.stack(np.broadcast_arrays(*well, *barrier, course.end, duration)[:-1], axis=1)
+        table = np.concatenate([np.stack(rest), hot.reshape(-1, *duration.shape)]).reshape(-1, duration.size)
+        systems, times, place = together(table.T, duration.ravel())
+        stability, field, *columns = systems.T
+        parts = np.reshape(columns, (len(hot), -1, len(systems)))
         exponent = segments.log_exponent(
-            [self._segment(part, cold, end) for part, end in zip(parts_of, ends, strict=True)],
-            times, stability_at_rest=cold[-3], field=cold[-2],
-        )  # fmt: skip
+            [self._segment(part, field) for part in parts], times, stability_at_rest=stability, field=field
+        )
         return np.asarray(exponent[place].reshape(duration.shape))
 
-    def _segment(
-        self, columns: Sequence[FloatArray], cold: Sequence[FloatArray], end: FloatArray
-    ) -> segments.Segment:
-        *drives, stability, field, time = columns
-        own = Drives(*drives)
-        # The field is over the anisotropy field at rest; its change acts like an overdrive.
-        change = field - cold[-2]
-        return segments.Segment(lambda z: own.at(self.law, z) - change, stability, time, end)
+    def _segment(self, columns: FloatArray, field_at_rest: FloatArray) -> segments.Segment:
+        *both, end = columns
+        half = len(both) // 2
+        well, barrier = (Heated(Drives(*part[:-3]), *part[-3:]) for part in (both[:half], both[half:]))
+        drive = equivalent_drive(self.law, well, barrier, field_at_rest)
+        return segments.Segment(drive, well.stability, well.relaxation_time, end)
 
     def _columns(self, values: Values, pulses: Pulses) -> list[FloatArray]:
         """Drive of each row, then its stability, field over the anisotropy field, and relaxation time."""
@@ -300,27 +299,36 @@ class SwitchingModel:
         field = self._field(values, pulses, device.stability)
         return [*drives, device.stability, field, device.relaxation_time]
 
-    def _course(self, values: Values, pulses: Pulses) -> heating.Course:
-        """Temperature of the junctions of the rows before they switch."""
+    def _course(self, values: Values, pulses: Pulses) -> tuple[heating.Course, FloatArray]:
+        """Temperature of the junctions of the rows before they switch, and R_th times the power's change.
+
+        The change is that up to m_z = 0, in a junction that is still cold.
+        """
         assert self.film is not None  # ensured when the data are checked
         electrical = self.electrical(values, pulses)
-        ambient, resistance, time = np.broadcast_arrays(
-            pulses.temperature + 0.0 * electrical.power(electrical.before),
+        before = electrical.power(electrical.before)
+        ambient, resistance, time, *_ = np.broadcast_arrays(
+            pulses.temperature,
             values["thermal_resistance_area"] / self.film.area(pulses.diameter),
             values["thermal_time"],
+            before,
+            pulses.duration,
         )
+        # Between the durations of the rows that are solved together: a single one needs fewer segments.
+        shortest, longest = pulses.spans()
         hottest = heating.course(
             lambda kelvin: self._power(values, pulses, kelvin),
             ambient=ambient, thermal_resistance=resistance, thermal_time=time,
-            shortest=np.min(pulses.duration), longest=np.max(pulses.duration),
+            shortest=shortest, longest=longest,
         )  # fmt: skip
-        return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST))
+        change = resistance * (electrical.power(np.zeros_like(electrical.before)) - before)
+        return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST)), change
 
     def hottest(self, values: Values, pulses: Pulses) -> FloatArray:
         """Temperature of the junctions of the rows at the end of their pulses, before they switch, K."""
         if "thermal_resistance_area" not in values:
             return pulses.temperature
-        course = self._course(values, as_applied(values, pulses))
+        course, _ = self._course(values, as_applied(values, pulses))
         within = np.concatenate([np.zeros_like(course.end[:1]), course.end[:-1]]) < pulses.duration
         return np.asarray(np.where(within, course.mean, pulses.temperature).max(axis=0))
 

@@ -210,6 +210,11 @@ _TABLE = (
         bounds=(0.0, 1e5), start=0.0, step=50.0, physical_minimum=0.0, zero_is_result=True, optional=True,
     ),
     Parameter(
+        "second_torque", "", PULSES,
+        "pulses in both directions, and resistance in P and AP over bias",
+        bounds=(-0.9, 20.0), start=0.0, step=0.05, zero_is_result=True, optional=True, search=(0.5, 2.0),
+    ),
+    Parameter(
         "drift", "", PULSES,
         "the same pulse again at the beginning and at the end",
         bounds=(-0.8, 0.8), start=0.0, step=0.01, zero_is_result=True, optional=True,

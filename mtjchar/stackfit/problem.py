@@ -15,6 +15,7 @@ from scipy.optimize import least_squares
 from mtjchar.arrays import FloatArray
 from mtjchar.cells.stt.tables import DIRECTIONS
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
+from mtjchar.physics.torque import symmetric_efficiency
 from mtjchar.stackfit.data.field_steps import FieldSteps, steps_of
 from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
@@ -534,7 +535,25 @@ def optional_values(film: Film | None) -> dict[str, float]:
         warming = film.temperature / REFERENCE_TEMPERATURE
         values["back_hopping_current"] = stack.back_hopping_current_density * float(film.area())
         values["back_hopping_stability"] = stack.back_hopping_stability / warming
+    if stack.second_barrier is not None:
+        values.update(second_barrier_values(film))
     return values
+
+
+def second_barrier_values(film: Film) -> dict[str, float]:
+    """Parameters of the second barrier of a stack: the torque over that of the first one, and its resistance.
+
+    See `mtjchar.physics.double_barrier`.
+    """
+    second = film.stack.second_barrier
+    assert second is not None
+    laws, law = film.laws(film.temperature), film.stack.torque
+    own, first = (
+        float(symmetric_efficiency(laws.polarization(polarization), law))
+        for polarization in (second.spin_polarization, film.stack.spin_polarization)
+    )
+    product = float(laws.resistance_area_product(second.resistance_area_product))
+    return {"second_torque": -second.side * own / first, "series_resistance": product / float(film.area())}
 
 
 def starting_values(film: Film | None) -> dict[str, float]:

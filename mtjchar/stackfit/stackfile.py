@@ -19,7 +19,7 @@ from mtjchar.errors import ConvergenceError, InputError, printable
 from mtjchar.fields import first_complaint
 from mtjchar.files import write_text
 from mtjchar.physics.anisotropy import REFERENCE_TEMPERATURE
-from mtjchar.physics.torque import TorqueLaw
+from mtjchar.physics.torque import TorqueLaw, polarization_of, symmetric_efficiency
 from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.parameters import ALIASES, OPTIONAL, PARAMETERS, directional_name
 from mtjchar.stackfit.problem import optional_values
@@ -219,9 +219,30 @@ def fitted_stack(fit: StackFit, name: str | None = None, reference: str | None =
             "the stronger one. A stray field acts (vary offset_field), or the directions are swapped.",
         )  # fmt: skip
     return _valid(
-        fit.film.stack, name, reference, fitted,
+        fit.film.stack, name, reference, {**fitted, **_second_barrier(fit, fitted)},
         "Diameter, magnetization or units do not go with these data: see the warnings of the fit.",
     )  # fmt: skip
+
+
+def _second_barrier(fit: StackFit, fitted: Mapping[str, float]) -> dict[str, Any]:
+    """Second barrier of the stack, if its torque is fitted or given."""
+    film, values = fit.film, fit.values
+    assert film is not None  # stack_values refuses
+    known = optional_values(film)
+    changed = any(values.get(name) != known.get(name) for name in ("second_torque", "series_resistance"))
+    if "second_torque" not in values or not changed:
+        return {}
+    law, laws = film.stack.torque, film.laws(film.temperature)
+    first = laws.polarization(fitted.get("spin_polarization", film.stack.spin_polarization))
+    own = polarization_of(abs(values["second_torque"]) * symmetric_efficiency(first, law), law)
+    product = values.get("series_resistance", 0.0) * float(film.area())
+    return {
+        "second_barrier": {
+            "reference": "antiparallel" if values["second_torque"] >= 0.0 else "parallel",
+            "resistance_area_product": product / float(laws.resistance_area_product(1.0)),
+            "spin_polarization": float(own / laws.polarization(1.0)),
+        }
+    }
 
 
 def check_names(stack: Stack, name: str | None, reference: str | None) -> None:
@@ -230,7 +251,7 @@ def check_names(stack: Stack, name: str | None, reference: str | None) -> None:
 
 
 def _valid(
-    base: Stack, name: str | None, reference: str | None, fitted: Mapping[str, float], remedy: str = ""
+    base: Stack, name: str | None, reference: str | None, fitted: Mapping[str, Any], remedy: str = ""
 ) -> Stack:
     """Return a stack with fitted values in place of its own."""
     data = {

@@ -81,6 +81,10 @@ def _has_both_directions(problem: Problem) -> bool:
     return len(directions) == 2 and (problem.model.film is not None or "anisotropy_field" in problem.fixed)
 
 
+def _has_both_directions_in_volts(problem: Problem) -> bool:
+    return _has_both_directions(problem) and _has_volts(problem)
+
+
 def _has_asymmetry(problem: Problem) -> bool:
     return _has_both_directions(problem) and problem.model.law == "current"
 
@@ -148,6 +152,13 @@ _TABLE = (
         needs_film=True,
     ),
     Term(
+        "second_barrier",
+        "the torque of a second barrier in series",
+        ("second_torque", "series_resistance"),
+        _has_both_directions_in_volts,
+        needs_film=True,
+    ),
+    Term(
         "sub_volume",
         "a reversal by a domain wall in large junctions",
         ("exchange_stiffness",),
@@ -176,4 +187,4 @@ def parameters_of(names: Sequence[str]) -> list[str]:
 def terms_for(problem: Problem) -> list[Term]:
     """Terms that the data of a problem can show, without those that it already has."""
     roots = {parameter.root for parameter in problem.parameters}
-    return [term for term in _TABLE if term.shows(problem) and not roots & set(term.parameters)]
+    return [term for term in _TABLE if term.shows(problem) and not set(term.parameters) <= roots]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -195,7 +196,11 @@ class FilmLaws:
         """
         own_stiffness, own_nucleus = self.stack.wall_and_nucleus
         if exchange_stiffness is None:
-            exchange_stiffness = self.exchange_stiffness(own_stiffness)
+            # The stack's value is that at 300 K, whatever the temperature of the other values.
+            reference = anisotropy.REFERENCE_TEMPERATURE
+            exchange_stiffness = dataclasses.replace(self, given_at=reference).exchange_stiffness(
+                own_stiffness
+            )
         if nucleation_diameter is None:
             nucleation_diameter = own_nucleus
         kelvin = np.asarray(self.temperature, dtype=np.float64)

@@ -263,7 +263,7 @@ class HotWrites(NamedTuple):
             # The field over the anisotropy field of the hot junction.
             field = self.field * self.junctions.column["anisotropy_field_T"] / free.anisotropy_field
             stiffness = free.stability / reference.stability
-            return np.asarray(z + self.field + stiffness * (driven - field - z))
+            return heating.equivalent_overdrive(z, driven, field, stiffness, self.field)
 
         return overdrive
 
