@@ -433,7 +433,7 @@ def test_what_has_one_barrier_refuses_two():
         with pytest.raises(InputError, match=r"second_barrier.*one barrier"):
             write(asked.tables, device, "mtj")
     with pytest.raises(InputError, match=r"second_barrier.tmr of the stack.*constant resistance"):
-        Film(asked.stack, 40e-9)
+        Film(DEMO.with_(stack={"second_barrier": second(tmr=0.5)}).stack, 40e-9)
     elliptic = asked.with_(junction={"aspect_ratio": 1.2})
     cells = cell_parameters(elliptic, Population(elliptic).nominal())
     assert "Bg2 free layer" in batch_deck(elliptic, cells, held=True)
