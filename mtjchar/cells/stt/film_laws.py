@@ -198,7 +198,9 @@ class FilmLaws:
         if exchange_stiffness is None:
             # The stack's value is that at 300 K, whatever the temperature of the other values.
             reference = anisotropy.REFERENCE_TEMPERATURE
-            exchange_stiffness = dataclasses.replace(self, given_at=reference).exchange_stiffness(own_stiffness)
+            exchange_stiffness = dataclasses.replace(self, given_at=reference).exchange_stiffness(
+                own_stiffness
+            )
         if nucleation_diameter is None:
             nucleation_diameter = own_nucleus
         kelvin = np.asarray(self.temperature, dtype=np.float64)
