@@ -2,6 +2,7 @@
 
     .venv/bin/python -m scripts.published                     all of them
     .venv/bin/python -m scripts.published --only rehm         those whose name contains a word
+    .venv/bin/python -m scripts.published --terms             which terms of the model three of them ask for
 
 The first table has the fits: parameters with standard errors, dispersion, and what the diagnosis names. The
 second compares the slopes of data/published/rehm2023_slopes.csv with what the fit to rehm2023_amplitude.csv
@@ -23,7 +24,7 @@ from scipy.optimize import curve_fit
 
 import mtjchar
 from mtjchar.arrays import FloatArray
-from mtjchar.stackfit import Film, FitWarning, StackFit, fit_stack, read_tables
+from mtjchar.stackfit import Film, FitWarning, StackFit, compare_terms, fit_stack, read_tables
 
 __all__ = ["CASES", "Case", "film_laws", "fitted", "main", "slopes"]
 
@@ -84,6 +85,22 @@ CASES = (
     Case(("hikstor2026_probability",), device="B", where='direction == "ap_to_p"', vary=DEVICE[1:]),
     Case(("hikstor2026_thresholds",), per_direction=("critical_current",)),
 )
+
+
+COMPARED = (CASES[0], CASES[2], CASES[4])
+"""Those that `--terms` compares models for."""
+
+
+def compared(case: Case) -> None:
+    """Print which terms a case asks for."""
+    paths = [PUBLISHED / f"{name}.csv" for name in case.files]
+    film = None if case.stack is None else Film(mtjchar.load_stack(case.stack), case.diameter)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        found = compare_terms(read_tables(paths), film, intervals=False)
+    print(f"{case.name}: dispersion {found.fit.dispersion:.3g}, converged: {found.fit.converged}")
+    print(found.report())
+    print(_values(found.fit), flush=True)
 
 
 def fitted(case: Case) -> StackFit:
@@ -151,7 +168,13 @@ def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="word in the names of the cases")
-    chosen = [case for case in CASES if parser.parse_args().only in case.name]
+    parser.add_argument("--terms", action="store_true", help="compare models with and without terms")
+    options = parser.parse_args()
+    if options.terms:
+        for case in COMPARED:
+            compared(case)
+        return
+    chosen = [case for case in CASES if options.only in case.name]
     shown = Shown(title="Fits of data/published")
     for name in ("data", "rows", "fitted", "dispersion", "converged", "the diagnosis names"):
         shown.add_column(name)

@@ -164,7 +164,11 @@ def fit(
     varied, split = None if vary is None else _names(vary), _names(per_direction)
     start, added, comparison = _known(fix), _names(terms), None
     if added == ["auto"]:
-        comparison = compare_terms(tables, film, vary=varied, per_direction=split, start=start)
+        with error_console.status("Comparing terms") as status:
+            comparison = compare_terms(
+                tables, film, vary=varied, per_direction=split, start=start,
+                progress=lambda model: status.update(f"Comparing terms: {model}"),
+            )  # fmt: skip
         result = comparison.fit
         if narrow is not None:
             check_plan(result.problem, narrow)

@@ -116,9 +116,16 @@ def time_words(seconds: float) -> str:
 
 
 def points_of(fit: StackFit, kind: str) -> pd.DataFrame:
-    """Rows of a kind with what the model says of them, and the temperature, direction and drive of each."""
+    """Rows of a kind with what the model says of them, and the temperature, direction and drive of each.
+
+    The curves are those of the diameter of the fit. Rows of other diameters are left out, unless there are
+    no others.
+    """
     points = fit.points()
     points = points[points["kind"] == kind]
+    if fit.film is not None and "diameter_m" in points:
+        own = points["diameter_m"].isna() | np.isclose(points["diameter_m"], fit.film.diameter)
+        points = points[own] if own.any() else points
     empty = pd.Series(np.nan, index=points.index)
     kelvin = points.get("temperature_K", empty).fillna(fit.problem.temperature)
     direction = points.get("direction", empty).astype(object)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -117,6 +117,7 @@ def compare_terms(
     start: Mapping[str, float] | None = None,
     terms: Iterable[str] | None = None,
     intervals: bool = True,
+    progress: Callable[[str], None] | None = None,
 ) -> TermComparison:
     """Find the terms that the data ask for, and fit the model with them.
 
@@ -125,7 +126,10 @@ def compare_terms(
     tables, film, vary, per_direction, start, intervals
         As for `mtjchar.stackfit.fit_stack`.
     terms : iterable of str, optional
-        Names of `mtjchar.stackfit.TERMS` to choose from; default: all that the data can show.
+        Names of `mtjchar.stackfit.TERMS` to choose from; default: all that the data can show. Terms with a
+        parameter in `start` keep its value.
+    progress : callable, optional
+        Called with the terms of each model before it is fitted.
 
     Returns
     -------
@@ -141,12 +145,18 @@ def compare_terms(
     setup = set_up(tables, film, vary, per_direction, given)
     roots = list(dict.fromkeys(parameter.root for parameter in setup.problem.parameters))
     best = _Model((), setup.problem, search(setup.problem, setup.start, 3), np.nan, True)
-    choice = [term for term in terms_for(best.problem) if known is None or term.name in known]
+    choice = [
+        term
+        for term in terms_for(best.problem)
+        if (known is None or term.name in known) and not given.keys() & set(term.parameters)
+    ]
     seen = {best.terms: best}
     while True:
         models = []
         for term in choice:
             if term.name not in best.terms:
+                if progress is not None:
+                    progress(" + ".join([*best.terms, term.name]))
                 varied = [*roots, *parameters_of([*best.terms, term.name])]
                 values = {**given, **best.values}
                 wider = set_up(tables, film, varied, per_direction, values)

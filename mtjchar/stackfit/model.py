@@ -37,6 +37,7 @@ _Escape = Callable[[Values, Pulses], FloatArray]
 _POINTS, _LEVELS = 9, 6  # of the search for a threshold: within 20/8^6 of the critical current, then a line
 _LARGEST_EXPONENT = 600.0
 _LEAST_EXPONENT = 1e-300  # of -ln WER
+_LEAST_SHARE = 0.05  # of a critical current that drifts
 _STEP = 1e-3  # of a relative amplitude, for a slope
 _LEAST_SLOPE = 0.3  # of ln(-ln WER) over the logarithm of the amplitude
 _ROUNDS = 3
@@ -71,6 +72,9 @@ class SwitchingModel:
     def device(self, values: Values, rows: Rows) -> Device:
         """Device parameters of each row."""
         own = Device(*(_directional(values, name, rows.reverse) for name in DIRECTIONAL))
+        if "drift" in values and isinstance(rows, Pulses) and rows.order is not None:
+            share = np.maximum(1.0 + values["drift"] * rows.order, _LEAST_SHARE)
+            own = own._replace(critical_current=own.critical_current * share)
         if self.film is None:
             return own
         if np.all(rows.temperature == self.film.temperature) and rows.diameter is None:
@@ -309,7 +313,7 @@ class SwitchingModel:
             pulses.duration,
         )
         # Between the durations of the rows that are solved together: a single one needs fewer segments.
-        shortest, longest = pulses.spans()
+        shortest, longest = pulses.spans(ordered="drift" in values)
         hottest = heating.course(
             lambda kelvin: self._power(values, pulses, kelvin),
             ambient=ambient, thermal_resistance=resistance, thermal_time=time,
@@ -317,6 +321,14 @@ class SwitchingModel:
         )  # fmt: skip
         change = resistance * (electrical.power(np.zeros_like(electrical.before)) - before)
         return hottest._replace(mean=np.minimum(hottest.mean, _HOTTEST)), change
+
+    def hottest(self, values: Values, pulses: Pulses) -> FloatArray:
+        """Temperature of the junctions of the rows at the end of their pulses, before they switch, K."""
+        if "thermal_resistance_area" not in values:
+            return pulses.temperature
+        course, _ = self._course(values, as_applied(values, pulses))
+        within = np.concatenate([np.zeros_like(course.end[:1]), course.end[:-1]]) < pulses.duration
+        return np.asarray(np.where(within, course.mean, pulses.temperature).max(axis=0))
 
     def _power(self, values: Values, pulses: Pulses, temperature: FloatArray) -> FloatArray:
         """Power of the junctions before the write, W, at temperatures (K) of at most the limit."""

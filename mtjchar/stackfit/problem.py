@@ -472,9 +472,9 @@ def threshold_errors(rows: pd.DataFrame) -> FloatArray:
 
 
 def resistances_at(model: SwitchingModel, values: Values, reads: Pulses) -> FloatArray:
-    """Resistance at each voltage, ohm; in AP if a row is `reverse`."""
-    parallel, excess = model.resistances(values, reads)
-    return np.where(reads.reverse, parallel * (1.0 + excess), parallel)
+    """Resistance that a tester reads at each voltage, ohm; in AP if a row is `reverse`."""
+    electrical = model.electrical(values, reads)
+    return np.asarray(1.0 / electrical.conductance(electrical.before) + electrical.series)
 
 
 def resistance_errors(

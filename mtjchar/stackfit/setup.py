@@ -270,7 +270,13 @@ def _check_diameters(film: Film | None, groups: Sequence[Pulses | None]) -> None
 
 
 def _check_terms(film: Film | None, given: set[str]) -> None:
-    """Refuse terms without a film, and those of which a parameter is missing."""
+    """Refuse terms without a film or an effect, and those of which a parameter is missing."""
+    without_effect = given & set(() if film is None else film.stack.unused_exponents)
+    for name in sorted(without_effect):
+        raise InputError(
+            name, value="varied or given", allowed="none: the stack has a measured table over temperature",
+            remedy="The table takes the place of the exponent: leave one of them out.",
+        )  # fmt: skip
     for term in TERMS.values():
         present = [name for name in term.parameters if name in given]
         if not present or not PARAMETERS[present[0]].optional:

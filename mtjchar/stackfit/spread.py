@@ -29,7 +29,7 @@ def mean_log_exponent(values: Values, log_exponent: Callable[[Values], FloatArra
     values : mapping
         With one or both of `SPREADS`.
     log_exponent : callable
-        ln(-ln WER) of a device with the given values.
+        ln(-ln WER) of a device with the values that it is given, which have no spread.
 
     Notes
     -----
@@ -40,7 +40,7 @@ def mean_log_exponent(values: Values, log_exponent: Callable[[Values], FloatArra
     rules = [zip(*roots_hermitenorm(_POINTS[name]), strict=True) for name in spreads]
     switched, failed = np.zeros(()), np.zeros(())
     for nodes in itertools.product(*rules):
-        own, weight = dict(values), 1.0
+        own, weight = {key: value for key, value in values.items() if key not in SPREADS}, 1.0
         for name, (node, share) in zip(spreads, nodes, strict=True):
             factor = np.maximum(1.0 + values[name] * node, _LEAST)
             own.update({key: own[key] * factor for key in names_of(SPREADS[name]) if key in own})

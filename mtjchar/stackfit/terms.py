@@ -19,6 +19,8 @@ from mtjchar.stackfit.pulses import Pulses
 
 __all__ = ["TERMS", "Term", "parameters_of", "terms_for"]
 
+_SAME_ORDER = 0.9  # correlation above which a drift cannot be told from an effect of the pulses
+
 
 @dataclass(frozen=True)
 class Term:
@@ -64,7 +66,14 @@ def _has_power(problem: Problem) -> bool:
 
 
 def _has_order(problem: Problem) -> bool:
-    return any(group.order is not None for group in _groups(problem))
+    """Whether rows have an order that is not that of their amplitudes or durations."""
+    for group in _groups(problem):
+        if group.order is None:
+            continue
+        pulses = [np.log(group.duration), group.amplitude]
+        if all(np.ptp(x) == 0.0 or abs(np.corrcoef(group.order, x)[0, 1]) < _SAME_ORDER for x in pulses):
+            return True
+    return False
 
 
 def _has_both_directions(problem: Problem) -> bool:
@@ -77,6 +86,9 @@ def _has_asymmetry(problem: Problem) -> bool:
 
 
 def _has_temperatures(problem: Problem) -> bool:
+    film = problem.model.film
+    if film is None or film.stack.unused_exponents:
+        return False
     return len(np.unique(np.concatenate([np.empty(0), *_column(problem, "temperature")]))) > 1
 
 

@@ -1,7 +1,7 @@
 """Effects of the tester: what it sends to the cell, and what it counts.
 
-The values of a fit name them: `gain`, `drift`, `rise_time` and `dead_time` change the pulses; `missed_writes`
-and `false_switches` change the counts. A value that is missing means that the effect is absent.
+The values of a fit name them: `gain`, `rise_time` and `dead_time` change the pulses; `missed_writes` and
+`false_switches` change the counts. A value that is missing means that the effect is absent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from mtjchar.stackfit.pulses import Pulses
 __all__ = ["as_applied", "as_counted"]
 
 _LEAST_DURATION = 1e-12  # s
-_LEAST_FACTOR = 0.05  # of an amplitude
 
 
 def as_applied(values: Values, pulses: Pulses) -> Pulses:
@@ -27,9 +26,8 @@ def as_applied(values: Values, pulses: Pulses) -> Pulses:
     Parameters
     ----------
     values : mapping
-        ``gain``: factor of all amplitudes. ``drift``: relative change of the critical current over the
-        measurement, which acts like the inverse change of the amplitudes. ``rise_time`` (s): time constant of
-        an exponential approach to the amplitude. ``dead_time`` (s): time by which pulses are too short.
+        ``gain``: factor of all amplitudes. ``rise_time`` (s): time constant of an exponential approach to the
+        amplitude. ``dead_time`` (s): time by which pulses are too short.
     pulses : Pulses
 
     Notes
@@ -40,8 +38,6 @@ def as_applied(values: Values, pulses: Pulses) -> Pulses:
     amplitude = pulses.amplitude
     if "gain" in values:
         amplitude = amplitude * values["gain"]
-    if pulses.order is not None and "drift" in values:
-        amplitude = amplitude / np.maximum(1.0 + values["drift"] * pulses.order, _LEAST_FACTOR)
     if "rise_time" in values:
         time = np.maximum(values["rise_time"], 1e-15) / pulses.duration
         amplitude = amplitude * (1.0 + time * np.expm1(-1.0 / time))

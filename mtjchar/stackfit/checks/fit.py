@@ -18,6 +18,7 @@ from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
 from mtjchar.stackfit.problem import pulse_temperatures
 from mtjchar.stackfit.result import StackFit
+from mtjchar.stackfit.terms import terms_for
 from mtjchar.stackfit.wafer import IN_STACK
 from mtjchar.units import compact
 
@@ -86,7 +87,9 @@ def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:
     swapped = _look_swapped(fit, other)
     causes = "Likely cause: the directions are swapped" if swapped else likely(diagnosis)
     pattern = f". {diagnosis.pattern[:1].upper()}{diagnosis.pattern[1:]}" if diagnosis.pattern else ""
-    return [f"{message}{pattern}{_by_source(points)}. {causes}. {SYSTEMATIC.capitalize()}"]
+    compare = "; --terms auto (compare_terms) fits such effects as terms of the model"
+    more = compare if terms_for(fit.problem) else ""
+    return [f"{message}{pattern}{_by_source(points)}. {causes}{more}. {SYSTEMATIC.capitalize()}"]
 
 
 def likely(diagnosis: Diagnosis) -> str:
@@ -235,4 +238,20 @@ def _wafer_resistance(fit: StackFit) -> list[str]:
     return [
         f"pulses in V take the wafer's mean {words}; one device has its own, which the standard errors leave "
         f"out: add R-V of the device and vary {' and '.join(spreads)}"
+    ]
+
+
+def _heated(fit: StackFit) -> list[str]:
+    """Temperatures of heated junctions beyond those for which the laws of a film are made."""
+    groups = [group for group in (fit.problem.pulses, fit.problem.thresholds) if group is not None]
+    if "thermal_resistance_area" not in fit.values or not groups:
+        return []
+    hottest = max(float(fit.problem.model.hottest(fit.values, group).max()) for group in groups)
+    limit = TEMPERATURE_RANGE[1]
+    if hottest <= limit:
+        return []
+    return [
+        f"the fit heats junctions up to {hottest:.0f} K before they switch, beyond the {limit:g} K up to "
+        "which the temperature laws of a stack are meant: leave the largest powers out, or give the stack "
+        "measured values over temperature"
     ]
