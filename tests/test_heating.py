@@ -306,9 +306,10 @@ def test_a_hot_junction_at_once_is_a_hot_cell():
         np.testing.assert_allclose(hot.energy_J[0, number], same.energy_J[0, 0], rtol=1e-4)
 
 
-def test_hot_film_has_the_laws_of_the_stack():
-    # Against a device derived at the temperature.
-    study = heated(1e-9, resistance_exponent=-0.1)
+@pytest.mark.parametrize("stack", [{}, {"exchange_stiffness": 2e-12}], ids=["coherent", "wall"])
+def test_hot_film_has_the_laws_of_the_stack(stack):
+    # Against a device derived at the temperature. The values of a wall are those of the stack, at 300 K.
+    study = heated(1e-9, resistance_exponent=-0.1, **stack)
     hot = Population(study.with_(cell={"temperature": 350.0})).nominal()
     cold = Population(study.with_(cell={"temperature": 280.0})).nominal()
     column = {name: cold[name].to_numpy(dtype=float) for name in cold.columns}

@@ -165,7 +165,7 @@ class Drives(NamedTuple):
             return self.overdrive * linear
         result = np.zeros((len(_NODES), len(self.overdrive)))
         result[:2] = linear
-        # Without an amplitude there is no shape, and no overdrive.
+        # Without a drive, at rest, nothing changes.
         curved = np.flatnonzero((self.tmr > 0.0) & (self.bias != 0.0))
         own = Drives(*(column[curved] for column in self))
         shape = own._relative(law, _NODES[:, None]) / own._relative(law, np.ones(1))

@@ -315,7 +315,7 @@ class SwitchingModel:
             pulses.duration,
         )
         # Between the durations of the rows that are solved together: a single one needs fewer segments.
-        shortest, longest = pulses.spans()
+        shortest, longest = pulses.spans(ordered="drift" in values)
         hottest = heating.course(
             lambda kelvin: self._power(values, pulses, kelvin),
             ambient=ambient, thermal_resistance=resistance, thermal_time=time,

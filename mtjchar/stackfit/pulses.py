@@ -90,13 +90,18 @@ class Pulses:
         """Where nothing drives, so that a bit can come back: retention."""
         return np.asarray(self.amplitude == 0.0)
 
-    def spans(self) -> tuple[FloatArray, FloatArray]:
-        """Shortest and longest duration of the rows that differ from each row in the duration alone, s."""
+    def spans(self, *, ordered: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Shortest and longest duration of the rows that differ from each row in the duration alone, s.
+
+        If the model depends on the order of the measurement (`ordered`), rows also differ in that.
+        """
         count = self.reverse.shape[-1]
         # Of many sets of parameters the first decides: the same rows then belong together in all of them.
         columns = [self.amplitude.reshape(-1, count)[0], self.voltage, self.reverse, self.temperature]
         if self.diameter is not None:
             columns.append(np.nan_to_num(self.diameter))
+        if ordered and self.order is not None:
+            columns.append(self.order)
         _, group = np.unique(np.stack(columns), axis=1, return_inverse=True)
         group = group.ravel()
         shortest, longest = (np.full((*self.duration.shape[:-1], count), end) for end in (np.inf, 0.0))
