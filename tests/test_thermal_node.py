@@ -562,14 +562,6 @@ def test_films_with_tables_have_no_thermal_node(characterized_surface, tmp_path,
 
 
 def test_two_barriers_have_no_thermal_node():
-    second = {
-        "resistance_area_product": 1e-12,
-        "spin_polarization": 0.5,
-        "reference": "antiparallel",
-        "tmr": 0.3,
-    }
-    study = study_with({"second_barrier": second})
-    cells = cell_parameters(study.tables, Population(study).nominal())
-    with pytest.raises(InputError, match=r"stack\.second_barrier.*its current heats"):
-        batch_deck(study.tables, cells.assign(u0=2.0), held=False)
-    assert library("mtj_held_double.lib").strip() in batch_deck(study.tables, cells, held=True)
+    second = {"resistance_area_product": 1e-12, "spin_polarization": 0.5, "reference": "antiparallel"}
+    with pytest.raises(InputError, match=r"thermal_resistance_area.*0 with a second_barrier"):
+        DEMO.with_(stack={**HEAT, "second_barrier": second})

@@ -202,13 +202,11 @@ X2 d g s b second_transistor w={second.width!r} l={second.length!r}
 def _models(tables: SttTables, *, held: bool, heated: bool) -> tuple[list[str], str]:
     """Files of the junction's model, and the file of the cell that passes its parameters on."""
     second, vector = tables.stack.second_barrier, not held and not tables.axially_symmetric
-    without = [f"without axial symmetry ({tables.asymmetries[0]})"] if vector else []
-    without += ["of a junction that its current heats"] if heated else []
-    if without and second is not None:
+    if vector and second is not None:
         raise InputError(
             "stack.second_barrier",
             value=f"a reference layer {second.reference} to the first one",
-            allowed=f"none in waveforms {without[0]}",
+            allowed=f"none in waveforms without axial symmetry ({tables.asymmetries[0]})",
             remedy="Error rates have no such limit: they use load lines of the cell, and ensembles.",
         )
     if heated:
