@@ -66,11 +66,11 @@ def _has_power(problem: Problem) -> bool:
 
 
 def _has_order(problem: Problem) -> bool:
-    """Whether rows have an order that is not that of their amplitudes or durations."""
+    """Whether rows have an order that is not that of their amplitudes, durations or temperatures."""
     for group in _groups(problem):
         if group.order is None:
             continue
-        pulses = [np.log(group.duration), group.amplitude]
+        pulses = [np.log(group.duration), group.amplitude, group.temperature]
         if all(np.ptp(x) == 0.0 or abs(np.corrcoef(group.order, x)[0, 1]) < _SAME_ORDER for x in pulses):
             return True
     return False
