@@ -6,6 +6,8 @@ of 1 ps leave rectangular pulses across the junction, as fits have them. All tol
 -ln(write error rate), for error rates from 0.9 to 1e-6: near 1 that is the probability of switching.
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,13 +18,14 @@ from test_size import WALL
 from mtjchar.cells.stt import axial
 from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
-from mtjchar.physics import anisotropy, segments, tunneling
+from mtjchar.physics import anisotropy, segments
 from mtjchar.physics.fokker_planck import OfDevices
 from mtjchar.stackfit import Film
 from mtjchar.stackfit.electrical import Drives, Electrical
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values, optional_values
 from mtjchar.stackfit.pulses import Pulses
+from mtjchar.stackfit.search import _combinations
 from mtjchar.study import Study
 from mtjchar.sweep.population import Population
 
@@ -162,7 +165,6 @@ def test_polynomials_give_voltage_and_current_over_the_angle(law, tmr, accuracy)
         found = shown(np.full((1, 4), z))[0]
         np.testing.assert_allclose(found[:3], expected, rtol=accuracy)
         assert found[3] == 0.0
-    assert tunneling.tmr_at_bias(tmr, 0.0, 0.5) == tmr
 
 
 def test_many_devices_are_solved_in_groups():
@@ -194,3 +196,13 @@ def test_spans_are_those_of_rows_that_differ_in_the_duration():
     shortest, longest = Pulses.of(rows, 300.0).spans()
     assert shortest.tolist() == [1e-9, 1e-9, 2e-9, 5e-9]
     assert longest.tolist() == [3e-9, 3e-9, 2e-9, 5e-9]
+
+
+def test_coarse_search_stays_small_with_many_parameters():
+    few = [np.array([1.0, 2.0, 3.0]), np.array([5.0, 4.0])]
+    assert _combinations(few) == list(itertools.product(*few))
+    # 3^12 are 531441; with at most two of 12 away from the first value, 1 + 24 + 66 * 4.
+    many = _combinations([np.array([1.0, 2.0, 3.0])] * 12)
+    assert len(set(many)) == len(many) == 289
+    assert many[0] == (1.0,) * 12
+    assert max(sum(value != 1.0 for value in point) for point in many) == 2

@@ -35,6 +35,7 @@ _OFFSETS = (-0.25, 0.25)  # over the largest allowed offset, beside that of the 
 _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 _CLIPPED = 1e3  # residuals, so that one row does not dominate the coarse search
 _AT_ONCE = 2000  # sets of parameters
+_MOST_TOGETHER = 1000  # combinations of the values of a coarse search, each with all currents
 _LEAPS = 8
 _STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
 
@@ -135,18 +136,35 @@ def starts(problem: Problem, first: Mapping[str, float], count: int) -> list[Flo
     roots = list(dict.fromkeys(parameter.root for parameter in problem.parameters))
     scanned = [root for root in roots if root in ("critical_current", "anisotropy_field")]
     others = [root for root in roots if root not in scanned]
-    points = np.array(
-        list(itertools.product(*(_values(problem, first, root) for root in (*others, *scanned))))
-    ).reshape(-1, len(roots))
+    outer = _combinations([_values(problem, first, root) for root in others])
+    inner = list(itertools.product(*(_values(problem, first, root) for root in scanned)))
+    points = np.array([[*one, *two] for one in outer for two in inner]).reshape(-1, len(roots))
     columns = [(*others, *scanned).index(parameter.root) for parameter in problem.parameters]
     lower, upper = bounds_of(problem).T
     vectors = np.clip(points[:, columns], lower, upper)
     # The best of each scan: its variable depends most on the others.
-    inner = int(np.prod([len(_values(problem, first, root)) for root in scanned], dtype=int))
-    squares = _rough_squares(problem, vectors).reshape(-1, inner)
-    best = np.argmin(squares, axis=1) + inner * np.arange(len(squares))
+    squares = _rough_squares(problem, vectors).reshape(-1, len(inner))
+    best = np.argmin(squares, axis=1) + len(inner) * np.arange(len(squares))
     order = np.argsort(squares.min(axis=1), kind="stable")
     return [base, *vectors[best[order[:count]]]]
+
+
+def _combinations(values: Sequence[FloatArray]) -> list[tuple[float, ...]]:
+    """All combinations of values; of many parameters, those with up to two that are not at their first value.
+
+    The number of all combinations grows exponentially with the number of parameters.
+    """
+    if np.prod([float(len(own)) for own in values]) <= _MOST_TOGETHER:
+        return list(itertools.product(*values))
+    first = [own[0] for own in values]
+    found = dict.fromkeys([tuple(first)])
+    for pair in itertools.combinations(range(len(values)), 2):
+        for chosen in itertools.product(*(values[k] for k in pair)):
+            point = list(first)
+            for k, value in zip(pair, chosen, strict=True):
+                point[k] = value
+            found[tuple(point)] = None
+    return list(found)
 
 
 def _values(problem: Problem, first: Mapping[str, float], root: str) -> FloatArray:
@@ -161,7 +179,9 @@ def _values(problem: Problem, first: Mapping[str, float], root: str) -> FloatArr
     more = PARAMETERS[root].search
     if root == "offset_field":
         more = tuple(share * high for share in _OFFSETS)
-    return np.unique(np.clip([first[name], *more], low, high))
+    values = np.clip([first[name], *more], low, high)
+    _, places = np.unique(values, return_index=True)
+    return np.asarray(values[np.sort(places)])
 
 
 def _rough_squares(problem: Problem, vectors: FloatArray) -> FloatArray:
