@@ -186,6 +186,14 @@ def test_error_rates_rise_again_with_back_hopping():
     assert np.all(np.diff(rate[lowest:]) > 0.0)
 
 
+def test_back_hopping_in_one_direction_leaves_the_other_alone():
+    keys = {"back_hopping_current_density": 7e10, "back_hopping_stability": 40.0}
+    film = Film(with_values(FILM.stack, **keys, back_hopping_direction="ap_to_p"), 40e-9)
+    rates = SwitchingModel(film).log_error_rate({**VALUES, **optional_values(film)}, PULSES)
+    same = rates == MODEL.log_error_rate(VALUES, PULSES)
+    np.testing.assert_array_equal(same, ~PULSES.reverse)
+
+
 def test_exponents_of_a_fit_are_those_of_a_stack():
     own = with_values(FILM.stack, anisotropy_exponent=2.7, polarization_exponent=1.5)
     pulses = Pulses.of(ON.assign(temperature_K=358.15), 300.0)

@@ -190,7 +190,10 @@ class SwitchingModel:
             values["back_hopping_stability"] / warming,
             pulses.duration / self.device(values, pulses).relaxation_time,
         )
-        log_rate = back_hopping.combined(-np.exp(exponent), np.where(pulses.at_rest, 0.0, stays))
+        hops = ~pulses.at_rest
+        if self.film is not None and self.film.stack.back_hopping_direction != "both":
+            hops &= pulses.reverse == (self.film.stack.back_hopping_direction == DIRECTIONS[1])
+        log_rate = back_hopping.combined(-np.exp(exponent), np.where(hops, stays, 0.0))
         return np.log(np.maximum(-log_rate, _LEAST_EXPONENT))
 
     def _warmed(self, values: Values, pulses: Pulses) -> Pulses:
