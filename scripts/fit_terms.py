@@ -65,6 +65,7 @@ CASES = {
     "back_hopping": Case(
         {"back_hopping_current": 1.1e-4, "back_hopping_stability": 40.0}, factors=(1.3, 1.6, 1.9)
     ),
+    "second_barrier": Case({"second_torque": 0.6, "series_resistance": 400.0}),
     "sub_volume": Case({"exchange_stiffness": 2e-12}, diameters=(20e-9, 30e-9, 40e-9, 60e-9)),
     "temperature_laws": Case(
         {"anisotropy_exponent": 2.6, "polarization_exponent": 1.4}, (253.15, 300.0, 358.15)
