@@ -227,6 +227,22 @@ def test_a_cold_junction_is_the_limit_of_a_hot_one():
             np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["critical_current", "stability", "thermal_resistance_area", "thermal_time", "tmr", "offset_field"],
+)
+@pytest.mark.parametrize("model", [MODEL, PER_VOLTAGE], ids=["current", "voltage"])
+def test_many_sets_of_values_are_each_alone(model, name):
+    # Alone and together the segments of a heated pulse may differ: 5e-3 is their accuracy.
+    heated = {**VALUES, "thermal_resistance_area": 1e-9, "thermal_time": 1e-8, "offset_field": 5e-3}
+    several = heated[name] * np.array([0.9, 1.0, 1.1])
+    for find in (model.solved_log_exponent, model.table_log_exponent):
+        together = find({**heated, name: several[:, None]}, PULSES)
+        assert together.shape == (3, len(ON))
+        for own, value in zip(together, several, strict=True):
+            np.testing.assert_allclose(own, find({**heated, name: value}, PULSES), atol=5e-3)
+
+
 # ---- requests ----
 
 

@@ -269,7 +269,8 @@ class SwitchingModel:
         kelvin = np.minimum(course.mean + share * climb, _HOTTEST)
         barrier = self._columns(values, dataclasses.replace(pulses, temperature=kelvin))
         # Columns of the rest, then those of the segments, one segment after the other.
-        *rest, duration = np.broadcast_arrays(*cold[-3:-1], pulses.duration)
+        shape = course.mean.shape[1:]
+        *rest, duration = (np.broadcast_to(column, shape) for column in (*cold[-3:-1], pulses.duration))
         hot = np.stack(np.broadcast_arrays(*well, *barrier, course.end, duration)[:-1], axis=1)
         table = np.concatenate([np.stack(rest), hot.reshape(-1, *duration.shape)]).reshape(-1, duration.size)
         systems, times, place = together(table.T, duration.ravel())
@@ -310,12 +311,16 @@ class SwitchingModel:
         assert self.film is not None  # ensured when the data are checked
         electrical = self.electrical(values, pulses)
         before = electrical.power(electrical.before)
-        ambient, resistance, time, *_ = np.broadcast_arrays(
-            pulses.temperature,
-            values["thermal_resistance_area"] / self.film.area(pulses.diameter),
-            values["thermal_time"],
-            before,
-            pulses.duration,
+        # The segments are the first axis, so that the arrays need the shape of all values, even of those that
+        # the power does not depend on.
+        shape = np.broadcast_shapes(before.shape, pulses.duration.shape, *map(np.shape, values.values()))
+        ambient, resistance, time = (
+            np.broadcast_to(column, shape)
+            for column in (
+                pulses.temperature,
+                values["thermal_resistance_area"] / self.film.area(pulses.diameter),
+                values["thermal_time"],
+            )
         )
         # Between the durations of the rows that are solved together: a single one needs fewer segments.
         shortest, longest = pulses.spans(ordered="drift" in values)
