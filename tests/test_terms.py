@@ -154,9 +154,10 @@ def test_mean_rates_far_above_the_threshold_are_those_of_the_weak_devices():
     pulses = Pulses.of(pulses_at(FILM, [3e-9, 1e-8], [1.0 - 1e-5, 1.0 - 1e-7], values=TRUTH), 300.0)
     nodes = np.linspace(-8.0, 8.0, 8001)
     weight = np.exp(-0.5 * nodes**2)
-    devices = {**VALUES, "critical_current": VALUES["critical_current"] * (1.0 + 0.05 * nodes[:, None])}
+    factor = np.maximum(1.0 + 0.1 * nodes[:, None], 0.05)
+    devices = {**VALUES, "critical_current": VALUES["critical_current"] * factor}
     expected = weight @ np.exp(MODEL.log_error_rate(devices, pulses)) / weight.sum()
-    spread = {**VALUES, "critical_current_spread": 0.05}
+    spread = {**VALUES, "critical_current_spread": 0.1}
     found = np.exp(-np.exp(mean_log_exponent(spread, lambda v: MODEL.table_log_exponent(v, pulses))))
     np.testing.assert_allclose(found, expected, rtol=0.02)
 

@@ -17,7 +17,7 @@ __all__ = ["SPREADS", "mean_log_exponent"]
 SPREADS = {"critical_current_spread": "critical_current", "stability_spread": "stability"}
 """Relative standard deviations, and the parameters of the devices that they are of."""
 
-_POINTS = {"critical_current_spread": 21, "stability_spread": 9}
+_POINTS = {"critical_current_spread": 13, "stability_spread": 9}
 _LEAST = 0.05  # of a parameter over its mean: the normal distribution ends above 0
 
 
@@ -34,7 +34,7 @@ def mean_log_exponent(values: Values, log_exponent: Callable[[Values], FloatArra
     Notes
     -----
     Error rates are averaged, with Gauss-Hermite quadrature over independent normal distributions: for
-    spreads up to 0.2 within 2 % of a fine sum, for mean rates down to 1e-6 (tests/test_terms.py).
+    spreads up to 0.1 within 2 % of a fine sum, for mean rates down to 1e-7 (tests/test_terms.py).
     """
     spreads = [name for name in SPREADS if name in values]
     rules = [zip(*roots_hermitenorm(_POINTS[name]), strict=True) for name in spreads]
