@@ -47,7 +47,7 @@ Found = dict[str, tuple[float, float, float, float, float]]  # truth, value, sta
 
 
 def film(torque: str = "current") -> Film:
-    """Ikeda's stack with a thin barrier, which the truth differs from by some 10 %."""
+    """Ikeda's stack with a thin barrier. The truth differs from it by some 10 %."""
     stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
         update={"resistance_area_product": 5e-12, "torque": torque}
     )

@@ -22,7 +22,6 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from mtjchar.physics.tunneling import tmr_at_bias
 from mtjchar.stackfit import Film, FitWarning, StackFit, fit_stack, pulses_at, table_of
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.problem import nominal_values
@@ -51,27 +50,6 @@ def ikeda() -> Film:
     return Film(stack, 40e-9)
 
 
-@dataclasses.dataclass(frozen=True)
-class SeriesModel(SwitchingModel):
-    """A junction behind a resistance (ohm): the voltage over it is solved for in either state."""
-
-    series: float = 0.0
-
-    def load_line(self, values: Any, pulses: Pulses, critical: FloatArray) -> Any:
-        """As the parent's, with the currents of the divider."""
-        assert self.film is not None
-        parallel, _ = self.resistances(values, pulses)
-        tmr = self.film.tmr(pulses.temperature, values["tmr"])
-        over = pulses.amplitude
-        for _ in range(50):
-            resistance = parallel * (1.0 + tmr_at_bias(tmr, over, np.asarray(values["tmr_half_bias"])))
-            over = pulses.amplitude * resistance / (resistance + self.series)
-        low, high = pulses.amplitude / (parallel + self.series), pulses.amplitude / (resistance + self.series)
-        first, last = np.where(pulses.reverse, high, low), np.where(pulses.reverse, low, high)
-        ratio = last / first
-        return first / critical, ratio - 1.0, ratio - 1.0
-
-
 def design(junction: Film, current: bool = False, temperatures: tuple[float, ...] = ()) -> pd.DataFrame:
     """Pulses of a tester: both directions, eight durations, seven amplitudes."""
     middle = pulses_at(junction, DURATIONS, [0.5], current=current)
@@ -91,7 +69,6 @@ class Tester:
     rows: pd.DataFrame
     rng: np.random.Generator
     trials: int = TRIALS
-    series: float = 0.0
 
     @property
     def pulses(self) -> Pulses:
@@ -119,9 +96,7 @@ class Tester:
                 values[name] = values[name] * one
             else:
                 values[name] = one
-        model = (
-            SeriesModel(self.junction, series=self.series) if self.series else SwitchingModel(self.junction)
-        )
+        model = SwitchingModel(self.junction)
         return np.clip(model.solved_error_rate(values, pulses or self.pulses), 0.0, 1.0)
 
     def changed(self, **change: Any) -> Pulses:
@@ -221,7 +196,7 @@ TWO = {"temperatures": (300.0, 358.0)}
 DEVICES = ("two parts", "drift")
 
 WAYS = [
-    Way("series resistance", "{:g} ohm", lambda t, c: t.count(dataclasses.replace(t, series=c).rate()),
+    Way("series resistance", "{:g} ohm", lambda t, c: t.count(t.rate(series_resistance=c)),
         (300.0, 50.0), ("series resistance",), {"junction": ikeda}),
     Way("tester gain", "{:+.0%}", lambda t, c: t.count(t.rate(t.pulses.at(t.pulses.amplitude * (1 + c)))),
         (0.05, 0.01), ("gain",)),

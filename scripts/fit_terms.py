@@ -17,13 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from fit_coverage import DURATIONS, SHARES, film
+from fit_coverage import TRUTH as DEVICE
 from rich.console import Console
 from rich.table import Table as Shown
 from threadpoolctl import threadpool_limits
 
 from mtjchar.stackfit import (
     TERMS,
-    Film,
     FitWarning,
     Table,
     compare_terms,
@@ -34,11 +35,6 @@ from mtjchar.stackfit import (
 from mtjchar.stackfit.minimize import inverse
 from mtjchar.stackfit.search import minimize_solved, minimize_table, scales
 from mtjchar.stackfit.setup import set_up
-from mtjchar.study import load_stack
-
-DEVICE = {"stability": 48.0, "critical_current": 5.3e-5, "relaxation_time": 1.05e-9}
-DURATIONS = np.geomspace(1e-9, 1e-6, 6)
-SHARES = (0.03, 0.2, 0.5, 0.8, 0.97)
 
 
 class Case(NamedTuple):
@@ -48,7 +44,6 @@ class Case(NamedTuple):
     temperatures: tuple[float, ...] = (300.0,)
     diameters: tuple[float, ...] = ()
     factors: tuple[float, ...] = ()  # of amplitudes, for additional pulses
-    torque: str = "current"
 
 
 CASES = {
@@ -73,17 +68,9 @@ CASES = {
 }
 
 
-def film(torque: str = "current") -> Film:
-    """Ikeda's stack with a thin barrier, which the truth differs from by some 10 %."""
-    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
-        update={"resistance_area_product": 5e-12, "torque": torque}
-    )
-    return Film(stack, 40e-9)
-
-
 def measured(case: Case, rng: np.random.Generator) -> Table:
     """Draw counts of 1e4 writes for each pulse."""
-    junction, truth = film(case.torque), {**DEVICE, **case.truth}
+    junction, truth = film(), {**DEVICE, **case.truth}
     on = pulses_at(junction, DURATIONS, SHARES, values=DEVICE)
     more = on[on.index % len(SHARES) == 2]
     rows = [on, *(more.assign(amplitude_V=factor * more["amplitude_V"]) for factor in case.factors)]
@@ -102,7 +89,7 @@ def measured(case: Case, rng: np.random.Generator) -> Table:
 def distances(case: Case, table: Table) -> dict[str, float]:
     """Deviations from the truth over the standard errors."""
     truth = {**DEVICE, **case.truth}
-    setup = set_up([table], film(case.torque), list(truth), (), truth)
+    setup = set_up([table], film(), list(truth), (), truth)
     start = np.array([setup.start[name] for name in setup.problem.free])
     best = minimize_solved(setup.problem, minimize_table(setup.problem, start).vector)
     size = scales(setup.problem, best.vector)
@@ -131,7 +118,7 @@ def main() -> None:
                 table = measured(case, np.random.default_rng([options.seed, seed]))
                 found.append(distances(case, table))
                 if options.compare:
-                    best = compare_terms([table], film(case.torque), vary=list(DEVICE), intervals=False).terms
+                    best = compare_terms([table], film(), vary=list(DEVICE), intervals=False).terms
                     first += best == ((name,) if name in TERMS else ())
             held = pd.DataFrame(found).abs().lt(1.96).mean()
             for k, (parameter, value) in enumerate({**DEVICE, **case.truth}.items()):

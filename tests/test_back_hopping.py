@@ -149,7 +149,7 @@ def test_a_pulse_stays_below_the_highest_amplitude(valley, ber):
     duration = 15e-9
     pulse = valley.cheapest_pulse("p_to_ap", ber, vary="amplitude", duration=duration)
     highest = Search.within([valley], "p_to_ap", ber).highest_amplitude(duration)
-    # Both ends of what reaches the rate, against a fine scan.
+    # Lowest and highest amplitude that reach the rate, against a fine scan.
     scan = np.linspace(0.4, 1.2, 8001)
     reaching = scan[valley.ber("p_to_ap", scan, duration) <= ber]
     assert pulse.amplitude_V == pytest.approx(reaching[0], abs=2e-4)

@@ -302,7 +302,7 @@ def test_counted_errors_are_those_of_fokker_planck(direction):
     assert np.any((failures < low) | (failures > high))
 
 
-# ---- what users are told ----
+# ---- warnings ----
 
 
 def test_wide_junctions_are_announced_with_the_number():

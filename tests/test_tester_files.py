@@ -9,19 +9,11 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from instrument_rows import NAMES, ROWS
 from scipy import io as scipy_io
 
 from mtjchar.errors import InputError
 from mtjchar.stackfit import read_table, read_tables
-
-ROWS = [
-    ("p_to_ap", 0.8066, 5.0, 1000, 133),
-    ("p_to_ap", 0.949, 5.0, 1000, 494),
-    ("p_to_ap", 1.0629, 5.0, 1000, 777),
-    ("ap_to_p", 0.6425, 10.0, 2000, 96),
-    ("ap_to_p", 0.7559, 10.0, 2000, 1527),
-]
-NAMES = ["direction", "amplitude_V", "duration_ns", "trials", "switched"]
 
 
 def lines_of(separator=",", names=NAMES, rows=ROWS, write=str):

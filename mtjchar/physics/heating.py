@@ -240,7 +240,7 @@ def equivalent_overdrive(
     stability_ratio : ndarray
         Delta at the temperature at z over that in the well.
     field_at_rest : ndarray
-        h of the equation that is solved, which it subtracts from the overdrive.
+        h of the equation that is solved. That equation subtracts it from the overdrive.
 
     Notes
     -----

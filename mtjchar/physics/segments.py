@@ -157,7 +157,7 @@ def mean_integral(
     stability_at_rest: npt.ArrayLike,
     field: npt.ArrayLike = 0.0,
 ) -> FloatArray:
-    """Mean time integral of the observable of the segments, and of what follows the pulse.
+    """Mean time integral of the observable, over the pulse and the parts after it.
 
     Parameters
     ----------

@@ -18,7 +18,6 @@ from mtjchar.stackfit.causes import (
     back_hopping,
     ceiling,
     clipping,
-    dead_time,
     direction_time,
     duration_law,
     edges,
@@ -32,7 +31,6 @@ from mtjchar.stackfit.causes import (
     polarity,
     power_law,
     read_errors,
-    series_resistance,
     stuck,
     thermometer,
     voltage_anisotropy,
@@ -106,7 +104,7 @@ def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
         Cause(
             "pulse duration",
             lambda c: f"{times(c)} (vary dead_time)",
-            dead_time,
+            added("dead_time", 0.0),
             0.01 * shortest,
             (-5.0 * shortest, 0.95 * shortest),
             few,
@@ -128,7 +126,7 @@ def _pulse_causes(blocks: Sequence[Rows]) -> list[Cause]:
             Cause(
                 "series resistance",
                 lambda c: f"a series resistance of about {compact(c, 'ohm', 3)}",
-                series_resistance,
+                added("series_resistance", 0.0),
                 20.0,
                 (0.0, 2e4),
                 (3.0, 15.0, 60.0),

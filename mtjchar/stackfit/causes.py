@@ -32,7 +32,6 @@ __all__ = [
     "back_hopping",
     "ceiling",
     "clipping",
-    "dead_time",
     "direction_time",
     "duration_law",
     "edges",
@@ -47,7 +46,6 @@ __all__ = [
     "power_law",
     "read_errors",
     "scaled",
-    "series_resistance",
     "stuck",
     "thermometer",
     "voltage_anisotropy",
@@ -199,35 +197,10 @@ def clipping(size: float, at: Setting) -> FloatArray:
     return at.rate(pulses=at.pulses.at(np.minimum(at.pulses.amplitude, most)))
 
 
-def dead_time(size: float, at: Setting) -> FloatArray:
-    """Shorten pulses by a time, s."""
-    return at.rate(pulses=_changed(at.pulses, duration=np.maximum(at.pulses.duration - size, 1e-12)))
-
-
 def edges(size: float, at: Setting) -> FloatArray:
     """Reduce the area of each pulse by a time (s) at its amplitude."""
     kept = _factor(-size / at.pulses.duration)
     return at.rate(pulses=at.pulses.at(at.pulses.amplitude * kept))
-
-
-def series_resistance(size: float, at: Setting) -> FloatArray:
-    """Put a resistance (ohm) in series with the junction.
-
-    Both together are equivalent to a junction of a larger resistance and a smaller TMR, which falls at a
-    higher bias.
-    """
-    film = at.model.film
-    assert film is not None  # data in volts have one
-    parallel, excess = at.model.resistances(at.values, at.pulses)
-    share = np.maximum(1.0 + size / parallel, 0.2)
-    in_ap = np.maximum(1.0 + size / (parallel * (1.0 + excess)), 0.2)
-    values = {
-        **at.values,
-        "resistance_area_product": at.values["resistance_area_product"] * share,
-        "tmr": at.values["tmr"] / share,
-        "tmr_half_bias": at.values["tmr_half_bias"] * in_ap,
-    }
-    return at.rate(values)
 
 
 def heating(size: float, at: Setting) -> FloatArray:

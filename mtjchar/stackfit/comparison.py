@@ -32,7 +32,6 @@ from mtjchar.stackfit.data.tables import Table
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.fit import solve
 from mtjchar.stackfit.minimize import Minimum
-from mtjchar.stackfit.parameters import PARAMETERS
 from mtjchar.stackfit.problem import Correction, Problem
 from mtjchar.stackfit.result import StackFit
 from mtjchar.stackfit.search import corrected, minimize_solved, minimize_table, search
@@ -196,8 +195,7 @@ def _starts(term: Term, problem: Problem, center: FloatArray) -> list[FloatArray
     tries = []
     for k in own:
         low, high = problem.bounds[problem.free[k]]
-        more = PARAMETERS[problem.parameters[k].root].search
-        tries.append(np.unique(np.clip([center[k], *more], low, high)))
+        tries.append(np.unique(np.clip([center[k], *problem.parameters[k].search], low, high)))
     starts = []
     for values in itertools.product(*tries):
         vector = center.copy()

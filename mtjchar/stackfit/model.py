@@ -1,8 +1,9 @@
 """Predictions of a set of parameters for the rows of the tables: error rates, thresholds, resistances, loops.
 
-The model is one device with rectangular pulses. A torque per current is constant under current drive, except
-for its own asymmetry; under voltage drive it changes with the resistance while the magnetization turns. A
-torque per voltage is constant under voltage drive and changes with the resistance under current drive.
+The model is one device with rectangular pulses. The terms of `mtjchar.stackfit.terms` are added if their
+parameters have values. A torque per current is constant under current drive, except for its own asymmetry;
+under voltage drive it changes with the resistance while the magnetization turns. A torque per voltage is
+constant under voltage drive and changes with the resistance under current drive.
 """
 
 from __future__ import annotations

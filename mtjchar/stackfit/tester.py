@@ -1,4 +1,4 @@
-"""Effects of the tester: what it sends to the cell, and what it counts.
+"""Effects of the tester on the pulses that reach the cell and on the counts.
 
 The values of a fit name them: `gain`, `rise_time` and `dead_time` change the pulses; `missed_writes` and
 `false_switches` change the counts. A value that is missing means that the effect is absent.

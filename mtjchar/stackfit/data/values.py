@@ -120,7 +120,7 @@ def _parts(cell: str) -> tuple[str, str]:
 
 
 def _of_cell(behind: str, unit: str, own: str) -> tuple[float, float]:
-    """Offset and factor of what stands behind a number."""
+    """Offset and factor of the unit, prefix or percent sign after a number."""
     if not unit:
         scale = {_PERCENT: 0.01, "ppm": 1e-6, **{key: 10.0**power for key, power in (("k", 3), ("M", 6))}}
         return 0.0, scale.get(behind, np.nan)
