@@ -139,7 +139,11 @@ class Complaint(NamedTuple):
 
     def error(self, thing: str, remedy: str = "") -> InputError:
         """Convert it to an error; `thing` names the value in the message."""
-        missing = f"{thing} is missing (required)." if self.type == "missing" else ""
+        missing = ""
+        if self.type == "missing":
+            missing = f"{thing} is missing (required)."
+        elif self.type == "inconsistent" and self.value is None:
+            missing = f"{thing} is missing; allowed: {self.allowed}."
         return InputError(thing, value=self.value, allowed=self.allowed, remedy=remedy, problem=missing)
 
 

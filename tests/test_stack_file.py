@@ -47,7 +47,7 @@ def test_measured_field_is_that_of_the_junction_or_of_the_film(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        ({}, "stack.interfacial_anisotropy: got None; allowed: exactly one of interfacial_anisotropy, "
+        ({}, "stack.interfacial_anisotropy is missing; allowed: exactly one of interfacial_anisotropy, "
              "stability, anisotropy_field; given: none"),
         ({"interfacial_anisotropy": "1.3 mJ/m^2", "stability": {"value": 40, "diameter": "40 nm"}},
          "given: interfacial_anisotropy, stability"),

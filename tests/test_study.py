@@ -370,9 +370,27 @@ def test_word_line_that_is_wrong(folder, key, value, words):
         assert word in message
 
 
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ('thermal_resistance_area = "1000 K*um^2/W"', "thermal_time"),
+        ("back_hopping_stability = 40", "back_hopping_current_density"),
+    ],
+)
+def test_a_key_that_an_override_asks_for_is_one_of_the_study(tmp_path, override, key):
+    file = tmp_path / "study.toml"
+    text = (ROOT / "data/studies/demo.toml").read_text(encoding="utf-8")
+    stack = (ROOT / "data/stacks/ikeda2010.toml").as_posix()
+    text = text.replace('stack = "../stacks/ikeda2010.toml"', f'stack = "{stack}"')
+    file.write_text(text.replace("[stack_overrides]", f"[stack_overrides]\n{override}"), encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        load_study(file)
+    assert str(refused.value).startswith(f"{file}: stack_overrides.{key} is missing; allowed: ")
+
+
 def test_ideal_transistor_needs_its_resistance(folder):
     message = refusal(folder, changed("cell.transistor", {"model": "ideal"}))
-    assert "cell.transistor.on_resistance: got None" in message
+    assert "cell.transistor.on_resistance is missing; " in message
     assert "a resistance with model" in message
 
 
@@ -402,7 +420,7 @@ def test_subcircuit_names_that_could_do_so_are_refused(tmp_path, name):
 def test_transistor_file_without_subcircuit_is_refused(tmp_path):
     (tmp_path / "n.lib").write_text("*\n")
     message = refusal(tmp_path, changed("cell.transistor", {"model": "n.lib"}))
-    assert "cell.transistor.subcircuit: got None" in message
+    assert "cell.transistor.subcircuit is missing; " in message
     assert "name of the subcircuit" in message
 
 

@@ -77,9 +77,14 @@ def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -
     overrides = data.pop("stack_overrides", {})
     if not isinstance(overrides, dict):
         raise InputError(f"{file}: stack_overrides", value=overrides, allowed="a table of keys of the stack")
+    named = set(overrides)
     if isinstance(data.get("stack"), dict):
+        if overrides:
+            # An optional key that neither has is one that the overrides ask for.
+            optional = {key for key, field in Stack.model_fields.items() if not field.is_required()}
+            named |= optional - {*data["stack"], *ANISOTROPIES}
         data["stack"] = _overridden(data["stack"], overrides)
-    places |= {("stack", key): Place(file, ("stack_overrides", key)) for key in overrides}
+    places |= {("stack", key): Place(file, ("stack_overrides", key)) for key in named}
     if isinstance(data.get("variability"), dict):
         data["variability"] = _complete_variability(data["variability"], file, spreads)
     return FileTables(data, places, messages)
