@@ -14,6 +14,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.pulse_shape import Point, PulseShape
+from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread, Variability
 from mtjchar.errors import InputError
@@ -455,6 +456,24 @@ class CellKind(ABC, Generic[TablesT]):
         raise InputError(
             "cell.kind", value=self.name, allowed="a kind of cell that says how long it holds its states"
         )
+
+    def reads(self, tables: TablesT) -> Reads | None:
+        """Return the reads of the study; None if it asks for none."""
+        return None
+
+    def sense_reference(self, tables: TablesT, devices: pd.DataFrame, reads: Reads) -> ReferenceLevel:
+        """Simulate the reference of the sense amplifier.
+
+        `devices` are drawn from the distribution itself; a reference that consists of cells is made of them.
+        """
+        raise self._not_read()
+
+    def sense(self, tables: TablesT, devices: pd.DataFrame, reads: Reads) -> Sensed:
+        """Simulate reads of each device in both states, at all voltages and times."""
+        raise self._not_read()
+
+    def _not_read(self) -> InputError:
+        return InputError("cell.kind", value=self.name, allowed="a kind of cell whose reading is modelled")
 
     def foresee(self, tables: TablesT, device: pd.DataFrame, amplitude: float) -> Outlook:
         """Describe the nominal device at the highest amplitude (V), without a simulation."""
