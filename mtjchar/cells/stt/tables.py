@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mtjchar.cells.base import CellTables, Grid
+from mtjchar.cells.sensing import Read
 from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import CUT, NO_SPREAD, AreaCoefficient, Spread, Variability
@@ -312,12 +313,20 @@ class SttVariability(Variability):
 
 
 class SttTables(CellTables):
-    """Stack, junction, cell and variability."""
+    """Stack, junction, cell and variability; reads, if the study asks for them."""
 
     stack: Stack
     junction: Junction
     cell: Cell = Cell()
     variability: SttVariability = SttVariability()
+    read: Read | None = None
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        if self.read is None:
+            table.pop("read", None)  # so that runs and their parts keep their names
+        return table
 
     @property
     def asymmetries(self) -> tuple[str, ...]:
