@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.bitwise import Bitwise
 from mtjchar.cells.pulse_shape import Point, PulseShape
-from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
+from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread, Variability
 from mtjchar.errors import InputError
@@ -470,6 +471,49 @@ class CellKind(ABC, Generic[TablesT]):
 
     def sense(self, tables: TablesT, devices: pd.DataFrame, reads: Reads) -> Sensed:
         """Simulate reads of each device in both states, at all voltages and times."""
+        raise self._not_read()
+
+    def bitwise(self, tables: TablesT) -> Bitwise | None:
+        """Return the bitwise operations of the study; None if it asks for none."""
+        return None
+
+    def contrast(self, tables: TablesT) -> float:
+        """Relative difference of the resistances of both states of the nominal cell: the TMR of a junction."""
+        raise self._not_read()
+
+    def sense_together(
+        self, tables: TablesT, devices: pd.DataFrame, reads: Reads, cells: int, contrast: float = 1.0
+    ) -> SensedTogether:
+        """Simulate reads of groups of cells on one bit line, whose word lines go up together.
+
+        Parameters
+        ----------
+        tables : CellTables
+        devices : DataFrame
+            As `derive` returns it: the cells of the first group, those of the second, and so on.
+        reads : Reads
+        cells : int
+            Number of cells of a group.
+        contrast : float, optional
+            Factor of the relative difference of the resistances of both states of each cell.
+        """
+        raise self._not_read()
+
+    def sense_resistances(
+        self, tables: TablesT, reads: Reads, cells: int, resistance: FloatArray
+    ) -> FloatArray:
+        """Simulate reads of nominal cells on one bit line with resistances (ohm) for their storage elements.
+
+        Returns
+        -------
+        ndarray, shape (resistances, voltages, times)
+            Level at the input of the sense amplifier, in `Reads.unit`; all cells have the same resistance.
+
+        Raises
+        ------
+        SimulationError
+            If it fails.
+        """
         raise self._not_read()
 
     def _not_read(self) -> InputError:

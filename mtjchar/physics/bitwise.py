@@ -90,17 +90,17 @@ class Operation(NamedTuple):
 
 
 OPERATIONS = {
-    operation.name: operation
-    for operation in (
-        Operation("and", 2, (2,)),
-        Operation("or", 2, (1,)),
-        Operation("xor", 2, (1, 2)),
-        Operation("and3", 3, (3,)),
-        Operation("or3", 3, (1,)),
-        Operation("majority", 3, (2,)),
-    )
+    2: {"and": Operation("and", 2, (2,)), "or": Operation("or", 2, (1,)), "xor": Operation("xor", 2, (1, 2))},
+    3: {
+        "and": Operation("and", 3, (3,)),
+        "or": Operation("or", 3, (1,)),
+        "majority": Operation("majority", 3, (2,)),
+    },
 }
-"""Operations by name. NAND, NOR and XNOR are the inverted results, with the same error rates."""
+"""Operations by the number of cells and by name.
+
+NAND, NOR and XNOR are the inverted results, with the same error rates.
+"""
 
 
 def combinations(cells: int) -> IntArray:
@@ -149,7 +149,7 @@ def error_rates(
     AND with margins of four standard deviations on both sides of the reference:
 
     >>> levels = [[0.0, 0.1, 0.1, 0.2]]
-    >>> error_rates(levels, OPERATIONS["and"], [0.15], [0.0125]).round(7)
+    >>> error_rates(levels, OPERATIONS[2]["and"], [0.15], [0.0125]).round(7)
     array([[0.00e+00, 3.17e-05, 3.17e-05, 3.17e-05]])
     """
     level, reference, sigma = _checked(levels, operation, references, deviation)
