@@ -477,8 +477,8 @@ class CellKind(ABC, Generic[TablesT]):
         """Return the bitwise operations of the study; None if it asks for none."""
         return None
 
-    def contrast(self, tables: TablesT) -> float:
-        """Relative difference of the resistances of both states of the nominal cell: the TMR of a junction."""
+    def resistances(self, tables: TablesT) -> tuple[float, float]:
+        """Resistances (ohm) of the nominal storage element in the states 0 and 1, at low voltage."""
         raise self._not_read()
 
     def sense_together(
@@ -495,7 +495,7 @@ class CellKind(ABC, Generic[TablesT]):
         cells : int
             Number of cells of a group.
         contrast : float, optional
-            Factor of the relative difference of the resistances of both states of each cell.
+            Factor of the relative difference of the resistances of each cell, its TMR if it is a junction.
         """
         raise self._not_read()
 
