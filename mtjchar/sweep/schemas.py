@@ -20,8 +20,8 @@ from mtjchar.errors import InputError
 from mtjchar.fields import first_complaint
 
 __all__ = [
-    "AGAIN", "STATUSES", "Record", "ShiftRecord", "check_devices", "check_read_samples", "check_reference", "check_samples",
-    "read_parquet", "read_record",
+    "AGAIN", "STATUSES", "Record", "ShiftRecord", "check_devices", "check_read_samples", "check_reference",
+    "check_samples", "read_parquet", "read_record",
 ]  # fmt: skip
 
 STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed", "error")
