@@ -22,6 +22,7 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
+from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
 from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
@@ -148,6 +149,24 @@ class SttCell(CellKind[SttTables]):
         from mtjchar.cells.stt import retention
 
         return retention.escape_rates(tables, devices, temperature)
+
+    def reads(self, tables: SttTables) -> Reads | None:
+        """Return the reads of the study; None if it asks for none."""
+        from mtjchar.cells.stt import read
+
+        return read.reads_of(tables)
+
+    def sense_reference(self, tables: SttTables, devices: pd.DataFrame, reads: Reads) -> ReferenceLevel:
+        """Simulate the reference of the sense amplifier, made of `devices` if it consists of cells."""
+        from mtjchar.cells.stt import read
+
+        return read.reference_level(tables, devices, reads)
+
+    def sense(self, tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
+        """Simulate reads of each device in both states, at all voltages and times."""
+        from mtjchar.cells.stt import read
+
+        return read.sense(tables, devices, reads)
 
     def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
         """Bound the overdrive, and report unusual values."""
