@@ -477,8 +477,12 @@ class CellKind(ABC, Generic[TablesT]):
         """Return the bitwise operations of the study; None if it asks for none."""
         return None
 
-    def resistances(self, tables: TablesT) -> tuple[float, float]:
-        """Resistances (ohm) of the nominal storage element in the states 0 and 1, at low voltage."""
+    def reads_together(self, tables: TablesT, cells: int) -> Reads | None:
+        """Return the reads of groups of cells on one bit line, compared with a column of as many."""
+        return None
+
+    def resistances(self, device: pd.DataFrame) -> tuple[float, float]:
+        """Resistances (ohm) of a device's storage element in the states 0 and 1, at low voltage."""
         raise self._not_read()
 
     def sense_together(
@@ -486,33 +490,17 @@ class CellKind(ABC, Generic[TablesT]):
     ) -> SensedTogether:
         """Simulate reads of groups of cells on one bit line, whose word lines go up together.
 
-        Parameters
-        ----------
-        tables : CellTables
-        devices : DataFrame
-            As `derive` returns it: the cells of the first group, those of the second, and so on.
-        reads : Reads
-        cells : int
-            Number of cells of a group.
-        contrast : float, optional
-            Factor of the relative difference of the resistances of each cell, its TMR if it is a junction.
+        `devices` are the cells of the first group, those of the second, and so on; `contrast` multiplies the
+        relative difference of the resistances of each, its TMR if it is a junction.
         """
         raise self._not_read()
 
     def sense_resistances(
-        self, tables: TablesT, reads: Reads, cells: int, resistance: FloatArray
+        self, tables: TablesT, device: pd.DataFrame, reads: Reads, cells: int, resistance: FloatArray
     ) -> FloatArray:
-        """Simulate reads of nominal cells on one bit line with resistances (ohm) for their storage elements.
+        """Simulate reads of columns of `cells` resistances (ohm) in place of the device's storage element.
 
-        Returns
-        -------
-        ndarray, shape (resistances, voltages, times)
-            Level at the input of the sense amplifier, in `Reads.unit`; all cells have the same resistance.
-
-        Raises
-        ------
-        SimulationError
-            If it fails.
+        The result has the shape (resistances, voltages, times); a failure is a `SimulationError`.
         """
         raise self._not_read()
 

@@ -26,6 +26,7 @@ FILE = "bitwise.nc"
 """Name of the file in a run directory."""
 
 _LEAST = 1e-300
+_ROUNDING = 1e-9
 _REQUIRED = {
     "error_rate": ("operation", "inputs", "voltage", "time"),
     "error_rate_lower": ("operation", "inputs", "voltage", "time"),
@@ -245,11 +246,18 @@ class BitwiseSurface:
         volts, seconds = np.broadcast_arrays(volts, seconds)
         logarithmic = name in _RATES
         grid = np.moveaxis(values.reshape(-1, *values.shape[-2:]), 0, -1)
-        table = GridInterpolator(
-            self.voltages, np.log(self.times), np.log(np.maximum(grid, _LEAST)) if logarithmic else grid
+        unknown = np.isnan(grid)
+        known = np.where(unknown, 1.0, grid)
+        numbers = np.log(np.maximum(known, _LEAST)) if logarithmic else known
+        found, doubt = (
+            np.moveaxis(
+                GridInterpolator(self.voltages, np.log(self.times), table)(volts, np.log(seconds)), -1, 0
+            )
+            for table in (numbers, unknown.astype(np.float64))
         )
-        found = np.moveaxis(table(volts, np.log(seconds)), -1, 0)
-        return (np.exp(found) if logarithmic else found).reshape(*values.shape[:-2], *volts.shape)
+        # A point without a number leaves none in the cells of the grid around it, except at their corners.
+        found = np.where(doubt > _ROUNDING, np.nan, np.exp(found) if logarithmic else found)
+        return np.reshape(found, (*values.shape[:-2], *volts.shape))
 
     def _place(self, dim: str, name: str) -> int:
         names = self.operations if dim == "operation" else self.inputs
