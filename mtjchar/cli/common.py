@@ -236,6 +236,19 @@ DURATIONS_ASKED = typer.Option(
     metavar="T,...",
     help='Pulse duration from half rise to half fall, such as "8 ns"; several likewise.',
 )
+READ_VOLTAGES_ASKED = typer.Option(
+    "--voltage",
+    parser=grid("V", "voltage", _linear),
+    metavar="V,...",
+    help='Read voltage, such as "0.1 V"; several as a list, "0.1 V, 0.2 V", as START:STOP:POINTS, or by '
+    "repeating the option.",
+)
+SENSING_TIMES_ASKED = typer.Option(
+    "--time",
+    parser=grid("s", "time", _geometric),
+    metavar="T,...",
+    help='Sensing time, from the start of the read to the decision, such as "5 ns"; several likewise.',
+)
 AMPLITUDES = typer.Option(
     parser=grid("V", "amplitudes", _linear),
     metavar="V,...",

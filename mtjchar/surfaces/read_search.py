@@ -14,7 +14,10 @@ from mtjchar.units import compact
 if TYPE_CHECKING:
     from mtjchar.surfaces.read_surface import ReadSurface
 
-__all__ = ["ReadPoint", "check_margin", "operating_point"]
+__all__ = ["USUAL_DISTURB", "USUAL_ERROR", "ReadPoint", "check_margin", "operating_point", "usual_point"]
+
+USUAL_ERROR, USUAL_DISTURB = 1e-9, 1e-12
+"""Rates of the operating point where none are asked for: those of figures and comparisons."""
 
 _ROUNDS = 3  # of the search for the best voltage, each in a sixteenth of the previous range
 _ROUND_POINTS = 33
@@ -78,6 +81,14 @@ def operating_point(
         levels = np.union1d(np.linspace(*ends, _ROUND_POINTS), [best])
         best, time = search.best(levels)
     return surface.point_at(best, time)
+
+
+def usual_point(surface: ReadSurface, minimize: Literal["time", "energy"] = "time") -> ReadPoint | None:
+    """Return the operating point for `USUAL_ERROR` and `USUAL_DISTURB`; None if there is none."""
+    try:
+        return operating_point(surface, USUAL_ERROR, USUAL_DISTURB, minimize)
+    except (NoMarginError, UnreachableError):
+        return None
 
 
 def check_margin(surface: ReadSurface) -> None:
