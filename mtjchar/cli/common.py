@@ -38,7 +38,7 @@ from mtjchar.units import compact, parse_quantity, rough_time
 
 if TYPE_CHECKING:
     from mtjchar.study import Study
-    from mtjchar.surfaces import WriteSurface
+    from mtjchar.surfaces import ReadSurface, WriteSurface
 
 
 class _Messages(io.TextIOBase):
@@ -301,6 +301,13 @@ def load_surface(folder: Path) -> WriteSurface:
     from mtjchar.surfaces import WriteSurface
 
     return WriteSurface.of_run(folder)
+
+
+def load_reads(folder: Path) -> ReadSurface | None:
+    """Load the read surface of a run directory, if there is one."""
+    from mtjchar.surfaces import ReadSurface
+
+    return ReadSurface.of_run(folder) if is_file(folder / "read.nc") else None
 
 
 def one_of(thing: str, name: str, allowed: Iterable[str]) -> InputError:

@@ -19,7 +19,7 @@ from mtjchar.errors import NoMarginError, UnreachableError
 from mtjchar.plotting.axes import COLOURS, LINES, logarithmic_axis, new_axes
 from mtjchar.plotting.files import save
 from mtjchar.surfaces.grid import SMALLEST_RATE
-from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR
+from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR, Minimize
 from mtjchar.surfaces.read_surface import ReadSurface
 from mtjchar.units import compact
 
@@ -122,14 +122,13 @@ class ReadPlots:
     def _points(self, axes: Axes, error: float, disturb: float) -> list[Line2D]:
         """Mark the fastest and the cheapest read, if there are any; return them for a legend."""
         shown = []
-        for minimize, words, marker, size in (
-            ("time", "fastest", "o", 9.0),
-            ("energy", "cheapest", "s", 6.0),
-        ):
+        looks: dict[Minimize, tuple[str, str, float]] = {
+            "time": ("fastest", "o", 9.0),
+            "energy": ("cheapest", "s", 6.0),
+        }
+        for minimize, (words, marker, size) in looks.items():
             try:
-                point = self._surface.operating_point(
-                    error, disturb, "time" if minimize == "time" else "energy"
-                )
+                point = self._surface.operating_point(error, disturb, minimize)
             except (NoMarginError, UnreachableError):
                 return []
             style: dict[str, Any] = {

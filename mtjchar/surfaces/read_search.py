@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +19,11 @@ __all__ = ["USUAL_DISTURB", "USUAL_ERROR", "ReadPoint", "check_margin", "operati
 
 USUAL_ERROR, USUAL_DISTURB = 1e-9, 1e-12
 """Rates of the operating point where none are asked for: those of figures and comparisons."""
+
+Minimize = Literal["time", "energy"]
+"""What an operating point has the least of."""
+
+MINIMIZE: tuple[Minimize, Minimize] = ("time", "energy")
 
 _ROUNDS = 3  # of the search for the best voltage, each in a sixteenth of the previous range
 _ROUND_POINTS = 33
@@ -50,8 +56,12 @@ class ReadPoint(NamedTuple):
     extrapolated: bool = False
 
 
+NO_POINT = ReadPoint(*(6 * (math.nan,)))
+"""Point of a surface that has none."""
+
+
 def operating_point(
-    surface: ReadSurface, error: float, disturb: float, minimize: Literal["time", "energy"] = "time"
+    surface: ReadSurface, error: float, disturb: float, minimize: Minimize = "time"
 ) -> ReadPoint:
     """Find the fastest or the cheapest read that is right and does not disturb.
 
@@ -67,7 +77,7 @@ def operating_point(
     for name, rate in (("error", error), ("disturb", disturb)):
         if not 0.0 < rate < 1.0:
             raise InputError(name, value=rate, allowed="a rate above 0 and below 1")
-    if minimize not in ("time", "energy"):
+    if minimize not in MINIMIZE:
         raise InputError("minimize", value=minimize, allowed="'time' or 'energy'")
     check_margin(surface)
     search = _Search(surface, np.log10(error), np.log10(disturb), minimize == "energy")
@@ -83,7 +93,7 @@ def operating_point(
     return surface.point_at(best, time)
 
 
-def usual_point(surface: ReadSurface, minimize: Literal["time", "energy"] = "time") -> ReadPoint | None:
+def usual_point(surface: ReadSurface, minimize: Minimize = "time") -> ReadPoint | None:
     """Return the operating point for `USUAL_ERROR` and `USUAL_DISTURB`; None if there is none."""
     try:
         return operating_point(surface, USUAL_ERROR, USUAL_DISTURB, minimize)
