@@ -126,8 +126,12 @@ class SttCell(CellKind[SttTables]):
         return device.derive(tables, sampled)
 
     def check_nominal(self, tables: SttTables, device_: pd.DataFrame) -> None:
-        """Refuse a nominal device without two stable states."""
+        """Refuse a nominal device without two stable states, or that the reads of the study do not suit."""
         device.check_nominal(tables, device_)
+        if tables.read is not None:
+            from mtjchar.cells.stt import read_checks
+
+            read_checks.check_grid(tables, device_)
 
     def refusal(self, tables: SttTables, devices: pd.DataFrame) -> WordArray:
         """Reasons why devices cannot be characterized, shape (devices,); empty if they can."""
@@ -257,10 +261,13 @@ class SttCell(CellKind[SttTables]):
     def try_nominal(
         self, tables: SttTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:
-        """Probe the transistor of a file, and determine how far the current exceeds Ic0."""
-        from mtjchar.cells.stt import trial
+        """Probe the transistor of a file, determine how far the current exceeds Ic0, and try reads."""
+        from mtjchar.cells.stt import read_checks, trial
 
-        return trial.try_nominal(tables, device_, directions, pulses)
+        tried = trial.try_nominal(tables, device_, directions, pulses)
+        if not tried.failure:
+            read_checks.check_circuit(tables, device_)
+        return tried
 
     def deck(
         self, tables: SttTables, device_: pd.DataFrame, direction: Direction, pulses: Pulses

@@ -23,14 +23,22 @@ from mtjchar.errors import InputError, SimulationError
 from mtjchar.physics import sensing, tunneling
 from mtjchar.spice.ngspice import simulator
 
-__all__ = ["Measured", "measure_columns", "reads_of", "reference_columns", "reference_level", "sense"]
+__all__ = [
+    "Measured",
+    "driven",
+    "measure_columns",
+    "reads_of",
+    "reference_columns",
+    "reference_level",
+    "sense",
+]
 
 _P, _AP = 1.0, -1.0
 _AS_USUAL = Rung("", 1.0, "")
 # Waveforms change slowly with the read voltage. Of more voltages than these, some are simulated and the
 # others follow by a polynomial, unless its last term shows that it has not converged.
 _VOLTAGES = 6
-_TOLERANCE = 1e-3
+_TOLERANCES = (1e-3, 1e-3, 5e-3, 5e-3)  # of level, energy, and means of both voltages over short steps
 _NODES = 5  # of the quadrature over the spread of a resistance
 _RESISTOR = {"tmr": 0.0, "rp2": 1e-3, "tmr2": 0.0}
 
@@ -181,7 +189,10 @@ def _measured(
         some = [at(voltages[place]) for place in chosen]
         stacked = Waveforms(*(np.stack(values, axis=1) for values in zip(*some, strict=True)))
         if len(chosen) < len(voltages):
-            smooth = [_over_voltage(voltages, chosen, values) for values in stacked]
+            smooth = [
+                _over_voltage(voltages, chosen, values, tolerance)
+                for values, tolerance in zip(stacked, _TOLERANCES, strict=True)
+            ]
             if all(values is not None for values in smooth):
                 stacked = Waveforms(*smooth)  # type: ignore[arg-type]
             else:
@@ -231,14 +242,16 @@ def _chosen(voltages: FloatArray) -> IndexArray:
     return np.unique(np.abs(_from_minus_one_to_one(voltages)[:, None] - points).argmin(axis=0))
 
 
-def _over_voltage(voltages: FloatArray, chosen: IndexArray, values: FloatArray) -> FloatArray | None:
+def _over_voltage(
+    voltages: FloatArray, chosen: IndexArray, values: FloatArray, tolerance: float
+) -> FloatArray | None:
     """Interpolate along axis 1, from the chosen voltages to all; None if that is not accurate."""
     x, degree = _from_minus_one_to_one(voltages), len(chosen) - 1
     moved = np.moveaxis(values, 1, 0)
     flat = moved.reshape(len(chosen), -1)
     coefficients = np.linalg.solve(chebyshev.chebvander(x[chosen], degree), flat)
     end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
-    if end.max() > _TOLERANCE * np.abs(flat).max():
+    if end.max() > tolerance * np.abs(flat).max():
         return None
     between = chebyshev.chebvander(x, degree) @ coefficients
     return np.moveaxis(between.reshape(len(voltages), *moved.shape[1:]), 0, 1)
@@ -246,6 +259,22 @@ def _over_voltage(voltages: FloatArray, chosen: IndexArray, values: FloatArray) 
 
 def _from_minus_one_to_one(values: FloatArray) -> FloatArray:
     return np.asarray(2.0 * (values - values[0]) / (values[-1] - values[0]) - 1.0)
+
+
+def driven(
+    tables: SttTables, devices: pd.DataFrame, reads: Reads
+) -> tuple[CellDrive, tuple[Measured, Measured]]:
+    """Measure single cells in P and in AP; returns what drives their junctions too."""
+    cells = cell_parameters(tables, devices)
+    in_p, in_ap = (
+        measure_columns(tables, cells, single_cells(len(cells)), reads.voltage_V, reads.time_s, [cosine])
+        for cosine in (_P, _AP)
+    )
+    cell, junction = (
+        np.stack([getattr(one.waveforms, name) for one in (in_p, in_ap)], axis=1)
+        for name in ("cell_voltage", "junction_voltage")
+    )
+    return CellDrive(cell, junction), (in_p, in_ap)
 
 
 def sense(tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
@@ -261,23 +290,19 @@ def sense(tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
         As `reads_of` returns them, or with other voltages and times.
     """
     read = _asked(tables)
-    cells = cell_parameters(tables, devices)
-    both = [
-        measure_columns(tables, cells, single_cells(len(cells)), reads.voltage_V, reads.time_s, [cosine])
-        for cosine in (_P, _AP)
-    ]
-    level, energy, cell, junction = (
-        np.stack(values, axis=1) for values in zip(*(one.waveforms for one in both), strict=True)
+    drive, both = driven(tables, devices, reads)
+    level, energy = (
+        np.stack([getattr(one.waveforms, name) for one in both], axis=1) for name in ("level", "energy_J")
     )
     failed = both[0].failure != ""
     failure, status = (
         np.where(failed, getattr(both[0], name), getattr(both[1], name)) for name in ("failure", "status")
     )
     missing = failure != ""
-    for values in (level, energy, cell, junction):
+    for values in (level, energy, *drive):
         np.moveaxis(values, 1, 2)[missing] = np.nan
     timeline = Timeline.of(tables, read, reads.time_s)
-    disturb = disturb_rates(tables, devices, CellDrive(cell, junction), timeline.edges, timeline.ends)
+    disturb = disturb_rates(tables, devices, drive, timeline.edges, timeline.ends)
     beyond = np.isnan(disturb).any(axis=(1, 3)) & ~missing
     failure = np.where(beyond, "the drive is beyond the range of the Fokker-Planck solution", failure)
     for values in (level, energy):

@@ -208,6 +208,5 @@ def _given(
 
 def _step_means(time: FloatArray, waveform: FloatArray, edges: FloatArray) -> FloatArray:
     """Means of a waveform between edges."""
-    integral = cumulative_trapezoid(waveform, time, axis=1, initial=0)
-    at_edges = np.stack([np.interp(edges, time, row) for row in integral])
-    return np.asarray(np.diff(at_edges, axis=1) / np.diff(edges))
+    integral = PchipInterpolator(time, waveform, axis=1).antiderivative()
+    return np.asarray(np.diff(integral(edges), axis=1) / np.diff(edges))

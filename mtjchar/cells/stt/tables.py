@@ -415,6 +415,25 @@ class SttTables(CellTables):
                 "counted. energy_J, at the drivers, is",
             )
 
+    def _check_read(self) -> None:
+        if self.read is None:
+            return
+        modelled = {
+            "stack.thermal_resistance_area": ("0", not self.stack.heats),
+            "stack.second_barrier": ("none", self.stack.second_barrier is None),
+        }
+        for key, (allowed, simple) in modelled.items():
+            if not simple:
+                raise inconsistent(
+                    key, f"{allowed} with [read]: reads have neither heat nor a second barrier"
+                )
+        if not self.axially_symmetric:
+            raise inconsistent(
+                "read",
+                "none where error rates are counted: disturb rates are far too small to be counted. Here they "
+                f"are counted ({self.asymmetries[0]})",
+            )
+
     def check(self, grid: Grid) -> None:
         """Refuse tables that contradict each other or the pulses of the sweep."""
         self._check_levels(grid)
@@ -423,6 +442,7 @@ class SttTables(CellTables):
                 "stack.thermal_resistance_area",
                 "0 with a second_barrier: the heat of two barriers is not in the model",
             )
+        self._check_read()
         for key, table in self.stack.over_temperature.items():
             low, high = table.range
             if not low <= self.cell.temperature <= high:
