@@ -1,10 +1,12 @@
 """Groups of cells of constant resistance that discharge one line, in closed form."""
 
 import numpy as np
+import pandas as pd
 
 from mtjchar.cells.reading import Reads
 from mtjchar.physics.bitwise import combinations
 from mtjchar.surfaces.bitwise_average import Curves, Groups
+from mtjchar.surfaces.read_average import PopulationMean
 
 CAPACITANCE, PARALLEL, SERIES, TMR = 23e-15, 4e3, 3e3, 1.24
 VOLTAGES, TIMES = np.linspace(0.1, 0.2, 3), np.geomspace(30e-12, 400e-12, 6)
@@ -29,7 +31,11 @@ def analytic_groups(cells=2, count=64, spread=0.02, seed=5):
     level = cells_levels(TMR, parallel, combinations(cells)[None])
     disturb = np.broadcast_to(1e-12 * (1.0 + combinations(cells)[:, 0])[:, None, None], level.shape)
     energy = CAPACITANCE * VOLTAGES[:, None] * (VOLTAGES[:, None] - level)
-    return Groups(level, disturb, energy, 5e-15, np.ones(count), np.arange(count) % 16)
+    weight = np.ones(count)
+    devices = pd.DataFrame({"weight": weight, "replicate": np.arange(count) % 16})
+    return Groups(
+        level, disturb, energy, 5e-15, weight, PopulationMean(devices, None, False, 1), spread > 0.0
+    )
 
 
 def analytic_curves(cells=2):

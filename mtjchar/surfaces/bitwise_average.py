@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from mtjchar import statistics
-from mtjchar.arrays import FloatArray, IndexArray, IntArray
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.cells.reading import Reads
+from mtjchar.errors import SimulationError
 from mtjchar.physics import bitwise
 from mtjchar.physics.bitwise import Operation
+from mtjchar.study import Study
 from mtjchar.surfaces import tails
+from mtjchar.surfaces.average import judge_failures
+from mtjchar.surfaces.bitwise_surface import FILE, BitwiseSurface
+from mtjchar.surfaces.read_average import PopulationMean
+from mtjchar.surfaces.schema import KIND_ATTRIBUTE
+from mtjchar.sweep import read_store
+from mtjchar.sweep.bitwise_tasks import bitwise_of, group_rows, reads_of_groups
+from mtjchar.sweep.importance import Shift
+from mtjchar.sweep.part_folders import GROUP_SAMPLES
+from mtjchar.sweep.population import Population
+from mtjchar.sweep.reading import as_counted
+from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
-__all__ = ["TARGET", "Curves", "Groups", "References", "bitwise_dataset"]
+__all__ = ["TARGET", "Curves", "Groups", "References", "average_bitwise", "bitwise_dataset"]
 
 TARGET = 1e-6
 """Error rate for which a surface gives the offset and the contrast that an operation needs."""
@@ -52,6 +68,64 @@ _VARIABLES = {
 }
 
 
+def average_bitwise(run: str | Path, *, most_failed: float = MOST_FAILED) -> BitwiseSurface | None:
+    """Average the groups of a run and write the result as ``bitwise.nc``.
+
+    Parameters
+    ----------
+    run : str or Path
+        Run directory of a finished sweep.
+    most_failed : float, optional
+        Share of the groups that may have failed at a read voltage and be left out; default 0.01.
+
+    Returns
+    -------
+    BitwiseSurface or None
+        None if the study asks for no bitwise operations.
+
+    Raises
+    ------
+    InputError
+        If the directory contains no groups, or a table of them is damaged.
+    SimulationError
+        If samples are missing, or more groups failed at some read voltage than `most_failed` allows.
+
+    Warns
+    -----
+    UserWarning
+        If fewer groups failed and were left out.
+    """
+    directory = RunDirectory.open(run)
+    study = directory.study
+    asked = bitwise_of(study)
+    if asked is None:
+        return None
+    reads, samples = reads_of_groups(study), directory.samples(GROUP_SAMPLES)
+    if len(samples) != group_rows(study):
+        raise SimulationError(
+            f"{directory.path} holds {len(samples)} of {group_rows(study)} samples of bitwise reads. "
+            "Run `mtjchar sweep` to continue."
+        )
+    devices = read_store.read_table(directory, "bitwise_devices")
+    table = read_store.read_table(directory, "bitwise_curves")
+    failed = judge_failures(as_counted(samples), devices["weight"].to_numpy(), most_failed)
+    curves, references = _curves(study, reads, table)
+    versions = directory.record().versions
+    attributes = {
+        "study": study.to_toml(),
+        KIND_ATTRIBUTE: study.kind.name,
+        "seed": study.sweep.seed,
+        "groups": asked.tuples,
+        "level_unit": reads.unit,
+        "samples_made_with": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        **({"failed": failed} if failed else {}),
+    }
+    groups = _groups(directory, reads, samples, devices, float(table["decision_J"].iloc[0]))
+    surface = BitwiseSurface(bitwise_dataset(groups, reads, asked.chosen(), curves, references, attributes))
+    surface.save(directory.path / FILE)
+    return surface
+
+
 class Groups(NamedTuple):
     """Reads of groups of cells; shape (groups, combinations, voltages, times).
 
@@ -62,8 +136,10 @@ class Groups(NamedTuple):
     decision_J : float
         Energy of one decision of an amplifier.
     weight : ndarray, shape (groups,)
-    replicate : ndarray of int, shape (groups,)
-        Number of the randomization that a group belongs to, from 0.
+    mean : PopulationMean
+        Makes means over the groups with their intervals.
+    varied : bool
+        Whether groups differ.
     """
 
     level: FloatArray
@@ -71,7 +147,8 @@ class Groups(NamedTuple):
     energy_J: FloatArray
     decision_J: float
     weight: FloatArray
-    replicate: IntArray
+    mean: PopulationMean
+    varied: bool
 
 
 class Curves(NamedTuple):
@@ -165,15 +242,63 @@ def bitwise_dataset(
             "noise": reads.noise,
             "contrast": curves.nominal,
             "target": TARGET,
-            "tails": tails.rule(),
+            **groups.mean.in_words(),
+            tails.ENOUGH_ATTRIBUTE: groups.mean.enough,
+            "tails": tails.rule(groups.mean.enough),
             "mtjchar_version": version("mtjchar"),
         },
     )
 
 
+def _groups(
+    directory: RunDirectory, reads: Reads, samples: pd.DataFrame, devices: pd.DataFrame, decision_J: float
+) -> Groups:
+    """Arrange the samples of the groups."""
+    study, asked = directory.study, bitwise_of(directory.study)
+    assert asked is not None, "groups of a study without bitwise operations"
+    shape = (asked.tuples, 2**asked.cells, len(reads.voltage_V), len(reads.time_s))
+    level, disturb, energy = (
+        samples[name].to_numpy().reshape(shape)
+        for name in (f"level_{reads.unit}", "disturb_rate", "energy_J")
+    )
+    of_groups, record = devices.iloc[:: asked.cells], directory.record().bitwise_shift
+    shift = None if record is None else Shift(np.array(record.directions), np.array(record.reach))
+    drawn = study.kind.draws_nominal(study.tables)
+    varied = drawn or any(spread.sigma > 0.0 for _, spread in study.tables.spreads())
+    mean = PopulationMean(of_groups, shift, drawn, study.sweep.seed)
+    return Groups(level, disturb, energy, decision_J, of_groups["weight"].to_numpy(), mean, varied)
+
+
+def _curves(study: Study, reads: Reads, table: pd.DataFrame) -> tuple[Curves, References | None]:
+    """Arrange the curves, and find the references of the study on them."""
+    asked = bitwise_of(study)
+    assert asked is not None, "curves of a study without bitwise operations"
+    grid = len(reads.voltage_V), len(reads.time_s)
+
+    def levels(curve: int) -> tuple[FloatArray, FloatArray]:
+        rows = table[table["curve"] == curve]
+        values = np.unique(rows["value"].to_numpy())
+        return values, rows[f"level_{reads.unit}"].to_numpy().reshape(len(values), -1, *grid)
+
+    resistance, of_resistance = levels(0)
+    contrast, of_contrast = levels(1)
+    nominal = study.kind.resistances(Population(study).nominal())
+    curves = Curves(resistance, of_resistance[:, 0], contrast, of_contrast, nominal[1] / nominal[0] - 1.0)
+    if asked.references == "optimal":
+        return curves, None
+
+    def level_at(value: FloatArray) -> FloatArray:
+        nearest = np.abs(resistance - value[:, None]).argmin(axis=1)
+        return np.asarray(curves.resistance_level[nearest])
+
+    given = np.array(asked.references)
+    above, below = (level_at(given * (1.0 + sign * asked.spread)) for sign in (1.0, -1.0))
+    return curves, References(level_at(given), 0.5 * np.abs(above - below))
+
+
 def _operation(
     groups: Groups, reads: Reads, operation: Operation, curves: Curves, given: References | None
-) -> dict[str, FloatArray]:
+) -> dict[str, npt.NDArray[np.generic]]:
     """Variables of one operation."""
     higher, weight = reads.one_is_higher, groups.weight
     ones, grid = np.array(operation.thresholds) - 1, groups.level.shape[2:]
@@ -185,19 +310,16 @@ def _operation(
     else:
         reference = given.mean[ones]
     rates = bitwise.error_rates(groups.level, operation, reference, sigma, higher)
-    mean = statistics.weighted_mean(rates, weight)
-    effective = statistics.effective_number(rates, weight)
-    if np.ptp(groups.level, axis=0).max(initial=0.0) == 0.0:  # equal groups are the whole population
-        effective = np.full_like(effective, np.nan)
-    lower, upper = _interval(rates, groups)
+    averaged = groups.mean.rates("error_rate", rates)
+    effective = groups.mean.effective(rates, groups.varied)
     flat = sigma.reshape(len(ones), -1)
     noise = np.hypot(reads.noise, deviation)
     return {
-        "error_rate": mean,
-        "error_rate_lower": np.fmin(lower, mean),
-        "error_rate_upper": np.clip(np.fmax(upper, mean), mean, 1.0),
+        **averaged,
         "effective_groups": effective,
-        "extrapolated": tails.is_extrapolated(mean, effective).astype(np.float64),
+        "extrapolated": tails.is_extrapolated(
+            averaged["error_rate"], effective, groups.mean.enough
+        ).astype(np.float64),
         "energy": statistics.weighted_mean(groups.energy_J, weight) + len(ones) * groups.decision_J,
         "reference": _padded(reference),
         "reference_deviation": _padded(deviation),
@@ -248,13 +370,6 @@ def _of_inputs(groups: Groups, cells: int) -> dict[str, FloatArray]:
         "level": mean,
         "level_deviation": np.sqrt(variance),
     }
-
-
-def _interval(rates: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of the mean."""
-    if groups.replicate.max() > 0:
-        return statistics.replicate_interval(rates, groups.weight, groups.replicate)
-    return statistics.bootstrap(rates, np.random.default_rng(0), groups.weight)
 
 
 def _padded(values: FloatArray) -> FloatArray:
