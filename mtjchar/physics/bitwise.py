@@ -46,6 +46,7 @@ __all__ = [
     "combinations",
     "error_rates",
     "largest_offset",
+    "largest_spread",
     "mean_error_rates",
     "normal_reference",
     "optimal_references",
@@ -57,6 +58,7 @@ _SETTLED = 1e-6  # change of a reference, in ranges of the levels, that ends the
 _FAR = 30.0  # standard deviations on both sides of a reference, beyond which rates would underflow
 _LEAST = 1e-300  # error rates of the search are at least this
 _LOWEST_OFFSET = 1e-4  # of the range of levels, lower end of the search for an offset
+_SPREADS = 1e-3, 10.0  # bounds of the search for a variability
 _TOLERANCES = {"xatol": 1e-8, "xrtol": 0.0, "fatol": 1e-6, "frtol": 0.0}
 
 
@@ -284,6 +286,51 @@ def largest_offset(
         upper = np.log(high - low)
     found = _root(excess, upper + np.log(_LOWEST_OFFSET), upper)
     return np.exp(found).reshape(shape)
+
+
+def largest_spread(
+    levels: npt.ArrayLike,
+    operation: Operation,
+    deviation: npt.ArrayLike,
+    target: float = 1e-6,
+    weight: npt.ArrayLike | None = None,
+    one_is_higher: bool = True,
+) -> FloatArray:
+    """Largest variability of the levels with which an operation reaches an error rate.
+
+    Parameters
+    ----------
+    levels : array_like, shape (tuples, combinations, ...)
+    operation : Operation
+    deviation : array_like, shape (comparisons, ...)
+        As for `error_rates`.
+    target : float, optional
+        Error rate of the worst combination with the best references; above 0, below 0.1.
+    weight : array_like, shape (tuples,), optional
+    one_is_higher : bool, optional
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Factor of the distances of the levels from the means of their combinations, at most 10; NaN if a
+        thousandth is still too much.
+    """
+    _check_target(target)
+    shape = np.shape(levels)[2:]
+    level, _, sigma = _checked(levels, operation, np.zeros((len(operation.thresholds), *shape)), deviation)
+    sign = 1.0 if one_is_higher else -1.0
+    flat, weights = sign * level.reshape(*level.shape[:2], -1), _weights(weight, len(level))
+    mean, sigmas = weighted_mean(flat, weights), sigma.reshape(len(sigma), -1)
+
+    def excess(log_factor: FloatArray, pulse: FloatArray) -> FloatArray:
+        at = pulse.astype(np.intp)
+        scaled = mean[:, at] + np.exp(log_factor) * (flat[..., at] - mean[:, at])
+        return np.asarray(_log_worst(scaled, operation, sigmas[:, at], weights) - np.log(target))
+
+    low, high = (np.full(flat.shape[2], np.log(bound)) for bound in _SPREADS)
+    found = np.exp(_root(excess, low, high))
+    enough = excess(high, np.arange(flat.shape[2], dtype=np.float64)) <= 0.0
+    return np.where(enough, _SPREADS[1], found).reshape(shape)
 
 
 def smallest_tmr(

@@ -35,7 +35,7 @@ from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 __all__ = ["TARGET", "Curves", "Groups", "References", "average_bitwise", "bitwise_dataset"]
 
 TARGET = 1e-6
-"""Error rate for which a surface gives the offset and the contrast that an operation needs."""
+"""Error rate for which a surface gives the offset, variability and contrast that an operation needs."""
 
 _RATE = ("operation", "inputs", "voltage", "time")
 _WORST = ("operation", "voltage", "time")
@@ -61,6 +61,11 @@ _VARIABLES = {
         _WORST,
         "1",
         "smallest relative difference of the resistances (TMR) for 1e-6; NaN if it is beyond the range",
+    ),
+    "largest_spread": (
+        _WORST,
+        "1",
+        "largest variability of the levels for 1e-6, over the study's, at most 10; NaN if there is none",
     ),
     "disturb_rate": (_INPUTS, "1", "probability that the read flips any of the cells"),
     "level": (_INPUTS, "level", "common level of the cells, mean over groups"),
@@ -325,6 +330,7 @@ def _operation(
         "reference_deviation": _padded(deviation),
         "reference_resistance": _padded(np.stack([curves.resistance_at(level) for level in reference])),
         "largest_offset": bitwise.largest_offset(groups.level, operation, noise, TARGET, weight, higher),
+        "largest_spread": bitwise.largest_spread(groups.level, operation, sigma, TARGET, weight, higher),
         "smallest_contrast": bitwise.smallest_tmr(
             _LevelsAt(groups.level, curves), operation, flat,
             (float(curves.contrast[0]), float(curves.contrast[-1])), TARGET, weight, higher,

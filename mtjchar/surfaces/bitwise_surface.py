@@ -37,6 +37,7 @@ _REQUIRED = {
     "reference_resistance": ("operation", "comparison", "voltage", "time"),
     "largest_offset": ("operation", "voltage", "time"),
     "smallest_contrast": ("operation", "voltage", "time"),
+    "largest_spread": ("operation", "voltage", "time"),
     "disturb_rate": ("inputs", "voltage", "time"),
 }
 _RATES = ("error_rate", "error_rate_lower", "error_rate_upper", "disturb_rate")
@@ -66,6 +67,8 @@ class BitwisePoint(NamedTuple):
         Deviation of the offset with which the operation has an error rate of 1e-6; NaN if there is none.
     smallest_contrast : float
         TMR with which it has; NaN if none in the range is large enough.
+    largest_spread : float
+        Variability of the levels with which it has, over the study's, at most 10; NaN if there is none.
     """
 
     error_rate: float
@@ -77,6 +80,7 @@ class BitwisePoint(NamedTuple):
     reference_resistance_ohm: tuple[float, ...]
     largest_offset: float
     smallest_contrast: float
+    largest_spread: float
 
 
 class BitwiseSurface:
@@ -107,6 +111,11 @@ class BitwiseSurface:
         self.inputs: tuple[str, ...] = tuple(dataset["inputs"].to_numpy().tolist())
         self.voltages: FloatArray = dataset["voltage"].to_numpy()
         self.times: FloatArray = dataset["time"].to_numpy()
+
+    @property
+    def level_unit(self) -> str:
+        """Unit of levels, references and offsets, V or A."""
+        return str(self.dataset["reference"].attrs.get("units", "V"))
 
     def __repr__(self) -> str:
         return f"BitwiseSurface({', '.join(self.operations)}, inputs {self.inputs[0]} to {self.inputs[-1]})"
@@ -216,6 +225,7 @@ class BitwiseSurface:
             reference_resistance_ohm=each("reference_resistance"),
             largest_offset=one("largest_offset"),
             smallest_contrast=one("smallest_contrast"),
+            largest_spread=one("largest_spread"),
         )
 
     def best_read(self, operation: str) -> tuple[float, float]:
@@ -229,10 +239,20 @@ class BitwiseSurface:
         return float(self.voltages[voltage]), float(self.times[time])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the error rates and energies as a table, one row per operation, inputs, voltage and time."""
-        names = [name for name, dims in _REQUIRED.items() if dims == _REQUIRED["error_rate"]]
-        table: pd.DataFrame = self.dataset[names].to_dataframe().reset_index()
-        return table.rename(columns={"voltage": "voltage_V", "time": "time_s", "energy": "energy_J"})
+        """Return the grid as a table, one row per operation, inputs, voltage and time, units in the names."""
+        data, rows = self.dataset, ("operation", "inputs", "voltage", "time")
+        flat = {}
+        for name, variable in data.data_vars.items():
+            if "comparison" not in variable.dims:
+                flat[str(name)] = variable
+                continue
+            for k, place in enumerate(data["comparison"].to_numpy()):
+                one = variable.sel(comparison=place, drop=True)
+                flat[str(name).replace("reference", f"reference{k + 1}")] = one
+        units = {**{str(name): one.attrs.get("units", "1") for name, one in flat.items()}}
+        units |= {name: data[name].attrs["units"] for name in ("voltage", "time")}
+        table: pd.DataFrame = xr.Dataset(flat).to_dataframe(dim_order=list(rows)).reset_index()
+        return table.rename(columns={name: f"{name}_{unit}" for name, unit in units.items() if unit != "1"})
 
     def _at(
         self, name: str, operation: str | None, voltage: npt.ArrayLike, time: npt.ArrayLike
