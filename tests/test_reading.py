@@ -101,7 +101,7 @@ def test_population_means_are_those_of_quadrature(tmp_path, offset, lowest):
 
 
 def test_margin_is_that_of_the_law(surface, run):
-    """Mean of a smooth function of normal R: second-order expansion about the nominal value, 1e-3 relative."""
+    """Mean of a smooth function of normal R: second-order expansion, 1e-3 relative."""
     study = load_study(run / "study.toml")
     reference = read_store.read_reference(RunDirectory.open(run))
     for state, name in enumerate(("resistance", "high_resistance")):
