@@ -161,6 +161,7 @@ def _of_operation(point: BitwisePoint, unit: str) -> Table:
     table.add_row("disturb rate", f"{point.disturb_rate:.3g}")
     table.add_row("energy", compact(point.energy_J, "J", 4))
     small, large = "none is small enough", "none in the range is large enough"
+    spread = f"at most {point.largest_spread:.3g} times the study's"
     for name, value, words, none in (
         ("offset for 1e-6", point.largest_offset, f"at most {compact(point.largest_offset, unit, 3)}", small),
         ("TMR for 1e-6", point.smallest_contrast, f"at least {point.smallest_contrast:.3g}", large),
