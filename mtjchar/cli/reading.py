@@ -165,12 +165,7 @@ def _of_operation(point: BitwisePoint, unit: str) -> Table:
     for name, value, words, none in (
         ("offset for 1e-6", point.largest_offset, f"at most {compact(point.largest_offset, unit, 3)}", small),
         ("TMR for 1e-6", point.smallest_contrast, f"at least {point.smallest_contrast:.3g}", large),
-        (
-            "spread for 1e-6",
-            point.largest_spread,
-            f"at most {point.largest_spread:.3g} of the study's",
-            small,
-        ),
+        ("spread for 1e-6", point.largest_spread, spread, small),
     ):
         table.add_row(name, none if math.isnan(value) else words)
     return table
