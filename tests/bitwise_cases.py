@@ -24,11 +24,11 @@ def cells_levels(tmr, parallel, ones):
     return discharged((1.0 / resistance).sum(axis=-1))
 
 
-def analytic_groups(cells=2, count=64, spread=0.02, seed=5):
+def analytic_groups(cells=2, count=64, spread=0.02, seed=5, tmr=TMR):
     """Cells with normal R_P, each group with weight 1."""
     rng = np.random.default_rng(seed)
     parallel = PARALLEL * (1.0 + spread * rng.standard_normal((count, 1, cells)))
-    level = cells_levels(TMR, parallel, combinations(cells)[None])
+    level = cells_levels(tmr, parallel, combinations(cells)[None])
     disturb = np.broadcast_to(1e-12 * (1.0 + combinations(cells)[:, 0])[:, None, None], level.shape)
     energy = CAPACITANCE * VOLTAGES[:, None] * (VOLTAGES[:, None] - level)
     weight = np.ones(count)

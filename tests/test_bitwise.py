@@ -15,6 +15,7 @@ from mtjchar.physics.bitwise import (
     combinations,
     error_rates,
     largest_offset,
+    largest_spread,
     mean_error_rates,
     normal_reference,
     optimal_references,
@@ -231,3 +232,15 @@ def test_what_is_refused(levels, references, deviation, words):
         largest_offset([[0.0, 0.1, 0.1, 0.2]], OPERATIONS[2]["and"], [0.1], target=0.5)
     with pytest.raises(InputError, match="at least 0"):
         optimal_references([[0.0, 0.1, 0.1, 0.2]], OPERATIONS[2]["and"], [0.1], weight=[-1.0])
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_largest_spread_of_normal_levels_is_the_closed_form(spread):
+    # Analytic: with equal deviations on both sides, half a step is isf(1e-6) times their root sum of squares.
+    sigma, z = 0.006, norm.isf(1e-6)
+    allowed = np.sqrt((0.05 / z) ** 2 - sigma**2)
+    levels, weight = normal_tuples(np.full(4, spread * allowed))
+    found = largest_spread(levels, OPERATIONS[2]["and"], [sigma], weight=weight)
+    assert float(found) == pytest.approx(1.0 / spread, rel=1e-3)
+    assert np.isnan(largest_spread(levels, OPERATIONS[2]["and"], [0.05]))
+    assert float(largest_spread(equal_steps(2), OPERATIONS[2]["and"], [sigma])) == 10.0

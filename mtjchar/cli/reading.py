@@ -23,6 +23,7 @@ from mtjchar.cli.common import (
     warn,
 )
 from mtjchar.errors import InputError, NoMarginError
+from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ def bitwise(
 def _of_operation(point: BitwisePoint, unit: str) -> Table:
     table = answer_table()
     doubt = f"   ({_EXTRAPOLATED})" if point.extrapolated else ""
+    if point.error_rate < VERIFIED_RATE:
+        doubt = f"   (extrapolated, verified to {VERIFIED_RATE:g})"
     table.add_row("error rate", f"{point.error_rate:.4g}{doubt}")
     table.add_row("", ", ".join(f"{inputs}: {rate:.3g}" for inputs, rate in point.error_rates.items()))
     for level, resistance in zip(point.reference, point.reference_resistance_ohm, strict=True):

@@ -14,11 +14,13 @@ from mtjchar.physics.bitwise import OPERATIONS
 from mtjchar.plotting.axes import line_style, logarithmic_axis, new_axes
 from mtjchar.plotting.files import save
 from mtjchar.surfaces.bitwise_surface import BitwiseSurface
+from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
 __all__ = ["BitwisePlots", "bitwise_figures"]
 
-_LOWEST, _HIGHEST = 1e-15, 0.5
+_LOWEST, _HIGHEST = VERIFIED_RATE, 0.5
+_ROOM = 3.0  # below the lowest rate
 _DARK = 0.45  # of the colours: below, text is white
 _TITLES = {"and": "AND", "or": "OR", "xor": "XOR", "majority": "majority"}
 
@@ -66,7 +68,7 @@ class BitwisePlots:
     ) -> Axes:
         """Draw the result of each operation for each combination of inputs, with its error rate.
 
-        A star marks rates that are extrapolated.
+        A star marks rates that are extrapolated. Those below 1e-18, the lowest that is verified, read so.
         """
         surface, axes = self._surface, new_axes(ax)
         volts, seconds = self._read(voltage, time)
@@ -79,9 +81,10 @@ class BitwisePlots:
         doubtful = surface.dataset["extrapolated"].sel(voltage=volts, time=seconds, method="nearest")
         for row, name in enumerate(surface.operations):
             for column, right in enumerate(OPERATIONS[cells][name].truth):
-                star = "*" if doubtful.to_numpy()[row, column] > 0 else ""
+                rate, star = rates[row, column], "*" if doubtful.to_numpy()[row, column] > 0 else ""
+                words = f"{rate:.1e}{star}" if rate > _LOWEST else f"below {_LOWEST:.0e}"
                 axes.text(
-                    column, row, f"{int(right)}\n{rates[row, column]:.1e}{star}", ha="center", va="center",
+                    column, row, f"{int(right)}\n{words}", ha="center", va="center",
                     color="white" if norm(shown[row, column]) < _DARK else "black",
                     fontsize=9 if cells == 2 else 7,
                 )  # fmt: skip
@@ -103,7 +106,8 @@ class BitwisePlots:
         axes.set_xscale("log")
         axes.set_yscale("log")
         logarithmic_axis(axes.xaxis, 1e9 * times)
-        axes.set_ylim(bottom=_LOWEST, top=1.0)
+        lowest = min(line.get_ydata().min() for line in axes.lines)
+        axes.set_ylim(bottom=max(lowest / _ROOM, _LOWEST), top=1.0)
         axes.set_xlabel("sensing time (ns)")
         axes.set_ylabel("error rate of the worst inputs")
         axes.set_title(f"read voltage {compact(volts, 'V', 3)}")
