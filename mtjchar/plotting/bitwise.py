@@ -106,7 +106,7 @@ class BitwisePlots:
         axes.set_xscale("log")
         axes.set_yscale("log")
         logarithmic_axis(axes.xaxis, 1e9 * times)
-        lowest = min(line.get_ydata().min() for line in axes.lines)
+        lowest = min(float(np.min(surface.error_rate(name, volts, times))) for name in surface.operations)
         axes.set_ylim(bottom=max(lowest / _ROOM, _LOWEST), top=1.0)
         axes.set_xlabel("sensing time (ns)")
         axes.set_ylabel("error rate of the worst inputs")
