@@ -9,10 +9,9 @@ from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.reading import Reads, SensedTogether
 from mtjchar.cells.sensing import Reference
 from mtjchar.cells.stt.netlist import cell_parameters
-from mtjchar.cells.stt.read import measure_columns, reads_of
-from mtjchar.cells.stt.read_disturb import CellDrive, disturb_rates
+from mtjchar.cells.stt.read import disturbed, measure_columns, reads_of
+from mtjchar.cells.stt.read_disturb import CellDrive
 from mtjchar.cells.stt.read_netlist import Column, Seat
-from mtjchar.cells.stt.read_waveforms import Timeline
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.errors import SimulationError
 from mtjchar.physics.bitwise import combinations
@@ -80,13 +79,12 @@ def sense_together(
     )
     for values in (level, energy, cell, junction):
         np.moveaxis(values, 1, 2)[failure != ""] = np.nan
-    timeline = Timeline.of(wired, tables.read, reads.time_s)
     disturb = np.empty_like(level)
     # The first cell in P and in AP, beside the same states of the others.
     for others in range(len(states) // 2):
         pair = [others, others + len(states) // 2]
         drive = CellDrive(cell[:, pair], junction[:, pair])
-        disturb[:, pair] = disturb_rates(tables, devices[::cells], drive, timeline.edges, timeline.ends)
+        disturb[:, pair] = disturbed(wired, devices[::cells], drive, reads)
     beyond = np.isnan(disturb).any(axis=(1, 3)) & (failure == "")
     failure = np.where(beyond, "the drive is beyond the range of the Fokker-Planck solution", failure)
     for values in (level, energy):
