@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from bitwise_cases import PARALLEL, READS, TMR, analytic_curves, analytic_groups
+from bitwise_cases import PARALLEL, READS, TMR, analytic_curves, analytic_groups, cells_levels
 from common import DEMO, InPlace
 from scipy.special import ndtr
 
 import mtjchar
 from mtjchar import plotting
+from mtjchar.cells.bitwise import Bitwise
 from mtjchar.errors import InputError, OutsideGridError, SimulationError
 from mtjchar.export import Settings, export_surface
 from mtjchar.physics import sensing
@@ -328,6 +329,56 @@ def test_plain_draws_and_shifted_ones_have_one_mean(run):
     gradient, margin, sigma = -3.0 * directions[0], 15.0, 2.0
     found = np.average(ndtr(-(margin + normal @ gradient) / sigma), weights=weight)
     assert found == pytest.approx(float(ndtr(-margin / np.hypot(sigma, 3.0))), rel=0.2)
+
+
+@pytest.mark.parametrize("cells", [2, 3])
+def test_margins_of_the_pilot_are_those_of_cells_varied_one_by_one(cells):
+    # Slow reference: R_P of each cell in turn, not of the first alone, is higher and lower.
+    def level(place, step):
+        parallel = PARALLEL * np.ones((1, cells))
+        parallel[0, place] *= 1.0 + step
+        return cells_levels(TMR, parallel, combinations(cells))[:, 1]
+
+    asked = Bitwise(cells=cells)
+    nominal = level(0, 0.0)
+    pilot = np.stack([nominal, level(0, 0.05), level(0, -0.05)])
+    ones = combinations(cells).sum(axis=1)
+    found = iter(bitwise_population._margins(asked, pilot))
+    for threshold in range(1, cells + 1):
+        middle = 0.5 * (nominal[ones == threshold].mean(axis=0) + nominal[ones == threshold - 1].mean(axis=0))
+        for inputs in np.flatnonzero((ones == threshold) | (ones == threshold - 1)):
+            sign = 1.0 if ones[inputs] == threshold else -1.0
+            margin = next(found)
+            np.testing.assert_allclose(margin[0], sign * (nominal[inputs] - middle), rtol=1e-9)
+            for place in range(cells):
+                expected = 0.5 * sign * (level(place, 0.05) - level(place, -0.05))[inputs]
+                np.testing.assert_allclose(margin[1 + 2 * place] - margin[0], expected, rtol=1e-6)
+    assert next(found, None) is None
+
+
+def test_three_cells_with_given_references(tmp_path):
+    resistances = np.array([4.6e3, 6e3, 7.8e3])
+    asked = {"cells": 3, "tuples": 2, "references": list(resistances), "spread": 0.02}
+    grid = {
+        "voltage": {"start": 0.1, "stop": 0.2, "points": 2},
+        "time": {"start": 0.15e-9, "stop": 0.3e-9, "points": 2},
+    }
+    study = DEMO.with_(read={**grid, "bitwise": asked}, sweep={**SMALL, "devices": 2})
+    surface = average_bitwise(run_sweep(study, tmp_path / "run", executor=InPlace()))
+    kind, tables, nominal = study.kind, study.tables, Population(study).nominal()
+    reads = kind.reads_together(tables, 3)
+    assert surface.operations == ("and", "or", "majority")
+    for operation, place in (("or", 0), ("majority", 1), ("and", 2)):
+        # By definition: nominal cells with these resistances, and with those a standard deviation away.
+        # ngspice takes other steps in another deck: within 0.02 mV.
+        level = kind.sense_resistances(
+            tables, nominal, reads, 3, resistances[place] * np.array([0.98, 1.0, 1.02])
+        )
+        data = surface.dataset.sel(operation=operation, comparison=0)
+        np.testing.assert_allclose(data["reference"], level[1], atol=2e-5)
+        deviation = 0.5 * (level[2] - level[0])
+        np.testing.assert_allclose(data["reference_deviation"], deviation, atol=2e-5)
+        np.testing.assert_allclose(data["reference_resistance"], resistances[place], rtol=1e-6)
 
 
 def test_samples_are_complete_and_finished_ones_stay(run):
