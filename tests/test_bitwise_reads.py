@@ -370,14 +370,14 @@ def test_three_cells_with_given_references(tmp_path):
     assert surface.operations == ("and", "or", "majority")
     for operation, place in (("or", 0), ("majority", 1), ("and", 2)):
         # By definition: nominal cells with these resistances, and with those a standard deviation away.
-        # ngspice takes other steps in another deck: within 0.02 mV.
+        # ngspice takes other steps in another deck: within 0.05 % of the read voltage.
         level = kind.sense_resistances(
             tables, nominal, reads, 3, resistances[place] * np.array([0.98, 1.0, 1.02])
         )
         data = surface.dataset.sel(operation=operation, comparison=0)
-        np.testing.assert_allclose(data["reference"], level[1], atol=2e-5)
+        np.testing.assert_allclose(data["reference"], level[1], atol=1e-4)
         deviation = 0.5 * (level[2] - level[0])
-        np.testing.assert_allclose(data["reference_deviation"], deviation, atol=2e-5)
+        np.testing.assert_allclose(data["reference_deviation"], deviation, atol=1e-4)
         np.testing.assert_allclose(data["reference_resistance"], resistances[place], rtol=1e-6)
 
 
