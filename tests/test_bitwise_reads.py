@@ -19,7 +19,8 @@ from mtjchar.physics import sensing
 from mtjchar.physics.bitwise import OPERATIONS, combinations, error_rates, optimal_references
 from mtjchar.surfaces import BitwiseSurface, average_bitwise, average_devices
 from mtjchar.surfaces.bitwise_average import References, bitwise_dataset
-from mtjchar.sweep import bitwise_population
+from mtjchar.surfaces.read_average import PopulationMean
+from mtjchar.sweep import bitwise_population, importance, read_population
 from mtjchar.sweep.bitwise_tasks import group_rows
 from mtjchar.sweep.part_folders import GROUP_SAMPLES
 from mtjchar.sweep.population import Population
@@ -314,21 +315,32 @@ def test_weights_are_those_of_the_importance_sample(run):
     assert toward.mean() > 0.3  # the sample itself is shifted
 
 
-def test_plain_draws_and_shifted_ones_have_one_mean(run):
-    # Another program: numpy's normal deviates for a linear level of two cells, whose wrong results are
-    # Phi(-m/r) with r^2 = sigma^2 + g.g. The shifted sample has to find that rate, far below 1/groups.
-    directory = RunDirectory.open(run)
-    study, record = directory.study, directory.record().bitwise_shift
-    directions, reach = np.array(record.directions), np.array(record.reach)
-    shift = bitwise_population.Shift(directions, reach)
-    cells = len(Population(study).parameters)
-    assert directions.shape[1] == 2 * cells
-    normal, weight = bitwise_population.importance.draw(
-        shift, list(np.flatnonzero(directions.any(axis=0))), 4096, 7
-    )
-    gradient, margin, sigma = -3.0 * directions[0], 15.0, 2.0
-    found = np.average(ndtr(-(margin + normal @ gradient) / sigma), weights=weight)
-    assert found == pytest.approx(float(ndtr(-margin / np.hypot(sigma, 3.0))), rel=0.2)
+@pytest.mark.parametrize(("margin", "rate"), [(13.0, 1.5e-4), (20.0, 1.5e-8)])
+def test_population_mean_of_groups_is_that_of_the_closed_form(margin, rate):
+    # Analytic: of a level that is linear in the parameters of both cells, Phi(-m/r), r^2 = sigma^2 + g.g; the
+    # cut at 5 sigma takes less than 1 % of it. 256 groups, seeds 1 to 4, within 0.05 decade.
+    population = Population(DEMO)
+    size = len(population.parameters)
+    varied = [cell * size + k for cell in (0, 1) for k in population.varied]
+    gradient = 3.0 * np.ones(len(varied)) / np.sqrt(len(varied))
+    pilot = np.full((1 + 2 * len(varied), 1), margin)
+    pilot[1::2, 0] += gradient
+    pilot[2::2, 0] -= gradient
+    expected = float(ndtr(-margin / np.hypot(2.0, 3.0)))
+    assert expected == pytest.approx(rate, rel=0.1)
+    shift = read_population.shift_of(read_population.of_wrong_reads(pilot, np.array([2.0])), varied, 2 * size)
+    for seed in range(1, 5):
+        normal, weight = importance.draw(shift, varied, 256, seed)
+        columns = {
+            "weight": weight,
+            "replicate": np.arange(256) % 16,
+            **read_population.distances(shift, normal),
+        }
+        mean = PopulationMean(pd.DataFrame(columns), shift, drawn=False, seed=seed)
+        rates = ndtr(-(margin + normal[:, varied] @ gradient) / 2.0)[:, None]
+        found = mean.rates("error_rate", rates)
+        assert abs(np.log10(found["error_rate"][0] / expected)) < 0.05
+        assert mean.effective(rates, varied=True)[0] > 15.0
 
 
 @pytest.mark.parametrize("cells", [2, 3])

@@ -313,11 +313,13 @@ def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> No
 
 def _average_once(folder: Path, allow_failed: float) -> None:
     """Make what `_average` makes, unless it was made of the same samples before."""
+    from mtjchar.sweep.bitwise_tasks import bitwise_of
     from mtjchar.sweep.read_tasks import reads_of
     from mtjchar.sweep.store import RunDirectory
 
     directory, file = RunDirectory.open(folder), folder / "surface.nc"
     reads = reads_of(directory.study) is None or is_file(folder / "read.nc")
+    reads &= bitwise_of(directory.study) is None or is_file(folder / "bitwise.nc")
     there = reads and all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
     if there and directory.record().surface_sha256 == directory.digest_with(file):
         return
