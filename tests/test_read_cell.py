@@ -10,6 +10,7 @@ from test_netlists import by_hand
 
 from mtjchar.cells.stt import read as reading
 from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.read_disturb import CellDrive, disturb_rates
 from mtjchar.cells.stt.read_netlist import Column, Seat, read_deck, single_cells
 from mtjchar.cells.stt.read_waveforms import Timeline, set_read
 from mtjchar.errors import InputError, SimulationError
@@ -179,6 +180,60 @@ def test_line_that_fades_disturbs_less_than_one_that_stays():
         for mode in ("discharge", "current")
     }
     assert np.all(rates["discharge"][0, 1, -1, -1] < 0.1 * rates["current"][0, 1, -1, -1])
+
+
+@pytest.mark.parametrize(("start", "largest"), [(1.0, 1.2), (-1.0, 0.9)])
+def test_a_line_that_the_state_discharges_agrees_with_trajectories(start, largest):
+    # The line loses its voltage through a junction whose m_z moves: trajectories know both, the equation for
+    # m_z knows the line of the held states only. Times over t_D; R_P = 1, the rest of the path 0.4.
+    stability, tmr, rest, constant, longest = 20.0, 1.24, 0.4, 1.5, 3.0
+    count, length = 20_000, 0.01
+    rng = np.random.default_rng(7)
+
+    def resistance(m_z):
+        return (1.0 + tmr) / (1.0 + 0.5 * tmr * (1.0 + m_z))
+
+    def moved(z, drive):
+        # Ito form of the Fokker-Planck equation of docs/verification.md.
+        noise = np.sqrt((1.0 - z * z) / stability * length) * rng.standard_normal(count)
+        after = z + (-(drive - z) * (1.0 - z * z) - z / stability) * length + noise
+        after = np.where(after > 1.0, 2.0 - after, after)
+        return np.where(after < -1.0, -2.0 - after, after)
+
+    z = np.full(count, 0.97)
+    for _ in range(200):
+        z = moved(z, 0.0)
+    z, line = np.abs(z), np.full(count, largest * (1.0 + rest))
+    capacitance = constant / (1.0 + rest)
+    for _ in range(round(longest / length)):
+        path = resistance(start * z) + rest
+        z = moved(z, line * (path - rest) / path)
+        line *= np.exp(-length / (capacitance * path))
+    for _ in range(300):
+        z = moved(z, 0.0)
+    counted = np.mean(z < 0.0)
+
+    row = (
+        Population(DEMO)
+        .nominal()
+        .assign(
+            thermal_stability=stability,
+            relaxation_time_s=1.0,
+            critical_current_A=1.0,
+            parallel_resistance_ohm=1.0,
+        )
+    )
+    edges = np.linspace(0.0, longest, 101)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    paths = resistance(np.array([1.0, -1.0])) + rest
+    # Towards AP from P, and the other way round.
+    cell = -start * largest * (1.0 + rest) * np.exp(-middle / (capacitance * paths[:, None]))
+    shares = (1.0 - rest / paths)[:, None]
+    drive = CellDrive(cell[None, :, None], (cell * shares)[None, :, None])
+    rates = disturb_rates(DEMO.tables, row, drive, edges, np.array([100]))
+    found = float(rates[0, 0 if start > 0.0 else 1, 0, 0])
+    # About 80 of 20,000: 1 in 1,000 seeds would be outside of 0.16 decades.
+    assert np.log10(found / counted) == pytest.approx(0.0, abs=0.2)
 
 
 def test_voltages_between_simulated_ones_follow():

@@ -39,6 +39,7 @@ _AS_USUAL = Rung("", 1.0, "")
 # others follow by a polynomial, unless its last term shows that it has not converged.
 _VOLTAGES = 6
 _TOLERANCES = (1e-3, 1e-3, 5e-3, 5e-3)  # of level, energy, and means of both voltages over short steps
+_RATE_TOLERANCE = 3e-4  # of the logarithms of disturb rates
 _NODES = 5  # of the quadrature over the spread of a resistance
 _RESISTOR = {"tmr": 0.0, "rp2": 1e-3, "tmr2": 0.0}
 
@@ -251,7 +252,7 @@ def _over_voltage(
     flat = moved.reshape(len(chosen), -1)
     coefficients = np.linalg.solve(chebyshev.chebvander(x[chosen], degree), flat)
     end = np.maximum(np.abs(coefficients[-1]), np.abs(coefficients[-2]) / 3.0)
-    if end.max() > tolerance * np.abs(flat).max():
+    if not end.max() <= tolerance * np.abs(flat).max():
         return None
     between = chebyshev.chebvander(x, degree) @ coefficients
     return np.moveaxis(between.reshape(len(voltages), *moved.shape[1:]), 0, 1)
@@ -301,14 +302,35 @@ def sense(tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
     missing = failure != ""
     for values in (level, energy, *drive):
         np.moveaxis(values, 1, 2)[missing] = np.nan
-    timeline = Timeline.of(tables, read, reads.time_s)
-    disturb = disturb_rates(tables, devices, drive, timeline.edges, timeline.ends)
+    disturb = _disturbed(tables, devices, drive, reads)
     beyond = np.isnan(disturb).any(axis=(1, 3)) & ~missing
     failure = np.where(beyond, "the drive is beyond the range of the Fokker-Planck solution", failure)
     for values in (level, energy):
         np.moveaxis(values, 1, 2)[beyond] = np.nan
     note = np.where(both[0].note != "", both[0].note, both[1].note)
     return Sensed(level, disturb, energy + read.amplifier.energy, failure, status, note)
+
+
+def _disturbed(tables: SttTables, devices: pd.DataFrame, drive: CellDrive, reads: Reads) -> FloatArray:
+    """Disturb rates at all voltages; those between some of them by a polynomial of their logarithms."""
+    timeline = Timeline.of(tables, _asked(tables), reads.time_s)
+    chosen = _chosen(reads.voltage_V)
+    some = CellDrive(*(values[:, :, chosen] for values in drive))
+    rates = disturb_rates(tables, devices, some, timeline.edges, timeline.ends)
+    if len(chosen) == len(reads.voltage_V):
+        return rates
+    logarithm = np.log(np.moveaxis(rates, 2, 1))  # (devices, voltages, 2, times)
+    result, others = np.empty((len(devices), *drive.cell.shape[1:3], rates.shape[-1])), list[int]()
+    for k in range(len(devices)):
+        between = _over_voltage(reads.voltage_V, chosen, logarithm[k : k + 1], _RATE_TOLERANCE)
+        if between is None:
+            others.append(k)
+        else:
+            result[k] = np.minimum(np.exp(np.moveaxis(between[0], 0, 1)), 1.0)
+    if others:
+        own = CellDrive(*(values[others] for values in drive))
+        result[others] = disturb_rates(tables, devices.iloc[others], own, timeline.edges, timeline.ends)
+    return result
 
 
 def reference_columns(read: Read, devices: int) -> list[Column]:

@@ -7,7 +7,7 @@ a reference may have several pairs of lines that begin at the same input.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,9 +15,6 @@ from mtjchar.cells.sensing import Read
 from mtjchar.cells.stt.netlist import transistors
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.spice.libraries import circuit_with, library
-
-if TYPE_CHECKING:
-    from PySpice.Spice.Netlist import Circuit
 
 __all__ = ["Branch", "Column", "Seat", "read_deck", "single_cells"]
 
@@ -139,7 +136,7 @@ def read_deck(
 
 
 def _lines(
-    circuit: Circuit, tables: SttTables, read: Read, starts: dict[str, str], column: int, own: str
+    circuit: Any, tables: SttTables, read: Read, starts: dict[str, str], column: int, own: str
 ) -> None:
     """Add a pair of lines, from their starts to the nodes ``b`` and ``l``."""
     select = tables.cell.select
@@ -158,7 +155,7 @@ def _lines(
 
 
 def _branch(
-    circuit: Circuit,
+    circuit: Any,
     tables: SttTables,
     parameters: Sequence[Mapping[Any, float]],
     branch: Branch,
