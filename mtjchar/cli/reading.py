@@ -24,7 +24,8 @@ from mtjchar.errors import InputError, NoMarginError
 from mtjchar.units import compact
 
 if TYPE_CHECKING:
-    from mtjchar.surfaces.read_surface import ReadSurface, State
+    from mtjchar.surfaces.read_grid import State
+    from mtjchar.surfaces.read_surface import ReadSurface
 
 _MOST_READS = 100_000
 _WIDEST = 120  # of a table, characters

@@ -313,10 +313,12 @@ def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> No
 
 def _average_once(folder: Path, allow_failed: float) -> None:
     """Make what `_average` makes, unless it was made of the same samples before."""
+    from mtjchar.sweep.read_tasks import reads_of
     from mtjchar.sweep.store import RunDirectory
 
     directory, file = RunDirectory.open(folder), folder / "surface.nc"
-    there = all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
+    reads = reads_of(directory.study) is None or is_file(folder / "read.nc")
+    there = reads and all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
     if there and directory.record().surface_sha256 == directory.digest_with(file):
         return
     surface = _average(folder, allow_failed)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mtjchar.surfaces.grid import CheapestPulse, Vary
     from mtjchar.surfaces.levers import compare_levers
     from mtjchar.surfaces.read_average import average_reads
-    from mtjchar.surfaces.read_search import ReadPoint
+    from mtjchar.surfaces.read_grid import ReadPoint
     from mtjchar.surfaces.read_surface import ReadSurface
     from mtjchar.surfaces.resampling import resample
     from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
@@ -44,7 +44,7 @@ _HOME = {
     "CheapestPulse": "grid",
     "Comparison": "comparison",
     "DeviceRates": "devices",
-    "ReadPoint": "read_search",
+    "ReadPoint": "read_grid",
     "ReadSurface": "read_surface",
     "SurfaceModel": "closed_model",
     "Vary": "grid",

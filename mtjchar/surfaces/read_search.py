@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError, NoMarginError, UnreachableError
 from mtjchar.surfaces.grid import refined
+from mtjchar.surfaces.read_grid import ReadGrid, ReadPoint
 from mtjchar.units import compact
 
-if TYPE_CHECKING:
-    from mtjchar.surfaces.read_surface import ReadSurface
-
-__all__ = ["USUAL_DISTURB", "USUAL_ERROR", "ReadPoint", "check_margin", "operating_point", "usual_point"]
+__all__ = ["USUAL_DISTURB", "USUAL_ERROR", "check_margin", "operating_point", "usual_point"]
 
 USUAL_ERROR, USUAL_DISTURB = 1e-9, 1e-12
 """Rates of the operating point where none are asked for: those of figures and comparisons."""
@@ -31,37 +29,12 @@ _TIE = 1e-9  # relative
 _ROUNDING = 1e-12  # of a decade
 
 
-class ReadPoint(NamedTuple):
-    """A read with its rates; those of the worse state.
-
-    Parameters
-    ----------
-    voltage_V, time_s : float
-        Read voltage and sensing time.
-    read_error_rate, disturb_rate : float
-    margin : float
-        Smaller mean sense margin, in the unit of the surface.
-    energy_J : float
-        Mean over both states.
-    extrapolated : bool
-        Whether too few devices carry one of the rates, or the read error rate is below 1e-18.
-    """
-
-    voltage_V: float
-    time_s: float
-    read_error_rate: float
-    disturb_rate: float
-    margin: float
-    energy_J: float
-    extrapolated: bool = False
-
-
 NO_POINT = ReadPoint(*(6 * (math.nan,)))
 """Point of a surface that has none."""
 
 
 def operating_point(
-    surface: ReadSurface, error: float, disturb: float, minimize: Minimize = "time"
+    surface: ReadGrid, error: float, disturb: float, minimize: Minimize = "time"
 ) -> ReadPoint:
     """Find the fastest or the cheapest read that is right and does not disturb.
 
@@ -93,7 +66,7 @@ def operating_point(
     return surface.point_at(best, time)
 
 
-def usual_point(surface: ReadSurface, minimize: Minimize = "time") -> ReadPoint | None:
+def usual_point(surface: ReadGrid, minimize: Minimize = "time") -> ReadPoint | None:
     """Return the operating point for `USUAL_ERROR` and `USUAL_DISTURB`; None if there is none."""
     try:
         return operating_point(surface, USUAL_ERROR, USUAL_DISTURB, minimize)
@@ -101,7 +74,7 @@ def usual_point(surface: ReadSurface, minimize: Minimize = "time") -> ReadPoint 
         return None
 
 
-def check_margin(surface: ReadSurface) -> None:
+def check_margin(surface: ReadGrid) -> None:
     """Refuse a surface without a read that tells the states apart.
 
     Raises
@@ -126,7 +99,7 @@ def check_margin(surface: ReadSurface) -> None:
 class _Search:
     """Search at limits that are decimal logarithms of rates."""
 
-    def __init__(self, surface: ReadSurface, error: float, disturb: float, cheapest: bool) -> None:
+    def __init__(self, surface: ReadGrid, error: float, disturb: float, cheapest: bool) -> None:
         self._surface, self._limits = surface, (error + _ROUNDING, disturb + _ROUNDING)
         self._cheapest = cheapest
         self._times = refined(surface.times)
@@ -191,7 +164,7 @@ def _met(excess: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
     return np.where(there, start, np.nan), np.where(there, end, np.nan)
 
 
-def _unreachable(surface: ReadSurface, error: float, disturb: float) -> UnreachableError:
+def _unreachable(surface: ReadGrid, error: float, disturb: float) -> UnreachableError:
     """Say what the best possible reads are."""
     voltages, times = refined(surface.voltages), refined(surface.times)
     wrong = surface.read_error_rate(voltages[:, None], times)
