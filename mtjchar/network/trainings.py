@@ -131,13 +131,18 @@ class Trainings:
         yield from self._pool.call_each(_train_one, {key: (self._dataset, job) for key, job in todo.items()})
 
     def _key(self, job: Job) -> str:
-        # All inputs that determine the words of a training; energies and reads are not among them.
+        # All inputs that determine the words of a training: energies are not among them, nor reads without
+        # errors.
         conditions = job.conditions
-        parts = (
+        parts: tuple[object, ...] = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
             None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
             conditions.retries, job.seed, job.pilot, job.count_activity, _version(), _DRAWS,
         )  # fmt: skip
+        if conditions.reads_may_be_wrong:
+            reads = conditions.reads
+            rates = (np.asarray(one).tobytes() for one in (reads.error_rate, reads.disturb_rate))
+            parts = (*parts, conditions.read_before_write, *rates)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _add(self, key: str, outcome: Outcome) -> None:
