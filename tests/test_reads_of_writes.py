@@ -307,7 +307,7 @@ class Surface:
 
     def operating_point(self, error, disturb, minimize):
         assert (error, disturb, minimize) == (1e-6, 1e-8, "time")
-        return SimpleNamespace(voltage_V=0.2, time_s=5e-9)
+        return SimpleNamespace(voltage_V=0.2, time_s=5e-9, extrapolated=True)
 
     def at(self, of_states):
         def value(voltage, time, state=None):

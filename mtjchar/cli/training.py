@@ -26,6 +26,7 @@ from mtjchar.cli.common import (
 from mtjchar.errors import InputError
 
 if TYPE_CHECKING:
+    from mtjchar.network.reads import ReadConditions
     from mtjchar.network.scales import FullScale
     from mtjchar.network.trainer import TrainingPlan
 
@@ -140,12 +141,34 @@ def tradeoff(
         typer.Option(
             parser=quantity("J", "read energy"),
             metavar="E",
-            help='Energy to read one bit (default: "20 fJ").',
+            help="Assumed energy to read one bit, without read errors. Default: the read surface of the run; "
+            'if it has none, "20 fJ".',
+        ),
+    ] = None,
+    read_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Highest error rate of the reads from the read surface; the cheapest read within both rates "
+            "is used (default: 1e-9).",
+        ),
+    ] = None,
+    read_disturb: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE", help="Highest probability that such a read flips the bit (default: 1e-12)."
         ),
     ] = None,
     computing_reads: Annotated[
         ReadsChoice, typer.Option(help="Reads of the memory during a pass: one per batch or one per image.")
     ] = ReadsChoice.batch,
+    computing_errors: Annotated[
+        bool,
+        typer.Option(
+            "--computing-errors",
+            help="Passes compute with what they read, errors included, and their reads disturb the cells.",
+        ),
+    ] = False,
     other: Annotated[
         list[Path] | None,
         typer.Option(
@@ -187,6 +210,7 @@ def tradeoff(
         full_scale=None if full_scale is None else _full_scale(full_scale),
     )
     surface = load_surface(folder)
+    reads = _reads(folder, read_energy, read_error, read_disturb)
     writable(out)
     with locked(out, say=warn), progress_bar("training", "trainings") as progress:
         tables = experiment.tradeoff(
@@ -197,8 +221,9 @@ def tradeoff(
             seeds=seeds,
             most_seeds=max(seeds, experiment.MOST_SEEDS) if most_seeds is None else most_seeds,
             search_steps=search_steps,
-            read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
+            reads=reads,
             computing_reads=computing_reads.value,
+            computing_errors=computing_errors,
             other_surfaces=[load_surface(each) for each in other or ()],
             retries=retries,
             devices=DeviceRates.load(folder, surface) if cells is Cells.devices else None,
@@ -216,11 +241,58 @@ def tradeoff(
     if as_json:
         chosen = {row["lever"]: row for row in experiment.best(table).to_dict(orient="records")}
         baseline = table.iloc[0].to_dict()
-        print_json({"baseline": baseline, "rows": table.to_dict(orient="records"), "best": chosen})
+        rows = table.to_dict(orient="records")
+        print_json({"baseline": baseline, "rows": rows, "best": chosen, "reads": _described(reads)})
         return
     print_tradeoff(table)
+    console.print(f"Reads: {reads.in_words()}.", highlight=False)
     print_read_energies(by_read_energy)
     console.print(experiment.one_line(table), highlight=False)
+
+
+def _reads(folder: Path, energy: float | None, error: float | None, disturb: float | None) -> ReadConditions:
+    """Choose the reads: of the run's read surface, or assumed ones without errors."""
+    from mtjchar.network.reads import READ_DISTURB, READ_ERROR, ReadConditions, read_conditions
+    from mtjchar.network.tradeoff import READ_ENERGY
+
+    file = folder / "read.nc"
+    asked = {"--read-error": error, "--read-disturb": disturb}
+    for option, rate in asked.items():
+        if rate is not None and (energy is not None or not file.exists()):
+            raise InputError(
+                option,
+                value=rate,
+                allowed="none with --read-energy, whose reads have no errors"
+                if energy is not None
+                else f"none, for {folder} has no read surface (read.nc)",
+                remedy="Leave one of them out."
+                if energy is not None
+                else "A study with a table [read] has one.",
+            )
+    if energy is not None or not file.exists():
+        return ReadConditions(energy_J=READ_ENERGY if energy is None else energy)
+    from mtjchar.surfaces.read_surface import ReadSurface
+
+    return read_conditions(
+        ReadSurface.of_run(folder),
+        error=READ_ERROR if error is None else error,
+        disturb=READ_DISTURB if disturb is None else disturb,
+    )
+
+
+def _described(reads: ReadConditions) -> dict[str, Any]:
+    """Return reads as JSON; the rates and energies are those of state 0 and state 1."""
+    import numpy as np
+
+    return {
+        "assumed": reads.assumed,
+        "voltage_V": reads.voltage_V,
+        "time_s": reads.time_s,
+        "error_rate": np.asarray(reads.error_rate).tolist(),
+        "disturb_rate": np.asarray(reads.disturb_rate).tolist(),
+        "energy_J": np.asarray(reads.energy_J).tolist(),
+        "extrapolated": reads.extrapolated,
+    }
 
 
 def _plan(network: NetworkName, **options: Any) -> TrainingPlan:

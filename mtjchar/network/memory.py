@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from mtjchar.arrays import FloatArray
@@ -12,7 +13,7 @@ from mtjchar.network.failures import VERY_FREQUENT, draw_failures
 from mtjchar.network.ledger import WriteConditions, WriteLedger, WrongReads
 from mtjchar.network.masks import place_shift, random_ones
 from mtjchar.network.planes import DirectionCounter, PlaneCounter, count_ones
-from mtjchar.network.read_writes import draw_bits, flips_of, write_by_reads
+from mtjchar.network.read_writes import draw_places, flips_of, write_by_reads
 from mtjchar.network.reads import ReadConditions
 from mtjchar.physics.two_state import flip_probabilities
 
@@ -144,7 +145,7 @@ class ApproximateMemory:
         Returns
         -------
         ndarray of uint8 or uint16
-            Shape of the memory.
+            Shape of the memory; if no bit is wrong, the same array as `words` at that read.
 
         Raises
         ------
@@ -156,25 +157,31 @@ class ApproximateMemory:
                 raise InputError(
                     f"shape of {name}", value="rates of devices", allowed="(2,), of the population"
                 )
-        state, every = self.words.reshape(-1), self.words.dtype.type((1 << self.bits) - 1)
-        cells = np.full_like(state, every)
         if times > 1:
-            state = self._disturb(state, cells, reads, times - 1, rng)
-        seen = state ^ draw_bits(cells, state, reads.error_rate, self.bits, rng)
-        self._disturb(state, cells, reads, 1, rng)
-        return seen.reshape(self.words.shape)
+            self._disturb(reads, times - 1, rng)
+        state = self.words
+        misread = self._drawn(reads.error_rate, rng)
+        self._disturb(reads, 1, rng)
+        return state if misread is None else state ^ misread.reshape(state.shape)
 
-    def _disturb(
-        self, state: Words, cells: Words, reads: ReadConditions, times: int, rng: np.random.Generator
-    ) -> Words:
-        """Flip bits as some reads do; return the words, which are then stored."""
+    def _disturb(self, reads: ReadConditions, times: int, rng: np.random.Generator) -> None:
+        """Flip bits as some reads do."""
         if not np.any(reads.disturb_rate):
-            return state
-        rate = flip_probabilities((0.0, 0.0), reads.disturb_rate, 0.0, times)
-        flips = draw_bits(cells, state, rate, self.bits, rng)
-        to_one, to_zero = flips_of(flips, state, self.bits).T
-        self._ones_at_first = self._ones_at_first + to_one - to_zero
-        return self._store(state ^ flips)
+            return
+        flips = self._drawn(flip_probabilities((0.0, 0.0), reads.disturb_rate, 0.0, times), rng)
+        if flips is not None:
+            state = self.words.reshape(-1)
+            to_one, to_zero = flips_of(flips, state, self.bits).T
+            self._ones_at_first = self._ones_at_first + to_one - to_zero
+            self._store(state ^ flips)
+
+    def _drawn(self, rate: npt.ArrayLike, rng: np.random.Generator) -> Words | None:
+        """Draw bits of all cells with the rates of their states; None if there are none."""
+        if not np.any(rate):
+            return None
+        state = self.words.reshape(-1)
+        drawn = draw_places(np.full_like(state, (1 << self.bits) - 1), state, rate, self.bits, rng)
+        return drawn.words(state) if len(drawn.place) else None
 
     def _write_by_reads(
         self, before: Words, after: Words, conditions: WriteConditions, rng: np.random.Generator
@@ -203,11 +210,10 @@ class ApproximateMemory:
         self._ones.add(before)
         self._store(stored)
 
-    def _store(self, stored: Words) -> Words:
-        """Replace the content; return it, flat."""
+    def _store(self, stored: Words) -> None:
+        """Replace the content."""
         stored.flags.writeable = False
         self.words = stored.reshape(self.words.shape)
-        return stored
 
     def _write_by_places(
         self,

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.network.encoding import Words
-from mtjchar.network.failures import draw_failures
+from mtjchar.network.failures import Failures, draw_failures
 from mtjchar.network.ledger import WriteConditions, WrongReads
 from mtjchar.network.planes import count_ones
 
-__all__ = ["ReadWrite", "draw_bits", "flips_of", "write_by_reads"]
+__all__ = ["ReadWrite", "draw_bits", "draw_places", "flips_of", "write_by_reads"]
 
 
 class ReadWrite(NamedTuple):
@@ -130,10 +130,17 @@ def draw_bits(words: Words, state: Words, rate: npt.ArrayLike, bits: int, rng: n
     -------
     ndarray of uint8 or uint16, shape (n,)
     """
-    rates: FloatArray = np.asarray(rate)[np.newaxis, ::-1]  # of bits in state 1 first
-    if not rates.any():
+    if not np.any(rate):
         return np.zeros_like(words)
-    return draw_failures(words, state, np.ascontiguousarray(rates), rng, bits).words(words)
+    return draw_places(words, state, rate, bits, rng).words(words)
+
+
+def draw_places(
+    words: Words, state: Words, rate: npt.ArrayLike, bits: int, rng: np.random.Generator
+) -> Failures:
+    """Draw as `draw_bits`, and return the positions."""
+    rates: FloatArray = np.asarray(rate)[np.newaxis, ::-1]  # of bits in state 1 first
+    return draw_failures(words, state, np.ascontiguousarray(rates), rng, bits)
 
 
 def flips_of(flips: Words, state: Words, bits: int) -> IntArray:

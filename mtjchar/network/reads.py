@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
+from mtjchar.units import compact
 
 __all__ = [
     "READ_DISTURB",
@@ -34,6 +35,12 @@ READ_DISTURB = 1e-12
 written."""
 
 
+State = Literal[0, 1]
+"""State of a bit."""
+
+STATES: tuple[State, State] = (0, 1)
+
+
 @dataclass(frozen=True, eq=False)
 class ReadConditions:
     """Errors, disturb and energy of a read.
@@ -50,6 +57,10 @@ class ReadConditions:
         Probability, 0 to 1, that the read flips the bit.
     energy_J : array_like of float, shape () or (2,)
         Mean energy of reading a bit in state 0, and of one in state 1; J, finite, not negative.
+    voltage_V, time_s : float, optional
+        Read voltage and sensing time, if the numbers are from a read surface.
+    extrapolated : bool
+        Whether too few devices carry a rate.
 
     Raises
     ------
@@ -66,6 +77,9 @@ class ReadConditions:
     error_rate: npt.ArrayLike = (0.0, 0.0)
     disturb_rate: npt.ArrayLike = (0.0, 0.0)
     energy_J: npt.ArrayLike = (0.0, 0.0)
+    voltage_V: float | None = None
+    time_s: float | None = None
+    extrapolated: bool = False
 
     def __post_init__(self) -> None:
         for name in ("error_rate", "disturb_rate"):
@@ -86,6 +100,31 @@ class ReadConditions:
     def worst_disturb_rate(self) -> float:
         """Higher disturb rate of both states."""
         return float(np.max(self.disturb_rate))
+
+    @property
+    def assumed(self) -> bool:
+        """Whether they are not from a read surface."""
+        return self.voltage_V is None
+
+    def in_words(self) -> str:
+        """Describe energy, rates, voltage and time."""
+        zero, one = np.asarray(self.energy_J)
+        energy = (
+            compact(zero, "J", 3)
+            if zero == one
+            else f"{compact(zero, 'J', 3)} (0), {compact(one, 'J', 3)} (1)"
+        )
+        words = [f"{energy} a bit"]
+        if self.voltage_V is not None and self.time_s is not None:
+            words.append(f"at {compact(self.voltage_V, 'V', 3)} for {compact(self.time_s, 's', 3)}")
+        if self.never_wrong:
+            words.append("without errors")
+        else:
+            words.append(
+                f"error rate {self.worst_error_rate:.1e}, disturb rate {self.worst_disturb_rate:.1e}"
+            )
+        words += ["extrapolated from too few devices"] * self.extrapolated + ["assumed"] * self.assumed
+        return ", ".join(words)
 
     def energy_of(self, reads: npt.ArrayLike) -> FloatArray:
         """Return the energies of some reads, J.
@@ -113,21 +152,25 @@ class ReadPoint(Protocol):
     def time_s(self) -> float:
         """Sensing time, s."""
 
+    @property
+    def extrapolated(self) -> bool:
+        """Whether too few devices carry a rate."""
+
 
 class ReadsOfCells(Protocol):
     """What is asked of a read surface."""
 
     def read_error_rate(
-        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: int | None = None
+        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
     ) -> FloatArray:
         """Return the error rate of cells in a state."""
 
     def disturb_rate(
-        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: int | None = None
+        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
     ) -> FloatArray:
         """Return the probability that a read flips cells in a state."""
 
-    def energy(self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: int | None = None) -> FloatArray:
+    def energy(self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None) -> FloatArray:
         """Return the mean energy of a read of cells in a state, J."""
 
     def operating_point(self, error: float, disturb: float, minimize: Literal["time", "energy"]) -> ReadPoint:
@@ -169,12 +212,11 @@ def read_conditions(
             raise InputError(f"{name} rate of the reads", value=rate, allowed="above 0, below 1")
     point = surface.operating_point(error, disturb, minimize)
     at = point.voltage_V, point.time_s
-    return ReadConditions(
-        *(
-            [float(value(*at, state=state)) for state in (0, 1)]
-            for value in (surface.read_error_rate, surface.disturb_rate, surface.energy)
-        )
+    error_rate, disturb_rate, energy = (
+        [float(value(*at, state=state)) for state in STATES]
+        for value in (surface.read_error_rate, surface.disturb_rate, surface.energy)
     )
+    return ReadConditions(error_rate, disturb_rate, energy, *at, point.extrapolated)
 
 
 def rates_of_states(name: str, values: npt.ArrayLike, most: float) -> FloatArray:
