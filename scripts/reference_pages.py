@@ -228,7 +228,7 @@ def study_keys() -> list[Key]:
 
 
 def _place(key: Key) -> tuple[int, str]:
-    order = ("", "stack", "junction", "cell", "pulse", "variability", "sweep")
+    order = ("", "stack", "junction", "cell", "read", "pulse", "variability", "sweep")
     return order.index(key.table.split(".")[0]), key.table
 
 

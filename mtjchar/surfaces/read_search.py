@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,15 @@ from mtjchar.units import compact
 if TYPE_CHECKING:
     from mtjchar.surfaces.read_surface import ReadSurface
 
-__all__ = ["ReadPoint", "check_margin", "operating_point"]
+__all__ = ["USUAL_DISTURB", "USUAL_ERROR", "ReadPoint", "check_margin", "operating_point", "usual_point"]
+
+USUAL_ERROR, USUAL_DISTURB = 1e-9, 1e-12
+"""Rates of the operating point where none are asked for: those of figures and comparisons."""
+
+Minimize = Literal["time", "energy"]
+"""What an operating point has the least of."""
+
+MINIMIZE: tuple[Minimize, Minimize] = ("time", "energy")
 
 _ROUNDS = 3  # of the search for the best voltage, each in a sixteenth of the previous range
 _ROUND_POINTS = 33
@@ -47,8 +56,12 @@ class ReadPoint(NamedTuple):
     extrapolated: bool = False
 
 
+NO_POINT = ReadPoint(*(6 * (math.nan,)))
+"""Point of a surface that has none."""
+
+
 def operating_point(
-    surface: ReadSurface, error: float, disturb: float, minimize: Literal["time", "energy"] = "time"
+    surface: ReadSurface, error: float, disturb: float, minimize: Minimize = "time"
 ) -> ReadPoint:
     """Find the fastest or the cheapest read that is right and does not disturb.
 
@@ -64,7 +77,7 @@ def operating_point(
     for name, rate in (("error", error), ("disturb", disturb)):
         if not 0.0 < rate < 1.0:
             raise InputError(name, value=rate, allowed="a rate above 0 and below 1")
-    if minimize not in ("time", "energy"):
+    if minimize not in MINIMIZE:
         raise InputError("minimize", value=minimize, allowed="'time' or 'energy'")
     check_margin(surface)
     search = _Search(surface, np.log10(error), np.log10(disturb), minimize == "energy")
@@ -78,6 +91,14 @@ def operating_point(
         levels = np.union1d(np.linspace(*ends, _ROUND_POINTS), [best])
         best, time = search.best(levels)
     return surface.point_at(best, time)
+
+
+def usual_point(surface: ReadSurface, minimize: Minimize = "time") -> ReadPoint | None:
+    """Return the operating point for `USUAL_ERROR` and `USUAL_DISTURB`; None if there is none."""
+    try:
+        return operating_point(surface, USUAL_ERROR, USUAL_DISTURB, minimize)
+    except (NoMarginError, UnreachableError):
+        return None
 
 
 def check_margin(surface: ReadSurface) -> None:

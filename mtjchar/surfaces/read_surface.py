@@ -16,8 +16,8 @@ from mtjchar.errors import InputError, MtjcharError, OutsideGridError
 from mtjchar.files import MOST_DATA, read_bytes, write_bytes
 from mtjchar.surfaces import read_search, tails
 from mtjchar.surfaces.grid import SMALLEST_RATE, refined
-from mtjchar.surfaces.interpolation import GridInterpolator, monotone_cubic, straight_or_cubic
-from mtjchar.surfaces.read_search import ReadPoint
+from mtjchar.surfaces.interpolation import GridInterpolator, cubic_beside_valleys, monotone_cubic
+from mtjchar.surfaces.read_search import Minimize, ReadPoint
 from mtjchar.units import compact
 
 if TYPE_CHECKING:  # not needed to query numbers, and slow to load
@@ -39,7 +39,7 @@ class ReadSurface:
 
     Between the grid points, logarithms of rates are interpolated by monotone cubics, along the logarithm of
     the time and then along the voltage, onto a grid eight times finer; it is linear in between. Disturb rates
-    never fall with time. Read error rates may have valleys over time and voltage: between two grid points
+    never fall with time. Read error rates may have valleys over time and voltage: beside the lowest point
     they are not below the straight line. Margins and energies are interpolated in the same way, without
     logarithms.
 
@@ -221,9 +221,7 @@ class ReadSurface:
         """Mean energy of a read, J; without a state the mean of both; as `read_error_rate`."""
         return self._evaluate("energy", voltage, time, state, lambda zero, one: 0.5 * (zero + one))
 
-    def operating_point(
-        self, error: float, disturb: float, minimize: Literal["time", "energy"] = "time"
-    ) -> ReadPoint:
+    def operating_point(self, error: float, disturb: float, minimize: Minimize = "time") -> ReadPoint:
         """Find the fastest or the cheapest read that is right and does not disturb.
 
         Parameters
@@ -322,7 +320,7 @@ class ReadSurface:
                 return GridInterpolator(self.voltages, self.times, np.log(values))
         if rate:
             values = np.log10(np.maximum(values, SMALLEST_RATE))
-        between = straight_or_cubic if name.startswith("read_error_rate") else monotone_cubic
+        between = cubic_beside_valleys if name.startswith("read_error_rate") else monotone_cubic
         fine = between(np.log(self.times), values, np.log(times))
         fine = between(self.voltages, fine.T, voltages).T
         if name.startswith("disturb_rate"):
