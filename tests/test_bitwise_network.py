@@ -8,7 +8,7 @@ from scipy import stats
 
 from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Normalization, Signs
-from mtjchar.network.bitwise import BitwiseReads, agreements, combinations_of, xnor_class_scores
+from mtjchar.network.bitwise import BitwiseReads, agreements, combinations_of, xnor_class_scores, xnor_reads
 
 RATES = (0.02, 0.1, 0.3, 0.05)  # 00, 01, 10, 11
 
@@ -102,6 +102,28 @@ def test_energy_is_by_combination(network):
     of_first = words[: 30 * 9]
     assert got.operations[1] >= 2 * 8 * of_first.sum()
     assert got.operations[0] >= 2 * 8 * (of_first == 0).sum()
+
+
+class Surface:
+    """Bitwise operations at one read."""
+
+    def best_read(self, operation):
+        assert operation == "xor"
+        return 0.3, 4e-9
+
+    def error_rate(self, operation, voltage, time, inputs=None):
+        assert (operation, voltage, time) == ("xor", 0.3, 4e-9)
+        return np.array({"00": 0.01, "01": 0.02, "10": 0.03, "11": 0.04}[inputs])
+
+    def energy(self, operation, voltage, time, inputs=None):
+        return 1e-15 * self.error_rate(operation, voltage, time, inputs)
+
+
+@pytest.mark.parametrize("read", [None, (0.3, 4e-9)])
+def test_xnors_are_xors_of_the_surface(read):
+    reads = xnor_reads(Surface(), read)
+    assert reads.error_rate.tolist() == [0.01, 0.02, 0.03, 0.04]
+    np.testing.assert_allclose(reads.energy_J, [1e-17, 2e-17, 3e-17, 4e-17], rtol=1e-12)
 
 
 def test_errors_lower_the_recognition_rate_and_half_of_them_leave_nothing(network):

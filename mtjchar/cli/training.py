@@ -15,6 +15,7 @@ from mtjchar.cli.common import (
     RunFolder,
     Workers,
     console,
+    load_reads,
     load_surface,
     print_json,
     progress_bar,
@@ -255,26 +256,23 @@ def _reads(folder: Path, energy: float | None, error: float | None, disturb: flo
     from mtjchar.network.reads import READ_DISTURB, READ_ERROR, ReadConditions, read_conditions
     from mtjchar.network.tradeoff import READ_ENERGY
 
-    file = folder / "read.nc"
-    asked = {"--read-error": error, "--read-disturb": disturb}
-    for option, rate in asked.items():
-        if rate is not None and (energy is not None or not file.exists()):
+    surface = None if energy is not None else load_reads(folder)
+    for option, rate in {"--read-error": error, "--read-disturb": disturb}.items():
+        if rate is None or surface is not None:
+            continue
+        if energy is not None:
             raise InputError(
-                option,
-                value=rate,
-                allowed="none with --read-energy, whose reads have no errors"
-                if energy is not None
-                else f"none, for {folder} has no read surface (read.nc)",
-                remedy="Leave one of them out."
-                if energy is not None
-                else "A study with a table [read] has one.",
-            )
-    if energy is not None or not file.exists():
+                option, value=rate, allowed="none with --read-energy, whose reads have no errors",
+                remedy="Leave one of them out.",
+            )  # fmt: skip
+        raise InputError(
+            option, value=rate, allowed="none for a run without a read surface (read.nc)",
+            remedy="A study with a table [read] has one.",
+        )  # fmt: skip
+    if surface is None:
         return ReadConditions(energy_J=READ_ENERGY if energy is None else energy)
-    from mtjchar.surfaces.read_surface import ReadSurface
-
     return read_conditions(
-        ReadSurface.of_run(folder),
+        surface,
         error=READ_ERROR if error is None else error,
         disturb=READ_DISTURB if disturb is None else disturb,
     )

@@ -11,7 +11,7 @@ M. Courbariaux, I. Hubara, D. Soudry, R. El-Yaniv, Y. Bengio, "Binarized Neural 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,15 @@ from mtjchar.errors import InputError
 from mtjchar.network.binarized import BinarizedPerceptron, Signs
 from mtjchar.network.encoding import Words
 
-__all__ = ["BitwiseReads", "XnorScores", "agreements", "xnor_class_scores"]
+__all__ = [
+    "BitwiseReads",
+    "BitwiseRun",
+    "XnorScores",
+    "agreements",
+    "combinations_of",
+    "xnor_class_scores",
+    "xnor_reads",
+]
 
 PIXEL_BITS = 8
 """Bit planes of a pixel: images are bytes over 255."""
@@ -68,6 +76,54 @@ class BitwiseReads:
             raise InputError("energy_J", value=float(energies[wrong][0]), allowed="finite, 0 J or more")
         object.__setattr__(self, "error_rate", rates)
         object.__setattr__(self, "energy_J", np.broadcast_to(energies, (4,)))
+
+
+class BitwiseRun(Protocol):
+    """What is asked of a surface of bitwise operations."""
+
+    def error_rate(
+        self, operation: str, voltage: npt.ArrayLike, time: npt.ArrayLike, inputs: str | None = None
+    ) -> FloatArray:
+        """Return the error rate of an operation for a combination of inputs."""
+
+    def energy(
+        self, operation: str, voltage: npt.ArrayLike, time: npt.ArrayLike, inputs: str | None = None
+    ) -> FloatArray:
+        """Return its energy, J."""
+
+    def best_read(self, operation: str) -> tuple[float, float]:
+        """Return the read voltage and the sensing time with the lowest error rate."""
+
+
+def xnor_reads(surface: BitwiseRun, read: tuple[float, float] | None = None) -> BitwiseReads:
+    """Return the XNORs of a surface of bitwise operations.
+
+    XNOR is the inverted result of XOR, with the same error rates.
+
+    Parameters
+    ----------
+    surface : BitwiseSurface
+        Of two cells, as ``bitwise.nc`` of a run.
+    read : tuple of float, optional
+        Read voltage (V) and sensing time (s); default: those with the lowest error rate of the worst
+        combination.
+
+    Returns
+    -------
+    BitwiseReads
+
+    Raises
+    ------
+    InputError
+        If the surface has no XOR, or the read is outside of its grid.
+    """
+    at = surface.best_read("xor") if read is None else read
+    inputs = ("00", "01", "10", "11")
+    rates, energies = (
+        [float(value("xor", *at, inputs=each)) for each in inputs]
+        for value in (surface.error_rate, surface.energy)
+    )
+    return BitwiseReads(rates, energies)
 
 
 def combinations_of(inputs: BoolArray, weights: BoolArray) -> IntArray:
