@@ -241,7 +241,8 @@ def design_ledger(name: str, measured: MeasuredDesign, memory: Memory) -> list[R
         "retries_J": none, "reads_J": _mean(accounts, "reads_J"),
     }  # fmt: skip
     head = {
-        "lever": name, "code": measured.design.code, "row_ber": float(rates.max()), "confirmed": measured.reads_reliably,
+        "lever": name, "code": measured.design.code, "row_ber": float(rates.max()),
+        "confirmed": measured.reads_reliably,
     }  # fmt: skip
     columns = {"ber": rates, **counts, "retried": none, "failed": none, **energy}
     return _by_plane(head, len(none), directions, pulses, columns)
