@@ -116,7 +116,12 @@ class ReadPlots:
         figure = axes.get_figure()
         assert figure is not None
         figure.colorbar(mesh, ax=axes, label="read error rate of the worse state", extend="min")
-        axes.legend(handles=shown, loc="lower left", fontsize=8, edgecolor="none", framealpha=0.85)
+        if not any(isinstance(one, Patch) for one in shown):
+            axes.set_title(
+                f"no read has an error rate of {error:g} and a disturb rate of {disturb:g}", fontsize=9
+            )
+        if shown:
+            axes.legend(handles=shown, loc="lower left", fontsize=8, edgecolor="none", framealpha=0.85)
         return axes
 
     def _points(self, axes: Axes, error: float, disturb: float) -> list[Line2D]:

@@ -130,8 +130,8 @@ def _dataset(
     mean = _Mean(devices, shift, study.kind.draws_nominal(study.tables), study.sweep.seed)
     varied = any(spread.sigma > 0.0 for _, spread in study.tables.spreads()) or mean.drawn
     weight = devices["weight"].to_numpy()
-    average = statistics.weighted_mean(margin, weight)
-    between = statistics.weighted_mean((margin - average) ** 2, weight)
+    average = mean.of(margin)
+    between = np.maximum(mean.of((margin - average) ** 2), 0.0)
     total = total_deviation(reads, read_store.read_reference(directory))
     values: dict[str, npt.NDArray[np.generic]] = {
         **mean.rates("read_error_rate", error),
@@ -141,7 +141,7 @@ def _dataset(
         "disturb_effective_devices": mean.effective(disturb, varied),
         "margin": average,
         "margin_deviations": average / np.maximum(np.sqrt(between + total**2), np.finfo(float).tiny),
-        "energy": statistics.weighted_mean(energy, weight),
+        "energy": mean.of(energy),
     }
     values["extrapolated"] = tails.is_extrapolated(
         values["read_error_rate"], values["effective_devices"], mean.enough
@@ -215,6 +215,12 @@ class _Mean:
         """Effective number of devices that carry a rate; identical devices are the whole population."""
         effective = statistics.effective_number(rate, self._weight)
         return effective if varied else np.full_like(effective, np.nan)
+
+    def of(self, values: FloatArray) -> FloatArray:
+        """Return the mean of values that are not rates."""
+        if self._controls is None or not np.isfinite(values).all():
+            return statistics.weighted_mean(values, self._weight)
+        return statistics.controlled_mean(values, self._weight, self._replicate, *self._controls)[0]
 
     def rates(self, name: str, rate: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
         """Return the mean of rates and its 95 % interval, by names that begin with `name`."""

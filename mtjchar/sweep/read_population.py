@@ -41,6 +41,7 @@ TOWARD = "toward_"
 """Beginning of the names of columns with the distance of a device along a shift, standard deviations."""
 
 _REFERENCE_DEVICES = 256
+_EQUAL_DEVICES = 8  # without variability: enough for any reference that consists of cells
 _REFERENCE_STREAM = 0x5EFE2E4CE  # so that references are none of the devices that are read
 _MOST_VOLTAGES = 5
 _FARTHEST_RATE = 9.0  # standard deviations: a rate of 1e-19, below what is verified
@@ -64,15 +65,17 @@ def reference_devices(study: Study) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `CellKind.derive` returns it. Without variability it has two equal devices.
+        As `CellKind.derive` returns it; in random order, since neighbours of a Sobol sequence depend on each
+        other and may become one reference. Without variability it has eight equal devices.
     """
     population = Population(study)
     varied = population.varied
-    count = _REFERENCE_DEVICES if varied else 2
+    count = _REFERENCE_DEVICES if varied else _EQUAL_DEVICES
     normal = np.zeros((count, len(population.parameters)))
     if varied:
         rng = np.random.default_rng([study.sweep.seed, _REFERENCE_STREAM])
-        normal[:, varied] = truncnorm(-CUT, CUT).ppf(sobol_points(len(varied), count, rng))
+        points = rng.permutation(sobol_points(len(varied), count, rng))
+        normal[:, varied] = truncnorm(-CUT, CUT).ppf(points)
     return population.at(normal)
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.reading import Reads, ReferenceLevel
+from mtjchar.physics.sensing import error_rate
 from mtjchar.study import Study
 from mtjchar.sweep.tasks import DEVICES_PER_TASK, time_limit_of_reads
 
@@ -54,14 +54,6 @@ def total_deviation(reads: Reads, reference: ReferenceLevel) -> FloatArray:
     They are independent normal distributions, so their variances add.
     """
     return np.sqrt(reads.offset**2 + reads.noise**2 + np.asarray(reference.deviation) ** 2)
-
-
-def _error_rate(margin: FloatArray, deviation: FloatArray) -> FloatArray:
-    """Probability that a normal deviate exceeds the margin; a step where there is no deviation."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = ndtr(-margin / deviation)
-    certain = np.where(margin > 0.0, 0.0, np.where(margin < 0.0, 1.0, 0.5))
-    return np.where(deviation > 0.0, rate, np.where(np.isnan(margin), np.nan, certain))
 
 
 class ReadTask(NamedTuple):
@@ -247,7 +239,7 @@ def _compute(task: ReadTask) -> ReadSamples:
         # Positive where the comparison with the mean reference gives the state that is there.
         right = np.array([-1.0, 1.0])[:, None, None] * (1.0 if reads.one_is_higher else -1.0)
         margin = right * (sensed.level - task.reference.mean)
-        rate = _error_rate(margin, total_deviation(reads, task.reference))
+        rate = error_rate(margin, total_deviation(reads, task.reference))
         failed = (sensed.failure != "")[:, None, :, None]
         for array, result in zip(numbers, (margin, rate, sensed.disturb_rate, sensed.energy_J), strict=True):
             array[usable] = np.where(failed, np.nan, result)

@@ -18,7 +18,7 @@ from mtjchar.units import compact
 __all__ = ["check_circuit", "check_grid"]
 
 _OF_REFERENCE = 4  # nominal devices, enough for any reference
-_NOTHING = 1e-4  # of the largest level: no margin
+_NOTHING = 1e-4  # of the largest current or read voltage: no margin
 
 
 def check_grid(tables: SttTables, device: pd.DataFrame) -> None:
@@ -56,8 +56,8 @@ def check_grid(tables: SttTables, device: pd.DataFrame) -> None:
         raise InputError(
             "read.reference.resistance",
             value=compact(resistance, "ohm"),
-            allowed=f"between {compact(low, 'ohm', 4)} and {compact(high, 'ohm', 4)}, the nominal junction in "
-            "P and AP; the access transistor of the reference comes on top",
+            allowed=f"between {compact(low, 'ohm', 4)} and {compact(high, 'ohm', 4)}, P and AP of the "
+            "nominal junction; the access transistor of the reference comes on top",
             remedy=f'For example {compact(float(np.sqrt(low * high)), "ohm", 3)}, or cells = "parallel".',
         )
 
@@ -84,7 +84,8 @@ def check_circuit(tables: SttTables, device: pd.DataFrame) -> None:
     level = np.stack([one.waveforms.level[0] for one in both])
     margins = sign * np.stack([reference.mean - level[0], level[1] - reference.mean])
     best = float(margins.min(axis=0).max())
-    if best > _NOTHING * float(np.abs(level).max()):
+    scale = float(np.abs(level).max()) if reads.unit == "A" else float(reads.voltage_V[-1])
+    if best > _NOTHING * scale:
         return
     raise InputError(
         "read",

@@ -424,14 +424,12 @@ class SttTables(CellTables):
         }
         for key, (allowed, simple) in modelled.items():
             if not simple:
-                raise inconsistent(
-                    key, f"{allowed} with [read]: reads have neither heat nor a second barrier"
-                )
+                raise inconsistent(key, f"{allowed} with [read], which has neither heat nor a second barrier")
         if not self.axially_symmetric:
             raise inconsistent(
                 "read",
-                "none where error rates are counted: disturb rates are far too small to be counted. Here they "
-                f"are counted ({self.asymmetries[0]})",
+                "none where error rates are counted, for which disturb rates are too small. Here they are "
+                f"counted ({self.asymmetries[0]})",
             )
 
     def check(self, grid: Grid) -> None:
