@@ -150,5 +150,7 @@ def flips_of(flips: Words, state: Words, bits: int) -> IntArray:
 
 def _by_direction(words: Words, after: Words, bits: int) -> IntArray:
     """Count the ones of `words` in each plane: those that are ones of `after`, and the others."""
+    if not words.any():  # most often, at low rates
+        return np.zeros((bits, 2), dtype=np.int64)
     both, to_one = count_ones(words, bits), count_ones(words & after, bits)
     return np.stack([to_one, both - to_one], axis=1)
