@@ -307,12 +307,12 @@ class Surface:
 
     def operating_point(self, error, disturb, minimize):
         assert (error, disturb, minimize) == (1e-6, 1e-8, "time")
-        return SimpleNamespace(voltage_V=0.2, time_s=5e-9, extrapolated=True)
+        return SimpleNamespace(voltage_V=0.2, time_s=5e-9)
 
     def at(self, of_states):
         def value(voltage, time, state=None):
             assert (voltage, time) == (0.2, 5e-9)
-            return np.array(of_states)[state]
+            return np.array(of_states) if state is None else np.array(of_states)[state]
 
         return value
 
@@ -320,6 +320,7 @@ class Surface:
         self.read_error_rate = self.at([1e-7, 1e-6])
         self.disturb_rate = self.at([0.0, 1e-9])
         self.energy = self.at([2e-14, 1e-14])
+        self.is_extrapolated, self.is_disturb_extrapolated = self.at(True), self.at(False)
 
 
 def test_reads_come_from_the_operating_point_of_a_surface():
@@ -330,6 +331,7 @@ def test_reads_come_from_the_operating_point_of_a_surface():
     assert (reads.worst_error_rate, reads.worst_disturb_rate) == (1e-6, 1e-9)
     conditions = WriteConditions((0.0, 0.0), SWITCHING, REDUNDANT, True).with_reads(reads)
     assert conditions.reads_may_be_wrong
+    assert (reads.voltage_V, reads.time_s, reads.extrapolated, reads.assumed) == (0.2, 5e-9, True, False)
     assert conditions.reads.energy_J.tolist() == [2e-14, 1e-14]
 
 

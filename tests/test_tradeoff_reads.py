@@ -10,11 +10,11 @@ from common import InPlace
 from read_cases import STUDY, DividerCell
 
 from mtjchar.cells import KINDS
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network import kept
 from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import WriteLedger, WrongReads
-from mtjchar.network.reads import ReadConditions
+from mtjchar.network.reads import ReadConditions, most_reliable_reads
 from mtjchar.network.results import read_tradeoff
 from mtjchar.network.tradeoff import tradeoff
 from mtjchar.network.trainer import TrainingPlan
@@ -159,6 +159,33 @@ def run(tmp_path_factory):
         average(out)
     yield out
     del KINDS["divider"]
+
+
+def test_most_reliable_reads_are_those_of_a_fine_search(run):
+    # Brute force over a grid of 300 x 300 points: no read that disturbs less than the limit is right more
+    # often, except by the distance of its points.
+    surface = ReadSurface.of_run(run)
+    for disturb in (1e-9, 1e-15):
+        reads = most_reliable_reads(surface, disturb=disturb)
+        assert reads.worst_disturb_rate <= disturb
+        voltages = np.linspace(surface.voltages[0], surface.voltages[-1], 300)[:, None]
+        times = np.geomspace(surface.times[0], surface.times[-1], 300)
+        allowed = surface.disturb_rate(voltages, times) <= disturb
+        lowest = surface.read_error_rate(voltages, times)[allowed].min()
+        assert np.log10(reads.worst_error_rate) == pytest.approx(np.log10(lowest), abs=0.2)
+    with pytest.raises(UnreachableError, match=r"No read of the read surface has a disturb rate of 1e-200"):
+        most_reliable_reads(surface, disturb=1e-200)
+
+
+def test_default_reads_are_the_most_reliable_where_none_is_reliable(run, call, tmp_path, monkeypatch):
+    surface = ReadSurface.of_run(run)
+    monkeypatch.setattr("mtjchar.network.reads.READ_ERROR", 1e-200)
+    code, said, error = asked(call, run, tmp_path, "--json")
+    assert code == 0, error
+    assert "The reads of lowest error rate are used" in " ".join(error.split())
+    reads, expected = json.loads(said)["reads"], most_reliable_reads(surface)
+    assert reads["error_rate"] == np.asarray(expected.error_rate).tolist()
+    assert max(reads["disturb_rate"]) <= 1e-12
 
 
 def asked(call, run, out, *options):

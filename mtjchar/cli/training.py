@@ -24,7 +24,7 @@ from mtjchar.cli.common import (
     writable,
     write_table,
 )
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
 
 if TYPE_CHECKING:
     from mtjchar.network.reads import ReadConditions
@@ -151,7 +151,7 @@ def tradeoff(
         typer.Option(
             metavar="RATE",
             help="Highest error rate of the reads from the read surface; the cheapest read within both rates "
-            "is used (default: 1e-9).",
+            "is used. Default: 1e-9, or the lowest of the read surface if that is higher.",
         ),
     ] = None,
     read_disturb: Annotated[
@@ -253,7 +253,13 @@ def tradeoff(
 
 def _reads(folder: Path, energy: float | None, error: float | None, disturb: float | None) -> ReadConditions:
     """Choose the reads: of the run's read surface, or assumed ones without errors."""
-    from mtjchar.network.reads import READ_DISTURB, READ_ERROR, ReadConditions, read_conditions
+    from mtjchar.network.reads import (
+        READ_DISTURB,
+        READ_ERROR,
+        ReadConditions,
+        most_reliable_reads,
+        read_conditions,
+    )
     from mtjchar.network.tradeoff import READ_ENERGY
 
     surface = None if energy is not None else load_reads(folder)
@@ -271,11 +277,18 @@ def _reads(folder: Path, energy: float | None, error: float | None, disturb: flo
         )  # fmt: skip
     if surface is None:
         return ReadConditions(energy_J=READ_ENERGY if energy is None else energy)
-    return read_conditions(
-        surface,
-        error=READ_ERROR if error is None else error,
-        disturb=READ_DISTURB if disturb is None else disturb,
-    )
+    disturb = READ_DISTURB if disturb is None else disturb
+    if error is not None:
+        return read_conditions(surface, error=error, disturb=disturb)
+    try:
+        return read_conditions(surface, error=READ_ERROR, disturb=disturb)
+    except UnreachableError:
+        reads = most_reliable_reads(surface, disturb=disturb)
+        warn(
+            f"No read has an error rate of {READ_ERROR:g} and a disturb rate of {disturb:g}. The reads of "
+            f"lowest error rate are used: {reads.in_words()}."
+        )
+        return reads
 
 
 def _described(reads: ReadConditions) -> dict[str, Any]:

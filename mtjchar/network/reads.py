@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtjchar.arrays import BoolArray, FloatArray
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
+from mtjchar.surfaces.grid import refined
 from mtjchar.units import compact
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ReadPoint",
     "ReadsOfCells",
     "energies_of_states",
+    "most_reliable_reads",
     "rates_of_states",
     "read_conditions",
 ]
@@ -34,6 +36,8 @@ READ_DISTURB = 1e-12
 """Default of the largest probability that a read flips its bit. Cells are read far more often than they are
 written."""
 
+
+_TIE = 1e-9  # relative
 
 State = Literal[0, 1]
 """State of a bit."""
@@ -152,13 +156,27 @@ class ReadPoint(Protocol):
     def time_s(self) -> float:
         """Sensing time, s."""
 
-    @property
-    def extrapolated(self) -> bool:
-        """Whether too few devices carry a rate."""
-
 
 class ReadsOfCells(Protocol):
     """What is asked of a read surface."""
+
+    @property
+    def voltages(self) -> FloatArray:
+        """Read voltages of the grid, V."""
+
+    @property
+    def times(self) -> FloatArray:
+        """Sensing times of the grid, s."""
+
+    def is_extrapolated(
+        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
+    ) -> BoolArray:
+        """Return whether too few devices carry the error rate."""
+
+    def is_disturb_extrapolated(
+        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
+    ) -> BoolArray:
+        """Return whether too few devices carry the disturb rate."""
 
     def read_error_rate(
         self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
@@ -211,12 +229,51 @@ def read_conditions(
         if not 0.0 < rate < 1.0:
             raise InputError(f"{name} rate of the reads", value=rate, allowed="above 0, below 1")
     point = surface.operating_point(error, disturb, minimize)
-    at = point.voltage_V, point.time_s
+    return _at(surface, point.voltage_V, point.time_s)
+
+
+def most_reliable_reads(surface: ReadsOfCells, *, disturb: float = READ_DISTURB) -> ReadConditions:
+    """Return the reads of lowest error rate that disturb rarely.
+
+    Parameters
+    ----------
+    surface : ReadSurface
+    disturb : float, optional
+        Largest allowed disturb rate, of the worse state; above 0 and below 1.
+
+    Returns
+    -------
+    ReadConditions
+        At a voltage and a time of the surface's grid, refined eight times. Of equal error rates, the
+        cheapest.
+
+    Raises
+    ------
+    UnreachableError
+        If all reads disturb more often.
+    """
+    voltages, times = np.meshgrid(refined(surface.voltages), refined(surface.times), indexing="ij")
+    flipped = surface.disturb_rate(voltages, times)
+    allowed = flipped <= disturb
+    if not allowed.any():
+        raise UnreachableError(
+            f"No read of the read surface has a disturb rate of {disturb:g}; the lowest is "
+            f"{flipped.min():.2g}."
+        )
+    wrong = np.where(allowed, surface.read_error_rate(voltages, times), np.inf)
+    lowest = wrong <= wrong.min() * (1.0 + _TIE)
+    place = np.argmin(np.where(lowest, surface.energy(voltages, times), np.inf))
+    return _at(surface, float(voltages.flat[place]), float(times.flat[place]))
+
+
+def _at(surface: ReadsOfCells, voltage: float, time: float) -> ReadConditions:
+    at = voltage, time
     error_rate, disturb_rate, energy = (
         [float(value(*at, state=state)) for state in STATES]
         for value in (surface.read_error_rate, surface.disturb_rate, surface.energy)
     )
-    return ReadConditions(error_rate, disturb_rate, energy, *at, point.extrapolated)
+    extrapolated = surface.is_extrapolated(*at) | surface.is_disturb_extrapolated(*at)
+    return ReadConditions(error_rate, disturb_rate, energy, *at, bool(extrapolated))
 
 
 def rates_of_states(name: str, values: npt.ArrayLike, most: float) -> FloatArray:
