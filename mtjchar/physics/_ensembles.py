@@ -13,6 +13,7 @@ from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics._macrospin import Macrospin, field_diagonal, thermal_diffusion
 from mtjchar.physics.anisotropy import GAMMA
+from mtjchar.physics.spin_orbit import SpinOrbitTorque
 
 Waveform = float | Callable[[float], float]
 
@@ -91,22 +92,26 @@ class Plan(NamedTuple):
             steps,
             dt,
             step,
-            _sampled("current", current, times),
-            _sampled(
+            sampled("current", current, times),
+            sampled(
                 "anisotropy_field", macrospin.anisotropy_field if anisotropy is None else anisotropy, times
             ),
             np.minimum(np.rint(wanted / dt), steps).astype(np.intp),
         )
 
+    def ends(self) -> FloatArray:
+        """Return the times of the ends of all steps, s, shape (steps + 1,)."""
+        return np.asarray(np.arange(self.steps + 1) * self.dt, dtype=np.float64)
+
     def times(self) -> FloatArray:
         """Return the times of the records, s."""
         return np.asarray(self.recorded * self.dt, dtype=np.float64)
 
-    def largest_step(self, macrospin: Macrospin) -> float:
-        """Longest step of the vector ensembles, s."""
+    def largest_step(self, macrospin: Macrospin, further: float = 0.0) -> float:
+        """Longest step of the vector ensembles, s, with a further field (T)."""
         current = float(np.abs(self.current).max())
         extremes = float(self.anisotropy.min()), float(self.anisotropy.max())
-        return min(step_limit(macrospin, current, extreme) for extreme in extremes)
+        return min(step_limit(macrospin, current, extreme, further) for extreme in extremes)
 
     def largest_reduced_step(self, macrospin: Macrospin) -> float:
         """Longest step of the reduced ensemble, s."""
@@ -145,7 +150,7 @@ class Plan(NamedTuple):
             yield row, state
 
 
-def _sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
+def sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
     """Values of a waveform, shape (times,)."""
     if callable(waveform):
         values = np.array([float(waveform(float(time))) for time in times])
@@ -156,11 +161,53 @@ def _sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
     return values
 
 
+class ChannelDrive:
+    """Spin-orbit torque on one block of walkers.
+
+    `current` is the one in the channel, A: an array (steps + 1,) at the times of the plan, or a power series
+    in the cosine m.p, a list of arrays (walkers,) or (1,). With a series, the charge is integrated.
+    """
+
+    def __init__(
+        self,
+        torque: SpinOrbitTorque,
+        damping: float,
+        plan: Plan,
+        current: FloatArray | list[FloatArray],
+        walkers: int,
+    ) -> None:
+        scale = GAMMA * plan.dt / (1.0 + damping**2)
+        self._waveform = current if isinstance(current, np.ndarray) else None
+        self._series = [] if isinstance(current, np.ndarray) else current
+        self._current, self._sum = np.empty(walkers), np.zeros(walkers)
+        self._half = 0.5 * plan.dt
+        # Equations 1 and 2 of `llgs`, with sigma instead of p: angles per step over the current.
+        rows = [(row, scale * torque.field_per_current * s) for row, s in enumerate(torque.polarization) if s]
+        self.precession = [(row, (torque.field_like - damping) * angle) for row, angle in rows]
+        self.damping = [(row, (1.0 + damping**2) * angle) for row, angle in rows]
+
+    @property
+    def charge(self) -> FloatArray:
+        """Time integral of the current below each walker, A s."""
+        return self._half * self._sum
+
+    def current(self, step: int, cosine: FloatArray) -> float | FloatArray:
+        """Compute the current (A) at a step and at cosines of the walkers."""
+        if self._waveform is not None:
+            return float(self._waveform[step])
+        self._sum += power_series(self._series, cosine, self._current)
+        return self._current
+
+
 class Ensemble:
     """State and work arrays of one block of walkers; angles per step (rad) instead of fields."""
 
-    def __init__(self, macrospin: Macrospin, initial: FloatArray, plan: Plan) -> None:
+    def __init__(
+        self, macrospin: Macrospin, initial: FloatArray, plan: Plan, channel: ChannelDrive | None = None
+    ) -> None:
         self.m = initial.copy()
+        self._channel = channel
+        self._cosine = np.zeros(self.m.shape[1])
         self._predicted, self._noise, self._field, self._slope, self._first, self._product = (
             np.zeros_like(self.m) for _ in range(6)
         )
@@ -232,6 +279,11 @@ class Ensemble:
         if along is not None:
             for component, p in self._reference:
                 field[component] += np.multiply(along, p, out=row)
+        channel = self._channel
+        below = 0.0 if channel is None else channel.current(step, self._cosine)
+        if channel is not None:
+            for component, factor in channel.precession:
+                field[component] += np.multiply(below, factor, out=row)
 
         # out = -(m x B_1)
         for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
@@ -244,6 +296,9 @@ class Ensemble:
         if torque is not None:
             for component, p in self._reference:
                 field[component] += np.multiply(torque, self._cross * p, out=row)
+        if channel is not None:
+            for component, factor in channel.damping:
+                field[component] += np.multiply(below, factor, out=row)
         np.multiply(m, field, out=product)
         np.add(product[0], product[1], out=row)
         np.add(row, product[2], out=row)
@@ -282,11 +337,10 @@ class LoadedEnsemble(Ensemble):
         anisotropy: FloatArray,
         torque_current: FloatArray | None = None,
         reference_field: FloatArray | None = None,
+        channel: ChannelDrive | None = None,
     ) -> None:
-        super().__init__(macrospin, initial, plan)
-        self._cosine, self._softened, self._sum, self._field_along = (
-            np.zeros(self.m.shape[1]) for _ in range(4)
-        )
+        super().__init__(macrospin, initial, plan, channel)
+        self._softened, self._sum, self._field_along = (np.zeros(self.m.shape[1]) for _ in range(3))
         self._half = 0.5 * plan.dt
         scale = GAMMA * plan.dt / (1.0 + macrospin.damping**2)
         self._per_ampere = scale * macrospin.torque_per_current
@@ -308,8 +362,9 @@ class LoadedEnsemble(Ensemble):
         step: int,  # noqa: ARG002
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
         cosine, torque, other = self._cosine, self._efficiency, self._other
-        cosine.fill(0.0)
-        for component, p in self._reference:
+        (first, along_first), *further = self._reference
+        np.multiply(m[first], along_first, out=cosine)
+        for component, p in further:
             cosine += np.multiply(m[component], p, out=other)
         power_series(self._current, cosine, torque)
         self._sum += torque
@@ -333,11 +388,14 @@ class LoadedEnsemble(Ensemble):
 
 def power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray) -> FloatArray:
     """Horner's scheme, into `out`."""
-    np.copyto(out, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        np.multiply(out, x, out=out)
+    if len(coefficients) == 1:
+        np.copyto(out, coefficients[0])
+        return out
+    np.multiply(x, coefficients[-1], out=out)
+    for coefficient in coefficients[-2:0:-1]:
         np.add(out, coefficient, out=out)
-    return out
+        np.multiply(out, x, out=out)
+    return np.add(out, coefficients[0], out=out)
 
 
 class ReducedEnsemble:

@@ -85,7 +85,7 @@ class HeatedEnsemble(Ensemble):
     ) -> None:
         super().__init__(macrospin, initial, plan)
         self.rise = rise.copy()
-        self._cosine, self._at_rise, self._sum, self._field_along = np.zeros((4, self.m.shape[1]))
+        self._at_rise, self._sum, self._field_along = np.zeros((3, self.m.shape[1]))
         self._heat, self._along_z, self._scratch, self._shape = np.zeros((4, self.m.shape[1]))
         self._half = 0.5 * plan.dt
         scale = GAMMA * plan.dt / (1.0 + macrospin.damping**2)

@@ -28,6 +28,9 @@ noise in both) converges to it; Euler's does not [4]_. Every step ends with a re
 exact flow keeps the length. A Heun step leaves the sphere by less than its own error and only radially,
 so the projection to the nearest point of the sphere does not change the order of convergence.
 
+A channel below the free layer adds its spin-orbit torque, with B_DL instead of a_J, beta B_DL instead of b_J
+and the polarization sigma of its spins instead of p, to equations 1 and 2; see `mtjchar.physics.spin_orbit`.
+
 If everything is symmetric around z, m_z is a diffusion process by itself. `simulate_reduced` computes only
 m_z, with steps of the relaxation instead of the precession.
 
@@ -52,15 +55,18 @@ from numpy.polynomial.polynomial import polyval
 from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.physics._ensembles import (
+    ChannelDrive,
     Ensemble,
     LoadedEnsemble,
     Plan,
     ReducedEnsemble,
     Waveform,
+    sampled,
     step_limit,
 )
 from mtjchar.physics._heated import HeatedDrive, HeatedEnsemble
 from mtjchar.physics._macrospin import Macrospin, energy, equilibrium
+from mtjchar.physics.spin_orbit import SpinOrbitTorque
 
 __all__ = [
     "HeatedDrive",
@@ -109,11 +115,14 @@ class LoadedTrajectory(NamedTuple):
         Unit vectors.
     charge : ndarray, shape (records, walkers)
         Time integral of each walker's current from the start, A s.
+    channel_charge : ndarray, shape (records, walkers)
+        The same for the current in the channel; 0 without a channel.
     """
 
     times: FloatArray
     m: FloatArray
     charge: FloatArray
+    channel_charge: FloatArray
 
 
 class HeatedTrajectory(NamedTuple):
@@ -145,6 +154,8 @@ def simulate(
     step: float,
     current: Waveform = 0.0,
     anisotropy_field: Waveform | None = None,
+    spin_orbit: SpinOrbitTorque | None = None,
+    channel_current: Waveform = 0.0,
     record: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> Trajectory:
@@ -165,6 +176,10 @@ def simulate(
         a jump into two calls; within a call it would be smeared over one step.
     anisotropy_field : float or callable, optional
         Replaces `macrospin.anisotropy_field`, T: voltage control of the anisotropy.
+    spin_orbit : SpinOrbitTorque, optional
+        Torque of a channel below the free layer.
+    channel_current : float or callable
+        Current in the channel, A; used with `spin_orbit` only.
     record : array_like, optional
         Times to record, s, ascending, 0 to `duration`; each is moved to the nearest step. Default: the end.
     rng : numpy.random.Generator, optional
@@ -188,10 +203,15 @@ def simulate(
     """
     m = _checked_vectors(initial)
     plan = Plan.make(macrospin, duration, step, current, anisotropy_field, record, rng)
-    plan.refuse_above(plan.largest_step(macrospin))
+    channel, further = None, 0.0
+    if spin_orbit is not None:
+        waveform = sampled("channel_current", channel_current, plan.ends())
+        further = spin_orbit.largest_field_per_current * float(np.abs(waveform).max())
+        channel = ChannelDrive(spin_orbit, macrospin.damping, plan, waveform, 0)
+    plan.refuse_above(plan.largest_step(macrospin, further))
     states = np.empty((len(plan.recorded), 3, m.shape[1]))
     for part in _blocks(m.shape[1]):
-        ensemble = Ensemble(macrospin, m[:, part], plan)
+        ensemble = Ensemble(macrospin, m[:, part], plan, channel)
         for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
             states[row, :, part] = state
     return Trajectory(plan.times(), states)
@@ -207,6 +227,8 @@ def simulate_on_load_line(
     anisotropy_field: npt.ArrayLike | None = None,
     torque_current: npt.ArrayLike | None = None,
     reference_field: npt.ArrayLike | None = None,
+    spin_orbit: SpinOrbitTorque | None = None,
+    channel_current: npt.ArrayLike | None = None,
     record: npt.ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> LoadedTrajectory:
@@ -228,11 +250,16 @@ def simulate_on_load_line(
     reference_field : array_like, shape (terms,) or (terms, walkers), optional
         The same for a field along the reference layer, T: a field-like torque that is proportional to the
         square of the voltage.
+    spin_orbit : SpinOrbitTorque, optional
+        Torque of a channel below the free layer.
+    channel_current : array_like, shape (terms,) or (terms, walkers), optional
+        The same for the current in the channel, A; needed with `spin_orbit`, and used with it only. If the
+        junction draws a part of it, that is the mean of the currents on both sides of the junction.
 
     Returns
     -------
     LoadedTrajectory
-        Recorded times, states and the charge that has flowed through each walker.
+        Recorded times, states and the charges that have flowed through each walker and below it.
 
     Raises
     ------
@@ -242,7 +269,8 @@ def simulate_on_load_line(
     Notes
     -----
     The scheme is that of `simulate`; the charge is the trapezoidal sum over the two stages of each step.
-    With a series of four terms a step takes about 1.2 times as long.
+    With a series of four terms a step takes about 1.2 times as long, and with a channel another 10 %. For
+    currents that change in time, such as those of an edge of a pulse, call it several times.
     """
     m = _checked_vectors(initial)
     field = macrospin.anisotropy_field if anisotropy_field is None else anisotropy_field
@@ -253,22 +281,28 @@ def simulate_on_load_line(
         name: None if each is None else _checked_series(name, each, m.shape[1])
         for name, each in named.items()
     }
+    below = _channel_series(spin_orbit, channel_current, m.shape[1])
     plan = Plan.make(macrospin, duration, step, 0.0, None, record, rng)
     acting = series if others["torque_current"] is None else others["torque_current"]
-    plan.refuse_above(largest_step_on_load_line(macrospin, acting, axial, others["reference_field"]))
+    across = None if spin_orbit is None or below is None else spin_orbit.largest_field_per_current * below
+    plan.refuse_above(largest_step_on_load_line(macrospin, acting, axial, others["reference_field"], across))
     states = np.empty((len(plan.recorded), 3, m.shape[1]))
-    charge = np.empty((len(plan.recorded), m.shape[1]))
+    charge, channel_charge = np.zeros((2, len(plan.recorded), m.shape[1]))
     for part in _blocks(m.shape[1]):
-        own, field = (each[:, part] if each.shape[1] > 1 else each for each in (series, axial))
-        optional = {
-            name: each[:, part] if each is not None and each.shape[1] > 1 else each
-            for name, each in others.items()
-        }
-        ensemble = LoadedEnsemble(macrospin, m[:, part], plan, own, field, **optional)
+        own, field = _of(part, series), _of(part, axial)
+        optional = {name: None if each is None else _of(part, each) for name, each in others.items()}
+        channel = None
+        if spin_orbit is not None and below is not None:
+            channel = ChannelDrive(
+                spin_orbit, macrospin.damping, plan, list(_of(part, below)), part.stop - part.start
+            )
+        ensemble = LoadedEnsemble(macrospin, m[:, part], plan, own, field, **optional, channel=channel)
         for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
             states[row, :, part] = state
             charge[row, part] = ensemble.charge
-    return LoadedTrajectory(plan.times(), states, charge)
+            if channel is not None:
+                channel_charge[row, part] = channel.charge
+    return LoadedTrajectory(plan.times(), states, charge, channel_charge)
 
 
 def simulate_heated(
@@ -387,14 +421,17 @@ def simulate_reduced(
     return ReducedTrajectory(plan.times(), states)
 
 
-def largest_step(macrospin: Macrospin, current: float = 0.0) -> float:
+def largest_step(macrospin: Macrospin, current: float = 0.0, spin_orbit_field: float = 0.0) -> float:
     """Longest step that `simulate` accepts at a current of this magnitude (A), s.
+
+    `spin_orbit_field` is the magnitude of both fields of a channel, T
+    (`SpinOrbitTorque.largest_field_per_current`).
 
     The precession by phi = gamma B dt per step acts like a change of the damping by -phi^3/8 in Heun's
     scheme. The limits are 1 % of the damping (1e-3 of it if it is smaller), phi of 0.2 and thermal rotations
     of 0.1 rms per step.
     """
-    return step_limit(macrospin, abs(current), macrospin.anisotropy_field)
+    return step_limit(macrospin, abs(current), macrospin.anisotropy_field, abs(spin_orbit_field))
 
 
 def largest_step_on_load_line(
@@ -402,11 +439,20 @@ def largest_step_on_load_line(
     torque_current: FloatArray,
     anisotropy_field: FloatArray,
     reference_field: FloatArray | None,
+    spin_orbit_field: FloatArray | None = None,
 ) -> float:
-    """Longest step that `simulate_on_load_line` accepts, s; its series, of shape (terms, walkers)."""
+    """Longest step that `simulate_on_load_line` accepts, s; its series, of shape (terms, walkers).
+
+    `spin_orbit_field` is the series of both fields of a channel, T: the series of its current times
+    `SpinOrbitTorque.largest_field_per_current`.
+    """
     cosine = np.linspace(-1.0, 1.0, 33)
     largest = float(np.abs(polyval(cosine, torque_current)).max())
-    further = 0.0 if reference_field is None else float(np.abs(polyval(cosine, reference_field)).max())
+    further = sum(
+        float(np.abs(polyval(cosine, each)).max())
+        for each in (reference_field, spin_orbit_field)
+        if each is not None
+    )
     fields = polyval(cosine, anisotropy_field)
     return min(
         step_limit(macrospin, largest, float(field), further) for field in (fields.min(), fields.max())
@@ -417,6 +463,11 @@ def _blocks(walkers: int) -> list[slice]:
     """Parts of nearly equal size."""
     edges = np.linspace(0, walkers, -(-walkers // _BLOCK) + 1).astype(int).tolist()
     return [slice(*pair) for pair in itertools.pairwise(edges)]
+
+
+def _of(walkers: slice, series: FloatArray) -> FloatArray:
+    """Coefficients of some walkers, (terms, walkers), or the ones of all, (terms, 1)."""
+    return series[:, walkers] if series.shape[1] > 1 else series
 
 
 def _checked_vectors(initial: npt.ArrayLike) -> FloatArray:
@@ -434,6 +485,20 @@ def _checked_vectors(initial: npt.ArrayLike) -> FloatArray:
             remedy="Divide by the lengths.",
         )
     return np.asarray(m / length)
+
+
+def _channel_series(
+    torque: SpinOrbitTorque | None, current: npt.ArrayLike | None, walkers: int
+) -> FloatArray | None:
+    if torque is None and current is None:
+        return None
+    if torque is None or current is None:
+        raise InputError(
+            "spin_orbit" if torque is None else "channel_current",
+            value=None,
+            allowed="both spin_orbit and channel_current, or neither",
+        )
+    return _checked_series("channel_current", current, walkers)
 
 
 def _checked_series(thing: str, series: npt.ArrayLike, walkers: int) -> FloatArray:
