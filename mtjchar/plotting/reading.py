@@ -47,7 +47,7 @@ def read_figures(surface: ReadSurface, folder: str | Path) -> list[Path]:
         The files, a PNG and an SVG each.
     """
     plots, paths = ReadPlots(surface), []
-    window = Figure(figsize=(6.4, 4.2), layout="constrained")
+    window = Figure(figsize=(6.4, 4.8), layout="constrained")
     plots.window(window.subplots())
     margins = Figure(figsize=(9.2, 3.9), layout="constrained")
     left, right = margins.subplots(1, 2)
@@ -121,7 +121,14 @@ class ReadPlots:
                 f"no read has an error rate of {error:g} and a disturb rate of {disturb:g}", fontsize=9
             )
         if shown:
-            axes.legend(handles=shown, loc="lower left", fontsize=8, edgecolor="none", framealpha=0.85)
+            axes.legend(
+                handles=shown,
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.15),
+                ncols=2,
+                fontsize=8,
+                frameon=False,
+            )
         return axes
 
     def _points(self, axes: Axes, error: float, disturb: float) -> list[Line2D]:
@@ -143,6 +150,8 @@ class ReadPlots:
                 "fillstyle": "none",
             }
             label = f"{words}: {compact(point.voltage_V, 'V', 3)}, {compact(point.time_s, 's', 3)}"
+            if point.extrapolated:
+                label += ", extrapolated"
             shown += axes.plot(
                 1e9 * point.time_s, point.voltage_V, linestyle="none", clip_on=False, label=label, **style
             )
