@@ -38,21 +38,31 @@ if TYPE_CHECKING:
     from mtjchar.run import Run, example_run
     from mtjchar.shipped import data_path
     from mtjchar.study import Study, load_stack, load_study, scenarios
-    from mtjchar.surfaces import ReadSurface, WriteSurface, average_devices, average_reads
+    from mtjchar.surfaces import (
+        BitwiseSurface,
+        ReadSurface,
+        WriteSurface,
+        average_bitwise,
+        average_devices,
+        average_reads,
+    )
     from mtjchar.sweep.run import run_scenarios, run_sweep
 
 __all__ = [
-    "ReadSurface", "Run", "Study", "WriteSurface", "average_devices", "average_reads", "cells", "data_path",
-    "errors", "example_run", "export", "load_stack", "load_study", "network", "physics", "plotting",
-    "report", "run_scenarios", "run_sweep", "scenarios", "stackfit", "study", "surfaces", "sweep", "units",
+    "BitwiseSurface", "ReadSurface", "Run", "Study", "WriteSurface", "average_bitwise",
+    "average_devices", "average_reads", "cells", "data_path", "errors", "example_run", "export",
+    "load_stack", "load_study", "network", "physics", "plotting", "report", "run_scenarios",
+    "run_sweep", "scenarios", "stackfit", "study", "surfaces", "sweep", "units",
 ]  # fmt: skip
 
 # Loaded when first used, so that `import mtjchar` does not load PySpice and its dependencies.
 _HOME = {
+    "BitwiseSurface": "mtjchar.surfaces",
     "ReadSurface": "mtjchar.surfaces",
     "Run": "mtjchar.run",
     "Study": "mtjchar.study",
     "WriteSurface": "mtjchar.surfaces",
+    "average_bitwise": "mtjchar.surfaces",
     "average_devices": "mtjchar.surfaces",
     "average_reads": "mtjchar.surfaces",
     "data_path": "mtjchar.shipped",

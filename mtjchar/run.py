@@ -11,7 +11,7 @@ from mtjchar.display import html_table
 from mtjchar.network.results import read_tradeoff
 from mtjchar.shipped import data_path
 from mtjchar.study import Study
-from mtjchar.surfaces import ReadSurface, WriteSurface
+from mtjchar.surfaces import BitwiseSurface, ReadSurface, WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
 __all__ = ["Run", "example_run"]
@@ -79,6 +79,11 @@ class Run:
     def read_surface(self) -> ReadSurface:
         """Read surface of the run, if its study says how cells are read."""
         return ReadSurface.of_run(self.path)
+
+    @functools.cached_property
+    def bitwise_surface(self) -> BitwiseSurface:
+        """Surface of the run's bitwise operations, if its study asks for them."""
+        return BitwiseSurface.of_run(self.path)
 
     @functools.cached_property
     def tradeoffs(self) -> dict[str, pd.DataFrame]:

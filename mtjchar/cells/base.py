@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
+from mtjchar.cells.bitwise import Bitwise
 from mtjchar.cells.pulse_shape import Point, PulseShape
-from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
+from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import Spread, Variability
 from mtjchar.errors import InputError
@@ -470,6 +471,37 @@ class CellKind(ABC, Generic[TablesT]):
 
     def sense(self, tables: TablesT, devices: pd.DataFrame, reads: Reads) -> Sensed:
         """Simulate reads of each device in both states, at all voltages and times."""
+        raise self._not_read()
+
+    def bitwise(self, tables: TablesT) -> Bitwise | None:
+        """Return the bitwise operations of the study; None if it asks for none."""
+        return None
+
+    def reads_together(self, tables: TablesT, cells: int) -> Reads | None:
+        """Return the reads of groups of cells on one bit line, compared with a column of as many."""
+        return None
+
+    def resistances(self, device: pd.DataFrame) -> tuple[float, float]:
+        """Resistances (ohm) of a device's storage element in the states 0 and 1, at low voltage."""
+        raise self._not_read()
+
+    def sense_together(
+        self, tables: TablesT, devices: pd.DataFrame, reads: Reads, cells: int, contrast: float = 1.0
+    ) -> SensedTogether:
+        """Simulate reads of groups of cells on one bit line, whose word lines go up together.
+
+        `devices` are the cells of the first group, those of the second, and so on; `contrast` multiplies the
+        relative difference of the resistances of each, its TMR if it is a junction.
+        """
+        raise self._not_read()
+
+    def sense_resistances(
+        self, tables: TablesT, device: pd.DataFrame, reads: Reads, cells: int, resistance: FloatArray
+    ) -> FloatArray:
+        """Simulate reads of columns of `cells` resistances (ohm) in place of the device's storage element.
+
+        The result has the shape (resistances, voltages, times); a failure is a `SimulationError`.
+        """
         raise self._not_read()
 
     def _not_read(self) -> InputError:

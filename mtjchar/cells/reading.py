@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mtjchar.arrays import FloatArray, WordArray
 
-__all__ = ["Reads", "ReferenceLevel", "Sensed"]
+__all__ = ["Reads", "ReferenceLevel", "Sensed", "SensedTogether"]
 
 
 class Reads(NamedTuple):
@@ -73,6 +73,38 @@ class Sensed(NamedTuple):
     level: FloatArray
     disturb_rate: FloatArray
     energy_J: FloatArray
+    failure: WordArray
+    status: WordArray
+    note: WordArray
+
+
+class SensedTogether(NamedTuple):
+    """Reads of groups of cells on one bit line; shape (groups, combinations, voltages, times).
+
+    The combinations of their states are in the order of `mtjchar.physics.bitwise.combinations`.
+
+    Attributes
+    ----------
+    level : ndarray
+        Common level at the input of the sense amplifier at each sensing time, in `Reads.unit`.
+    disturb_rate : ndarray
+        Probability that the read flips the state of the group's first cell.
+    energy_J : ndarray
+        Energy that drivers, word lines and precharge take in one read, J; without decisions.
+    decision_J : float
+        Energy of one decision of a sense amplifier, J.
+    failure : ndarray of str, shape (groups, voltages)
+        Reason why there are no numbers (which are then NaN); empty if there are.
+    status : ndarray of str, shape (groups, voltages)
+        ``ok``, or how the simulation failed.
+    note : ndarray of str, shape (groups, voltages)
+        The successful retry; empty if none was needed.
+    """
+
+    level: FloatArray
+    disturb_rate: FloatArray
+    energy_J: FloatArray
+    decision_J: float
     failure: WordArray
     status: WordArray
     note: WordArray

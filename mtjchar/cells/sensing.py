@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from mtjchar.cells.bitwise import Bitwise
 from mtjchar.cells.ranges import TimeRange, VoltageRange
 from mtjchar.fields import (
     Capacitance,
@@ -101,6 +102,7 @@ class Read(Description):
     fall: Duration = Field(default=100e-12, ge=1e-12, le=10e-9)
     reference: Reference = Reference()
     amplifier: SenseAmplifier = SenseAmplifier()
+    bitwise: Bitwise | None = None
 
     @model_validator(mode="after")
     def _fits_the_mode(self) -> Self:

@@ -85,4 +85,5 @@ _reads = typer.Typer(
 )
 _reads.command(cls=_Command)(reading.query)
 _reads.command(cls=_Command)(reading.point)
+_reads.command(cls=_Command)(reading.bitwise)
 app.add_typer(_reads, name="read")

@@ -38,7 +38,7 @@ from mtjchar.units import compact, parse_quantity, rough_time
 
 if TYPE_CHECKING:
     from mtjchar.study import Study
-    from mtjchar.surfaces import ReadSurface, WriteSurface
+    from mtjchar.surfaces import BitwiseSurface, ReadSurface, WriteSurface
 
 
 class _Messages(io.TextIOBase):
@@ -308,6 +308,13 @@ def load_reads(folder: Path) -> ReadSurface | None:
     from mtjchar.surfaces import ReadSurface
 
     return ReadSurface.of_run(folder) if is_file(folder / "read.nc") else None
+
+
+def load_bitwise(folder: Path) -> BitwiseSurface | None:
+    """Load the surface of bitwise operations of a run directory, if there is one."""
+    from mtjchar.surfaces import BitwiseSurface
+
+    return BitwiseSurface.of_run(folder) if is_file(folder / "bitwise.nc") else None
 
 
 def one_of(thing: str, name: str, allowed: Iterable[str]) -> InputError:

@@ -1,8 +1,9 @@
-"""Commands that ask a read surface: read query and read point."""
+"""Commands that ask the surfaces of reads: read query, read point and read bitwise."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,13 +18,16 @@ from mtjchar.cli.common import (
     RunFolder,
     answer_table,
     console,
+    one_of,
     print_json,
     warn,
 )
 from mtjchar.errors import InputError, NoMarginError
+from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
 if TYPE_CHECKING:
+    from mtjchar.surfaces.bitwise_surface import BitwisePoint
     from mtjchar.surfaces.read_grid import State
     from mtjchar.surfaces.read_surface import ReadSurface
 
@@ -50,6 +54,21 @@ def query(
     Of several voltages and times all combinations are answered. Rates and margin are those of the worse
     state, the energy is the mean of both states.
     """
+    reads = _asked(voltage, time)
+    surface = _load(folder)
+    answers = [_answer(surface, *read) for read in reads]
+    if as_json:
+        print_json(answers[0] if len(answers) == 1 else answers)
+    elif len(answers) == 1:
+        console.print(_one_answer(surface, answers[0]))
+    else:
+        console.print(_table_of_answers(surface, answers), width=_WIDEST)
+
+
+def _asked(
+    voltage: Sequence[Sequence[float]] | None, time: Sequence[Sequence[float]] | None
+) -> list[tuple[float, float]]:
+    """Combine the voltages and times of the options."""
     for option, values in (("--voltage", voltage), ("--time", time)):
         if not values:
             raise InputError(
@@ -61,14 +80,7 @@ def query(
         raise InputError(
             "--voltage, --time", value=len(levels) * len(times), allowed=f"at most {_MOST_READS:,} reads"
         )
-    surface = _load(folder)
-    answers = [_answer(surface, *read) for read in itertools.product(levels, times)]
-    if as_json:
-        print_json(answers[0] if len(answers) == 1 else answers)
-    elif len(answers) == 1:
-        console.print(_one_answer(surface, answers[0]))
-    else:
-        console.print(_table_of_answers(surface, answers), width=_WIDEST)
+    return list(itertools.product(levels, times))
 
 
 def point(
@@ -104,6 +116,74 @@ def point(
     ):
         if min(abs(value - grid[0]), abs(value - grid[-1])) <= 1e-6 * grid[-1]:
             console.print(f"The {what} is at the edge of the grid. A better read may lie beyond it.")
+
+
+def bitwise(
+    folder: RunFolder,
+    operation: Annotated[
+        str, typer.Option(metavar="NAME", help="and, or, xor or majority, if the study asks for it.")
+    ],
+    voltage: Annotated[list[Any] | None, READ_VOLTAGES_ASKED] = None,
+    time: Annotated[list[Any] | None, SENSING_TIMES_ASKED] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print error rate, energy and references of an operation of cells that are read at once.
+
+    Of several voltages and times all combinations are answered. The error rate is that of the worst inputs,
+    the energy is the mean of all.
+    """
+    from mtjchar.surfaces import BitwiseSurface
+
+    reads = _asked(voltage, time)
+    surface = BitwiseSurface.of_run(folder)
+    if operation not in surface.operations:
+        raise one_of("--operation", operation, surface.operations)
+    points = [surface.point(operation, *read) for read in reads]
+    if as_json:
+        answers = [
+            {"operation": operation, "voltage_V": volts, "time_s": seconds, **_without_nan(point._asdict())}
+            for (volts, seconds), point in zip(reads, points, strict=True)
+        ]
+        print_json(answers[0] if len(answers) == 1 else answers)
+        return
+    for (volts, seconds), point in zip(reads, points, strict=True):
+        if len(points) > 1:
+            console.print(f"{compact(volts, 'V', 4)}, {compact(seconds, 's', 4)}", highlight=False)
+        console.print(_of_operation(point, surface.level_unit))
+
+
+def _of_operation(point: BitwisePoint, unit: str) -> Table:
+    table = answer_table()
+    doubt = f"   ({_EXTRAPOLATED})" if point.extrapolated else ""
+    if point.error_rate < VERIFIED_RATE:
+        doubt = f"   (extrapolated, verified to {VERIFIED_RATE:g})"
+    table.add_row("error rate", f"{point.error_rate:.4g}{doubt}")
+    table.add_row("", ", ".join(f"{inputs}: {rate:.3g}" for inputs, rate in point.error_rates.items()))
+    for level, resistance in zip(point.reference, point.reference_resistance_ohm, strict=True):
+        own = f"   ({compact(resistance, 'ohm', 4)} for each junction)" if not math.isnan(resistance) else ""
+        table.add_row("reference", f"{compact(level, unit, 4)}{own}")
+    table.add_row("disturb rate", f"{point.disturb_rate:.3g}")
+    table.add_row("energy", compact(point.energy_J, "J", 4))
+    small, large = "none is small enough", "none in the range is large enough"
+    spread = f"at most {point.largest_spread:.3g} times the study's"
+    for name, value, words, none in (
+        ("offset for 1e-6", point.largest_offset, f"at most {compact(point.largest_offset, unit, 3)}", small),
+        ("TMR for 1e-6", point.smallest_contrast, f"at least {point.smallest_contrast:.3g}", large),
+        ("spread for 1e-6", point.largest_spread, spread, small),
+    ):
+        table.add_row(name, none if math.isnan(value) else words)
+    return table
+
+
+def _without_nan(answer: dict[str, Any]) -> dict[str, Any]:
+    """Put null in place of NaN, which JSON does not have."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [plain(one) for one in value]
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    return {name: plain(value) for name, value in answer.items()}
 
 
 def _load(folder: Any) -> ReadSurface:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from mtjchar.study import Study
-    from mtjchar.surfaces import ReadSurface, WriteSurface
+    from mtjchar.surfaces import BitwiseSurface, ReadSurface, WriteSurface
 
 Place = tuple[str | None, Path | None, Path | None, Path | None]
 """Address of a cluster, and the files for it."""
@@ -313,11 +313,13 @@ def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> No
 
 def _average_once(folder: Path, allow_failed: float) -> None:
     """Make what `_average` makes, unless it was made of the same samples before."""
+    from mtjchar.sweep.bitwise_tasks import bitwise_of
     from mtjchar.sweep.read_tasks import reads_of
     from mtjchar.sweep.store import RunDirectory
 
     directory, file = RunDirectory.open(folder), folder / "surface.nc"
     reads = reads_of(directory.study) is None or is_file(folder / "read.nc")
+    reads &= bitwise_of(directory.study) is None or is_file(folder / "bitwise.nc")
     there = reads and all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
     if there and directory.record().surface_sha256 == directory.digest_with(file):
         return
@@ -328,7 +330,7 @@ def _average_once(folder: Path, allow_failed: float) -> None:
 
 def _average(folder: Path, allow_failed: float) -> WriteSurface:
     """Average over the devices; write surface, tables and figures."""
-    from mtjchar.surfaces import average_devices, average_reads
+    from mtjchar.surfaces import average_bitwise, average_devices, average_reads
     from mtjchar.sweep.lock import locked
     from mtjchar.sweep.store import RunDirectory
 
@@ -338,6 +340,8 @@ def _average(folder: Path, allow_failed: float) -> WriteSurface:
         _tables_and_figures(surface, folder)
         if (reads := average_reads(folder, most_failed=allow_failed)) is not None:
             _read_tables_and_figures(reads, folder)
+        if (bitwise := average_bitwise(folder, most_failed=allow_failed)) is not None:
+            _bitwise_tables_and_figures(bitwise, folder)
     return surface
 
 
@@ -357,6 +361,7 @@ def _surface(folder: Path, allow_failed: float) -> None:
     for line in surface.extrapolation_in_words():
         warn(line)
     _tell_reads(folder)
+    _tell_bitwise(folder)
 
 
 def _tell_reads(folder: Path) -> None:
@@ -399,6 +404,31 @@ def _read_tables_and_figures(reads: ReadSurface, folder: Path) -> None:
 
     write_table(reads.to_frame(), folder / "tables" / "read.csv")
     plotting.read_figures(reads, folder / "figures")
+
+
+def _bitwise_tables_and_figures(bitwise: BitwiseSurface, folder: Path) -> None:
+    from mtjchar import plotting
+
+    write_table(bitwise.to_frame(), folder / "tables" / "bitwise.csv")
+    plotting.bitwise_figures(bitwise, folder / "figures")
+
+
+def _tell_bitwise(folder: Path) -> None:
+    """Print the lowest error rate of each bitwise operation of a run that has them."""
+    from mtjchar.surfaces import BitwiseSurface
+
+    if not is_file(folder / "bitwise.nc"):
+        return
+    console.print(f"wrote {folder}/bitwise.nc")
+    surface = BitwiseSurface.load(folder / "bitwise.nc")
+    for operation in surface.operations:
+        voltage, time = surface.best_read(operation)
+        console.print(
+            f"{operation}: lowest error rate of the worst inputs, "
+            f"{float(surface.error_rate(operation, voltage, time)):.3g}, at {compact(voltage, 'V', 4)}, "
+            f"{compact(time, 's', 4)}",
+            highlight=False,
+        )
 
 
 def _kit_package(kit: str) -> str:

@@ -11,9 +11,9 @@ from mtjchar.export import compact_model, ngspice_table, nvmain, nvsim, read_tab
 from mtjchar.export.files import Files
 from mtjchar.export.operating_point import OPERATING_POINT, Settings, check_operating_point
 from mtjchar.export.provenance import check_version
-from mtjchar.export.read_tables import read_file
+from mtjchar.export.read_tables import Tabular, beside
 from mtjchar.files import write_together
-from mtjchar.surfaces import ReadSurface, WriteSurface
+from mtjchar.surfaces import WriteSurface
 
 __all__ = ["FORMATS", "Format", "export_surface"]
 
@@ -24,7 +24,7 @@ class Format:
 
     files: Callable[[WriteSurface, Path, Settings], Files]
     takes: frozenset[str] = frozenset()
-    reads: Callable[[ReadSurface, Path], Files] | None = None
+    reads: Callable[[Tabular, Path], Files] | None = None
 
 
 _CELL = OPERATING_POINT | {"feature_size", "cell_area"}
@@ -62,8 +62,8 @@ def export_surface(
     out : str or Path
         File to write. Further files of a format are written beside it, with names made from its name.
     settings : Settings, optional
-        Operating point, grid and other settings of the format, and the read surface. Table formats write
-        the reads beside `out`, as NAME_read.ENDING.
+        Operating point, grid and other settings of the format, and the surfaces of reads. Table formats write
+        them beside `out`, as NAME_read.ENDING and NAME_bitwise.ENDING.
 
     Returns
     -------
@@ -98,7 +98,9 @@ def export_surface(
         check_operating_point(format_, settings)
     check_version(surface)
     files = chosen.files(surface, out, settings)
-    if chosen.reads is not None and settings.reads is not None:
-        files = {**chosen.reads(settings.reads, read_file(out)), **files}
+    if chosen.reads is not None:
+        for word, other in (("bitwise", settings.bitwise), ("read", settings.reads)):
+            if other is not None:
+                files = {**chosen.reads(other, beside(out, word)), **files}
     write_together(files)
     return list(files)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mtjchar.errors import InputError
-from mtjchar.surfaces import CheapestPulse, ReadSurface, WriteSurface, pulse_at
+from mtjchar.surfaces import BitwiseSurface, CheapestPulse, ReadSurface, WriteSurface, pulse_at
 from mtjchar.surfaces.grid import Target
 
 __all__ = ["OPERATING_POINT", "Settings", "check_operating_point", "pulse"]
@@ -35,6 +35,8 @@ class Settings:
         V and s: the grid of a complete table; default: the surface's own.
     reads : ReadSurface, optional
         Of the same run. Formats that have no place for it leave it out.
+    bitwise : BitwiseSurface, optional
+        Likewise.
     """
 
     ber: float | None = None
@@ -46,6 +48,7 @@ class Settings:
     amplitudes: Sequence[float] | None = None
     durations: Sequence[float] | None = None
     reads: ReadSurface | None = None
+    bitwise: BitwiseSurface | None = None
 
     def __post_init__(self) -> None:
         for name in ("feature_size", "cell_area", "clock"):
@@ -54,8 +57,9 @@ class Settings:
                 raise InputError(name, value=value, allowed="a positive number")
 
     def given(self) -> dict[str, Any]:
-        """Names and values of the settings that a user has given; the reads are none of them."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "reads"}
+        """Names and values of the settings that a user has given; surfaces are none of them."""
+        names = [field.name for field in fields(self) if field.name not in ("reads", "bitwise")]
+        chosen = {name: getattr(self, name) for name in names}
         return {name: value for name, value in chosen.items() if value is not None}
 
 

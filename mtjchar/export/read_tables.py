@@ -1,35 +1,51 @@
-"""Tables of a read surface, beside those of the write surface: CSV, Parquet, JSON, NetCDF and NumPy."""
+"""Tables of surfaces of reads, beside those of the write surface: CSV, Parquet, JSON, NetCDF and NumPy."""
 
 from __future__ import annotations
 
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xarray as xr
 
 from mtjchar.export.files import Files, text
-from mtjchar.surfaces import ReadSurface
+from mtjchar.export.layout import unit_of, with_unit
 
-__all__ = ["csv", "json_", "netcdf", "npz", "parquet", "read_file"]
+__all__ = ["Tabular", "beside", "csv", "json_", "netcdf", "npz", "parquet"]
 
 _KEY = b"mtjchar"
 
 
-def read_file(out: Path) -> Path:
-    """Return the file of the reads beside that of the writes: NAME_read.ENDING."""
-    return out.with_name(f"{out.stem}_read{out.suffix}")
+class Tabular(Protocol):
+    """A surface that can be a table: of reads, or of bitwise operations."""
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """Its variables."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return its table."""
+
+    def to_netcdf(self) -> bytes:
+        """Return the content of its file."""
 
 
-def csv(reads: ReadSurface, out: Path) -> Files:
-    """Plain CSV, one row per state, read voltage and sensing time; units are in the names."""
+def beside(out: Path, word: str) -> Path:
+    """Return the file of another surface beside that of the writes: NAME_WORD.ENDING."""
+    return out.with_name(f"{out.stem}_{word}{out.suffix}")
+
+
+def csv(reads: Tabular, out: Path) -> Files:
+    """Plain CSV, one row per state or inputs, read voltage and sensing time; units are in the names."""
     return {out: reads.to_frame().to_csv(index=False).encode()}
 
 
-def parquet(reads: ReadSurface, out: Path) -> Files:
+def parquet(reads: Tabular, out: Path) -> Files:
     """Parquet with the same columns as CSV; the attributes are in the schema's metadata."""
     table = pa.Table.from_pandas(reads.to_frame(), preserve_index=False)
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(_attributes(reads)).encode()}
@@ -38,7 +54,7 @@ def parquet(reads: ReadSurface, out: Path) -> Files:
     return {out: content.getvalue()}
 
 
-def json_(reads: ReadSurface, out: Path) -> Files:
+def json_(reads: Tabular, out: Path) -> Files:
     """JSON: attributes, and the columns of the table; what is not known is null."""
     columns = {
         str(name): [
@@ -50,25 +66,23 @@ def json_(reads: ReadSurface, out: Path) -> Files:
     return {out: text([json.dumps(document, indent=1, allow_nan=False)])}
 
 
-def netcdf(reads: ReadSurface, out: Path) -> Files:
-    """NetCDF-4, as ``read.nc``."""
+def netcdf(reads: Tabular, out: Path) -> Files:
+    """NetCDF-4, as ``read.nc`` or ``bitwise.nc``."""
     return {out: reads.to_netcdf()}
 
 
-def npz(reads: ReadSurface, out: Path) -> Files:
-    """NumPy arrays by their names, over state, voltage_V and time_s, without pickled objects."""
+def npz(reads: Tabular, out: Path) -> Files:
+    """NumPy arrays by their names with units, over the dimensions of the surface, without pickled objects."""
     data = reads.dataset
-    units = {"voltage": "voltage_V", "time": "time_s", "energy": "energy_J"}
-    units["margin"] = f"margin_{reads.margin_unit}"
     arrays: dict[str, Any] = {
-        units.get(str(name), str(name)): one.to_numpy() for name, one in data.variables.items()
+        with_unit(str(name), unit_of(name, data[name])): data[name].to_numpy() for name in data.variables
     }
     content = io.BytesIO()
     np.savez_compressed(content, attributes=np.array(json.dumps(_attributes(reads))), **arrays)
     return {out: content.getvalue()}
 
 
-def _attributes(reads: ReadSurface) -> dict[str, Any]:
+def _attributes(reads: Tabular) -> dict[str, Any]:
     return {
         str(name): value.item() if isinstance(value, np.generic) else value
         for name, value in reads.dataset.attrs.items()

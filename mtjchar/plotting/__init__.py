@@ -1,5 +1,6 @@
 """Figures: drawn into axes, or written as PNG and SVG."""
 
+from mtjchar.plotting.bitwise import BitwisePlots, bitwise_figures
 from mtjchar.plotting.cells import device_tail, portrait
 from mtjchar.plotting.comparison import comparison_figure, scenario_energies, scenario_error_rates
 from mtjchar.plotting.fits import (
@@ -16,9 +17,11 @@ from mtjchar.plotting.surfaces import SurfacePlots, surface_figures
 from mtjchar.plotting.tradeoff import energies_over_reads, losses, tradeoff_figure
 
 __all__ = [
+    "BitwisePlots",
     "ReadPlots",
     "SurfacePlots",
     "accuracy_over_time",
+    "bitwise_figures",
     "comparison_figure",
     "correlation_map",
     "data_and_model",

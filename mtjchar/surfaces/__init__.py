@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtjchar.surfaces.average import average_devices
+    from mtjchar.surfaces.bitwise_average import average_bitwise
+    from mtjchar.surfaces.bitwise_surface import BitwisePoint, BitwiseSurface
     from mtjchar.surfaces.closed_model import SurfaceModel, fit_model
     from mtjchar.surfaces.comparison import Comparison, compare
     from mtjchar.surfaces.counts import surface_from_counts
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from mtjchar.surfaces.surface import WriteSurface
 
 __all__ = [
+    "BitwisePoint",
+    "BitwiseSurface",
     "CheapestPulse",
     "Comparison",
     "DeviceRates",
@@ -28,6 +32,7 @@ __all__ = [
     "SurfaceModel",
     "Vary",
     "WriteSurface",
+    "average_bitwise",
     "average_devices",
     "average_reads",
     "cheapest_pulse_of_all",
@@ -41,6 +46,8 @@ __all__ = [
 
 # Loaded when first used: queries need few of them, and pandas, lmfit and scipy take long to load.
 _HOME = {
+    "BitwisePoint": "bitwise_surface",
+    "BitwiseSurface": "bitwise_surface",
     "CheapestPulse": "grid",
     "Comparison": "comparison",
     "DeviceRates": "devices",
@@ -49,6 +56,7 @@ _HOME = {
     "SurfaceModel": "closed_model",
     "Vary": "grid",
     "WriteSurface": "surface",
+    "average_bitwise": "bitwise_average",
     "average_devices": "average",
     "average_reads": "read_average",
     "cheapest_pulse_of_all": "search",

@@ -29,7 +29,7 @@ from mtjchar.sweep.reading import as_counted
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
-__all__ = ["average_reads"]
+__all__ = ["PopulationMean", "average_reads"]
 
 _DEVICES_PER_CONTROL = 8  # a fit needs more devices than functions
 
@@ -127,7 +127,7 @@ def _dataset(
         for name in (margin_column(reads), "read_error_rate", "disturb_rate", "energy_J")
     )
     shift = read_store.read_shift(directory, devices)
-    mean = _Mean(devices, shift, study.kind.draws_nominal(study.tables), study.sweep.seed)
+    mean = PopulationMean(devices, shift, study.kind.draws_nominal(study.tables), study.sweep.seed)
     varied = any(spread.sigma > 0.0 for _, spread in study.tables.spreads()) or mean.drawn
     weight = devices["weight"].to_numpy()
     average = mean.of(margin)
@@ -189,7 +189,7 @@ def _assembled(
     )
 
 
-class _Mean:
+class PopulationMean:
     """Means over the devices that are read, with their intervals."""
 
     def __init__(self, devices: pd.DataFrame, shift: Shift | None, drawn: bool, seed: int) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mtjchar.sweep.schemas import check_read_samples, check_samples
 
-__all__ = ["READ_SAMPLES", "SAMPLES", "SAMPLE_COLUMNS", "PartFolder"]
+__all__ = ["GROUP_SAMPLES", "PART_FOLDERS", "READ_SAMPLES", "SAMPLES", "SAMPLE_COLUMNS", "PartFolder"]
 
 SAMPLE_COLUMNS = (
     "device",
@@ -62,3 +62,13 @@ READ_SAMPLES = PartFolder(
     ("device", "state", "voltage_V", "time_s"),
 )  # fmt: skip
 """Samples of the reads; the column with the margin has its unit, V or A, in its name."""
+
+GROUP_SAMPLES = PartFolder(
+    "bitwise_samples",
+    ("device", "inputs", "voltage_V", "time_s", "disturb_rate", "energy_J", "status", "reason", "note"),
+    check_read_samples,
+    ("device", "inputs", "voltage_V", "time_s"),
+)
+"""Samples of groups of cells that are read at once; ``device`` is the first cell of a group."""
+
+PART_FOLDERS = (SAMPLES, READ_SAMPLES, GROUP_SAMPLES)

@@ -17,7 +17,7 @@ linear margin are nearly sums of them (A. B. Owen, Monte Carlo theory, methods a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,8 @@ from mtjchar.sweep.population import Population, sobol_points
 from mtjchar.sweep.read_tasks import margin_column, read_device_count, total_deviation
 
 __all__ = [
-    "TOWARD", "controls", "draw_read_devices", "find_read_shift", "reference_devices", "worth_a_pilot",
+    "TOWARD", "controls", "distances", "draw_read_devices", "find_read_shift", "of_disturbed",
+    "of_wrong_reads", "reference_devices", "shift_of", "worth_a_pilot",
 ]  # fmt: skip
 
 TOWARD = "toward_"
@@ -93,8 +94,12 @@ def draw_read_devices(study: Study, shift: Shift | None) -> pd.DataFrame:
     if shift is None:
         return importance.sample_replicates(study)
     normal, _ = importance.draw(shift, Population(study).varied, count, study.sweep.seed)
-    distance = dict(zip(_columns(shift), (normal @ shift.directions.T).T, strict=True))
-    return importance.sample_shifted(study, shift).assign(**distance)
+    return importance.sample_shifted(study, shift).assign(**distances(shift, normal))
+
+
+def distances(shift: Shift, normal: FloatArray) -> dict[str, FloatArray]:
+    """Columns with the distance of devices along each direction of a shift, for `controls`."""
+    return dict(zip(_columns(shift), (normal @ shift.directions.T).T, strict=True))
 
 
 def controls(shift: Shift, devices: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
@@ -163,13 +168,23 @@ def find_read_shift(
     found: list[tuple[FloatArray, float]] = []
     for state in range(2):
         for voltage in chosen:
-            found += _of_wrong_reads(margin[:, state, voltage], deviation[voltage])
-            found += _of_disturbed(disturb[:, state, voltage, -1])
+            found += of_wrong_reads(margin[:, state, voltage], deviation[voltage])
+            found += of_disturbed(disturb[:, state, voltage, -1])
+    return shift_of(found, varied, len(population.parameters))
+
+
+def shift_of(
+    found: Iterable[tuple[FloatArray, float]], varied: Sequence[int], parameters: int
+) -> Shift | None:
+    """Make a shift of gradients (of the varied parameters) and distances; None if there are none.
+
+    Gradients in nearly the same direction share one, with the largest distance.
+    """
     directions: list[FloatArray] = []
     reach: list[float] = []
     for gradient, distance in found:
-        direction = np.zeros(len(population.parameters))
-        direction[varied] = np.round(gradient / np.linalg.norm(gradient), 2)
+        direction = np.zeros(parameters)
+        direction[list(varied)] = np.round(gradient / np.linalg.norm(gradient), 2)
         direction /= np.linalg.norm(direction)
         # Beyond the cut of the largest component there is no device.
         distance = min(round(distance, 1), FARTHEST, (CUT + _BEYOND_CUT) / float(np.abs(direction).max()))
@@ -182,7 +197,7 @@ def find_read_shift(
     return Shift(np.array(directions), np.array(reach)) if directions else None
 
 
-def _of_wrong_reads(margin: FloatArray, deviation: FloatArray) -> Iterator[tuple[FloatArray, float]]:
+def of_wrong_reads(margin: FloatArray, deviation: FloatArray) -> Iterator[tuple[FloatArray, float]]:
     """Yield the direction and distance of devices that read wrong in a state, at a read voltage.
 
     `margin` has the shape (pilot devices, times).
@@ -203,7 +218,7 @@ def _of_wrong_reads(margin: FloatArray, deviation: FloatArray) -> Iterator[tuple
         yield -gradient[:, np.argmin(np.abs(away - _AIM))], farthest
 
 
-def _of_disturbed(rate: FloatArray) -> Iterator[tuple[FloatArray, float]]:
+def of_disturbed(rate: FloatArray) -> Iterator[tuple[FloatArray, float]]:
     """Yield the direction and distance of devices that a read disturbs; `rate` of the pilot devices."""
     if not np.isfinite(rate).all():
         return

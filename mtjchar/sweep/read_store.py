@@ -16,7 +16,7 @@ from mtjchar.sweep.read_tasks import read_device_count, reads_of
 from mtjchar.sweep.schemas import AGAIN, check_devices, check_reference, read_parquet
 from mtjchar.sweep.store import RunDirectory, parquet_content
 
-__all__ = ["read_devices", "read_reference", "read_shift", "write_table"]
+__all__ = ["read_devices", "read_reference", "read_shift", "read_table", "write_table"]
 
 
 def read_devices(directory: RunDirectory) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def read_devices(directory: RunDirectory) -> pd.DataFrame:
     InputError
         If it is missing, damaged or has not one row for each device.
     """
-    devices, file = _beside(directory, "read_devices"), directory.path / "read_devices.parquet"
+    devices, file = read_table(directory, "read_devices"), directory.path / "read_devices.parquet"
     check_devices(devices, file, read_device_count(directory.study), directory.study.kind.device_columns)
     return devices
 
@@ -49,7 +49,7 @@ def read_reference(directory: RunDirectory) -> ReferenceLevel:
         If it is missing, damaged or of other reads than the study's.
     """
     reads, file = reads_of(directory.study), directory.path / "read_reference.parquet"
-    table = _beside(directory, "read_reference")
+    table = read_table(directory, "read_reference")
     assert reads is not None, "the reference of a study without reads"
     names = [f"mean_{reads.unit}", f"deviation_{reads.unit}"]
     check_reference(table, file, reads.voltage_V, reads.time_s, names)
@@ -70,7 +70,14 @@ def write_table(directory: RunDirectory, name: str, table: pd.DataFrame, version
     directory.note(**{f"{name}_sha256": checksum(content)})
 
 
-def _beside(directory: RunDirectory, name: str) -> pd.DataFrame:
+def read_table(directory: RunDirectory, name: str) -> pd.DataFrame:
+    """Return a table that `write_table` has written.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
     file = directory.path / f"{name}.parquet"
     content = read_bytes(file, file.name, allowed="a Parquet file", remedy=AGAIN, most=MOST_DATA)
     if getattr(directory.record(), f"{name}_sha256") != checksum(content):

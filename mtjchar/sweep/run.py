@@ -18,6 +18,8 @@ from mtjchar.errors import InputError
 from mtjchar.study import Study, load_study
 from mtjchar.study.scenarios import check_names
 from mtjchar.sweep import failures, importance, precision, refinement, trial
+from mtjchar.sweep.bitwise import run_bitwise
+from mtjchar.sweep.bitwise_tasks import group_rows
 from mtjchar.sweep.cluster import workers_reported
 from mtjchar.sweep.events import Ahead, Report
 from mtjchar.sweep.lock import locked
@@ -77,7 +79,8 @@ def run_sweep(
     Path
         The run directory, with ``study.toml``, ``devices.parquet``, ``samples/`` and, after failures,
         ``failures/``; of a study with reads also ``read_devices.parquet``, ``read_reference.parquet`` and
-        ``read_samples/``.
+        ``read_samples/``, and with bitwise operations ``bitwise_devices.parquet``,
+        ``bitwise_curves.parquet`` and ``bitwise_samples/``.
 
     Raises
     ------
@@ -173,7 +176,7 @@ def run_scenarios(
         _tell_time([(studies[name], way) for name, way in ways.items()], report)
         report.expect(
             {
-                name: Ahead(stored_rows(paths[name]), one.sweep.samples + read_rows(one))
+                name: Ahead(stored_rows(paths[name]), one.sweep.samples + read_rows(one) + group_rows(one))
                 for name, one in studies.items()
             }
         )
@@ -367,7 +370,7 @@ class _Sweep:
         study, directory = self._directory.study, self._directory
         for devices in precision.rounds(study):
             tasks = plan(study, self._devices.iloc[:devices])
-            self._report.start(sum(task.rows for task in tasks) + read_rows(study))
+            self._report.start(sum(task.rows for task in tasks) + read_rows(study) + group_rows(study))
             for done in self._complete(self._parts.todo(tasks)):
                 failures.keep_decks(directory, done.samples, self._devices)
                 self._parts.keep(done)
@@ -384,6 +387,7 @@ class _Sweep:
             directory.note(**words)
         if reads_of(study) is not None:
             Reading(directory, self._complete, self._report).run()
+            run_bitwise(directory, self._complete, self._report)
         self._report.end()
 
     def _complete(self, tasks: Iterable[Work]) -> Iterator[Done]:

@@ -68,6 +68,8 @@ class Record(BaseModel):
         Digests of the tables that the samples of the reads depend on.
     read_shift : ShiftRecord or None
         Shift of the devices that are read; None if they are drawn as they are distributed.
+    bitwise_devices_sha256, bitwise_curves_sha256, bitwise_shift : str, ShiftRecord or None
+        The same of the groups of cells that are read at once.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -87,6 +89,9 @@ class Record(BaseModel):
     read_devices_sha256: str | None = None
     read_reference_sha256: str | None = None
     read_shift: ShiftRecord | None = None
+    bitwise_devices_sha256: str | None = None
+    bitwise_curves_sha256: str | None = None
+    bitwise_shift: ShiftRecord | None = None
 
 
 def read_record(text: str, file: Path) -> Record:
@@ -232,7 +237,7 @@ def check_read_samples(samples: pd.DataFrame, file: Path) -> None:
                 name, f"numbers from 0 to 1 {where}",
                 lambda x: np.where(good, (x >= 0.0) & (x <= 1.0), np.isnan(x)),
             )  # fmt: skip
-        elif name.startswith("margin_") or name.endswith("energy_J"):
+        elif name.startswith(("margin_", "level_")) or name.endswith("energy_J"):
             numbers.check(
                 name, f"finite numbers {where}", lambda x: np.where(good, np.isfinite(x), np.isnan(x))
             )

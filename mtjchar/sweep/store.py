@@ -38,7 +38,7 @@ from mtjchar.files import (
 from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep import growth
-from mtjchar.sweep.part_folders import READ_SAMPLES, SAMPLES, PartFolder
+from mtjchar.sweep.part_folders import PART_FOLDERS, SAMPLES, PartFolder
 from mtjchar.sweep.schemas import AGAIN, Record, check_devices, read_parquet, read_record
 
 __all__ = ["MOST_FAILED", "REDONE", "RunDirectory", "StoredParts", "parquet_content", "stored_rows"]
@@ -234,7 +234,7 @@ class RunDirectory:
             If there is no such file.
         """
         content = read_bytes(file, file.name, allowed="a file made of the samples", most=MOST_DATA)
-        folders = (self.path / of.name for of in (SAMPLES, READ_SAMPLES))
+        folders = (self.path / of.name for of in PART_FOLDERS)
         parts = sorted(part.name for folder in folders for part in folder.glob("[!.]*.parquet"))
         return checksum("\n".join([checksum(content), version("mtjchar"), *parts]).encode())
 
@@ -374,7 +374,7 @@ class RunDirectory:
 def stored_rows(path: Path) -> int:
     """Count the samples in the parts of a run directory by their own statement, without checking them."""
     count = 0
-    for of in (SAMPLES, READ_SAMPLES):
+    for of in PART_FOLDERS:
         for file in (path / of.name).glob("[!.]*.parquet"):
             with contextlib.suppress(OSError, pa.ArrowException):  # damaged ones are found and redone later
                 count += pq.read_metadata(file).num_rows

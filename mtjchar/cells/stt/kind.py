@@ -22,7 +22,8 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
-from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
+from mtjchar.cells.bitwise import Bitwise
+from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
@@ -171,6 +172,37 @@ class SttCell(CellKind[SttTables]):
         from mtjchar.cells.stt import read
 
         return read.sense(tables, devices, reads)
+
+    def bitwise(self, tables: SttTables) -> Bitwise | None:
+        """Return the table ``[read.bitwise]``."""
+        return None if tables.read is None else tables.read.bitwise
+
+    def reads_together(self, tables: SttTables, cells: int) -> Reads | None:
+        """Return the reads of groups of cells on one bit line, compared with a column of as many."""
+        from mtjchar.cells.stt import read_bitwise
+
+        return read_bitwise.reads_together(tables, cells)
+
+    def resistances(self, device: pd.DataFrame) -> tuple[float, float]:
+        """Resistances of a device in P and in AP at low voltage, ohm."""
+        parallel = float(device["parallel_resistance_ohm"].iloc[0])
+        return parallel, parallel * (1.0 + float(device["tmr"].iloc[0]))
+
+    def sense_together(
+        self, tables: SttTables, devices: pd.DataFrame, reads: Reads, cells: int, contrast: float = 1.0
+    ) -> SensedTogether:
+        """Simulate reads of groups of cells on one bit line in all combinations of their states."""
+        from mtjchar.cells.stt import read_bitwise
+
+        return read_bitwise.sense_together(tables, devices, reads, cells, contrast)
+
+    def sense_resistances(
+        self, tables: SttTables, device: pd.DataFrame, reads: Reads, cells: int, resistance: FloatArray
+    ) -> FloatArray:
+        """Simulate reads of columns of resistances in place of the device's junction."""
+        from mtjchar.cells.stt import read_bitwise
+
+        return read_bitwise.sense_resistances(tables, device, reads, cells, resistance)
 
     def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
         """Bound the overdrive, and report unusual values."""

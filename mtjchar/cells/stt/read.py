@@ -302,7 +302,7 @@ def sense(tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
     missing = failure != ""
     for values in (level, energy, *drive):
         np.moveaxis(values, 1, 2)[missing] = np.nan
-    disturb = _disturbed(tables, devices, drive, reads)
+    disturb = disturbed(tables, devices, drive, reads)
     beyond = np.isnan(disturb).any(axis=(1, 3)) & ~missing
     failure = np.where(beyond, "the drive is beyond the range of the Fokker-Planck solution", failure)
     for values in (level, energy):
@@ -311,7 +311,7 @@ def sense(tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
     return Sensed(level, disturb, energy + read.amplifier.energy, failure, status, note)
 
 
-def _disturbed(tables: SttTables, devices: pd.DataFrame, drive: CellDrive, reads: Reads) -> FloatArray:
+def disturbed(tables: SttTables, devices: pd.DataFrame, drive: CellDrive, reads: Reads) -> FloatArray:
     """Disturb rates at all voltages; those between some of them by a polynomial of their logarithms."""
     timeline = Timeline.of(tables, _asked(tables), reads.time_s)
     chosen = _chosen(reads.voltage_V)

@@ -48,18 +48,20 @@ def check_grid(tables: SttTables, device: pd.DataFrame) -> None:
             f"{compact(constant, 's', 3)}",
             remedy="Start later, or lower the resistance or the capacitance of the line.",
         )
-    resistance = read.reference.resistance
-    if resistance is None:
-        return
+    given = [("read.reference.resistance", read.reference.resistance)]
+    if read.bitwise is not None and read.bitwise.references != "optimal":
+        given += [("read.bitwise.references", resistance) for resistance in read.bitwise.references]
     low, high = (float(device[f"{state}_resistance_ohm"].iloc[0]) for state in ("parallel", "antiparallel"))
-    if not low < resistance < high:
-        raise InputError(
-            "read.reference.resistance",
-            value=compact(resistance, "ohm"),
-            allowed=f"between {compact(low, 'ohm', 4)} and {compact(high, 'ohm', 4)}, P and AP of the "
-            "nominal junction; the access transistor of the reference comes on top",
-            remedy=f'For example {compact(float(np.sqrt(low * high)), "ohm", 3)}, or cells = "parallel".',
-        )
+    for key, resistance in given:
+        if resistance is not None and not low < resistance < high:
+            other = 'references = "optimal"' if "bitwise" in key else 'cells = "parallel"'
+            raise InputError(
+                key,
+                value=compact(resistance, "ohm"),
+                allowed=f"between {compact(low, 'ohm', 4)} and {compact(high, 'ohm', 4)}, P and AP of "
+                "the nominal junction; the access transistor of the reference comes on top",
+                remedy=f"For example {compact(float(np.sqrt(low * high)), 'ohm', 3)}, or {other}.",
+            )
 
 
 def check_circuit(tables: SttTables, device: pd.DataFrame) -> None:
