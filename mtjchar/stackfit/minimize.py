@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 
 from mtjchar.arrays import BoolArray, FloatArray
 
-__all__ = ["Minimum", "Residuals", "distance_left", "inverse", "jacobian", "minimize"]
+__all__ = ["Minimum", "Residuals", "distance_left", "inverse", "jacobian", "minimize", "one_sided"]
 
 Residuals = Callable[[FloatArray], FloatArray]
 
@@ -106,6 +106,12 @@ def jacobian(
     below, above = np.split(residuals(points), 2)
     width = np.einsum("kp,kp->k", np.split(points, 2)[1] - np.split(points, 2)[0], shift != 0.0)
     return np.asarray(((above - below) / width[:, None]).T)
+
+
+def one_sided(vector: FloatArray, scale: FloatArray, bounds: FloatArray) -> FloatArray:
+    """Points a small step away, for differences to one side; row k moves parameter k, away from its bound."""
+    step = _STEP * scale
+    return np.asarray(vector + np.diag(np.where(vector + step <= bounds[:, 1], step, -step)))
 
 
 def distance_left(residual: FloatArray, slope: FloatArray, vector: FloatArray, bounds: FloatArray) -> float:
