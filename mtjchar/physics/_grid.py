@@ -140,7 +140,7 @@ class Grid(NamedTuple):
 def points_of(
     delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
 ) -> int:
-    """Number of points of `Grid.make`: with it as `least`, some of the devices have the same grids."""
+    """Return the number of points of `Grid.make`; as its `least` it gives some of the devices equal grids."""
     return _Extent.of(delta, fastest, field, barrier, whole=whole).points
 
 

@@ -145,7 +145,9 @@ def log_exponent(
     # The same way for all devices, so that differences between them are smooth.
     device, column = _distinct(problem.duration)
     few = len(device) < _FEW * len(problem.rest)
-    one = problem.some(device)._replace(duration=problem.duration[device, column][:, None]) if few else problem
+    one = (
+        problem.some(device)._replace(duration=problem.duration[device, column][:, None]) if few else problem
+    )
     logarithm = np.empty_like(one.duration)
     order = np.argsort(one.steps(), kind="stable")  # together: those that need about as many
     for start in range(0, len(order), _TOGETHER):
@@ -277,9 +279,7 @@ class _Problem(NamedTuple):
             begin = segment.end
 
     def _grid(self, *, whole: bool) -> Grid:
-        return Grid.make(
-            self.rest, self.fastest, self.field, self.barrier, whole=whole, least=self.points
-        )
+        return Grid.make(self.rest, self.fastest, self.field, self.barrier, whole=whole, least=self.points)
 
     def _decay_rate(self, segment: Segment, some: BoolArray) -> FloatArray:
         """Slowest rate of some devices in a segment, per t_D of the segment."""
@@ -330,7 +330,7 @@ class _Problem(NamedTuple):
         return mode
 
     def log_error_rate(self) -> FloatArray:
-        """Logarithm of the error rate, (devices, durations): it is propagated back to each segment's start."""
+        """Logarithm of the error rate, (devices, durations): propagated back to each segment's start."""
         grid = self._grid(whole=False)
         weight, scale = grid.weight, np.zeros_like(self.rest)  # the density is exp(scale) times the weights
         of_fall: dict[int, FloatArray] = {}  # equal falls are solved once

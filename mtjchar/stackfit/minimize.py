@@ -55,6 +55,7 @@ def minimize(
     scale: FloatArray,
     bounds: FloatArray,
     held: int | None = None,
+    most: int = _MOST,
 ) -> Minimum:
     """Minimize a sum of squares by Gauss-Newton steps in a trust region [2]_.
 
@@ -68,6 +69,8 @@ def minimize(
     bounds : ndarray, shape (parameters, 2)
     held : int, optional
         A fixed parameter.
+    most : int, optional
+        Evaluations of the residuals after which it ends where it is.
     """
     moving = np.arange(len(start)) != (-1 if held is None else held)
 
@@ -90,7 +93,7 @@ def minimize(
     result = least_squares(
         function, (inside / scale)[moving], slope,
         bounds=((lower / scale)[moving], (upper / scale)[moving]),
-        ftol=_TOLERANCE, xtol=_TOLERANCE, gtol=_TOLERANCE, max_nfev=_MOST,
+        ftol=_TOLERANCE, xtol=_TOLERANCE, gtol=_TOLERANCE, max_nfev=most,
     )  # fmt: skip
     vector, matrix = whole(result.x), np.asarray(result.jac)
     distance = distance_left(result.fun, matrix, vector[moving], bounds[moving])

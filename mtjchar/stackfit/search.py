@@ -22,6 +22,7 @@ __all__ = [
     "corrected",
     "correction",
     "derivatives",
+    "minimize_briefly",
     "minimize_solved",
     "minimize_table",
     "scales",
@@ -36,6 +37,7 @@ _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 _CLIPPED = 1e3  # residuals, so that one row does not dominate the coarse search
 _AT_ONCE = 2000  # sets of parameters
 _MOST_TOGETHER = 1000  # combinations of the values of a coarse search, each with all currents
+_BRIEFLY = 4  # evaluations
 _LEAPS = 8
 _NEAR = 1.0  # distance in standard errors within which the slope of a correction serves
 _STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
@@ -59,6 +61,11 @@ def minimize_table(problem: Problem, start: FloatArray) -> Minimum:
     return minimize(problem.residuals, start, scales(problem, start), bounds_of(problem))
 
 
+def minimize_briefly(problem: Problem, start: FloatArray) -> Minimum:
+    """Take a few steps towards the minimum of `minimize_table`: enough to see whether it leads anywhere."""
+    return minimize(problem.residuals, start, scales(problem, start), bounds_of(problem), most=_BRIEFLY)
+
+
 def minimize_solved(problem: Problem, start: FloatArray, known: Correction | None = None) -> Minimum:
     """Minimize the deviance of the Fokker-Planck solver itself.
 
@@ -73,7 +80,7 @@ def minimize_solved(problem: Problem, start: FloatArray, known: Correction | Non
     problem : Problem
     start : ndarray, shape (parameters,)
     known : Correction, optional
-        One near `start`, whose slope can serve.
+        One near `start`, whose slope can serve, apart from columns of NaN.
     """
     bounds = bounds_of(problem)
     vector = np.clip(start, *bounds.T)
@@ -81,10 +88,10 @@ def minimize_solved(problem: Problem, start: FloatArray, known: Correction | Non
     plain, made = problem.corrected(None), known
     for _ in range(_LEAPS):
         of_table = derivatives(plain.residuals, problem, vector)
-        if made is not None and _distance(of_table + made.slope, vector - made.center) < _NEAR:
-            made = Correction(vector, _difference(plain, vector[None])[0], made.slope)
-        else:
-            made = correction(problem, vector)
+        near = (
+            made is not None and _distance(of_table + np.nan_to_num(made.slope), vector - made.center) < _NEAR
+        )
+        made = correction(problem, vector, made if near else None)
         own, slope = problem.corrected(made), of_table + made.slope
         residual = own.residuals(vector)
         square, distance = float(residual @ residual), distance_left(residual, slope, vector, bounds)
@@ -219,17 +226,27 @@ def corrected(problem: Problem, minimum: Minimum) -> Problem:
     return problem.corrected(Correction(vector, _difference(plain, vector[None])[0], slope))
 
 
-def correction(problem: Problem, vector: FloatArray) -> Correction:
+def correction(problem: Problem, vector: FloatArray, known: Correction | None = None) -> Correction:
     """Find the correction of the table's residuals near a vector, by the solver's derivatives.
 
     The difference of solver and table is smooth and small, so that a difference to one side gives its
     derivatives: half of the solver's work for central ones.
+
+    Parameters
+    ----------
+    problem : Problem
+    vector : ndarray, shape (parameters,)
+    known : Correction, optional
+        One near the vector whose slope serves, apart from columns of NaN.
     """
     plain, bounds = problem.corrected(None), bounds_of(problem)
+    slope = np.full((problem.rows, len(vector)), np.nan) if known is None else known.slope.copy()
+    open_ = np.flatnonzero(np.isnan(slope).any(axis=0))
     points = one_sided(vector, scales(problem, vector), bounds)
-    shift, *moved = _difference(plain, np.concatenate([vector[None], points]))
-    width = np.diag(points - vector)
-    return Correction(vector, shift, ((np.array(moved) - shift) / width[:, None]).T)
+    shift, *moved = _difference(plain, np.concatenate([vector[None], points[open_]]))
+    for k, own in zip(open_, moved, strict=True):
+        slope[:, k] = (own - shift) / (points[k, k] - vector[k])
+    return Correction(vector, shift, slope)
 
 
 def _difference(plain: Problem, vectors: FloatArray) -> FloatArray:
