@@ -4,10 +4,10 @@ Within a segment of the pulse the overdrive, the stability and the time t_D are 
 is that of `mtjchar.physics.fokker_planck`, with the parameters of the segment. The density before the pulse
 and the relaxation after it belong to the stability at rest, before anything has heated up.
 
-If there are many durations, the density is propagated forward through the whole segments before a duration. The
-probability of an error is propagated backward from the duration to the start of its own segment. If a segment
-is long compared with the relaxation in the well, the density keeps its shape and decays with the slowest rate
-of the segment, as in `mtjchar.physics.long_pulses`.
+If there are many durations, the density is propagated forward through the whole segments before a duration.
+The probability of an error is propagated backward from the duration to the start of its own segment. If a
+segment is long compared with the relaxation in the well, the density keeps its shape and decays with the
+slowest rate of the segment, as in `mtjchar.physics.long_pulses`.
 
 If there are one or two durations, the density is propagated forward up to each of them
 (`mtjchar.physics._time_steps.carry`). Its steps grow while it settles behind a barrier. Once it has the shape

@@ -40,6 +40,7 @@ _MOST_TOGETHER = 1000  # combinations of the values of a coarse search, each wit
 _BRIEFLY = 4  # evaluations
 _LEAPS = 8
 _NEAR = 1.0  # distance in standard errors within which the slope of a correction serves
+_FALLS = 0.1  # ratio of two distances to the minimum; if it is larger, a slope serves no longer
 _STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
 
 _APART = 3.0  # distance in standard errors below which two minima are the same
@@ -73,7 +74,7 @@ def minimize_solved(problem: Problem, start: FloatArray, known: Correction | Non
     its minima lead to the solver's in few steps. If they do not, Levenberg-Marquardt steps follow.
 
     The difference of both derivatives changes slowly: it serves within a standard error of the point at which
-    it was computed.
+    it was computed, as long as the distance to the minimum falls.
 
     Parameters
     ----------
@@ -85,18 +86,20 @@ def minimize_solved(problem: Problem, start: FloatArray, known: Correction | Non
     bounds = bounds_of(problem)
     vector = np.clip(start, *bounds.T)
     best, least = vector, np.inf
-    plain, made = problem.corrected(None), known
+    plain, made, last = problem.corrected(None), known, np.inf
+    falls = True  # the distance that is left
     for _ in range(_LEAPS):
         of_table = derivatives(plain.residuals, problem, vector)
-        near = (
-            made is not None and _distance(of_table + np.nan_to_num(made.slope), vector - made.center) < _NEAR
-        )
-        made = correction(problem, vector, made if near else None)
+        if made is not None:
+            away = _distance(of_table + np.nan_to_num(made.slope), vector - made.center)
+            made = made if falls and away < _NEAR else None
+        made = correction(problem, vector, made)
         own, slope = problem.corrected(made), of_table + made.slope
         residual = own.residuals(vector)
         square, distance = float(residual @ residual), distance_left(residual, slope, vector, bounds)
         if distance < _STATIONARY:
             return Minimum(vector, square, slope, distance)
+        falls, last = distance < _FALLS * last, distance
         if square < least:
             best, least = vector, square
         vector = minimize_table(own, vector).vector
