@@ -12,7 +12,7 @@ from stackfit_cases import FILM, TRUTH, counts
 from mtjchar.physics import _time_steps, segments
 from mtjchar.physics.fokker_planck import OfDevices
 from mtjchar.physics.segments import Segment
-from mtjchar.stackfit import comparison, pulses_at, simulate_counts, table_of
+from mtjchar.stackfit import comparison, model, pulses_at, simulate_counts, table_of
 from mtjchar.stackfit.comparison import compare_terms
 from mtjchar.stackfit.minimize import distance_left
 from mtjchar.stackfit.model import SwitchingModel
@@ -26,6 +26,7 @@ from mtjchar.stackfit.search import (
     minimize_table,
 )
 from mtjchar.stackfit.setup import set_up
+from mtjchar.stackfit.spread import mean_log_exponent
 
 HEAT = {"thermal_resistance_area": 1e-9, "thermal_time": 1e-8}
 VALUES = {**nominal_values(FILM), **TRUTH, **HEAT}
@@ -131,6 +132,20 @@ def test_the_table_takes_few_devices_of_two_spreads():
     table = MODEL.table_log_exponent(both, pulses)
     shift = MODEL.solved_log_exponent(values, pulses) - MODEL.table_log_exponent(values, pulses)
     np.testing.assert_allclose(MODEL.solved_log_exponent(both, pulses) - shift, table, atol=0.02)
+
+
+def test_few_devices_in_the_table_lead_to_the_minimum_of_all(monkeypatch):
+    # Within 0.03 standard errors.
+    truth = {**TRUTH, "critical_current_spread": 0.04, "stability_spread": 0.05}
+    on = pulses_at(FILM, np.geomspace(1e-9, 1e-6, 5), (0.05, 0.3, 0.7, 0.95), values=TRUTH)
+    table = table_of(simulate_counts(FILM, on, np.random.default_rng(3), values=truth))
+    problem = set_up([table], FILM, list(truth), (), truth).problem
+    start = np.array([truth[name] for name in problem.free])
+    few = minimize_solved(problem, minimize_table(problem, start).vector)
+    monkeypatch.setattr(model, "mean_log_exponent", lambda values, each, **_: mean_log_exponent(values, each))
+    every = minimize_solved(problem, few.vector)
+    assert np.linalg.norm(every.jacobian @ (few.vector - every.vector)) < 0.03
+    assert few.square == pytest.approx(every.square, abs=1e-3)
 
 
 def test_terms_without_hope_are_not_solved(monkeypatch):
