@@ -6,6 +6,7 @@ ngspice has measured, and those that end in the wrong well are counted.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -244,7 +245,7 @@ class _Write(NamedTuple):
         cuts = [now, *(cut for cut in (begin, end) if now < cut < then), then]
         return [
             (int(begin <= 0.5 * (low + high) < end), high - low)
-            for low, high in zip(cuts, cuts[1:], strict=False)
+            for low, high in itertools.pairwise(cuts)
             if high > low
         ]
 
