@@ -99,7 +99,7 @@ class Currents(NamedTuple):
 
 
 class _Levels(NamedTuple):
-    """Levels of the drivers in one phase, V: bit line, source line, read line, gate of the read transistor."""
+    """Levels of the drivers in one phase, V: both write lines, read line, gate of the read transistor."""
 
     bit: float
     source: float
@@ -117,7 +117,9 @@ class _Levels(NamedTuple):
             read = 0.5 * pulse - (cell.junction_bias if phase < 2 else 0.0)
             if phase > 0 and cell.assist is not None:
                 read -= favours_p * cell.assist.amplitude
-        return cls(pulse if positive else 0.0, 0.0 if positive else pulse, read, cell.read_gate)
+        reads = cell.topology == "3t" or cell.junction_bias != 0.0 or phase > 0
+        gate = cell.read_gate if reads else 0.0
+        return cls(pulse if positive else 0.0, 0.0 if positive else pulse, read, gate)
 
 
 def line_time(tables: SotTables) -> float:
@@ -297,7 +299,22 @@ def _measure_batch(
             shapes[:, :, k], energies[:, :, k] = edges
     nothing = np.full((count, len(amplitudes)), "", dtype=object)
     ok = np.full(nothing.shape, "ok", dtype=object)
-    return Currents(*over_cosines, *shapes, *energies, nothing, ok, nothing)
+    channel, junction, voltage, power = over_cosines
+    rise, fall = shapes
+    return Currents(
+        channel,
+        junction,
+        voltage,
+        power,
+        rise,
+        fall,
+        energies[0],
+        energies[1],
+        energies[2],
+        nothing,
+        ok,
+        nothing,
+    )
 
 
 def _hold(ngspice: Simulator, tables: SotTables, levels: _Levels) -> None:
@@ -318,8 +335,8 @@ def _edges(
 ) -> tuple[FloatArray, FloatArray]:
     """Simulate a pulse: shapes (2, cells, 4, 2) of rise and fall, and energies (3, cells, 2).
 
-    `plateau` has channel_A, junction_A, junction_V and power_W over phases, cells and cosines. The junction is
-    held in P and AP; the shapes are means of both.
+    `plateau` has channel_A, junction_A, junction_V and power_W over phases, cells and cosines. The junction
+    is held in P and AP; the shapes are means of both.
     """
     times, count = EdgeTimes.of(tables, pulses), plateau.shape[2]
     length = 1e-10 + _SETTLED * line_time(tables)
@@ -372,7 +389,9 @@ def _assist_energy(
     """
     assist, times = tables.cell.assist, EdgeTimes.of(tables, pulses)
     assert assist is not None
-    length = pulses.rise + assist.delay + assist.duration + pulses.fall + 2.0 * _SETTLED * line_time(tables)
+    length = (
+        2.0 * pulses.rise + assist.delay + assist.duration + pulses.fall + 2.0 * _SETTLED * line_time(tables)
+    )
     time, vectors = _run(ngspice, tables, direction, pulses, amplitude, length, assisted=True)
     total = _energy(tables, time, vectors, power.shape[1], np.empty(0))[:, 0]
     plain = length - float(times.rise[2:].sum()) - assist.duration
@@ -389,7 +408,7 @@ def _run(
     *,
     assisted: bool,
 ) -> tuple[FloatArray, Mapping[str, FloatArray]]:
-    """Run one pulse with a plateau of a length; the word lines are up before it and until the lines are empty."""
+    """Run one pulse; the word lines are up before it and until the lines are empty."""
     up, down, start = pulses.rise, pulses.fall, pulses.rise
     levels = [_Levels.of(tables, direction, amplitude, phase) for phase in range(_phases(tables))]
     ends = (start, start + up, start + up + length, start + up + length + down)
@@ -398,20 +417,19 @@ def _run(
     def trapezoid(level: float) -> Points:
         return [(0.0, 0.0), (ends[0], 0.0), (ends[1], level), (ends[2], level), (ends[3], 0.0)]
 
-    read = trapezoid(levels[0].read)
+    read: Points = trapezoid(levels[0].read)
+    gate: Points = [(0.0, 0.0), (up, levels[0].gate), (off, levels[0].gate), (off + down, 0.0)]
     if assisted and tables.cell.assist is not None:
-        on, level = tables.cell.assist, levels[1].read
-        begin = ends[1] + on.delay
-        between = [(begin, levels[0].read), (begin + up, level)]
-        end = max(begin + 0.5 * up + on.duration - 0.5 * down, begin + up + _LEAST_TIME)
-        read = [*read[:3], *between, (end, level), (end + down, levels[0].read), *read[3:]]
-        read = [point for k, point in enumerate(read) if k == 0 or point[0] > read[k - 1][0]]
-    gates = [
-        [(0.0, 0.0), (up, level), (off, level), (off + down, 0.0)]
-        for level in (tables.cell.wordline_voltage, levels[0].gate)
+        assist = (ends[1] + _LEAST_TIME + tables.cell.assist.delay, tables.cell.assist.duration)
+        read = _with_step(read, levels[0].read, levels[1].read, assist, pulses)
+        gate = _with_step(gate, levels[0].gate, levels[1].gate, assist, pulses)
+    word = [
+        (0.0, 0.0),
+        (up, tables.cell.wordline_voltage),
+        (off, tables.cell.wordline_voltage),
+        (off + down, 0.0),
     ]
-    waves = {"b": trapezoid(levels[0].bit), "s": trapezoid(levels[0].source), "r": read}
-    waves |= dict(zip("wg", gates, strict=True))
+    waves = {"b": trapezoid(levels[0].bit), "s": trapezoid(levels[0].source), "r": read, "w": word, "g": gate}
     for letter, node in _nodes(tables).items():
         numbers = " ".join(f"{float(time)!r} {float(level)!r}" for time, level in waves[letter])
         ngspice.exec_command(f"alter v{node} dc = 0")
@@ -420,6 +438,16 @@ def _run(
     step = _EDGE_STEP * min(up, down)
     vectors = ngspice.analyse(f"tran {step!r} {stop!r} 0 {step!r}", "time", stop)
     return vectors["time"], vectors
+
+
+def _with_step(
+    points: Points, before: float, level: float, assist: tuple[float, float], pulses: Pulses
+) -> Points:
+    """Add an assist pulse, (begin of its rise, duration), to a level that is constant there."""
+    begin, duration = assist
+    end = max(begin + 0.5 * (pulses.rise - pulses.fall) + duration, begin + pulses.rise + _LEAST_TIME)
+    step = [(begin, before), (begin + pulses.rise, level), (end, level), (end + pulses.fall, before)]
+    return sorted([*points, *step])
 
 
 def commands_by_hand(tables: SotTables, direction: Direction, pulses: Pulses) -> list[str]:

@@ -114,9 +114,9 @@ def footprint(tables: SotTables) -> tuple[float, float]:
 
     Notes
     -----
-    F is the length of the transistors. A transistor with its own strip of diffusion needs 3 (W/F + 1) F^2, the
-    rule of NVSim (X. Dong et al., IEEE Trans. CAD 31, 994 (2012), doi:10.1109/TCAD.2012.2185930): a gate and
-    two contacts of 1 F, and 1 F between strips. A 2T cell has two such strips. Three transistors in one strip
+    F is the length of the transistors. A transistor with its own strip of diffusion needs 3 (W/F + 1) F^2,
+    the rule of NVSim (X. Dong et al., IEEE Trans. CAD 31, 994 (2012), doi:10.1109/TCAD.2012.2185930): a gate
+    and two contacts of 1 F, and 1 F between strips. A 2T cell has two such strips. Three transistors in one strip
     have three gates and four contacts, 7 F, at the largest of their widths.
     """
     cell, feature = tables.cell, tables.cell.transistor.length

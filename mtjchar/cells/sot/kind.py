@@ -93,8 +93,8 @@ class SotCell(CellKind[SotTables]):
         return CellDescription(
             tables.stack.name,
             f"{cell.topology.upper()} cell: {cell.easy_axis} junction of "
-            f"{compact(tables.junction.diameter, 'm')} on a channel of {compact(channel.width, 'm')} width and "
-            f"{compact(channel.thickness, 'm')} thickness, at {cell.temperature:g} K. "
+            f"{compact(tables.junction.diameter, 'm')} on a channel of {compact(channel.width, 'm')} "
+            f"width and {compact(channel.thickness, 'm')} thickness, at {cell.temperature:g} K. "
             f"Stack: {tables.stack.reference}.",
         )
 

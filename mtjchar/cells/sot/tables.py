@@ -83,15 +83,16 @@ class AssistPulse(Description):
 class Cell(Description):
     """A junction on a channel, with the transistors that write and read it, their lines and drivers.
 
-    With `topology` ``"2t"`` one transistor writes: it is between the bit line and the channel, whose other end
-    is at the source line. A second one connects the reference layer to the read line. With ``"3t"``, two
+    With `topology` ``"2t"`` one transistor writes: it is between the bit line and the channel, whose other
+    end is at the source line. A second one connects the reference layer to the read line. With ``"3t"``, two
     transistors of that size write in parallel, and the third one connects the bit line and the reference
-    layer and helps to write; there is no read line. `transistor` is the write transistor, and `read_width` the
-    width of the read transistor, which is the same otherwise.
+    layer and helps to write; there is no read line. `transistor` is the write transistor, and `read_width`
+    the width of the read transistor, which is the same otherwise.
 
-    The write lines rest at 0 V; in a write one of them goes to the amplitude. The read transistor of a 2T cell
-    is on in a write only with `junction_bias` or `assist`. `junction_bias` is a voltage from the free to the
-    reference layer, at the drivers, as long as the pulse.
+    The write lines rest at 0 V; in a write one of them goes to the amplitude. The read transistor of a 2T
+    cell is on in a write only with `junction_bias` or during `assist`. `junction_bias` is the voltage from
+    the middle of the write lines to the driver of the read line, as long as the pulse. A positive one
+    favours P.
     """
 
     kind: Literal["sot"]
@@ -193,9 +194,9 @@ class SotVariability(Variability):
         "read_threshold_voltage": AreaCoefficient("avt", "V*m", "2 mV*um", relative=False),
         "read_current_factor": AreaCoefficient("abeta", "m", "1 %*um", relative=True),
     }
-    absolute: ClassVar[dict[str, str]] = {
-        name: 'a voltage, such as "15 mV", or { avt = "2 mV*um" }' for name in _SHIFTS
-    }
+    absolute: ClassVar[dict[str, str]] = dict.fromkeys(
+        _SHIFTS, 'a voltage, such as "15 mV", or { avt = "2 mV*um" }'
+    )
 
     diameter: Spread = NO_SPREAD
     free_layer_thickness: Spread = NO_SPREAD
@@ -340,6 +341,12 @@ class SotTables(CellTables):
                 )
 
     def _check_stack(self) -> None:
+        if self.in_plane:
+            for key in ("vcma_coefficient", "reference_tilt"):
+                if getattr(self.stack, key):
+                    raise inconsistent(
+                        f"stack.{key}", '0 with cell.easy_axis = "in-plane", whose model does not have it'
+                    )
         unsupported = {
             "second_barrier": self.stack.second_barrier is not None,
             "thermal_resistance_area": self.stack.heats,

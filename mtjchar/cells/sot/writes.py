@@ -1,7 +1,7 @@
 """Error rates and energies of writes by the channel, from thermal ensembles.
 
-`[sweep] trials` macrospins are simulated through the pulse of each device and amplitude, with the currents that
-ngspice has measured, and those that end in the wrong well are counted.
+`[sweep] trials` macrospins are simulated through the pulse of each device and amplitude, with the currents
+that ngspice has measured, and those that end in the wrong well are counted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.polynomial.polynomial import polyval
 from scipy import constants
 
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
@@ -40,8 +39,8 @@ def macrospin(tables: SotTables, device: pd.Series[Any]) -> llgs.Macrospin:
     """Macrospin of a device, a row of `mtjchar.cells.sot.device.derive`, in the frame of its easy axis.
 
     The fields between its axes are those of the device, with the shape; `demagnetizing` has only the
-    difference between both hard axes. With a torque per voltage, `polarization` is the efficiency P/(1 + P^2),
-    and the current that determines the torque is V/R_P.
+    difference between both hard axes. With a torque per voltage, `polarization` is the efficiency
+    P/(1 + P^2), and the current that determines the torque is V/R_P.
     """
     per_voltage = tables.stack.torque == "voltage"
     magnetization, field = device["saturation_magnetization_A_per_m"], tables.cell.external_field
