@@ -9,6 +9,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.base import Outlook
+from mtjchar.cells.footprint import Footprint, strip_area
 from mtjchar.cells.sot.tables import SotTables
 from mtjchar.cells.stt import device as pillar
 from mtjchar.cells.stt.film_laws import volume
@@ -17,7 +18,17 @@ from mtjchar.physics import anisotropy, spin_orbit, torque
 from mtjchar.physics.wells import Vector, Wells, wells
 from mtjchar.units import compact
 
-__all__ = ["COLUMNS", "check_nominal", "derive", "footprint", "foresee", "in_frame", "refusal", "wells_of"]
+__all__ = [
+    "COLUMNS",
+    "check_nominal",
+    "derive",
+    "footprint",
+    "foresee",
+    "hot",
+    "in_frame",
+    "refusal",
+    "wells_of",
+]
 
 COLUMNS = {
     **{
@@ -67,11 +78,10 @@ def derive(tables: SotTables, sampled: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         With the columns of `mtjchar.cells.stt.device.derive` and ``hard_axis_field_T`` (field between both
-        hard axes, at least 0), ``channel_resistance_ohm``, ``damping_like_field_T_per_A``,
-        ``threshold_current_A`` (of the channel, without noise), ``write_width_m`` and ``area_F2`` (see
-        `footprint`). In a layer with its easy axis in the plane, ``anisotropy_field_T`` is the field between
-        the long and the short axis, and stability, relaxation time, barriers and critical currents belong to
-        that.
+        hard axes, at least 0), ``channel_resistance_ohm``, ``damping_like_field_T_per_A`` and
+        ``threshold_current_A`` (of the channel, without noise). In a layer with its easy axis in the plane,
+        ``anisotropy_field_T`` is the field between the long and the short axis, and stability, relaxation
+        time, barriers and critical currents belong to that.
     """
     table = pillar.derive(tables.pillar, sampled)
     column = {name: table[name].to_numpy(dtype=np.float64) for name in table.columns}
@@ -101,29 +111,19 @@ def derive(tables: SotTables, sampled: pd.DataFrame) -> pd.DataFrame:
         ),
         damping_like_field_T_per_A=per_current,
     )
-    width, area = footprint(tables)
-    return table.assign(
-        threshold_current_A=_threshold_field(tables, table) / np.abs(per_current),
-        write_width_m=width,
-        area_F2=area,
-    )
+    return table.assign(threshold_current_A=_threshold_field(tables, table) / np.abs(per_current))
 
 
-def footprint(tables: SotTables) -> tuple[float, float]:
-    """Sum of the widths of all transistors, m, and estimated area of the cell over F^2.
+def footprint(tables: SotTables) -> Footprint:
+    """Widths of all transistors and area of the cell.
 
-    Notes
-    -----
-    F is the length of the transistors. A transistor with its own strip of diffusion needs 3 (W/F + 1) F^2,
-    the rule of NVSim (X. Dong et al., IEEE Trans. CAD 31, 994 (2012), doi:10.1109/TCAD.2012.2185930): a gate
-    and two contacts of 1 F, and 1 F between strips. A 2T cell has two such strips. Three transistors in one strip
-    have three gates and four contacts, 7 F, at the largest of their widths.
+    A 2T cell has a strip of diffusion for each transistor, a 3T cell one strip for all of them.
     """
     cell, feature = tables.cell, tables.cell.transistor.length
     write, read = cell.transistor.width, cell.read_width
     if cell.topology == "3t":
-        return 2.0 * write + read, 7.0 * (max(write, read) / feature + 1.0)
-    return write + read, 3.0 * (write / feature + 1.0) + 3.0 * (read / feature + 1.0)
+        return Footprint(2.0 * write + read, strip_area(max(write, read), feature, gates=3))
+    return Footprint(write + read, strip_area(write, feature) + strip_area(read, feature))
 
 
 def _in_plane(tables: SotTables, column: dict[str, FloatArray], easy: FloatArray) -> dict[str, FloatArray]:

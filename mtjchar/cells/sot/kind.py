@@ -21,6 +21,7 @@ from mtjchar.cells.base import (
     Pulses,
     Trial,
 )
+from mtjchar.cells.footprint import Footprint
 from mtjchar.cells.sot import device
 from mtjchar.cells.sot.tables import SotTables, SotVariability
 from mtjchar.cells.stt import stack_files
@@ -64,8 +65,6 @@ class SotCell(CellKind[SotTables]):
         "parallel_resistance_ohm": ColumnLabel("R_P", "kΩ", 1e-3),
         "antiparallel_resistance_ohm": ColumnLabel("R_AP", "kΩ", 1e-3),
         "threshold_voltage_V": ColumnLabel("threshold voltage, shift", "mV", 1e3),
-        "write_width_m": ColumnLabel("width of all transistors", "nm", 1e9),
-        "area_F2": ColumnLabel("area, estimated", "F²", 1.0),
     }
     compared = (
         "thermal_stability",
@@ -135,6 +134,10 @@ class SotCell(CellKind[SotTables]):
     def transistor(self, tables: SotTables) -> Transistor:
         """Transistor that writes."""
         return tables.cell.transistor
+
+    def footprint(self, tables: SotTables) -> Footprint:
+        """Widths of all transistors and area of the cell."""
+        return device.footprint(tables)
 
     def at_corner(self, tables: SotTables, corner: str) -> Mapping[str, Any]:
         """Set all transistors to a corner."""
