@@ -178,10 +178,16 @@ def test_an_in_plane_layer_has_the_fields_and_the_barrier_of_its_shape(study):
         ({"cell": {"external_field": {"x": -0.04}}}, -1.0),
         ({"channel": {"spin_hall_angle": -0.3}}, -1.0),
         ({"channel": {"angle": np.pi}}, -1.0),
-        ({"channel": {"spin_tilt": 0.2}, "cell": {"external_field": {"x": 0.0}}}, 1.0),
-        ({"channel": {"spin_tilt": -0.2}, "cell": {"external_field": {"x": 0.0}}}, -1.0),
+        (
+            {"channel": {"spin_tilt": 0.2, "field_like_ratio": 0.0}, "cell": {"external_field": {"x": 0.0}}},
+            1.0,
+        ),
+        (
+            {"channel": {"spin_tilt": -0.2, "field_like_ratio": 0.0}, "cell": {"external_field": {"x": 0.0}}},
+            -1.0,
+        ),
         (IN_PLANE, -1.0),
-        ({"cell": {"topology": "3t", "external_field": {"x": 0.0}}}, -1.0),
+        (THREE, -1.0),
     ],
 )
 def test_both_directions_are_written_by_the_current_that_favours_them(study, changes, sign):
@@ -195,6 +201,14 @@ def test_both_directions_are_written_by_the_current_that_favours_them(study, cha
         assert np.all(np.sign(currents.channel_A) == one.tables.polarity(direction))
         found = one.kind.average(one.tables, cell, direction, currents, pulse, Counting(100, 1))
         assert found.error_rate[0, 0, 0] <= 0.2, direction
+
+
+def test_three_transistors_alone_prefer_ap_with_the_bit_line_high(study):
+    three = study.with_(cell={"topology": "3t", "external_field": {"x": 0.0}})
+    assert three.tables.preferences == {'cell.topology = "3t"': -1.0}
+    against = study.with_(cell={"topology": "3t"})
+    words = device.foresee(against.tables, nominal(against), 0.7).warnings
+    assert any("favour opposite states" in each for each in words)
 
 
 def test_an_assist_pulse_decides_the_state_and_may_outlast_the_write(study):
