@@ -323,7 +323,7 @@ class RunDirectory:
         """
         if "note" not in samples:
             samples = samples.assign(note="")
-        known = (*SAMPLE_COLUMNS, *self.study.kind.further_columns(self.study.tables))
+        known = (*SAMPLE_COLUMNS, "standard_error", *self.study.kind.further_columns(self.study.tables))
         content = _parquet(samples[[name for name in known if name in samples]], versions or {})
         file = self.path / "samples" / f"{name}.{checksum(content)}.parquet"
         write_bytes(file, content)
