@@ -132,7 +132,7 @@ def test_a_channel_that_melts_is_a_warning_with_the_number(study):
     one = nominal(weak)
     # 0.7 V over 800 ohm and two lines of 200 ohm, in 50 nm times 4 nm: 2.92 TA/m^2.
     outlook = device.foresee(weak.tables, one, 0.7)
-    assert any("2.92 TA/m^2" in words and "may melt" in words for words in outlook.warnings)
+    assert any("2.92 TA/m²" in words and "may melt" in words for words in outlook.warnings)
     assert not any("melt" in words for words in device.foresee(study.tables, nominal(study), 0.7).warnings)
     words = trial.try_nominal(weak.tables, one, ("p_to_ap",), pulses(weak, 0.7)).words
     assert any("may melt" in each for each in words)

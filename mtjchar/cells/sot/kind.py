@@ -77,6 +77,7 @@ class SotCell(CellKind[SotTables]):
         "threshold_current_A": ColumnLabel("I_th", "µA", 1e6),
     }
 
+    least_split = 800  # as for STT cells
     limits = (
         "The free layer is one macrospin without domain walls. Layers wider than some 40 nm reverse by "
         "nucleation at an edge, at lower currents than those of this model.",
@@ -98,8 +99,8 @@ class SotCell(CellKind[SotTables]):
         )
 
     def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
-        """Read the stack, if the study names its file."""
-        return stack_files.complete_tables(data, file, spreads=set(SotVariability.model_fields))
+        """Read the stack and what its file says of the channel, if the study names one."""
+        return stack_files.complete_tables(data, file, set(SotVariability.model_fields), channel=True)
 
     def derive(self, tables: SotTables, sampled: pd.DataFrame) -> pd.DataFrame:
         """Add the quantities derived from the sampled parameters at the temperature of the cell."""

@@ -20,15 +20,16 @@ from mtjchar.cells.sot.device import in_frame, wells_of
 from mtjchar.cells.sot.tables import SotTables
 from mtjchar.cells.stt.film_laws import volume
 from mtjchar.cells.stt.line_series import power_series
+from mtjchar.cells.stt.rare_writes import Drive, SplitPulse, split_rates
 from mtjchar.cells.stt.tables import DIRECTIONS
-from mtjchar.physics import llgs, torque
+from mtjchar.physics import llgs, splitting, torque
 from mtjchar.physics.spin_orbit import SpinOrbitTorque
-from mtjchar.physics.wells import Wells
+from mtjchar.physics.wells import WriteWells
 from mtjchar.work import done
 
 __all__ = ["count_failures", "macrospin", "spin_orbit_torque"]
 
-_DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
+_SPLITTING = 1  # key of the random numbers of splitting
 _WALKERS = 24576  # in one ensemble, but at least those of one amplitude
 _LOOKS = 40  # checks of the relaxing magnetizations, half a relaxation time apart
 _STEP = 0.5  # of the longest step that llgs takes
@@ -98,48 +99,42 @@ def count_failures(
     and AP. If the read transistor is off, it does not depend on the magnetization at all. Otherwise another
     ensemble, which starts in the new state, gives the energy of redundant writes.
 
+    With `counting.splitting`, error rates come from `mtjchar.physics.splitting`, with a standard error. It is
+    NaN where the rate is counted all the same: at pulses where splitting is not reliable, see
+    `mtjchar.cells.stt.rare_writes.split_rates`, and with an assist pulse.
+
     The random numbers follow from `counting.seed`, the device's number and the direction alone.
     """
     shape = (len(devices), len(pulses.amplitude_V), len(pulses.duration_s))
     rate, energy, redundant = np.full((3, *shape), np.nan)
     target = -1.0 if direction == DIRECTIONS[0] else 1.0
+    deviation = np.full_like(rate, np.nan) if counting.splitting else None
     wells, times = wells_of(tables, devices), EdgeTimes.of(tables, pulses)
     together = max(_WALKERS // counting.trials, 1)
     for k, row in enumerate(devices.to_dict("records")):
         done(k / len(devices))
         device = pd.Series(row)
         key = (int(row["device"]), DIRECTIONS.index(direction))
-        rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(counting.seed, spawn_key=key)))
+        rng = _generator(counting.seed, *key)
         solved = np.flatnonzero(currents.failure[k] == "")
         for group in (solved[start : start + together] for start in range(0, len(solved), together)):
-            write = _Write.of(tables, device, currents, k, group, times, _Well.of(wells, k, target), pulses)
+            write = _Write.of(
+                tables, device, currents, k, group, times, WriteWells.of(wells, k, target), pulses
+            )
             rate[k, group], energy[k, group] = write.simulate(-target, counting.trials, rng)
+            if deviation is not None and tables.cell.assist is None:
+                rate[k, group], deviation[k, group] = split_rates(
+                    write.well, write.split(tables.in_plane), write.plateaus, counting.trials, rate[k, group],
+                    _generator(counting.seed, *key, _SPLITTING, int(group[0])),
+                )  # fmt: skip
             redundant[k, group] = energy[k, group]
             if tables.cell.reads_in_write:
                 _, redundant[k, group] = write.simulate(target, counting.trials, rng)
-    return Averages(rate, energy, redundant, currents.failure)
+    return Averages(rate, energy, redundant, currents.failure, standard_error=deviation)
 
 
-class _Well(NamedTuple):
-    """Conditions for a settled magnetization of one device, and the side that is written."""
-
-    saddle: float  # cosine to the easy axis
-    least_energy: float  # kB T, of a magnetization that is not settled
-    target: float  # 1: P, -1: AP
-
-    @classmethod
-    def of(cls, wells: Wells, k: int, target: float) -> _Well:
-        """Use the wells of device `k`."""
-        depth = min(_DEPTH, 0.5 * min(wells.barrier_p[k], wells.barrier_ap[k]))
-        return cls(float(wells.saddle[k]), float(wells.saddle_energy[k]) - depth, target)
-
-    def written(self, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) are on the written side."""
-        return np.asarray(self.target * (m[2] - self.saddle) > 0.0)
-
-    def settled(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) are so deep in a well that they stay there."""
-        return np.asarray(llgs.energy(spin, m) < self.least_energy)
+def _generator(seed: int, *key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 class _Drive(NamedTuple):
@@ -161,13 +156,76 @@ class _Drive(NamedTuple):
             None if self.along is None else self.along * voltage**2,
         )
 
+    def advance(
+        self,
+        spin: llgs.Macrospin,
+        torque_: SpinOrbitTorque,
+        m: FloatArray,
+        amplitude: IndexArray,
+        duration: float,
+        step: float,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, FloatArray]:
+        """States (3, walkers) after a duration (s) with the drive of each one's amplitude, and charges."""
+        if not len(amplitude):
+            return m, np.empty(0)
+        field = None
+        if self.softening is not None:
+            field = self.softening[:, amplitude]
+            field[0] += spin.anisotropy_field
+        end = llgs.simulate_on_load_line(
+            spin,
+            m,
+            duration=duration,
+            step=step,
+            current=self.junction[:, amplitude],
+            anisotropy_field=field,
+            torque_current=None if self.torque is None else self.torque[:, amplitude],
+            reference_field=None if self.along is None else self.along[:, amplitude],
+            spin_orbit=torque_,
+            channel_current=self.channel[:, amplitude],
+            rng=rng,
+        )
+        return end.m[-1], end.charge[-1]
+
+
+class _SplitDrive(NamedTuple):
+    """A drive as `mtjchar.cells.stt.rare_writes` requires it."""
+
+    torque: SpinOrbitTorque
+    drive: _Drive
+    only_holds: bool
+
+    def start(self, m: FloatArray) -> FloatArray:
+        """States from magnetizations (3, walkers) at rest."""
+        return m
+
+    def advance(
+        self,
+        spin: llgs.Macrospin,
+        state: FloatArray,
+        amplitude: IndexArray,
+        duration: float,
+        step: float,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, FloatArray]:
+        """States and charges after a duration (s)."""
+        return self.drive.advance(spin, self.torque, state, amplitude, duration, step, rng)
+
+    def relax(
+        self, spin: llgs.Macrospin, state: FloatArray, duration: float, rng: np.random.Generator
+    ) -> FloatArray:
+        """States after a duration (s) without drive."""
+        step = splitting.step_share(spin) * llgs.largest_step(spin)
+        return np.asarray(llgs.simulate(spin, state, duration=duration, step=step, rng=rng).m[-1])
+
 
 class _Write(NamedTuple):
     """A write of one device at several amplitudes."""
 
     spin: llgs.Macrospin
     torque: SpinOrbitTorque
-    well: _Well
+    well: WriteWells
     rise: list[tuple[_Drive, float]]  # parts with their lengths, s
     fall: list[tuple[_Drive, float]]
     phases: list[_Drive]  # plateau, with the assist pulse, the assist pulse alone
@@ -187,7 +245,7 @@ class _Write(NamedTuple):
         k: int,
         group: IndexArray,
         times: EdgeTimes,
-        well: _Well,
+        well: WriteWells,
         pulses: Pulses,
     ) -> _Write:
         """Use device `k` at a group of amplitudes from measured currents."""
@@ -284,28 +342,26 @@ class _Write(NamedTuple):
         mean = np.bincount(amplitude, charge, minlength=len(constant)) / trials
         return np.asarray(constant * length + per_current * mean)
 
+    def split(self, in_plane: bool) -> SplitPulse:
+        """Return the pulse for splitting; it has no assist pulse."""
+        # Only the spins of an in-plane layer are along its easy axis and hold it in its new state.
+        edges: list[list[tuple[Drive, float]]] = [
+            [(_SplitDrive(self.torque, drive, in_plane), length) for drive, length in edge]
+            for edge in (self.rise, self.fall)
+        ]
+        rise, fall = edges
+        spin, plateau = self.spin, self.phases[0]
+        field = abs(self.torque.field_per_current) * float(np.abs(plateau.channel).max())
+        # A torque across the easy axis turns the magnetization at the rate gamma B_DL, not by precession.
+        overdrive = 1.0 + field / (spin.damping * spin.anisotropy_field)
+        step = self.step * splitting.step_share(spin) / _STEP
+        return SplitPulse(spin, rise, _SplitDrive(self.torque, plateau, in_plane), fall, step, overdrive)
+
     def _advance(
         self, drive: _Drive, m: FloatArray, amplitude: IndexArray, length: float, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """States after a length of time (s), and the charges through the junction, A s."""
-        field = None
-        if drive.softening is not None:
-            field = drive.softening[:, amplitude]
-            field[0] += self.spin.anisotropy_field
-        end = llgs.simulate_on_load_line(
-            self.spin,
-            m,
-            duration=length,
-            step=self.step,
-            current=drive.junction[:, amplitude],
-            anisotropy_field=field,
-            torque_current=None if drive.torque is None else drive.torque[:, amplitude],
-            reference_field=None if drive.along is None else drive.along[:, amplitude],
-            spin_orbit=self.torque,
-            channel_current=drive.channel[:, amplitude],
-            rng=rng,
-        )
-        return end.m[-1], end.charge[-1]
+        return drive.advance(self.spin, self.torque, m, amplitude, length, self.step, rng)
 
     def _rest(self, m: FloatArray, length: float, rng: np.random.Generator) -> FloatArray:
         step = _STEP * llgs.largest_step(self.spin)
