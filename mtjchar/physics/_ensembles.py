@@ -177,31 +177,26 @@ class ChannelDrive:
         walkers: int,
     ) -> None:
         scale = GAMMA * plan.dt / (1.0 + damping**2)
-        self._waveform = (
-            scale * torque.field_per_current * current if isinstance(current, np.ndarray) else None
-        )
+        self._waveform = current if isinstance(current, np.ndarray) else None
         self._series = [] if isinstance(current, np.ndarray) else current
-        self._per_ampere = scale * torque.field_per_current
-        self._angle, self._sum = np.empty(walkers), np.zeros(walkers)
+        self._current, self._sum = np.empty(walkers), np.zeros(walkers)
         self._half = 0.5 * plan.dt
-        # Equations 1 and 2 of `llgs`, with sigma instead of p.
-        self.precession = [
-            (row, (torque.field_like - damping) * s) for row, s in enumerate(torque.polarization) if s
-        ]
-        self.damping = [(row, (1.0 + damping**2) * s) for row, s in enumerate(torque.polarization) if s]
+        # Equations 1 and 2 of `llgs`, with sigma instead of p: angles per step over the current.
+        rows = [(row, scale * torque.field_per_current * s) for row, s in enumerate(torque.polarization) if s]
+        self.precession = [(row, (torque.field_like - damping) * angle) for row, angle in rows]
+        self.damping = [(row, (1.0 + damping**2) * angle) for row, angle in rows]
 
     @property
     def charge(self) -> FloatArray:
         """Time integral of the current below each walker, A s."""
         return self._half * self._sum
 
-    def angle(self, step: int, cosine: FloatArray) -> float | FloatArray:
-        """Angle gamma B_DL dt / (1 + alpha^2) at a step and at cosines of the walkers."""
+    def current(self, step: int, cosine: FloatArray) -> float | FloatArray:
+        """Compute the current (A) at a step and at cosines of the walkers."""
         if self._waveform is not None:
             return float(self._waveform[step])
-        power_series(self._series, cosine, self._angle)
-        self._sum += self._angle
-        return np.multiply(self._angle, self._per_ampere, out=self._angle)
+        self._sum += power_series(self._series, cosine, self._current)
+        return self._current
 
 
 class Ensemble:
@@ -285,10 +280,10 @@ class Ensemble:
             for component, p in self._reference:
                 field[component] += np.multiply(along, p, out=row)
         channel = self._channel
-        across = 0.0 if channel is None else channel.angle(step, self._cosine)
+        below = 0.0 if channel is None else channel.current(step, self._cosine)
         if channel is not None:
             for component, factor in channel.precession:
-                field[component] += np.multiply(across, factor, out=row)
+                field[component] += np.multiply(below, factor, out=row)
 
         # out = -(m x B_1)
         for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
@@ -303,7 +298,7 @@ class Ensemble:
                 field[component] += np.multiply(torque, self._cross * p, out=row)
         if channel is not None:
             for component, factor in channel.damping:
-                field[component] += np.multiply(across, factor, out=row)
+                field[component] += np.multiply(below, factor, out=row)
         np.multiply(m, field, out=product)
         np.add(product[0], product[1], out=row)
         np.add(row, product[2], out=row)
@@ -367,8 +362,9 @@ class LoadedEnsemble(Ensemble):
         step: int,  # noqa: ARG002
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
         cosine, torque, other = self._cosine, self._efficiency, self._other
-        cosine.fill(0.0)
-        for component, p in self._reference:
+        (first, along_first), *further = self._reference
+        np.multiply(m[first], along_first, out=cosine)
+        for component, p in further:
             cosine += np.multiply(m[component], p, out=other)
         power_series(self._current, cosine, torque)
         self._sum += torque
@@ -392,11 +388,14 @@ class LoadedEnsemble(Ensemble):
 
 def power_series(coefficients: list[FloatArray], x: FloatArray, out: FloatArray) -> FloatArray:
     """Horner's scheme, into `out`."""
-    np.copyto(out, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        np.multiply(out, x, out=out)
+    if len(coefficients) == 1:
+        np.copyto(out, coefficients[0])
+        return out
+    np.multiply(x, coefficients[-1], out=out)
+    for coefficient in coefficients[-2:0:-1]:
         np.add(out, coefficient, out=out)
-    return out
+        np.multiply(out, x, out=out)
+    return np.add(out, coefficients[0], out=out)
 
 
 class ReducedEnsemble:

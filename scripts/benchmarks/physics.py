@@ -13,6 +13,7 @@ from benchmarks.timing import Candidates, timed
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.physics import fokker_planck, llgs
+from mtjchar.physics.spin_orbit import SpinOrbitTorque
 from mtjchar.study import load_study
 from mtjchar.sweep.population import Population
 
@@ -57,6 +58,15 @@ def ensembles() -> Candidates:
         rng = np.random.Generator(np.random.SFC64(1))
         return llgs.simulate(every, start, duration=steps * STEP, step=STEP, current=-9e-5, rng=rng)
 
+    def on_load_line() -> object:
+        """Both currents depend on the angle; a channel below the junction."""
+        rng = np.random.Generator(np.random.SFC64(1))
+        return llgs.simulate_on_load_line(
+            every, start, duration=steps * STEP, step=STEP, current=[-9e-5, 1e-5, 1e-6, 1e-7],
+            spin_orbit=SpinOrbitTorque(257.0, field_like=0.2), channel_current=[4e-4, 1e-5, 1e-6, 1e-7],
+            rng=rng,
+        )  # fmt: skip
+
     def reduced() -> object:
         rng = np.random.Generator(np.random.SFC64(1))
         return llgs.simulate_reduced(
@@ -65,6 +75,7 @@ def ensembles() -> Candidates:
 
     candidates: Candidates = {
         "mtjchar, vector, all terms": (vector, WALKERS * steps),
+        "the same on load lines, with spin-orbit torque": (on_load_line, WALKERS * steps),
         "mtjchar, reduced to m_z": (reduced, WALKERS * steps),
     }
     if find_spec("cmtj"):
