@@ -2,9 +2,9 @@
 
     .venv/bin/python -m scripts.sot_cells
 
-The nominal device of each cell writes for 2 ns, with the amplitude at which its error rate is 1e-6. Error rates
-come from splitting. A third cell is the 3T cell with transistors as wide, together, as the write transistor of
-the 2T cell.
+The nominal device of each cell writes for 2 ns, with the amplitude at which its error rate is 1e-6. Error
+rates come from splitting. A third cell is the 3T cell with wider transistors: two of them together are as
+wide as the write transistor of the 2T cell.
 """
 
 from __future__ import annotations

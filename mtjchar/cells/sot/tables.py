@@ -9,8 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from mtjchar.cells.base import CellTables, Grid
 from mtjchar.cells.stt.stack import Stack
-from mtjchar.cells.stt.tables import DIRECTIONS, ExternalField, Junction, Line, SttTables
-from mtjchar.cells.stt.tables import Cell as PillarCell
+from mtjchar.cells.stt.tables import DIRECTIONS, Cell, ExternalField, Junction, Line, SttTables
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import CUT, NO_SPREAD, AreaCoefficient, Spread, Variability
 from mtjchar.fields import (
@@ -28,7 +27,7 @@ from mtjchar.physics.anisotropy import TEMPERATURE_RANGE
 from mtjchar.physics.spin_orbit import polarization
 from mtjchar.units import compact
 
-__all__ = ["AssistPulse", "Cell", "Channel", "SotTables", "SotVariability"]
+__all__ = ["AssistPulse", "Channel", "SotTables", "SotVariability", "ThreeTerminalCell"]
 
 _SMALL = 1e-9  # of a direction: below that a component is 0
 
@@ -80,7 +79,7 @@ class AssistPulse(Description):
     duration: Duration = Field(ge=10e-12, le=1e-6)
 
 
-class Cell(Description):
+class ThreeTerminalCell(Description):
     """A junction on a channel, with the transistors that write and read it, their lines and drivers.
 
     With `topology` ``"2t"`` one transistor writes: it is between the bit line and the channel, whose other
@@ -225,13 +224,13 @@ class SotTables(CellTables):
     stack: Stack
     junction: Junction
     channel: Channel
-    cell: Cell
+    cell: ThreeTerminalCell
     variability: SotVariability = SotVariability()
 
     @property
     def pillar(self) -> SttTables:
         """The junction by itself, as the tables of an STT cell."""
-        cell = PillarCell(temperature=self.cell.temperature, external_field=self.cell.external_field)
+        cell = Cell(temperature=self.cell.temperature, external_field=self.cell.external_field)
         return SttTables(stack=self.stack, junction=self.junction, cell=cell)
 
     @property
