@@ -26,12 +26,12 @@ DURATION = 2e-9
 RATE = 1e-6
 """Error rate of the writes."""
 
-VOLTAGES = (1.1, 1.2, 1.3, 1.4, 1.6)
+VOLTAGES = (1.2, 1.4, 1.6)
 """Word-line voltages, V."""
 
-WALKERS = 1600
+WALKERS = 800
 SEED = 1
-_AMPLITUDES = np.linspace(0.25, 0.95, 8)
+_AMPLITUDES = np.linspace(0.4, 0.9, 5)
 
 
 class Write(NamedTuple):
