@@ -165,6 +165,29 @@ def test_product_of_field_and_current_decides_the_state(voltage, field):
         assert np.sign(voltage * field) * end["mz"][-1] > 0.9
 
 
+def test_layer_in_the_plane_with_its_easy_axis_across_the_current_is_that_of_llgs():
+    # Easy axis x, current along y: the parameters as the header of mtj_sot.lib gives them. Above the
+    # threshold the precession grows, and m_x, the cosine between the layers, changes its sign.
+    p = JUNCTION | CHANNEL | {
+        "bk": -0.25, "shape": 0.03, "theta_p": np.pi / 2, "phi_c": np.pi / 2, "u0": 0.0, "phi0": 0.1,
+        "sotlike": 0.2,
+    }  # fmt: skip
+    threshold = float(spin_orbit.in_plane_threshold_field(0.05, 0.03, 0.25, field_like=0.2))
+    voltage = 4.0 * threshold / p["sot"] * RESISTANCE
+    lines = [*library(*FREE), f"Vl l 0 {voltage!r}", "Vr r 0 0", "Rref ref 0 1e12"]
+    lines.append("X1 l r t ref mz mtj_sot " + words(p))
+    netlist = run(lines, "tran 2e-13 3e-9 0 2e-13 uic", 3e-9, "v(x1.mx) v(x1.my) v(mz)")
+    m = np.stack([netlist["x1.mx"], netlist["x1.my"], netlist["mz"]])
+    times, expected = llgs.simulate(
+        macrospin(p), start_of(p), duration=3e-9, step=0.1e-12, spin_orbit=torque_of(p),
+        channel_current=voltage / RESISTANCE, record=np.linspace(0.0, 3e-9, 3001),
+    )  # fmt: skip
+    assert expected[0, 0, 0] > 0.9
+    assert expected[-1, 0, 0] < -0.9
+    for k in range(3):
+        np.testing.assert_allclose(m[k], np.interp(netlist["time"], times, expected[:, k, 0]), atol=1e-3)
+
+
 def test_without_spin_orbit_torque_it_is_the_vector_junction():
     # The same equations: mtj_vector.lib with half of the channel in series, sot = 0.
     p = EVERYTHING | {"sot": 0.0, "torque": 300.0}
