@@ -2,7 +2,7 @@
 
     .venv/bin/python -m scripts.sot_cells
 
-The nominal device of each cell writes for 2 ns, with the amplitude at which its error rate is 1e-6. Error
+The nominal device of each cell writes for 3 ns, with the amplitude at which its error rate is 1e-6. Error
 rates come from splitting. A third cell is the 3T cell with wider transistors: two of them together are as
 wide as the write transistor of the 2T cell.
 """
@@ -20,18 +20,18 @@ from mtjchar.sweep.population import Population
 
 __all__ = ["Write", "cells", "write_at"]
 
-DURATION = 2e-9
+DURATION = 3e-9
 """Duration of the writes, s."""
 
 RATE = 1e-6
 """Error rate of the writes."""
 
-VOLTAGES = (1.2, 1.4, 1.6)
+VOLTAGES = (1.4, 1.6, 1.2)
 """Word-line voltages, V."""
 
 WALKERS = 800
 SEED = 1
-_AMPLITUDES = np.linspace(0.4, 0.9, 5)
+_AMPLITUDES = np.linspace(0.3, 0.75, 5)
 
 
 class Write(NamedTuple):
