@@ -7,11 +7,12 @@ sorted into bins of the energy E above the bottom of their well, with the edges
 
 .. math:: E_b 2^{-k}, \quad k = 0, 1, 2, \ldots                                                      (1)
 
-up to the barrier E_b, and each occupied bin gets the same number of walkers: the weighted ensemble of Huber
-and Kim [3]_. Within a bin of total weight W with n places a walker of weight w gets n w/W copies, rounded by
-systematic resampling along the energy, each of weight W/n. The expected weight at any state does not change,
-whatever the bins are [4]_. Therefore the mean of the error rate is exact for any number of walkers, and the
-bins only determine its scatter.
+up to the barrier E_b, and of 0, 4, 8 and 16 kT above it, where the wells are one. Each occupied bin gets
+the same number of walkers (a fifth of them is spread by weight, for slow survivors): the weighted ensemble
+of Huber and Kim [3]_. Within a bin of total weight W with n places a walker of weight w gets n w/W copies,
+rounded by systematic resampling along the energy, each of weight W/n. The expected weight at any state does
+not change, whatever the bins are [4]_. Therefore the mean of the error rate is exact for any number of
+walkers, and the bins only determine its scatter.
 
 Survivors of a fast pulse are not a random sample of those at an earlier time. Near the bottom of the well
 the distance from the axis grows as exp((i - 1) t/t_D) at the overdrive i, and noise moves walkers by about
@@ -23,7 +24,7 @@ Boltzmann's distribution exp(-E/kT) carries the errors of long pulses, since the
 exp(-(i - 1) E/kT). It needs no bias.
 
 Walkers in equilibrium in the written well (within 3 kT of its bottom) may stop if the drive only holds
-them: they return with a probability of about exp(-E_b). If the drive can act against the well, they go on,
+them: they return with a probability of about exp(-E_b/kT). If the drive can act against the well, they go on,
 in bins of their own, and the part of the error rate that comes from returns is stated.
 
 References
@@ -49,7 +50,7 @@ from mtjchar.errors import InputError
 from mtjchar.physics import llgs
 from mtjchar.physics._ensembles import largest_angle
 from mtjchar.physics._macrospin import field_diagonal
-from mtjchar.physics.wells import WriteWells, wells
+from mtjchar.physics.wells import ABOVE, WriteWells, wells
 
 __all__ = [
     "REPLICAS",
@@ -64,6 +65,7 @@ __all__ = [
 
 _GROWTH = 0.125  # of the logarithm of a displacement, between two instants of cloning
 _LEAST = 1e-20  # error rate below which a replica of a system ends: nothing is verified below 1e-18
+_CARRIED = 0.2  # share of the walkers that is spread over the bins by weight, for slow survivors anywhere
 _LOOKS = 20  # checks of the relaxing magnetizations, half a relaxation time apart
 REPLICAS = 8
 """Replicas of a study's cells."""
@@ -381,11 +383,17 @@ def _resampled(
     rng: np.random.Generator,
 ) -> _Walkers:
     """Give each occupied bin of each group the same number of walkers."""
-    level, above = well.level(macrospin, walkers.state[:3], levels)
-    cell = walkers.group * 2 * levels + level
-    occupied = np.bincount(np.unique(cell) // (2 * levels), minlength=walkers.group[-1] + 1)
-    order = np.lexsort((above, cell))
-    each = np.maximum(places // np.maximum(occupied, 1), 1)[walkers.group]
+    level, height = well.level(macrospin, walkers.state[:3], levels)
+    bins = 2 * levels + ABOVE
+    cell = walkers.group * bins + level
+    count = (int(walkers.group[-1]) + 1) * bins
+    occupied = (np.bincount(cell, minlength=count) > 0).reshape(-1, bins)
+    carried = np.bincount(cell, walkers.weight, count).reshape(-1, bins)
+    carried[:, levels : 2 * levels] = 0.0  # deep in the written well: done, unless they return
+    share = (1.0 - _CARRIED) * occupied / np.maximum(occupied.sum(axis=1, keepdims=True), 1)
+    share += _CARRIED * carried / np.maximum(carried.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    each = np.maximum(np.rint(places * share), 1).astype(np.intp).ravel()[cell]
+    order = np.lexsort((height, cell))
     copies, weight = systematic(walkers.weight[order], cell[order], each[order], rng)
     chosen = np.repeat(order, copies)
     return walkers.chosen(chosen)._replace(weight=np.repeat(weight, copies))

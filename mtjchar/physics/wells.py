@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.physics._macrospin import Macrospin, energy
 
-__all__ = ["Vector", "Wells", "WriteWells", "wells"]
+__all__ = ["ABOVE", "Vector", "Wells", "WriteWells", "wells"]
 
 Vector = tuple[float, float, float]
 
@@ -31,6 +31,9 @@ _HALVINGS = 32
 _DEVICES = 2048  # at a time, for the memory
 _DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
 _THERMAL = 3.0  # kB T above the bottom of a well: nearly all magnetizations at rest there are below
+_FIRST_ABOVE = 4.0  # kB T above the saddle
+ABOVE = 4
+"""Bins of `WriteWells.level` above the saddle."""
 
 
 class Wells(NamedTuple):
@@ -99,18 +102,24 @@ class WriteWells(NamedTuple):
         limit = min(self.least_energy, self.saddle_energy - self.barriers[1] + _THERMAL)
         return np.asarray((energy(spin, m) < limit) & self.written(m))
 
-    def level(self, spin: Macrospin, m: FloatArray, levels: int) -> tuple[IndexArray, FloatArray]:
-        """Bins of states (3, walkers), 0 to 2 `levels` - 1, and their energies.
+    def level(self, spin: Macrospin, m: FloatArray, halvings: int) -> tuple[IndexArray, FloatArray]:
+        """Bins of states (3, walkers) and their energies.
 
-        The edges of the bins are the barrier of each well divided by powers of 2, above its bottom. The bins
-        of the written well come last.
+        The first 2 `halvings` bins are those below the saddle, of the initial and then of the written well.
+        Their edges are the barrier divided by powers of 2, above the bottom of the well. The last `ABOVE`
+        bins are those above the saddle, where the wells are one, with edges 4, 8 and 16 kB T above it.
         """
         height, written = energy(spin, m), self.written(m)
+        over = height - self.saddle_energy
         barrier = np.where(written, self.barriers[1], self.barriers[0])
-        with np.errstate(divide="ignore"):
-            halvings = -np.log2(np.maximum(1.0 + (height - self.saddle_energy) / barrier, 0.0))
-        level = np.clip(halvings, 0.0, levels - 1.0).astype(np.intp)
-        return level + levels * written, height
+        tiny = np.finfo(float).tiny
+        below = -np.log2(np.maximum(1.0 + over / barrier, tiny))
+        above = np.log2(np.maximum(over, tiny) / _FIRST_ABOVE) + 1.0
+        return np.where(
+            over < 0.0,
+            np.clip(below, 0.0, halvings - 1.0).astype(np.intp) + halvings * written,
+            np.clip(above, 0.0, ABOVE - 1.0).astype(np.intp) + 2 * halvings,
+        ), height
 
 
 def wells(

@@ -270,7 +270,8 @@ def _split(
     pooled = statistics.clopper_pearson(failed, np.maximum(written.sum(axis=0), 1))
     share = split.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     lower, upper = statistics.bootstrap(rate, rng)
-    alike = np.where(split.any(axis=0), np.maximum(np.rint(relative**-2.0), 1.0), 0.0)
+    none = ~split.any(axis=0)
+    alike = np.where(none, 0.0, np.maximum(np.rint(np.where(none, 1.0, relative) ** -2.0), 1.0))
     ber = share * mean + (1.0 - share) * pooled.rate
     return {
         "ber": ber,
