@@ -322,3 +322,27 @@ def test_states_are_retained_as_those_of_the_junction(study):
     barrier, relaxation = float(one["barrier_p"].iloc[0]), float(one["relaxation_time_s"].iloc[0])
     # Arrhenius' exponent; the prefactor is within a factor of 30 of 1/t_D.
     assert np.all(np.abs(np.log(rates * relaxation) + barrier) < np.log(30.0))
+
+
+def test_split_rates_of_an_in_plane_layer_are_those_of_counts(study):
+    # Rates of 0.9 to 1e-3: within 5 standard errors of both, a false alarm of 1e-6 for each.
+    one = study.with_(**IN_PLANE)
+    cell, pulse = nominal(one), pulses(one, [0.3], [1e-9, 1.5e-9, 2.2e-9])
+    currents = one.kind.drive(one.tables, cell, "p_to_ap", pulse)
+    found = one.kind.average(one.tables, cell, "p_to_ap", currents, pulse, Counting(1600, 1, True))
+    counted = one.kind.average(one.tables, cell, "p_to_ap", currents, pulse, Counting(1600, 2))
+    assert counted.standard_error is None
+    assert np.isfinite(found.standard_error).sum() >= 2
+    error = np.nan_to_num(found.standard_error)
+    scatter = np.hypot(error, np.sqrt(counted.error_rate * (1.0 - counted.error_rate) / 1600.0) + 1e-3)
+    assert np.all(np.abs(found.error_rate - counted.error_rate) < 5.0 * scatter)
+
+
+def test_an_assist_pulse_is_counted_all_the_same(study):
+    assist = {"amplitude": 0.8, "duration": 1e-9}
+    one = study.with_(cell={"external_field": {"x": 0.0}, "assist": assist})
+    cell, pulse = nominal(one), pulses(one, 0.6, 0.5e-9)
+    currents = one.kind.drive(one.tables, cell, "ap_to_p", pulse)
+    found = one.kind.average(one.tables, cell, "ap_to_p", currents, pulse, Counting(100, 1, True))
+    assert np.all(np.isnan(found.standard_error))
+    assert np.all(np.isfinite(found.error_rate))

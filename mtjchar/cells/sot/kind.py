@@ -77,7 +77,7 @@ class SotCell(CellKind[SotTables]):
         "threshold_current_A": ColumnLabel("I_th", "µA", 1e6),
     }
 
-    least_split = 800  # as for STT cells
+    least_split = 1600  # as for STT cells
     limits = (
         "The free layer is one macrospin without domain walls. Layers wider than some 40 nm reverse by "
         "nucleation at an edge, at lower currents than those of this model.",
