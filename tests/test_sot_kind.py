@@ -297,6 +297,11 @@ def test_query_pulse_export_and_comparison(runs, call, tmp_path):
     table = tmp_path / "table.csv"
     assert call("export", runs / "two", "--format", "csv", "--out", table)[0] == 0
     assert set(pd.read_csv(table, comment="#")["direction"]) == {"p_to_ap", "ap_to_p"}
+    code, _, error = call(
+        "export", runs / "two", "--format", "nvsim", "--ber", "0.3", "--out", tmp_path / "c.cell"
+    )
+    assert code == 2
+    assert "cell kind of the surface: got 'sot'" in error
     results = compare([runs / "two", runs / "three"], ber=0.3).results.set_index(["direction", "scenario"])
     # Widths of 800 nm and 100 nm: 3 (800/30 + 1) + 3 (100/30 + 1), and 7 (800/30 + 1) with two of 800 nm.
     assert results.loc[("both", "two"), "area_F2"] == pytest.approx(96.0)

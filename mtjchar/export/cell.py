@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mtjchar.cells import Direction
+from mtjchar.cells.stt.kind import SttCell
 from mtjchar.errors import InputError
 from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import study_of
@@ -117,13 +118,23 @@ def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     )
 
 
+_OTHER_FORMATS = "For cells of other kinds take a format that holds the whole surface, for example csv."
+
+
 def _check_kind(surface: WriteSurface) -> None:
     if not set(surface.directions) <= {_SET, _RESET}:
         raise InputError(
             "directions of the surface",
             value=", ".join(surface.directions),
             allowed=f"{_SET} and {_RESET}, of a junction between two states",
-            remedy="For cells of other kinds take a format that holds the whole surface, for example csv.",
+            remedy=_OTHER_FORMATS,
+        )
+    if surface.kind.name != SttCell.name:
+        raise InputError(
+            "cell kind of the surface",
+            value=surface.kind.name,
+            allowed=f"{SttCell.name}: the files have one access transistor in series with the junction",
+            remedy=_OTHER_FORMATS,
         )
 
 
