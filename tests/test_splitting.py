@@ -17,7 +17,7 @@ from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.errors import InputError
 from mtjchar.physics import fokker_planck, llgs, splitting
-from mtjchar.physics.wells import ABOVE, WriteWells, wells
+from mtjchar.physics.wells import WriteWells, wells
 from mtjchar.surfaces import average_devices
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
@@ -41,7 +41,7 @@ def test_systematic_resampling_keeps_the_expected_weights():
     weight = np.array([0.5, 1e-9, 0.2, 1e-12, 3e-12, 0.1])
     places = np.array([4, 4, 4, 2, 2, 5])
     rng = generator(1)
-    draws = [splitting.systematic(weight, cell, places, rng) for _ in range(20_000)]
+    draws = [splitting.systematic(weight, cell, places, rng) for _ in range(5_000)]
     copies = np.array([copied for copied, _ in draws])
     # Every cell has its places, whatever the draw, and its weight.
     assert np.all(copies[:, :3].sum(axis=1) == 4)
@@ -49,23 +49,25 @@ def test_systematic_resampling_keeps_the_expected_weights():
     assert np.all(copies[:, 5] == 5)
     carried = copies * np.array([each for _, each in draws])
     np.testing.assert_allclose(carried[:, :3].sum(axis=1), weight[:3].sum(), rtol=1e-12)
-    # On average each walker keeps its weight; a copy more or less: a standard error below 0.5/sqrt(20,000).
+    # On average each walker keeps its weight; a copy more or less: a standard error below 0.5/sqrt(5,000).
     expected = places * weight / np.array([0.7 + 1e-9] * 3 + [4e-12] * 2 + [0.1])
-    np.testing.assert_allclose(copies.mean(axis=0), expected, atol=4.5 * 0.0036)
+    np.testing.assert_allclose(copies.mean(axis=0), expected, atol=4.5 * 0.0071)
 
 
 def test_bins_halve_the_barrier_and_part_the_wells():
     spin = macrospin()
     well = WriteWells.of(wells(STABILITY, 0.4, 0.0, (0.0, 0.0, 0.0)), 0, -1.0)
     # Analytic: E/Delta above the bottom is sin^2 of the polar angle.
+    edges = np.array([-12.0, 0.0, 8.0])
     share = np.array([0.9, 0.4, 0.2, 1e-3, 0.9, 1e-3])
     z = np.sqrt(1.0 - share) * np.array([1, 1, 1, 1, -1, -1])
-    level, height = well.level(spin, np.stack([np.sqrt(share), 0 * z, z]), 6)
-    assert level.tolist() == [0, 1, 2, 5, 6, 11]
+    level, height = well.level(spin, np.stack([np.sqrt(share), 0 * z, z]), 6, edges)
+    # In the written well by the depth below the saddle: 4 and 39.96 kT.
+    assert level.tolist() == [0, 1, 2, 5, 6 + 1, 6]
     np.testing.assert_allclose(height, STABILITY * (share - 1.0), rtol=1e-12)
     hard = macrospin(demagnetizing=(0.0, 0.03, 0.0))
-    above = well.level(hard, np.array([[0.0], [1.0], [0.0]]), 6)[0]
-    assert 12 <= above[0] < 12 + ABOVE
+    above = well.level(hard, np.array([[0.0], [1.0], [0.0]]), 6, edges)[0]
+    assert above.tolist() == [6 + 2]  # 3.8 kT
 
 
 @pytest.mark.slow
@@ -136,16 +138,17 @@ def test_rates_with_tilt_field_and_ellipse_are_those_of_plain_trials(target):
         assert abs(failures / trials - rate) < stats.t.isf(1e-5, 15) * scatter
 
 
+@pytest.mark.slow
 def test_returns_from_the_written_well_are_followed_and_stated():
-    # The drive changes sign with m_z and destabilizes both wells: i = 1.6 in the initial, -1.02 in the written
-    # one. The Fokker-Planck equation has the error rate of that, too.
-    spin, tau = macrospin(), np.array([4.0, 10.0])
+    # The drive changes sign with m_z: i = 1.2 in the initial well, and -1 in the written one: it flattens it.
+    # The Fokker-Planck equation has the error rate of that, too.
+    spin, tau = macrospin(), np.array([15.0, 45.0])
     exact = fokker_planck.write_statistics(
-        lambda z: 0.29 + 1.31 * z, np.array([STABILITY]), tau[None, :]
+        lambda z: 0.1 + 1.1 * z, np.array([STABILITY]), tau[None, :]
     ).error_rate[0]
     found = splitting.write_error_rate(
         spin,
-        np.array([-0.29, -1.31]) * spin.critical_current,
+        np.array([-0.1, -1.1]) * spin.critical_current,
         tau * spin.relaxation_time,
         target=-1.0,
         walkers=300,
@@ -154,9 +157,11 @@ def test_returns_from_the_written_well_are_followed_and_stated():
     )
     limit = stats.t.isf(1e-5, 15) * found.standard_error[0]
     assert np.all(np.abs(found.error_rate[0] - exact) < limit)
-    assert np.all(found.standard_error < 0.1 * found.error_rate)
+    assert np.all(found.standard_error < 0.2 * found.error_rate)
     share = found.returned.mean(axis=0)[0] / found.error_rate[0]
-    assert share[1] > share[0]
+    assert share[0] < 0.05 < share[1]
+    # Walkers deep in the written well stay there.
+    assert np.all(found.unseen.mean(axis=0) < 1e-4 * exact)
 
 
 def test_pulses_below_what_is_verified_end_early():
@@ -269,6 +274,7 @@ def test_surface_has_rates_far_below_one_over_trials(tmp_path):
     assert "splitting" in data.attrs["counts"]
 
 
+@pytest.mark.slow
 def test_unreliable_splitting_is_counted_and_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(rare_writes, "_LARGEST_ERROR", 0.0)
     short = {"duration": {"start": 1e-9, "stop": 2e-9, "points": 2}, "devices": 1}

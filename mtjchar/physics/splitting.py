@@ -7,7 +7,8 @@ sorted into bins of the energy E above the bottom of their well, with the edges
 
 .. math:: E_b 2^{-k}, \quad k = 0, 1, 2, \ldots                                                      (1)
 
-up to the barrier E_b, and of 0, 4, 8 and 16 kT above it, where the wells are one. Each occupied bin gets
+up to the barrier E_b, of 3 to 24 kT below it in the written well, and of 4, 8 and 16 kT above it, where the
+wells are one. Each occupied bin gets
 the same number of walkers (a fifth of them is spread by weight, for slow survivors): the weighted ensemble
 of Huber and Kim [3]_. Within a bin of total weight W with n places a walker of weight w gets n w/W copies,
 rounded by systematic resampling along the energy, each of weight W/n. The expected weight at any state does
@@ -50,7 +51,7 @@ from mtjchar.errors import InputError
 from mtjchar.physics import llgs
 from mtjchar.physics._ensembles import largest_angle
 from mtjchar.physics._macrospin import field_diagonal
-from mtjchar.physics.wells import ABOVE, WriteWells, wells
+from mtjchar.physics.wells import WriteWells, wells
 
 __all__ = [
     "REPLICAS",
@@ -65,6 +66,9 @@ __all__ = [
 
 _GROWTH = 0.125  # of the logarithm of a displacement, between two instants of cloning
 _LEAST = 1e-20  # error rate below which a replica of a system ends: nothing is verified below 1e-18
+_EDGES = np.array([-12.0, 0.0, 4.0, 8.0, 16.0])  # kB T above the saddle: further bins
+_EDGES_OF_RETURNS = np.array([-24.0, -16.0, -12.0, -9.0, -6.0, -3.0, 0.0, 4.0, 8.0, 16.0])
+_DEEP = -12.0  # kB T, bins of the written well below get no walkers by weight
 _CARRIED = 0.2  # share of the walkers that is spread over the bins by weight, for slow survivors anywhere
 _LOOKS = 20  # checks of the relaxing magnetizations, half a relaxation time apart
 REPLICAS = 8
@@ -107,10 +111,15 @@ class SplitRates(NamedTuple):
         Error rate from each replica; their expected value is the error rate.
     returned : ndarray, shape (replicas, systems, durations)
         The part of it from walkers that had been in equilibrium in the written well and came back.
+    unseen : ndarray, shape (replicas, systems, durations)
+        Estimate of what `replicas` lacks: walkers that are 12 kT or more below the saddle of the written
+        well after the pulse count as written, but return with a probability of about exp(-depth/kT). If the
+        drive holds them in their well it is negligible.
     """
 
     replicas: FloatArray
     returned: FloatArray
+    unseen: FloatArray
 
     @property
     def error_rate(self) -> FloatArray:
@@ -267,12 +276,13 @@ def split(
     growth = max(overdrive - 1.0, 1.0)
     # Below kB T over the growth, noise is faster than the drive.
     levels = 1 + max(int(np.ceil(np.log2(well.barriers[0] * growth))), 1)
+    edges = _EDGES if holds else _EDGES_OF_RETURNS
     longest = _GROWTH * macrospin.relaxation_time / growth
-    failed, returned = np.zeros((2, groups, len(plateaus)))
+    failed, returned, unseen = np.zeros((3, groups, len(plateaus)))
     for k, (before, after) in enumerate(itertools.pairwise([0.0, *plateaus.tolist()])):
         parts = int(np.ceil((after - before) / longest))
         for _ in range(parts if len(walkers.group) else 0):
-            walkers = _resampled(macrospin, well, walkers, places, levels, rng)
+            walkers = _resampled(macrospin, well, walkers, places, levels, edges, rng)
             system = walkers.group // replicas
             moved = dynamics.plateau(walkers.state, system, (after - before) / parts, rng)
             held = well.held(macrospin, moved[:3])
@@ -284,24 +294,28 @@ def split(
         failed[ended, k:] = left[ended, None]
         walkers = walkers.chosen(~ended[walkers.group])
         if len(walkers.group):
-            wrong = _wrong(macrospin, well, dynamics, walkers, walkers.group // replicas, rng)
+            wrong, below = _ends(macrospin, well, dynamics, walkers, walkers.group // replicas, rng)
             failed[:, k] += np.bincount(walkers.group, wrong, groups)
             returned[:, k] = np.bincount(walkers.group, wrong * walkers.written, groups)
+            unseen[:, k] = np.bincount(walkers.group, below, groups)
     shape = (systems, replicas, len(plateaus))
-    return SplitRates(*(each.reshape(shape).swapaxes(0, 1) for each in (failed, returned)))
+    return SplitRates(*(each.reshape(shape).swapaxes(0, 1) for each in (failed, returned, unseen)))
 
 
-def _wrong(
+def _ends(
     macrospin: llgs.Macrospin,
     well: WriteWells,
     dynamics: Dynamics,
     walkers: _Walkers,
     system: IndexArray,
     rng: np.random.Generator,
-) -> FloatArray:
-    """Weights of the walkers that do not end on the written side after the fall; 0 for the others."""
+) -> tuple[FloatArray, FloatArray]:
+    """Weights that do not end on the written side after the fall, and that would return from deep in it."""
     state = dynamics.fall(walkers.state, system, rng)
-    return np.asarray(walkers.weight * ~relaxed(macrospin, well, dynamics, state, system, rng))
+    deep = well.settled(macrospin, state[:3]) & well.written(state)
+    depth = well.saddle_energy - llgs.energy(macrospin, state[:3])
+    wrong = ~relaxed(macrospin, well, dynamics, state, system, rng)
+    return np.asarray(walkers.weight * wrong), walkers.weight * np.where(deep, np.exp(-depth), 0.0)
 
 
 def relaxed(
@@ -380,16 +394,19 @@ def _resampled(
     walkers: _Walkers,
     places: int,
     levels: int,
+    edges: FloatArray,
     rng: np.random.Generator,
 ) -> _Walkers:
     """Give each occupied bin of each group the same number of walkers."""
-    level, height = well.level(macrospin, walkers.state[:3], levels)
-    bins = 2 * levels + ABOVE
+    level, height = well.level(macrospin, walkers.state[:3], levels, edges)
+    bins = levels + len(edges) + 1
     cell = walkers.group * bins + level
     count = (int(walkers.group[-1]) + 1) * bins
     occupied = (np.bincount(cell, minlength=count) > 0).reshape(-1, bins)
     carried = np.bincount(cell, walkers.weight, count).reshape(-1, bins)
-    carried[:, levels : 2 * levels] = 0.0  # deep in the written well: done, unless they return
+    carried[:, levels : levels + int(np.sum(edges <= _DEEP))] = (
+        0.0  # deep in the written well: done, unless they return
+    )
     share = (1.0 - _CARRIED) * occupied / np.maximum(occupied.sum(axis=1, keepdims=True), 1)
     share += _CARRIED * carried / np.maximum(carried.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     each = np.maximum(np.rint(places * share), 1).astype(np.intp).ravel()[cell]

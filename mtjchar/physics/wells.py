@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.physics._macrospin import Macrospin, energy
 
-__all__ = ["ABOVE", "Vector", "Wells", "WriteWells", "wells"]
+__all__ = ["Vector", "Wells", "WriteWells", "wells"]
 
 Vector = tuple[float, float, float]
 
@@ -31,9 +31,6 @@ _HALVINGS = 32
 _DEVICES = 2048  # at a time, for the memory
 _DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
 _THERMAL = 3.0  # kB T above the bottom of a well: nearly all magnetizations at rest there are below
-_FIRST_ABOVE = 4.0  # kB T above the saddle
-ABOVE = 4
-"""Bins of `WriteWells.level` above the saddle."""
 
 
 class Wells(NamedTuple):
@@ -102,24 +99,22 @@ class WriteWells(NamedTuple):
         limit = min(self.least_energy, self.saddle_energy - self.barriers[1] + _THERMAL)
         return np.asarray((energy(spin, m) < limit) & self.written(m))
 
-    def level(self, spin: Macrospin, m: FloatArray, halvings: int) -> tuple[IndexArray, FloatArray]:
+    def level(
+        self, spin: Macrospin, m: FloatArray, halvings: int, edges: FloatArray
+    ) -> tuple[IndexArray, FloatArray]:
         """Bins of states (3, walkers) and their energies.
 
-        The first 2 `halvings` bins are those below the saddle, of the initial and then of the written well.
-        Their edges are the barrier divided by powers of 2, above the bottom of the well. The last `ABOVE`
-        bins are those above the saddle, where the wells are one, with edges 4, 8 and 16 kB T above it.
+        The first `halvings` bins are those below the saddle in the initial well. Their edges are its barrier
+        divided by powers of 2, above the bottom. The others have `edges` in kB T above the saddle, ascending
+        through 0: first those of the written well, then those above the saddle, where the wells are one.
         """
-        height, written = energy(spin, m), self.written(m)
+        height = energy(spin, m)
         over = height - self.saddle_energy
-        barrier = np.where(written, self.barriers[1], self.barriers[0])
         tiny = np.finfo(float).tiny
-        below = -np.log2(np.maximum(1.0 + over / barrier, tiny))
-        above = np.log2(np.maximum(over, tiny) / _FIRST_ABOVE) + 1.0
-        return np.where(
-            over < 0.0,
-            np.clip(below, 0.0, halvings - 1.0).astype(np.intp) + halvings * written,
-            np.clip(above, 0.0, ABOVE - 1.0).astype(np.intp) + 2 * halvings,
-        ), height
+        halved = -np.log2(np.maximum(1.0 + over / self.barriers[0], tiny))
+        initial = (over < 0.0) & ~self.written(m)
+        further = halvings + np.searchsorted(edges, over)
+        return np.where(initial, np.clip(halved, 0.0, halvings - 1.0).astype(np.intp), further), height
 
 
 def wells(

@@ -118,9 +118,9 @@ def split_rates(
     -------
     rate, standard_error : ndarray, shape (amplitudes, durations)
         The rate is the counted one, and its standard error NaN, where splitting is not reliable: its
-        standard error is above half the rate; more than a tenth of the rate is from magnetizations that had
-        been written and came back (back-hopping, precession over the barrier and back); or the counts
-        contradict it.
+        standard error is above half the rate; more than a tenth of the rate is, or would be, from
+        magnetizations that had been written and came back (back-hopping, precession over the barrier and
+        back); or the counts contradict it.
     """
     spin, systems, start = pulse.spin, len(counted), -well.target
     walkers = systems * splitting.REPLICAS * (trials // splitting.REPLICAS)
@@ -138,7 +138,7 @@ def split_rates(
     )
     rate, error = found.error_rate, found.standard_error
     reliable = (rate > 0.0) & (error < _LARGEST_ERROR * rate)
-    reliable &= found.returned.mean(axis=0) <= _LARGEST_RETURN * rate
+    reliable &= (found.returned + found.unseen).mean(axis=0) <= _LARGEST_RETURN * rate
     reliable &= ~_contradicted(rate, error, counted, trials)
     return np.where(reliable, rate, counted), np.where(reliable, error, np.nan)
 
