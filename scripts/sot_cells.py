@@ -26,7 +26,7 @@ DURATION = 3e-9
 RATE = 1e-6
 """Error rate of the writes."""
 
-VOLTAGES = (1.4, 1.6, 1.2)
+VOLTAGES = (1.2, 1.4, 1.6)
 """Word-line voltages, V."""
 
 WALKERS = 800
@@ -96,16 +96,16 @@ def _print() -> None:
         assert size is not None
         width = 1e9 * size.transistor_width_m
         print(f"{name}: width of all transistors {width:.0f} nm, area {size.area_F2:.1f} F²")
-    print(f"| word line | direction | {' | '.join(studies)} | 3T over 2T |")
-    print("|---" * (len(studies) + 3) + "|")
+    print(f"| word line | direction | {' | '.join(studies)} | 3T over 2T | 3T, wide, over 2T |")
+    print("|---" * (len(studies) + 4) + "|")
     for voltage in VOLTAGES:
         for direction in reversed(studies["2T"].kind.directions):
             writes = {name: write_at(study, direction, voltage) for name, study in studies.items()}
             for name, write in writes.items():
                 best[name, direction] = np.fmin(best.get((name, direction), np.inf), write.energy)
-            ratio = writes["3T"].energy / writes["2T"].energy
-            row = " | ".join(map(_words, writes.values()))
-            print(f"| {voltage:.1f} V | {direction} | {row} | {ratio:.2f} |", flush=True)
+            over = [writes[name].energy / writes["2T"].energy for name in ("3T", "3T, wide")]
+            row = " | ".join([*map(_words, writes.values()), *(f"{ratio:.2f}" for ratio in over)])
+            print(f"| {voltage:.1f} V | {direction} | {row} |", flush=True)
     for (name, direction), energy in best.items():
         print(
             f"{name}, {direction}, best: {1e15 * energy:.0f} fJ, over 2T {energy / best['2T', direction]:.2f}"
