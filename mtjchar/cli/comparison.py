@@ -159,7 +159,7 @@ def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
             number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
             number_or_dash(row.reference_median_device_ber, ".2g"),
             *(
-                number_or_dash(label.factor * getattr(row, column), ".1f")
+                number_or_dash(label.factor * getattr(row, column), ".0f" if column in _SIZES else ".1f")
                 for column, label in headlines.items()
             ),
         )
