@@ -1,8 +1,9 @@
 """Characterize write errors and write energy of MRAM cells.
 
 `load_study` reads a study, `run_sweep` simulates it with ngspice and the Fokker-Planck equation,
-`average_devices` averages over the devices, and the resulting `WriteSurface` answers queries. A `Run` opens
-the content of a run directory. `scenarios` makes a study for each corner and temperature, and `run_scenarios`
+`average_devices` averages over the devices, and the resulting `WriteSurface` answers queries. If the study
+says how cells are read, `average_reads` and `ReadSurface` do the same for reads. A `Run` opens the content of
+a run directory. `scenarios` makes a study for each corner and temperature, and `run_scenarios`
 runs them.
 
 Examples
@@ -37,22 +38,23 @@ if TYPE_CHECKING:
     from mtjchar.run import Run, example_run
     from mtjchar.shipped import data_path
     from mtjchar.study import Study, load_stack, load_study, scenarios
-    from mtjchar.surfaces import WriteSurface, average_devices
+    from mtjchar.surfaces import ReadSurface, WriteSurface, average_devices, average_reads
     from mtjchar.sweep.run import run_scenarios, run_sweep
 
 __all__ = [
-    "Run", "Study", "WriteSurface", "average_devices", "cells", "data_path", "errors", "example_run",
-    "export", "load_stack", "load_study", "network", "physics", "plotting", "report", "run_scenarios",
-    "run_sweep", "scenarios",
-    "stackfit", "study", "surfaces", "sweep", "units",
+    "ReadSurface", "Run", "Study", "WriteSurface", "average_devices", "average_reads", "cells", "data_path",
+    "errors", "example_run", "export", "load_stack", "load_study", "network", "physics", "plotting",
+    "report", "run_scenarios", "run_sweep", "scenarios", "stackfit", "study", "surfaces", "sweep", "units",
 ]  # fmt: skip
 
 # Loaded when first used, so that `import mtjchar` does not load PySpice and its dependencies.
 _HOME = {
+    "ReadSurface": "mtjchar.surfaces",
     "Run": "mtjchar.run",
     "Study": "mtjchar.study",
     "WriteSurface": "mtjchar.surfaces",
     "average_devices": "mtjchar.surfaces",
+    "average_reads": "mtjchar.surfaces",
     "data_path": "mtjchar.shipped",
     "example_run": "mtjchar.run",
     "load_stack": "mtjchar.study",

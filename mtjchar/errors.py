@@ -17,6 +17,7 @@ __all__ = [
     "InputError",
     "MissingToolError",
     "MtjcharError",
+    "NoMarginError",
     "OutsideGridError",
     "SimulationError",
     "StartError",
@@ -135,8 +136,12 @@ class OutsideGridError(InputError):
     """A surface was asked for a pulse outside the grid it was made on."""
 
 
+class NoMarginError(InputError):
+    """A cell cannot be sensed: the mean sense margin of a state is nowhere positive."""
+
+
 class UnreachableError(MtjcharError):
-    """No pulse within the limits reaches the requested error rate."""
+    """No pulse, or no read, within the limits reaches the requested rates."""
 
 
 class ConvergenceError(MtjcharError):

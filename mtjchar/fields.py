@@ -28,8 +28,10 @@ __all__ = [
     "Capacitance",
     "Complaint",
     "Count",
+    "Current",
     "Description",
     "Duration",
+    "Energy",
     "FileLayout",
     "FluxDensity",
     "InUnit",
@@ -307,6 +309,8 @@ Voltage = Annotated[float, InUnit("V")]
 Duration = Annotated[float, InUnit("s")]
 Resistance = Annotated[float, InUnit("ohm")]
 Capacitance = Annotated[float, InUnit("F")]
+Current = Annotated[float, InUnit("A")]
+Energy = Annotated[float, InUnit("J")]
 Temperature = Annotated[float, InUnit("K")]
 FluxDensity = Annotated[float, InUnit("T")]
 Angle = Annotated[float, InUnit("rad"), BeforeValidator(_with_angle_unit)]

@@ -11,7 +11,7 @@ from mtjchar.display import html_table
 from mtjchar.network.results import read_tradeoff
 from mtjchar.shipped import data_path
 from mtjchar.study import Study
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import ReadSurface, WriteSurface
 from mtjchar.sweep.store import RunDirectory
 
 __all__ = ["Run", "example_run"]
@@ -74,6 +74,11 @@ class Run:
     def surface(self) -> WriteSurface:
         """Surface of the run; its `dataset` is an xarray.Dataset."""
         return WriteSurface.of_run(self.path)
+
+    @functools.cached_property
+    def read_surface(self) -> ReadSurface:
+        """Read surface of the run, if its study says how cells are read."""
+        return ReadSurface.of_run(self.path)
 
     @functools.cached_property
     def tradeoffs(self) -> dict[str, pd.DataFrame]:

@@ -24,6 +24,7 @@ from mtjchar.network.finetuning import TASKS, Adaptation, FineTuning, Task, fine
 from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.levers import LEVERS, ExactDesign
 from mtjchar.network.optimizers import OPTIMIZERS
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.trainer import PLANS, TrainingPlan, train
 from mtjchar.statistics import mean_half_width
 from mtjchar.surfaces import WriteSurface
@@ -160,7 +161,7 @@ def main() -> None:
     """Print rows of the first table as they are done, then the second."""
     options = options_of()
     energies = [1e-15 * energy for energy in options.read_energies]
-    memory = Memory(WriteSurface.load(options.run / "surface.nc"), energies[0])
+    memory = Memory(WriteSurface.load(options.run / "surface.nc"), ReadConditions(energy_J=energies[0]))
     dataset = load_dataset(options.dataset)
     before = replace(PLANS["convolutional"], code="gray")
     plan = replace(

@@ -18,7 +18,8 @@ from mtjchar.network.allocation import Pulses
 from mtjchar.network.datasets import load_dataset
 from mtjchar.network.inference import infer_over_time
 from mtjchar.network.ledger import WriteConditions
-from mtjchar.network.retention import ReadConditions, Retention
+from mtjchar.network.reads import ReadConditions
+from mtjchar.network.retention import Retention
 from mtjchar.network.tradeoff import write_conditions
 from mtjchar.network.trainer import NETWORKS, PLANS, train
 from mtjchar.plotting import inference_figure

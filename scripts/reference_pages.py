@@ -236,7 +236,7 @@ def sot_keys() -> list[Key]:
 
 
 def _place(key: Key) -> tuple[int, str]:
-    order = ("", "stack", "junction", "channel", "cell", "pulse", "variability", "sweep")
+    order = ("", "stack", "junction", "channel", "cell", "read", "pulse", "variability", "sweep")
     return order.index(key.table.split(".")[0]), key.table
 
 

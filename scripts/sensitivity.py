@@ -17,6 +17,7 @@ from rich.table import Table
 
 from mtjchar.network.choice import Memory
 from mtjchar.network.experiment import Experiment, MeasuredSetting
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.tradeoff import READ_ENERGY
 from mtjchar.network.trainer import PLANS, TrainingPlan
 from mtjchar.network.trainings import Trainings
@@ -50,7 +51,7 @@ def main() -> None:
     )
     parser.add_argument("--kept", type=Path, help="file that finished trainings are added to")
     options = parser.parse_args()
-    memory = Memory(WriteSurface.load(options.run / "surface.nc"), READ_ENERGY)
+    memory = Memory(WriteSurface.load(options.run / "surface.nc"), ReadConditions(energy_J=READ_ENERGY))
     shown = Table(
         title=f"Loss in points, {options.seeds} seeds; BER of two's complement and Gray code: {options.rates}"
     )

@@ -29,7 +29,7 @@ def ask(words, *, variables=None, folder=None):
 
 def test_commands_are_completed():
     assert ask("mtjchar qu") == ["query"]
-    assert {"run", "report"} == set(ask("mtjchar r"))
+    assert {"read", "run", "report"} == set(ask("mtjchar r"))
 
 
 def test_studies_and_files_are_completed(tmp_path):

@@ -15,7 +15,7 @@ from mtjchar.network.levers import ALL_EXACT, BASELINE, DESIGNS, EXACT, ExactDes
 from mtjchar.network.memory import ApproximateMemory
 from mtjchar.network.termination import Detector, terminated_energy
 
-READ = 30e-15
+READ = 30e-15, 45e-15  # of a 0, and of a 1
 DETECTOR = Detector(power_W=7e-6, delay_s=0.4e-9)
 DIRECTIONS = ("p_to_ap", "ap_to_p")  # that write a 1, and a 0
 WITHOUT_ERRORS = WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
@@ -87,7 +87,7 @@ def slow_bill(design, surface, pulses, bits, words):
         if plane == bits and not design.correction:
             continue
         if design.skip != "nothing":
-            read += READ
+            read += READ[old]
         if old != new or design.skip == "nothing" or (design.skip == "words" and word_changes):
             spent += costs[old != new, new]
     return spent, read

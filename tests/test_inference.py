@@ -9,6 +9,7 @@ from mtjchar.errors import InputError
 from mtjchar.network.datasets import load_dataset
 from mtjchar.network.inference import program
 from mtjchar.network.ledger import PerDirection, WriteConditions
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.trainer import PLANS, train
 
 QUICK = {"epochs": 4, "batch_size": 20, "learning_rate_decay": 0.7}
@@ -129,6 +130,21 @@ def test_words_of_two_bytes(digits):
     np.testing.assert_array_equal(result.words, words)
     assert result.ledger.switching.sum() + result.ledger.redundant.sum() == 16 * words.size
     assert result.ledger.switching.min() > 0
+
+
+def test_the_network_computes_with_what_is_read(digits, trained):
+    # By hand: without reads, or with right ones, the words themselves; always wrong ones invert them.
+    plan, training = trained
+    plain, right, wrong = (
+        program(digits, plan, training.words, conditions(0.0), 0, training.network, reads)
+        for reads in (None, ReadConditions(energy_J=(2e-14, 3e-14)), ReadConditions((1.0, 1.0)))
+    )
+    assert right.test_accuracy == plain.test_accuracy > wrong.test_accuracy
+    np.testing.assert_array_equal(wrong.words, training.words)
+    ones = sum(int(word).bit_count() for word in training.words.tolist())
+    expected = 3e-14 * ones + 2e-14 * (plan.bits * training.words.size - ones)
+    assert right.reading_energy_J == pytest.approx(expected, rel=1e-12)
+    assert plain.reading_energy_J == 0.0
 
 
 def test_same_seed_same_result(digits, trained):

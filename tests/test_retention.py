@@ -13,7 +13,8 @@ from mtjchar.errors import InputError
 from mtjchar.network.datasets import load_dataset
 from mtjchar.network.inference import infer_over_time, program
 from mtjchar.network.ledger import WriteConditions
-from mtjchar.network.retention import ReadConditions, Retention
+from mtjchar.network.reads import ReadConditions
+from mtjchar.network.retention import Retention
 from mtjchar.network.trainer import PLANS, train
 from mtjchar.physics.closed_form import neel_brown_rate
 from mtjchar.physics.passage import escape_rate

@@ -17,9 +17,10 @@ from mtjchar.cells.stt.waveforms import write_waveforms
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.study import Spread, Transistor, load_study
 from mtjchar.sweep import tasks
+from mtjchar.sweep.part_folders import SAMPLE_COLUMNS
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.run import run_sweep
-from mtjchar.sweep.store import SAMPLE_COLUMNS, RunDirectory
+from mtjchar.sweep.store import RunDirectory
 
 KEYS = ["device", "direction", "amplitude_V", "duration_s"]
 NUMBERS = ["write_error_rate", "energy_J", "redundant_energy_J"]

@@ -32,6 +32,8 @@ COLUMNS = [
     "energy_saved_upper", "accuracy_mean", "accuracy_ci95", "accuracy_drop_points", "accuracy_drop_ci95",
     "seeds", "confirmed", "verdict", "effective_devices", "extrapolated", "at_edge", "at_limit",
     "check_cells_fraction", "computing_energy_J", "total_energy_J", "saved_against_exact_fraction",
+    "computing_reads", "read_error_rate", "read_disturb_rate", "reads_assumed", "skipped", "needless",
+    "stopped", "disturbed",
 ]  # fmt: skip
 CELLS = 8 * (101 * 8 + 9 * 10)  # 898 words of 8 bits
 UPDATES = 20  # of one epoch of 400 images

@@ -38,6 +38,7 @@ def table_of(levers, scale=1.0):
             "energy_saved_upper": 0.9876, "accuracy_drop_points": -12.34, "accuracy_drop_ci95": 10.12,
             "seeds": 20, "confirmed": True, "verdict": "holds", "extrapolated": not exact,
             "at_edge": k % 2 == 1, "at_limit": not exact, "saved_against_exact_fraction": -0.5,
+            "reads_assumed": True,
         }  # fmt: skip
         rows.append(row)
     return pd.DataFrame(rows)[list(COLUMNS)]

@@ -31,6 +31,7 @@ from mtjchar.cli.common import (
     answer_table,
     check_direction,
     console,
+    load_reads,
     load_surface,
     number_or_dash,
     print_json,
@@ -293,11 +294,15 @@ def export(
 
     The operating point is the cheapest pulse that reaches --ber; --amplitude or --duration fixes one of its
     quantities. Without --ber, give both --amplitude and --duration. --amplitudes and --durations interpolate
-    csv, parquet, json, netcdf, npz and ber-matrix onto another grid.
+    csv, parquet, json, netcdf, npz and ber-matrix onto another grid. If the run has a read surface, tables of
+    it are written beside those of the writes, and cell files have its read.
     """
     from mtjchar.export import Settings, export_surface
 
-    settings = Settings(ber, amplitude, duration, feature_size, cell_area, clock, amplitudes, durations)
+    reads = load_reads(folder)
+    settings = Settings(
+        ber, amplitude, duration, feature_size, cell_area, clock, amplitudes, durations, reads
+    )
     writable_file(out)
     for path in export_surface(load_surface(folder), format_, out, settings):
         console.print(f"wrote {path}", highlight=False)

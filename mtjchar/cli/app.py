@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from mtjchar.cli import answers, fitting, runs, starting, training
+from mtjchar.cli import answers, fitting, reading, runs, starting, training
 from mtjchar.cli.common import console
 
 app = typer.Typer(
@@ -55,7 +55,7 @@ def _everywhere(
         typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Characterize write errors and write energy of STT-MRAM cells."""
+    """Characterize write errors, read errors and energies of STT-MRAM cells."""
 
 
 for command in (
@@ -76,3 +76,13 @@ for command in (
     training.tradeoff,
 ):
     app.command(cls=_Command)(command)
+
+_reads = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Ask how often a read is wrong or disturbs, what it costs, and which read is best.",
+)
+_reads.command(cls=_Command)(reading.query)
+_reads.command(cls=_Command)(reading.point)
+app.add_typer(_reads, name="read")

@@ -38,7 +38,7 @@ from mtjchar.units import compact, parse_quantity, rough_time
 
 if TYPE_CHECKING:
     from mtjchar.study import Study
-    from mtjchar.surfaces import WriteSurface
+    from mtjchar.surfaces import ReadSurface, WriteSurface
 
 
 class _Messages(io.TextIOBase):
@@ -236,6 +236,19 @@ DURATIONS_ASKED = typer.Option(
     metavar="T,...",
     help='Pulse duration from half rise to half fall, such as "8 ns"; several likewise.',
 )
+READ_VOLTAGES_ASKED = typer.Option(
+    "--voltage",
+    parser=grid("V", "voltage", _linear),
+    metavar="V,...",
+    help='Read voltage, such as "0.1 V"; several as a list, "0.1 V, 0.2 V", as START:STOP:POINTS, or by '
+    "repeating the option.",
+)
+SENSING_TIMES_ASKED = typer.Option(
+    "--time",
+    parser=grid("s", "time", _geometric),
+    metavar="T,...",
+    help='Sensing time, from the start of the read to the decision, such as "5 ns"; several likewise.',
+)
 AMPLITUDES = typer.Option(
     parser=grid("V", "amplitudes", _linear),
     metavar="V,...",
@@ -288,6 +301,13 @@ def load_surface(folder: Path) -> WriteSurface:
     from mtjchar.surfaces import WriteSurface
 
     return WriteSurface.of_run(folder)
+
+
+def load_reads(folder: Path) -> ReadSurface | None:
+    """Load the read surface of a run directory, if there is one."""
+    from mtjchar.surfaces import ReadSurface
+
+    return ReadSurface.of_run(folder) if is_file(folder / "read.nc") else None
 
 
 def one_of(thing: str, name: str, allowed: Iterable[str]) -> InputError:

@@ -71,7 +71,13 @@ def write_comparison(comparison: Comparison, out: Path) -> str:
     write_table(comparison.worst_case, out / "worst_case.csv")
     write_table(comparison.differences.reset_index(allow_duplicates=True), out / "differences.csv")
     plotting.comparison_figure(comparison, out)
-    return f"wrote {out}/comparison.csv, worst_case.csv, differences.csv, comparison.png and comparison.svg"
+    if len(comparison.reads):
+        write_table(comparison.reads, out / "reads.csv")
+    reads = "reads.csv, " if len(comparison.reads) else ""
+    return (
+        f"wrote {out}/comparison.csv, worst_case.csv, {reads}differences.csv, comparison.png and "
+        "comparison.svg"
+    )
 
 
 def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
@@ -82,6 +88,7 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "reference": None if reference is None else reference._asdict(),
         "results": comparison.results.to_dict(orient="records"),
         "worst_case": comparison.worst_case.to_dict(orient="records"),
+        **({"reads": comparison.reads.to_dict(orient="records")} if len(comparison.reads) else {}),
     }
 
 
@@ -91,8 +98,11 @@ def print_comparison(comparison: Comparison) -> None:
     _print_differences(comparison.differences, names)
     _print_results(comparison, names)
     _print_worst_case(comparison.worst_case, names)
+    if len(comparison.reads):
+        _print_reads(comparison.reads, names)
     reference = comparison.reference
-    if comparison.results[["extrapolated", "reference_extrapolated"]].to_numpy().any():
+    marked = comparison.results[["extrapolated", "reference_extrapolated"]].to_numpy().any()
+    if marked or (len(comparison.reads) and comparison.reads["extrapolated"].any()):
         console.print(
             f"{_MARK} extrapolated: too few effective devices carry the error rate", highlight=False
         )
@@ -162,6 +172,32 @@ def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
                 number_or_dash(label.factor * getattr(row, column), ".0f" if column in _SIZES else ".1f")
                 for column, label in headlines.items()
             ),
+        )
+    console.print("")
+    console.print(shown, highlight=False)
+
+
+def _print_reads(reads: pd.DataFrame, names: dict[str, str]) -> None:
+    """Show the operating points of reads, two lines a scenario."""
+    from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR
+
+    title = f"reads with an error rate of {USUAL_ERROR:g} and a disturb rate of {USUAL_DISTURB:g}"
+    shown = Table(title=title, **_LAYOUT)
+    for name in ("scenario", "least"):
+        shown.add_column(name, overflow="fold")
+    for name in ("V", "ns", "fJ", "error rate", "disturb\nrate", "largest margin\n(deviations)"):
+        shown.add_column(name, justify="right", overflow="fold")
+    rows: list[Any] = list(reads.itertuples())
+    for row in rows:
+        shown.add_row(
+            names[row.scenario],
+            row.minimize,
+            number_or_dash(row.voltage_V, ".3f"),
+            number_or_dash(1e9 * row.time_s, ".3f"),
+            number_or_dash(1e15 * row.energy_J, ".2f") + _MARK * row.extrapolated,
+            number_or_dash(row.read_error_rate, ".2g"),
+            number_or_dash(row.disturb_rate, ".2g"),
+            number_or_dash(row.largest_margin_deviations, ".2f"),
         )
     console.print("")
     console.print(shown, highlight=False)

@@ -41,7 +41,7 @@ from mtjchar.cli.common import (
     write_table,
 )
 from mtjchar.cli.comparison import print_comparison, write_comparison
-from mtjchar.errors import InputError, MissingToolError, MtjcharError, SimulationError
+from mtjchar.errors import InputError, MissingToolError, MtjcharError, SimulationError, UnreachableError
 from mtjchar.files import is_file, is_folder, make_folder, storing
 from mtjchar.units import compact
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from mtjchar.study import Study
-    from mtjchar.surfaces import WriteSurface
+    from mtjchar.surfaces import ReadSurface, WriteSurface
 
 Place = tuple[str | None, Path | None, Path | None, Path | None]
 """Address of a cluster, and the files for it."""
@@ -174,7 +174,10 @@ def sweep(
 
 
 def surface(folder: RunFolder, allow_failed: AllowFailed = 0.01) -> None:
-    """Average the samples in DIR over the devices; write surface.nc, tables/ and figures/."""
+    """Average the samples in DIR over the devices; write surface.nc, tables/ and figures/.
+
+    If the study says how cells are read, it also writes read.nc.
+    """
     _surface(folder, allow_failed)
 
 
@@ -310,10 +313,12 @@ def _compare_all(runs: Mapping[str, Path], out: Path, allow_failed: float) -> No
 
 def _average_once(folder: Path, allow_failed: float) -> None:
     """Make what `_average` makes, unless it was made of the same samples before."""
+    from mtjchar.sweep.read_tasks import reads_of
     from mtjchar.sweep.store import RunDirectory
 
     directory, file = RunDirectory.open(folder), folder / "surface.nc"
-    there = all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
+    reads = reads_of(directory.study) is None or is_file(folder / "read.nc")
+    there = reads and all(is_folder(folder / name) for name in ("tables", "figures")) and is_file(file)
     if there and directory.record().surface_sha256 == directory.digest_with(file):
         return
     surface = _average(folder, allow_failed)
@@ -323,7 +328,7 @@ def _average_once(folder: Path, allow_failed: float) -> None:
 
 def _average(folder: Path, allow_failed: float) -> WriteSurface:
     """Average over the devices; write surface, tables and figures."""
-    from mtjchar.surfaces import average_devices
+    from mtjchar.surfaces import average_devices, average_reads
     from mtjchar.sweep.lock import locked
     from mtjchar.sweep.store import RunDirectory
 
@@ -331,6 +336,8 @@ def _average(folder: Path, allow_failed: float) -> WriteSurface:
     with locked(folder, say=warn):
         surface = average_devices(folder, most_failed=allow_failed)
         _tables_and_figures(surface, folder)
+        if (reads := average_reads(folder, most_failed=allow_failed)) is not None:
+            _read_tables_and_figures(reads, folder)
     return surface
 
 
@@ -349,6 +356,29 @@ def _surface(folder: Path, allow_failed: float) -> None:
             )
     for line in surface.extrapolation_in_words():
         warn(line)
+    _tell_reads(folder)
+
+
+def _tell_reads(folder: Path) -> None:
+    """Print the fastest read of a run that has reads, or why there is none."""
+    from mtjchar.surfaces import ReadSurface
+    from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR
+
+    if not is_file(folder / "read.nc"):
+        return
+    console.print(f"wrote {folder}/read.nc")
+    reads = ReadSurface.load(folder / "read.nc")
+    try:
+        point = reads.operating_point(USUAL_ERROR, USUAL_DISTURB)
+    except (InputError, UnreachableError) as error:
+        warn(str(error))
+        return
+    console.print(
+        f"read: fastest with a read error rate of {USUAL_ERROR:g} and a disturb rate of {USUAL_DISTURB:g}: "
+        f"{compact(point.voltage_V, 'V', 4)}, {compact(point.time_s, 's', 4)}, "
+        f"{compact(point.energy_J, 'J', 4)}{', extrapolated' if point.extrapolated else ''}",
+        highlight=False,
+    )
 
 
 def _tables_and_figures(surface: WriteSurface, folder: Path) -> None:
@@ -362,6 +392,13 @@ def _tables_and_figures(surface: WriteSurface, folder: Path) -> None:
     if levers is not None:
         write_table(levers, folder / "tables" / "knobs.csv")
     plotting.surface_figures(surface, folder / "figures", levers)
+
+
+def _read_tables_and_figures(reads: ReadSurface, folder: Path) -> None:
+    from mtjchar import plotting
+
+    write_table(reads.to_frame(), folder / "tables" / "read.csv")
+    plotting.read_figures(reads, folder / "figures")
 
 
 def _kit_package(kit: str) -> str:

@@ -15,6 +15,7 @@ from mtjchar.cli.common import (
     RunFolder,
     Workers,
     console,
+    load_reads,
     load_surface,
     print_json,
     progress_bar,
@@ -23,9 +24,10 @@ from mtjchar.cli.common import (
     writable,
     write_table,
 )
-from mtjchar.errors import InputError
+from mtjchar.errors import InputError, UnreachableError
 
 if TYPE_CHECKING:
+    from mtjchar.network.reads import ReadConditions
     from mtjchar.network.scales import FullScale
     from mtjchar.network.trainer import TrainingPlan
 
@@ -140,12 +142,34 @@ def tradeoff(
         typer.Option(
             parser=quantity("J", "read energy"),
             metavar="E",
-            help='Energy to read one bit (default: "20 fJ").',
+            help="Assumed energy to read one bit, without read errors. Default: the read surface of the run; "
+            'if it has none, "20 fJ".',
+        ),
+    ] = None,
+    read_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Highest error rate of the reads from the read surface; the cheapest read within both rates "
+            "is used. Default: 1e-9, or the lowest of the read surface if that is higher.",
+        ),
+    ] = None,
+    read_disturb: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE", help="Highest probability that such a read flips the bit (default: 1e-12)."
         ),
     ] = None,
     computing_reads: Annotated[
         ReadsChoice, typer.Option(help="Reads of the memory during a pass: one per batch or one per image.")
     ] = ReadsChoice.batch,
+    computing_errors: Annotated[
+        bool,
+        typer.Option(
+            "--computing-errors",
+            help="Passes compute with what they read, errors included, and their reads disturb the cells.",
+        ),
+    ] = False,
     other: Annotated[
         list[Path] | None,
         typer.Option(
@@ -187,6 +211,7 @@ def tradeoff(
         full_scale=None if full_scale is None else _full_scale(full_scale),
     )
     surface = load_surface(folder)
+    reads = _reads(folder, read_energy, read_error, read_disturb)
     writable(out)
     with locked(out, say=warn), progress_bar("training", "trainings") as progress:
         tables = experiment.tradeoff(
@@ -197,8 +222,9 @@ def tradeoff(
             seeds=seeds,
             most_seeds=max(seeds, experiment.MOST_SEEDS) if most_seeds is None else most_seeds,
             search_steps=search_steps,
-            read_energy_J=experiment.READ_ENERGY if read_energy is None else read_energy,
+            reads=reads,
             computing_reads=computing_reads.value,
+            computing_errors=computing_errors,
             other_surfaces=[load_surface(each) for each in other or ()],
             retries=retries,
             devices=DeviceRates.load(folder, surface) if cells is Cells.devices else None,
@@ -216,11 +242,68 @@ def tradeoff(
     if as_json:
         chosen = {row["lever"]: row for row in experiment.best(table).to_dict(orient="records")}
         baseline = table.iloc[0].to_dict()
-        print_json({"baseline": baseline, "rows": table.to_dict(orient="records"), "best": chosen})
+        rows = table.to_dict(orient="records")
+        print_json({"baseline": baseline, "rows": rows, "best": chosen, "reads": _described(reads)})
         return
     print_tradeoff(table)
+    console.print(f"Reads: {reads.in_words()}.", highlight=False)
     print_read_energies(by_read_energy)
     console.print(experiment.one_line(table), highlight=False)
+
+
+def _reads(folder: Path, energy: float | None, error: float | None, disturb: float | None) -> ReadConditions:
+    """Choose the reads: of the run's read surface, or assumed ones without errors."""
+    from mtjchar.network.reads import (
+        READ_DISTURB,
+        READ_ERROR,
+        ReadConditions,
+        most_reliable_reads,
+        read_conditions,
+    )
+    from mtjchar.network.tradeoff import READ_ENERGY
+
+    surface = None if energy is not None else load_reads(folder)
+    for option, rate in {"--read-error": error, "--read-disturb": disturb}.items():
+        if rate is None or surface is not None:
+            continue
+        if energy is not None:
+            raise InputError(
+                option, value=rate, allowed="none with --read-energy, whose reads have no errors",
+                remedy="Leave one of them out.",
+            )  # fmt: skip
+        raise InputError(
+            option, value=rate, allowed="none for a run without a read surface (read.nc)",
+            remedy="A study with a table [read] has one.",
+        )  # fmt: skip
+    if surface is None:
+        return ReadConditions(energy_J=READ_ENERGY if energy is None else energy)
+    disturb = READ_DISTURB if disturb is None else disturb
+    if error is not None:
+        return read_conditions(surface, error=error, disturb=disturb)
+    try:
+        return read_conditions(surface, error=READ_ERROR, disturb=disturb)
+    except UnreachableError:
+        reads = most_reliable_reads(surface, disturb=disturb)
+        warn(
+            f"No read has an error rate of {READ_ERROR:g} and a disturb rate of {disturb:g}. The reads of "
+            f"lowest error rate are used: {reads.in_words()}."
+        )
+        return reads
+
+
+def _described(reads: ReadConditions) -> dict[str, Any]:
+    """Return reads as JSON; the rates and energies are those of state 0 and state 1."""
+    import numpy as np
+
+    return {
+        "assumed": reads.assumed,
+        "voltage_V": reads.voltage_V,
+        "time_s": reads.time_s,
+        "error_rate": np.asarray(reads.error_rate).tolist(),
+        "disturb_rate": np.asarray(reads.disturb_rate).tolist(),
+        "energy_J": np.asarray(reads.energy_J).tolist(),
+        "extrapolated": reads.extrapolated,
+    }
 
 
 def _plan(network: NetworkName, **options: Any) -> TrainingPlan:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mtjchar.cells import Direction
 from mtjchar.cells.stt.kind import SttCell
 from mtjchar.errors import InputError
 from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import study_of
 from mtjchar.study import Study
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import ReadPoint, ReadSurface, WriteSurface
+from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR, check_margin, usual_point
 from mtjchar.surfaces.tails import StatedRate
 from mtjchar.sweep.population import Population
 from mtjchar.units import compact
 
-__all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "Write", "describe_cell"]
+__all__ = ["MIN_SENSE_VOLTAGE", "READ_VOLTAGE", "Cell", "CellRead", "Write", "describe_cell"]
 
 READ_VOLTAGE = 0.1
-"""V, assumed: read voltage of the cell, with a read current well below the critical current."""
+"""V, assumed for a run without reads: read voltage of the cell, far below what writes."""
 
 MIN_SENSE_VOLTAGE = 0.025
-"""V, assumed: as in NVSim's sample cells."""
+"""V, assumed for a run without reads: as in NVSim's sample cells."""
 
 
 _SET, _RESET = "ap_to_p", "p_to_ap"  # to the low resistance, to the high one
@@ -48,6 +51,21 @@ class Write:
 
 
 @dataclass(frozen=True)
+class CellRead:
+    """A read of a cell: from the read surface of its run, or assumed.
+
+    Voltages in V, power in W, the mean over the sensing time. `mode` is ``voltage`` or ``current``; `words`
+    say where the values are from.
+    """
+
+    voltage: float
+    least_sense_voltage: float
+    power: float
+    mode: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Cell:
     """A cell in NVSim's terms, SI; areas and widths in units of the feature size F.
 
@@ -61,7 +79,7 @@ class Cell:
     area: float
     aspect_ratio: float
     access_drop: float
-    read_power: float
+    read: CellRead
     set: Write
     reset: Write
 
@@ -75,10 +93,9 @@ class Cell:
             "Energies: of a switching write, at the cell's lines, drivers without loss.",
             "Resistances: nominal device, zero bias, temperature of the study.",
             f"Assumed: F = {compact(self.feature_size, 'm')}; cell area {self.area:.4g} F^2.",
-            f"Assumed: read voltage {compact(READ_VOLTAGE, 'V')}, "
-            f"least sense voltage {compact(MIN_SENSE_VOLTAGE, 'V')}.",
-            "Read power and access drop: of the parallel state at the read voltage; the access resistance",
-            "is what the redundant ap_to_p write leaves over junction and lines, an upper bound.",
+            *self.read.words,
+            "Access drop: of the parallel state at the read voltage; the access resistance is what the",
+            "redundant ap_to_p write leaves over junction and lines, an upper bound.",
         ]
 
 
@@ -100,6 +117,7 @@ def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     access = _access_resistance(set_, study, parallel)
     loop = parallel + access + study.cell.bitline.resistance + study.cell.sourceline.resistance
     transistor = study.cell.transistor
+    read = _read(settings.reads, loop)
     feature = settings.feature_size or transistor.length
     width = transistor.width / feature
     # X. Dong et al., IEEE Trans. CAD 31, 994 (2012), doi:10.1109/TCAD.2012.2185930: a cell with an MOS
@@ -111,14 +129,50 @@ def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
         access_width=width,
         area=settings.cell_area or 3.0 * (width + 1.0),
         aspect_ratio=3.0 / (width + 1.0),
-        access_drop=READ_VOLTAGE * access / loop,
-        read_power=READ_VOLTAGE**2 / loop,
+        access_drop=read.voltage * access / loop,
+        read=read,
         set=set_,
         reset=reset,
     )
 
 
 _OTHER_FORMATS = "For cells of other kinds take a format that holds the whole surface, for example csv."
+
+
+def _read(reads: ReadSurface | None, loop: float) -> CellRead:
+    """Read of a cell whose parallel state has the resistance `loop` (ohm) with access and lines."""
+    if reads is None:
+        words = (
+            f"Assumed: read voltage {compact(READ_VOLTAGE, 'V')}, "
+            f"least sense voltage {compact(MIN_SENSE_VOLTAGE, 'V')}.",
+            "Read power: of the parallel state at the read voltage.",
+        )
+        return CellRead(READ_VOLTAGE, MIN_SENSE_VOLTAGE, READ_VOLTAGE**2 / loop, "current", words)
+    point, origin = _operating_point(reads)
+    by_voltage = reads.margin_unit == "V"
+    least = point.margin if by_voltage else MIN_SENSE_VOLTAGE
+    sensed = "its mean margin" if by_voltage else "assumed, since currents are compared"
+    more = f"Least sense voltage {compact(least, 'V', 4)}: {sensed}. Read power: energy over time."
+    mode = "voltage" if by_voltage else "current"
+    return CellRead(point.voltage_V, least, point.energy_J / point.time_s, mode, (*origin, more))
+
+
+def _operating_point(reads: ReadSurface) -> tuple[ReadPoint, tuple[str, ...]]:
+    """Fastest read with the usual rates, or that with the largest margin if none has them."""
+    check_margin(reads)
+    point = usual_point(reads)
+    why = f"fastest with a read error rate of {USUAL_ERROR:g} and a disturb rate of {USUAL_DISTURB:g}"
+    if point is None:
+        margin = reads.dataset["margin_deviations"].min("state").to_numpy()
+        voltage, time = np.unravel_index(int(np.argmax(margin)), margin.shape)
+        point = reads.point_at(float(reads.voltages[voltage]), float(reads.times[time]))
+        why = "largest margin; none has the usual rates"
+    return point, (
+        f"Read, from the read surface of the run: {compact(point.voltage_V, 'V', 4)}, "
+        f"{compact(point.time_s, 's', 4)}, {compact(point.energy_J, 'J', 4)} ({why}),",
+        f"read error rate {point.read_error_rate:.3g}, disturb rate {point.disturb_rate:.3g}"
+        f"{', extrapolated' if point.extrapolated else ''}.",
+    )
 
 
 def _check_kind(surface: WriteSurface) -> None:

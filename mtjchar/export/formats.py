@@ -7,33 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtjchar.errors import InputError, did_you_mean
-from mtjchar.export import compact_model, ngspice_table, nvmain, nvsim, tables, verilog_a
+from mtjchar.export import compact_model, ngspice_table, nvmain, nvsim, read_tables, tables, verilog_a
 from mtjchar.export.files import Files
 from mtjchar.export.operating_point import OPERATING_POINT, Settings, check_operating_point
 from mtjchar.export.provenance import check_version
+from mtjchar.export.read_tables import read_file
 from mtjchar.files import write_together
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import ReadSurface, WriteSurface
 
 __all__ = ["FORMATS", "Format", "export_surface"]
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: how its files are written, and the settings that it accepts."""
+    """A format: how its files are written, the settings that it accepts, and files of reads beside them."""
 
     files: Callable[[WriteSurface, Path, Settings], Files]
     takes: frozenset[str] = frozenset()
+    reads: Callable[[ReadSurface, Path], Files] | None = None
 
 
 _CELL = OPERATING_POINT | {"feature_size", "cell_area"}
 _GRID = frozenset({"amplitudes", "durations"})
 
 FORMATS: dict[str, Format] = {
-    "csv": Format(tables.csv, _GRID),
-    "parquet": Format(tables.parquet, _GRID),
-    "json": Format(tables.json_, _GRID),
-    "netcdf": Format(tables.netcdf, _GRID),
-    "npz": Format(tables.npz, _GRID),
+    "csv": Format(tables.csv, _GRID, read_tables.csv),
+    "parquet": Format(tables.parquet, _GRID, read_tables.parquet),
+    "json": Format(tables.json_, _GRID, read_tables.json_),
+    "netcdf": Format(tables.netcdf, _GRID, read_tables.netcdf),
+    "npz": Format(tables.npz, _GRID, read_tables.npz),
     "ber-matrix": Format(tables.ber_matrix, _GRID),
     "nvsim": Format(nvsim.nvsim, _CELL),
     "nvmexplorer": Format(nvsim.nvmexplorer, _CELL),
@@ -60,7 +62,8 @@ def export_surface(
     out : str or Path
         File to write. Further files of a format are written beside it, with names made from its name.
     settings : Settings, optional
-        Operating point, grid and other settings of the format.
+        Operating point, grid and other settings of the format, and the read surface. Table formats write
+        the reads beside `out`, as NAME_read.ENDING.
 
     Returns
     -------
@@ -95,5 +98,7 @@ def export_surface(
         check_operating_point(format_, settings)
     check_version(surface)
     files = chosen.files(surface, out, settings)
+    if chosen.reads is not None and settings.reads is not None:
+        files = {**chosen.reads(settings.reads, read_file(out)), **files}
     write_together(files)
     return list(files)

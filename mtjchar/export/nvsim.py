@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mtjchar.export.cell import MIN_SENSE_VOLTAGE, READ_VOLTAGE, Cell, Write, describe_cell
+from mtjchar.export.cell import Cell, Write, describe_cell
 from mtjchar.export.files import Files, text
 from mtjchar.export.operating_point import Settings
 from mtjchar.export.provenance import comment
@@ -74,10 +74,10 @@ def _cell_lines(cell: Cell) -> list[str]:
         f"-CellAspectRatio: {cell.aspect_ratio:.6g}",
         f"-ResistanceOn (ohm): {cell.resistance_on:.6g}",
         f"-ResistanceOff (ohm): {cell.resistance_off:.6g}",
-        "-ReadMode: current",
-        f"-ReadVoltage (V): {READ_VOLTAGE:.6g}",
-        f"-MinSenseVoltage (mV): {1e3 * MIN_SENSE_VOLTAGE:.6g}",
-        f"-ReadPower (uW): {1e6 * cell.read_power:.6g}",
+        f"-ReadMode: {cell.read.mode}",
+        f"-ReadVoltage (V): {cell.read.voltage:.6g}",
+        f"-MinSenseVoltage (mV): {1e3 * cell.read.least_sense_voltage:.6g}",
+        f"-ReadPower (uW): {1e6 * cell.read.power:.6g}",
         *_write_lines("Reset", cell.reset),
         *_write_lines("Set", cell.set),
         "-AccessType: CMOS",  # before the width, which NVSim reads only for a CMOS cell
@@ -103,10 +103,10 @@ def _custom_cell(cell: Cell, name: str) -> dict[str, Any]:
         "access_CMOS_width": cell.access_width,
         "r_on": cell.resistance_on,
         "r_off": cell.resistance_off,
-        "read_mode": "current",
-        "read_voltage": READ_VOLTAGE,
-        "min_sense_voltage": 1e3 * MIN_SENSE_VOLTAGE,
-        "read_power": 1e6 * cell.read_power,
+        "read_mode": cell.read.mode,
+        "read_voltage": cell.read.voltage,
+        "min_sense_voltage": 1e3 * cell.read.least_sense_voltage,
+        "read_power": 1e6 * cell.read.power,
     }
     for prefix, write in (("reset", cell.reset), ("set", cell.set)):
         custom |= {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mtjchar.errors import InputError
-from mtjchar.surfaces import CheapestPulse, WriteSurface, pulse_at
+from mtjchar.surfaces import CheapestPulse, ReadSurface, WriteSurface, pulse_at
 from mtjchar.surfaces.grid import Target
 
 __all__ = ["OPERATING_POINT", "Settings", "check_operating_point", "pulse"]
@@ -33,6 +33,8 @@ class Settings:
         Hz, of the memory's interface; default: an assumption.
     amplitudes, durations : sequence of float, optional
         V and s: the grid of a complete table; default: the surface's own.
+    reads : ReadSurface, optional
+        Of the same run. Formats that have no place for it leave it out.
     """
 
     ber: float | None = None
@@ -43,6 +45,7 @@ class Settings:
     clock: float | None = None
     amplitudes: Sequence[float] | None = None
     durations: Sequence[float] | None = None
+    reads: ReadSurface | None = None
 
     def __post_init__(self) -> None:
         for name in ("feature_size", "cell_area", "clock"):
@@ -51,8 +54,8 @@ class Settings:
                 raise InputError(name, value=value, allowed="a positive number")
 
     def given(self) -> dict[str, Any]:
-        """Names and values of the given settings."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Names and values of the settings that a user has given; the reads are none of them."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "reads"}
         return {name: value for name, value in chosen.items() if value is not None}
 
 

@@ -17,6 +17,7 @@ from mtjchar.network.exact import ExactAccount, account_of, nominal_pulse, relia
 from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import WriteConditions, WriteLedger
 from mtjchar.network.levers import ExactDesign, Lever
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.termination import Detector, write_energy
 from mtjchar.surfaces import DeviceRates, WriteSurface
 from mtjchar.surfaces.grid import RELIABLE
@@ -25,6 +26,8 @@ __all__ = ["Carried", "Memory", "Setting", "one_pulse", "write_conditions"]
 
 # A rate of the allocation's table is at most this much below the allowed one.
 _LIMIT_SLACK = 0.95
+# The search for reads reaches the allowed rate up to rounding.
+_RELIABLE_SLACK = 1e-6
 # The search for a pulse reaches the end of the grid up to rounding.
 _EDGE_SLACK = 1e-6
 
@@ -86,8 +89,8 @@ class Memory:
     ----------
     surface : WriteSurface
         With both directions.
-    read_energy_J : float
-        Energy of reading a bit, J.
+    reads : ReadConditions
+        Reads that belong to writes.
     retries : int
         Pulses beyond the first, see `WriteConditions`.
     devices : DeviceRates, optional
@@ -97,10 +100,16 @@ class Memory:
     """
 
     surface: WriteSurface
-    read_energy_J: float
+    reads: ReadConditions
     retries: int = 0
     devices: DeviceRates | None = None
     detector: Detector = field(default_factory=Detector)
+
+    @property
+    def reads_reliably(self) -> bool:
+        """Whether reads are wrong, or flip a bit, no more often than the writes of the baseline fail."""
+        worst = max(self.reads.worst_error_rate, self.reads.worst_disturb_rate)
+        return worst <= RELIABLE * (1.0 + _RELIABLE_SLACK)
 
     @property
     def directions(self) -> tuple[Direction, Direction]:
@@ -124,10 +133,9 @@ class Memory:
             pulses = one_pulse(pulse.amplitude_V, pulse.duration_s)
         detector = self.detector if lever.early_termination else None
         conditions = replace(
-            write_conditions(self.surface, pulses, detector=detector),
+            write_conditions(self.surface, pulses, detector=detector).with_reads(self.reads),
             read_before_write=lever.read_before_write,
             retries=self.retries,
-            read_energy_J=self.read_energy_J,
         )
         rates = conditions.rates
         planes = lever.vary == "bit_planes"
@@ -179,7 +187,7 @@ class Memory:
         assert outcome.activity is not None
         return account_of(
             design, self.surface, pulses, outcome.ledger, outcome.activity,
-            read_energy_J=self.read_energy_J, detector=self.detector,
+            read_energy_J=self.reads.energy_J, detector=self.detector,
         )  # fmt: skip
 
     @functools.cached_property

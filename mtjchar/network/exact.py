@@ -10,6 +10,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.cells import Direction
@@ -19,6 +20,7 @@ from mtjchar.network.encoding import Words
 from mtjchar.network.ledger import WriteLedger
 from mtjchar.network.levers import ExactDesign
 from mtjchar.network.planes import count_ones
+from mtjchar.network.reads import energies_of_states
 from mtjchar.network.termination import Detector, write_energy
 from mtjchar.surfaces import WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, refined
@@ -124,7 +126,7 @@ def account_of(
     ledger: WriteLedger,
     activity: Activity,
     *,
-    read_energy_J: float,
+    read_energy_J: npt.ArrayLike,
     detector: Detector,
 ) -> ExactAccount:
     """Compute the energy of an error-free training.
@@ -138,8 +140,8 @@ def account_of(
         One for each direction, shape (1, 2), from `reliable_pulses`.
     ledger, activity : WriteLedger, Activity
         Of a training without errors, in the code and with the momentum of the design.
-    read_energy_J : float
-        Energy of reading one bit, J.
+    read_energy_J : array_like of float, shape () or (2,)
+        Energy of reading one bit, or one in state 0 and one in state 1, J.
     detector : Detector
         For early termination.
 
@@ -158,10 +160,13 @@ def account_of(
         redundant = np.vstack([redundant, activity.check_redundant])
         in_changed_words = np.vstack([in_changed_words, np.zeros(2, dtype=np.int64)])
     driven = {"nothing": redundant, "words": in_changed_words, "bits": np.zeros_like(redundant)}[design.skip]
-    reads = np.zeros_like(redundant) if design.skip == "nothing" else switching + redundant
+    is_read = int(design.skip != "nothing")
+    # Bits that become 1 are read as 0; those that stay 1 are read as 1.
+    of_state = energies_of_states("read_energy_J", read_energy_J)
+    reads_J = np.asarray(is_read * (switching * of_state + redundant * of_state[::-1]))
     energies = (_energies(design, surface, pulses, detector, switching=kind) for kind in (True, False))
     switching_J, redundant_J = (np.asarray(n * e) for n, e in zip((switching, driven), energies, strict=True))
-    reads_J = np.asarray(reads * read_energy_J)
+    reads = is_read * (switching + redundant)
     return ExactAccount(switching, redundant, driven, reads, switching_J, redundant_J, reads_J)
 
 

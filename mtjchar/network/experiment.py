@@ -18,6 +18,7 @@ from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import WriteConditions
 from mtjchar.network.levers import DESIGNS, LEVERS, ExactDesign
 from mtjchar.network.optimizers import usual_learning_rate
+from mtjchar.network.passes import PassReads
 from mtjchar.network.trainer import TrainingPlan
 from mtjchar.network.trainings import Job, Trainings
 from mtjchar.statistics import expected_half_width, mean_half_width
@@ -158,6 +159,8 @@ class MeasuredDesign(NamedTuple):
         Of each seed, in the plan of the design and in that of the baseline.
     step : float
         Points of one test image; 0 if the loss is 0 for all seeds.
+    reads_reliably : bool
+        Whether it has no reads that can be wrong more often than a write of the baseline fails.
     """
 
     design: ExactDesign
@@ -166,6 +169,7 @@ class MeasuredDesign(NamedTuple):
     outcomes: list[Outcome]
     error_free: list[Outcome]
     step: float
+    reads_reliably: bool = True
 
     @property
     def check_cells(self) -> int:
@@ -196,8 +200,8 @@ class MeasuredDesign(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Result of `verdict_of` for the loss."""
-        return verdict_of(self.drops, step=self.step)
+        """Result of `verdict_of` for the loss; ``not shown`` with reads that are often wrong."""
+        return verdict_of(self.drops, step=self.step) if self.reads_reliably else "not shown"
 
 
 def _drops(error_free: Sequence[Outcome], outcomes: Sequence[Outcome]) -> FloatArray:
@@ -239,11 +243,20 @@ class Experiment:
     most_seeds : int
         Largest number in a proof.
     trainings : Trainings
+    passes : PassReads, optional
+        Reads of the passes that compute; without them the passes compute with the stored words.
     """
 
     def __init__(
-        self, memory: Memory, plan: TrainingPlan, seeds: int, most_seeds: int, trainings: Trainings
+        self,
+        memory: Memory,
+        plan: TrainingPlan,
+        seeds: int,
+        most_seeds: int,
+        trainings: Trainings,
+        passes: PassReads | None = None,
     ) -> None:
+        self._passes = passes
         self.memory, self.plan = memory, plan
         self.seeds = range(seeds)
         self._trainings = trainings
@@ -315,7 +328,8 @@ class Experiment:
         accounts = [self.memory.account(design, pulses, outcome) for outcome in outcomes]
         # Without momentum the training is the baseline's, image by image.
         step = self._step if design.momentum else 0.0
-        return MeasuredDesign(design, pulses, accounts, outcomes, error_free, step)
+        reliably = self.memory.reads_reliably or (design.skip == "nothing" and self._passes is None)
+        return MeasuredDesign(design, pulses, accounts, outcomes, error_free, step, reliably)
 
     def measured(self, name: str) -> list[MeasuredSetting]:
         """Return the results of a lever: the search, then the proof, each in the order of the rates."""
@@ -417,7 +431,8 @@ class Experiment:
 
     def _setting_jobs(self, setting: Setting, seeds: range) -> list[Job]:
         lever = setting.lever
-        return [self._job(lever.code, lever.momentum, setting.conditions, seed) for seed in seeds]
+        jobs = [self._job(lever.code, lever.momentum, setting.conditions, seed) for seed in seeds]
+        return [job._replace(passes=self._passes) for job in jobs]
 
     def _references(self, setting: Setting, seeds: range) -> list[Job]:
         return [self._job("twos_complement", setting.lever.momentum, _error_free(), seed) for seed in seeds]

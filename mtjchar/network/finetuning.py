@@ -22,6 +22,7 @@ from mtjchar.network.datasets import Dataset
 from mtjchar.network.encoding import Words
 from mtjchar.network.inference import recognition_rate
 from mtjchar.network.ledger import WriteConditions, WriteLedger
+from mtjchar.network.passes import PASSES
 from mtjchar.network.trainer import TrainingPlan, train
 
 __all__ = [
@@ -43,8 +44,6 @@ __all__ = [
 SHARE = 1.0 / 6.0
 """Share of the training images for the adaptation: 10,000 of Fashion-MNIST's 60,000."""
 
-PASSES = 2
-"""Passes that read every cell: forward and backward."""
 
 Images = NDArray[np.float32]
 

@@ -40,13 +40,16 @@ class InferenceResult:
     programming_energy_J : float
         Energy of those writes, J.
     words : ndarray of uint8 or uint16, shape (parameters,)
-        Content of the memory.
+        Content of the memory after the programming.
+    reading_energy_J : float
+        Energy of one read of all words, J; 0 without reads.
     """
 
     test_accuracy: float
     ledger: WriteLedger
     programming_energy_J: float
     words: Words
+    reading_energy_J: float = 0.0
 
 
 def program(
@@ -56,12 +59,13 @@ def program(
     conditions: WriteConditions,
     seed: int,
     network: Network | None = None,
+    reads: ReadConditions | None = None,
 ) -> InferenceResult:
     """Write a trained network into a memory once and test it.
 
     Initially, every cell is in P or AP with equal probability, as after any other content. Half of the
-    bits therefore have to switch, so that the fraction of wrong bits is half of the error rate. Reads cost no
-    energy and have no errors.
+    bits therefore have to switch, so that the fraction of wrong bits is half of the error rate. All test
+    images are computed with one read of the memory.
 
     The initial content, the write failures and, with error rates of devices, the choice of a
     device for each cell each have their own random generator: runs with the same seed and other conditions
@@ -82,6 +86,8 @@ def program(
     network : Network, optional
         Network that computes with the words, as `TrainingResult.network`; default: the plan's. A binarized
         one must be given: its thresholds were learned and are not in the memory, so they have no errors.
+    reads : ReadConditions, optional
+        Errors and energy of the read, means of the population; default: none.
 
     Returns
     -------
@@ -90,16 +96,21 @@ def program(
     Raises
     ------
     InputError
-        If `seed` is negative, a binarized network is missing, or `words` do not fit the network.
+        If `seed` is negative, a binarized network is missing, `words` do not fit the network, or `reads` have
+        rates of devices.
     """
     network = _computing_network(network, dataset, plan)
-    memory = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed).memory
-    ledger = memory.ledger
+    chip = _Chip.programmed(network, plan, words, conditions, conditions.device_weight, seed)
+    ledger, stored = chip.memory.ledger, chip.memory.words
+    reads = reads or ReadConditions()
+    seen = chip.memory.read(reads, chip.read_rng)
+    ones = int(count_ones(stored, plan.bits).sum())
     return InferenceResult(
-        test_accuracy=recognition_rate(dataset, plan, memory.words, network),
+        test_accuracy=recognition_rate(dataset, plan, seen, network),
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
-        words=memory.words,
+        words=stored,
+        reading_energy_J=float(reads.energy_of([plan.bits * stored.size - ones, ones]).sum()),
     )
 
 

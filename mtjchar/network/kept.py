@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
@@ -16,7 +15,7 @@ from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.files import MOST_DATA, read_bytes, storing, write_bytes
 from mtjchar.network.exact import Activity
-from mtjchar.network.ledger import WriteLedger
+from mtjchar.network.ledger import WriteLedger, WrongReads
 
 __all__ = ["Outcome", "add", "load"]
 
@@ -66,6 +65,24 @@ class _Activity(BaseModel):
         )
 
 
+class _WrongReads(BaseModel):
+    """Effects of wrong reads in a line of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    skipped: _Counts
+    needless: _Counts
+    stopped: _Counts
+    disturbed: _Counts
+
+    def counted(self) -> WrongReads:
+        """Return them as arrays."""
+        return WrongReads(*(np.array(getattr(self, name), dtype=np.int64) for name in WrongReads._fields))
+
+
+_COUNTS = ("switching", "redundant", "retried", "failed")
+
+
 class _Line(BaseModel):
     """A line of the file."""
 
@@ -77,12 +94,15 @@ class _Line(BaseModel):
     redundant: _Counts
     retried: _Counts
     failed: _Counts
+    wrong_reads: _WrongReads | None = None
     harm: list[tuple[float, float]] | None = None
     activity: _Activity | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        lengths = {len(getattr(self, field.name)) for field in fields(WriteLedger)}
+        lengths = {len(getattr(self, name)) for name in _COUNTS}
+        if self.wrong_reads is not None:
+            lengths.update(len(getattr(self.wrong_reads, name)) for name in WrongReads._fields)
         if self.harm is not None:
             lengths.add(len(self.harm))
         if self.activity is not None:
@@ -93,10 +113,14 @@ class _Line(BaseModel):
 
     def outcome(self) -> Outcome:
         """Return the content of the line."""
-        counts = (np.array(getattr(self, field.name), dtype=np.int64) for field in fields(WriteLedger))
+        switching, redundant, retried, failed = (
+            np.array(getattr(self, name), dtype=np.int64) for name in _COUNTS
+        )
+        wrong_reads = None if self.wrong_reads is None else self.wrong_reads.counted()
+        ledger = WriteLedger(switching, redundant, retried, failed, wrong_reads)
         harm = None if self.harm is None else np.array(self.harm)
         activity = None if self.activity is None else self.activity.counted()
-        return Outcome(self.test_accuracy, WriteLedger(*counts), harm, activity)
+        return Outcome(self.test_accuracy, ledger, harm, activity)
 
 
 def load(path: Path) -> dict[str, Outcome]:
@@ -139,8 +163,12 @@ def add(path: Path, key: str, outcome: Outcome) -> None:
     InputError, StorageError
         If it cannot be written.
     """
-    counts = {field.name: getattr(outcome.ledger, field.name).tolist() for field in fields(WriteLedger)}
+    counts = {name: getattr(outcome.ledger, name).tolist() for name in _COUNTS}
     entry = {"key": key, "test_accuracy": outcome.test_accuracy, **counts}
+    if outcome.ledger.wrong_reads is not None:
+        entry["wrong_reads"] = {
+            name: values.tolist() for name, values in outcome.ledger.wrong_reads._asdict().items()
+        }
     if outcome.harm is not None:
         entry["harm"] = outcome.harm.tolist()
     if outcome.activity is not None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
-from mtjchar.arrays import BoolArray, FloatArray, IntArray
+from mtjchar.arrays import FloatArray
 from mtjchar.errors import InputError
 from mtjchar.network.encoding import Words, check_words
-from mtjchar.network.ledger import WriteConditions, WriteLedger
-from mtjchar.network.masks import DENSE, kinds_at, ones, ones_at, place_shift, random_ones, random_places
+from mtjchar.network.failures import VERY_FREQUENT, draw_failures
+from mtjchar.network.ledger import WriteConditions, WriteLedger, WrongReads
+from mtjchar.network.masks import place_shift, random_ones
 from mtjchar.network.planes import DirectionCounter, PlaneCounter, count_ones
+from mtjchar.network.read_writes import draw_places, flips_of, write_by_reads
+from mtjchar.network.reads import ReadConditions
+from mtjchar.physics.two_state import flip_probabilities
 
 __all__ = ["ApproximateMemory", "draw_devices"]
-
-# Error rate above which it is faster to select the changing words first, if a quarter of all change.
-_FREQUENT = 0.015
-
-# Error rate above which whole words of failures are drawn faster than positions, if all cells are equal.
-_VERY_FREQUENT = 0.1
 
 
 class ApproximateMemory:
@@ -69,7 +66,9 @@ class ApproximateMemory:
         # Over all writes: bits that had to switch, and former ones.
         self._changes, self._ones = PlaneCounter(bits), PlaneCounter(bits)
         self._failed, self._retried = DirectionCounter(bits), np.zeros((bits, 2), dtype=np.int64)
+        # Plus the bits that reads flipped to 1, minus those flipped to 0, before a pulse came.
         self._ones_at_first = count_ones(self.words, bits)
+        self._wrong_reads: WrongReads | None = None
 
     @property
     def ledger(self) -> WriteLedger:
@@ -86,13 +85,16 @@ class ApproximateMemory:
             redundant=np.stack([were_one - falling, were_zero - rising], axis=1),
             retried=self._retried.copy(),
             failed=failed,
+            wrong_reads=self._wrong_reads,
         )
 
     def write(self, words: Words, conditions: WriteConditions, rng: np.random.Generator) -> None:
         """Write all words.
 
         Each bit that has to switch fails with its error rate, independently of all others, and then keeps
-        its old value; with retries it fails if all pulses do. Every other bit is as written.
+        its old value; with retries it fails if all pulses do. Every other bit is as written. With error or
+        disturb rates of reads, the reads decide what is driven, see
+        `mtjchar.network.read_writes.write_by_reads`.
 
         Parameters
         ----------
@@ -114,19 +116,104 @@ class ApproximateMemory:
             raise InputError("shape of the words", value=words.shape, allowed=f"{self.words.shape}")
         self._check(conditions)
         before, after = self.words.reshape(-1), words.reshape(-1)
+        if conditions.reads_may_be_wrong:
+            stored, before = self._write_by_reads(before, after, conditions, rng)
+            self._add_write(stored, before, before ^ after)
+            return
         changed = before ^ after
         highest = float(conditions.rates.max())
-        if highest >= _VERY_FREQUENT and conditions.rates.ndim == 2 and not conditions.retries:
+        if highest >= VERY_FREQUENT and conditions.rates.ndim == 2 and not conditions.retries:
             failed = random_ones(changed, after, conditions.rates, rng)
             self._failed.add(failed, after)
             stored = after ^ failed
         else:
             stored = self._write_by_places(changed, after, conditions, highest, rng)
+        self._add_write(stored, before, changed)
+
+    def read(self, reads: ReadConditions, rng: np.random.Generator, times: int = 1) -> Words:
+        """Read all words some times; return what the last read gives.
+
+        Parameters
+        ----------
+        reads : ReadConditions
+            Rates of the population. Each read may flip bits of the memory.
+        rng : numpy.random.Generator
+            Source of errors and flips; rates of 0 draw nothing.
+        times : int, optional
+            Number of reads, 1 or more.
+
+        Returns
+        -------
+        ndarray of uint8 or uint16
+            Shape of the memory; if no bit is wrong, the same array as `words` at that read.
+
+        Raises
+        ------
+        InputError
+            If `reads` have rates of devices.
+        """
+        for name in ("error_rate", "disturb_rate"):
+            if np.ndim(getattr(reads, name)) > 1:
+                raise InputError(
+                    f"shape of {name}", value="rates of devices", allowed="(2,), of the population"
+                )
+        if times > 1:
+            self._disturb(reads, times - 1, rng)
+        state = self.words
+        misread = self._drawn(reads.error_rate, rng)
+        self._disturb(reads, 1, rng)
+        return state if misread is None else state ^ misread.reshape(state.shape)
+
+    def _disturb(self, reads: ReadConditions, times: int, rng: np.random.Generator) -> None:
+        """Flip bits as some reads do."""
+        if not np.any(reads.disturb_rate):
+            return
+        flips = self._drawn(flip_probabilities((0.0, 0.0), reads.disturb_rate, 0.0, times), rng)
+        if flips is not None:
+            state = self.words.reshape(-1)
+            to_one, to_zero = flips_of(flips, state, self.bits).T
+            self._ones_at_first = self._ones_at_first + to_one - to_zero
+            self._store(state ^ flips)
+
+    def _drawn(self, rate: npt.ArrayLike, rng: np.random.Generator) -> Words | None:
+        """Draw bits of all cells with the rates of their states; None if there are none."""
+        if not np.any(rate):
+            return None
+        state = self.words.reshape(-1)
+        drawn = draw_places(np.full_like(state, (1 << self.bits) - 1), state, rate, self.bits, rng)
+        return drawn.words(state) if len(drawn.place) else None
+
+    def _write_by_reads(
+        self, before: Words, after: Words, conditions: WriteConditions, rng: np.random.Generator
+    ) -> tuple[Words, Words]:
+        """Write where reads may be wrong; return the words after the write, and those the pulse found."""
+
+        def pulse(driven: Words) -> Words:
+            if not conditions.rates.any():
+                return np.zeros_like(driven)
+            rates = conditions.rates
+            return draw_failures(driven, after, rates, rng, self.bits, self._device_of_cell).words(driven)
+
+        done = write_by_reads(before, after, conditions, self.bits, pulse, rng)
+        self._retried += done.retried
+        self._failed.add_counts(done.failed)
+        to_one, to_zero = done.first_flips.T
+        self._ones_at_first = self._ones_at_first + to_one - to_zero
+        so_far = self._wrong_reads
+        self._wrong_reads = done.wrong_reads if so_far is None else so_far.plus(done.wrong_reads)
+        return done.stored, done.found
+
+    def _add_write(self, stored: Words, before: Words, changed: Words) -> None:
+        """Count a write: the words after it, those before its first pulse, and the bits that differ."""
         self._writes += 1
         self._changes.add(changed)
         self._ones.add(before)
+        self._store(stored)
+
+    def _store(self, stored: Words) -> None:
+        """Replace the content."""
         stored.flags.writeable = False
-        self.words = stored.reshape(words.shape)
+        self.words = stored.reshape(self.words.shape)
 
     def _write_by_places(
         self,
@@ -140,7 +227,7 @@ class ApproximateMemory:
         stored = after.copy()
         if highest == 0.0:
             return stored
-        failures = self._failures(changed, after, conditions.rates, highest, rng)
+        failures = draw_failures(changed, after, conditions.rates, rng, self.bits, self._device_of_cell)
         for _ in range(conditions.retries):
             self._retried += failures.by_plane(self.bits)
             failures = failures.again(rng)
@@ -160,71 +247,6 @@ class ApproximateMemory:
                 allowed="error rates of the population where cells are no devices",
                 remedy="Give the memory device_of_cell.",
             )
-
-    def _failures(
-        self, changed: Words, after: Words, rates: FloatArray, highest: float, rng: np.random.Generator
-    ) -> _Failures:
-        """Draw which of the changing bits keep their value."""
-        drawn = highest >= _VERY_FREQUENT and rates.ndim == 2
-        if drawn:
-            place, chance = ones(random_ones(changed, after, rates, rng)), 1.0
-        else:
-            place, chance = _candidates(changed, highest, rng)
-        kind = kinds_at(after, place)
-        planes = rates.shape[-2]
-        entry: NDArray[Any] = kind if planes > 1 else kind & 1
-        if rates.ndim == 3:
-            assert self._device_of_cell is not None
-            cell = (place >> place_shift(changed)) * self.bits + (kind >> 1)
-            entry = entry + 2 * planes * self._device_of_cell.reshape(-1).take(cell).astype(np.int64)
-        failures = _Failures(place, kind, rates.reshape(-1).take(entry))
-        if drawn or (chance < 1.0 and (failures.rate == chance).all()):
-            return failures
-        return failures.chosen(rng.random(len(place)) * chance < failures.rate)
-
-
-class _Failures:
-    """Bits that have not switched.
-
-    Attributes
-    ----------
-    place : ndarray
-        Positions of the bits, counted through all words.
-    kind : ndarray
-        Twice the plane, plus 1 if they should have become 0.
-    rate : ndarray
-        Error rate of another pulse.
-    """
-
-    def __init__(self, place: IntArray, kind: NDArray[np.uint8], rate: FloatArray) -> None:
-        self.place, self.kind, self.rate = place, kind, rate
-
-    def chosen(self, which: BoolArray) -> _Failures:
-        index = np.flatnonzero(which)
-        return _Failures(self.place.take(index), self.kind.take(index), self.rate.take(index))
-
-    def again(self, rng: np.random.Generator) -> _Failures:
-        """Those of them that another pulse does not switch."""
-        return self.chosen(rng.random(len(self.place)) < self.rate)
-
-    def by_plane(self, bits: int) -> IntArray:
-        """Numbers, shape (bits, 2)."""
-        return np.bincount(self.kind, minlength=2 * bits).reshape(bits, 2)
-
-
-def _candidates(changed: Words, rate: float, rng: np.random.Generator) -> tuple[IntArray, float]:
-    """Draw positions of the ones of `changed`, each with the probability `rate` or 1; return that too."""
-    if rate >= DENSE:
-        return ones(changed), 1.0
-    if rate < _FREQUENT:
-        place = random_places(8 * changed.nbytes, rate, rng)
-        return place[ones_at(changed, place)], rate
-    where = np.flatnonzero(changed != 0)
-    changed = changed.take(where)
-    place = random_places(8 * changed.nbytes, rate, rng)
-    place = place[ones_at(changed, place)]
-    shift = place_shift(changed)
-    return (where.take(place >> shift) << shift) + (place & ((1 << shift) - 1)), rate
 
 
 def draw_devices(weight: FloatArray, words: int, bits: int, rng: np.random.Generator) -> NDArray[np.uint32]:

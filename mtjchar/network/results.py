@@ -24,12 +24,15 @@ _NUMBERS = {
 }  # fmt: skip
 _FLAG = "confirmed"
 # Earlier versions have not written these.
-_LATER_FLAGS = ("extrapolated", "exact", "at_edge", "at_limit")
+_LATER_FLAGS = ("extrapolated", "exact", "at_edge", "at_limit", "reads_assumed")
 _LATER_WORDS = ("verdict",)
 _LATER_NUMBERS = {
     "ber_to_one": (0.0, 1.0), "ber_to_zero": (0.0, 1.0), "write_energy_J": (0.0, np.inf),
     "reads": (0.0, np.inf), "check_cells_fraction": (0.0, np.inf), "computing_energy_J": (0.0, np.inf),
     "total_energy_J": (0.0, np.inf), "saved_against_exact_fraction": (-np.inf, 1.0),
+    "computing_reads": (0.0, np.inf), "read_error_rate": (0.0, 1.0), "read_disturb_rate": (0.0, 1.0),
+    "skipped": (0.0, np.inf), "needless": (0.0, np.inf), "stopped": (0.0, np.inf),
+    "disturbed": (0.0, np.inf),
 }  # fmt: skip
 # Unknown if another surface has no such pulses.
 _BANDS = {"energy_saved_lower": (-np.inf, np.inf), "energy_saved_upper": (-np.inf, np.inf)}

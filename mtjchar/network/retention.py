@@ -1,4 +1,4 @@
-"""Changes of programmed bits: retention of the cells, errors and disturb of the reads.
+"""Changes of programmed bits: retention of the cells. `mtjchar.network.reads` has the reads.
 
 State 0 is the one that stores a 0, P in an STT cell; state 1 is the other one. Arrays have the states along
 the last axis.
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
+from mtjchar.network.reads import ReadConditions, rates_of_states
 from mtjchar.study import Study
 
 __all__ = ["ReadConditions", "Retention"]
@@ -48,7 +48,7 @@ class Retention:
     device_weight: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        rates = _states("escape_rate", self.escape_rate, np.inf)
+        rates = rates_of_states("escape_rate", self.escape_rate, np.inf)
         object.__setattr__(self, "escape_rate", rates)
         if rates.ndim == 1:
             if self.device_weight is not None:
@@ -89,47 +89,3 @@ class Retention:
         """
         rates = study.kind.escape_rates(study.tables, devices, temperature)
         return cls(rates, devices["weight"].to_numpy(dtype=np.float64))
-
-
-@dataclass(frozen=True, eq=False)
-class ReadConditions:
-    """Errors and disturb of a read.
-
-    Attributes
-    ----------
-    error_rate : array_like of float, shape (2,) or (devices, 2)
-        Probability, 0 to 1, that the read of a bit in state 0, and of one in state 1, gives the other value;
-        the bit itself does not change.
-    disturb_rate : array_like of float, shape (2,) or (devices, 2)
-        Probability, 0 to 1, that the read flips the bit.
-
-    Raises
-    ------
-    InputError
-        If a number or a shape is out of range.
-
-    Examples
-    --------
-    A read current that drives towards state 0 disturbs only ones:
-
-    >>> reads = ReadConditions(error_rate=(1e-6, 1e-6), disturb_rate=(0.0, 1e-12))
-    """
-
-    error_rate: npt.ArrayLike = (0.0, 0.0)
-    disturb_rate: npt.ArrayLike = (0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        for name in ("error_rate", "disturb_rate"):
-            object.__setattr__(self, name, _states(name, getattr(self, name), 1.0))
-
-
-def _states(name: str, values: npt.ArrayLike, most: float) -> FloatArray:
-    rates = np.array(values, dtype=np.float64)
-    if rates.ndim not in (1, 2) or rates.shape[-1] != 2 or rates.size == 0:
-        raise InputError(f"shape of {name}", value=rates.shape, allowed="(2,) or (devices, 2)")
-    valid: BoolArray = np.isfinite(rates) & (rates >= 0.0) & (rates <= most)
-    if not valid.all():
-        allowed = "0 to 1" if most == 1.0 else "finite, at least 0"
-        raise InputError(name, value=float(rates[~valid].flat[0]), allowed=allowed)
-    rates.flags.writeable = False
-    return rates

@@ -13,6 +13,7 @@ from mtjchar.errors import UnreachableError
 from mtjchar.network.allocation import Pulses
 from mtjchar.network.choice import Memory
 from mtjchar.network.experiment import Experiment, MeasuredDesign, MeasuredSetting
+from mtjchar.network.ledger import WriteConditions, WriteLedger, WrongReads
 from mtjchar.statistics import mean_half_width
 
 __all__ = ["design_ledger", "design_row", "setting_ledger", "setting_row"]
@@ -20,13 +21,19 @@ __all__ = ["design_ledger", "design_row", "setting_ledger", "setting_row"]
 Row = dict[str, Any]
 
 
-def setting_row(experiment: Experiment, measured: MeasuredSetting, others: Sequence[Memory]) -> Row:
-    """Make the row of a lever at an error rate; `others` are memories of other surfaces, for the band."""
+def setting_row(
+    experiment: Experiment, measured: MeasuredSetting, others: Sequence[Memory], passes: float
+) -> Row:
+    """Make the row of a lever at an error rate.
+
+    `others` are memories of other surfaces, for the band. `passes` are reads of all cells between two writes.
+    """
     setting = measured.setting
     accuracy = np.array([outcome.test_accuracy for outcome in measured.outcomes])
-    parts = [outcome.ledger.energy_by_cause_J(setting.conditions) for outcome in measured.outcomes]
+    ledgers = [outcome.ledger for outcome in measured.outcomes]
+    parts = [ledger.energy_by_cause_J(setting.conditions) for ledger in ledgers]
     mean = {name: float(np.mean([part[name].sum() for part in parts])) for name in parts[0]}
-    reads = np.mean([outcome.ledger.reads(setting.conditions).sum() for outcome in measured.outcomes])
+    reads = np.mean([ledger.reads(setting.conditions).sum() for ledger in ledgers])
     rates = setting.conditions.rates
     if setting.conditions.device_weight is not None:
         rates = np.average(rates, axis=0, weights=np.asarray(setting.conditions.device_weight))
@@ -54,11 +61,15 @@ def setting_row(experiment: Experiment, measured: MeasuredSetting, others: Seque
         **setting.carried._asdict(),
         "at_limit": setting.at_limit,
         "check_cells_fraction": 0.0,
+        **_reading(experiment.memory, ledgers, setting.conditions.reads_may_be_wrong),
+        "computing_energy_J": _computing_J(experiment.memory, ledgers, passes),
     }
 
 
-def design_row(experiment: Experiment, measured: MeasuredDesign, others: Sequence[Memory]) -> Row:
-    """Make the row of an exact design, without the name of its lever."""
+def design_row(
+    experiment: Experiment, measured: MeasuredDesign, others: Sequence[Memory], passes: float
+) -> Row:
+    """Make the row of an exact design, without the name of its lever; see `setting_row`."""
     accounts, design, memory = measured.accounts, measured.design, experiment.memory
     accuracy = np.array([outcome.test_accuracy for outcome in measured.outcomes])
     baseline = experiment.baseline_energy_J(measured.error_free)
@@ -76,6 +87,7 @@ def design_row(experiment: Experiment, measured: MeasuredDesign, others: Sequenc
         except UnreachableError:
             elsewhere.append(float("nan"))
     fraction = 1.0 - measured.energies.mean() / baseline.mean()
+    ledgers = [outcome.ledger for outcome in measured.outcomes]
     low, high = _band(fraction, saved, elsewhere)
     return {
         "lever": "",
@@ -100,11 +112,13 @@ def design_row(experiment: Experiment, measured: MeasuredDesign, others: Sequenc
         "energy_saved_upper": high,
         **_accuracies(accuracy, measured.drops, measured.drop_half_width),
         "seeds": len(accounts),
-        "confirmed": True,
+        "confirmed": measured.reads_reliably,
         "verdict": measured.verdict,
         **memory.carried(measured.pulses)._asdict(),
         "at_limit": False,
         "check_cells_fraction": measured.check_cells / measured.cells,
+        **_reading(memory, ledgers, wrong=False),
+        "computing_energy_J": _computing_J(memory, ledgers, passes),
         "design": design.name,
     }
 
@@ -120,6 +134,26 @@ def _energies(switching: float, redundant: float, retries: float, reads_J: float
         "read_energy_J": reads_J,
         "reads": reads,
     }
+
+
+def _reading(memory: Memory, ledgers: Sequence[WriteLedger], wrong: bool) -> Row:
+    """Rates of the reads, and mean numbers of their effects on the writes of a training."""
+    effects = zip(*(ledger.misread for ledger in ledgers), strict=True)
+    return {
+        "read_error_rate": memory.reads.worst_error_rate,
+        "read_disturb_rate": memory.reads.worst_disturb_rate,
+        **{
+            name: float(np.mean([each.sum() for each in counts])) if wrong else 0.0
+            for name, counts in zip(WrongReads._fields, effects, strict=True)
+        },
+    }
+
+
+def _computing_J(memory: Memory, ledgers: Sequence[WriteLedger], passes: float) -> float:
+    """Mean energy of the reads of passes, by the states of the cells between the writes, J."""
+    energies = WriteConditions((0.0, 0.0), (0.0, 0.0), (0.0, 0.0)).with_reads(memory.reads)
+    parts = [ledger.energy_by_cause_J(energies, passes)["computing"] for ledger in ledgers]
+    return float(np.mean([part.sum() for part in parts]))
 
 
 def _accuracies(accuracy: FloatArray, drops: FloatArray, drop_half_width: float) -> Row:
@@ -207,7 +241,8 @@ def design_ledger(name: str, measured: MeasuredDesign, memory: Memory) -> list[R
         "retries_J": none, "reads_J": _mean(accounts, "reads_J"),
     }  # fmt: skip
     head = {
-        "lever": name, "code": measured.design.code, "row_ber": float(rates.max()), "confirmed": True,
+        "lever": name, "code": measured.design.code, "row_ber": float(rates.max()),
+        "confirmed": measured.reads_reliably,
     }  # fmt: skip
     columns = {"ber": rates, **counts, "retried": none, "failed": none, **energy}
     return _by_plane(head, len(none), directions, pulses, columns)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -27,6 +27,8 @@ from mtjchar.network.levers import (
     ExactDesign,
     chosen_levers,
 )
+from mtjchar.network.passes import COMPUTING_READS, ComputingReads, PassReads, reads_of_epoch
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.rows import Row, design_ledger, design_row, setting_ledger, setting_row
 from mtjchar.network.termination import Detector
 from mtjchar.network.trainer import TrainingPlan
@@ -75,12 +77,6 @@ rest is for word line and sense amplifier."""
 READ_ENERGIES = (20e-15, 50e-15, 100e-15, 150e-15, 200e-15, 250e-15)
 """Energies of a read for the comparison of designs, J. With periphery, published designs at 22 nm take 112 to
 124 fJ a bit."""
-
-ComputingReads = Literal["batch", "image"]
-COMPUTING_READS: tuple[ComputingReads, ...] = get_args(ComputingReads)
-"""How often the computing passes read the memory: once for all images of a batch, or for each image."""
-
-_PASSES = 2  # forward and backward
 
 
 class Tradeoff(NamedTuple):
@@ -140,6 +136,14 @@ COLUMNS = {
     "computing_energy_J": "reads of the passes that compute",
     "total_energy_J": "programming and computing",
     "saved_against_exact_fraction": "of the programming energy of the best exact design",
+    "computing_reads": "number of reads of cells by passes that compute",
+    "read_error_rate": "of a read that belongs to a write, of the worse state",
+    "read_disturb_rate": "likewise",
+    "reads_assumed": "whether the energy of a read is assumed; otherwise it is from a read surface",
+    "skipped": "bits that had to switch and were not driven, because a read was wrong",
+    "needless": "pulses on bits that had the written value, because a read was wrong",
+    "stopped": "bits that had not switched and were not written again, because a read was wrong",
+    "disturbed": "bits that a read flipped",
 }
 """Columns of the table of a trade-off."""
 
@@ -154,8 +158,10 @@ def tradeoff(
     most_seeds: int = MOST_SEEDS,
     rates: Iterable[float] = RATES,
     search_steps: int = SEARCH_STEPS,
-    read_energy_J: float = READ_ENERGY,
+    read_energy_J: float | None = None,
+    reads: ReadConditions | None = None,
     computing_reads: ComputingReads = "batch",
+    computing_errors: bool = False,
     detector: Detector | None = None,
     retries: int = 0,
     devices: DeviceRates | None = None,
@@ -190,9 +196,14 @@ def tradeoff(
     search_steps : int, optional
         Rates to try between the last that holds and the first that does not.
     read_energy_J : float, optional
-        Energy of reading one bit, J.
+        Energy of reading one bit, J, of reads without errors; default: `READ_ENERGY`, an assumption.
+    reads : ReadConditions, optional
+        Errors, disturb and energy of reads instead, from `mtjchar.network.reads.read_conditions`.
     computing_reads : {"batch", "image"}, optional
         Whether the forward and the backward pass read the memory once per batch or once per image.
+    computing_errors : bool, optional
+        Whether the passes of levers compute with what they read, errors included, and disturb the cells.
+        Otherwise they compute with the stored words.
     detector : Detector, optional
         Detector of designs with early termination; default: the default one.
     retries : int, optional
@@ -231,6 +242,12 @@ def tradeoff(
         raise InputError("most_seeds", value=most_seeds, allowed=f"{seeds} or more, the seeds of the search")
     if computing_reads not in COMPUTING_READS:
         raise InputError("computing_reads", value=computing_reads, allowed=" or ".join(COMPUTING_READS))
+    if reads is not None and read_energy_J is not None:
+        raise InputError(
+            "read_energy_J", value=read_energy_J, allowed="none with `reads`, which have energies"
+        )
+    if reads is None:
+        reads = ReadConditions(energy_J=READ_ENERGY if read_energy_J is None else read_energy_J)
     if plan.state_full_scale is not None:
         raise InputError(
             "state_full_scale",
@@ -239,21 +256,21 @@ def tradeoff(
             remedy="Leave what the optimizer remembers in ordinary memory.",
         )
     _check_surfaces(surface, other_surfaces)
-    memory = Memory(surface, read_energy_J, retries, devices, detector or Detector())
+    memory = Memory(surface, reads, retries, devices, detector or Detector())
+    passes = PassReads(reads, computing_reads) if computing_errors else None
     bounds = (surface.at_bound("lower"), surface.at_bound("upper"))
-    others = [
-        Memory(each, read_energy_J, retries, None, memory.detector) for each in (*bounds, *other_surfaces)
-    ]
+    others = [Memory(each, reads, retries, None, memory.detector) for each in (*bounds, *other_surfaces)]
     with Trainings(dataset, None if kept is None else Path(kept), workers, progress) as trainings:
-        experiment = Experiment(memory, plan, seeds, most_seeds, trainings)
+        experiment = Experiment(memory, plan, seeds, most_seeds, trainings, passes)
         _check_momentum(experiment, (*exact, *approximate))
         designs = experiment.designs()
         experiment.search(approximate, rates, search_steps)
         experiment.prove(approximate)
-        images = trainings.images
-        passes = images if computing_reads == "image" else math.ceil(images / plan.batch_size)
-        reads = _PASSES * plan.epochs * passes * trainings.cells(plan)
-    return _with_sums(_tables(experiment, designs, exact, approximate, others), reads * read_energy_J)
+        of_epoch = reads_of_epoch(trainings.images, plan.batch_size, computing_reads)
+        updates = math.ceil(math.ceil(trainings.images / plan.batch_size) / plan.accumulate)
+        cells = trainings.cells(plan)
+    tables = _tables(experiment, designs, exact, approximate, others, of_epoch / updates)
+    return _with_sums(tables, plan.epochs * of_epoch * cells, reads.assumed)
 
 
 def _check_surfaces(surface: WriteSurface, others: Iterable[WriteSurface]) -> None:
@@ -294,16 +311,17 @@ def _tables(
     exact: Sequence[str],
     approximate: Sequence[str],
     others: Sequence[Memory],
+    passes: float,
 ) -> Tradeoff:
-    """Assemble the tables, without the computing reads."""
+    """Assemble the tables, without sums; `passes` are reads of all cells between two writes."""
     plan, memory = experiment.plan, experiment.memory
-    designs = {each.design: design_row(experiment, each, others) for each in measured}
+    designs = {each.design: design_row(experiment, each, others, passes) for each in measured}
     named = {BASELINE: ExactDesign(), **{name: _exact_design(name, designs) for name in exact}}
     settings = [setting for name in approximate for setting in experiment.measured(name)]
     table = pd.DataFrame(
         [
             *({**designs[design], "lever": name} for name, design in named.items()),
-            *(setting_row(experiment, setting, others) for setting in settings),
+            *(setting_row(experiment, setting, others, passes) for setting in settings),
         ]
     ).drop(columns="design")
     accounts = {each.design: each for each in measured}
@@ -334,14 +352,16 @@ def _exact_design(name: str, designs: dict[ExactDesign, Row]) -> ExactDesign:
     )
 
 
-def _with_sums(tables: Tradeoff, computing_J: float) -> Tradeoff:
-    """Add the energy of computing reads, and the saving relative to the best exact design."""
+def _with_sums(tables: Tradeoff, computing_reads: int, assumed: bool) -> Tradeoff:
+    """Add computing reads, also of check bits, and the saving relative to the best exact design."""
     good = tables.designs[tables.designs["verdict"] == "holds"]
     least = good["programming_energy_J"].min()
     table, ledger, designs = tables
     for each in (table, designs):
         share = each["check_cells_fraction"] + 1.0
-        each["computing_energy_J"] = computing_J * share
+        each["computing_reads"] = computing_reads * share
+        each["reads_assumed"] = assumed
+        each["computing_energy_J"] *= share
         each["total_energy_J"] = each["programming_energy_J"] + each["computing_energy_J"]
         each["saved_against_exact_fraction"] = 1.0 - each["programming_energy_J"] / least
     return Tradeoff(table[list(COLUMNS)], ledger, designs[[*COLUMNS, "design"]])
@@ -463,6 +483,8 @@ def one_line(table: pd.DataFrame) -> str:
             f"{row['accuracy_drop_points']:.2f} ± {row['accuracy_drop_ci95']:.2f} points of recognition rate "
             f"(allowed: {LARGEST_LOSS:g}; lever {row['lever']}{_against_exact(row)}; best of each: {others})."
         )
+    if bool(table.get("reads_assumed", pd.Series(False)).any()):
+        parts.append("The energy of a read is assumed.")
     return " ".join([*parts, baseline_in_words(table), *warnings_of(rows)])
 
 

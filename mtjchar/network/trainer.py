@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -31,6 +31,8 @@ from mtjchar.network.optimizers import (
     OptimizerName,
     OrdinaryState,
 )
+from mtjchar.network.passes import PassReads
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.scales import FullScale, LayeredFixedPoint, initial_full_scales
 
 __all__ = [
@@ -293,6 +295,7 @@ def train(
     *,
     network: Network | None = None,
     initial: Words | None = None,
+    passes: PassReads | None = None,
 ) -> TrainingResult:
     """Train a network in approximate memory and test it.
 
@@ -334,6 +337,11 @@ def train(
     initial : ndarray of uint8 or uint16, shape (parameters,), optional
         Initial words of the memory, as `TrainingResult.words` of a plan with the same code, instead
         of random initial weights. The real weights of a binarized network then start at +1 and -1.
+    passes : PassReads, optional
+        Reads of the passes that compute. A wrong read has two effects: the pass computes with a wrong word,
+        and the update starts from it, so that the word is written like that. The words of the last batch, or
+        the last image, are those that the update starts from. The test reads all words once. Without it the
+        passes compute with the stored words.
 
     Returns
     -------
@@ -344,14 +352,24 @@ def train(
     InputError
         If `seed` is negative, the images are too small for the convolutions of the plan, the network lacks a
         method or returns arrays of a wrong shape, its layers do not fit the full scales, or `initial` do not
-        fit its parameters.
+        fit its parameters; or a binarized network is read for each image with errors, because its units are
+        normalized over a batch.
     """
     if seed < 0:
         raise InputError("seed", value=seed, allowed="an integer, 0 or more")
+    if plan.binarized and passes is not None and passes.each == "image" and not passes.reads.never_wrong:
+        raise InputError(
+            "reads for each image",
+            value=f"error rate {passes.reads.worst_error_rate:g}",
+            allowed="reads without errors for a binarized network, whose units are normalized over a batch",
+            remedy="Read the memory once a batch.",
+        )
     own = check_network(plan.network_for(dataset) if network is None else network)
     # One thread: the matrices are small, and the result would depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
-        return _train(dataset, plan, conditions, seed, watch, own, initial)
+        return _train(
+            dataset, plan, conditions, seed, watch, own, initial, passes or PassReads(ReadConditions())
+        )
 
 
 def _train(
@@ -362,10 +380,11 @@ def _train(
     watch: Callable[[Words, Words], None] | None,
     network: Network,
     initial: Words | None,
+    passes: PassReads,
 ) -> TrainingResult:
     # SFC64 is the fastest for the rounding noise, 8 or 16 bits per parameter and update.
-    init_rng, order_rng, rounding_rng, failure_rng, device_rng, *state_rngs = (
-        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(7)
+    init_rng, order_rng, rounding_rng, failure_rng, device_rng, *state_rngs, read_rng = (
+        np.random.Generator(np.random.SFC64(child)) for child in np.random.SeedSequence(seed).spawn(8)
     )
     code = plan.code_for(network)
     devices = _devices(conditions, network.parameters, plan.bits, device_rng)
@@ -390,8 +409,14 @@ def _train(
         order = order_rng.permutation(len(dataset.train_images))
         loss_sum = 0.0
         for group in _groups(order, plan):
-            stored = code.decode(memory.words)
-            loss, gradient = _loss_and_gradient(learner or network, stored, dataset, group)
+            parts = (
+                (batch[images], code.decode(seen))
+                for batch in group
+                for images, seen in passes.of_batch(memory, len(batch), read_rng)
+            )
+            loss, gradient, stored = _loss_and_gradient(
+                learner or network, network.parameters, parts, dataset, sum(map(len, group))
+            )
             loss_sum += loss
             optimizer.change(gradient, rate)
             if learner is not None:
@@ -406,15 +431,18 @@ def _train(
         losses.append(loss_sum / len(order))
     state_ledger = state.ledger if isinstance(state, ApproximateState) else WriteLedger.empty(plan.bits)
     ledger = memory.ledger + state_ledger
+    words = memory.words
     if learner is not None:
-        network = learner.calibrated(code.decode(memory.words), dataset.train_images)
-    scores = network.class_scores(code.decode(memory.words), dataset.test_images)
+        seen = memory.read(passes.reads, read_rng)
+        network = learner.calibrated(code.decode(seen), dataset.train_images)
+    seen = memory.read(passes.reads, read_rng)
+    scores = network.class_scores(code.decode(seen), dataset.test_images)
     return TrainingResult(
         test_accuracy=float(np.mean(scores.argmax(axis=1) == dataset.test_labels)),
         train_loss=tuple(losses),
         ledger=ledger,
         programming_energy_J=ledger.energy_J(conditions),
-        words=memory.words,
+        words=words,
         batches=batches,
         images=plan.epochs * len(dataset.train_images),
         updates=updates,
@@ -432,24 +460,29 @@ def _groups(order: IntArray, plan: TrainingPlan) -> Iterator[list[IntArray]]:
 
 def _loss_and_gradient(
     network: Network | NormalizationLearner,
-    parameters: NDArray[np.float32],
+    parameters: int,
+    parts: Iterable[tuple[IntArray, NDArray[np.float32]]],
     dataset: Dataset,
-    batches: Sequence[IntArray],
-) -> tuple[float, NDArray[Any]]:
-    """Return the sum of the losses and the mean of the gradients over all images of some batches."""
-    loss_sum, total = 0.0, None
-    images = sum(map(len, batches))
-    for batch in batches:
+    images: int,
+) -> tuple[float, NDArray[Any], NDArray[np.float32]]:
+    """Return the sum of the losses and the mean of the gradients over all images of some batches.
+
+    `parts` are indices of images, and the parameters that they are computed with; the last of these are
+    returned, too.
+    """
+    loss_sum, total, seen = 0.0, None, None
+    for part, seen in parts:
         loss, gradient = network.loss_and_gradient(
-            parameters, dataset.train_images[batch], dataset.train_labels[batch]
+            seen, dataset.train_images[part], dataset.train_labels[part]
         )
-        _check_array(network, "gradient", gradient, len(parameters))
-        loss_sum += loss * len(batch)
-        if len(batches) > 1:
-            gradient *= np.float32(len(batch) / images)
+        _check_array(network, "gradient", gradient, parameters)
+        loss_sum += loss * len(part)
+        if len(part) < images:
+            gradient *= np.float32(len(part) / images)
         total = gradient if total is None else np.add(total, gradient, out=gradient)
     assert total is not None
-    return loss_sum, total
+    assert seen is not None
+    return loss_sum, total, seen
 
 
 def _check_array(network: object, what: str, values: NDArray[Any], parameters: int) -> None:

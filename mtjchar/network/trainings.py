@@ -19,6 +19,7 @@ from mtjchar.network.datasets import Dataset, load_dataset
 from mtjchar.network.exact import ActivityCounter
 from mtjchar.network.kept import Outcome
 from mtjchar.network.ledger import WriteConditions
+from mtjchar.network.passes import PassReads
 from mtjchar.network.trainer import TrainingPlan, train
 from mtjchar.sweep.pool import LocalPool
 
@@ -41,6 +42,8 @@ class Job(NamedTuple):
         Whether to determine the effect of failed writes on the weights.
     count_activity : bool
         Whether to count the changes of words and check bits; for a training without errors.
+    passes : PassReads, optional
+        Reads of the passes that compute.
     """
 
     plan: TrainingPlan
@@ -48,6 +51,7 @@ class Job(NamedTuple):
     seed: int
     pilot: bool = False
     count_activity: bool = False
+    passes: PassReads | None = None
 
 
 class Trainings:
@@ -131,13 +135,22 @@ class Trainings:
         yield from self._pool.call_each(_train_one, {key: (self._dataset, job) for key, job in todo.items()})
 
     def _key(self, job: Job) -> str:
-        # All inputs that determine the words of a training; energies and reads are not among them.
+        # All inputs that determine the words of a training: energies are not among them, nor reads without
+        # errors.
         conditions = job.conditions
-        parts = (
+        parts: tuple[object, ...] = (
             self._fingerprint, asdict(job.plan), conditions.rates.shape, conditions.rates.tobytes(),
             None if conditions.device_weight is None else np.asarray(conditions.device_weight).tobytes(),
             conditions.retries, job.seed, job.pilot, job.count_activity, _version(), _DRAWS,
         )  # fmt: skip
+        if conditions.reads_may_be_wrong:
+            reads = conditions.reads
+            rates = (np.asarray(one).tobytes() for one in (reads.error_rate, reads.disturb_rate))
+            parts = (*parts, conditions.read_before_write, *rates)
+        if job.passes is not None and not job.passes.reads.never_wrong:
+            reads = job.passes.reads
+            rates = (np.asarray(one).tobytes() for one in (reads.error_rate, reads.disturb_rate))
+            parts = (*parts, job.passes.each, *rates)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _add(self, key: str, outcome: Outcome) -> None:
@@ -153,7 +166,9 @@ def _train_one(dataset: str, job: Job) -> Outcome:
         one = replace(job.plan, full_scale=1.0) if isinstance(job.plan.full_scale, str | tuple) else job.plan
         pilot = Pilot(one.fixed_point())
     counter = ActivityCounter(job.plan.bits) if job.count_activity else None
-    result = train(_dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot or counter)
+    result = train(
+        _dataset(dataset), job.plan, job.conditions, job.seed, watch=pilot or counter, passes=job.passes
+    )
     return Outcome(
         result.test_accuracy,
         result.ledger,

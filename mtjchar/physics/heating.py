@@ -16,9 +16,9 @@ The temperature follows such a change with the share
 .. math:: w = 1/(1 + g \tau_{th}),                                                                   (2)
 
 so that at m_z on that path it is the temperature of the waiting junction plus w times the change of R_th
-P(m_z). With an overdrive i, g = 2 |1 - i|/t_D in the well: the escape over a barrier is the relaxation into
-the well, reversed in time. If the thermal time is short compared with t_D, w is 1; if it is long, w is 0.
-Equation 2 is exact near the well and approximate further up the barrier.
+P(m_z). With an overdrive i, g = 2 abs(1 - i)/t_D in the well: the escape over a barrier is the relaxation
+into the well, reversed in time. If the thermal time is short compared with t_D, w is 1; if it is long, w is
+0. Equation 2 is exact near the well and approximate further up the barrier.
 
 The sign of the current, which decides whether the electrons give their energy to the free or to the
 reference layer, is not in equation 1.

@@ -32,7 +32,15 @@ import numpy.typing as npt
 from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.physics.fokker_planck import FunctionOfZ, of_some
 
-__all__ = ["LEAST", "mean_escape_time", "switching_probability"]
+__all__ = [
+    "LEAST",
+    "cells_needed",
+    "extrapolated",
+    "far_side",
+    "mean_escape_time",
+    "switched_at_rest",
+    "switching_probability",
+]
 
 ComplexArray = npt.NDArray[np.complex128]
 Array = TypeVar("Array", FloatArray, ComplexArray)
@@ -87,7 +95,7 @@ def switching_probability(
         for start in range(0, len(pulses), _TOGETHER):
             some = pulses[start : start + _TOGETHER]
             chosen = within[device[some]]
-            result[some] = _extrapolated(*(chain.switching(tau[some], chosen) for chain in chains))
+            result[some] = extrapolated(*(chain.switching(tau[some], chosen) for chain in chains))
     return np.minimum(result, 1.0)
 
 
@@ -106,14 +114,27 @@ def mean_escape_time(overdrive: FunctionOfZ, stability: FloatArray, field: Float
     """
     result = np.empty_like(stability)
     for part, chains in _batches(overdrive, stability, field, np.arange(len(stability)), stability):
-        result[part] = 1.0 / _extrapolated(*(1.0 / chain.escape() for chain in chains))
+        result[part] = 1.0 / extrapolated(*(1.0 / chain.escape() for chain in chains))
     return result
 
 
-def _extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
-    """Values extrapolated to zero cell size; the error of their logarithms is of second order in it."""
+def extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
+    """Extrapolate to zero cell size, of which the errors of the logarithms are of second order."""
     first, second = (np.log(np.maximum(values, LEAST)) for values in (coarse, fine))
     return np.asarray(np.maximum(np.exp(second + np.clip(second - first, -10.0, 10.0) / 3.0), LEAST))
+
+
+def far_side(stability: FloatArray, barrier: FloatArray, deep: float = _DEEP) -> FloatArray:
+    """Polar angle (rad) that is `deep` kT behind a barrier at ``z = -barrier``."""
+    return np.arccos(-np.minimum(np.sqrt(deep / stability) + barrier, 1.0 - 0.2 / stability))
+
+
+def cells_needed(
+    stability: FloatArray, end: FloatArray, drive: FloatArray, per_angle: float = _PER_ANGLE
+) -> IndexArray:
+    """Count coarse cells up to the angle `end` with the largest magnitude of a drive."""
+    fastest = np.maximum(drive, 1.0)
+    return np.ceil(per_angle * np.sqrt(2.0 * stability) * fastest * end).astype(np.intp)
 
 
 def _batches(
@@ -124,9 +145,8 @@ def _batches(
     drive = overdrive(probe) - field
     # The far side is beyond the barriers with and without drive.
     barrier = np.maximum(np.abs(field), -drive.min(axis=0))
-    end = np.arccos(-np.minimum(np.sqrt(_DEEP / stability) + barrier, 1.0 - 0.2 / stability))
-    fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
-    cells = np.ceil(_PER_ANGLE * np.sqrt(2.0 * stability) * fastest * end).astype(np.intp)
+    end = far_side(stability, barrier)
+    cells = cells_needed(stability, end, np.abs(drive).max(axis=0))
     order = used[np.argsort(cells[used])]
     for start in range(0, len(order), _TOGETHER):
         part = order[start : start + _TOGETHER]
@@ -173,7 +193,7 @@ class _Chain(NamedTuple):
         middle = z[1::2]
         above = np.clip((z[2::2] + field) / volume, 0.0, 1.0)
         weight = volume * above * np.exp(-rest * (1.0 - middle) * (1.0 + middle + 2.0 * field))
-        return cls(up, down, _switched(z[::2], sine[::2], rest, field), weight / weight.sum(axis=0))
+        return cls(up, down, switched_at_rest(z[::2], sine[::2], rest, field), weight / weight.sum(axis=0))
 
     def switching(self, tau: FloatArray, device: IndexArray) -> FloatArray:
         """Probability that each of some pulses switches, with cells of this size."""
@@ -251,7 +271,7 @@ class _Chain(NamedTuple):
         return mean
 
 
-def _switched(edge: FloatArray, sine: FloatArray, delta: FloatArray, field: FloatArray) -> FloatArray:
+def switched_at_rest(edge: FloatArray, sine: FloatArray, delta: FloatArray, field: FloatArray) -> FloatArray:
     """Probability of falling to -1 without drive: p(z, 0), with full relative accuracy."""
     # dp/dtheta ~ exp(-Delta (z + h)^2)/sin theta, ending smoothly in the wells as `fokker_planck` does it.
     past_barrier = edge + field

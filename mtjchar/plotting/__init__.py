@@ -11,10 +11,12 @@ from mtjchar.plotting.fits import (
     residuals,
 )
 from mtjchar.plotting.inference import accuracy_over_time, inference_figure, wrong_bits_over_time
+from mtjchar.plotting.reading import ReadPlots, read_figures
 from mtjchar.plotting.surfaces import SurfacePlots, surface_figures
 from mtjchar.plotting.tradeoff import energies_over_reads, losses, tradeoff_figure
 
 __all__ = [
+    "ReadPlots",
     "SurfacePlots",
     "accuracy_over_time",
     "comparison_figure",
@@ -28,6 +30,7 @@ __all__ = [
     "narrowing_map",
     "next_figure",
     "portrait",
+    "read_figures",
     "residuals",
     "scenario_energies",
     "scenario_error_rates",

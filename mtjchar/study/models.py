@@ -7,7 +7,6 @@ string with a unit (``"40 nm"``); from Python a plain float is taken as SI.
 from __future__ import annotations
 
 import html
-import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -28,8 +27,8 @@ from mtjchar.arrays import FloatArray
 from mtjchar.cells.base import CellKind, CellTables, Direction, Grid, Pulses
 from mtjchar.cells.kinds import KINDS, kind_of
 from mtjchar.cells.pulse_shape import Point, PulseShape
+from mtjchar.cells.ranges import AmplitudeRange, DurationRange
 from mtjchar.display import html_table
-from mtjchar.errors import InputError
 from mtjchar.fields import Count, Description, Duration, Number, Voltage, first_complaint, inconsistent
 from mtjchar.units import compact
 
@@ -83,64 +82,6 @@ class Pulse(Description):
         """Return pulses of this kind for a sweep with the given shortest duration (s)."""
         shape = None if self.shape is None else PulseShape.of(self.shape)
         return Pulses(self.rise, self.fall, shortest, amplitude_V, duration_s, shape)
-
-
-class _Range(Description):
-    points: Count = Field(ge=2, le=1000)
-    spacing: Literal["linear", "log", "refined"] = "linear"
-    start: float
-    stop: float
-    grid: tuple[float, ...] | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.start < self.stop:
-            raise inconsistent("stop", "more than start")
-        if self.grid is not None and (
-            self.spacing != "refined"
-            or len(self.grid) != self.points
-            or (self.grid[0], self.grid[-1]) != (self.start, self.stop)
-            or any(low >= high for low, high in itertools.pairwise(self.grid))
-        ):
-            raise inconsistent(
-                "grid", "as many ascending values as points, from start to stop, where refined"
-            )
-        return self
-
-    def values(self) -> FloatArray:
-        """Return the grid, ascending, shape (points,).
-
-        Raises
-        ------
-        InputError
-            If it is to be refined and no sweep has placed its points.
-        """
-        if self.spacing == "refined":
-            if self.grid is None:
-                raise InputError(
-                    "spacing", value=self.spacing, allowed="a grid whose points a sweep has placed",
-                    remedy="study.toml in the run directory has it.",
-                )  # fmt: skip
-            return np.array(self.grid)
-        spaced = np.linspace if self.spacing == "linear" else np.geomspace
-        return spaced(self.start, self.stop, self.points)
-
-
-class AmplitudeRange(_Range):
-    """Amplitudes in V."""
-
-    start: Voltage = Field(gt=0, le=5)
-    stop: Voltage = Field(gt=0, le=5)
-    grid: tuple[Voltage, ...] | None = None
-
-
-class DurationRange(_Range):
-    """Durations in s."""
-
-    spacing: Literal["linear", "log", "refined"] = "log"
-    start: Duration = Field(gt=0, le=1e-3)
-    stop: Duration = Field(gt=0, le=1e-3)
-    grid: tuple[Duration, ...] | None = None
 
 
 class Sweep(Description):

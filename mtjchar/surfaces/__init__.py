@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mtjchar.surfaces.devices import DeviceRates
     from mtjchar.surfaces.grid import CheapestPulse, Vary
     from mtjchar.surfaces.levers import compare_levers
+    from mtjchar.surfaces.read_average import average_reads
+    from mtjchar.surfaces.read_grid import ReadPoint
+    from mtjchar.surfaces.read_surface import ReadSurface
     from mtjchar.surfaces.resampling import resample
     from mtjchar.surfaces.search import cheapest_pulse_of_all, pulse_at
     from mtjchar.surfaces.surface import WriteSurface
@@ -20,10 +23,13 @@ __all__ = [
     "CheapestPulse",
     "Comparison",
     "DeviceRates",
+    "ReadPoint",
+    "ReadSurface",
     "SurfaceModel",
     "Vary",
     "WriteSurface",
     "average_devices",
+    "average_reads",
     "cheapest_pulse_of_all",
     "compare",
     "compare_levers",
@@ -38,10 +44,13 @@ _HOME = {
     "CheapestPulse": "grid",
     "Comparison": "comparison",
     "DeviceRates": "devices",
+    "ReadPoint": "read_grid",
+    "ReadSurface": "read_surface",
     "SurfaceModel": "closed_model",
     "Vary": "grid",
     "WriteSurface": "surface",
     "average_devices": "average",
+    "average_reads": "read_average",
     "cheapest_pulse_of_all": "search",
     "compare": "comparison",
     "compare_levers": "levers",

@@ -26,7 +26,9 @@ from mtjchar.sweep import failures
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
-__all__ = ["COUNTED", "QUANTILES", "SPLIT", "average_devices", "surface_dataset"]
+__all__ = [
+    "COUNTED", "QUANTILES", "SPLIT", "average_devices", "averaged", "judge_failures", "surface_dataset",
+]  # fmt: skip
 
 QUANTILES = (0.05, 0.5, 0.95, 0.999)
 COUNTED = (
@@ -101,7 +103,7 @@ def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> Wri
             f"{directory.path} holds {len(samples)} of {expected} samples. Run `mtjchar sweep` to continue."
         )
     _check_grid(directory, samples, len(devices))
-    failed = _judge_failures(samples, devices["weight"].to_numpy(), most_failed)
+    failed = judge_failures(samples, devices["weight"].to_numpy(), most_failed)
     versions = directory.record().versions
     provenance = {"samples_made_with": ", ".join(f"{name} {number}" for name, number in versions.items())}
     if failed:
@@ -131,7 +133,7 @@ def _check_grid(directory: RunDirectory, samples: pd.DataFrame, devices: int) ->
             )  # fmt: skip
 
 
-def _judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: float) -> str:
+def judge_failures(samples: pd.DataFrame, weight: FloatArray, most_failed: float) -> str:
     """Describe the failures, empty if there are none; refuse too many of them."""
     failed = samples["status"].to_numpy() != "ok"
     if not failed.any():
@@ -179,7 +181,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
             if study.split
             else _counted(rate, trials, rng)
             if counted
-            else _averaged(rate, weight, replicate, rng, interval, plain)
+            else averaged(rate, weight, replicate, rng, interval, plain)
         )
         effective = statistics.effective_number(rate, weight)
         if not varied:  # identical devices are the whole population, whatever their number
@@ -214,7 +216,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
     return surface_dataset(directions, amplitudes, durations, values, attributes)
 
 
-def _averaged(
+def averaged(
     rate: FloatArray,
     weight: FloatArray,
     replicate: IntArray,
@@ -222,7 +224,7 @@ def _averaged(
     interval: Callable[[FloatArray, FloatArray, IntArray], tuple[FloatArray, FloatArray]],
     plain: bool,
 ) -> dict[str, FloatArray]:
-    """Average exact error rates over devices, with the interval."""
+    """Average exact error rates over devices, with the interval: ``ber``, ``ber_lower``, ``ber_upper``."""
     mean = statistics.weighted_mean(rate, weight)
     if replicate.max() > 0:
         lower, upper = interval(rate, weight, replicate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import pandas as pd
 
 from mtjchar.cells.footprint import Footprint
 from mtjchar.errors import InputError, printable
+from mtjchar.files import is_file
 from mtjchar.statistics import weighted_quantiles
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, Target, directions_of, targets
 from mtjchar.surfaces.levers import LEVER_RATES, OUT_OF_REACH, compare_levers, reached
+from mtjchar.surfaces.read_search import MINIMIZE, NO_POINT, usual_point
+from mtjchar.surfaces.read_surface import ReadSurface
 from mtjchar.surfaces.search import pulse_at
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.surfaces.worst_case import worst_case
@@ -46,6 +49,11 @@ class Comparison:
         device at the reference pulse; medians over the devices of the columns that the cell kind names
         in `compared`; `transistor_width_m` and `area_F2` of its cell. NaN if out of reach, outside the
         scenario's grid, or not defined by the scenario's kind of cell.
+    reads : DataFrame
+        A row per scenario with a read surface, and for the fastest and the cheapest read (`minimize`) with a
+        read error rate of 1e-9 and a disturb rate of 1e-12: `scenario`, `minimize`, the fields of
+        `mtjchar.surfaces.ReadPoint`, NaN if out of reach, and `margin_unit`; the largest margin of the
+        worse state over the grid, in standard deviations, is `largest_margin_deviations`. Empty without any.
     worst_case : DataFrame
         A row per direction: the cheapest pulse that reaches the rate in all scenarios, and the worst
         scenario, as `mtjchar.surfaces.worst_case.worst_case` returns it.
@@ -56,6 +64,7 @@ class Comparison:
     reference: CheapestPulse | None
     results: pd.DataFrame
     worst_case: pd.DataFrame
+    reads: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
@@ -91,7 +100,7 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     ]
     results = pd.DataFrame(rows)
     worst = worst_case(surfaces, results)
-    return Comparison(surfaces, _differences(directories), reference, results, worst)
+    return Comparison(surfaces, _differences(directories), reference, results, worst, _reads(directories))
 
 
 def energy_curves(comparison: Comparison) -> pd.DataFrame:
@@ -112,6 +121,24 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
         for target in targets(surface)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def _reads(runs: dict[str, RunDirectory]) -> pd.DataFrame:
+    """Operating points of the runs that have a read surface."""
+    rows = []
+    for name, run in runs.items():
+        if not is_file(run.path / "read.nc"):
+            continue
+        surface = ReadSurface.of_run(run.path)
+        margin = float(surface.dataset["margin_deviations"].min("state").max())
+        for minimize in MINIMIZE:
+            point = usual_point(surface, minimize) or NO_POINT
+            rows.append(
+                {"scenario": name, "minimize": minimize}
+                | point._asdict()
+                | {"margin_unit": surface.margin_unit, "largest_margin_deviations": margin}
+            )
+    return pd.DataFrame(rows)
 
 
 def _answers(

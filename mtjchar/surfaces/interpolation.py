@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray, IndexArray
 
-__all__ = ["GridInterpolator", "monotone_cubic", "straight_or_cubic"]
+__all__ = ["GridInterpolator", "cubic_beside_valleys", "monotone_cubic", "straight_or_cubic"]
 
 
 def monotone_cubic(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
@@ -68,6 +68,22 @@ def straight_or_cubic(knots: FloatArray, values: FloatArray, at: FloatArray) -> 
     share = (at - knots[interval]) / (knots[interval + 1] - knots[interval])
     straight = values[..., interval] * (1.0 - share) + values[..., interval + 1] * share
     return np.maximum(straight, monotone_cubic(knots, values, at))
+
+
+def cubic_beside_valleys(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """Interpolate along the last axis by `monotone_cubic`, and by `straight_or_cubic` beside turning points.
+
+    Parameters and result are those of `monotone_cubic`. Where values rise or fall through both ends of an
+    interval, the cubic is taken, which follows their curvature.
+    """
+    cubic = monotone_cubic(knots, values, at)
+    if len(knots) < 3:
+        return cubic
+    rising = np.sign(np.diff(values, axis=-1))
+    turns = rising[..., 1:] * rising[..., :-1] < 0.0
+    none = np.zeros((*values.shape[:-1], 1), dtype=np.bool_)
+    beside = np.concatenate([none, turns], axis=-1) | np.concatenate([turns, none], axis=-1)
+    return np.where(beside[..., _interval(knots, at)], straight_or_cubic(knots, values, at), cubic)
 
 
 def _slopes(width: FloatArray, secant: FloatArray) -> FloatArray:

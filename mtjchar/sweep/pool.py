@@ -24,7 +24,7 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from mtjchar.errors import StartError, WorkerError
 from mtjchar.sweep import limits
-from mtjchar.sweep.tasks import Task
+from mtjchar.sweep.tasks import Work
 from mtjchar.work import heard_by
 
 __all__ = ["ATTEMPTS", "ATTEMPTS_FROM_OUTSIDE", "K", "LocalPool", "T", "submit"]
@@ -284,7 +284,7 @@ def _ending(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def submit(executor: Executor, limit: float, function: Callable[[Task], T], task: Task) -> Future[T]:
+def submit(executor: Executor, limit: float, function: Callable[[Any], T], task: Work) -> Future[T]:
     """Call a function on any executor, for at most `limit` seconds.
 
     On an executor that is not a `LocalPool`, a call that takes longer ends its process: that is the
@@ -298,10 +298,10 @@ def submit(executor: Executor, limit: float, function: Callable[[Task], T], task
 class _Guarded:
     """A call that ends its process if it takes too long, unless it runs in the calling process."""
 
-    def __init__(self, limit: float, function: Callable[[Task], Any]) -> None:
+    def __init__(self, limit: float, function: Callable[[Any], Any]) -> None:
         self.limit, self.function, self.asked_by = limit, function, _here()
 
-    def __call__(self, task: Task) -> Any:
+    def __call__(self, task: Work) -> Any:
         if self.asked_by == _here():
             return self.function(task)
         faulthandler.dump_traceback_later(self.limit, exit=True)

@@ -14,18 +14,21 @@ import pandas as pd
 
 from mtjchar.cells.base import Trial
 from mtjchar.cells.transistor_netlist import source_of
-from mtjchar.errors import InputError, SimulationError
+from mtjchar.errors import InputError
 from mtjchar.study import Study, load_study
 from mtjchar.study.scenarios import check_names
 from mtjchar.sweep import failures, importance, precision, refinement, trial
 from mtjchar.sweep.cluster import workers_reported
 from mtjchar.sweep.events import Ahead, Report
 from mtjchar.sweep.lock import locked
+from mtjchar.sweep.parts import Parts
 from mtjchar.sweep.pool import LocalPool
 from mtjchar.sweep.population import Population
+from mtjchar.sweep.read_tasks import read_rows, reads_of
+from mtjchar.sweep.reading import Reading
 from mtjchar.sweep.schedule import Call, Done, complete
 from mtjchar.sweep.store import RunDirectory, stored_rows
-from mtjchar.sweep.tasks import Task, fail_task, plan, run_task
+from mtjchar.sweep.tasks import Task, Work, fail_task, plan, run_task
 
 __all__ = ["run_scenarios", "run_sweep"]
 
@@ -73,7 +76,8 @@ def run_sweep(
     -------
     Path
         The run directory, with ``study.toml``, ``devices.parquet``, ``samples/`` and, after failures,
-        ``failures/``.
+        ``failures/``; of a study with reads also ``read_devices.parquet``, ``read_reference.parquet`` and
+        ``read_samples/``.
 
     Raises
     ------
@@ -168,7 +172,10 @@ def run_scenarios(
         report.scenario = ""
         _tell_time([(studies[name], way) for name, way in ways.items()], report)
         report.expect(
-            {name: Ahead(stored_rows(paths[name]), one.sweep.samples) for name, one in studies.items()}
+            {
+                name: Ahead(stored_rows(paths[name]), one.sweep.samples + read_rows(one))
+                for name, one in studies.items()
+            }
         )
         for name, study in studies.items():
             report.begin(name)
@@ -240,7 +247,7 @@ class _Way(NamedTuple):
 
     def complete(
         self,
-        tasks: Iterable[Task],
+        tasks: Iterable[Work],
         say: Callable[[str], None],
         under_way: Callable[[float], None] | None = None,
     ) -> Iterator[Done]:
@@ -349,32 +356,24 @@ class _Sweep:
     ) -> None:
         self._directory, self._devices, self._way = directory, devices, way
         self._report = report
-        self._names: dict[tuple[str, int, int], str] = {}
-        stored = directory.inspect_parts({self._part(task) for task in plan(directory.study, devices)})
-        for words in stored.discarded:
-            report.say(f"{words}; it is done again")
-        if stored.outdated:  # all of them, where a grid has grown
-            first, *others = stored.outdated
-            many = f" and {len(others)} more parts do not" if others else " does not"
-            report.say(f"{first}{many} belong to this sweep; removed")
-        self._whole, self._versions = stored.whole, stored.versions
-        if digest := directory.record().transistor_read_sha256:
-            self._versions = {**self._versions, "transistor": digest}
-        for file in self._whole.values():
+        tasks = plan(directory.study, devices)
+        digest = directory.record().transistor_read_sha256
+        self._parts = Parts(directory, tasks, report, versions={"transistor": digest} if digest else None)
+        for file in self._parts.files(tasks):
             report.tally.add(RunDirectory.read_part(file, ["direction", "amplitude_V", "status", "reason"]))
 
     def run(self) -> None:
-        """Complete the sweep."""
+        """Complete the sweep: the writes, then the reads."""
         study, directory = self._directory.study, self._directory
         for devices in precision.rounds(study):
             tasks = plan(study, self._devices.iloc[:devices])
-            self._report.start(sum(task.rows for task in tasks))
-            todo = [task for task in tasks if self._part(task) not in self._whole]
-            for done in self._way.complete(todo, self._report.say, self._report.under_way):
-                self._keep(done)
-            words: dict[str, object] = {"devices_used": devices, "versions": self._versions}
+            self._report.start(sum(task.rows for task in tasks) + read_rows(study))
+            for done in self._complete(self._parts.todo(tasks)):
+                failures.keep_decks(directory, done.samples, self._devices)
+                self._parts.keep(done)
+            words: dict[str, object] = {"devices_used": devices, "versions": self._parts.versions}
             if study.sweep.precision is not None:
-                files = [self._whole[self._part(task)] for task in tasks]
+                files = self._parts.files(tasks)
                 words["interval_decades"] = precision.widest_interval(study, self._devices[:devices], files)
                 self._report.say(
                     f"{devices} devices: the widest interval is {words['interval_decades']:.3f} decade"
@@ -383,32 +382,12 @@ class _Sweep:
                 break
         if any(getattr(directory.record(), key) != value for key, value in words.items()):
             directory.note(**words)
+        if reads_of(study) is not None:
+            Reading(directory, self._complete, self._report).run()
         self._report.end()
 
-    def _part(self, task: Task) -> str:
-        """Return the name of a part; each takes a millisecond to compute, and there may be many thousands."""
-        key = task.direction, int(task.devices["device"].iloc[0]), len(task.devices)
-        if key not in self._names:
-            self._names[key] = task.part
-        return self._names[key]
-
-    def _keep(self, done: Done) -> None:
-        both = done.versions.keys() & self._versions.keys()
-        if any(done.versions[name] != self._versions[name] for name in both):
-            raise SimulationError(
-                f"{self._directory.path} holds samples made with {_in_words(self._versions)}; a worker has "
-                f"{_in_words(done.versions)}. Use those versions, or another directory."
-            )
-        self._versions = {**self._versions, **done.versions}
-        failures.keep_decks(self._directory, done.samples, self._devices)
-        part = self._part(done.task)
-        self._whole[part] = self._directory.write_part(part, done.samples, done.versions)
-        self._report.tally.add(done.samples)
-        self._report.part()
-
-
-def _in_words(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
+    def _complete(self, tasks: Iterable[Work]) -> Iterator[Done]:
+        return self._way.complete(tasks, self._report.say, self._report.under_way)
 
 
 @contextlib.contextmanager

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mtjchar.errors import MissingToolError, MtjcharError, SimulationError, StartError, WorkerError
 from mtjchar.sweep.pool import ATTEMPTS, ATTEMPTS_FROM_OUTSIDE, LocalPool, submit
-from mtjchar.sweep.tasks import Result, Task, failed_samples, time_limit
+from mtjchar.sweep.tasks import Result, Work
 
 __all__ = ["Call", "Done", "complete"]
 
@@ -26,20 +26,20 @@ _IN_FLIGHT = 1000  # tasks that an executor holds; finished ones are written mea
 
 _EVERY = 1.0  # s, between two looks at what is under way
 
-Call = Callable[[Task], Result]
+Call = Callable[[Any], Result]
 
 
 class Done(NamedTuple):
     """A complete part."""
 
-    task: Task
+    task: Work
     samples: pd.DataFrame
     versions: dict[str, str]
 
 
 def complete(
     executor: Executor,
-    tasks: Iterable[Task],
+    tasks: Iterable[Work],
     call: Call,
     *,
     say: Callable[[str], None],
@@ -52,7 +52,7 @@ def complete(
     Parameters
     ----------
     executor : concurrent.futures.Executor
-    tasks : iterable of Task
+    tasks : iterable of mtjchar.sweep.tasks.Work
     call : callable
         Does one task: `mtjchar.sweep.tasks.run_task`.
     say : callable
@@ -73,13 +73,13 @@ def complete(
         If no worker process starts.
     """
     waiting = deque((task, _Part(task)) for task in tasks)
-    running: dict[Future[Result], tuple[Task, _Part]] = {}
+    running: dict[Future[Result], tuple[Work, _Part]] = {}
     start = _Start()
     try:
         while waiting or running:
             while waiting and len(running) < _IN_FLIGHT:
                 task, part = waiting.popleft()
-                running[submit(executor, time_limit(task, limit, load_s), call, task)] = task, part
+                running[submit(executor, task.seconds(limit, load_s), call, task)] = task, part
             for future in _next(running, executor, under_way):
                 task, part = running.pop(future)
                 result = _result(future)
@@ -92,7 +92,7 @@ def complete(
                         waiting.extendleft((half, part) for half in reversed(again))
                         continue
                     say(f"{what}; its samples are failed")
-                    result = Result(failed_samples(task, result.status, str(result)), {})
+                    result = Result(task.failed(result.status, str(result)), {})
                 if (done := part.add(task, result)) is not None:
                     yield done
     except BrokenProcessPool as error:
@@ -105,7 +105,7 @@ def complete(
 
 
 def _next(
-    running: dict[Future[Result], tuple[Task, _Part]],
+    running: dict[Future[Result], tuple[Work, _Part]],
     executor: Executor,
     under_way: Callable[[float], None] | None,
 ) -> set[Future[Result]]:
@@ -126,7 +126,7 @@ class _Start:
         self._failed: set[tuple[str, int, int]] = set()
         self._over = False
 
-    def check(self, task: Task, result: Result | WorkerError) -> None:
+    def check(self, task: Work, result: Result | WorkerError) -> None:
         """Check a result; raise if it is one program error too many and no task succeeded."""
         if not (isinstance(result, WorkerError) and result.status == "error"):
             self._over = True
@@ -145,12 +145,12 @@ class _Start:
 class _Part:
     """A task of the plan, and the results of its pieces."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Work) -> None:
         self.task = task
         self._pieces: list[pd.DataFrame] = []
         self._versions: dict[str, str] = {}
 
-    def add(self, piece: Task, result: Result) -> Done | None:
+    def add(self, piece: Work, result: Result) -> Done | None:
         """Add a result; return the whole part once it is complete."""
         samples = result.samples.table(piece)
         self._pieces.append(samples)
@@ -158,8 +158,8 @@ class _Part:
         if len(piece.devices) < len(self.task.devices):
             if sum(len(piece) for piece in self._pieces) < self.task.rows:
                 return None
-            keys = ["device", "amplitude_V", "duration_s"]
-            samples = pd.concat(self._pieces).sort_values(keys, kind="stable", ignore_index=True)
+            order = list(self.task.order)
+            samples = pd.concat(self._pieces).sort_values(order, kind="stable", ignore_index=True)
         return Done(self.task, samples, self._versions)
 
 
@@ -184,16 +184,16 @@ def _attempts(error: Exception) -> str:
     return f"{getattr(error, 'allowed_failures', 0) + 1}"
 
 
-def _again(task: Task, part: _Part, error: WorkerError) -> list[Task]:
+def _again(task: Work, part: _Part, error: WorkerError) -> list[Work]:
     """Choose the retry after a failure: a whole part or a single device once more, a piece in halves."""
     count = len(task.devices)
     attempts = ATTEMPTS_FROM_OUTSIDE if error.from_outside else ATTEMPTS
     if task.attempt + 1 < attempts and (error.from_outside or count in (1, len(part.task.devices))):
-        return [task._replace(attempt=task.attempt + 1)]
-    return task.halves() if count > 1 else []
+        return [task.again()]
+    return list(task.halves()) if count > 1 else []
 
 
-def _name(task: Task) -> str:
+def _name(task: Work) -> str:
     first, last = task.devices["device"].iloc[[0, -1]]
     devices = f"device {first}" if first == last else f"devices {first} to {last}"
     return f"{task.direction}, {devices}"

@@ -19,12 +19,24 @@ from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError
 from mtjchar.fields import first_complaint
 
-__all__ = ["AGAIN", "STATUSES", "Record", "check_devices", "check_samples", "read_parquet", "read_record"]
+__all__ = [
+    "AGAIN", "STATUSES", "Record", "ShiftRecord", "check_devices", "check_read_samples", "check_reference",
+    "check_samples", "read_parquet", "read_record",
+]  # fmt: skip
 
 STATUSES = ("ok", "failed", "not_converged", "cut", "timed_out", "crashed", "error")
 """Values of a sample's status; only ``ok`` comes with numbers."""
 
 AGAIN = "Run `mtjchar sweep` with this directory again."
+
+
+class ShiftRecord(BaseModel):
+    """A `mtjchar.sweep.importance.Shift` in ``sweep.json``."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    directions: list[list[float]]
+    reach: list[float]
 
 
 class Record(BaseModel):
@@ -52,6 +64,10 @@ class Record(BaseModel):
         Digest of surface and samples, if tables and figures were made from them.
     surface_file_sha256 : str or None
         Digest of the surface file that was made from the samples.
+    read_devices_sha256, read_reference_sha256 : str or None
+        Digests of the tables that the samples of the reads depend on.
+    read_shift : ShiftRecord or None
+        Shift of the devices that are read; None if they are drawn as they are distributed.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -68,6 +84,9 @@ class Record(BaseModel):
     load_s: float = 0.0
     surface_sha256: str | None = None
     surface_file_sha256: str | None = None
+    read_devices_sha256: str | None = None
+    read_reference_sha256: str | None = None
+    read_shift: ShiftRecord | None = None
 
 
 def read_record(text: str, file: Path) -> Record:
@@ -169,13 +188,7 @@ def check_samples(samples: pd.DataFrame, file: Path) -> None:
     numbers = _Numbers(samples, file)
     good = np.ones(len(samples), dtype=np.bool_)
     if "status" in samples:
-        known = samples["status"].isin(STATUSES).to_numpy()
-        if not known.all():
-            raise InputError(
-                f"{file}: column status", value=samples["status"].to_numpy()[~known][0],
-                allowed=f"one of {', '.join(STATUSES)}", remedy=AGAIN,
-            )  # fmt: skip
-        good = samples["status"].to_numpy() == "ok"
+        good = numbers.good_statuses()
     if "device" in samples:
         numbers.check("device", "whole numbers, 0 or more", lambda x: (x >= 0.0) & (x == np.floor(x)))
     for name in ("amplitude_V", "duration_s"):
@@ -196,6 +209,61 @@ def check_samples(samples: pd.DataFrame, file: Path) -> None:
     for name in samples.columns:
         if name.endswith("energy_J"):
             numbers.check(name, "finite numbers, or none where it is not known", lambda x: ~np.isinf(x))
+
+
+def check_read_samples(samples: pd.DataFrame, file: Path) -> None:
+    """Refuse invalid samples of reads; only existing columns are checked.
+
+    Raises
+    ------
+    InputError
+        The message names the column.
+    """
+    numbers = _Numbers(samples, file)
+    good = np.ones(len(samples), dtype=np.bool_)
+    if "status" in samples:
+        good = numbers.good_statuses()
+    for name, valid, allowed in (
+        ("device", lambda x: (x >= 0.0) & (x == np.floor(x)), "whole numbers, 0 or more"),
+        ("state", lambda x: (x == 0.0) | (x == 1.0), "0 or 1"),
+        ("voltage_V", np.isfinite, "finite numbers"),
+        ("time_s", lambda x: np.isfinite(x) & (x > 0.0), "finite numbers above 0"),
+    ):
+        if name in samples:
+            numbers.check(name, allowed, valid)
+    where = "where status is ok, and none elsewhere"
+    for name in samples.columns:
+        if name in ("read_error_rate", "disturb_rate"):
+            numbers.check(
+                name, f"numbers from 0 to 1 {where}",
+                lambda x: np.where(good, (x >= 0.0) & (x <= 1.0), np.isnan(x)),
+            )  # fmt: skip
+        elif name.startswith("margin_") or name.endswith("energy_J"):
+            numbers.check(
+                name, f"finite numbers {where}", lambda x: np.where(good, np.isfinite(x), np.isnan(x))
+            )
+
+
+def check_reference(
+    table: pd.DataFrame, file: Path, voltages: FloatArray, times: FloatArray, columns: Collection[str]
+) -> None:
+    """Refuse a table of the reference that is not of these read voltages (V) and sensing times (s).
+
+    Raises
+    ------
+    InputError
+        The message names the column.
+    """
+    numbers = _Numbers(table, file)
+    wanted = np.meshgrid(voltages, times, indexing="ij")
+    for name, values in zip(("voltage_V", "time_s"), wanted, strict=True):
+        if not np.array_equal(numbers.of(name), values.ravel()):
+            raise InputError(
+                f"{file}: column {name}", value="other values than the study's",
+                allowed="each read voltage and sensing time of study.toml once", remedy=AGAIN,
+            )  # fmt: skip
+    for name in columns:
+        numbers.check(name, "finite numbers", np.isfinite)
 
 
 class _Numbers:
@@ -222,3 +290,14 @@ class _Numbers:
             raise InputError(
                 f"{self._file}: column {name}", value=float(values[wrong][0]), allowed=allowed, remedy=AGAIN
             )
+
+    def good_statuses(self) -> BoolArray:
+        """Return which rows have numbers; refuse a status that there is not."""
+        status = self._table["status"]
+        known = status.isin(STATUSES).to_numpy()
+        if not known.all():
+            raise InputError(
+                f"{self._file}: column status", value=status.to_numpy()[~known][0],
+                allowed=f"one of {', '.join(STATUSES)}", remedy=AGAIN,
+            )  # fmt: skip
+        return np.asarray(status.to_numpy() == "ok")

@@ -38,23 +38,11 @@ from mtjchar.files import (
 from mtjchar.study import Study, load_study
 from mtjchar.study.load import read_written
 from mtjchar.sweep import growth
-from mtjchar.sweep.schemas import AGAIN, Record, check_devices, check_samples, read_parquet, read_record
+from mtjchar.sweep.part_folders import READ_SAMPLES, SAMPLES, PartFolder
+from mtjchar.sweep.schemas import AGAIN, Record, check_devices, read_parquet, read_record
 
-__all__ = ["MOST_FAILED", "REDONE", "SAMPLE_COLUMNS", "RunDirectory", "StoredParts", "stored_rows"]
+__all__ = ["MOST_FAILED", "REDONE", "RunDirectory", "StoredParts", "parquet_content", "stored_rows"]
 
-SAMPLE_COLUMNS = (
-    "device",
-    "direction",
-    "amplitude_V",
-    "duration_s",
-    "write_error_rate",
-    "energy_J",
-    "redundant_energy_J",
-    "trials",
-    "status",
-    "reason",
-    "note",
-)
 MOST_FAILED = 0.01
 """Share of the devices that may fail at one pulse before a surface is refused."""
 
@@ -94,7 +82,7 @@ class RunDirectory:
         file = path / "study.toml"
         if file.exists():
             _refuse_other(file, study)
-        text, table = study.to_toml(), _parquet(devices, {})
+        text, table = study.to_toml(), parquet_content(devices, {})
         if read_written(text, str(file)) != study:
             raise InputError(
                 str(file), value="a study that is another one after writing and reading",
@@ -246,7 +234,8 @@ class RunDirectory:
             If there is no such file.
         """
         content = read_bytes(file, file.name, allowed="a file made of the samples", most=MOST_DATA)
-        parts = sorted(part.name for part in (self.path / "samples").glob("[!.]*.parquet"))
+        folders = (self.path / of.name for of in (SAMPLES, READ_SAMPLES))
+        parts = sorted(part.name for folder in folders for part in folder.glob("[!.]*.parquet"))
         return checksum("\n".join([checksum(content), version("mtjchar"), *parts]).encode())
 
     def devices(self) -> pd.DataFrame:
@@ -273,13 +262,14 @@ class RunDirectory:
         check_devices(devices, file, self.study.sweep.devices, self.study.kind.device_columns)
         return devices
 
-    def inspect_parts(self, expected: Collection[str]) -> StoredParts:
+    def inspect_parts(self, expected: Collection[str], of: PartFolder = SAMPLES) -> StoredParts:
         """Check every part by its checksum, and remove files that are not complete parts of the plan.
 
         Parameters
         ----------
         expected : collection of str
             Names of the parts of the plan.
+        of : PartFolder, optional
 
         Raises
         ------
@@ -288,12 +278,12 @@ class RunDirectory:
         """
         whole: dict[str, Path] = {}
         discarded, outdated, versions = [], [], {}
-        make_folder(self.path / "samples")
-        for file in sorted((self.path / "samples").iterdir()):
+        make_folder(self.path / of.name)
+        for file in sorted((self.path / of.name).iterdir()):
             part = _PART.fullmatch(file.name)
             if file.is_dir() or (part is None and not file.name.startswith(".")):
                 raise InputError(
-                    "samples", value=str(file), allowed="parts with their checksum in the name",
+                    of.name, value=str(file), allowed="parts with their checksum in the name",
                     remedy="An earlier version or another program has made it. Give another directory, or "
                     "remove it.",
                 )  # fmt: skip
@@ -304,7 +294,7 @@ class RunDirectory:
                 outdated.append(str(file.relative_to(self.path)))
                 with storing(file):
                     file.unlink()
-            elif not (why := _flaw(file)):
+            elif not (why := _flaw(file, of)):
                 whole[part["name"]] = file
                 versions.update(_versions(file))
             if why:
@@ -313,7 +303,13 @@ class RunDirectory:
                 discarded.append(f"{file.relative_to(self.path)} {why}")
         return StoredParts(whole, discarded, outdated, versions)
 
-    def write_part(self, name: str, samples: pd.DataFrame, versions: Mapping[str, str] | None = None) -> Path:
+    def write_part(
+        self,
+        name: str,
+        samples: pd.DataFrame,
+        versions: Mapping[str, str] | None = None,
+        of: PartFolder = SAMPLES,
+    ) -> Path:
         """Write a part completely or not at all.
 
         Raises
@@ -323,14 +319,16 @@ class RunDirectory:
         """
         if "note" not in samples:
             samples = samples.assign(note="")
-        known = (*SAMPLE_COLUMNS, "standard_error", *self.study.kind.further_columns(self.study.tables))
-        content = _parquet(samples[[name for name in known if name in samples]], versions or {})
-        file = self.path / "samples" / f"{name}.{checksum(content)}.parquet"
+        if of is SAMPLES:
+            known = (*of.columns, "standard_error", *self.study.kind.further_columns(self.study.tables))
+            samples = samples[[name for name in known if name in samples]]
+        content = parquet_content(samples, versions or {})
+        file = self.path / of.name / f"{name}.{checksum(content)}.parquet"
         write_bytes(file, content)
         return file
 
     @staticmethod
-    def read_part(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    def read_part(file: Path, columns: list[str] | None = None, of: PartFolder = SAMPLES) -> pd.DataFrame:
         """Read a part, or some of its columns, after checking its checksum.
 
         Raises
@@ -350,12 +348,12 @@ class RunDirectory:
                 "samples", value=str(file), allowed="a whole Parquet file, with the checksum of its name",
                 remedy="Run `mtjchar sweep` with this directory again, it redoes this part.",
             )  # fmt: skip
-        samples = read_parquet(content, file, columns or SAMPLE_COLUMNS, only_needed=columns is not None)
-        check_samples(samples, file)
+        samples = read_parquet(content, file, columns or of.columns, only_needed=columns is not None)
+        of.check(samples, file)
         return samples
 
-    def samples(self) -> pd.DataFrame:
-        """All existing samples, in the order device, direction, amplitude, duration.
+    def samples(self, of: PartFolder = SAMPLES) -> pd.DataFrame:
+        """All existing samples, in the order device, direction, amplitude, duration; of reads likewise.
 
         Raises
         ------
@@ -363,23 +361,23 @@ class RunDirectory:
             If there are none, or one is damaged.
         """
         # A name that starts with a dot is an incomplete part of a killed process.
-        parts = sorted((self.path / "samples").glob("[!.]*.parquet"))
+        parts = sorted((self.path / of.name).glob("[!.]*.parquet"))
         if not parts:
             raise InputError(
-                "samples", value=str(self.path / "samples"), allowed="Parquet parts of a sweep",
+                of.name, value=str(self.path / of.name), allowed="Parquet parts of a sweep",
                 remedy="Run `mtjchar sweep` with this directory first.",
             )  # fmt: skip
-        table = pd.concat([self.read_part(part) for part in parts], ignore_index=True)
-        keys = ["device", "direction", "amplitude_V", "duration_s"]
-        return table.sort_values(keys, kind="stable", ignore_index=True)
+        table = pd.concat([self.read_part(part, of=of) for part in parts], ignore_index=True)
+        return table.sort_values(list(of.order), kind="stable", ignore_index=True)
 
 
 def stored_rows(path: Path) -> int:
     """Count the samples in the parts of a run directory by their own statement, without checking them."""
     count = 0
-    for file in (path / "samples").glob("[!.]*.parquet"):
-        with contextlib.suppress(OSError, pa.ArrowException):  # damaged ones are found and redone later
-            count += pq.read_metadata(file).num_rows
+    for of in (SAMPLES, READ_SAMPLES):
+        for file in (path / of.name).glob("[!.]*.parquet"):
+            with contextlib.suppress(OSError, pa.ArrowException):  # damaged ones are found and redone later
+                count += pq.read_metadata(file).num_rows
     return count
 
 
@@ -413,7 +411,8 @@ def _transistor_text(file: Path) -> bytes:
     return read_bytes(file, "cell.transistor.model", allowed="a SPICE file", most=MOST_DATA)
 
 
-def _parquet(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:
+def parquet_content(table: pd.DataFrame, versions: Mapping[str, str]) -> bytes:
+    """Return the content of a Parquet file, with the versions that made the table in its metadata."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     words = json.dumps(dict(versions), sort_keys=True)
     arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, b"mtjchar": words.encode()})
@@ -431,10 +430,10 @@ def _versions(file: Path) -> dict[str, str]:
     return read_record(f'{{"versions": {words.decode()}}}', file).versions
 
 
-def _flaw(file: Path) -> str:
+def _flaw(file: Path, of: PartFolder) -> str:
     """Explain why a part has to be done again; empty if it has not."""
     try:
-        statuses = RunDirectory.read_part(file)["status"]
+        statuses = RunDirectory.read_part(file, of=of)["status"]
         _versions(file)
     except (InputError, KeyError, TypeError, UnicodeDecodeError) as error:
         size = file.stat().st_size

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,10 @@ __all__ = [
     "COUNTED_ALL_THE_SAME",
     "DEVICES_PER_TASK",
     "Result",
+    "Rows",
     "Samples",
     "Task",
+    "Work",
     "characterize",
     "compute",
     "fail_task",
@@ -36,6 +39,7 @@ __all__ = [
     "plan",
     "run_task",
     "time_limit",
+    "time_limit_of_reads",
     "versions",
 ]
 
@@ -51,13 +55,72 @@ _LOADS = 10  # of a transistor's file in a task: a batch of the vector model, ha
 _one_at_a_time = threading.Lock()
 
 
+class Rows(Protocol):
+    """Result of a worker's task, in a form for transfer."""
+
+    def table(self, task: Any) -> pd.DataFrame:
+        """Return the table of the task's rows."""
+
+
+class Work(Protocol):
+    """The work of one worker, a part or a piece of one, for some devices."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Columns by which the rows of a part are sorted."""
+
+    @property
+    def study(self) -> Study:
+        """Study that it belongs to."""
+
+    @property
+    def devices(self) -> pd.DataFrame:
+        """Its devices."""
+
+    @property
+    def direction(self) -> str:
+        """What is simulated: a write direction, or another word for messages and names of parts."""
+
+    @property
+    def attempt(self) -> int:
+        """Number of attempts before this one."""
+
+    @property
+    def part(self) -> str:
+        """Name of the part, with a hash of all inputs of its rows."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that it gives."""
+
+    def halves(self) -> Sequence[Work]:
+        """Cut it in two; empty if it cannot be cut."""
+
+    def again(self) -> Work:
+        """Return the next attempt."""
+
+    def seconds(self, per_device: float | None, load_s: float) -> float:
+        """Time after which it counts as hanging, s; see `time_limit`."""
+
+    def compute(self) -> Rows:
+        """Do it."""
+
+    def failed(self, status: str, reason: str) -> Rows:
+        """Make its rows if it could not be done."""
+
+
 class Task(NamedTuple):
-    """The work of one worker, a part or a piece of one: devices, a direction, all pulses."""
+    """The writes of devices in a direction, at all pulses."""
 
     study: Study
     devices: pd.DataFrame
     direction: Direction
     attempt: int = 0
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Columns by which the samples of a part are sorted."""
+        return ("device", "amplitude_V", "duration_s")
 
     @property
     def part(self) -> str:
@@ -79,6 +142,22 @@ class Task(NamedTuple):
         """Cut the task in two."""
         half = len(self.devices) // 2
         return [self._replace(devices=part, attempt=0) for part in (self.devices[:half], self.devices[half:])]
+
+    def again(self) -> Task:
+        """Return the next attempt."""
+        return self._replace(attempt=self.attempt + 1)
+
+    def seconds(self, per_device: float | None, load_s: float) -> float:
+        """Time after which the task counts as hanging, s; see `time_limit`."""
+        return time_limit(self, per_device, load_s)
+
+    def compute(self) -> Samples:
+        """Compute the samples."""
+        return compute(self)
+
+    def failed(self, status: str, reason: str) -> Samples:
+        """Make the samples of a task that could not be done."""
+        return failed_samples(self, status, reason)
 
 
 class Samples(NamedTuple):
@@ -122,7 +201,7 @@ def number_columns(study: Study) -> tuple[str, ...]:
 class Result(NamedTuple):
     """Result of a worker."""
 
-    samples: Samples
+    samples: Rows
     versions: dict[str, str]
 
 
@@ -158,15 +237,21 @@ def time_limit(task: Task, per_device: float | None, load_s: float = 0.0) -> flo
     return per_device * count + loading
 
 
-def run_task(task: Task) -> Result:
+def time_limit_of_reads(devices: int, per_device: float | None, load_s: float = 0.0) -> float:
+    """Seconds after which the reads of some devices count as hanging, as `time_limit` for computed writes."""
+    least = _LEAST_LIMIT if per_device is None else 0.0
+    return max((per_device or _COMPUTED_LIMIT) * devices, least) + _LOADS * load_s
+
+
+def run_task(task: Work) -> Result:
     """Do a task in a worker; of several threads one at a time, since two simulators in a process crash."""
     with _one_at_a_time:
-        return Result(compute(task), {**versions(), **_transistor_version(task.study)})
+        return Result(task.compute(), {**versions(), **_transistor_version(task.study)})
 
 
-def fail_task(status: str, reason: str, task: Task) -> Result:
+def fail_task(status: str, reason: str, task: Work) -> Result:
     """Do a task that must fail, as the trial of the nominal device has shown."""
-    return Result(failed_samples(task, status, reason), {})
+    return Result(task.failed(status, reason), {})
 
 
 def _transistor_version(study: Study) -> dict[str, str]:

@@ -343,6 +343,13 @@ def _conditions(conditions: WriteConditions | WriteSurface, pulses: Pulses | Non
                 allowed="none with WriteConditions",
                 remedy="Give them with a surface.",
             )
+        if conditions.reads_may_be_wrong:
+            raise InputError(
+                "error and disturb rates of reads",
+                value=max(conditions.reads.worst_error_rate, conditions.reads.worst_disturb_rate),
+                allowed="0 with read-before-write or retries: the memory of PyTorch reads without errors",
+                remedy="Use mtjchar.network.memory.ApproximateMemory, or set both rates to 0.",
+            )
         return conditions
     if pulses is None:
         raise InputError(

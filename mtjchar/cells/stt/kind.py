@@ -23,6 +23,7 @@ from mtjchar.cells.base import (
     Trial,
 )
 from mtjchar.cells.footprint import Footprint, strip_area
+from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
 from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
 from mtjchar.cells.transistor import Transistor
@@ -126,8 +127,12 @@ class SttCell(CellKind[SttTables]):
         return device.derive(tables, sampled)
 
     def check_nominal(self, tables: SttTables, device_: pd.DataFrame) -> None:
-        """Refuse a nominal device without two stable states."""
+        """Refuse a nominal device without two stable states, or that the reads of the study do not suit."""
         device.check_nominal(tables, device_)
+        if tables.read is not None:
+            from mtjchar.cells.stt import read_checks
+
+            read_checks.check_grid(tables, device_)
 
     def refusal(self, tables: SttTables, devices: pd.DataFrame) -> WordArray:
         """Reasons why devices cannot be characterized, shape (devices,); empty if they can."""
@@ -150,6 +155,24 @@ class SttCell(CellKind[SttTables]):
         from mtjchar.cells.stt import retention
 
         return retention.escape_rates(tables, devices, temperature)
+
+    def reads(self, tables: SttTables) -> Reads | None:
+        """Return the reads of the study; None if it asks for none."""
+        from mtjchar.cells.stt import read
+
+        return read.reads_of(tables)
+
+    def sense_reference(self, tables: SttTables, devices: pd.DataFrame, reads: Reads) -> ReferenceLevel:
+        """Simulate the reference of the sense amplifier, made of `devices` if it consists of cells."""
+        from mtjchar.cells.stt import read
+
+        return read.reference_level(tables, devices, reads)
+
+    def sense(self, tables: SttTables, devices: pd.DataFrame, reads: Reads) -> Sensed:
+        """Simulate reads of each device in both states, at all voltages and times."""
+        from mtjchar.cells.stt import read
+
+        return read.sense(tables, devices, reads)
 
     def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
         """Bound the overdrive, and report unusual values."""
@@ -215,10 +238,13 @@ class SttCell(CellKind[SttTables]):
     def try_nominal(
         self, tables: SttTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:
-        """Probe the transistor of a file, and determine how far the current exceeds Ic0."""
-        from mtjchar.cells.stt import trial
+        """Probe the transistor of a file, determine how far the current exceeds Ic0, and try reads."""
+        from mtjchar.cells.stt import read_checks, trial
 
-        return trial.try_nominal(tables, device_, directions, pulses)
+        tried = trial.try_nominal(tables, device_, directions, pulses)
+        if not tried.failure:
+            read_checks.check_circuit(tables, device_)
+        return tried
 
     def deck(
         self, tables: SttTables, device_: pd.DataFrame, direction: Direction, pulses: Pulses

@@ -28,6 +28,7 @@ __all__ = [
     "high_line",
     "low_level",
     "refuse_heated_tables",
+    "transistors",
     "vector_step",
 ]
 
@@ -179,7 +180,7 @@ def vector_step(cells: pd.DataFrame, amplitude: float) -> float:
     return float(min(0.5e-12, 0.5e-12 * 0.3 / total.max()))
 
 
-def _transistors(cell: Cell) -> list[str]:
+def transistors(cell: Cell) -> list[str]:
     """Subcircuits ``access_transistor`` and, in series with a line, ``second_transistor``.
 
     A file is loaded once: the second transistor of a study uses the same file.
@@ -278,7 +279,7 @@ def batch_deck(tables: SttTables, cells: pd.DataFrame, *, held: bool, options: s
     junction, cell = _models(tables, held=held, heated=heated)
     circuit = circuit_with(
         "mtjchar batch",
-        [*(library(name) for name in junction), *_transistors(tables.cell), library(cell)],
+        [*(library(name) for name in junction), *transistors(tables.cell), library(cell)],
     )
     select = tables.cell.select
     driver = tables.cell.driver

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mtjchar.cells.base import CellTables, Grid
+from mtjchar.cells.sensing import Read
 from mtjchar.cells.stt.stack import DIAMETER_RANGE, Stack
 from mtjchar.cells.transistor import Transistor
 from mtjchar.cells.variability import CUT, NO_SPREAD, AreaCoefficient, Spread, Variability
@@ -312,12 +313,20 @@ class SttVariability(Variability):
 
 
 class SttTables(CellTables):
-    """Stack, junction, cell and variability."""
+    """Stack, junction, cell and variability; reads, if the study asks for them."""
 
     stack: Stack
     junction: Junction
     cell: Cell = Cell()
     variability: SttVariability = SttVariability()
+    read: Read | None = None
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        if self.read is None:
+            table.pop("read", None)  # so that runs and their parts keep their names
+        return table
 
     @property
     def asymmetries(self) -> tuple[str, ...]:
@@ -406,6 +415,23 @@ class SttTables(CellTables):
                 "counted. energy_J, at the drivers, is",
             )
 
+    def _check_read(self) -> None:
+        if self.read is None:
+            return
+        modelled = {
+            "stack.thermal_resistance_area": ("0", not self.stack.heats),
+            "stack.second_barrier": ("none", self.stack.second_barrier is None),
+        }
+        for key, (allowed, simple) in modelled.items():
+            if not simple:
+                raise inconsistent(key, f"{allowed} with [read], which has neither heat nor a second barrier")
+        if not self.axially_symmetric:
+            raise inconsistent(
+                "read",
+                "none where error rates are counted, for which disturb rates are too small. Here they are "
+                f"counted ({self.asymmetries[0]})",
+            )
+
     def check(self, grid: Grid) -> None:
         """Refuse tables that contradict each other or the pulses of the sweep."""
         self._check_levels(grid)
@@ -414,6 +440,7 @@ class SttTables(CellTables):
                 "stack.thermal_resistance_area",
                 "0 with a second_barrier: the heat of two barriers is not in the model",
             )
+        self._check_read()
         for key, table in self.stack.over_temperature.items():
             low, high = table.range
             if not low <= self.cell.temperature <= high:
