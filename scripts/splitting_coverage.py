@@ -1,10 +1,10 @@
 """Do the intervals of splitting hold what they promise? Against Fokker-Planck, from 1e-1 to 1e-9.
 
-    .venv/bin/python scripts/splitting_coverage.py                 100 repetitions, about 8 minutes
+    .venv/bin/python scripts/splitting_coverage.py                 100 repetitions, about 5 minutes
     .venv/bin/python scripts/splitting_coverage.py --repetitions 20
 
 An axially symmetric macrospin (stability 40, damping 0.1, overdrive 2) is written by `physics.splitting`,
-in 16 replicas of 700 walkers, again and again. Printed for each error rate: the mean over its exact value,
+in 16 replicas of 500 walkers, again and again. Printed for each error rate: the mean over its exact value,
 how often the 95 % interval holds the exact value, and the median half width of the interval. The last line
 compares the processor time of one run with that of 1e4 plain trials of the same pulse, with the step of
 counted errors. docs/verification.md keeps a run.
@@ -24,7 +24,7 @@ from mtjchar.physics import fokker_planck, llgs, splitting
 
 STABILITY, DAMPING, OVERDRIVE = 40.0, 0.1, 2.0
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
-WALKERS, REPLICAS = 700, 16
+WALKERS, REPLICAS = 500, 16
 TRIALS = 10_000
 
 

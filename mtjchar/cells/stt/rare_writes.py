@@ -118,9 +118,9 @@ def split_rates(
     -------
     rate, standard_error : ndarray, shape (amplitudes, durations)
         The rate is the counted one, and its standard error NaN, where splitting is not reliable: its
-        standard error is above half the rate; more than a tenth of the rate is, or would be, from
-        magnetizations that had been written and came back (back-hopping, precession over the barrier and
-        back); or the counts contradict it.
+        standard error is above half the rate and the counts have failures; more than a tenth of the rate
+        is, or would be, from magnetizations that had been written and came back (back-hopping, precession
+        over the barrier and back); or the counts contradict it.
     """
     spin, systems, start = pulse.spin, len(counted), -well.target
     walkers = systems * splitting.REPLICAS * (trials // splitting.REPLICAS)
@@ -137,7 +137,8 @@ def split_rates(
         rng=rng,
     )
     rate, error = found.error_rate, found.standard_error
-    reliable = (rate > 0.0) & (error < _LARGEST_ERROR * rate)
+    # Counts without a failure say less than a rate with a large error.
+    reliable = (rate > 0.0) & ((error < _LARGEST_ERROR * rate) | (counted == 0.0))
     reliable &= (found.returned + found.unseen).mean(axis=0) <= _LARGEST_RETURN * rate
     reliable &= ~_contradicted(rate, error, counted, trials)
     return np.where(reliable, rate, counted), np.where(reliable, error, np.nan)
