@@ -351,3 +351,9 @@ def test_an_assist_pulse_is_counted_all_the_same(study):
     found = one.kind.average(one.tables, cell, "ap_to_p", currents, pulse, Counting(100, 1, True))
     assert np.all(np.isnan(found.standard_error))
     assert np.all(np.isfinite(found.error_rate))
+
+
+def test_only_perpendicular_layers_may_fail_more_often_with_a_stronger_pulse(study):
+    assert set(study.kind.rising(study.tables)) == {"p_to_ap", "ap_to_p"}
+    flat = study.with_(**IN_PLANE)
+    assert not flat.kind.rising(flat.tables)

@@ -119,7 +119,9 @@ class SotCell(CellKind[SotTables]):
         return 'cell.kind = "sot"'
 
     def rising(self, tables: SotTables) -> Mapping[Direction, str]:
-        """Both directions: a strong current holds the magnetization between the states."""
+        """Both directions of a perpendicular layer: a strong current holds it between the states."""
+        if tables.in_plane:
+            return {}
         return dict.fromkeys(self.directions, "relaxation from between the states after strong pulses")
 
     def escape_rates(self, tables: SotTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
