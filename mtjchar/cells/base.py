@@ -14,6 +14,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.bitwise import Bitwise
+from mtjchar.cells.footprint import Footprint
 from mtjchar.cells.pulse_shape import Point, PulseShape
 from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.transistor import Transistor
@@ -522,6 +523,10 @@ class CellKind(ABC, Generic[TablesT]):
 
     def transistor(self, tables: TablesT) -> Transistor | None:
         """Access transistor of the cell, if it has one that a netlist describes."""
+        return None
+
+    def footprint(self, tables: TablesT) -> Footprint | None:
+        """Widths of the transistors of a cell and its estimated area; None if the kind has none."""
         return None
 
     def at_corner(self, tables: TablesT, corner: str) -> Mapping[str, Any]:
