@@ -659,3 +659,18 @@ def test_export_of_a_run_takes_its_reads(run, call, tmp_path):
     code, out, _ = call("export", run, "--format", "csv", "--out", tmp_path / "t.csv")
     assert code == 0
     assert "t_read.csv" in out
+
+
+def test_check_counts_reads(call, tmp_path):
+    # 2 states x 12 voltages x 20 times, the default grid, of each device.
+    file = tmp_path / "study.toml"
+    study = DEMO.with_(read={})
+    file.write_text(study.to_toml())
+    code, out, _ = call("check", file, "--json")
+    assert code == 0
+    assert json.loads(out)["read_samples"] == study.sweep.devices * 2 * 12 * 20
+    _, out, _ = call("check", file)
+    assert "no time estimate for them" in " ".join(out.split())
+    file.write_text(study.with_(read=None).to_toml())
+    assert json.loads(call("check", file, "--json")[1])["read_samples"] == 0
+    assert "reads:" not in call("check", file)[1]
