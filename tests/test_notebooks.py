@@ -227,6 +227,28 @@ def assert_surfaces_and_tables(values):
     assert values["directions"] == ["p_to_ap", "ap_to_p"]
 
 
+def assert_read_and_compute(values):
+    for voltage, time, wrong, flipped, *_ in values["points"].values():
+        assert 0.1 <= voltage <= 0.2
+        assert 1e-10 <= time <= 1e-9
+        assert wrong <= 1e-9 * 1.001
+        assert flipped <= 1e-12
+    fastest, cheapest = values["points"]["fastest"], values["points"]["cheapest"]
+    assert fastest[1] < cheapest[1]
+    assert fastest[5] > cheapest[5]
+    assert values["margins"] == sorted(values["margins"])
+    assert values["margins"][0] > 0.0
+    # Boolean algebra, and regression: 1e-7 with 64 groups.
+    assert values["results"] == [0, 1, 1, 0]
+    assert 1e-9 < max(values["rates"]) < 1e-5
+    assert values["xnors"] == pytest.approx(values["rates"], rel=1e-12)
+    # Who does not read before a write has no such reads; who does drives fewer bits.
+    lever = {row["lever"]: row for row in values["table"]}
+    assert lever["both"]["read_energy_J"] == 0.0 < lever["read_before_write"]["read_energy_J"]
+    assert lever["read_before_write"]["write_energy_J"] < 0.3 * lever["both"]["write_energy_J"]
+    assert all(not row["reads_assumed"] for row in values["table"])
+
+
 CHECKS = {
     "quickstart": (
         {
@@ -267,6 +289,15 @@ CHECKS = {
             "overdrives": "overdrives.to_dict('records')",
         },
         assert_compact_model,
+    ),
+    "read_and_compute": (
+        {
+            "points": "{name: list(point) for name, point in points.items()}", "margins": "margins",
+            "rates": "list(xor.error_rates.values())", "xnors": "xnors.error_rate",
+            "results": "[int(a) ^ int(b) for a, b in xor.error_rates]",
+            "table": "json.loads(rows.to_json(orient='records'))",
+        },
+        assert_read_and_compute,
     ),
     "energy_accuracy": (
         {

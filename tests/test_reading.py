@@ -17,6 +17,7 @@ from mtjchar.cells import KINDS
 from mtjchar.cells.reading import ReferenceLevel
 from mtjchar.errors import InputError, NoMarginError, OutsideGridError, SimulationError, UnreachableError
 from mtjchar.export import Settings, export_surface
+from mtjchar.report.chapters import chapters, reference_pulses
 from mtjchar.statistics import controlled_mean, replicate_interval
 from mtjchar.study import load_study
 from mtjchar.surfaces import ReadSurface, WriteSurface, average_devices, average_reads
@@ -29,6 +30,7 @@ from mtjchar.sweep.read_tasks import ReadTask, plan_reads, read_rows, reads_of
 from mtjchar.sweep.run import run_sweep
 from mtjchar.sweep.store import RunDirectory, stored_rows
 from mtjchar.sweep.tasks import Task
+from mtjchar.units import compact
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -659,3 +661,28 @@ def test_export_of_a_run_takes_its_reads(run, call, tmp_path):
     code, out, _ = call("export", run, "--format", "csv", "--out", tmp_path / "t.csv")
     assert code == 0
     assert "t_read.csv" in out
+
+
+def test_check_counts_reads(call, tmp_path):
+    # 2 states x 12 voltages x 20 times, the default grid, of each device.
+    file = tmp_path / "study.toml"
+    study = DEMO.with_(read={})
+    file.write_text(study.to_toml())
+    code, out, _ = call("check", file, "--json")
+    assert code == 0
+    assert json.loads(out)["read_samples"] == study.sweep.devices * 2 * 12 * 20
+    _, out, _ = call("check", file)
+    assert "no time estimate for them" in " ".join(out.split())
+    file.write_text(study.with_(read=None).to_toml())
+    assert json.loads(call("check", file, "--json")[1])["read_samples"] == 0
+    assert "reads:" not in call("check", file)[1]
+
+
+def test_report_has_a_chapter_of_reads(run, surface):
+    directory = RunDirectory.open(run)
+    written = WriteSurface.of_run(run)
+    found = {one.name: one for one in chapters(directory, written, reference_pulses(written))}["reads"]
+    assert len(found.drawings) == 2
+    point = surface.operating_point(USUAL_ERROR, USUAL_DISTURB)
+    assert found.sections[0].rows[0][1] == compact(point.voltage_V, "V", 4)
+    assert [row[0] for row in found.sections[0].rows] == ["fastest", "cheapest"]

@@ -6,7 +6,7 @@ through the cell. After the sensing time a sense amplifier compares the cell's c
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,15 +62,19 @@ class Reference(Description):
     spread: Number = Field(default=0.0, ge=0, le=0.2)
     cells: Literal["parallel", "series"] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_by_default(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("resistance") is None and given.get("cells") is None:
+            return {**given, "cells": "parallel"}
+        return given
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if self.resistance is not None and self.cells is not None:
             raise inconsistent("cells", "none where the reference is a resistance")
         if self.resistance is None and self.spread:
             raise inconsistent("spread", "0 where cells are the reference: they have the study's variability")
-        if self.resistance is None and self.cells is None:
-            # The model is frozen, but no other code uses it yet.
-            object.__setattr__(self, "cells", "parallel")
         return self
 
 

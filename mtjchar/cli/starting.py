@@ -98,6 +98,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     """Check STUDY without simulating: nominal device, spread, number of samples, time estimate."""
     from mtjchar.cells.transistor_netlist import source_of
     from mtjchar.sweep.population import Population
+    from mtjchar.sweep.read_tasks import read_device_count, read_rows
 
     loaded = load_checked(study)
     kind, tables = loaded.kind, loaded.tables
@@ -116,6 +117,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
                 "largest_overdrive": dict(outlook.largest_overdrive),
                 "devices": loaded.sweep.devices,
                 "samples": loaded.sweep.samples,
+                "read_samples": read_rows(loaded),
                 "seconds": seconds,
                 "warnings": warnings,
                 "complete": tomllib.loads(loaded.to_toml()),
@@ -132,6 +134,11 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
         )
     cores = os.cpu_count() or 1
     console.print(f"{loaded.sweep.devices} devices, {loaded.sweep.samples:,} samples")
+    read_samples = read_rows(loaded)
+    if read_samples:
+        console.print(
+            f"reads: {read_device_count(loaded)} devices, {read_samples:,} samples; no time estimate for them"
+        )
     if seconds is None:
         console.print("Error rates are counted. There is no time estimate for that.")
     else:

@@ -7,7 +7,7 @@ the last axis.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,17 @@ import numpy.typing as npt
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.surfaces.grid import refined
+from mtjchar.surfaces.read_grid import STATES
 from mtjchar.units import compact
+
+if TYPE_CHECKING:  # not needed for reads that are given as numbers
+    from mtjchar.surfaces import ReadSurface
+    from mtjchar.surfaces.read_search import Minimize
 
 __all__ = [
     "READ_DISTURB",
     "READ_ERROR",
     "ReadConditions",
-    "ReadPoint",
-    "ReadsOfCells",
     "energies_of_states",
     "most_reliable_reads",
     "rates_of_states",
@@ -36,13 +39,7 @@ READ_DISTURB = 1e-12
 """Default of the largest probability that a read flips its bit. Cells are read far more often than they are
 written."""
 
-
 _TIE = 1e-9  # relative
-
-State = Literal[0, 1]
-"""State of a bit."""
-
-STATES: tuple[State, State] = (0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,69 +142,18 @@ class ReadConditions:
         return np.asarray(np.asarray(reads) * self.energy_J)
 
 
-class ReadPoint(Protocol):
-    """A read voltage and a sensing time."""
-
-    @property
-    def voltage_V(self) -> float:
-        """Read voltage, V."""
-
-    @property
-    def time_s(self) -> float:
-        """Sensing time, s."""
-
-
-class ReadsOfCells(Protocol):
-    """What is asked of a read surface."""
-
-    @property
-    def voltages(self) -> FloatArray:
-        """Read voltages of the grid, V."""
-
-    @property
-    def times(self) -> FloatArray:
-        """Sensing times of the grid, s."""
-
-    def is_extrapolated(
-        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
-    ) -> BoolArray:
-        """Return whether too few devices carry the error rate."""
-
-    def is_disturb_extrapolated(
-        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
-    ) -> BoolArray:
-        """Return whether too few devices carry the disturb rate."""
-
-    def read_error_rate(
-        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
-    ) -> FloatArray:
-        """Return the error rate of cells in a state."""
-
-    def disturb_rate(
-        self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None
-    ) -> FloatArray:
-        """Return the probability that a read flips cells in a state."""
-
-    def energy(self, voltage: npt.ArrayLike, time: npt.ArrayLike, state: State | None = None) -> FloatArray:
-        """Return the mean energy of a read of cells in a state, J."""
-
-    def operating_point(self, error: float, disturb: float, minimize: Literal["time", "energy"]) -> ReadPoint:
-        """Return the fastest or the cheapest read with at most these rates."""
-
-
 def read_conditions(
-    surface: ReadsOfCells,
+    surface: ReadSurface,
     *,
     error: float = READ_ERROR,
     disturb: float = READ_DISTURB,
-    minimize: Literal["time", "energy"] = "energy",
+    minimize: Minimize = "energy",
 ) -> ReadConditions:
     """Return the reads of a memory at the operating point of a read surface.
 
     Parameters
     ----------
     surface : ReadSurface
-        As `mtjchar.ReadSurface`.
     error, disturb : float, optional
         Largest allowed error rate and disturb rate, of the worse state; above 0 and below 1.
     minimize : {"energy", "time"}, optional
@@ -232,7 +178,7 @@ def read_conditions(
     return _at(surface, point.voltage_V, point.time_s)
 
 
-def most_reliable_reads(surface: ReadsOfCells, *, disturb: float = READ_DISTURB) -> ReadConditions:
+def most_reliable_reads(surface: ReadSurface, *, disturb: float = READ_DISTURB) -> ReadConditions:
     """Return the reads of lowest error rate that disturb rarely.
 
     Parameters
@@ -266,7 +212,7 @@ def most_reliable_reads(surface: ReadsOfCells, *, disturb: float = READ_DISTURB)
     return _at(surface, float(voltages.flat[place]), float(times.flat[place]))
 
 
-def _at(surface: ReadsOfCells, voltage: float, time: float) -> ReadConditions:
+def _at(surface: ReadSurface, voltage: float, time: float) -> ReadConditions:
     at = voltage, time
     error_rate, disturb_rate, energy = (
         [float(value(*at, state=state)) for state in STATES]

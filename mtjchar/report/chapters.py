@@ -23,14 +23,16 @@ from mtjchar.report.tables import (
     Section,
     compared_knobs,
     device_spread,
+    read_points,
     sample_counts,
     trade_off,
     trade_off_files,
 )
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import ReadSurface, WriteSurface
 from mtjchar.surfaces.devices import DeviceRates
 from mtjchar.surfaces.grid import targets
 from mtjchar.surfaces.levers import lever_table
+from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.units import compact
@@ -108,6 +110,7 @@ def chapters(
         *([_energies(surface)] if surface.knows_energy else []),
         _cell(directory, surface, pulses, rates),
         _devices(directory, surface, pulses, rates, why),
+        *_reads(directory),
         Chapter("simulations", "Simulations", "", [], [counts]),
         *_trade_offs(directory),
     ]
@@ -255,6 +258,30 @@ def _devices(
     return Chapter(
         "devices", "Devices and their weak tail", text, drawings, [device_spread(directory, surface)]
     )
+
+
+def _reads(directory: RunDirectory) -> list[Chapter]:
+    """Draw the read surface, if there is one."""
+    if not (directory.path / "read.nc").is_file():
+        return []
+    surface = ReadSurface.of_run(directory.path)
+    limits = f"a read error rate of {USUAL_ERROR:g} and a disturb rate of {USUAL_DISTURB:g}"
+    drawings = [
+        draw(
+            "read-window",
+            surface.plot.window,
+            "Read error rate over sensing time and read voltage",
+            f"Read error rate of the worse state, and the reads with at most {limits}.",
+            wide=True,
+        ),
+        draw(
+            "read-margin",
+            surface.plot.margin,
+            "Sense margin over sensing time",
+            "Mean sense margin of the worse state at some read voltages.",
+        ),
+    ]
+    return [Chapter("reads", "Reads", "", drawings, [read_points(surface)])]
 
 
 def _trade_offs(directory: RunDirectory) -> list[Chapter]:

@@ -11,15 +11,17 @@ import pandas as pd
 from mtjchar.errors import MtjcharError
 from mtjchar.export.provenance import study_of
 from mtjchar.network.tradeoff import band_in_words, one_line, shown
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import ReadSurface, WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, targets
+from mtjchar.surfaces.read_search import MINIMIZE, USUAL_DISTURB, USUAL_ERROR
 from mtjchar.sweep.failures import Tally
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
+from mtjchar.units import compact
 
 __all__ = [
-    "TARGETS", "Section", "cheapest_pulses", "compared_knobs", "device_spread", "sample_counts", "trade_off",
-    "trade_off_files",
+    "TARGETS", "Section", "cheapest_pulses", "compared_knobs", "device_spread", "read_points",
+    "sample_counts", "trade_off", "trade_off_files",
 ]  # fmt: skip
 
 TARGETS = (1e-6, RELIABLE)
@@ -137,6 +139,34 @@ def device_spread(directory: RunDirectory, surface: WriteSurface) -> Section:
         rows,
         f"{len(devices)} devices, each with its weight.",
     )
+
+
+def read_points(surface: ReadSurface) -> Section:
+    """Tabulate the fastest and the cheapest read with the usual rates."""
+    rows, text = [], f"Read error rate at most {USUAL_ERROR:g}, disturb rate at most {USUAL_DISTURB:g}."
+    for minimize, name in zip(MINIMIZE, ("fastest", "cheapest"), strict=True):
+        try:
+            point = surface.operating_point(USUAL_ERROR, USUAL_DISTURB, minimize)
+        except MtjcharError as error:
+            text = f"{text} {error}"
+            break
+        rows.append(
+            [
+                name,
+                compact(point.voltage_V, "V", 4),
+                compact(point.time_s, "s", 4),
+                compact(point.energy_J, "J", 3),
+                f"{point.read_error_rate:.1e}",
+                f"{point.disturb_rate:.1e}",
+                surface.margin_in_words(point.margin),
+                "extrapolated" if point.extrapolated else "-",
+            ]
+        )
+    columns = [
+        "read", "read voltage", "sensing time", "energy", "read error rate", "disturb rate", "sense margin",
+        "rates",
+    ]  # fmt: skip
+    return Section("Operating points of reads", columns, rows, text)
 
 
 def sample_counts(directory: RunDirectory) -> Section:
