@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
+from mtjchar.cells.sot.tables import SotTables
 from mtjchar.cells.stt.tables import SttTables, SttVariability
 from mtjchar.cells.variability import CUT, Spread, Variability
 from mtjchar.cli.app import app
@@ -27,7 +28,7 @@ from mtjchar.fields import InUnit, words_of_range
 from mtjchar.study.models import Pulse, Sweep
 from mtjchar.units import compact
 
-__all__ = ["Key", "commands", "commands_page", "study_keys", "study_page", "write_pages"]
+__all__ = ["Key", "commands", "commands_page", "sot_keys", "study_keys", "study_page", "write_pages"]
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -227,8 +228,15 @@ def study_keys() -> list[Key]:
     return sorted(keys, key=_place)
 
 
+def sot_keys() -> list[Key]:
+    """Return the keys of a study of SOT cells in tables that differ from those of STT cells."""
+    keys = _of_model(SotTables, "", _meanings())
+    own = ("channel", "cell", "cell.assist", "variability")
+    return sorted((key for key in keys if key.table in own), key=_place)
+
+
 def _place(key: Key) -> tuple[int, str]:
-    order = ("", "stack", "junction", "cell", "read", "pulse", "variability", "sweep")
+    order = ("", "stack", "junction", "channel", "cell", "read", "pulse", "variability", "sweep")
     return order.index(key.table.split(".")[0]), key.table
 
 
@@ -246,11 +254,24 @@ def study_page() -> str:
         'an example, and what the keys do. A text with a unit is a string such as `"40 nm"`, in any unit of\n'
         "that dimension. The value of a key has a type, a range or a list of choices, and a default.",
     ]
+    parts += _tables(keys)
+    parts += [
+        "# Keys of SOT cells",
+        'A study with `kind = "sot"` in `[cell]` has the following tables in place of those above, and\n'
+        "the same others. [SOT cells](../sot.md) has an example.",
+        *_tables(sot_keys()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tables(keys: Sequence[Key]) -> list[str]:
+    """Sections with the keys of each table."""
+    parts = []
     for table in dict.fromkeys(key.table for key in keys):
         rows = [(f"`{key.name}`", key.meaning, _values(key)) for key in keys if key.table == table]
         parts.append(f"## `[{table}]`" if table else "## Top level")
         parts.append(_table(("key", "meaning", "value"), rows))
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def write_pages(folder: Path) -> None:

@@ -9,10 +9,19 @@ from common import ROOT
 from pydantic import BaseModel
 
 from mtjchar.cells.kinds import KINDS
+from mtjchar.cells.sot.tables import SotTables
 from mtjchar.cells.variability import Spread
 from mtjchar.study.load import load_study
 from mtjchar.study.models import Pulse, Sweep
-from scripts.reference_pages import commands, commands_page, study_keys, study_page, write_pages
+from scripts.reference_pages import (
+    _of_model,
+    commands,
+    commands_page,
+    sot_keys,
+    study_keys,
+    study_page,
+    write_pages,
+)
 
 EVERY = list(commands())
 
@@ -55,8 +64,23 @@ def test_every_key_of_a_study_is_on_its_page_once():
         assert f"| `{name}` |" in part, (table, name)
 
 
+def test_every_key_of_sot_cells_is_on_its_page_once():
+    in_all = {"", "stack", "junction", "cell.transistor", "cell.external_field"}
+    models = [one for one in fields(KINDS["sot"].tables, "") if one[0].split(".")[0] not in in_all]
+    others = {table for table, _ in models} - {"channel", "cell", "cell.assist", "variability"}
+    # Tables with the keys of those of STT cells.
+    assert others <= {"cell.bitline", "cell.sourceline", "cell.readline", "cell.external_field"} | {
+        table for table in others if table.startswith("cell.transistor")
+    }
+    keys = [(key.table, key.name) for key in sot_keys()]
+    assert sorted(keys) == sorted(one for one in models if one[0] not in others)
+    part = study_page().split("# Keys of SOT cells")[1]
+    for table, name in keys:
+        assert f"| `{name}` |" in part.split(f"## `[{table}]`")[1].split("\n## ")[0], (table, name)
+
+
 def test_every_key_has_a_type_a_default_and_a_meaning():
-    for key in study_keys():
+    for key in [*study_keys(), *sot_keys()]:
         assert all((key.kind, key.default, key.meaning)), key
         assert key.meaning[0].isupper() or key.meaning[0] == "`", key
         assert key.meaning.endswith("."), key
@@ -64,7 +88,7 @@ def test_every_key_has_a_type_a_default_and_a_meaning():
 
 def test_no_meaning_is_left_over():
     words = tomllib.loads((ROOT / "docs/study_keys.toml").read_text(encoding="utf-8"))
-    used = {key.meaning for key in study_keys()}
+    used = {key.meaning for key in [*study_keys(), *sot_keys(), *_of_model(SotTables, "", words)]}
     assert {meaning for table in words.values() for meaning in table.values()} <= used
 
 

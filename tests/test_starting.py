@@ -60,7 +60,8 @@ def test_lists(call):
         assert all(name in out for name in shipped(kind))
 
 
-@pytest.mark.parametrize("stack", shipped("stacks"))
+# The film of pai2012 is magnetized in the plane: only the study sot_2t makes junctions of it.
+@pytest.mark.parametrize("stack", [name for name in shipped("stacks") if name != "pai2012"])
 def test_init_writes_a_study_that_loads(call, tmp_path, stack):
     code, out, _ = call("init", tmp_path / "new", "--stack", stack)
     assert code == 0
@@ -78,7 +79,7 @@ def test_init_overwrites_nothing(call, tmp_path):
     assert (tmp_path / "study.toml").read_text() == "mine"
     code, _, err = call("init", tmp_path / "x", "--stack", "ikeda")
     assert code == 2
-    assert "ikeda2010, mihajlovic2019, rehm2021, sato2013" in err
+    assert "ikeda2010, krizakova2022, mihajlovic2019, pai2012, rehm2021, sato2013" in err
 
 
 def test_check_shows_what_devices_and_study_say(call):

@@ -156,7 +156,7 @@ def test_counts_say_their_kind_where_two_have_the_directions():
         surface_from_counts(table)
     assert surface_from_counts(table, kind="toy").directions == ("set", "reset")
     assert surface_from_counts(table, kind="twin").directions == ("reset", "set")
-    with pytest.raises(InputError, match="kind: got 'flux'; allowed: one of stt, toy, twin"):
+    with pytest.raises(InputError, match="kind: got 'flux'; allowed: one of stt, sot, toy, twin"):
         surface_from_counts(table, kind="flux")
     with pytest.raises(InputError, match="directions of one kind of cell: set and reset"):
         surface_from_counts(counts(["p_to_ap", "ap_to_p"]), kind="toy")

@@ -154,7 +154,7 @@ def test_a_table_can_take_values_from_another_file(study_file, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "key", "allowed"),
     [
-        ('kind = "toy"', 'kind = "joy"', "cell.kind", "one of stt, toy"),
+        ('kind = "toy"', 'kind = "joy"', "cell.kind", "one of stt, sot, toy"),
         ("seed = 5", 'directions = ["p_to_ap"]', "sweep.directions", "each direction once: set or reset"),
         ("[variability]", "[variability]\ntmr = 0.1", "variability.tmr", "one of resistance, correlation"),
         ("[variability]", "[stack]\n[variability]", "stack", "one of cell, pulse, variability, sweep"),

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.bitwise import Bitwise
+from mtjchar.cells.footprint import Footprint
 from mtjchar.cells.pulse_shape import Point, PulseShape
 from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.transistor import Transistor
@@ -171,10 +172,13 @@ class Counting(NamedTuple):
     trials : int
         Simulated writes of each device and pulse.
     seed : int
+    splitting : bool
+        Whether the writes are weighted walkers that are split, for rates far below 1/trials.
     """
 
     trials: int
     seed: int
+    splitting: bool = False
 
 
 class Driven(Protocol):
@@ -218,6 +222,8 @@ class Averages(NamedTuple):
         Reason why there are no numbers; empty if there are.
     further : tuple of ndarray
         The columns that `CellKind.further_columns` names.
+    standard_error : ndarray or None
+        Of `error_rate` from `Counting.splitting`; NaN where it is counted all the same. None otherwise.
     """
 
     error_rate: FloatArray
@@ -225,6 +231,7 @@ class Averages(NamedTuple):
     redundant_energy_J: FloatArray
     failure: WordArray
     further: tuple[FloatArray, ...] = ()
+    standard_error: FloatArray | None = None
 
 
 class Trial(NamedTuple):
@@ -344,6 +351,8 @@ class CellKind(ABC, Generic[TablesT]):
         Columns of `compared` that are shown in its table on the terminal, with short labels.
     limits : tuple of str
         Sentences that say what its model leaves out; a report prints them.
+    least_split : int
+        Least number of walkers of `Counting.splitting`; 0 if the kind cannot split.
     """
 
     name: ClassVar[str]
@@ -358,6 +367,7 @@ class CellKind(ABC, Generic[TablesT]):
     compared: ClassVar[tuple[str, ...]] = ()
     headlines: ClassVar[Mapping[str, ColumnLabel]] = {}
     limits: ClassVar[tuple[str, ...]] = ()
+    least_split: ClassVar[int] = 0
 
     @abstractmethod
     def derive(self, tables: TablesT, sampled: pd.DataFrame) -> pd.DataFrame:
@@ -513,6 +523,10 @@ class CellKind(ABC, Generic[TablesT]):
 
     def transistor(self, tables: TablesT) -> Transistor | None:
         """Access transistor of the cell, if it has one that a netlist describes."""
+        return None
+
+    def footprint(self, tables: TablesT) -> Footprint | None:
+        """Widths of the transistors of a cell and its estimated area; None if the kind has none."""
         return None
 
     def at_corner(self, tables: TablesT, corner: str) -> Mapping[str, Any]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mtjchar.cells.base import CellKind, Direction
+from mtjchar.cells.sot.kind import SotCell
 from mtjchar.cells.stt.kind import SttCell
 from mtjchar.fields import inconsistent
 
 __all__ = ["KINDS", "kind_of", "kinds_with"]
 
-KINDS: dict[str, CellKind[Any]] = {kind.name: kind for kind in (SttCell(),)}
+KINDS: dict[str, CellKind[Any]] = {kind.name: kind for kind in (SttCell(), SotCell())}
 """Kinds by their name in ``[cell] kind``."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from mtjchar.cells.base import ColumnLabel
 from mtjchar.cli.common import console, number_or_dash, writable, write_table
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ __all__ = ["comparison_as_json", "print_comparison", "short_names", "write_compa
 
 _MARK = "*"
 """Stands behind the numbers of pulses whose error rates are extrapolated."""
+
+_SIZES = {
+    "transistor_width_m": ColumnLabel("width", "nm", 1e9),
+    "area_F2": ColumnLabel("area", "F²", 1.0),
+}
+"""Columns of `Comparison.results` with the sizes of cells."""
 
 _LONGEST = 12  # letters of a name, so that all columns fit
 _GAP = 2
@@ -137,12 +144,18 @@ def _print_differences(differences: pd.DataFrame, names: dict[str, str]) -> None
 
 def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
     results = comparison.results
-    headlines = next(iter(comparison.surfaces.values())).kind.headlines
+    headlines = {
+        f"median_{column}": label._replace(label=f"median\n{label.label}")
+        for surface in comparison.surfaces.values()
+        for column, label in surface.kind.headlines.items()
+    }
+    # Sizes of the cells only where they differ.
+    headlines |= {name: label for name, label in _SIZES.items() if results[name].nunique() > 1}
     shown = Table(title=f"cheapest pulse for a BER of {results['ber'].iloc[0]:g}, by direction", **_LAYOUT)
     shown.add_column("", overflow="fold")
     shown.add_column("scenario", overflow="fold")
     # Each header stands over a number of six to eight letters.
-    medians = [f"median\n{label}" + (f"\n({unit})" if unit else "") for label, unit, _ in headlines.values()]
+    medians = [label + (f"\n({unit})" if unit else "") for label, unit, _ in headlines.values()]
     for name in ("V", "ns", "pJ", "BER at\nref.", "median\ndevice", *medians):
         shown.add_column(name, justify="right", overflow="fold")
     rows: list[Any] = list(results.itertuples())
@@ -156,7 +169,7 @@ def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
             number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
             number_or_dash(row.reference_median_device_ber, ".2g"),
             *(
-                number_or_dash(label.factor * getattr(row, f"median_{column}"), ".1f")
+                number_or_dash(label.factor * getattr(row, column), ".0f" if column in _SIZES else ".1f")
                 for column, label in headlines.items()
             ),
         )

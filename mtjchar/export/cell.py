@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtjchar.cells import Direction
+from mtjchar.cells.stt.kind import SttCell
 from mtjchar.errors import InputError
 from mtjchar.export.operating_point import Settings, pulse
 from mtjchar.export.provenance import study_of
@@ -135,6 +136,9 @@ def describe_cell(surface: WriteSurface, settings: Settings) -> Cell:
     )
 
 
+_OTHER_FORMATS = "For cells of other kinds take a format that holds the whole surface, for example csv."
+
+
 def _read(reads: ReadSurface | None, loop: float) -> CellRead:
     """Read of a cell whose parallel state has the resistance `loop` (ohm) with access and lines."""
     if reads is None:
@@ -177,7 +181,14 @@ def _check_kind(surface: WriteSurface) -> None:
             "directions of the surface",
             value=", ".join(surface.directions),
             allowed=f"{_SET} and {_RESET}, of a junction between two states",
-            remedy="For cells of other kinds take a format that holds the whole surface, for example csv.",
+            remedy=_OTHER_FORMATS,
+        )
+    if surface.kind.name != SttCell.name:
+        raise InputError(
+            "cell kind of the surface",
+            value=surface.kind.name,
+            allowed=f"{SttCell.name}: the files have one access transistor in series with the junction",
+            remedy=_OTHER_FORMATS,
         )
 
 

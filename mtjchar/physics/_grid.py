@@ -17,6 +17,36 @@ _DEEP = 45.0  # barrier, in kT, behind which nothing returns
 _IN_WELL = 16.0  # barrier, in kT, where the committor has ended
 
 
+class _Extent(NamedTuple):
+    """Ends of the grids of devices, and ds/du = a sech(u) + b, for points at a distance of 1; (devices,)."""
+
+    closest: FloatArray  # distance of the last point from z = 1
+    a: FloatArray
+    b: FloatArray
+    first: FloatArray
+    last: FloatArray
+
+    @classmethod
+    def of(
+        cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
+    ) -> _Extent:
+        # For the error rate alone the grid ends where the committor is below rounding: behind it nothing
+        # returns. An observable changes further down to the floor of the well.
+        closest = _CAP / (delta * (1.0 + fastest))
+        top = np.arctanh(1.0 - closest)
+        floor = 1.0 - 0.2 / delta
+        bottom = -np.arctanh(floor if whole else np.minimum(np.sqrt(_DEEP / delta) + np.abs(field), floor))
+        per_angle = np.where(barrier, _PER_ANGLE_AT_BARRIER, _PER_ANGLE)
+        a, b = per_angle * np.sqrt(2.0 * delta), np.full_like(delta, _PER_U)
+        first, last = (a * np.arcsin(np.tanh(end)) + b * end for end in (bottom, top))
+        return cls(closest, a, b, first, last)
+
+    @property
+    def points(self) -> int:
+        """Number of points that all devices need."""
+        return 1 + int(np.ceil(np.max(self.last - self.first)))
+
+
 class Grid(NamedTuple):
     """Grids in u = artanh(z), one column per device, and the weights of the initial density on them.
 
@@ -36,19 +66,20 @@ class Grid(NamedTuple):
 
     @classmethod
     def make(
-        cls, delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
+        cls,
+        delta: FloatArray,
+        fastest: FloatArray,
+        field: FloatArray,
+        barrier: BoolArray,
+        *,
+        whole: bool,
+        least: int = 0,
     ) -> Grid:
-        # For the error rate alone the grid ends where the committor is below rounding: behind it nothing
-        # returns. An observable changes further down to the floor of the well.
-        closest = _CAP / (delta * (1.0 + fastest))
-        top = np.arctanh(1.0 - closest)
-        floor = 1.0 - 0.2 / delta
-        bottom = -np.arctanh(floor if whole else np.minimum(np.sqrt(_DEEP / delta) + np.abs(field), floor))
-        per_angle = np.where(barrier, _PER_ANGLE_AT_BARRIER, _PER_ANGLE)
-        a, b = per_angle * np.sqrt(2.0 * delta), np.full_like(delta, _PER_U)
-        first, last = (a * np.arcsin(np.tanh(end)) + b * end for end in (bottom, top))
-        points = 1 + int(np.ceil(np.max(last - first)))
-        finer = (points - 1) / (last - first)
+        """Make the grids of devices, with one number of points, at least `least`."""
+        extent = _Extent.of(delta, fastest, field, barrier, whole=whole)
+        closest, a, b, first = extent.closest, extent.a, extent.b, extent.first
+        points = max(extent.points, least)
+        finer = (points - 1) / (extent.last - first)
         a, b = a * finer, b * finer
         u = _at_equal_distances(a, b, first * finer + np.arange(-2, points + 2)[:, None])
         from_top, from_bottom = 2.0 / (1.0 + np.exp(2.0 * u)), 2.0 / (1.0 + np.exp(-2.0 * u))
@@ -104,6 +135,13 @@ class Grid(NamedTuple):
             else:
                 bands[2 + ghost - row, row] = 0.0
         return bands
+
+
+def points_of(
+    delta: FloatArray, fastest: FloatArray, field: FloatArray, barrier: BoolArray, *, whole: bool
+) -> int:
+    """Return the number of points of `Grid.make`; as its `least` it gives some of the devices equal grids."""
+    return _Extent.of(delta, fastest, field, barrier, whole=whole).points
 
 
 def _at_equal_distances(a: FloatArray, b: FloatArray, s: FloatArray) -> FloatArray:

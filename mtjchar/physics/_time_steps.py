@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import comb, roots_laguerre
 
-from mtjchar.arrays import FloatArray, IndexArray
+from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.physics._banded import Factors, factorize
 
 # exp(x) is approximated by sum_k c_k (1 - g x)^-k to order 8; with 1/g this root of the Laguerre polynomial
@@ -28,8 +28,12 @@ _END = _DENSE.sum(axis=1)
 _INTEGRAL = _DENSE @ (1.0 / np.arange(1.0, _ORDER + 2))  # over the step
 
 COURANT = 0.6  # step times overdrive; errors stay below 3e-4 (docs/verification.md)
+_CARRIED = 0.6  # the same if no error rate is read out between the steps: errors stay below 1e-6
+_GROWTH = 3.0  # of the steps of a density that settles
 _BETWEEN_CHECKS = 3  # steps
 _SETTLED = 1e-4  # error rate below which a straight line of its logarithm is taken for the final decay
+_SHAPED = 1e-5  # distance of a density from its final shape
+_ROUNDING = 1e-12  # of a time
 _STRAIGHT = 1e-6  # relative change of the slope per step
 
 
@@ -39,6 +43,18 @@ class WriteStatistics(NamedTuple):
     error_rate: FloatArray
     integral: FloatArray
     final: FloatArray  # rate of growth of the integral with the plateau at its end
+
+
+class Mode(NamedTuple):
+    """Slowest mode of a constant drive; NaN if rounding spoils it."""
+
+    rate: FloatArray  # (devices,), per t_D
+    right: FloatArray  # (points, devices): the error rate over the state at the start, up to a factor
+    left: FloatArray  # (points, devices): the density that keeps its shape, up to a factor
+
+    def some(self, chosen: BoolArray | IndexArray) -> Mode:
+        """Return the modes of some of the devices."""
+        return Mode(*(part[..., chosen] for part in self))
 
 
 def propagate(
@@ -66,6 +82,64 @@ def _step(factors: Factors, fields: FloatArray) -> tuple[list[FloatArray], Float
         stages.append(factors.solve(stages[-1]))
     end = sum((_END[k] * stages[k] for k in range(2, _ORDER + 1)), _END[1] * stages[1])
     return stages, end
+
+
+def carry(
+    bands: FloatArray,
+    density: FloatArray,
+    reduced_time: FloatArray,
+    fastest: FloatArray,
+    mode: Mode,
+    waits: BoolArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Propagate a density until it has settled in its slowest mode, and by that mode from there on.
+
+    Parameters
+    ----------
+    bands : ndarray, shape (5, points, devices)
+        Of the forward operator, the transposed generator.
+    density : ndarray, shape (points, devices)
+    reduced_time, fastest : ndarray, shape (devices,)
+        Length of the drive, and its largest magnitude, at least 1.
+    mode : Mode
+        Slowest mode of the generator; with NaN the whole time is propagated.
+    waits : ndarray of bool, shape (devices,)
+        Whether a barrier holds the density: its steps then grow while it settles.
+
+    Returns
+    -------
+    tuple of ndarray
+        The density at the end, up to a factor, and the logarithm of that factor. The density has settled if
+        its distance from the mode, integrated, is below 1e-5 of it. The rest decays faster than the mode.
+    """
+    end, logarithm = np.empty_like(density), np.zeros_like(reduced_time)
+    overlap = (mode.left * mode.right).sum(axis=0)
+    active, remaining, step = np.arange(len(fastest)), reduced_time.copy(), _CARRIED / fastest
+    while len(active):
+        own, left = mode.some(active), remaining[active]
+        # The steps of a device must not depend on the other devices, so that differences are smooth.
+        count = np.clip(np.ceil(left / step[active]), 1.0, _BETWEEN_CHECKS)
+        taken = np.minimum(step[active], left / count)
+        factors = factorize(-_POLE * taken * bands[:, :, active])
+        before = density.sum(axis=0)
+        fields = density[:, None]
+        for number in range(int(count.max())):
+            fields = np.where(number < count, _step(factors, fields)[1], fields)
+        density = fields[:, 0]
+        remaining[active] = left = left - count * taken
+        share = (density * own.right).sum(axis=0) / overlap[active]
+        away = np.abs(density - share * own.left).sum(axis=0)
+        settled = away < _SHAPED * np.abs(share * own.left).sum(axis=0)
+        done = left <= _ROUNDING * reduced_time[active]
+        end[:, active] = np.where(settled & ~done, share * own.left, density)
+        logarithm[active] = np.where(settled & ~done, -own.rate * left, 0.0)
+        # A step of the decay of all of it is at most 1; the error of order 9 is then 1e-6.
+        decay = np.maximum(np.log(before / density.sum(axis=0)), 0.0) / (count * taken)
+        grown = np.minimum(_GROWTH * step[active], 1.0 / np.maximum(decay, 1e-9))
+        step[active] = np.where(waits[active], np.maximum(grown, step[active]), step[active])
+        going = ~(settled | done)
+        active, density = active[going], density[:, going]
+    return end, logarithm
 
 
 class _March(NamedTuple):

@@ -34,7 +34,7 @@ from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics._banded import factorize, transposed
 from mtjchar.physics._grid import Grid, apply
-from mtjchar.physics._time_steps import COURANT, WriteStatistics, march, propagate, read_out
+from mtjchar.physics._time_steps import COURANT, Mode, WriteStatistics, march, propagate, read_out
 
 __all__ = [
     "LONGEST",
@@ -42,6 +42,7 @@ __all__ = [
     "STABILITY_RANGE",
     "Decay",
     "FunctionOfZ",
+    "Mode",
     "OfDevices",
     "Stage",
     "WriteStatistics",
@@ -49,6 +50,7 @@ __all__ = [
     "check",
     "of_some",
     "slowest_decay",
+    "slowest_mode",
     "write_error_rate",
     "write_statistics",
 ]
@@ -320,19 +322,36 @@ def slowest_decay(overdrive: FunctionOfZ, stability: FloatArray, field: FloatArr
     fastest = np.maximum(np.abs(drive).max(axis=0), 1.0)
     check(fastest, stability, field)
     grid = Grid.make(stability, fastest, field, (drive - probe).min(axis=0) < 0.0, whole=False)
-    bands, relaxed = -grid.generator(overdrive(grid.z)), grid.relaxed()
+    relaxed = grid.relaxed()
+    mode = slowest_mode(grid.generator(overdrive(grid.z)), relaxed, grid.weight)
+    with np.errstate(invalid="ignore"):
+        before, after = (grid.weight * mode.right).sum(axis=0), (mode.left * relaxed).sum(axis=0)
+        return Decay(mode.rate, before * after / (mode.left * mode.right).sum(axis=0))
+
+
+def slowest_mode(bands: FloatArray, relaxed: FloatArray, density: FloatArray) -> Mode:
+    """Find the slowest mode of a generator.
+
+    Parameters
+    ----------
+    bands : ndarray, shape (5, points, devices)
+        Of `mtjchar.physics._grid.Grid.generator`.
+    relaxed, density : ndarray, shape (points, devices)
+        Approximations of the right and of the left vector: the committor, and a density in the well.
+    """
+    bands = -bands
     bands[2] -= 1.0  # `factorize` adds it
-    rate, right = _slowest_mode(bands, relaxed, grid.weight)
+    rate, right = _inverse_iteration(bands, relaxed, density)
     bands[2] += 1.0
     bands = transposed(bands)
     bands[2] -= 1.0
-    _, left = _slowest_mode(bands, grid.weight, relaxed)
-    with np.errstate(invalid="ignore"):
-        overlap = (left * right).sum(axis=0)
-        return Decay(rate, (grid.weight * right).sum(axis=0) * (left * relaxed).sum(axis=0) / overlap)
+    _, left = _inverse_iteration(bands, density, relaxed)
+    return Mode(rate, right, left)
 
 
-def _slowest_mode(bands: FloatArray, start: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _inverse_iteration(
+    bands: FloatArray, start: FloatArray, weight: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Smallest eigenvalue and its vector by inverse iteration; the next one is about twice as large."""
     mode, eigenvalue = start, np.zeros(start.shape[1])
     # An eigenvalue below rounding makes the matrix singular; the result may be NaN.

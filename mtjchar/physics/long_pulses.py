@@ -41,6 +41,7 @@ __all__ = [
     "decay_rate",
     "log_exponent",
     "mean_after",
+    "or_by_escape",
     "slowest_decay",
     "with_rare_switching",
     "write_error_rate",
@@ -232,12 +233,20 @@ def _solve(
 def slowest_decay(overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray) -> Decay:
     """Decay of equation 1; if rounding spoils the eigenvalue, that of the mean time of escape."""
     decay = fokker_planck.slowest_decay(overdrive, delta, field)
-    slow = np.flatnonzero(~(decay.rate >= _LEAST_EIGENVALUE))
+    amplitude = np.where(decay.rate >= _LEAST_EIGENVALUE, decay.amplitude, 1.0)
+    return Decay(or_by_escape(decay.rate, overdrive, delta, field), amplitude)
+
+
+def or_by_escape(
+    eigenvalue: FloatArray, overdrive: FunctionOfZ, delta: FloatArray, field: FloatArray
+) -> FloatArray:
+    """Return the eigenvalues, or inverse mean times of escape where rounding spoils an eigenvalue."""
+    rate = eigenvalue.copy()
+    slow = np.flatnonzero(~(eigenvalue >= _LEAST_EIGENVALUE))
     if len(slow):
         own = of_some(overdrive, slow, len(delta))
-        decay.rate[slow] = 1.0 / rare_switching.mean_escape_time(own, delta[slow], field[slow])
-        decay.amplitude[slow] = 1.0
-    return decay
+        rate[slow] = 1.0 / rare_switching.mean_escape_time(own, delta[slow], field[slow])
+    return rate
 
 
 def mean_after(

@@ -47,6 +47,7 @@ __all__ = [
 ComplexArray = npt.NDArray[np.complex128]
 Array = TypeVar("Array", FloatArray, ComplexArray)
 
+_FINER = 1.25  # ratio of two numbers of cells
 _POINTS = 12  # of the contour on one side of the real axis; the other side is its conjugate
 _STEP = 0.65  # between them, over the width of the saddle
 _FALLEN = 0.9  # of the probability at the start: lower ones are followed step by step
@@ -152,12 +153,18 @@ def _batches(
     # The far side is beyond the barriers with and without drive.
     barrier = np.maximum(np.abs(field), -drive.min(axis=0))
     end = far_side(stability, barrier)
-    cells = cells_needed(stability, end, np.abs(drive).max(axis=0))
-    order = used[np.argsort(cells[used])]
-    for start in range(0, len(order), _TOGETHER):
-        part = order[start : start + _TOGETHER]
+    # Few different numbers: devices that differ little then have the same cells, and smooth differences.
+    level = np.ceil(np.log(cells_needed(stability, end, np.abs(drive).max(axis=0))) / np.log(_FINER))
+    order = used[np.argsort(level[used], kind="stable")]
+    places = np.flatnonzero(np.diff(level[order])) + 1
+    groups = (
+        group[start : start + _TOGETHER]
+        for group in np.split(order, places)
+        for start in range(0, len(group), _TOGETHER)
+    )
+    for part in groups:
         own = of_some(overdrive, part, len(stability))
-        count = int(cells[part].max())
+        count = int(np.ceil(_FINER ** level[part[0]]))
         yield (
             part,
             (

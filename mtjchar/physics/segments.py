@@ -4,10 +4,14 @@ Within a segment of the pulse the overdrive, the stability and the time t_D are 
 is that of `mtjchar.physics.fokker_planck`, with the parameters of the segment. The density before the pulse
 and the relaxation after it belong to the stability at rest, before anything has heated up.
 
-The density is propagated forward through the whole segments before a duration. The probability of an error is
-propagated backward from the duration to the start of its own segment. If a segment is long compared with the
-relaxation in the well, the density keeps its shape and decays with the slowest rate of the segment, as in
-`mtjchar.physics.long_pulses`.
+If there are many durations, the density is propagated forward through the whole segments before a duration.
+The probability of an error is propagated backward from the duration to the start of its own segment. If a
+segment is long compared with the relaxation in the well, the density keeps its shape and decays with the
+slowest rate of the segment, as in `mtjchar.physics.long_pulses`.
+
+If there are one or two durations, the density is propagated forward up to each of them
+(`mtjchar.physics._time_steps.carry`). Its steps grow while it settles behind a barrier. Once it has the shape
+of the slowest mode of the segment, the rest of the segment is that mode's decay.
 
 If the switching is rare, the error rate is lost to rounding. With Lambda_k(t) for -ln WER of a pulse that has
 the parameters of segment k from its start, by `mtjchar.physics.rare_switching`, it then is
@@ -32,8 +36,8 @@ from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics import fokker_planck, long_pulses, rare_switching
 from mtjchar.physics._banded import factorize, transposed
-from mtjchar.physics._grid import Grid, apply
-from mtjchar.physics._time_steps import COURANT, march, propagate, read_out
+from mtjchar.physics._grid import Grid, apply, points_of
+from mtjchar.physics._time_steps import COURANT, Mode, carry, march, propagate, read_out
 from mtjchar.physics.fokker_planck import FunctionOfZ, of_some
 from mtjchar.physics.long_pulses import HANDOVER
 
@@ -41,6 +45,8 @@ __all__ = ["Segment", "log_error_rate", "log_exponent", "mean_integral"]
 
 _PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
 _TOGETHER = 384  # devices: enough for numpy, few enough for the CPU's cache
+_FEW = 2.5  # durations per device, up to which each has its own propagation
+_SHORT = 8.0  # reduced time, times the overdrive if that is above 1, in which no density settles
 _SETTLING = 100.0  # reduced time after which a density is settled in a well, but has not left it
 
 
@@ -140,14 +146,42 @@ def log_exponent(
         As `log_error_rate`.
     """
     problem = _Problem.of(segments, duration, stability_at_rest, field)
-    result = np.empty_like(problem.duration)
-    order = np.argsort(problem.steps(), kind="stable")  # together: those that need about as many
+    # The same way for all devices, so that differences between them are smooth: a fit takes derivatives.
+    device, column = _distinct(problem.duration)
+    few = len(device) < _FEW * len(problem.rest)
+    one = (
+        problem.some(device)._replace(duration=problem.duration[device, column][:, None]) if few else problem
+    )
+    logarithm = np.empty_like(one.duration)
+    order = np.argsort(one.steps(), kind="stable")  # together: those that need about as many
     for start in range(0, len(order), _TOGETHER):
-        part = order[start : start + _TOGETHER]
-        own = problem.some(part)
-        exponent = np.log(np.maximum(-own.log_error_rate(), rare_switching.LEAST))
-        result[part] = long_pulses.with_rare_switching(exponent, own.barrier, own.rare_switching)
-    return result
+        part = one.some(order[start : start + _TOGETHER])
+        logarithm[order[start : start + _TOGETHER]] = (
+            part.at_one_duration()[:, None] if few else part.log_error_rate()
+        )
+    if few:
+        every = np.full_like(problem.duration, np.nan)
+        every[device, column] = logarithm[:, 0]
+        logarithm = _with_repeated(every, problem.duration)
+    exponent = np.log(np.maximum(-logarithm, rare_switching.LEAST))
+    return long_pulses.with_rare_switching(exponent, problem.barrier, problem.rare_switching)
+
+
+def _distinct(duration: FloatArray) -> tuple[IndexArray, IndexArray]:
+    """Devices and columns of the different durations of each device, shape (devices, durations)."""
+    order = np.argsort(duration, axis=1, kind="stable")
+    sorted_ = np.take_along_axis(duration, order, axis=1)
+    first = np.diff(sorted_, axis=1, prepend=-1.0) > 0.0
+    device, place = np.nonzero(first)
+    return device, order[device, place]
+
+
+def _with_repeated(values: FloatArray, duration: FloatArray) -> FloatArray:
+    """Fill in values, NaN where a duration repeats one of the same device."""
+    for column in np.flatnonzero(np.isnan(values).any(axis=0)):
+        same = (duration == duration[:, column, None]) & ~np.isnan(values)
+        values[:, column] = values[np.arange(len(values)), same.argmax(axis=1)]
+    return values
 
 
 def mean_integral(
@@ -184,6 +218,7 @@ class _Problem(NamedTuple):
     field: FloatArray
     fastest: FloatArray
     barrier: BoolArray
+    points: int  # of the grid: that of all devices, so that differences between them are smooth
 
     @classmethod
     def of(
@@ -203,7 +238,9 @@ class _Problem(NamedTuple):
         for stability in (rest, *(part.stability for part in everything)):
             fokker_planck.check(fastest, stability, h)
         barrier = np.any([(drive - probe).min(axis=0) < 0.0 for drive in drives[: len(segments)]], axis=0)
-        return cls(segments, time, rest, h, np.maximum(fastest, 1.0), barrier)
+        fastest = np.maximum(fastest, 1.0)
+        points = points_of(rest, fastest, h, barrier, whole=False) if len(rest) else 0
+        return cls(segments, time, rest, h, fastest, barrier, points)
 
     def some(self, chosen: IndexArray) -> _Problem:
         """Return the problem of some of the devices."""
@@ -224,6 +261,7 @@ class _Problem(NamedTuple):
             self.field[chosen],
             self.fastest[chosen],
             self.barrier[chosen],
+            self.points,
         )
 
     def steps(self) -> FloatArray:
@@ -245,15 +283,58 @@ class _Problem(NamedTuple):
             begin = segment.end
 
     def _grid(self, *, whole: bool) -> Grid:
-        return Grid.make(self.rest, self.fastest, self.field, self.barrier, whole=whole)
+        return Grid.make(self.rest, self.fastest, self.field, self.barrier, whole=whole, least=self.points)
 
     def _decay_rate(self, segment: Segment, some: BoolArray) -> FloatArray:
         """Slowest rate of some devices in a segment, per t_D of the segment."""
         drive = of_some(segment.overdrive, some, len(some))
         return long_pulses.slowest_decay(drive, segment.stability[some], self.field[some]).rate
 
+    def at_one_duration(self) -> FloatArray:
+        """Logarithm of the error rate, (devices,): the density is propagated up to the end of the pulse."""
+        grid = self._grid(whole=False)
+        density, scale, duration = grid.weight, np.zeros_like(self.rest), self.duration[:, 0]
+        of_fall: dict[int, FloatArray] = {}  # equal falls are solved once
+        result = np.zeros_like(self.rest)
+        for segment, begin, several in self._pieces():
+            bands, ends = grid.generator(segment.overdrive(grid.z), segment.stability), several[:, 0]
+            length = np.maximum(np.minimum(duration, segment.end) - begin, 0.0) / segment.relaxation_time
+            within = np.flatnonzero(length > 0.0)
+            mode = self._mode(segment, bands, density, length, within)
+            own, fastest = transposed(bands[:, :, within]), self.fastest[within]
+            carried, decay = carry(
+                own, density[:, within], length[within], fastest, mode, self.barrier[within]
+            )
+            total = carried.sum(axis=0)
+            density = density.copy()
+            density[:, within] = carried / total
+            scale[within] += np.log(total) + decay
+            if ends.any():
+                if id(segment.after) not in of_fall:
+                    of_fall[id(segment.after)] = self._relaxed(grid, segment)
+                remains = (density * of_fall[id(segment.after)]).sum(axis=0)
+                result = np.where(ends, scale + np.log(np.maximum(remains, np.finfo(float).tiny)), result)
+        return np.minimum(result, 0.0)
+
+    def _mode(
+        self, segment: Segment, bands: FloatArray, density: FloatArray, length: FloatArray, within: IndexArray
+    ) -> Mode:
+        """Slowest modes of the devices `within` a segment; NaN where it is too short to settle."""
+        shape = (len(density), len(within))
+        mode = Mode(np.full(len(within), np.nan), np.full(shape, np.nan), np.full(shape, np.nan))
+        places = np.flatnonzero(length[within] * self.fastest[within] > _SHORT)
+        if len(places):
+            long = within[places]
+            own = fokker_planck.slowest_mode(bands[:, :, long], density[:, long], density[:, long])
+            drive = of_some(segment.overdrive, long, len(self.rest))
+            mode.rate[places] = long_pulses.or_by_escape(
+                own.rate, drive, segment.stability[long], self.field[long]
+            )
+            mode.right[:, places], mode.left[:, places] = own.right, own.left
+        return mode
+
     def log_error_rate(self) -> FloatArray:
-        """Logarithm of the error rate, (devices, durations)."""
+        """Logarithm of the error rate, (devices, durations): propagated back to each segment's start."""
         grid = self._grid(whole=False)
         weight, scale = grid.weight, np.zeros_like(self.rest)  # the density is exp(scale) times the weights
         of_fall: dict[int, FloatArray] = {}  # equal falls are solved once

@@ -19,15 +19,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mtjchar.arrays import FloatArray, IndexArray
+from mtjchar.arrays import BoolArray, FloatArray, IndexArray
+from mtjchar.physics._macrospin import Macrospin, energy
 
-__all__ = ["Vector", "Wells", "wells"]
+__all__ = ["Vector", "Wells", "WriteWells", "wells"]
 
 Vector = tuple[float, float, float]
 
 _ANGLES = 361  # of the polar angle: barriers are accurate to 2e-5 of the stability
 _HALVINGS = 32
 _DEVICES = 2048  # at a time, for the memory
+_DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
+_THERMAL = 3.0  # kB T above the bottom of a well: nearly all magnetizations at rest there are below
 
 
 class Wells(NamedTuple):
@@ -49,6 +52,69 @@ class Wells(NamedTuple):
     barrier_ap: FloatArray
     saddle: FloatArray
     saddle_energy: FloatArray
+
+
+class WriteWells(NamedTuple):
+    """Wells of one device in a write: conditions for a settled magnetization, and the side that is written.
+
+    Attributes
+    ----------
+    saddle : float
+        m_z.
+    saddle_energy : float
+        kB T, as `llgs.energy`.
+    barriers : tuple of float
+        kB T, of the initial and of the written well.
+    target : float
+        1: P, -1: AP.
+    """
+
+    saddle: float
+    saddle_energy: float
+    barriers: tuple[float, float]
+    target: float
+
+    @classmethod
+    def of(cls, both: Wells, k: int, target: float) -> WriteWells:
+        """Use the wells of device `k`."""
+        p, ap = float(both.barrier_p[k]), float(both.barrier_ap[k])
+        barriers = (ap, p) if target > 0.0 else (p, ap)
+        return cls(float(both.saddle[k]), float(both.saddle_energy[k]), barriers, target)
+
+    @property
+    def least_energy(self) -> float:
+        """Energy above which a magnetization is not settled, kB T."""
+        return self.saddle_energy - min(_DEPTH, 0.5 * min(self.barriers))
+
+    def written(self, m: FloatArray) -> BoolArray:
+        """Whether states (3, walkers) are on the written side."""
+        return np.asarray(self.target * (m[2] - self.saddle) > 0.0)
+
+    def settled(self, spin: Macrospin, m: FloatArray) -> BoolArray:
+        """Whether states (3, walkers) are so deep in a well that they stay there."""
+        return np.asarray(energy(spin, m) < self.least_energy)
+
+    def held(self, spin: Macrospin, m: FloatArray) -> BoolArray:
+        """Whether states (3, walkers) are in thermal equilibrium in the written well."""
+        limit = min(self.least_energy, self.saddle_energy - self.barriers[1] + _THERMAL)
+        return np.asarray((energy(spin, m) < limit) & self.written(m))
+
+    def level(
+        self, spin: Macrospin, m: FloatArray, halvings: int, edges: FloatArray
+    ) -> tuple[IndexArray, FloatArray]:
+        """Bins of states (3, walkers) and their energies.
+
+        The first `halvings` bins are those below the saddle in the initial well. Their edges are its barrier
+        divided by powers of 2, above the bottom. The others have `edges` in kB T above the saddle, ascending
+        through 0: first those of the written well, then those above the saddle, where the wells are one.
+        """
+        height = energy(spin, m)
+        over = height - self.saddle_energy
+        tiny = np.finfo(float).tiny
+        halved = -np.log2(np.maximum(1.0 + over / self.barriers[0], tiny))
+        initial = (over < 0.0) & ~self.written(m)
+        further = halvings + np.searchsorted(edges, over)
+        return np.where(initial, np.clip(halved, 0.0, halvings - 1.0).astype(np.intp), further), height
 
 
 def wells(

@@ -1,6 +1,8 @@
 r"""Comparison of models with and without terms: which terms the data ask for.
 
-Terms are added one at a time (forward selection). Models are ranked by the extended Bayesian criterion [1]_,
+Terms are added one at a time (forward selection). Each further term starts at the best model so far, whose
+correction of the table by the solver serves again: the table shows which terms can lower the deviance by
+enough, and only those are fitted by the solver. Models are ranked by the extended Bayesian criterion [1]_,
 
 .. math:: \mathrm{EBIC} = \mathrm{deviance} + k \ln n + 2 \ln \binom{P}{q},                  (1)
 
@@ -34,7 +36,13 @@ from mtjchar.stackfit.fit import solve
 from mtjchar.stackfit.minimize import Minimum
 from mtjchar.stackfit.problem import Correction, Problem
 from mtjchar.stackfit.result import StackFit
-from mtjchar.stackfit.search import corrected, minimize_solved, minimize_table, search
+from mtjchar.stackfit.search import (
+    corrected,
+    minimize_briefly,
+    minimize_solved,
+    minimize_table,
+    search,
+)
 from mtjchar.stackfit.setup import set_up
 from mtjchar.stackfit.terms import TERMS, Term, parameters_of, terms_for
 
@@ -42,6 +50,10 @@ __all__ = ["TermComparison", "compare_terms"]
 
 _BASE = "no further term"
 _CLOSE = 15.0  # of the criterion: models of the table that are so close to the best one are solved
+# Fall of the table's deviance, over the one that a term needs, from which on a model is solved. The table is
+# off by at most a factor of two in -ln WER.
+_HOPE = 0.25
+_LEADS = 2  # starting points from which a minimization is completed
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,7 @@ class _Model(NamedTuple):
     minimum: Minimum
     chance: float  # p-value of the last term
     solved: bool
+    known: Correction | None = None  # of the model without the last term, NaN for its parameters
 
     @property
     def values(self) -> dict[str, float]:
@@ -151,7 +164,8 @@ def compare_terms(
     ]
     seen = {best.terms: best}
     while True:
-        models = []
+        models, own = [], corrected(best.problem, best.minimum).correction
+        assert isinstance(own, Correction)  # `corrected` makes one
         for term in choice:
             if term.name not in best.terms:
                 if progress is not None:
@@ -159,8 +173,8 @@ def compare_terms(
                 varied = [*roots, *parameters_of([*best.terms, term.name])]
                 values = {**given, **best.values}
                 wider = set_up(tables, film, varied, per_direction, values)
-                models.append(_screened(best, term, wider.problem, wider.start))
-        models = _solved(models, len(choice))
+                models.append(_screened(best, own, term, wider.problem, wider.start))
+        models = _solved(models, best, len(choice))
         seen.update({model.terms: model for model in models})
         top = min([best, *models], key=lambda model: _criterion(model, len(choice)))
         if top is best:
@@ -172,21 +186,28 @@ def compare_terms(
     return TermComparison(_table(seen.values(), len(choice)), best.terms, fit)
 
 
-def _screened(best: _Model, term: Term, problem: Problem, first: Mapping[str, float]) -> _Model:
-    """Minimum with one more term by the table, corrected as for the model without the term."""
-    own = corrected(best.problem, best.minimum).correction
-    assert isinstance(own, Correction)  # `corrected` makes one
+def _screened(
+    best: _Model, own: Correction, term: Term, problem: Problem, first: Mapping[str, float]
+) -> _Model:
+    """Minimum with one more term by the table, with the correction of the model without the term."""
     places = [problem.free.index(name) for name in best.problem.free]
-    slope = np.zeros((problem.rows, len(problem.free)))
+    slope = np.full((problem.rows, len(problem.free)), np.nan)
     slope[:, places] = own.slope
     center = np.array([first[name] for name in problem.free])
     center[places] = own.center
-    wider = problem.corrected(Correction(center, own.shift, slope))
-    minima = [minimize_table(wider, start) for start in _starts(term, problem, center)]
+    known = Correction(center, own.shift, slope)
+    wider = problem.corrected(known._replace(slope=np.nan_to_num(slope)))
+    brief = [minimize_briefly(wider, start) for start in _starts(term, problem, center)]
+    leads = sorted(brief, key=lambda minimum: minimum.square)[:_LEADS]
+    minima = [minimize_table(wider, lead.vector) for lead in leads]
     lowest = min(minima, key=lambda minimum: minimum.square)
-    fall = max(best.minimum.square - lowest.square, 0.0)
-    more = len(problem.free) - len(best.problem.free)
-    return _Model((*best.terms, term.name), problem, lowest, float(stats.chi2.sf(fall, more)), False)
+    return _Model((*best.terms, term.name), problem, lowest, _chance(best, problem, lowest), False, known)
+
+
+def _chance(best: _Model, problem: Problem, minimum: Minimum) -> float:
+    """Return the p-value of the last term, by the likelihood ratio."""
+    fall = max(best.minimum.square - minimum.square, 0.0)
+    return float(stats.chi2.sf(fall, len(problem.free) - len(best.problem.free)))
 
 
 def _starts(term: Term, problem: Problem, center: FloatArray) -> list[FloatArray]:
@@ -204,15 +225,28 @@ def _starts(term: Term, problem: Problem, center: FloatArray) -> list[FloatArray
     return starts
 
 
-def _solved(models: Sequence[_Model], choice: int) -> list[_Model]:
-    """Return the same models, the best of them by the solver."""
+def _solved(models: Sequence[_Model], best: _Model, choice: int) -> list[_Model]:
+    """Return the same models, by the solver those that can be better than the best one so far."""
     least = min((_criterion(model, choice) for model in models), default=np.inf)
     return [
-        model._replace(minimum=minimize_solved(model.problem, model.minimum.vector), solved=True)
-        if _criterion(model, choice) < least + _CLOSE
+        _by_solver(model, best)
+        if _criterion(model, choice) < least + _CLOSE and _has_hope(model, best, choice)
         else model
         for model in models
     ]
+
+
+def _has_hope(model: _Model, best: _Model, choice: int) -> bool:
+    """Whether the deviance by the table falls enough for the term to be worth a fit by the solver."""
+    fall = best.minimum.square - model.minimum.square
+    needed = fall + _criterion(model, choice) - _criterion(best, choice)
+    return fall > _HOPE * needed
+
+
+def _by_solver(model: _Model, best: _Model) -> _Model:
+    minimum = minimize_solved(model.problem, model.minimum.vector, model.known)
+    chance = _chance(best, model.problem, minimum)
+    return model._replace(minimum=minimum, chance=chance, solved=True)
 
 
 def _criterion(model: _Model, choice: int) -> float:

@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 
 from mtjchar.arrays import BoolArray, FloatArray
 
-__all__ = ["Minimum", "Residuals", "distance_left", "inverse", "jacobian", "minimize"]
+__all__ = ["Minimum", "Residuals", "distance_left", "inverse", "jacobian", "minimize", "one_sided"]
 
 Residuals = Callable[[FloatArray], FloatArray]
 
@@ -55,6 +55,7 @@ def minimize(
     scale: FloatArray,
     bounds: FloatArray,
     held: int | None = None,
+    most: int = _MOST,
 ) -> Minimum:
     """Minimize a sum of squares by Gauss-Newton steps in a trust region [2]_.
 
@@ -68,6 +69,8 @@ def minimize(
     bounds : ndarray, shape (parameters, 2)
     held : int, optional
         A fixed parameter.
+    most : int, optional
+        Evaluations of the residuals after which it ends where it is.
     """
     moving = np.arange(len(start)) != (-1 if held is None else held)
 
@@ -90,7 +93,7 @@ def minimize(
     result = least_squares(
         function, (inside / scale)[moving], slope,
         bounds=((lower / scale)[moving], (upper / scale)[moving]),
-        ftol=_TOLERANCE, xtol=_TOLERANCE, gtol=_TOLERANCE, max_nfev=_MOST,
+        ftol=_TOLERANCE, xtol=_TOLERANCE, gtol=_TOLERANCE, max_nfev=most,
     )  # fmt: skip
     vector, matrix = whole(result.x), np.asarray(result.jac)
     distance = distance_left(result.fun, matrix, vector[moving], bounds[moving])
@@ -106,6 +109,12 @@ def jacobian(
     below, above = np.split(residuals(points), 2)
     width = np.einsum("kp,kp->k", np.split(points, 2)[1] - np.split(points, 2)[0], shift != 0.0)
     return np.asarray(((above - below) / width[:, None]).T)
+
+
+def one_sided(vector: FloatArray, scale: FloatArray, bounds: FloatArray) -> FloatArray:
+    """Points a small step away, for differences to one side; row k moves parameter k, away from its bound."""
+    step = _STEP * scale
+    return np.asarray(vector + np.diag(np.where(vector + step <= bounds[:, 1], step, -step)))
 
 
 def distance_left(residual: FloatArray, slope: FloatArray, vector: FloatArray, bounds: FloatArray) -> float:

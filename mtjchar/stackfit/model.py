@@ -217,9 +217,11 @@ class SwitchingModel:
         center = escape(values, pulses)
         if not set(SPREADS) & set(values):
             return center
-        # The spread changes the curve's shape by the table; the solver gives the level.
-        shift = center - self._table_escape(values, pulses)
-        return mean_log_exponent(values, lambda own: self._table_escape(own, pulses)) + shift
+        by_table = escape == self._table_escape
+        # The spread changes the curve's shape by the table; the solver gives the level. A search by the table
+        # takes few devices of two spreads; the solver's correction of it takes all of them.
+        mean = mean_log_exponent(values, lambda own: self._table_escape(own, pulses), coarse=by_table)
+        return mean if by_table else mean + (center - self._table_escape(values, pulses))
 
     def _table_escape(self, values: Values, pulses: Pulses) -> FloatArray:
         """ln(-ln WER) from the table."""

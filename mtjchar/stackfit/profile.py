@@ -21,7 +21,7 @@ from scipy.optimize import brentq
 from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.minimize import Minimum, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
-from mtjchar.stackfit.search import bounds_of, correction, derivatives
+from mtjchar.stackfit.search import bounds_of, correction
 from mtjchar.statistics import NORMAL_QUANTILE
 
 __all__ = ["ROOT_RISE", "Interval", "Profiles", "profile_intervals"]
@@ -93,8 +93,7 @@ def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, disper
             if not (root < ROOT_RISE + _CHECKED if walk.bounded else abs(root - ROOT_RISE) < _CHECKED)
         ]
         for walk in open_walks:
-            slope = derivatives(problem.solved_residuals, problem, walk.vector)
-            far = correction(problem, walk.vector, slope)
+            far = correction(problem, walk.vector)
             assert isinstance(problem.correction, Correction)
             walk.problem = problem.corrected(Between(problem.correction, far, walk.which))
     ends = [walk.side * np.inf if walk.bounded else float(walk.vector[walk.which]) for walk in walks]

@@ -13,7 +13,7 @@ import numpy as np
 
 from mtjchar.arrays import FloatArray
 from mtjchar.stackfit.loops import field_scale
-from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobian, minimize
+from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobian, minimize, one_sided
 from mtjchar.stackfit.parameters import PARAMETERS, steps_at
 from mtjchar.stackfit.problem import Correction, Problem, largest_current
 
@@ -22,6 +22,7 @@ __all__ = [
     "corrected",
     "correction",
     "derivatives",
+    "minimize_briefly",
     "minimize_solved",
     "minimize_table",
     "scales",
@@ -36,7 +37,10 @@ _FIELDS = np.geomspace(1.1, 6.0, 12)  # anisotropy field over the coercive field
 _CLIPPED = 1e3  # residuals, so that one row does not dominate the coarse search
 _AT_ONCE = 2000  # sets of parameters
 _MOST_TOGETHER = 1000  # combinations of the values of a coarse search, each with all currents
+_BRIEFLY = 4  # evaluations
 _LEAPS = 8
+_NEAR = 1.0  # distance in standard errors within which the slope of a correction serves
+_FALLS = 0.1  # ratio of two distances to the minimum; if it is larger, a slope serves no longer
 _STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
 
 _APART = 3.0  # distance in standard errors below which two minima are the same
@@ -58,26 +62,53 @@ def minimize_table(problem: Problem, start: FloatArray) -> Minimum:
     return minimize(problem.residuals, start, scales(problem, start), bounds_of(problem))
 
 
-def minimize_solved(problem: Problem, start: FloatArray) -> Minimum:
+def minimize_briefly(problem: Problem, start: FloatArray) -> Minimum:
+    """Take a few steps towards the minimum of `minimize_table`: enough to see whether it leads anywhere."""
+    return minimize(problem.residuals, start, scales(problem, start), bounds_of(problem), most=_BRIEFLY)
+
+
+def minimize_solved(problem: Problem, start: FloatArray, known: Correction | None = None) -> Minimum:
     """Minimize the deviance of the Fokker-Planck solver itself.
 
     The table, corrected with the solver's residuals and derivatives, has the curvature of a long valley, so
     its minima lead to the solver's in few steps. If they do not, Levenberg-Marquardt steps follow.
+
+    The difference of both derivatives changes slowly: it serves within a standard error of the point at which
+    it was computed, as long as the distance to the minimum falls.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : ndarray, shape (parameters,)
+    known : Correction, optional
+        One near `start`, whose slope can serve, apart from columns of NaN.
     """
     bounds = bounds_of(problem)
     vector = np.clip(start, *bounds.T)
     best, least = vector, np.inf
+    plain, made, last = problem.corrected(None), known, np.inf
+    falls = True  # the distance that is left
     for _ in range(_LEAPS):
-        slope = derivatives(problem.solved_residuals, problem, vector)
-        own = correction(problem, vector, slope)
-        residual = problem.corrected(own).residuals(vector)
+        of_table = derivatives(plain.residuals, problem, vector)
+        if made is not None:
+            away = _distance(of_table + np.nan_to_num(made.slope), vector - made.center)
+            made = made if falls and away < _NEAR else None
+        made = correction(problem, vector, made)
+        own, slope = problem.corrected(made), of_table + made.slope
+        residual = own.residuals(vector)
         square, distance = float(residual @ residual), distance_left(residual, slope, vector, bounds)
         if distance < _STATIONARY:
             return Minimum(vector, square, slope, distance)
+        falls, last = distance < _FALLS * last, distance
         if square < least:
             best, least = vector, square
-        vector = minimize_table(problem.corrected(own), vector).vector
+        vector = minimize_table(own, vector).vector
     return minimize(problem.solved_residuals, best, scales(problem, best), bounds)
+
+
+def _distance(slope: FloatArray, step: FloatArray) -> float:
+    """Length of a step of the parameters in standard errors."""
+    return float(np.linalg.norm(slope @ step))
 
 
 def search(problem: Problem, first: Mapping[str, float], count: int) -> Minimum:
@@ -193,14 +224,37 @@ def _rough_squares(problem: Problem, vectors: FloatArray) -> FloatArray:
 
 def corrected(problem: Problem, minimum: Minimum) -> Problem:
     """Return the problem, its table corrected by the solver's residuals and derivatives at its minimum."""
-    return problem.corrected(correction(problem, minimum.vector, minimum.jacobian))
+    plain, vector = problem.corrected(None), minimum.vector
+    slope = minimum.jacobian - derivatives(plain.residuals, problem, vector)
+    return problem.corrected(Correction(vector, _difference(plain, vector[None])[0], slope))
 
 
-def correction(problem: Problem, vector: FloatArray, slope: FloatArray) -> Correction:
-    """Find the correction of the table's residuals near a vector, by the solver's derivatives."""
-    plain = problem.corrected(None)
-    shift = plain.solved_residuals(vector) - plain.residuals(vector)
-    return Correction(vector, shift, slope - derivatives(plain.residuals, problem, vector))
+def correction(problem: Problem, vector: FloatArray, known: Correction | None = None) -> Correction:
+    """Find the correction of the table's residuals near a vector, by the solver's derivatives.
+
+    The difference of solver and table is smooth and small, so that a difference to one side gives its
+    derivatives: half of the solver's work for central ones.
+
+    Parameters
+    ----------
+    problem : Problem
+    vector : ndarray, shape (parameters,)
+    known : Correction, optional
+        One near the vector whose slope serves, apart from columns of NaN.
+    """
+    plain, bounds = problem.corrected(None), bounds_of(problem)
+    slope = np.full((problem.rows, len(vector)), np.nan) if known is None else known.slope.copy()
+    open_ = np.flatnonzero(np.isnan(slope).any(axis=0))
+    points = one_sided(vector, scales(problem, vector), bounds)
+    shift, *moved = _difference(plain, np.concatenate([vector[None], points[open_]]))
+    for k, own in zip(open_, moved, strict=True):
+        slope[:, k] = (own - shift) / (points[k, k] - vector[k])
+    return Correction(vector, shift, slope)
+
+
+def _difference(plain: Problem, vectors: FloatArray) -> FloatArray:
+    """Residuals of the solver less those of the table, shape (sets, rows)."""
+    return np.asarray(plain.solved_residuals(vectors) - plain.residuals(vectors))
 
 
 def derivatives(residuals: Residuals, problem: Problem, vector: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 import tomli_w
@@ -90,10 +90,12 @@ class Sweep(Description):
     `directions` are some of those of the cell kind; a study without the key has all of them.
 
     `trials` is the number of thermal writes per device, direction and amplitude from which errors are
-    counted if the cell kind cannot compute them; otherwise it has no effect. With `precision`
-    (decades) the sweep ends as soon as the 95 % interval of every error rate from 1e-9 to 0.9 is narrower,
-    and `devices` is the largest number that it may use. If the spacing of a range is ``"refined"``,
-    the sweep places its points, more of them where error rates change, and keeps them as its ``grid``.
+    counted if the cell kind cannot compute them; otherwise it has no effect. With `rare_events`
+    ``"splitting"`` as many weighted walkers are split, which resolve rates far below 1/trials. With
+    `precision` (decades) the sweep ends as soon as the 95 % interval of every error rate from 1e-9 to 0.9
+    is narrower, and `devices` is the largest number that it may use. If the spacing of a range is
+    ``"refined"``, the sweep places its points, more of them where error rates change, and keeps them as its
+    ``grid``.
     """
 
     directions: tuple[Direction, ...] = ()
@@ -102,7 +104,16 @@ class Sweep(Description):
     devices: Count = Field(default=1000, ge=1, le=1_000_000)
     seed: Count = Field(default=1, ge=0, lt=2**63)
     trials: Count = Field(default=1000, ge=10, le=100_000)
+    rare_events: Literal["count", "splitting"] = "count"
     precision: Number | None = Field(default=None, gt=0, le=10)
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = handler(self)
+        if self.rare_events == "count":
+            # Parts of runs keep their names from before the key existed.
+            table.pop("rare_events", None)
+        return table
 
     @property
     def samples(self) -> int:
@@ -155,6 +166,8 @@ class Study(Description):
                 "pulse.amplitude",
                 f"within sweep.amplitude, {compact(amplitude.start, 'V')} to {compact(amplitude.stop, 'V')}",
             )
+        if self.split:
+            self._check_splitting()
         computed_only = (
             ("sweep.precision", self.sweep.precision is not None),
             ("sweep.amplitude.spacing", self.sweep.amplitude.spacing == "refined"),
@@ -164,6 +177,15 @@ class Study(Description):
         grid = Grid(amplitude.start, amplitude.stop, computed, self.pulse.shape is not None)
         self.tables.check(grid)
         return self
+
+    def _check_splitting(self) -> None:
+        least = self.kind.least_split
+        if not least:
+            raise inconsistent(
+                "sweep.rare_events", f'"count": cells of the kind {self.kind.name} cannot split'
+            )
+        if self.sweep.trials < least:
+            raise inconsistent("sweep.trials", f'at least {least} with rare_events = "splitting"')
 
     def _complete_directions(self) -> None:
         known, asked = self.kind.directions, self.sweep.directions
@@ -223,6 +245,11 @@ class Study(Description):
     def counted(self) -> str:
         """Reason why error rates are counted; empty if they are computed."""
         return self.kind.counted(self.tables)
+
+    @property
+    def split(self) -> bool:
+        """Whether counted error rates come from splitting, with standard errors."""
+        return bool(self.counted) and self.sweep.rare_events == "splitting"
 
     def with_(self, **changes: Any) -> Study:
         """Return a study with some values changed, checked like any other.

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.stats
 import xarray as xr
 
 from mtjchar import statistics
 from mtjchar.arrays import FloatArray, IntArray
 from mtjchar.errors import InputError, SimulationError
 from mtjchar.files import checksum, write_bytes
+from mtjchar.physics import splitting
 from mtjchar.study import Study
 from mtjchar.surfaces import rising, tails
 from mtjchar.surfaces.schema import KIND_ATTRIBUTE
@@ -24,7 +26,9 @@ from mtjchar.sweep import failures
 from mtjchar.sweep.schemas import AGAIN
 from mtjchar.sweep.store import MOST_FAILED, RunDirectory
 
-__all__ = ["COUNTED", "QUANTILES", "average_devices", "averaged", "judge_failures", "surface_dataset"]
+__all__ = [
+    "COUNTED", "QUANTILES", "SPLIT", "average_devices", "averaged", "judge_failures", "surface_dataset",
+]  # fmt: skip
 
 QUANTILES = (0.05, 0.5, 0.95, 0.999)
 COUNTED = (
@@ -32,6 +36,12 @@ COUNTED = (
     "upper bound 1 - 0.05^(1/trials), ber_lower is 0 and ber_upper the bound"
 )
 """Attributes of surfaces from counts."""
+SPLIT = (
+    "error rates are from splitting of weighted walkers, in independent replicas: ber is their mean over "
+    "devices; errors is the number of counted errors with the same relative scatter. Devices whose rates "
+    "were counted all the same are pooled as in surfaces from counts"
+)
+"""The same of surfaces from splitting."""
 
 _VARIABLES = {
     "ber": ("1", "write error rate, mean over devices"),
@@ -45,7 +55,7 @@ _VARIABLES = {
     ),
     "extrapolated": ("1", "whether too few effective devices carry ber, or it is below 1e-18"),
     "trials": ("1", "counted writes"),
-    "errors": ("1", "counted writes that failed"),
+    "errors": ("1", "counted writes that failed, or as many as have the scatter of weighted ones"),
     "energy": ("J", "energy of a switching write"),
     "redundant_energy": ("J", "energy of a write of what is there already"),
     "supply_energy": ("J", "energy of a switching write at the supply"),
@@ -167,7 +177,9 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         rng = np.random.default_rng([study.sweep.seed, directions.index(direction)])
         interval = statistics.draw_interval if drawn else statistics.replicate_interval
         rates = (
-            _counted(rate, trials, rng)
+            _split(rate, rows["standard_error"].to_numpy().reshape(cube), trials, rng)
+            if study.split
+            else _counted(rate, trials, rng)
             if counted
             else averaged(rate, weight, replicate, rng, interval, plain)
         )
@@ -197,6 +209,7 @@ def _dataset(study: Study, samples: pd.DataFrame, devices: pd.DataFrame) -> xr.D
         "nominal_amplitude_V": study.nominal_amplitude,
         tails.ENOUGH_ATTRIBUTE: tails.enough_of_plain_sample(len(devices)) if plain else tails.ENOUGH_DEVICES,
         **_in_words(counted, replicate, weight, drawn),
+        **(_SPLIT_IN_WORDS if study.split else {}),
         **rising.attributes(study.kind.rising(study.tables)),
     }
     values = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
@@ -241,6 +254,41 @@ def _counted(rate: FloatArray, trials: IntArray, rng: np.random.Generator) -> di
         "trials": written,
         "errors": errors.astype(np.int64),
     }
+
+
+def _split(
+    rate: FloatArray, error: FloatArray, trials: IntArray, rng: np.random.Generator
+) -> dict[str, FloatArray]:
+    """Average rates from splitting, with standard errors, and pool those that are counted (NaN)."""
+    known, split = np.isfinite(rate), np.isfinite(error)
+    devices = np.maximum(split.sum(axis=0), 1)
+    mean = np.where(split, rate, 0.0).sum(axis=0) / devices
+    # Devices are independent; few replicas stand behind the error of each.
+    relative = np.sqrt(np.where(split, error**2, 0.0).sum(axis=0)) / devices
+    relative /= np.maximum(mean, np.finfo(float).tiny)
+    reach = np.exp(scipy.stats.t.ppf(1.0 - 0.5 * statistics.OUTSIDE, splitting.REPLICAS - 1) * relative)
+    written = np.where(known & ~split, trials, 0)
+    failed = np.rint(np.where(written > 0, rate, 0.0) * written).sum(axis=0)
+    pooled = statistics.clopper_pearson(failed, np.maximum(written.sum(axis=0), 1))
+    share = split.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    lower, upper = statistics.bootstrap(rate, rng)
+    none = ~split.any(axis=0)
+    alike = np.where(none, 0.0, np.maximum(np.rint(np.where(none, 1.0, relative) ** -2.0), 1.0))
+    ber = share * mean + (1.0 - share) * pooled.rate
+    return {
+        "ber": ber,
+        "ber_lower": np.minimum(lower, share * mean / reach + (1.0 - share) * pooled.lower),
+        "ber_upper": np.clip(upper, share * mean * reach + (1.0 - share) * pooled.upper, 1.0).clip(ber),
+        "trials": np.where(known, trials, 0).sum(axis=0),
+        "errors": (failed + alike).astype(np.int64),
+    }
+
+
+_SPLIT_IN_WORDS = {
+    "interval": f"95 %, percentile bootstrap over devices, {statistics.RESAMPLES} resamples, united with "
+    "Student's t over the replicas of splitting, in ln(ber)",
+    "counts": SPLIT,
+}
 
 
 def _in_words(counted: bool, replicate: IntArray, weight: FloatArray, drawn: bool) -> dict[str, str]:

@@ -17,6 +17,7 @@ import xarray as xr
 
 from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.cells import Direction
+from mtjchar.cells.stt.kind import SttCell
 from mtjchar.errors import InputError
 from mtjchar.statistics import NORMAL_QUANTILE
 from mtjchar.study.load import read_written
@@ -312,11 +313,13 @@ def _fit_direction(surface: SurfaceGrid, direction: Direction) -> DirectionModel
 
 
 def _junction(surface: SurfaceGrid, direction: Direction) -> Junction | None:
-    """Junction of the surface's study; None without one, with a torque per current or a second barrier."""
+    """Junction of an STT study; None without one, with a torque per current or a second barrier."""
     text = str(surface.dataset.attrs.get("study", ""))
     if not text:
         return None
     study = read_written(text, "attribute study of the surface")
+    if study.kind.name != SttCell.name:
+        return None
     if study.stack.torque == "current" or study.stack.second_barrier is not None:
         return None
     device = Population(study).nominal().iloc[0]

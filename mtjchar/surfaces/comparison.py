@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mtjchar.cells.footprint import Footprint
 from mtjchar.errors import InputError, printable
 from mtjchar.files import is_file
 from mtjchar.statistics import weighted_quantiles
@@ -46,7 +47,8 @@ class Comparison:
         its rate is `extrapolated`; `reference_ber` (with `reference_effective_devices` and
         `reference_extrapolated`) and `reference_median_device_ber`, those of the population and of the median
         device at the reference pulse; medians over the devices of the columns that the cell kind names
-        in `compared`. NaN if out of reach or outside the scenario's grid.
+        in `compared`; `transistor_width_m` and `area_F2` of its cell. NaN if out of reach, outside the
+        scenario's grid, or not defined by the scenario's kind of cell.
     reads : DataFrame
         A row per scenario with a read surface, and for the fastest and the cheapest read (`minimize`) with a
         read error rate of 1e-9 and a disturb rate of 1e-12: `scenario`, `minimize`, the fields of
@@ -92,6 +94,7 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
         {"direction": target, "scenario": name, "ber": ber}
         | _answers(surface, target, ber, reference)
         | _medians(directories[name], surface)
+        | _footprint(directories[name], surface)
         for target in targets(first)
         for name, surface in surfaces.items()
     ]
@@ -177,6 +180,11 @@ def _medians(run: RunDirectory, surface: WriteSurface) -> dict[str, float]:
         f"median_{name}": float(weighted_quantiles(devices[name].to_numpy(), weight, (0.5,))[0])
         for name in surface.kind.compared
     }
+
+
+def _footprint(run: RunDirectory, surface: WriteSurface) -> dict[str, float]:
+    found = surface.kind.footprint(run.study.tables)
+    return {name: np.nan if found is None else getattr(found, name) for name in Footprint._fields}
 
 
 def _differences(runs: dict[str, RunDirectory]) -> pd.DataFrame:

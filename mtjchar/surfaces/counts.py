@@ -13,6 +13,7 @@ import pandas as pd
 from mtjchar import statistics
 from mtjchar.arrays import BoolArray
 from mtjchar.cells import KINDS, CellKind, kinds_with
+from mtjchar.cells.kinds import kind_of
 from mtjchar.errors import InputError
 from mtjchar.surfaces.average import COUNTED, QUANTILES, surface_dataset
 from mtjchar.surfaces.schema import KIND_ATTRIBUTE
@@ -40,8 +41,8 @@ def surface_from_counts(
     nominal_amplitude : float, optional
         V, within the amplitudes: the amplitude at which comparisons start. Default: the middle amplitude.
     kind : str, optional
-        Name of the cell kind, one of `mtjchar.cells.KINDS`. It is required only if several kinds
-        have directions of these names.
+        Name of the cell kind, one of `mtjchar.cells.KINDS`. Default: ``stt`` if its directions have these
+        names, otherwise the only kind that has them.
     seed : int, optional
         Seed of the bootstrap.
 
@@ -100,7 +101,7 @@ def surface_from_counts(
 
 
 def _kind(directions: list[str], name: str | None) -> CellKind[Any]:
-    """Cell kind of the table: the one of this name, or the only one with these directions."""
+    """Cell kind of the table: the one of this name, the default one, or the only possible one."""
     if name is not None and name not in KINDS:
         raise InputError("kind", value=name, allowed=f"one of {', '.join(KINDS)}")
     kinds = [kind for kind in kinds_with(directions) if name in (None, kind.name)]
@@ -110,8 +111,11 @@ def _kind(directions: list[str], name: str | None) -> CellKind[Any]:
             "table of counts: direction",
             value=", ".join(directions),
             allowed="directions of one kind of cell: "
-            + ", or ".join(" and ".join(kind.directions) for kind in possible),
+            + ", or ".join(dict.fromkeys(" and ".join(kind.directions) for kind in possible)),
         )
+    default = kind_of({})
+    if default in kinds:  # as for a study without a kind
+        return default
     if len(kinds) > 1:
         raise InputError(
             "kind", value=name, allowed=f"one of {', '.join(kind.name for kind in kinds)}",
@@ -173,7 +177,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     )
     if not len(table):
         raise InputError("table of counts", value="no rows", allowed="a row for every pulse")
-    directions = [direction for kind in KINDS.values() for direction in kind.directions]
+    directions = list(dict.fromkeys(one for kind in KINDS.values() for one in kind.directions))
     known = table["direction"].isin(directions).to_numpy()
     _refuse(table, "direction", ~known, " or ".join(map(repr, directions)))
     numbers = {

@@ -65,7 +65,7 @@ def directions_allowed(dataset: xr.Dataset) -> str:
     """Name the directions that a surface may have: those of its kind, or of any kind if it names none."""
     name = dataset.attrs.get(KIND_ATTRIBUTE)
     kinds = [KINDS[name]] if name in KINDS else KINDS.values()
-    return ", or ".join(" and ".join(kind.directions) for kind in kinds)
+    return ", or ".join(dict.fromkeys(" and ".join(kind.directions) for kind in kinds))
 
 
 def check(dataset: xr.Dataset, thing: str, remedy: str = "") -> None:

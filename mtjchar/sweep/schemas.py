@@ -205,6 +205,12 @@ def check_samples(samples: pd.DataFrame, file: Path) -> None:
             "numbers from 0 to 1 where status is ok, and none elsewhere",
             lambda x: np.where(good, (x >= 0.0) & (x <= 1.0), np.isnan(x)),
         )
+    if "standard_error" in samples:
+        numbers.check(
+            "standard_error",
+            "finite numbers, 0 or more, or none where the rate is counted",
+            lambda x: np.isnan(x) | ((x >= 0.0) & np.isfinite(x)),
+        )
     for name in samples.columns:
         if name.endswith("energy_J"):
             numbers.check(name, "finite numbers, or none where it is not known", lambda x: ~np.isinf(x))

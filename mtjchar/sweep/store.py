@@ -320,7 +320,7 @@ class RunDirectory:
         if "note" not in samples:
             samples = samples.assign(note="")
         if of is SAMPLES:
-            known = (*of.columns, *self.study.kind.further_columns(self.study.tables))
+            known = (*of.columns, "standard_error", *self.study.kind.further_columns(self.study.tables))
             samples = samples[[name for name in known if name in samples]]
         content = parquet_content(samples, versions or {})
         file = self.path / of.name / f"{name}.{checksum(content)}.parquet"

@@ -24,6 +24,7 @@ from mtjchar.study import Study
 from mtjchar.work import part
 
 __all__ = [
+    "COUNTED_ALL_THE_SAME",
     "DEVICES_PER_TASK",
     "Result",
     "Rows",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 DEVICES_PER_TASK = 64
+COUNTED_ALL_THE_SAME = "splitting was not reliable at some durations, which are counted"
+_SPLIT_LIMIT = 5.0  # times that of counting
 _COUNTED_LIMIT = 0.6  # s per device and trial: about 75 times the demo's grid
 _COMPUTED_LIMIT = 10.0  # s per device: about a hundred times the demo's grid
 _LEAST_LIMIT = 60.0  # s
@@ -191,7 +194,8 @@ class Samples(NamedTuple):
 def number_columns(study: Study) -> tuple[str, ...]:
     """Columns of the samples with computed numbers, in order."""
     always = ("write_error_rate", "energy_J", "redundant_energy_J")
-    return (*always, *study.kind.further_columns(study.tables))
+    split = ("standard_error",) if study.split else ()
+    return (*always, *study.kind.further_columns(study.tables), *split)
 
 
 class Result(NamedTuple):
@@ -227,6 +231,7 @@ def time_limit(task: Task, per_device: float | None, load_s: float = 0.0) -> flo
     if per_device is None:
         sweep = task.study.sweep
         counted = _COUNTED_LIMIT * sweep.trials * max(1.0, sweep.duration.stop / 60e-9)
+        counted *= _SPLIT_LIMIT if task.study.split else 1.0
         per_device = counted if task.study.counted else _COMPUTED_LIMIT
         return max(per_device * count, _LEAST_LIMIT) + loading
     return per_device * count + loading
@@ -271,9 +276,10 @@ def characterize(task: Task) -> pd.DataFrame:
     -------
     DataFrame
         Columns device, direction, amplitude_V, duration_s, write_error_rate, energy_J, redundant_energy_J,
-        those of `CellKind.further_columns`, trials (simulated writes behind a counted error rate, 0 where
-        it is exact), status (``ok``, ``not_converged``, ``cut`` or ``failed``), reason, and note (the
-        successful retry); a row for every device and pulse, whatever happens.
+        those of `CellKind.further_columns`, standard_error (of an error rate from splitting, if the study
+        requires it; none where it is counted all the same), trials (simulated writes behind a counted error
+        rate, 0 where it is exact), status (``ok``, ``not_converged``, ``cut`` or ``failed``), reason, and
+        note (the successful retry); a row for every device and pulse, whatever happens.
     """
     return compute(task).table(task)
 
@@ -291,16 +297,22 @@ def compute(task: Task) -> Samples:
     if usable.any():
         with part(0.0, _DRIVING):
             driven = kind.drive(tables, devices[usable], direction, pulses)
-        counting = Counting(study.sweep.trials, study.sweep.seed)
+        counting = Counting(study.sweep.trials, study.sweep.seed, study.split)
         with part(_DRIVING, 1.0):
             averages = kind.average(tables, devices[usable], direction, driven, pulses, counting)
         reason[usable] = averages.failure
-        computed = (averages.error_rate, averages.energy_J, averages.redundant_energy_J, *averages.further)
+        split = () if averages.standard_error is None else (averages.standard_error,)
+        computed = (
+            averages.error_rate, averages.energy_J, averages.redundant_energy_J, *averages.further, *split
+        )  # fmt: skip
         for array, result in zip(numbers, computed, strict=True):
             array[usable] = result
         after_driving = np.where(averages.failure == "", "ok", "failed")
         status[usable] = np.where(driven.status == "ok", after_driving, driven.status)
         note[usable] = driven.note
+        if averages.standard_error is not None:
+            left = np.isnan(averages.standard_error) & np.isfinite(averages.error_rate)
+            note[usable] = np.where(left.any(axis=2), COUNTED_ALL_THE_SAME, driven.note)
     return Samples(numbers, status, reason, note)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
@@ -13,6 +14,8 @@ from mtjchar.physics import rate_table
 from mtjchar.stackfit import Film, FitWarning, fit_stack, pulses_at, simulate_counts, table_of
 from mtjchar.study import load_stack
 
+HEATING = {"thermal_resistance_area": 1e-9, "thermal_time": 1e-8}
+TEMPERATURES = (253.15, 300.0, 358.15)
 DURATIONS, SHARES = np.geomspace(1e-9, 1e-6, 6), (0.03, 0.2, 0.5, 0.8, 0.97)
 
 
@@ -20,15 +23,41 @@ def tables() -> list[Table]:
     """All on one core."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
-        return [timed("Joint fit of 60 switching points, 1e4 trials each, three parameters", "fit", fits())]
+        return [
+            timed("Joint fit of 60 switching points, 1e4 trials each, three parameters", "fit", fits()),
+            timed(
+                "Fit of 180 points at three temperatures, with self-heating, five parameters", "fit", heated()
+            ),
+        ]
+
+
+def thin() -> Film:
+    """Ikeda's junction with a thin barrier."""
+    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
+        update={"resistance_area_product": 5e-12, "torque": "current"}
+    )
+    return Film(stack, 40e-9)
+
+
+def heated() -> Candidates:
+    """Fit a device with a term of self-heating; without intervals, and with those."""
+    film = thin()
+    on = pulses_at(film, DURATIONS, SHARES)
+    pulses = pd.concat([on.assign(temperature_K=kelvin) for kelvin in TEMPERATURES], ignore_index=True)
+    table = table_of(simulate_counts(film, pulses, np.random.default_rng(1), values=HEATING))
+
+    def fit(*, intervals: bool) -> object:
+        return fit_stack([table], film, terms=["self_heating"], starts=0, intervals=intervals)
+
+    return {
+        "one start, no intervals": (lambda: fit(intervals=False), 1),
+        "the same with intervals": (lambda: fit(intervals=True), 1),
+    }
 
 
 def fits() -> Candidates:
     """Fit with everything; with the table of error rates computed anew; from one start without intervals."""
-    stack = load_stack("data/stacks/ikeda2010.toml").model_copy(
-        update={"resistance_area_product": 5e-12, "torque": "current"}
-    )
-    film = Film(stack, 40e-9)
+    film = thin()
     counts = simulate_counts(film, pulses_at(film, DURATIONS, SHARES), np.random.default_rng(1))
     table = table_of(counts)
 

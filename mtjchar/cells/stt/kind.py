@@ -23,6 +23,7 @@ from mtjchar.cells.base import (
     Trial,
 )
 from mtjchar.cells.bitwise import Bitwise
+from mtjchar.cells.footprint import Footprint, strip_area
 from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
@@ -74,6 +75,7 @@ class SttCell(CellKind[SttTables]):
         "critical_current_A": ColumnLabel("Ic0", "µA", 1e6),
     }
 
+    least_split = 1600  # about sixteen for each bin and replica
     limits = (
         "The free layer is one macrospin without domain walls. It heats up only with a thermal resistance.",
         "A junction wider than 16/π √(A/K_eff) reverses by a domain wall. Its barrier is that of the wall if "
@@ -211,6 +213,13 @@ class SttCell(CellKind[SttTables]):
     def transistor(self, tables: SttTables) -> Transistor:
         """Access transistor."""
         return tables.cell.transistor
+
+    def footprint(self, tables: SttTables) -> Footprint:
+        """Width and area of the access transistor, and of one in parallel; not of a column select."""
+        cell = tables.cell
+        second = cell.second_transistor if cell.select is None else None
+        width = cell.transistor.width + (0.0 if second is None else second.width)
+        return Footprint(width, strip_area(width, cell.transistor.length))
 
     def at_corner(self, tables: SttTables, corner: str) -> Mapping[str, Any]:
         """Set the access transistor to a corner."""

@@ -27,15 +27,15 @@ from mtjchar.cells.stt.hot_walkers import STEP, HotDrive, too_hot
 from mtjchar.cells.stt.line_series import power_series, shaped
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
+from mtjchar.cells.stt.rare_writes import SplitPulse, split_rates
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
-from mtjchar.physics import llgs, torque
-from mtjchar.physics.wells import Wells
+from mtjchar.physics import llgs, splitting, torque
+from mtjchar.physics.wells import WriteWells
 from mtjchar.work import done
 
 __all__ = ["count_failures", "macrospin"]
 
-_DEPTH = 12.0  # kB T below the saddle: a magnetization there returns with a probability of about 6e-6
-_THERMAL = 3.0  # kB T above the bottom of a well: nearly all magnetizations at rest there are below
+_SPLITTING = 1  # key of the random numbers of splitting
 _WALKERS = 24576  # in one ensemble, but at least those of one amplitude
 _LOOKS = 20  # checks of the relaxing magnetizations, half a relaxation time apart
 
@@ -48,7 +48,7 @@ def count_failures(
     pulses: Pulses,
     counting: Counting,
 ) -> Averages:
-    """Count the failures of `counting.trials` simulated writes of each device and pulse.
+    """Count the failures of `counting.trials` simulated writes of each device and pulse, or split them.
 
     Parameters
     ----------
@@ -65,7 +65,9 @@ def count_failures(
     Returns
     -------
     Averages
-        Error rates are failures over trials, multiples of 1/trials.
+        Error rates are failures over trials, multiples of 1/trials. With `counting.splitting` they come from
+        as many walkers of `mtjchar.physics.splitting`, with a standard error. It is NaN at pulses where
+        splitting is not reliable: there the rate is still counted, see `split_rates`.
 
     Notes
     -----
@@ -87,6 +89,7 @@ def count_failures(
     target = -1.0 if direction == "p_to_ap" else 1.0
     wells = wells_of(devices, (field.x, field.y, field.z))
     vcma = cell_parameters(tables, devices)["vcma"].to_numpy()
+    deviation = np.full_like(rate, np.nan) if counting.splitting else None
     acting = acting_on(tables, devices, lines.m_z, lines.current_A, lines.junction_voltage_V)
     edges = EdgeTimes.of(tables, pulses)
     plateaus = np.maximum(durations - edges.outside, 0.0)
@@ -96,7 +99,7 @@ def count_failures(
     for k, device in enumerate(devices.to_dict("records")):
         done(k / len(devices))
         spin = macrospin(tables, pd.Series(device))
-        well = _Well.of(wells, k, target)
+        well = WriteWells.of(wells, k, target)
         rng = _generator(counting.seed, int(device["device"]), direction)
         solved = np.flatnonzero(failure[k] == "")
         for group in (solved[start : start + together] for start in range(0, len(solved), together)):
@@ -108,9 +111,14 @@ def count_failures(
             edge = _EdgeEnergy.of(lines, k, group, target)
             volts = amplitudes[group, None]
             rate[k, group] = mean.error_rate
+            if deviation is not None:
+                own = _generator(counting.seed, int(device["device"]), direction, _SPLITTING, int(group[0]))
+                rate[k, group], deviation[k, group] = split_rates(
+                    well, pulse.split(spin, well), plateaus, trials, mean.error_rate, own
+                )
             energy[k, group] = volts * mean.charge + edge.switching(mean)
             redundant[k, group] = volts * held * plateaus + edge.redundant(at_end)
-    return Averages(rate, energy, redundant, failure)
+    return Averages(rate, energy, redundant, failure, standard_error=deviation)
 
 
 def macrospin(tables: SttTables, device: pd.Series) -> llgs.Macrospin:
@@ -159,39 +167,9 @@ def _drive_of(
     return _Drive.of(tables, spin, lines, acting, k, group, vcma)
 
 
-def _generator(seed: int, device: int, direction: Direction) -> np.random.Generator:
-    key = (device, DIRECTIONS.index(direction))
+def _generator(seed: int, device: int, direction: Direction, *further: int) -> np.random.Generator:
+    key = (device, DIRECTIONS.index(direction), *further)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
-
-
-class _Well(NamedTuple):
-    """Conditions for a settled magnetization of one device, and the side that is written."""
-
-    saddle: float  # m_z
-    least_energy: float  # kB T, of a magnetization that is not settled
-    floor: float  # kB T, energy at the bottom of the written well
-    target: float  # 1: P, -1: AP
-
-    @classmethod
-    def of(cls, wells: Wells, k: int, target: float) -> _Well:
-        """Use the well of device `k`."""
-        depth = min(_DEPTH, 0.5 * min(wells.barrier_p[k], wells.barrier_ap[k]))
-        barrier = wells.barrier_p[k] if target > 0.0 else wells.barrier_ap[k]
-        energy = float(wells.saddle_energy[k])
-        return cls(float(wells.saddle[k]), energy - depth, energy - float(barrier), target)
-
-    def written(self, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) are on the written side."""
-        return np.asarray(self.target * (m[2] - self.saddle) > 0.0)
-
-    def settled(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) are so deep in a well that they stay there."""
-        return np.asarray(llgs.energy(spin, m) < self.least_energy)
-
-    def held(self, spin: llgs.Macrospin, m: FloatArray) -> BoolArray:
-        """Whether states (3, walkers) are in thermal equilibrium in the written well."""
-        limit = min(self.least_energy, self.floor + _THERMAL)
-        return np.asarray((llgs.energy(spin, m) < limit) & self.written(m))
 
 
 class _Drive(NamedTuple):
@@ -347,6 +325,17 @@ class _Pulse(NamedTuple):
         held_in_fall = fourth_order(lines.fall[k, group])[..., 0 if target > 0.0 else 1]
         return cls(rise, plateau, fall, edges.rise.tolist(), edges.fall.tolist(), held_in_fall, step)
 
+    def split(self, spin: llgs.Macrospin, well: WriteWells) -> SplitPulse:
+        """Return the pulse for splitting."""
+        return SplitPulse(
+            spin,
+            list(zip(self.rise, self.rise_parts, strict=True)),
+            self.plateau,
+            list(zip(self.fall, self.fall_parts, strict=True)),
+            self.step * splitting.step_share(spin) / STEP,
+            float(_overdrive(spin, well.target, -well.target, self.plateau).max()),
+        )
+
 
 class _Means(NamedTuple):
     """Means over the walkers of one device at several amplitudes; currents in A, positive."""
@@ -407,15 +396,20 @@ def _at_current(energy: FloatArray, in_both: FloatArray, current: FloatArray) ->
     return between_states(energy, share_of_p(current, in_both[..., 0], in_both[..., 1]))
 
 
+def _overdrive(spin: llgs.Macrospin, target: float, cosine: float, drive: _Drive | HotDrive) -> FloatArray:
+    """Overdrive towards the target at a cosine to the reference layer, (amplitudes,)."""
+    efficiency = torque.spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(cosine))
+    symmetric = torque.spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
+    acting = target * polyval(cosine, drive.acting_on(spin))
+    return np.asarray(acting * efficiency / symmetric / spin.critical_current)
+
+
 def _held_cosines(
-    spin: llgs.Macrospin, well: _Well, drive: _Drive | HotDrive, trials: int, rng: np.random.Generator
+    spin: llgs.Macrospin, well: WriteWells, drive: _Drive | HotDrive, trials: int, rng: np.random.Generator
 ) -> list[FloatArray]:
     """Cosines to the reference layer in redundant writes, (trials,), for each amplitude."""
     # Drive adds to the damping there: 1 - |m_z| falls as if the temperature were divided by 1 + overdrive.
-    efficiency = torque.spin_torque_efficiency(np.ones(1), np.array(spin.lambda_), np.array(well.target))
-    symmetric = torque.spin_torque_efficiency(np.ones(1), np.ones(1), np.zeros(1))
-    acting = well.target * polyval(well.target, drive.acting_on(spin))
-    overdrive = np.maximum(acting * efficiency / symmetric / spin.critical_current, 0.0)
+    overdrive = np.maximum(_overdrive(spin, well.target, well.target, drive), 0.0)
     cosines = []
     for cooling in (1.0 + overdrive).tolist():
         m = llgs.equilibrium(
@@ -431,7 +425,7 @@ def _held_cosines(
 
 def _write(
     spin: llgs.Macrospin,
-    well: _Well,
+    well: WriteWells,
     pulse: _Pulse,
     plateaus: FloatArray,
     trials: int,
@@ -482,7 +476,7 @@ def _write(
 
 
 def _written_at_rest(
-    spin: llgs.Macrospin, well: _Well, pulse: _Pulse, m: FloatArray, rng: np.random.Generator
+    spin: llgs.Macrospin, well: WriteWells, pulse: _Pulse, m: FloatArray, rng: np.random.Generator
 ) -> BoolArray:
     """Whether states end on the written side without drive."""
     written, left = well.written(m), np.flatnonzero(~well.settled(spin, m[:3]))

@@ -16,7 +16,11 @@ from mtjchar.fields import FileLayout, Place, refusal
 from mtjchar.files import read_toml
 from mtjchar.shipped import named_file
 
-__all__ = ["complete_tables", "load_stack", "upgrade_tables"]
+__all__ = ["CHANNEL", "complete_tables", "load_stack", "upgrade_tables"]
+
+CHANNEL = "channel"
+"""Table of a stack file with the channel below the free layer, which only SOT cells have."""
+
 
 _BEFORE = {"demagnetization": "sato-ishii", "torque": "current"}
 """Values of stack keys in files that mtjchar wrote before these keys existed."""
@@ -43,6 +47,7 @@ def load_stack(path: str | Path) -> Stack:
     """
     path = named_file(path, "stacks")
     stack, messages = _read_stack(path, "stack file")
+    stack.pop(CHANNEL, None)
     for message in messages:
         warnings.warn(message, stacklevel=2)
     try:
@@ -51,8 +56,12 @@ def load_stack(path: str | Path) -> Stack:
         raise refusal(error, stack, path, FileLayout(Stack.model_fields)) from error
 
 
-def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -> FileTables:
+def complete_tables(
+    data: dict[str, Any], file: Path, spreads: Container[str], *, channel: bool = False
+) -> FileTables:
     """Put the stack, with overrides, and the spread of a fit into the tables of a study.
+
+    With `channel`, keys of the stack file's table ``[channel]`` are put beside those of the study.
 
     Parameters
     ----------
@@ -74,6 +83,11 @@ def complete_tables(data: dict[str, Any], file: Path, spreads: Container[str]) -
         stack_file = named_file(data["stack"], "stacks", file.parent)
         data["stack"], messages = _read_stack(stack_file, f"`stack` of {file},")
         places["stack",] = Place(stack_file, ())
+        below = data["stack"].pop(CHANNEL, None)
+        if channel and isinstance(below, dict) and isinstance(data.get(CHANNEL, {}), dict):
+            own = data.get(CHANNEL, {})
+            data[CHANNEL] = below | own
+            places |= {(CHANNEL, key): Place(stack_file, (CHANNEL, key)) for key in set(below) - set(own)}
     overrides = data.pop("stack_overrides", {})
     if not isinstance(overrides, dict):
         raise InputError(f"{file}: stack_overrides", value=overrides, allowed="a table of keys of the stack")

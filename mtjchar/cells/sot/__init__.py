@@ -1,0 +1,1 @@
+"""SOT cells: junctions on a channel that writes them by spin-orbit torque."""
