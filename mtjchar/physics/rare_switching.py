@@ -81,8 +81,8 @@ def switching_probability(
     Returns
     -------
     ndarray, shape (pulses,)
-        From 1e-300 to 1. With overdrives below -0.5 the lowest values are estimates from above: steps after
-        `mtjchar.physics.changing_drive.SETTLED` are too long for what falls by tens of decades.
+        From 1e-300 to 1. With overdrives below -0.5 the lowest values are not verified: steps after
+        `mtjchar.physics.changing_drive.SETTLED` are long for what falls by tens of decades.
     """
     result = np.empty_like(reduced_time)
     tau = np.maximum(reduced_time, 1e-6)
