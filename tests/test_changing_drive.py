@@ -73,6 +73,33 @@ def test_a_drive_that_holds_lowers_the_probability():
     assert np.all(np.diff(held) < 0.0)
 
 
+@pytest.mark.parametrize(("overdrive", "stability"), [(-0.2, 80.0), (-0.5, 43.0), (-0.5, 80.0)])
+def test_a_constant_drive_that_holds_agrees_with_the_steps(overdrive, stability):
+    # The sum over the contour was too high by 4 to 8 decades at i = -0.5.
+    expected = constant(overdrive, stability, 6.0, 60)
+    found = rare_switching.switching_probability(
+        lambda z: np.full_like(z, overdrive), np.array([stability]), np.zeros(1), np.zeros(60, np.intp),
+        6.0 * np.arange(1, 61) / 60,
+    )  # fmt: skip
+    assert np.all(np.diff(found) < 0.0)
+    np.testing.assert_allclose(np.log10(found), np.log10(expected), atol=0.04)
+
+
+def test_drives_that_hold_and_disturb_are_solved_together():
+    # Each pulse has the value that it has alone, in any order and beyond the time of settling.
+    levels, delta, tau = np.array([-0.5, 0.4]), np.array([43.0, 60.0]), np.array([0.3, 20.0, 3.0, 3.0])
+    device = np.array([0, 1, 1, 0])
+    solve = rare_switching.switching_probability
+    together = solve(lambda z: levels * np.ones_like(z), delta, np.zeros(2), device, tau)
+    for which, (one, time) in enumerate(zip(device, tau, strict=True)):
+        own = levels[one]
+        alone = solve(
+            lambda z, own=own: np.full_like(z, own), delta[[one]], np.zeros(1), np.zeros(1, np.intp),
+            np.array([time]),
+        )  # fmt: skip
+        assert np.log(together[which]) == pytest.approx(np.log(alone[0]), abs=0.02)
+
+
 def test_a_short_drive_is_far_from_a_constant_one():
     # The bound by the largest drive is too high by decades: reads need the drive as it fades.
     level = 0.9 * np.exp(-np.arange(40) / 4.0)

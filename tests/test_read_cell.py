@@ -369,11 +369,20 @@ def test_a_voltage_that_writes_is_refused_with_the_largest_that_does_not():
     assert "read.voltage.stop" in message
     allowed = float(message.split("at most ")[1].split(" V")[0])
     assert 0.2 < allowed < 0.35
-    below = {"start": 0.1, "stop": 0.99 * allowed, "points": 3}
+    below = {"start": 0.1, "stop": allowed, "points": 3}
     tried(DEMO.with_, {"read": {"mode": "current", "voltage": below}})
     assert "read.voltage.stop" in refused(
         read={"mode": "current", "voltage": {"start": 0.1, "stop": 1.02 * allowed, "points": 3}}
     )
+
+
+def test_the_largest_voltage_does_not_depend_on_the_grid():
+    # Interpolation alone named voltages that were then refused: the overdrive is not proportional.
+    grid = {"start": 0.05, "stop": 1.1, "points": 2}
+    message = refused(read={"mode": "discharge", "voltage": grid})
+    number, unit = message.split("at most ")[1].split(":")[0].split()
+    allowed = float(number) * {"mV": 1e-3, "V": 1.0}[unit]
+    tried(DEMO.with_, {"read": {"mode": "discharge", "voltage": {**grid, "stop": allowed}}})
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from mtjchar.arrays import FloatArray
-from mtjchar.physics.rare_switching import LEAST, cells_needed, extrapolated, far_side, switched_at_rest
+from mtjchar.physics._polar_cells import LEAST, cells_needed, extrapolated, far_side, switched_at_rest
 
 __all__ = ["SETTLED", "DriveOfStep", "switching_probability"]
 
@@ -54,6 +54,7 @@ def switching_probability(
     *,
     largest: FloatArray,
     smallest: FloatArray,
+    at_rest: FloatArray | None = None,
 ) -> FloatArray:
     """Probability that a drive has switched the magnetization, after each step.
 
@@ -68,6 +69,8 @@ def switching_probability(
         Lengths over t_D. The drive should change little in each.
     largest, smallest : ndarray, shape (systems,)
         Bounds of the overdrive, over z and all steps.
+    at_rest : ndarray, shape (systems,), optional
+        Delta of the density before the drive and of the relaxation after it, if that is not `stability`.
 
     Returns
     -------
@@ -78,8 +81,9 @@ def switching_probability(
     drive = np.maximum(np.abs(largest), np.abs(smallest)) + np.abs(field)
     cells = cells_needed(stability, end, drive, _PER_ANGLE)
     count = int(cells.max())
+    rest = stability if at_rest is None else at_rest
     coarse, fine = (
-        _solved(overdrive, stability, field, end, step, number, implicit)
+        _solved(overdrive, stability, rest, field, end, step, number, implicit)
         for number, implicit in ((count, 1), (2 * count, _IMPLICIT))
     )
     return np.minimum(extrapolated(coarse, fine), 1.0)
@@ -88,6 +92,7 @@ def switching_probability(
 def _solved(
     overdrive: DriveOfStep,
     delta: FloatArray,
+    rest: FloatArray,
     field: FloatArray,
     end: FloatArray,
     steps: FloatArray,
@@ -100,10 +105,10 @@ def _solved(
     z, sine = np.cos(theta), np.sin(theta)
     volume, middle = np.diff(z[::2], axis=0), z[1::2]
     above = np.clip((z[2::2] + field) / volume, 0.0, 1.0)
-    density = volume * above * np.exp(-delta * (1.0 - middle) * (1.0 + middle + 2.0 * field))
+    density = volume * above * np.exp(-rest * (1.0 - middle) * (1.0 + middle + 2.0 * field))
     # The first row collects what has left the chain.
     density = np.concatenate([np.zeros((1, len(delta))), density / density.sum(axis=0)])
-    switched = np.concatenate([np.ones((1, len(delta))), switched_at_rest(z[::2], sine[::2], delta, field)])
+    switched = np.concatenate([np.ones((1, len(delta))), switched_at_rest(z[::2], sine[::2], rest, field)])
     hop = sine[::2] * cells / (2.0 * delta * end)
     lower, upper = hop[:-1] / volume, hop[1:] / volume
     half, at_rest = delta * np.diff(z, axis=0), field + z

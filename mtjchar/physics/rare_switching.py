@@ -13,6 +13,10 @@ relative accuracy, however small it is. The inverse transform is a sum over a fe
 for any duration, along the path of steepest descent from the saddle of exp(s tau) p. The results for two cell
 sizes are extrapolated to zero size.
 
+A drive that holds the state makes p fall with time, in the end by many orders of magnitude. Then there is no
+such saddle: right of the pole at s = 0, which every p has, exp(s tau) p has the size of p at early times.
+Where p has fallen, `mtjchar.physics.changing_drive` follows the density step by step.
+
 References
 ----------
 .. [1] D. L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 64 (1969),
@@ -30,30 +34,23 @@ import numpy as np
 import numpy.typing as npt
 
 from mtjchar.arrays import FloatArray, IndexArray
+from mtjchar.physics import changing_drive
+from mtjchar.physics._polar_cells import LEAST, cells_needed, extrapolated, far_side, switched_at_rest
 from mtjchar.physics.fokker_planck import FunctionOfZ, of_some
 
 __all__ = [
     "LEAST",
-    "cells_needed",
-    "extrapolated",
-    "far_side",
     "mean_escape_time",
-    "switched_at_rest",
     "switching_probability",
 ]
 
 ComplexArray = npt.NDArray[np.complex128]
 Array = TypeVar("Array", FloatArray, ComplexArray)
 
-LEAST = 1e-300
-"""Smallest probability and rate; lower values are replaced by it."""
-
-_PER_ANGLE = 5.0  # cells per angle of 1/sqrt(2 Delta), at first; then twice as many
 _FINER = 1.25  # ratio of two numbers of cells
 _POINTS = 12  # of the contour on one side of the real axis; the other side is its conjugate
 _STEP = 0.65  # between them, over the width of the saddle
-_DEEP = 45.0  # barrier, in kT, behind which nothing returns
-_IN_WELL = 16.0  # barrier, in kT, where the committor has ended
+_FALLEN = 0.9  # of the probability at the start: lower ones are followed step by step
 _TOGETHER = 256  # devices, and pulses that are computed together
 
 
@@ -84,7 +81,8 @@ def switching_probability(
     Returns
     -------
     ndarray, shape (pulses,)
-        From 1e-300 to 1.
+        From 1e-300 to 1. With overdrives below -0.5 the lowest values are not verified: steps after
+        `mtjchar.physics.changing_drive.SETTLED` are long for what falls by tens of decades.
     """
     result = np.empty_like(reduced_time)
     tau = np.maximum(reduced_time, 1e-6)
@@ -97,6 +95,10 @@ def switching_probability(
             some = pulses[start : start + _TOGETHER]
             chosen = within[device[some]]
             result[some] = extrapolated(*(chain.switching(tau[some], chosen) for chain in chains))
+        lowest = _FALLEN * chains[-1].at_start()
+        fallen = pulses[result[pulses] < lowest[within[device[pulses]]]]
+        if len(fallen):
+            result[fallen] = _followed(overdrive, stability, field, rest, device[fallen], tau[fallen])
     return np.minimum(result, 1.0)
 
 
@@ -119,23 +121,27 @@ def mean_escape_time(overdrive: FunctionOfZ, stability: FloatArray, field: Float
     return result
 
 
-def extrapolated(coarse: FloatArray, fine: FloatArray) -> FloatArray:
-    """Extrapolate to zero cell size, of which the errors of the logarithms are of second order."""
-    first, second = (np.log(np.maximum(values, LEAST)) for values in (coarse, fine))
-    return np.asarray(np.maximum(np.exp(second + np.clip(second - first, -10.0, 10.0) / 3.0), LEAST))
-
-
-def far_side(stability: FloatArray, barrier: FloatArray, deep: float = _DEEP) -> FloatArray:
-    """Polar angle (rad) that is `deep` kT behind a barrier at ``z = -barrier``."""
-    return np.arccos(-np.minimum(np.sqrt(deep / stability) + barrier, 1.0 - 0.2 / stability))
-
-
-def cells_needed(
-    stability: FloatArray, end: FloatArray, drive: FloatArray, per_angle: float = _PER_ANGLE
-) -> IndexArray:
-    """Count coarse cells up to the angle `end` with the largest magnitude of a drive."""
-    fastest = np.maximum(drive, 1.0)
-    return np.ceil(per_angle * np.sqrt(2.0 * stability) * fastest * end).astype(np.intp)
+def _followed(
+    overdrive: FunctionOfZ,
+    stability: FloatArray,
+    field: FloatArray,
+    rest: FloatArray,
+    device: IndexArray,
+    tau: FloatArray,
+) -> FloatArray:
+    """Probability that pulses switch, of the densities of their devices, step by step."""
+    used, system = np.unique(device, return_inverse=True)
+    own = of_some(overdrive, used, len(stability))
+    drive = own(np.linspace(-1.0, 1.0, 33)[:, None] * np.ones(len(used)))
+    # All densities have the same steps: they meet each duration, and the time when they have settled.
+    ends, number = np.unique(np.append(tau, changing_drive.SETTLED), return_inverse=True)
+    ends = ends[: number[:-1].max() + 1]
+    steps = np.diff(ends, prepend=0.0)[:, None] * np.ones(len(used))
+    chance = changing_drive.switching_probability(
+        lambda z, _: own(z), stability[used], field[used], steps,
+        largest=drive.max(axis=0), smallest=drive.min(axis=0), at_rest=rest[used],
+    )  # fmt: skip
+    return np.asarray(chance[number[:-1], system])
 
 
 def _batches(
@@ -202,6 +208,10 @@ class _Chain(NamedTuple):
         weight = volume * above * np.exp(-rest * (1.0 - middle) * (1.0 + middle + 2.0 * field))
         return cls(up, down, switched_at_rest(z[::2], sine[::2], rest, field), weight / weight.sum(axis=0))
 
+    def at_start(self) -> FloatArray:
+        """Probability to switch without a pulse."""
+        return np.asarray((self.weight * self.switched).sum(axis=0))
+
     def switching(self, tau: FloatArray, device: IndexArray) -> FloatArray:
         """Probability that each of some pulses switches, with cells of this size."""
         path, share, estimate = self._path(tau, device)
@@ -209,7 +219,7 @@ class _Chain(NamedTuple):
             whole = self.transform(path, 1.0 / path, device)
         # The part that has switched at the start has a transform that falls off as 1/s only. It stays in the
         # sum if the drive holds the state and removes it.
-        start = (self.weight * self.switched).sum(axis=0)[device]
+        start = self.at_start()[device]
         with np.errstate(over="ignore", invalid="ignore"):
             later = (share * (whole - start[:, None] / path)).real.sum(axis=1)
             chance = np.where(later > 0.0, start + later, (share * whole).real.sum(axis=1))
@@ -276,19 +286,6 @@ class _Chain(NamedTuple):
             inverse *= up
             share *= inverse
         return mean
-
-
-def switched_at_rest(edge: FloatArray, sine: FloatArray, delta: FloatArray, field: FloatArray) -> FloatArray:
-    """Probability of falling to -1 without drive: p(z, 0), with full relative accuracy."""
-    # dp/dtheta ~ exp(-Delta (z + h)^2)/sin theta, ending smoothly in the wells as `fokker_planck` does it.
-    past_barrier = edge + field
-    well = 1.0 - 1.0 / (2.0 * delta)
-    deep = np.sqrt(_IN_WELL / delta)
-    share = np.abs(past_barrier) / np.minimum(well + field * np.sign(past_barrier), deep)
-    ending = np.maximum(1.0 - share**20, 0.0) ** 8
-    change = np.exp(-delta * past_barrier**2) * ending / np.maximum(sine, 1e-9)
-    total = np.cumsum(change[::-1], axis=0)[::-1]
-    return np.asarray(total[1:] / total[:1])
 
 
 def _differences(nodes: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.arrays import FloatArray
+from mtjchar.cells.reading import Reads
 from mtjchar.cells.stt.read import driven, reads_of, reference_level
 from mtjchar.cells.stt.read_disturb import largest_overdrive
 from mtjchar.cells.stt.read_waveforms import line_times
@@ -18,6 +19,7 @@ from mtjchar.units import compact
 __all__ = ["check_circuit", "check_grid"]
 
 _OF_REFERENCE = 4  # nominal devices, enough for any reference
+_CORRECTIONS = 5  # of the largest voltage that does not write
 _NOTHING = 1e-4  # of the largest current or read voltage: no margin
 
 
@@ -80,7 +82,7 @@ def check_circuit(tables: SttTables, device: pd.DataFrame) -> None:
         return  # the rows of all devices will say so
     overdrive = largest_overdrive(tables, device, drive)[0]
     if (overdrive > 1.0).any():
-        _refuse_voltage(reads.voltage_V, overdrive)
+        _refuse_voltage(tables, device, reads, overdrive)
     reference = reference_level(tables, pd.concat([device] * _OF_REFERENCE, ignore_index=True), reads)
     sign = 1.0 if reads.one_is_higher else -1.0
     level = np.stack([one.waveforms.level[0] for one in both])
@@ -98,11 +100,19 @@ def check_circuit(tables: SttTables, device: pd.DataFrame) -> None:
     )
 
 
-def _refuse_voltage(voltages: FloatArray, overdrive: FloatArray) -> NoReturn:
+def _refuse_voltage(tables: SttTables, device: pd.DataFrame, reads: Reads, overdrive: FloatArray) -> NoReturn:
     """Name the largest voltage that does not write; the overdrive is nearly proportional to the voltage."""
+    voltages = reads.voltage_V
     largest = float(np.interp(1.0, np.maximum.accumulate([0.0, *overdrive]), [0.0, *voltages]))
     writes = float(voltages[np.argmax(overdrive > 1.0)])
     largest = 1e-3 * np.floor(1e3 * largest)
+    # The grid may be too wide for interpolation: the voltage in the message has been read itself.
+    for _ in range(_CORRECTIONS):
+        drive, _both = driven(tables, device, reads._replace(voltage_V=largest * np.array([0.5, 1.0])))
+        reached = float(largest_overdrive(tables, device, drive)[0].max())
+        if reached <= 1.0:
+            break
+        largest = 1e-3 * np.floor(1e3 * min(largest / reached, largest - 1e-3))
     raise InputError(
         "read.voltage.stop",
         value=compact(float(voltages[-1]), "V"),
