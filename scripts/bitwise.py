@@ -33,6 +33,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         surface = average_bitwise(run_sweep(study, Path(folder) / "run", workers=1))
+    assert surface is not None  # READ has bitwise operations
     for name in surface.operations:
         time = surface.times[surface.error_rate(name, VOLTAGE, surface.times).argmin()]
         point = surface.point(name, VOLTAGE, float(time))

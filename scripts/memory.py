@@ -25,7 +25,7 @@ from mtjchar.cells.stt.measure import load_lines
 from mtjchar.cells.stt.waveforms import write_waveforms
 
 wanted = int(sys.argv[1])
-study = load_study("data/studies/demo.toml")
+study = load_study("data/studies/demo.toml").with_(read=None)
 devices = Population(study).draw()[:64]
 cells, amplitudes = cell_parameters(study.tables, devices), study.sweep.amplitude.values()
 
@@ -89,7 +89,7 @@ class Instantly(Executor):
         return future
 
 importance.worth_a_pilot = lambda study: False
-study = load_study("data/studies/demo.toml")
+study = load_study("data/studies/demo.toml").with_(read=None)
 study = study.with_(sweep={"devices": int(sys.argv[1])})
 with tempfile.TemporaryDirectory() as folder:
     run_sweep(study, Path(folder) / "run", executor=Instantly())

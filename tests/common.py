@@ -9,7 +9,7 @@ from mtjchar.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_FILE = ROOT / "data/studies/demo.toml"
-DEMO = load_study(DEMO_FILE)
+DEMO = load_study(DEMO_FILE).with_(read=None)  # tests of reads are elsewhere; these are faster
 
 # Where Verilog-A's simulators have wheels, as in pyproject.toml. There a missing one fails, and is no skip.
 HAS_SIMULATORS = sys.platform == "linux" and platform.machine() == "x86_64"

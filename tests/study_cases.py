@@ -15,8 +15,9 @@ REMOVED = object()
 
 
 def plain():
-    """A complete study as TOML data, the stack inline."""
+    """A complete study as TOML data, the stack inline, without reads."""
     data = tomllib.loads(DEMO_FILE.read_text(encoding="utf-8"))
+    del data["read"]
     data["stack"] = tomllib.loads((DATA / "stacks" / "ikeda2010.toml").read_text(encoding="utf-8"))
     return data
 

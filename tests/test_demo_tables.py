@@ -1,7 +1,7 @@
 """Tables of the demo's study are those that version 0.1.0 made, see scripts/verification/demo_tables.py.
 
-That of the fit is newer: its covariance moved by 4e-5 when derivatives became differences of the solver and the
-table of error rates.
+That of the fit is newer: its covariance moved by 4e-5 when derivatives became differences of the solver and
+the table of error rates.
 """
 
 import io

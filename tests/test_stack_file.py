@@ -5,7 +5,7 @@ import tomllib
 import numpy as np
 import pytest
 import tomli_w
-from common import DEMO_FILE
+from common import DEMO, DEMO_FILE
 from study_cases import DATA, load, plain, refusal
 
 from mtjchar.cells.stt.stack import ANISOTROPIES
@@ -83,7 +83,7 @@ def test_override_of_the_anisotropy_replaces_any(tmp_path):
 def test_shipped_stacks_have_their_published_stability(file, diameter, stability):
     # Published: Ikeda 2010, about 40 at 40 nm; abstract of Sato 2013, 58 at 20 nm.
     stack = load_stack(DATA / "stacks" / f"{file}.toml")
-    one = load_study(DEMO_FILE).with_(stack=stack, junction=Junction(diameter=diameter))
+    one = DEMO.with_(stack=stack, junction=Junction(diameter=diameter))
     assert Population(one).nominal()["thermal_stability"].iloc[0] == pytest.approx(stability, rel=1e-9)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import study_cases
 import tomli_w
-from common import DEMO_FILE, ROOT
+from common import DEMO, DEMO_FILE, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
@@ -150,7 +150,7 @@ def test_written_out_study_reads_back_equal(tmp_path):
 def test_any_study_reads_back_equal(
     folder, diameter, name, tmr, sigma, threshold, amplitudes, points, seed, resistance
 ):
-    data = load_study(DEMO_FILE).model_dump()
+    data = DEMO.model_dump()
     data["junction"]["diameter"] = diameter
     data["stack"].update(name=name, tmr=tmr)
     data["variability"] = SttVariability(
@@ -561,8 +561,8 @@ def test_example_of_the_reference_loads(tmp_path):
     example = re.search(r"```toml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL)[1]
     (tmp_path / "study.toml").write_text(example.replace("../stacks", str(DATA / "stacks")), encoding="utf-8")
     study = load_study(tmp_path / "study.toml")
-    # The example is the demo with more devices and the default amplitude written out.
-    assert study.with_(sweep={"devices": 256}, pulse={"amplitude": None}) == load_study(DEMO_FILE)
+    # The example is the demo with more devices and the default amplitude written out, without reads.
+    assert study.with_(sweep={"devices": 256}, pulse={"amplitude": None}) == DEMO
 
 
 # ---- changes in Python ----
@@ -590,7 +590,7 @@ def test_changes_reach_tables_in_tables_and_leave_the_rest():
 )
 def test_changes_that_cannot_be_are_refused_by_key(changes, key, allowed):
     with pytest.raises(InputError) as caught:
-        load_study(DEMO_FILE).with_(**changes)
+        DEMO.with_(**changes)
     assert str(caught.value).startswith(f"{key}: ")
     assert allowed in str(caught.value)
 

@@ -32,7 +32,7 @@ CORES = 2
 
 def tables() -> list[Table]:
     """Time the demo's sweep with a thousand devices, and a random part of the same as a plain loop."""
-    study = load_study("data/studies/demo.toml")
+    study = load_study("data/studies/demo.toml").with_(read=None)
     study = study.with_(sweep={"devices": DEVICES})
     pulses = study.sweep.amplitude.points * study.sweep.duration.points * len(study.sweep.directions)
     transients = DEVICES * pulses

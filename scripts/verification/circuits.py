@@ -270,7 +270,7 @@ def sweep_cell(step: float | None = None, finer: float = 1.0) -> tuple[float, in
     finer : float, optional
         The error of one step that ngspice allows itself is divided by this.
     """
-    study = load_study("data/studies/demo.toml")
+    study = load_study("data/studies/demo.toml").with_(read=None)
     cells = cell_parameters(study.tables, Population(study).nominal()).assign(u0=-2.5)
     analyse = Simulator.analyse
 

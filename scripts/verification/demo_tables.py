@@ -47,6 +47,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 def _run(folder: Path, name: str, **cell: object) -> Path:
     data = tomllib.loads((ROOT / "data/studies/demo.toml").read_text(encoding="utf-8"))
+    del data["read"]
     data["stack"] = str(ROOT / "data/stacks/ikeda2010.toml")
     data["cell"] |= cell
     data["sweep"]["amplitude"]["points"], data["sweep"]["duration"]["points"] = 3, 4

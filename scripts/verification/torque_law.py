@@ -40,7 +40,7 @@ def duration(study: Study, direction: Direction, error_rate: float = 1e-9) -> fl
 def laws() -> list[Row]:
     """Compare durations of the demo with the review, and both laws at zero bias."""
     old = {"demagnetization": "sato-ishii", "interfacial_anisotropy": 1.3e-3}
-    demo, rows = load_study("data/studies/demo.toml"), []
+    demo, rows = load_study("data/studies/demo.toml").with_(read=None), []
     for (law, direction), expected in REVIEW.items():
         found = duration(demo.with_(stack={"torque": law, **old}), direction)
         how = f"demo, {direction}, 0.8 V, Sato-Ishii, torque per {law}"
