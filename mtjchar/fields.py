@@ -166,6 +166,8 @@ def first_complaint(error: ValidationError) -> Complaint:
         allowed = first["ctx"]["allowed"]
     elif first["type"] == "missing":
         allowed = "a value"
+    elif first["type"] == "tuple_type":
+        allowed = "a list"
     return Complaint(keys, first["input"], allowed.rstrip("."), first["type"], len(others))
 
 

@@ -135,6 +135,10 @@ def test_tmr_of_all_cells_is_multiplied_by_the_contrast():
     [
         ({"cells": 3, "operations": ["xor"]}, "and, or, majority for 3 cells"),
         ({"operations": ["and", "and"]}, "each once"),
+        ({"operations": []}, "each once"),
+        ({"references": "best"}, 'allowed: "optimal", or a list'),
+        ({"references": 3}, 'allowed: "optimal", or a list'),
+        ({"cells": [2]}, "2 or 3"),
         ({"references": ["5 kohm"]}, "2 ascending resistances"),
         ({"references": ["7 kohm", "5 kohm"]}, "2 ascending resistances"),
         ({"spread": 0.01}, "they have no variability"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,13 +32,23 @@ class Bitwise(Description):
     spread: Number = Field(default=0.0, ge=0, le=0.2)
     tuples: Count = Field(default=256, ge=1, le=100_000)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _all_by_default(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        references = given.get("references", "optimal")
+        if references != "optimal" and not isinstance(references, list | tuple):
+            raise inconsistent("references", '"optimal", or a list of resistances')
+        cells = given.get("cells", 2)
+        there = tuple(OPERATIONS[cells]) if cells in (2, 3) else ()
+        return {**given, "operations": given.get("operations", there)}
+
     @model_validator(mode="after")
     def _fits_the_cells(self) -> Self:
         there = OPERATIONS[self.cells]
-        if not self.operations:
-            # The model is frozen, but no other code uses it yet.
-            object.__setattr__(self, "operations", tuple(there))
-        if not set(self.operations) <= set(there) or len(set(self.operations)) < len(self.operations):
+        chosen = set(self.operations)
+        if not chosen or not chosen <= set(there) or len(chosen) < len(self.operations):
             raise inconsistent("operations", f"{', '.join(there)} for {self.cells} cells, each once")
         if self.references == "optimal":
             if self.spread:
