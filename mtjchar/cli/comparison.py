@@ -23,7 +23,7 @@ _MARK = "*"
 """Stands behind the numbers of pulses whose error rates are extrapolated."""
 
 _SIZES = {
-    "transistor_width_m": ColumnLabel("width", "nm", 1e9),
+    "transistor_width_m": ColumnLabel("width of all transistors", "nm", 1e9),
     "area_F2": ColumnLabel("area", "F²", 1.0),
 }
 """Columns of `Comparison.results` with the sizes of cells."""
@@ -97,6 +97,7 @@ def print_comparison(comparison: Comparison) -> None:
     names = short_names(list(comparison.surfaces))
     _print_differences(comparison.differences, names)
     _print_results(comparison, names)
+    _print_sizes(comparison.results, names)
     _print_worst_case(comparison.worst_case, names)
     if len(comparison.reads):
         _print_reads(comparison.reads, names)
@@ -149,8 +150,6 @@ def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
         for surface in comparison.surfaces.values()
         for column, label in surface.kind.headlines.items()
     }
-    # Sizes of the cells only where they differ.
-    headlines |= {name: label for name, label in _SIZES.items() if results[name].nunique() > 1}
     shown = Table(title=f"cheapest pulse for a BER of {results['ber'].iloc[0]:g}, by direction", **_LAYOUT)
     shown.add_column("", overflow="fold")
     shown.add_column("scenario", overflow="fold")
@@ -169,9 +168,27 @@ def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
             number_or_dash(row.reference_ber, ".2g") + _MARK * row.reference_extrapolated,
             number_or_dash(row.reference_median_device_ber, ".2g"),
             *(
-                number_or_dash(label.factor * getattr(row, column), ".0f" if column in _SIZES else ".1f")
+                number_or_dash(label.factor * getattr(row, column), ".1f")
                 for column, label in headlines.items()
             ),
+        )
+    console.print("")
+    console.print(shown, highlight=False)
+
+
+def _print_sizes(results: pd.DataFrame, names: dict[str, str]) -> None:
+    """Show the sizes of the cells where they differ."""
+    sizes = {name: label for name, label in _SIZES.items() if results[name].nunique() > 1}
+    if not sizes:
+        return
+    shown = Table(title="sizes of the cells", **_LAYOUT)
+    shown.add_column("scenario", overflow="fold")
+    for label, unit, _ in sizes.values():
+        shown.add_column(f"{label} ({unit})", justify="right", overflow="fold")
+    for row in results.drop_duplicates("scenario").to_dict("records"):
+        shown.add_row(
+            names[row["scenario"]],
+            *(number_or_dash(label.factor * row[column], ".0f") for column, label in sizes.items()),
         )
     console.print("")
     console.print(shown, highlight=False)
