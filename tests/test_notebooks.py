@@ -227,6 +227,25 @@ def assert_surfaces_and_tables(values):
     assert values["directions"] == ["p_to_ap", "ap_to_p"]
 
 
+def assert_sot_cell(values):
+    # Lee et al., doi:10.1063/1.4798288: B_k/2 - B_x/sqrt(2), exact without a field, 2 % low at 0.22 B_k.
+    exact, linear = np.array(values["exact"]), np.array(values["linear"])
+    assert exact[0] == pytest.approx(0.1, rel=1e-12)
+    assert linear[20] == pytest.approx(0.1 - 0.04 / np.sqrt(2.0), rel=1e-12)
+    assert exact[20] == pytest.approx(linear[20], rel=0.02)
+    # What the text says: below the threshold it stays, above it switches.
+    below, above = values["ends"]
+    assert below < -0.9
+    assert above > 0.9
+    # A pulse that is asked for has the error rate that is asked for.
+    assert values["rates"] == pytest.approx([1e-2, 1e-2], rel=1e-3)
+    # docs/sot.md: the area of the published 3T cell is 32 % below that of the 2T cell.
+    two, three = values["both"]["sot_2t"], values["both"]["sot_3t"]
+    assert three["area_F2"] == pytest.approx(0.68 * two["area_F2"], rel=0.02)
+    # What the text says: for the same error rate, its pulses are stronger or longer.
+    assert three["amplitude_V"] > two["amplitude_V"] or three["duration_s"] > two["duration_s"]
+
+
 CHECKS = {
     "quickstart": (
         {
@@ -267,6 +286,14 @@ CHECKS = {
             "overdrives": "overdrives.to_dict('records')",
         },
         assert_compact_model,
+    ),
+    "sot_cell": (
+        {
+            "exact": "exact", "linear": "linear", "ends": "[float(line[-1]) for line in m_z.values()]",
+            "rates": "[max(cells.surfaces[n].ber(d, *p[:2]) for d in surface.directions) for n, p in found.items()]",
+            "both": "both[['amplitude_V', 'duration_s', 'area_F2']].to_dict('index')",
+        },
+        assert_sot_cell,
     ),
     "energy_accuracy": (
         {
