@@ -290,7 +290,7 @@ CHECKS = {
     "sot_cell": (
         {
             "exact": "exact", "linear": "linear", "ends": "[float(line[-1]) for line in m_z.values()]",
-            "rates": "[max(cells.surfaces[n].ber(d, *p[:2]) for d in surface.directions) for n, p in found.items()]",
+            "rates": "[max(s.ber(d, *found[n][:2]) for d in s.directions) for n, s in surfaces.items()]",
             "both": "both[['amplitude_V', 'duration_s', 'area_F2']].to_dict('index')",
         },
         assert_sot_cell,
