@@ -10,7 +10,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from benchmarks import fitting, kits, network, physics, reading, sweeps
+from benchmarks import fitting, kits, network, physics, reading, sot, sweeps
 from benchmarks.timing import processor
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[], list[Table]]] = {
     "network": network.tables,
     "sweeps": sweeps.tables,
     "reads": reading.tables,
+    "sot": sot.tables,
     "kits": kits.tables,
     "fitting": fitting.tables,
 }

@@ -249,6 +249,25 @@ def assert_read_and_compute(values):
     assert all(not row["reads_assumed"] for row in values["table"])
 
 
+def assert_sot_cell(values):
+    # Lee et al., doi:10.1063/1.4798288: B_k/2 - B_x/sqrt(2), exact without a field, 2 % low at 0.22 B_k.
+    exact, linear = np.array(values["exact"]), np.array(values["linear"])
+    assert exact[0] == pytest.approx(0.1, rel=1e-12)
+    assert linear[20] == pytest.approx(0.1 - 0.04 / np.sqrt(2.0), rel=1e-12)
+    assert exact[20] == pytest.approx(linear[20], rel=0.02)
+    # What the text says: below the threshold it stays, above it switches.
+    below, above = values["ends"]
+    assert below < -0.9
+    assert above > 0.9
+    # A pulse that is asked for has the error rate that is asked for.
+    assert values["rates"] == pytest.approx([1e-2, 1e-2], rel=1e-3)
+    # docs/sot.md: the area of the published 3T cell is 32 % below that of the 2T cell.
+    two, three = values["both"]["sot_2t"], values["both"]["sot_3t"]
+    assert three["area_F2"] == pytest.approx(0.68 * two["area_F2"], rel=0.02)
+    # What the text says: for the same error rate, its pulses are stronger or longer.
+    assert three["amplitude_V"] > two["amplitude_V"] or three["duration_s"] > two["duration_s"]
+
+
 CHECKS = {
     "quickstart": (
         {
@@ -298,6 +317,13 @@ CHECKS = {
             "table": "json.loads(rows.to_json(orient='records'))",
         },
         assert_read_and_compute,
+    "sot_cell": (
+        {
+            "exact": "exact", "linear": "linear", "ends": "[float(line[-1]) for line in m_z.values()]",
+            "rates": "[max(s.ber(d, *found[n][:2]) for d in s.directions) for n, s in surfaces.items()]",
+            "both": "both[['amplitude_V', 'duration_s', 'area_F2']].to_dict('index')",
+        },
+        assert_sot_cell,
     ),
     "energy_accuracy": (
         {

@@ -140,3 +140,18 @@ def test_limits_name_what_the_run_has():
     assert "Student's t" in said
     assert "Losses between the supply and the drivers are not known." in said
     assert all(limit in said for limit in RUN.study.kind.limits)
+
+
+def test_the_tail_of_devices_that_are_alike():
+    # Rates that differ by rounding only: there were warnings of matplotlib, which are errors here.
+    direction, pulse = RUN.surface.directions[0], (0.8, 10e-9)
+    mean = float(RUN.surface.ber(direction, *pulse))
+
+    class Alike(DeviceRates):
+        def rates(self, *_):
+            return np.array([mean * (1.0 + 1e-15)])
+
+    axes = device_tail(Alike(RUN.surface, np.ones(1), {}), direction, *pulse, ax=Figure().subplots())
+    low, high = axes.get_xlim()
+    assert low < 0.6 * mean
+    assert high > 1.9 * mean

@@ -66,6 +66,10 @@ def device_tail(
         axes.step(sorted_values, np.cumsum(part) / part.sum(), where="post", label=label, **line_style(k))
     mean = max(float(surface.ber(direction, amplitude, duration)), LOWEST_RATE)
     axes.axvline(mean, color="black", linewidth=1.0, linestyle=":", label="BER, the mean")
+    lowest, highest = min(mean, sorted_values[-1]), max(mean, sorted_values[0])
+    if highest < 1.01 * lowest:
+        # One device, or devices that are alike: between rounding errors there is no axis.
+        axes.set_xlim(0.5 * lowest, 2.0 * highest)
     axes.set(
         xscale="log", yscale="log", ylim=(1e-6, 2.0), title=surface.title(direction),
         xlabel="write error rate of a device", ylabel="share above it",
