@@ -317,6 +317,7 @@ CHECKS = {
             "table": "json.loads(rows.to_json(orient='records'))",
         },
         assert_read_and_compute,
+    ),
     "sot_cell": (
         {
             "exact": "exact", "linear": "linear", "ends": "[float(line[-1]) for line in m_z.values()]",
