@@ -405,6 +405,12 @@ def test_random_places_are_binomial_ascending_and_even(rate):
         assert stats.kstest(places / count, "uniform").pvalue > 1e-9
 
 
+def test_lowest_rates_draw_nothing():
+    # 1e-308 is about the smallest normal number; the probability of a position is below 1e-290.
+    for rate in (5e-324, 1e-308, 1e-300):
+        assert random_places(1000, rate, np.random.default_rng(7)).size == 0
+
+
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.149])
 def test_gaps_of_random_places_are_geometric(rate):
     # Chi-square of the gaps; false-alarm rate 1e-9.

@@ -17,6 +17,8 @@ __all__ = ["DENSE", "kinds_at", "ones", "ones_at", "place_shift", "random_ones",
 DENSE = 0.15
 """Rate above which a draw for each position is as fast as one for each drawn position."""
 
+_LONGEST_GAP = 1e300  # between positions, on average; a draw of it does not overflow
+
 # Binary digits of a rate that are compared with words of random bits; a double is compared with the rest.
 _DIGITS = 7
 
@@ -57,7 +59,7 @@ def random_places(count: int, rate: float, rng: np.random.Generator) -> IntArray
         return np.arange(count)
     if rate >= DENSE:
         return np.flatnonzero(rng.random(count) < rate)
-    mean_gap = -1.0 / math.log1p(-rate)
+    mean_gap = min(-1.0 / math.log1p(-rate), _LONGEST_GAP)
     expected = count * rate
     # Enough except for one of a few thousand cases; those draw more.
     size = int(expected + 3.0 * math.sqrt(expected)) + 2
