@@ -298,7 +298,11 @@ def test_only_figures_are_named_above_their_layer():
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Figures":
                 named.append([argument.value for argument in node.args])
-    assert named == [["mtjchar.plotting.surfaces", "SurfacePlots"]]
+    assert sorted(named) == [
+        ["mtjchar.plotting.bitwise", "BitwisePlots"],
+        ["mtjchar.plotting.reading", "ReadPlots"],
+        ["mtjchar.plotting.surfaces", "SurfacePlots"],
+    ]
 
 
 def test_objects_say_what_they_are_in_a_line(characterized_surface):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from mtjchar.cells.base import ColumnLabel
 from mtjchar.cli.common import console, number_or_dash, writable, write_table
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ _MARK = "*"
 """Stands behind the numbers of pulses whose error rates are extrapolated."""
 
 _SIZES = {
-    "transistor_width_m": ColumnLabel("width of all transistors", "nm", 1e9),
-    "area_F2": ColumnLabel("area", "F²", 1.0),
+    "transistor_width_m": ("width of all transistors (nm)", 1e9),
+    "area_F2": ("area (F²)", 1.0),
 }
-"""Columns of `Comparison.results` with the sizes of cells."""
+"""Columns of `Comparison.results` with the sizes of cells: label, and factor from SI."""
 
 _LONGEST = 12  # letters of a name, so that all columns fit
 _GAP = 2
@@ -178,17 +177,17 @@ def _print_results(comparison: Comparison, names: dict[str, str]) -> None:
 
 def _print_sizes(results: pd.DataFrame, names: dict[str, str]) -> None:
     """Show the sizes of the cells where they differ."""
-    sizes = {name: label for name, label in _SIZES.items() if results[name].nunique() > 1}
+    sizes = {name: size for name, size in _SIZES.items() if results[name].nunique() > 1}
     if not sizes:
         return
     shown = Table(title="sizes of the cells", **_LAYOUT)
     shown.add_column("scenario", overflow="fold")
-    for label, unit, _ in sizes.values():
-        shown.add_column(f"{label} ({unit})", justify="right", overflow="fold")
+    for label, _ in sizes.values():
+        shown.add_column(label, justify="right", overflow="fold")
     for row in results.drop_duplicates("scenario").to_dict("records"):
         shown.add_row(
             names[row["scenario"]],
-            *(number_or_dash(label.factor * row[column], ".0f") for column, label in sizes.items()),
+            *(number_or_dash(factor * row[column], ".0f") for column, (_, factor) in sizes.items()),
         )
     console.print("")
     console.print(shown, highlight=False)
