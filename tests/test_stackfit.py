@@ -395,6 +395,13 @@ def test_next_measurement_narrows_as_foretold(rows, fit):
     assert error == pytest.approx(plan["standard_error"].iloc[-1], rel=0.1)
 
 
+def test_planned_pulses_are_no_far_extrapolation(fit):
+    # Analytic: the documented factor. A pulse of a third of the shortest duration would need more.
+    largest = max(table["amplitude_V"].max() for table in fit.problem.data[:2] if len(table))
+    plan = next_measurements(fit, "relaxation_time", points=3)
+    assert plan["amplitude_V"].max() <= 1.5 * largest
+
+
 def test_map_of_the_next_measurement(fit):
     table = information_map(
         fit,

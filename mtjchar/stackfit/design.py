@@ -19,6 +19,8 @@ from mtjchar.stackfit.result import StackFit
 
 __all__ = ["SHARES", "candidates", "check_plan", "information_map", "next_measurements", "pulse_rows"]
 
+_FARTHEST = 1.5  # amplitude of a candidate over the largest measured one: barriers break down
+
 SHARES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
 """Shares of successful writes at the candidates, if no amplitudes are given."""
 
@@ -47,7 +49,7 @@ def next_measurements(
         the longest one.
     amplitudes : array_like, optional
         Candidates, V (A if the data are in amperes); default: for each duration, those at which
-        `SHARES` of the writes succeed by the fit.
+        `SHARES` of the writes succeed by the fit, up to 1.5 times the largest measured amplitude.
     directions : sequence of str, optional
         Default: those of the data.
     trials : int, optional
@@ -175,6 +177,9 @@ def candidates(
         share = rows[drive].to_numpy(dtype=np.float64)
         pulses = Pulses.of(rows, fit.problem.temperature)
         rows[drive] = fit.problem.model.threshold(fit.values, pulses, log_exponent_at(share))
+        largest = max(float(np.abs(table[drive]).max()) for table in data)
+        safe = rows[drive] <= _FARTHEST * largest
+        rows = rows[safe].reset_index(drop=True) if safe.any() else rows
     return rows[["direction", drive, "duration_s", "temperature_K"]]
 
 
