@@ -22,8 +22,8 @@ class Bitwise(Description):
     cells, ascending. The k-th separates k - 1 from k cells in AP. It is in place of each junction in a column
     of as many cells, and varies with the relative standard deviation `spread`.
 
-    `tuples` is the number of drawn groups of cells. The default gives the error rate of the demo's cells,
-    whose levels vary less than the offset of the amplifier; a rate that too few groups carry is marked.
+    `tuples` is the number of drawn groups of cells. Answers mark an error rate that too few groups determine;
+    give more groups then.
     """
 
     cells: Literal[2, 3] = 2

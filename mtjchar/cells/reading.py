@@ -19,7 +19,7 @@ class Reads(NamedTuple):
     time_s : ndarray, shape (times,)
         Ascending, s, from the start of the read to the decision of the sense amplifier.
     unit : {"V", "A"}
-        Unit of what the sense amplifier compares.
+        Unit of the levels that the sense amplifier compares.
     one_is_higher : bool
         Whether that is higher for a cell in state 1 than for one in state 0.
     offset : float

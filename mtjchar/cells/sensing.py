@@ -125,7 +125,7 @@ class Read(Description):
 
     @property
     def unit(self) -> str:
-        """Unit of what the amplifier compares."""
+        """Unit of the compared levels: A for currents, V for voltages."""
         return "A" if self.mode == "current" else "V"
 
     @property

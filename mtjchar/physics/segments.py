@@ -46,7 +46,7 @@ __all__ = ["Segment", "log_error_rate", "log_exponent", "mean_integral"]
 _PROBE = np.linspace(-1.0, 1.0, 33)[:, None]
 _TOGETHER = 384  # devices: enough for numpy, few enough for the CPU's cache
 _FEW = 2.5  # durations per device, up to which each has its own propagation
-_SHORT = 8.0  # reduced time, times the overdrive if that is above 1, in which no density settles
+_SHORT = 8.0  # reduced time times the larger of 1 and the overdrive; no density settles sooner
 _SETTLING = 100.0  # reduced time after which a density is settled in a well, but has not left it
 
 

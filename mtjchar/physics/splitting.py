@@ -112,9 +112,9 @@ class SplitRates(NamedTuple):
     returned : ndarray, shape (replicas, systems, durations)
         The part of it from walkers that had been in equilibrium in the written well and came back.
     unseen : ndarray, shape (replicas, systems, durations)
-        Estimate of what `replicas` lacks: walkers that are 12 kT or more below the saddle of the written
-        well after the pulse count as written, but return with a probability of about exp(-depth/kT). If the
-        drive holds them in their well it is negligible.
+        Estimate of the returns that `replicas` leaves out. Walkers that are 12 kT or more below the saddle of
+        the written well after the pulse count as written. They return with a probability of about
+        exp(-depth/kT), which is negligible if the drive holds them in their well.
     """
 
     replicas: FloatArray

@@ -79,8 +79,8 @@ class SotCell(CellKind[SotTables]):
 
     least_split = 1600  # as for STT cells
     limits = (
-        "The free layer is one macrospin without domain walls. Layers wider than some 40 nm reverse by "
-        "nucleation at an edge, at lower currents than those of this model.",
+        "The free layer is one macrospin without domain walls. Layers wider than about 40 nm reverse "
+        "from an edge, at lower currents than this model gives.",
         "The current is uniform in the cross section of the channel, and none of it flows in the free layer. "
         "Its magnetic field is in field_like_ratio, if at all.",
         "Neither the channel nor the junction heats up. All fluctuations are thermal.",
