@@ -17,13 +17,18 @@ from mtjchar.physics.spin_orbit import SpinOrbitTorque
 
 Waveform = float | Callable[[float], float]
 
-# Heun's scheme amplifies a precession by phi per step by 1 + phi^4/8: as if the damping were smaller by
-# phi^3/8. The step is limited such that this is at most 1 % of the damping.
-_DAMPING_ERROR = 0.01
+# The scheme of Runge and Kutta multiplies exp(z), z = a + i phi, of a growth a and a precession phi per step by
+# exp(-a phi^4/24 - phi^6/144). The step is limited such that this changes a growth of alpha phi by at most
+# 0.1 %.
+_GROWTH_ERROR = 1e-3
 _SMALLEST_DAMPING = 1e-3
-_LARGEST_ANGLE = 0.2
+_ANGLES = np.linspace(0.01, 0.4, 391)
 LARGEST_KICK = 0.1
 _LARGEST_RELAXATION = 0.1
+_HALF = math.sqrt(0.5)  # of a kick, whose variance is proportional to the time
+# Classical scheme of Runge and Kutta: time of each stage in half steps, its weight in the mean over the step,
+# and the part of the step from its start to the next stage.
+_STAGES = ((0, 1.0 / 6.0, 0.5), (1, 1.0 / 3.0, 0.5), (1, 1.0 / 3.0, 1.0), (2, 1.0 / 6.0, 0.0))
 
 
 def step_limit(macrospin: Macrospin, current: float, anisotropy: float, further: float = 0.0) -> float:
@@ -42,12 +47,12 @@ def step_limit(macrospin: Macrospin, current: float, anisotropy: float, further:
 
 def largest_angle(macrospin: Macrospin) -> float:
     """Largest precession in a step, rad."""
-    damping = max(macrospin.damping, _SMALLEST_DAMPING)
-    return min(_LARGEST_ANGLE, float((8.0 * _DAMPING_ERROR * damping) ** (1.0 / 3.0)))
+    error = _ANGLES**4 / 24.0 + _ANGLES**5 / (144.0 * max(macrospin.damping, _SMALLEST_DAMPING))
+    return float(_ANGLES[error <= _GROWTH_ERROR].max())
 
 
 class Plan(NamedTuple):
-    """Steps to take, the drive at both ends of each, and the steps to record."""
+    """Steps to take, the drive at both ends and in the middle of each, and the steps to record."""
 
     steps: int
     dt: float
@@ -82,7 +87,7 @@ class Plan(NamedTuple):
         # A duration that is a multiple of the step up to rounding gets no additional step.
         steps = math.ceil(duration / step * (1.0 - 1e-12))
         dt = duration / steps if steps else step
-        times = np.asarray(np.arange(steps + 1) * dt, dtype=np.float64)
+        times = _halves(steps, dt)
         wanted = np.atleast_1d(np.asarray(duration if record is None else record, dtype=np.float64))
         if wanted.ndim > 1 or not np.all((wanted >= 0.0) & (wanted <= duration * (1.0 + 1e-12))):
             raise InputError("record", value=record, allowed=f"times from 0 to {duration:g} s")
@@ -99,9 +104,9 @@ class Plan(NamedTuple):
             np.minimum(np.rint(wanted / dt), steps).astype(np.intp),
         )
 
-    def ends(self) -> FloatArray:
-        """Return the times of the ends of all steps, s, shape (steps + 1,)."""
-        return np.asarray(np.arange(self.steps + 1) * self.dt, dtype=np.float64)
+    def halves(self) -> FloatArray:
+        """Return the times of the ends and middles of all steps, s, shape (2 * steps + 1,)."""
+        return _halves(self.steps, self.dt)
 
     def times(self) -> FloatArray:
         """Return the times of the records, s."""
@@ -136,18 +141,22 @@ class Plan(NamedTuple):
             )
 
     def walk(
-        self,
-        advance: Callable[[int, np.random.Generator | None], None],
-        state: FloatArray,
-        rng: np.random.Generator | None,
-    ) -> Iterator[tuple[int, FloatArray]]:
-        """Advance in place and yield the state for every row that is recorded."""
+        self, advance: Callable[[int, np.random.Generator | None, bool, bool], None], rng: np.random.Generator | None
+    ) -> Iterator[int]:
+        """Advance, and yield every row that is recorded when its time is reached.
+
+        `advance` gets a step, and whether it is the first after and the last before a record.
+        """
         taken = 0
         for row, wanted in enumerate(self.recorded.tolist()):
-            while taken < wanted:
-                advance(taken, rng)
-                taken += 1
-            yield row, state
+            for step in range(taken, wanted):
+                advance(step, rng, step == taken, step == wanted - 1)
+            taken = wanted
+            yield row
+
+
+def _halves(steps: int, dt: float) -> FloatArray:
+    return np.asarray(np.arange(2 * steps + 1) * (0.5 * dt), dtype=np.float64)
 
 
 def sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
@@ -164,7 +173,7 @@ def sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
 class ChannelDrive:
     """Spin-orbit torque on one block of walkers.
 
-    `current` is the one in the channel, A: an array (steps + 1,) at the times of the plan, or a power series
+    `current` is the one in the channel, A: an array (2 * steps + 1,) at the times of the plan, or a power series
     in the cosine m.p, a list of arrays (walkers,) or (1,). With a series, the charge is integrated.
     """
 
@@ -179,8 +188,8 @@ class ChannelDrive:
         scale = GAMMA * plan.dt / (1.0 + damping**2)
         self._waveform = current if isinstance(current, np.ndarray) else None
         self._series = [] if isinstance(current, np.ndarray) else current
-        self._current, self._sum = np.empty(walkers), np.zeros(walkers)
-        self._half = 0.5 * plan.dt
+        self._current, self._part, self._sum = np.empty(walkers), np.empty(walkers), np.zeros(walkers)
+        self._dt = plan.dt
         # Equations 1 and 2 of `llgs`, with sigma instead of p: angles per step over the current.
         rows = [(row, scale * torque.field_per_current * s) for row, s in enumerate(torque.polarization) if s]
         self.precession = [(row, (torque.field_like - damping) * angle) for row, angle in rows]
@@ -189,13 +198,14 @@ class ChannelDrive:
     @property
     def charge(self) -> FloatArray:
         """Time integral of the current below each walker, A s."""
-        return self._half * self._sum
+        return self._dt * self._sum
 
-    def current(self, step: int, cosine: FloatArray) -> float | FloatArray:
-        """Compute the current (A) at a step and at cosines of the walkers."""
+    def current(self, half: int, cosine: FloatArray, weight: float) -> float | FloatArray:
+        """Compute the current (A) at a half step and at cosines of the walkers; `weight` is that of the stage."""
         if self._waveform is not None:
-            return float(self._waveform[step])
-        self._sum += power_series(self._series, cosine, self._current)
+            return float(self._waveform[half])
+        power_series(self._series, cosine, self._current)
+        self._sum += np.multiply(self._current, weight, out=self._part)
         return self._current
 
 
@@ -208,17 +218,17 @@ class Ensemble:
         self.m = initial.copy()
         self._channel = channel
         self._cosine = np.zeros(self.m.shape[1])
-        self._predicted, self._noise, self._field, self._slope, self._first, self._product = (
-            np.zeros_like(self.m) for _ in range(6)
+        self._predicted, self._increment, self._field, self._slope, self._product = (
+            np.zeros_like(self.m) for _ in range(5)
         )
         self._row, self._other, self._efficiency = (np.empty(self.m.shape[1]) for _ in range(3))
         damping = macrospin.damping
         scale = GAMMA * plan.dt / (1.0 + damping**2)
         self._damping = damping
         self._cross = 1.0 + damping**2
-        # Equation 3, times gamma dt / (1 + alpha^2).
-        self._sigma = math.sqrt(thermal_diffusion(macrospin) * plan.dt / (1.0 + damping**2))
-        self._external = scale * np.asarray(macrospin.field, dtype=np.float64)
+        # Equation 3: its precession and its damping together, in squares.
+        self._sigma = math.sqrt(thermal_diffusion(macrospin) * plan.dt)
+        self._external = scale * np.asarray(macrospin.field, dtype=np.float64)[:, None]
         shape = scale * field_diagonal(macrospin, 0.0)
         self._shape_y: float | FloatArray = float(shape[1])
         self._elliptic = bool(shape[1] != 0.0)
@@ -228,48 +238,60 @@ class Ensemble:
         self._along = macrospin.field_like - damping
         self._square = macrospin.lambda_**2
 
-    def _drive(
-        self, m: FloatArray, step: int
-    ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
-        """Angles per step of the field along z over m_z, of the damping-like torque, of a field along p."""
-        return self._axial[step], self._damping_like(m, self._torque[step]), None
+    def advance(self, step: int, rng: np.random.Generator | None, first: bool, last: bool) -> None:
+        """Step `step`: half a kick, the motion without noise, half a kick; those of neighbours are one."""
+        m, increment, slope = self.m, self._increment, self._slope
+        if rng is not None:
+            self._kick(rng, _HALF if first else 1.0)
+        now = m
+        for half, weight, reach in _STAGES:
+            self._slopes(now, 2 * step + half, weight, slope)
+            if half == 0:
+                np.multiply(slope, weight, out=increment)
+            else:
+                increment += np.multiply(slope, weight, out=self._product)
+            if reach:
+                self._prepare(reach)
+                now = np.add(m, np.multiply(slope, reach, out=self._predicted), out=self._predicted)
+        np.add(m, increment, out=m)
+        if rng is None:
+            self._project()
+        elif last:
+            self._kick(rng, _HALF)
 
-    def advance(self, step: int, rng: np.random.Generator | None) -> None:
-        """One Heun step from `step` to `step + 1`."""
-        m, noise, predicted, first = self.m, self._noise, self._predicted, self._first
-        self._draw(rng)
-        for row, value in enumerate(self._external.tolist()):
-            if value:
-                noise[row] += value
+    def _kick(self, rng: np.random.Generator, share: float) -> None:
+        """Thermal rotation of a step, times `share`, and a projection to the sphere."""
+        if self._sigma:
+            rng.standard_normal(out=self._product)
+            self.m += np.multiply(self._product, share * self._sigma, out=self._product)
+        self._project()
 
-        self._slopes(m, step, first)
-        np.add(m, first, out=predicted)
-        self._slopes(predicted, step + 1, self._slope)
-        np.add(first, self._slope, out=first)
-        np.multiply(first, 0.5, out=first)
-        np.add(m, first, out=m)
-
-        product, length = self._product, self._row
+    def _project(self) -> None:
+        m, product, length = self.m, self._product, self._row
         np.multiply(m, m, out=product)
         np.add(product[0], product[1], out=length)
         np.add(length, product[2], out=length)
         np.sqrt(length, out=length)
         np.divide(m, length, out=m)
 
-    def _draw(self, rng: np.random.Generator | None) -> None:
-        """Store the thermal rotations of a step in the field of the noise."""
-        noise = self._noise
-        if rng is not None and self._sigma:
-            rng.standard_normal(out=noise)
-            np.multiply(noise, self._sigma, out=noise)
-        else:
-            noise[...] = 0.0
+    def _prepare(self, reach: float) -> None:
+        """Prepare the next stage, which is at `reach` of the step."""
 
-    def _slopes(self, m: FloatArray, step: int, out: FloatArray) -> None:
-        """Store dm/dt of equations 1 and 2, times the step, in `out`."""
+    def _drive(
+        self, m: FloatArray, half: int, weight: float
+    ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
+        """Angles per step of the field along z over m_z, of the damping-like torque, of a field along p.
+
+        At a half step; `weight` is that of the stage in integrals over the step.
+        """
+        del weight
+        return self._axial[half], self._damping_like(m, self._torque[half]), None
+
+    def _slopes(self, m: FloatArray, half: int, weight: float, out: FloatArray) -> None:
+        """Store dm/dt of equations 1 and 2 without noise, times the step, in `out`."""
         field, product, row, other = self._field, self._product, self._row, self._other
-        np.copyto(field, self._noise)
-        axial, torque, along = self._drive(m, step)
+        np.copyto(field, self._external)
+        axial, torque, along = self._drive(m, half, weight)
         field[2] += np.multiply(m[2], axial, out=row)
         if self._elliptic:
             field[1] += np.multiply(m[1], self._shape_y, out=row)
@@ -280,7 +302,7 @@ class Ensemble:
             for component, p in self._reference:
                 field[component] += np.multiply(along, p, out=row)
         channel = self._channel
-        below = 0.0 if channel is None else channel.current(step, self._cosine)
+        below = 0.0 if channel is None else channel.current(half, self._cosine, weight)
         if channel is not None:
             for component, factor in channel.precession:
                 field[component] += np.multiply(below, factor, out=row)
@@ -341,7 +363,7 @@ class LoadedEnsemble(Ensemble):
     ) -> None:
         super().__init__(macrospin, initial, plan, channel)
         self._softened, self._sum, self._field_along = (np.zeros(self.m.shape[1]) for _ in range(3))
-        self._half = 0.5 * plan.dt
+        self._dt = plan.dt
         scale = GAMMA * plan.dt / (1.0 + macrospin.damping**2)
         self._per_ampere = scale * macrospin.torque_per_current
         self._current = list(current)
@@ -354,12 +376,13 @@ class LoadedEnsemble(Ensemble):
     @property
     def charge(self) -> FloatArray:
         """Time integral of the current of each walker, A s."""
-        return self._half * self._sum
+        return self._dt * self._sum
 
     def _drive(
         self,
         m: FloatArray,
-        step: int,  # noqa: ARG002
+        half: int,  # noqa: ARG002
+        weight: float,
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
         cosine, torque, other = self._cosine, self._efficiency, self._other
         (first, along_first), *further = self._reference
@@ -367,7 +390,7 @@ class LoadedEnsemble(Ensemble):
         for component, p in further:
             cosine += np.multiply(m[component], p, out=other)
         power_series(self._current, cosine, torque)
-        self._sum += torque
+        self._sum += np.multiply(torque, weight, out=other)
         if self._torque_current is not None:
             power_series(self._torque_current, cosine, torque)
         np.multiply(torque, self._per_ampere, out=torque)
@@ -418,32 +441,32 @@ class ReducedEnsemble:
         self._square = macrospin.lambda_**2
         self._asymmetry = (self._square - 1.0) * pole
 
-    def advance(self, step: int, rng: np.random.Generator | None) -> None:
+    def advance(self, step: int, rng: np.random.Generator | None, *_: bool) -> None:
         """One step from `step` to `step + 1`."""
         z, first, displacement = self.z, self._first, self._displacement
         noisy = rng is not None and self._variance > 0.0
         if rng is not None and noisy:
             rng.standard_normal(out=self._noise)
             np.multiply(self._noise, math.sqrt(self._variance), out=self._noise)
-        self._drift(z, step, first)
+        self._drift(z, 2 * step, first)
         np.copyto(self._other, self._sine)
         np.add(first, self._noise, out=displacement)
         self._move(displacement, self._other, self._predicted)
-        self._drift(self._predicted, step + 1, displacement)
+        self._drift(self._predicted, 2 * step + 2, displacement)
         np.add(displacement, first, out=displacement)
         np.multiply(displacement, 0.5, out=displacement)
         np.add(displacement, self._noise, out=displacement)
         self._move(displacement, self._other, z)
 
-    def _drift(self, z: FloatArray, step: int, out: FloatArray) -> None:
+    def _drift(self, z: FloatArray, half: int, out: FloatArray) -> None:
         """Store -c sin(theta) dt in `out` and sin(theta) in its own array."""
         sine, row = self._sine, self._row
         np.multiply(z, z, out=sine)
         np.subtract(1.0, sine, out=sine)
         np.maximum(sine, 0.0, out=sine)  # rounding
         np.sqrt(sine, out=sine)
-        np.multiply(z, -self._linear[step], out=out)
-        torque = self._torque[step]
+        np.multiply(z, -self._linear[half], out=out)
+        torque = self._torque[half]
         if torque and self._asymmetry:
             np.multiply(z, self._asymmetry, out=row)
             row += self._square + 1.0

@@ -76,8 +76,8 @@ class HeatedDrive(NamedTuple):
 class HeatedEnsemble(Ensemble):
     """An `Ensemble` with a temperature for each walker, and the charge that has flowed through it.
 
-    `rise` is the temperature above that of the macrospin, K. Its equation is solved exactly over a step for
-    the mean of the power at both stages. The noise of a step has the temperature at its start.
+    `rise` is the temperature above that of the macrospin, K. Its equation is solved exactly for a constant
+    power: to each stage for that of the stage before, and over the step for the mean over the stages.
     """
 
     def __init__(
@@ -85,52 +85,62 @@ class HeatedEnsemble(Ensemble):
     ) -> None:
         super().__init__(macrospin, initial, plan)
         self.rise = rise.copy()
+        self._now = rise.copy()  # of the stage
         self._at_rise, self._sum, self._field_along = np.zeros((3, self.m.shape[1]))
         self._heat, self._along_z, self._scratch, self._shape = np.zeros((4, self.m.shape[1]))
-        self._half = 0.5 * plan.dt
+        self._approached = np.zeros(self.m.shape[1])
+        self._dt, self._thermal_time = plan.dt, drive.thermal_time
         scale = GAMMA * plan.dt / (1.0 + macrospin.damping**2)
         self._current, self._target = list(drive.current), list(drive.target)
         self._drive_torque, self._drive_axial = list(scale * drive.torque), list(scale * drive.axial)
         self._reference_field = None if drive.along is None else list(scale * drive.along)
         self._in_plane = list(scale * drive.in_plane)
         self._elliptic = bool(np.any(drive.in_plane))
-        self._noise_strength = list(math.sqrt(plan.dt / (1.0 + macrospin.damping**2)) * drive.noise)
-        self._kept = math.exp(-plan.dt / drive.thermal_time)
+        self._noise_strength = list(math.sqrt(plan.dt) * drive.noise)
 
     @property
     def charge(self) -> FloatArray:
         """Time integral of the current of each walker, A s."""
-        return self._half * self._sum
+        return self._dt * self._sum
 
-    def _draw(self, rng: np.random.Generator | None) -> None:
-        if rng is None:
-            self._noise[...] = 0.0
-            return
-        rng.standard_normal(out=self._noise)
+    def _kick(self, rng: np.random.Generator, share: float) -> None:
+        rng.standard_normal(out=self._product)
         power_series(self._noise_strength, self.rise, self._at_rise)
-        np.multiply(self._noise, self._at_rise, out=self._noise)
+        np.multiply(self._at_rise, share, out=self._at_rise)
+        self.m += np.multiply(self._product, self._at_rise, out=self._product)
+        self._project()
 
-    def advance(self, step: int, rng: np.random.Generator | None) -> None:
-        """One Heun step from `step` to `step + 1`."""
+    def advance(self, step: int, rng: np.random.Generator | None, first: bool, last: bool) -> None:
+        """Step `step`, see `Ensemble.advance`."""
         self._heat.fill(0.0)
-        if self._elliptic:
-            self._shape_y = power_series(self._in_plane, self.rise, self._shape)
-        super().advance(step, rng)
-        # `_heat` is the sum over both stages.
-        np.multiply(self.rise, self._kept, out=self.rise)
-        self.rise += np.multiply(self._heat, 0.5 * (1.0 - self._kept), out=self._at_rise)
+        np.copyto(self._now, self.rise)
+        super().advance(step, rng, first, last)
+        self._heat_up(1.0, self._heat, self.rise)
+
+    def _prepare(self, reach: float) -> None:
+        self._heat_up(reach, self._approached, self._now)
+
+    def _heat_up(self, reach: float, target: FloatArray, out: FloatArray) -> None:
+        """Rise after a part of the step on its way to `target`."""
+        kept = math.exp(-reach * self._dt / self._thermal_time)
+        np.multiply(self.rise, kept, out=out)
+        out += np.multiply(target, 1.0 - kept, out=self._at_rise)
 
     def _drive(
         self,
         m: FloatArray,
-        step: int,  # noqa: ARG002
+        half: int,  # noqa: ARG002
+        weight: float,
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
         cosine, torque, other = self._cosine, self._efficiency, self._other
         cosine.fill(0.0)
         for component, p in self._reference:
             cosine += np.multiply(m[component], p, out=other)
-        self._sum += self._evaluate(self._current, torque)
-        self._heat += self._evaluate(self._target, torque)
+        if self._elliptic:
+            self._shape_y = power_series(self._in_plane, self._now, self._shape)
+        self._sum += np.multiply(self._evaluate(self._current, torque), weight, out=other)
+        self._evaluate(self._target, self._approached)
+        self._heat += np.multiply(self._approached, weight, out=other)
         self._evaluate(self._drive_torque, torque)
         if self._square != 1.0:
             np.multiply(torque, 2.0 * self._square, out=torque)
@@ -144,8 +154,8 @@ class HeatedEnsemble(Ensemble):
 
     def _evaluate(self, coefficients: list[FloatArray], out: FloatArray) -> FloatArray:
         """Horner's scheme in the cosine, with coefficients that are polynomials of the rise."""
-        power_series(list(coefficients[-1]), self.rise, out)
+        power_series(list(coefficients[-1]), self._now, out)
         for coefficient in coefficients[-2::-1]:
             np.multiply(out, self._cosine, out=out)
-            out += power_series(list(coefficient), self.rise, self._scratch)
+            out += power_series(list(coefficient), self._now, self._scratch)
         return out

@@ -205,15 +205,15 @@ def simulate(
     plan = Plan.make(macrospin, duration, step, current, anisotropy_field, record, rng)
     channel, further = None, 0.0
     if spin_orbit is not None:
-        waveform = sampled("channel_current", channel_current, plan.ends())
+        waveform = sampled("channel_current", channel_current, plan.halves())
         further = spin_orbit.largest_field_per_current * float(np.abs(waveform).max())
         channel = ChannelDrive(spin_orbit, macrospin.damping, plan, waveform, 0)
     plan.refuse_above(plan.largest_step(macrospin, further))
     states = np.empty((len(plan.recorded), 3, m.shape[1]))
     for part in _blocks(m.shape[1]):
         ensemble = Ensemble(macrospin, m[:, part], plan, channel)
-        for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
-            states[row, :, part] = state
+        for row in plan.walk(ensemble.advance, rng):
+            states[row, :, part] = ensemble.m
     return Trajectory(plan.times(), states)
 
 
@@ -297,8 +297,8 @@ def simulate_on_load_line(
                 spin_orbit, macrospin.damping, plan, list(_of(part, below)), part.stop - part.start
             )
         ensemble = LoadedEnsemble(macrospin, m[:, part], plan, own, field, **optional, channel=channel)
-        for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
-            states[row, :, part] = state
+        for row in plan.walk(ensemble.advance, rng):
+            states[row, :, part] = ensemble.m
             charge[row, part] = ensemble.charge
             if channel is not None:
                 channel_charge[row, part] = channel.charge
@@ -349,8 +349,8 @@ def simulate_heated(
     rises, charge = np.empty((2, len(plan.recorded), m.shape[1]))
     for part in _blocks(m.shape[1]):
         ensemble = HeatedEnsemble(macrospin, m[:, part], start[part], plan, drive.of(part))
-        for row, state in plan.walk(ensemble.advance, ensemble.m, rng):
-            states[row, :, part] = state
+        for row in plan.walk(ensemble.advance, rng):
+            states[row, :, part] = ensemble.m
             rises[row, part], charge[row, part] = ensemble.rise, ensemble.charge
     return HeatedTrajectory(plan.times(), states, rises, charge)
 
@@ -416,8 +416,8 @@ def simulate_reduced(
     states = np.empty((len(plan.recorded), len(z)))
     for part in _blocks(len(z)):
         ensemble = ReducedEnsemble(macrospin, z[part], plan)
-        for row, state in plan.walk(ensemble.advance, ensemble.z, rng):
-            states[row, part] = state
+        for row in plan.walk(ensemble.advance, rng):
+            states[row, part] = ensemble.z
     return ReducedTrajectory(plan.times(), states)
 
 
