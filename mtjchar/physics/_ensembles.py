@@ -196,6 +196,11 @@ class ChannelDrive:
         self.damping = [(row, (1.0 + damping**2) * angle) for row, angle in rows]
 
     @property
+    def constant(self) -> bool:
+        """Whether the current is the same at all times and cosines."""
+        return len(self._series) == 1
+
+    @property
     def charge(self) -> FloatArray:
         """Time integral of the current below each walker, A s."""
         return self._dt * self._sum
@@ -372,6 +377,11 @@ class LoadedEnsemble(Ensemble):
         axial = scale * anisotropy
         axial[0] += scale * field_diagonal(macrospin, 0.0)[2]
         self._series = list(axial)
+        # Nothing depends on the cosine if only a constant current in a channel acts.
+        self._idle = (
+            not (np.any(current) or len(axial) > 1 or torque_current is not None or reference_field is not None)
+            and (channel is None or channel.constant)
+        )
 
     @property
     def charge(self) -> FloatArray:
@@ -384,6 +394,8 @@ class LoadedEnsemble(Ensemble):
         half: int,  # noqa: ARG002
         weight: float,
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
+        if self._idle:
+            return self._series[0], None, None
         cosine, torque, other = self._cosine, self._efficiency, self._other
         (first, along_first), *further = self._reference
         np.multiply(m[first], along_first, out=cosine)

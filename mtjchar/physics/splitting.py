@@ -49,7 +49,6 @@ from scipy import stats
 from mtjchar.arrays import BoolArray, FloatArray, IndexArray
 from mtjchar.errors import InputError
 from mtjchar.physics import llgs
-from mtjchar.physics._ensembles import largest_angle
 from mtjchar.physics._macrospin import field_diagonal
 from mtjchar.physics.wells import WriteWells, wells
 
@@ -59,7 +58,6 @@ __all__ = [
     "SplitRates",
     "relaxed",
     "split",
-    "step_share",
     "systematic",
     "write_error_rate",
 ]
@@ -74,8 +72,6 @@ _LOOKS = 20  # checks of the relaxing magnetizations, half a relaxation time apa
 REPLICAS = 8
 """Replicas of a study's cells."""
 
-_STEP = 0.5  # of the longest step that llgs takes
-_ANGLE = 0.05  # rad, of the precession in a step
 
 
 class Dynamics(Protocol):
@@ -223,17 +219,6 @@ def write_error_rate(
     )
 
 
-def step_share(macrospin: llgs.Macrospin) -> float:
-    """Share of the longest step of `llgs` at which rare errors are accurate.
-
-    Near the bottom of a well Heun's scheme multiplies a transverse displacement by R(z) = 1 + z + z^2/2 per
-    step, z = a + i phi with the growth a and the precession phi. As ln|R| = a (1 + phi^2/2) + phi^4/8 + ...,
-    the growth is off by phi^2/2, and so is the logarithm of a small error rate: 0.5 % of 21 at 0.1 rad and
-    1e-9, 11 % of the rate. At 0.05 rad it is 3 %.
-    """
-    return min(_STEP, _ANGLE / largest_angle(macrospin))
-
-
 def split(
     macrospin: llgs.Macrospin,
     well: WriteWells,
@@ -362,8 +347,7 @@ class _Rectangular(NamedTuple):
         if not len(system):
             return state
         field = np.array([[self.macrospin.anisotropy_field]])
-        step = step_share(self.macrospin)
-        step *= llgs.largest_step_on_load_line(self.macrospin, self.current, field, None)
+        step = llgs.largest_step_on_load_line(self.macrospin, self.current, field, None)
         end = llgs.simulate_on_load_line(
             self.macrospin, state, duration=duration, step=step, current=self.current[:, system], rng=rng
         )
@@ -384,7 +368,7 @@ class _Rectangular(NamedTuple):
         duration: float,
         rng: np.random.Generator,
     ) -> FloatArray:
-        step = step_share(self.macrospin) * llgs.largest_step(self.macrospin)
+        step = llgs.largest_step(self.macrospin)
         return np.asarray(llgs.simulate(self.macrospin, state, duration=duration, step=step, rng=rng).m[-1])
 
 

@@ -32,7 +32,6 @@ __all__ = ["count_failures", "macrospin", "spin_orbit_torque"]
 _SPLITTING = 1  # key of the random numbers of splitting
 _WALKERS = 24576  # in one ensemble, but at least those of one amplitude
 _LOOKS = 40  # checks of the relaxing magnetizations, half a relaxation time apart
-_STEP = 0.5  # of the longest step that llgs takes
 _SMALL = 1e-6
 
 
@@ -216,7 +215,7 @@ class _SplitDrive(NamedTuple):
         self, spin: llgs.Macrospin, state: FloatArray, duration: float, rng: np.random.Generator
     ) -> FloatArray:
         """States after a duration (s) without drive."""
-        step = splitting.step_share(spin) * llgs.largest_step(spin)
+        step = llgs.largest_step(spin)
         return np.asarray(llgs.simulate(spin, state, duration=duration, step=step, rng=rng).m[-1])
 
 
@@ -272,7 +271,7 @@ class _Write(NamedTuple):
             spin, torque_, well, rise, fall, phases,
             [_power(currents, phase, k, group) for phase in range(len(phases))],
             (currents.rise_J[k, group], currents.fall_J[k, group]), currents.assist_J[k, group],
-            np.maximum(pulses.duration_s - times.outside, 0.0), (begin, end), _STEP * step,
+            np.maximum(pulses.duration_s - times.outside, 0.0), (begin, end), step,
         )  # fmt: skip
 
     def simulate(self, start: float, trials: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -354,8 +353,7 @@ class _Write(NamedTuple):
         field = abs(self.torque.field_per_current) * float(np.abs(plateau.channel).max())
         # A torque across the easy axis turns the magnetization at the rate gamma B_DL, not by precession.
         overdrive = 1.0 + field / (spin.damping * spin.anisotropy_field)
-        step = self.step * splitting.step_share(spin) / _STEP
-        return SplitPulse(spin, rise, _SplitDrive(self.torque, plateau, in_plane), fall, step, overdrive)
+        return SplitPulse(spin, rise, _SplitDrive(self.torque, plateau, in_plane), fall, self.step, overdrive)
 
     def _advance(
         self, drive: _Drive, m: FloatArray, amplitude: IndexArray, length: float, rng: np.random.Generator
@@ -364,7 +362,7 @@ class _Write(NamedTuple):
         return drive.advance(self.spin, self.torque, m, amplitude, length, self.step, rng)
 
     def _rest(self, m: FloatArray, length: float, rng: np.random.Generator) -> FloatArray:
-        step = _STEP * llgs.largest_step(self.spin)
+        step = llgs.largest_step(self.spin)
         return np.asarray(llgs.simulate(self.spin, m, duration=length, step=step, rng=rng).m[-1])
 
     def _relaxed(self, m: FloatArray, rng: np.random.Generator) -> BoolArray:

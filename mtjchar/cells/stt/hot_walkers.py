@@ -22,9 +22,8 @@ from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.tables import SttTables
 from mtjchar.physics import anisotropy, heating, llgs, torque
 
-__all__ = ["STEP", "HotDrive", "too_hot"]
+__all__ = ["HotDrive", "too_hot"]
 
-STEP = 0.5  # of the longest step that llgs takes: the damping is then off by 0.13 %
 
 _NODES = 0.5 - 0.5 * np.cos(np.pi * (np.arange(3) + 0.5) / 3)  # of the rise over the largest one: Chebyshev's
 
@@ -132,7 +131,7 @@ class HotDrive(NamedTuple):
 
     def longest_step(self, spin: llgs.Macrospin) -> float:
         """Step requested from `llgs`, s."""
-        return STEP * self._for(np.arange(self.current.shape[2])).largest_step(spin, self.largest)
+        return self._for(np.arange(self.current.shape[2])).largest_step(spin, self.largest)
 
     def start(self, m: FloatArray) -> FloatArray:
         """States (4, walkers), with the rise in the last row, from states (3, walkers) at rest."""
@@ -172,7 +171,7 @@ class HotDrive(NamedTuple):
         drive = self._for(np.zeros(1, dtype=np.intp))._replace(
             current=zero, target=zero, torque=zero, axial=self.axial[None, :, None], along=None
         )
-        step = STEP * drive.largest_step(spin, self.largest)
+        step = drive.largest_step(spin, self.largest)
         end = llgs.simulate_heated(
             spin, state[:3], state[3], duration=duration, step=step, drive=drive, rng=rng
         )

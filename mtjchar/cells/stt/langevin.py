@@ -23,7 +23,7 @@ from mtjchar.cells.stt.barriers import Acting, acting_on
 from mtjchar.cells.stt.device import wells_of
 from mtjchar.cells.stt.drivers import EdgeTimes
 from mtjchar.cells.stt.film_laws import volume
-from mtjchar.cells.stt.hot_walkers import STEP, HotDrive, too_hot
+from mtjchar.cells.stt.hot_walkers import HotDrive, too_hot
 from mtjchar.cells.stt.line_series import power_series, shaped
 from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
@@ -279,14 +279,14 @@ class _Drive(NamedTuple):
         self, spin: llgs.Macrospin, m: FloatArray, duration: float, rng: np.random.Generator
     ) -> FloatArray:
         """States after a duration (s) without drive."""
-        step = STEP * llgs.largest_step(spin)
+        step = llgs.largest_step(spin)
         return np.asarray(llgs.simulate(spin, m, duration=duration, step=step, rng=rng).m[-1])
 
     def longest_step(self, spin: llgs.Macrospin) -> float:
         """Step requested from `llgs`, s."""
         field = np.zeros((1, 1)) if self.softening is None else self.softening.copy()
         field[0] += spin.anisotropy_field
-        return STEP * llgs.largest_step_on_load_line(spin, self.acting, field, self.field_like)
+        return llgs.largest_step_on_load_line(spin, self.acting, field, self.field_like)
 
 
 class _Pulse(NamedTuple):
@@ -332,7 +332,7 @@ class _Pulse(NamedTuple):
             list(zip(self.rise, self.rise_parts, strict=True)),
             self.plateau,
             list(zip(self.fall, self.fall_parts, strict=True)),
-            self.step * splitting.step_share(spin) / STEP,
+            self.step,
             float(_overdrive(spin, well.target, -well.target, self.plateau).max()),
         )
 
