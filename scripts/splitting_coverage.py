@@ -24,7 +24,7 @@ from mtjchar.physics import fokker_planck, llgs, splitting
 
 STABILITY, DAMPING, OVERDRIVE = 40.0, 0.1, 2.0
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
-WALKERS, REPLICAS = 500, 16
+WALKERS, REPLICAS = 1000, 16
 TRIALS = 10_000
 
 

@@ -87,7 +87,7 @@ def test_walkers_stay_on_the_sphere(polar, azimuth, current, damping, seed):
 
 @pytest.mark.parametrize("current", [0.0, 1e-4, -1e-4])
 def test_all_terms_against_the_gilbert_form(current):
-    # Truth: scipy on the implicit Gilbert form; error of order 4, (phi = 0.05)^4/120 times 40 rad of precession.
+    # Truth: scipy on the implicit Gilbert form; error of order 4, (phi = 0.05)^4/120 times 40 rad.
     spin = elliptic(damping=0.1, temperature=0.0)
     start, duration = direction(1.0), 1e-9
     m = llgs.simulate(spin, start, duration=duration, step=1e-12, current=current).m[0, :, 0]

@@ -17,8 +17,8 @@ from mtjchar.physics.spin_orbit import SpinOrbitTorque
 
 Waveform = float | Callable[[float], float]
 
-# The scheme of Runge and Kutta multiplies exp(z), z = a + i phi, of a growth a and a precession phi per step by
-# exp(-a phi^4/24 - phi^6/144). The step is limited such that this changes a growth of alpha phi by at most
+# The scheme of Runge and Kutta multiplies exp(z), z = a + i phi, of a growth a and a precession phi per step,
+# by exp(-a phi^4/24 - phi^6/144). The step is limited such that this changes a growth of alpha phi by at most
 # 0.1 %.
 _GROWTH_ERROR = 1e-3
 _SMALLEST_DAMPING = 1e-3
@@ -141,7 +141,9 @@ class Plan(NamedTuple):
             )
 
     def walk(
-        self, advance: Callable[[int, np.random.Generator | None, bool, bool], None], rng: np.random.Generator | None
+        self,
+        advance: Callable[[int, np.random.Generator | None, bool, bool], None],
+        rng: np.random.Generator | None,
     ) -> Iterator[int]:
         """Advance, and yield every row that is recorded when its time is reached.
 
@@ -173,8 +175,8 @@ def sampled(thing: str, waveform: Waveform, times: FloatArray) -> FloatArray:
 class ChannelDrive:
     """Spin-orbit torque on one block of walkers.
 
-    `current` is the one in the channel, A: an array (2 * steps + 1,) at the times of the plan, or a power series
-    in the cosine m.p, a list of arrays (walkers,) or (1,). With a series, the charge is integrated.
+    `current` is the one in the channel, A: an array (2 * steps + 1,) at the times of the plan, or a power
+    series in the cosine m.p, a list of arrays (walkers,) or (1,). With a series, the charge is integrated.
     """
 
     def __init__(
@@ -206,7 +208,7 @@ class ChannelDrive:
         return self._dt * self._sum
 
     def current(self, half: int, cosine: FloatArray, weight: float) -> float | FloatArray:
-        """Compute the current (A) at a half step and at cosines of the walkers; `weight` is that of the stage."""
+        """Compute the current (A) at a half step and at cosines; `weight` is that of the stage."""
         if self._waveform is not None:
             return float(self._waveform[half])
         power_series(self._series, cosine, self._current)
@@ -231,8 +233,9 @@ class Ensemble:
         scale = GAMMA * plan.dt / (1.0 + damping**2)
         self._damping = damping
         self._cross = 1.0 + damping**2
-        # Equation 3: its precession and its damping together, in squares.
-        self._sigma = math.sqrt(thermal_diffusion(macrospin) * plan.dt)
+        # With s^2 = thermal_diffusion * dt, mean cosine and mean of its square after a kick are those of Brownian
+        # motion, exp(-s^2) and (1 + 2 exp(-3 s^2))/3, up to terms of s^6.
+        self._sigma = math.sqrt(-math.expm1(-thermal_diffusion(macrospin) * plan.dt))
         self._external = scale * np.asarray(macrospin.field, dtype=np.float64)[:, None]
         shape = scale * field_diagonal(macrospin, 0.0)
         self._shape_y: float | FloatArray = float(shape[1])
@@ -378,10 +381,9 @@ class LoadedEnsemble(Ensemble):
         axial[0] += scale * field_diagonal(macrospin, 0.0)[2]
         self._series = list(axial)
         # Nothing depends on the cosine if only a constant current in a channel acts.
-        self._idle = (
-            not (np.any(current) or len(axial) > 1 or torque_current is not None or reference_field is not None)
-            and (channel is None or channel.constant)
-        )
+        self._idle = not (
+            np.any(current) or len(axial) > 1 or torque_current is not None or reference_field is not None
+        ) and (channel is None or channel.constant)
 
     @property
     def charge(self) -> FloatArray:

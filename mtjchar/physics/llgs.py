@@ -18,17 +18,18 @@ without its last term, the cross product of m with the equation gives m x dm/dt 
     B_1 = B + (b_J - alpha a_J) p                                                                     (1)
     B_2 = alpha B + (a_J + alpha b_J) p = alpha B_1 + (1 + alpha^2) a_J p                             (2)
 
-The thermal field is white. The mean of each Cartesian component over a time dt has the standard deviation [3]_
+The thermal field is white. Over a time dt the mean of each Cartesian component has the standard
+deviation [3]_
 
     sigma_B = sqrt(2 alpha kB T / (gamma Ms V dt)).                                                   (3)
 
 It has the sense of Stratonovich, in which the length of m stays 1 and Boltzmann's distribution is
-stationary [4]_. Its precession and damping together are Brownian motion on the sphere. Therefore the noise and the
-rest of the equation are solved one after the other, half of the noise before and half of it after each step [5]_:
+stationary [4]_. Its precession and damping together are Brownian motion on the sphere. Therefore the noise and
+the rest of the equation are solved one after the other. Half of the noise comes before each step, and half of it
+after it [5]_:
 
 - noise: a normal vector with the standard deviation gamma sigma_B dt/sqrt(1 + alpha^2) per component is added
-  to m, and the sum is projected to the sphere. The mean turn has a relative error of half the square of
-  this angle.
+  to m, and the sum is projected to the sphere.
 - the rest: the scheme of Runge and Kutta of order 4. It leaves the sphere by less than its own error and only
   radially, so the projection does not change the order.
 
@@ -207,9 +208,8 @@ def simulate(
 
     Notes
     -----
-    Equations 1 to 3 of the module. Order 2 in the step without noise; with noise weak order 1 and strong
-    order 1/2. A step with all terms takes about 50 ns a walker on one core of an AMD EPYC with AVX-512, half
-    of it for the random numbers.
+    Equations 1 to 3 of the module. Without noise the order is 4 in the step, or 2 if the current or the field
+    has kinks between the steps. With noise the weak order is 2 and the strong order 1/2.
     """
     m = _checked_vectors(initial)
     plan = Plan.make(macrospin, duration, step, current, anisotropy_field, record, rng)
@@ -278,9 +278,8 @@ def simulate_on_load_line(
 
     Notes
     -----
-    The scheme is that of `simulate`; the charge is the trapezoidal sum over the two stages of each step.
-    With a series of four terms a step takes about 1.2 times as long, and with a channel another 10 %. For
-    currents that change in time, such as those of an edge of a pulse, call it several times.
+    The scheme is that of `simulate`; the charge is the weighted sum over the stages of each step.
+    For currents that change in time, such as those of an edge of a pulse, call it several times.
     """
     m = _checked_vectors(initial)
     field = macrospin.anisotropy_field if anisotropy_field is None else anisotropy_field

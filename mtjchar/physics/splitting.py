@@ -73,7 +73,6 @@ REPLICAS = 8
 """Replicas of a study's cells."""
 
 
-
 class Dynamics(Protocol):
     """Motion of walkers of several systems (such as amplitudes) through a pulse.
 
@@ -154,7 +153,7 @@ def write_error_rate(
     duration: npt.ArrayLike,
     *,
     target: float,
-    walkers: int = 500,
+    walkers: int = 1000,
     replicas: int = 16,
     holds: bool = True,
     rng: np.random.Generator,

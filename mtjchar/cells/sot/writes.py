@@ -22,7 +22,7 @@ from mtjchar.cells.stt.film_laws import volume
 from mtjchar.cells.stt.line_series import power_series
 from mtjchar.cells.stt.rare_writes import Drive, SplitPulse, split_rates
 from mtjchar.cells.stt.tables import DIRECTIONS
-from mtjchar.physics import llgs, splitting, torque
+from mtjchar.physics import llgs, torque
 from mtjchar.physics.spin_orbit import SpinOrbitTorque
 from mtjchar.physics.wells import WriteWells
 from mtjchar.work import done

@@ -29,7 +29,7 @@ from mtjchar.cells.stt.measure import LoadLine
 from mtjchar.cells.stt.netlist import cell_parameters
 from mtjchar.cells.stt.rare_writes import SplitPulse, split_rates
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables
-from mtjchar.physics import llgs, splitting, torque
+from mtjchar.physics import llgs, torque
 from mtjchar.physics.wells import WriteWells
 from mtjchar.work import done
 
