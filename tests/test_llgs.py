@@ -143,6 +143,21 @@ def test_damped_relaxation(ensemble):
     assert np.arccos(m_z) == pytest.approx(np.arctan(np.tan(polar) * np.exp(-2.0)), rel=5e-4)
 
 
+@pytest.mark.parametrize("damping", [0.005, 0.02, 0.1, 0.3])
+def test_growth_at_the_longest_step(damping):
+    # Analytic: near the pole a displacement grows as exp((i - 1) t/t_D). 0.1 % of i is the stated limit.
+    spin = axial(damping=damping, temperature=0.0)
+    current = -3.0 * spin.critical_current
+    m = llgs.simulate(
+        spin,
+        direction(1e-5),
+        duration=4 * spin.relaxation_time,
+        step=llgs.largest_step(spin, current),
+        current=current,
+    ).m[0, :, 0]
+    assert np.log(np.hypot(m[0], m[1]) / 1e-5) == pytest.approx(2.0 * 4.0, abs=1e-3 * 3.0 * 4.0)
+
+
 def test_critical_current():
     # Analytic: without noise the pole is stable below Ic0 and unstable above; the current that leaves the
     # parallel state is negative. The same Ic0 as in `torque`.

@@ -233,8 +233,8 @@ class Ensemble:
         scale = GAMMA * plan.dt / (1.0 + damping**2)
         self._damping = damping
         self._cross = 1.0 + damping**2
-        # With s^2 = thermal_diffusion * dt, mean cosine and mean of its square after a kick are those of Brownian
-        # motion, exp(-s^2) and (1 + 2 exp(-3 s^2))/3, up to terms of s^6.
+        # With s^2 = thermal_diffusion * dt, the mean cosine and the mean of its square after a kick are those
+        # of Brownian motion, exp(-s^2) and (1 + 2 exp(-3 s^2))/3, up to terms of s^6.
         self._sigma = math.sqrt(-math.expm1(-thermal_diffusion(macrospin) * plan.dt))
         self._external = scale * np.asarray(macrospin.field, dtype=np.float64)[:, None]
         shape = scale * field_diagonal(macrospin, 0.0)

@@ -24,9 +24,9 @@ deviation [3]_
     sigma_B = sqrt(2 alpha kB T / (gamma Ms V dt)).                                                   (3)
 
 It has the sense of Stratonovich, in which the length of m stays 1 and Boltzmann's distribution is
-stationary [4]_. Its precession and damping together are Brownian motion on the sphere. Therefore the noise and
-the rest of the equation are solved one after the other. Half of the noise comes before each step, and half of it
-after it [5]_:
+stationary [4]_. Its precession and damping together are Brownian motion on the sphere. Therefore the noise
+and the rest of the equation are solved one after the other. Half of the noise of a step comes before the
+rest, and half of it afterwards [5]_:
 
 - noise: a normal vector with the standard deviation gamma sigma_B dt/sqrt(1 + alpha^2) per component is added
   to m, and the sum is projected to the sphere.

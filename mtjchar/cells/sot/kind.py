@@ -77,7 +77,7 @@ class SotCell(CellKind[SotTables]):
         "threshold_current_A": ColumnLabel("I_th", "µA", 1e6),
     }
 
-    least_split = 1600  # as for STT cells
+    least_split = 400  # as for STT cells
     limits = (
         "The free layer is one macrospin without domain walls. Layers wider than about 40 nm reverse "
         "from an edge, at lower currents than this model gives.",

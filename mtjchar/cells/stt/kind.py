@@ -75,7 +75,7 @@ class SttCell(CellKind[SttTables]):
         "critical_current_A": ColumnLabel("Ic0", "µA", 1e6),
     }
 
-    least_split = 1600  # about sixteen for each bin and replica
+    least_split = 400  # about four for each bin and replica
     limits = (
         "The free layer is one macrospin without domain walls. It heats up only with a thermal resistance.",
         "A junction wider than 16/π √(A/K_eff) reverses by a domain wall. Its barrier is that of the wall if "
