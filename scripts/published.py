@@ -7,7 +7,8 @@
 The first table has the fits: parameters with standard errors, dispersion, and what the diagnosis names. The
 second compares the slopes of data/published/rehm2023_slopes.csv with what the fit to rehm2023_amplitude.csv
 predicts. The third has the temperature laws of the film of data/published/rehm2021_film.csv, which
-data/stacks/rehm2021.toml uses.
+data/stacks/rehm2021.toml uses. The last has the regressions of the thresholds of
+data/published/murray2018_thresholds.csv, by the method of their source.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ import mtjchar
 from mtjchar.arrays import FloatArray
 from mtjchar.stackfit import Film, FitWarning, StackFit, compare_terms, fit_stack, read_tables
 
-__all__ = ["CASES", "Case", "film_laws", "fitted", "main", "slopes"]
+__all__ = ["CASES", "Case", "film_laws", "fitted", "main", "regressions", "slopes"]
 
 PUBLISHED = mtjchar.data_path() / "published"
 UNITS = {"critical_current": (1e6, "µA"), "relaxation_time": (1e9, "ns"), "dead_time": (1e9, "ns")}
 DEVICE = ("stability", "critical_current", "relaxation_time")
 MU0 = 4e-7 * np.pi  # T m/A
+SATURATED = 'direction == "p_to_ap" and duration_s > 0.015'
+"""Rows of murray2018_thresholds.csv at positive currents, without the first loop, which began unsaturated."""
+ATTEMPT_TIME = 1e-9  # s; the source of murray2018_thresholds.csv assumes it
 LARGEST_CURIE_TEMPERATURE = 1450.0  # K; a stack allows less than 1500 K
 
 
@@ -84,6 +88,9 @@ CASES = (
     Case(("hikstor2026_probability",), device="B", where='direction == "p_to_ap"', vary=DEVICE[1:]),
     Case(("hikstor2026_probability",), device="B", where='direction == "ap_to_p"', vary=DEVICE[1:]),
     Case(("hikstor2026_thresholds",), per_direction=("critical_current",)),
+    Case(("murray2018_thresholds",), per_direction=("critical_current",)),
+    Case(("murray2018_thresholds",), where=SATURATED),
+    Case(("murray2018_thresholds",), where='direction == "ap_to_p"'),
 )
 
 
@@ -164,6 +171,23 @@ def film_laws() -> dict[str, tuple[float, float]]:
     }
 
 
+def regressions() -> dict[str, tuple[float, float]]:
+    """Stability and critical current (A) of data/published/murray2018_thresholds.csv by its source's method.
+
+    A straight line is fitted to the thresholds over the logarithm of the duration, in units of 1 ns. The
+    critical current is the line at 1 ns. The stability is that current over the fall of the line per unit of
+    the logarithm (Pulse_Switching.ipynb of the source). At positive currents the first loop is left out.
+    """
+    table = pd.read_csv(PUBLISHED / "murray2018_thresholds.csv", comment="#")
+    table["duration_s"] = table["duration_ns"] * 1e-9
+    found = {}
+    for where in (SATURATED, 'direction == "ap_to_p"'):
+        rows = table.query(where)
+        slope, current = np.polyfit(np.log(rows["duration_s"] / ATTEMPT_TIME), rows["current_uA"] * 1e-6, 1)
+        found[str(rows["direction"].iloc[0])] = (float(-current / slope), float(current))
+    return found
+
+
 def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -194,6 +218,8 @@ def main() -> None:
     if CASES[2] in fits:
         console.print(slopes(fits[CASES[2]]).round(4).to_string(index=False))
         console.print(film_laws())
+    if any(case.files == ("murray2018_thresholds",) for case in chosen):
+        console.print(regressions())
 
 
 def _values(fit: StackFit) -> str:

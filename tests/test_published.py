@@ -10,7 +10,7 @@ import pytest
 
 from mtjchar import data_path, load_stack
 from mtjchar.stackfit import Film, read_tables
-from scripts.published import CASES, Case, film_laws, slopes
+from scripts.published import CASES, SATURATED, Case, film_laws, regressions, slopes
 from scripts.published import fitted as fit_case
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +19,10 @@ NOT_FITTED = {"rehm2021_film", "rehm2023_slopes"}  # their headers say so
 PAGE = (ROOT / "docs/published.md").read_text(encoding="utf-8")
 BY_NAME = {(case.name, case.vary): case for case in CASES}
 AMPLITUDE = BY_NAME["rehm2023_amplitude", None]
+MURRAY = {
+    "p_to_ap": next(case for case in CASES if case.where == SATURATED),
+    "ap_to_p": next(case for case in CASES if "murray" in case.files[0] and "ap_to_p" in str(case.where)),
+}
 
 # Regressions of `python -m scripts.published`; 2 % covers other versions of numpy, scipy and lmfit.
 DISPERSIONS = {
@@ -28,7 +32,12 @@ DISPERSIONS = {
     next(case for case in CASES if case.device == "A" and "p_to_ap" in str(case.where)): 16.6,
     next(case for case in CASES if case.device == "A" and "ap_to_p" in str(case.where)): 16.9,
     BY_NAME["hikstor2026_thresholds", None]: 0.62,
+    MURRAY["p_to_ap"]: 0.67,
+    MURRAY["ap_to_p"]: 2.52,
 }
+WITHOUT_ALARM = (
+    2.52  # nine rows of a correct model exceed it in 2 % of the cases; an alarm needs less than 1 %
+)
 DESCRIBED = 3.0  # largest dispersion of a set that the page counts as described
 
 
@@ -79,7 +88,7 @@ def test_dispersion_is_that_of_the_page(case: Case):
     assert fit.dispersion == pytest.approx(DISPERSIONS[case], rel=0.02)
     # A misfit that the page calls one has a warning; a set that it calls described has a small dispersion.
     assert (fit.dispersion < DESCRIBED) == (DISPERSIONS[case] < DESCRIBED)
-    assert (DISPERSIONS[case] < 1.0) == (not fit.diagnosis.alarm)
+    assert (DISPERSIONS[case] <= WITHOUT_ALARM) == (not fit.diagnosis.alarm)
     assert re.search(rf"\| {DISPERSIONS[case]:.3g}0? \||\| {DISPERSIONS[case]:.2g} \|", PAGE)
 
 
@@ -136,3 +145,21 @@ def test_cold_rows_beyond_the_range_of_the_solver(amplitude_fit):
     pulses, _ = amplitude_fit._pulses("p_to_ap", 0.7, 1e-9, False, 290.0)
     assert amplitude_fit.problem.model.device(values, pulses).stability > 250.0
     assert np.isfinite(amplitude_fit.log_error_rate(values, pulses)).all()
+
+
+@pytest.mark.parametrize("direction", MURRAY)
+def test_loops_of_a_film_give_the_stability_of_their_source(direction):
+    # A wide film reverses by domains. Its thresholds still fall linearly with the logarithm of the duration:
+    # the linear exponent has the values of the source's regression.
+    derived = fitted(MURRAY[direction]).derived()
+    for name, source in zip(("stability", "critical_current"), regressions()[direction], strict=True):
+        row = derived.loc[f"linear_exponent_{name}"]
+        assert row["value"] == pytest.approx(source, rel=0.03)
+
+
+def test_first_loop_of_the_film_is_left_out_for_a_reason():
+    # Before it the film was not saturated (header). All later thresholds of that direction fall.
+    table = pd.read_csv(data_path() / "published/murray2018_thresholds.csv", comment="#")
+    rising = table[table["direction"] == "p_to_ap"]["current_uA"].to_numpy()
+    assert rising[0] < rising[1]
+    assert (np.diff(rising[1:]) < 0.0).all()
