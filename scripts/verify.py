@@ -17,7 +17,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
-from verification import circuits, energies, ensembles, formulas, langevin, packages, solver, torque_law
+from verification import (
+    asymmetric,
+    circuits,
+    energies,
+    ensembles,
+    formulas,
+    langevin,
+    packages,
+    solver,
+    torque_law,
+)
 from verification.report import Row
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/verification.md"
@@ -31,6 +41,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "fokker-planck": solver.fokker_planck_rows,
     "rare": solver.rare_rows,
     "ensembles": ensembles.error_rates,
+    "asymmetric": asymmetric.rows,
     "equilibrium": langevin.equilibrium,
     "langevin": langevin.error_rates,
     "energies": energies.energies,
