@@ -247,7 +247,7 @@ def test_a_study_requires_it_and_default_studies_do_not_have_the_key():
     assert "rare_events" not in sweep(rare_events="count").to_toml()
     # Where error rates are computed it has no effect, as trials have none.
     assert not asked.with_(cell={"external_field": {"x": 0.0}}).split
-    with pytest.raises(InputError, match="allowed: at least 1600 with rare_events"):
+    with pytest.raises(InputError, match="allowed: at least 400 with rare_events"):
         sweep(trials=100)
 
 

@@ -15,9 +15,9 @@ from mtjchar.physics import llgs, splitting
 from mtjchar.study import load_study
 from mtjchar.sweep.run import run_sweep
 
-DEVICES, AMPLITUDES, DURATIONS, WALKERS = 2, 2, 12, 1600
-WHOLE = 200 * 8  # devices x amplitudes of the surface for which the time is extrapolated
-REPLICAS = 16
+DEVICES, AMPLITUDES, DURATIONS = 4, 8, 12
+WHOLE = 200  # devices of the surface for which the time is extrapolated
+WALKERS, REPLICAS = 1600, 16
 
 
 def tables() -> list[Table]:
@@ -32,15 +32,15 @@ def tables() -> list[Table]:
 def surfaces() -> Table:
     """Time a part of the 2T cell's sweep to 5 ns, both directions, and extrapolate it to the whole."""
     title = f"SOT surface of {DEVICES} devices x {AMPLITUDES} amplitudes x {DURATIONS} durations, one process"
-    columns = ("error rates", "sweep", "a device and amplitude", f"extrapolated to {WHOLE:,} of them")
+    columns = ("error rates", "sweep", "a device", f"extrapolated to {WHOLE} devices on two cores")
     table = Table(*columns, title=title, title_justify="left")
-    for name in ("count", "splitting"):
+    for name, trials in (("count", 1600), ("splitting", 1600), ("splitting", 400)):
         study = load_study("sot_2t").with_(
             sweep={
                 "devices": DEVICES,
                 "amplitude": {"points": AMPLITUDES},
                 "duration": {"points": DURATIONS},
-                "trials": WALKERS,
+                "trials": trials,
                 "rare_events": name,
             }
         )
@@ -48,8 +48,8 @@ def surfaces() -> Table:
             start = time.perf_counter()
             run_sweep(study, Path(folder) / "run", workers=1)
             took = time.perf_counter() - start
-        each = took / DEVICES / AMPLITUDES
-        table.add_row(f"{name}, {WALKERS} walkers", f"{took:.1f} s", shown(each), f"{each * WHOLE:,.0f} s")
+        each = took / DEVICES
+        table.add_row(f"{name}, {trials} trials", f"{took:.1f} s", shown(each), f"{each * WHOLE / 2:,.0f} s")
     return table
 
 

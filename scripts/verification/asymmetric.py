@@ -24,7 +24,7 @@ FIELD = 0.4  # T
 MAGNETIZATION = 1e6  # A/m
 TEMPERATURE = 300.0
 SCHEME = 0.04
-"""What the steps of splitting may change in the logarithm of a rate, see `splitting.step_share`."""
+"""What the steps of splitting may change in the logarithm of a rate, see `llgs.largest_step`."""
 
 
 class Case(NamedTuple):
@@ -154,12 +154,12 @@ class _Channel(NamedTuple):
     ) -> FloatArray:
         if not len(system):
             return state
-        share, field = splitting.step_share(self.macrospin), drive * self.torque.largest_field_per_current
+        field = drive * self.torque.largest_field_per_current
         end = llgs.simulate(
             self.macrospin,
             state,
             duration=duration,
-            step=share * llgs.largest_step(self.macrospin, drive * self.current, field),
+            step=llgs.largest_step(self.macrospin, drive * self.current, field),
             current=drive * self.current,
             spin_orbit=self.torque,
             channel_current=drive * self.channel,
