@@ -112,15 +112,21 @@ def test_error_rates_of_the_ensembles_from_most_to_one_in_a_thousand(pulse, ense
         assert ensembles.within_chance(count, walkers, rate, FALSE_ALARM)
 
 
-@pytest.mark.parametrize(
-    ("ensemble", "blocks", "weak", "strong"), [("vector", 24, 0.55, 0.5), ("reduced", 4, 1.0, 0.9)]
-)
-def test_weak_and_strong_order(ensemble, blocks, weak, strong):
-    # Theory: weak order 1, strong order 1/2 and 1, from successive halvings on the same paths. Measured weak
-    # 0.95 with a standard error of 0.06 and 1.44 with 0.02; the limits are more than six of these away.
-    found = ensembles.halved_steps(ensemble, blocks)
-    assert ensembles.slope(found.steps[:3], found.weak[:3]) > weak
-    assert ensembles.slope(found.steps, found.strong) > strong
+def test_orders_of_the_vector_ensemble():
+    # Theory: strong order 1/2, from successive halvings on the same paths. Weak order 2: the change of the
+    # mean is below what can be measured, 0 within 6.2 standard errors (false-alarm rate 6e-10 each of two).
+    found = ensembles.halved_steps("vector", 24)
+    assert ensembles.slope(found.steps, found.strong) > 0.45
+    assert np.all(found.weak[:2] < 6.2 * found.error[:2])
+    assert found.error[0] < 2e-4
+
+
+def test_weak_and_strong_order_of_the_reduced_ensemble():
+    # Theory: 1 and 1, in the same way. Measured weak 1.44 with a standard error of 0.02; the limit is more
+    # than six of these away.
+    found = ensembles.halved_steps("reduced", 4)
+    assert ensembles.slope(found.steps[:3], found.weak[:3]) > 1.0
+    assert ensembles.slope(found.steps, found.strong) > 0.9
 
 
 # ---- noise in ngspice, and equilibrium ----
