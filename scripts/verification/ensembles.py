@@ -310,7 +310,7 @@ def orders() -> list[Row]:
                 title=f"{ensemble} ensemble, noise",
             )
             plain_ticks(ax, [round(one, 2) for one in picoseconds])
-            ax.legend(frameon=False)
+            ax.legend(frameon=False, ncols=2, loc="center" if ensemble == "vector" else "upper left")
             strong, weak = slope(found.steps, found.strong), slope(found.steps, found.weak)
             rows += [
                 between(
