@@ -310,7 +310,12 @@ def orders() -> list[Row]:
                 title=f"{ensemble} ensemble, noise",
             )
             plain_ticks(ax, [round(one, 2) for one in picoseconds])
-            ax.legend(frameon=False, ncols=2, loc="center" if ensemble == "vector" else "upper left")
+            ax.legend(
+                frameon=False,
+                ncols=2,
+                loc="upper left",
+                bbox_to_anchor=(0.0, 0.8 if ensemble == "vector" else 1.0),
+            )
             strong, weak = slope(found.steps, found.strong), slope(found.steps, found.weak)
             rows += [
                 between(
