@@ -188,7 +188,7 @@ def table_minima(problem: Problem, first: Mapping[str, float], count: int) -> li
     # An average over two spreads takes nine times as long: the region is that of devices that are equal.
     equal, places = without_spreads(problem)
     minima = [minimize_table(equal, start) for start in starts(equal, first, count)]
-    if count:
+    if count and equal is problem:
         minima += [minimize_table(equal, start) for start in _nested(equal, first, minima)]
     regions = rivals(minima)[: max(count, 1)]
     if equal is problem:
