@@ -56,6 +56,7 @@ _MOST_TOGETHER = 1000  # combinations of the values of a coarse search, each wit
 _BRIEFLY = 4  # evaluations
 _LEAPS = 8
 _APPROACHES = 5
+_FALLEN, _ROUNDING = 1e-3, 8e-3  # of the deviance by a step, and distance, of a search that stays where it is
 _LAST = 20  # evaluations
 _HOPELESS = 1000.0  # deviance of a row on average
 _NEAR = 1.0  # distance in standard errors within which the slope of a correction serves
@@ -123,9 +124,11 @@ def _leaped(problem: Problem, start: FloatArray, known: Correction | None = None
         own, slope = problem.corrected(made), of_table + made.slope
         residual = own.residuals(vector)
         square, distance = float(residual @ residual), distance_left(residual, slope, vector, bounds)
-        if best is None or square < best.square or distance < _STATIONARY:
+        # In a valley that is nearly flat, what is left can be the rounding of the derivatives.
+        stays = best is not None and abs(best.square - square) < _FALLEN and distance < _ROUNDING
+        if best is None or square < best.square or stays or distance < _STATIONARY:
             best = Minimum(vector, square, slope, distance)
-        if distance < _STATIONARY:
+        if stays or distance < _STATIONARY:
             break
         falls, last = distance < _FALLS * last, distance
         vector = minimize_table(own, vector).vector
@@ -138,7 +141,7 @@ def _finished(problem: Problem, minimum: Minimum) -> Minimum:
 
     A model that is far from all data gets none: no step makes it describe them.
     """
-    if minimum.distance < _STATIONARY or minimum.square > _HOPELESS * problem.rows:
+    if minimum.distance < _ROUNDING or minimum.square > _HOPELESS * problem.rows:
         return minimum
     size = scales(problem, minimum.vector)
     return minimize(problem.solved_residuals, minimum.vector, size, bounds_of(problem), most=_LAST)
