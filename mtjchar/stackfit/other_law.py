@@ -74,5 +74,5 @@ def other_law(problem: Problem, vectors: Sequence[FloatArray], deviance: float) 
         starts.append(start)
     minima = [minimize_table(equal, np.clip(start, *bounds_of(equal).T)) for start in starts]
     best = min(minima, key=lambda minimum: minimum.square)
-    end = approached(other, put(vectors[0], places, best.vector))
+    end, _ = approached(other, put(vectors[0], places, best.vector))
     return OtherLaw(law, float(np.sum(other.solved_residuals(end) ** 2)), deviance)

@@ -34,8 +34,8 @@ _CLOSE = 0.01  # of the root of the rise, at the end of a search
 _CHECKED = 0.05  # of the root of the rise by the solver, for a correct end
 _ROUNDS = 4
 _MANY = 8  # parameters above which derivatives are not taken at every step
-_CHORDS = 8
-_CHORDS_END = 2e-3  # distance to the minimum, in units of the deviance
+_CHORDS = 16
+_CHORDS_END = 1e-2  # distance to the minimum, in units of the deviance
 _STEPS = 40  # outwards; each is at most four times as large as the previous one
 _LOWER = 0.01  # by which a deviance must be lower to be another minimum
 
@@ -127,6 +127,8 @@ def _find_end(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) 
             if len(inside) > 1:
                 (x0, v0), (x1, v1) = inside[-2:]
                 starts.append(v1 + (v1 - v0) * (place - x1) / (x1 - x0))
+            if len(walk.vector) > _MANY:
+                starts = starts[-1:]  # each takes seconds
             minimum = _by_chords(walk.problem, starts[-1], which, place, best) or min(
                 (_held(walk.problem, start, which, place, scale) for start in starts),
                 key=lambda minimum: minimum.square,

@@ -58,6 +58,10 @@ _LEAPS = 8
 _APPROACHES = 5
 _FALLEN, _ROUNDING = 1e-3, 8e-3  # of the deviance by a step, and distance, of a search that stays where it is
 _LAST = 20  # evaluations
+_NO_RIVAL, _NO_RIVAL_SHARE = (
+    10.0,
+    0.1,
+)  # deviance above the lowest, near the minimum, of one that stays higher
 _HOPELESS = 1000.0  # deviance of a row on average
 _NEAR = 1.0  # distance in standard errors within which the slope of a correction serves
 _FALLS = 0.1  # ratio of two distances to the minimum; if it is larger, a slope serves no longer
@@ -111,7 +115,7 @@ def _leaped(problem: Problem, start: FloatArray, known: Correction | None = None
     bounds = bounds_of(problem)
     vector = np.clip(start, *bounds.T)
     if known is None:
-        vector = approached(problem, vector)
+        vector, _ = approached(problem, vector)
     best: Minimum | None = None
     plain, made, last = problem.corrected(None), known, np.inf
     falls = True  # the distance that is left
@@ -147,10 +151,11 @@ def _finished(problem: Problem, minimum: Minimum) -> Minimum:
     return minimize(problem.solved_residuals, minimum.vector, size, bounds_of(problem), most=_LAST)
 
 
-def approached(problem: Problem, vector: FloatArray) -> FloatArray:
-    """Point near the solver's minimum: the table's one with the solver's residuals, again and again.
+def approached(problem: Problem, vector: FloatArray) -> tuple[FloatArray, float]:
+    """Point near the solver's minimum, and about its deviance.
 
-    Without derivatives of the solver, each step takes one solution of every row.
+    It is the table's minimum with the solver's residuals, again and again. Without derivatives of the solver,
+    each step takes one solution of every row.
     """
     plain, none = problem.corrected(None), np.zeros((problem.rows, len(vector)))
     best, least = vector, np.inf
@@ -162,9 +167,9 @@ def approached(problem: Problem, vector: FloatArray) -> FloatArray:
         best, least = vector, square
         minimum = minimize_table(own, vector)
         if _distance(minimum.jacobian, minimum.vector - vector) < _NEAR:
-            return minimum.vector
+            return minimum.vector, minimum.square
         vector = minimum.vector
-    return best
+    return best, least
 
 
 def _distance(slope: FloatArray, step: FloatArray) -> float:
@@ -202,12 +207,12 @@ def table_minima(problem: Problem, first: Mapping[str, float], count: int) -> li
 
 def lowest(problem: Problem, vectors: Sequence[FloatArray]) -> Minimum:
     """Return the lowest of the solver's minima near some points, the first of which is the table's lowest."""
-    first = _leaped(problem, vectors[0])
-    others = vectors[1:] if first.square < _HOPELESS * problem.rows else ()
-    return _finished(
-        problem,
-        min((first, *(_leaped(problem, vector) for vector in others)), key=lambda minimum: minimum.square),
-    )
+    best = _leaped(problem, vectors[0])
+    for start in vectors[1:] if best.square < _HOPELESS * problem.rows else ():
+        vector, square = approached(problem, start)
+        if square < best.square + _NO_RIVAL + _NO_RIVAL_SHARE * best.square:
+            best = min(best, _leaped(problem, vector), key=lambda minimum: minimum.square)
+    return _finished(problem, best)
 
 
 def without_spreads(problem: Problem) -> tuple[Problem, IndexArray]:
