@@ -26,7 +26,7 @@ _LEAST_RISE = 2.0  # of the deviance for each parameter, above which Akaike's cr
 
 
 def search_determined(
-    problem: Problem, first: Mapping[str, float], count: int
+    problem: Problem, first: Mapping[str, float], count: int, given: Mapping[str, float]
 ) -> tuple[Problem, Minimum, tuple[Parameter, ...]]:
     """Find the lowest deviance without the terms that the data do not determine.
 
@@ -34,11 +34,14 @@ def search_determined(
     ----------
     problem, first, count
         As of `mtjchar.stackfit.search.search`.
+    given : mapping
+        Values that parameters keep if they are left out.
 
     Returns
     -------
     problem : Problem
-        Without the parameters that are left out: their effects are absent, or those of the stack.
+        Without the parameters that are left out: they have the given values, or those of the stack, or
+        their effects are absent.
     minimum : Minimum
     left_out : tuple of Parameter
         A parameter of a term is left out if its standard error is above half of its value, if its interval
@@ -49,7 +52,7 @@ def search_determined(
     minimum, asked, left_out = minima[0], set[str](), list[Parameter]()
     while names := _undetermined(problem, minimum, asked):
         kept = [k for k, name in enumerate(problem.free) if name not in names]
-        less = _without(problem, names)
+        less = _without(problem, names, given)
         lower = minimize_table(less, minimum.vector[kept])
         if lower.square > minimum.square + _LEAST_RISE * len(names):
             asked |= names
@@ -89,8 +92,16 @@ def _undetermined(problem: Problem, minimum: Minimum, asked: set[str]) -> set[st
     return {name, *(other for others in whole for other in others)} & set(problem.free)
 
 
-def _without(problem: Problem, names: set[str]) -> Problem:
+def _without(problem: Problem, names: set[str], given: Mapping[str, float]) -> Problem:
     """Return the problem without some parameters."""
     others = tuple(parameter for parameter in problem.parameters if parameter.name not in names)
-    of_stack = {name: value for name, value in optional_values(problem.model.film).items() if name in names}
-    return dataclasses.replace(problem, parameters=others, fixed={**problem.fixed, **of_stack})
+    known = {**optional_values(problem.model.film), **given}
+    # A term that needs all of its parameters is absent unless all of them are known.
+    parts = {
+        name
+        for term in TERMS.values()
+        if term.whole and not set(term.parameters) <= set(known)
+        for name in term.parameters
+    }
+    kept = {name: value for name, value in known.items() if name in names - parts}
+    return dataclasses.replace(problem, parameters=others, fixed={**problem.fixed, **kept})

@@ -125,7 +125,7 @@ def solve(
     _check_sensitive(problem, setup.start)
     left_out: tuple[Parameter, ...] = ()
     if best is None:
-        problem, best, left_out = search_determined(problem, setup.start, starts)
+        problem, best, left_out = search_determined(problem, setup.start, starts, setup.given)
     fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
     parameters = _parameters(fit, setup.start)
     fit = dataclasses.replace(fit, params=parameters, tables=setup.tables, wafer=wafer, left_out=left_out)

@@ -41,7 +41,8 @@ def check_fit(fit: StackFit) -> list[str]:
     ]  # fmt: skip
     absent = {parameter.name for parameter in fit.left_out}
     for name, remedy in fit.undetermined.items():
-        without = " and was left out of the fit" if name in absent else ""
+        kept = "and keeps its value" if name in fit.problem.fixed else "and was left out of the fit"
+        without = f" {kept}" if name in absent else ""
         messages.append(f"{name} is not determined by these data{without}; measure {remedy}")
     return messages
 
