@@ -95,7 +95,7 @@ CASES = (
 
 
 COMPARED = (CASES[0],)
-"""Those that `--terms` compares models for; the Rehm data, with heating and arrays, take an hour."""
+"""Those that `--terms` compares models for; the Rehm data, with heating and arrays, take minutes."""
 
 
 def compared(case: Case) -> None:

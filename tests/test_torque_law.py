@@ -282,7 +282,9 @@ def test_data_of_the_other_law_are_told(made, fitted, current):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
         fit = fit_stack([table_of(rows)], films[fitted], vary=NAMES)
-    assert f'Likely cause: a torque that goes with the {made} (torque = "{made}"' in " ".join(fit.messages)
+    words = " ".join(fit.messages)
+    assert f'Likely cause: a torque that goes with the {made} (torque = "{made}"' in words
+    assert f"a torque per {made} describes the data far better: after a short fit its deviance is" in words
 
 
 def test_no_asymmetry_is_fitted_beside_a_torque_per_voltage():

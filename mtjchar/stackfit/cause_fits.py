@@ -19,6 +19,7 @@ from mtjchar.stackfit.pulses import Pulses
 
 __all__ = ["World", "fit_size", "look", "minimize"]
 
+_KEPT = 32  # settings
 _NEWTON = 6
 _ROUNDS = 30
 
@@ -94,21 +95,37 @@ class World:
         return max(excess / self.expected, 0.05) if self.expected > 0.5 else 1.0
 
     def _setting(self, vector: FloatArray, rows: Rows, pulses: Pulses | None = None) -> Setting:
-        problem = self.problem
-        return Setting(
+        problem, known = self.problem, self._known_settings
+        key = vector.tobytes(), id(rows)
+        if pulses is None and key in known:
+            return known[key]
+        setting = Setting(
             problem.model, problem.temperature, problem.values(vector), pulses or rows.pulses, rows
         )
+        if pulses is None:
+            if len(known) > _KEPT:
+                known.clear()
+            known[key] = setting
+        return setting
+
+    @functools.cached_property
+    def _known_settings(self) -> dict[tuple[bytes, int], Setting]:
+        """Settings of the last parameters: patterns and many causes change only their own rates."""
+        return {}
 
     def residuals(
         self, vector: FloatArray, cause: Cause | Pattern | None = None, size: float = 0.0
     ) -> FloatArray:
-        """Residuals of all rows, with or without a cause of the given size."""
+        """Residuals of all rows, with or without a cause of the given size.
+
+        Without a cause also for vectors of shape (sets, parameters).
+        """
 
         def rate(rows: Rows, pulses: Pulses | None = None) -> FloatArray:
             at = self._setting(vector, rows, pulses)
             return at.rate() if cause is None else cause.effect(size, at)
 
-        parts, blocks = [np.empty(0)], iter(self.blocks)
+        parts, blocks = [], iter(self.blocks)
         known = self.problem.observations
         if known.pulses is not None:
             log_rate = np.minimum(rate(next(blocks)), -1e-16)
@@ -118,16 +135,19 @@ class World:
             parts.append((known.thresholds.amplitude - expected) / known.threshold_errors)
         if self.rest is not None:
             parts.append(self.rest.residuals(vector))
-        return np.concatenate(parts)
+        sets = np.shape(vector)[:-1]
+        return np.concatenate(
+            [np.zeros((*sets, 0)), *(np.broadcast_to(part, (*sets, part.shape[-1])) for part in parts)],
+            axis=-1,
+        )
 
     def slopes(self, vector: FloatArray, unit: FloatArray) -> FloatArray:
         """Return derivatives of the residuals by the parameters in units."""
-        columns = []
-        for k in range(len(vector)):
-            step = np.zeros_like(vector)
-            step[k] = 0.05 * unit[k]
-            columns.append((self.residuals(vector + step) - self.residuals(vector - step)) / 0.1)
-        return np.stack(columns, axis=1) if columns else np.empty((self.rows, 0))
+        if not len(vector):
+            return np.empty((self.rows, 0))
+        step = np.diag(0.05 * unit)
+        above, below = np.split(self.residuals(np.concatenate([vector + step, vector - step])), 2)
+        return np.asarray((above - below).T / 0.1)
 
     @functools.cached_property
     def base(self) -> FloatArray:

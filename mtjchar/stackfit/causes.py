@@ -6,6 +6,7 @@ model itself. `mtjchar.stackfit.diagnosis` determines how much better it describ
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -106,10 +107,16 @@ class Setting:
 
     def rate(self, values: Values | None = None, pulses: Pulses | None = None) -> FloatArray:
         """Logarithm of the error rate with other values or pulses."""
+        if values is None and pulses is None:
+            return self._own_rate
         own = self.values if values is None else values
         return self.rows.correction * self.model.log_error_rate(
             own, self.pulses if pulses is None else pulses
         )
+
+    @functools.cached_property
+    def _own_rate(self) -> FloatArray:
+        return self.rows.correction * self.model.log_error_rate(self.values, self.pulses)
 
 
 Effect = Callable[[float, Setting], FloatArray]

@@ -14,7 +14,7 @@ from mtjchar.stackfit.cause_fits import World, minimize
 from mtjchar.stackfit.causes import Rows
 from mtjchar.stackfit.parameters import directional_name
 from mtjchar.stackfit.problem import Data, Problem
-from mtjchar.stackfit.search import minimize_solved
+from mtjchar.stackfit.search import minimize_solved, put, without_spreads
 
 __all__ = ["Exchange", "exchange"]
 
@@ -66,16 +66,20 @@ def exchange(problem: Problem, vector: FloatArray) -> Exchange | None:
     vector : ndarray
         Free parameters at the lowest deviance.
     """
-    world = World.of(problem, vector)
+    # Devices that are equal show whether exchanged directions are far worse, in a ninth of the time.
+    equal, places = without_spreads(problem)
+    world = World.of(equal, vector[places])
     if len({bool(reverse) for rows in world.blocks for reverse in rows.pulses.reverse}) < 2:
         return None
-    unchanged, _ = _fitted(world, False, [vector])
-    deviance, exchanged = _fitted(world, True, _starts(problem, vector))
+    unchanged, _ = _fitted(world, False, [world.best])
+    deviance, found = _fitted(world, True, _starts(equal, world.best))
+    exchanged = put(vector, places, found)
     if deviance < unchanged + _HOPELESS:
         best = minimize_solved(_exchanged(problem), exchanged)
-        unchanged, deviance, exchanged = world.deviance, best.square, best.vector
+        unchanged = float(np.sum(problem.residuals(vector) ** 2))
+        deviance, exchanged = best.square, best.vector
     values = dict(zip(problem.free, map(float, exchanged), strict=True))
-    error = np.maximum(world.unit, 1e-12)
+    error = put(np.full(len(vector), np.inf), places, np.maximum(world.unit, 1e-12))
     different = tuple(
         name for k, name in enumerate(problem.free) if abs(exchanged[k] - vector[k]) > _DIFFERENT * error[k]
     )

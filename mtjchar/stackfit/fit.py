@@ -13,14 +13,16 @@ from mtjchar.errors import InputError
 from mtjchar.stackfit.checks.fit import check_fit
 from mtjchar.stackfit.checks.rates import check_data
 from mtjchar.stackfit.data.tables import Table
+from mtjchar.stackfit.determined import search_determined
 from mtjchar.stackfit.diagnosis import diagnose
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.minimize import Minimum, inverse
+from mtjchar.stackfit.parameters import Parameter
 from mtjchar.stackfit.problem import Problem
 from mtjchar.stackfit.profile import Interval, profile_intervals
 from mtjchar.stackfit.result import FitWarning, StackFit
-from mtjchar.stackfit.search import corrected, minimize_solved, scales, search
+from mtjchar.stackfit.search import corrected, minimize_solved, scales
 from mtjchar.stackfit.setup import FitSetup, set_up
 from mtjchar.stackfit.stackfile import merged_current_message
 
@@ -121,11 +123,12 @@ def solve(
     problem, wafer = setup.problem, setup.wafer
     warned = [*check_data(problem), *(wafer.messages if wafer is not None else ())]
     _check_sensitive(problem, setup.start)
+    left_out: tuple[Parameter, ...] = ()
     if best is None:
-        best = search(problem, setup.start, starts)
+        problem, best, left_out = search_determined(problem, setup.start, starts, setup.given)
     fit = _with_profiles(problem, best) if intervals else _fitted(problem, best, None)
     parameters = _parameters(fit, setup.start)
-    fit = dataclasses.replace(fit, params=parameters, tables=setup.tables, wafer=wafer)
+    fit = dataclasses.replace(fit, params=parameters, tables=setup.tables, wafer=wafer, left_out=left_out)
     return dataclasses.replace(fit, messages=(*warned, *check_fit(fit), *merged_current_message(fit)))
 
 
@@ -150,6 +153,8 @@ def _with_profiles(problem: Problem, best: Minimum) -> StackFit:
     """Compute intervals; if their search finds a lower deviance, minimize again from there."""
     for _ in range(_RESTARTS):
         fit = _fitted(problem, best, None)
+        if not fit.converged:
+            return fit  # intervals around a point that is not the minimum mean nothing
         error = np.sqrt(np.diag(fit.covariance) / fit.inflation)
         profiles = profile_intervals(fit.problem, best, error, fit.inflation)
         if profiles.square >= best.square:

@@ -87,7 +87,7 @@ class Data(NamedTuple):
 
 def pulse_columns(rows: pd.DataFrame, *more: str) -> list[str]:
     """Columns of rows that identify the pulse, and the existing ones of `more`."""
-    names = ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K", *more)
+    names = ("direction", "amplitude_V", "current_A", "duration_s", "temperature_K", "diameter_m", *more)
     return [name for name in names if name in rows]
 
 

@@ -7,6 +7,7 @@ with the residuals and derivatives of the solver at that end.
 References
 ----------
 .. [1] D. J. Venzon, S. H. Moolgavkar, J. R. Stat. Soc. C 37, 87 (1988), doi:10.2307/2347496.
+.. [2] C. G. Broyden, Math. Comp. 19, 577 (1965), doi:10.1090/S0025-5718-1965-0198670-6.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from mtjchar.arrays import FloatArray
-from mtjchar.stackfit.minimize import Minimum, minimize
+from mtjchar.stackfit.minimize import Minimum, distance_left, inverse, minimize
 from mtjchar.stackfit.problem import Between, Correction, Problem
 from mtjchar.stackfit.search import bounds_of, correction
 from mtjchar.statistics import NORMAL_QUANTILE
@@ -32,6 +33,9 @@ ROOT_RISE = NORMAL_QUANTILE
 _CLOSE = 0.01  # of the root of the rise, at the end of a search
 _CHECKED = 0.05  # of the root of the rise by the solver, for a correct end
 _ROUNDS = 4
+_MANY = 8  # parameters above which derivatives are not taken at every step
+_CHORDS = 16
+_CHORDS_END = 1e-2  # distance to the minimum, in units of the deviance
 _STEPS = 40  # outwards; each is at most four times as large as the previous one
 _LOWER = 0.01  # by which a deviance must be lower to be another minimum
 
@@ -93,8 +97,9 @@ def profile_intervals(problem: Problem, best: Minimum, error: FloatArray, disper
             if not (root < ROOT_RISE + _CHECKED if walk.bounded else abs(root - ROOT_RISE) < _CHECKED)
         ]
         for walk in open_walks:
-            far = correction(problem, walk.vector)
             assert isinstance(problem.correction, Correction)
+            many = len(walk.vector) > _MANY
+            far = correction(problem, walk.vector, problem.correction if many else None)
             walk.problem = problem.corrected(Between(problem.correction, far, walk.which))
     ends = [walk.side * np.inf if walk.bounded else float(walk.vector[walk.which]) for walk in walks]
     intervals = tuple(Interval(*pair) for pair in zip(ends[::2], ends[1::2], strict=True))
@@ -122,7 +127,9 @@ def _find_end(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) 
             if len(inside) > 1:
                 (x0, v0), (x1, v1) = inside[-2:]
                 starts.append(v1 + (v1 - v0) * (place - x1) / (x1 - x0))
-            minimum = min(
+            if len(walk.vector) > _MANY:
+                starts = starts[-1:]  # each takes seconds
+            minimum = _by_chords(walk.problem, starts[-1], which, place, best) or min(
                 (_held(walk.problem, start, which, place, scale) for start in starts),
                 key=lambda minimum: minimum.square,
             )
@@ -147,6 +154,42 @@ def _find_end(walk: _Walk, best: Minimum, scale: FloatArray, dispersion: float) 
         place = float(brentq(root_excess, inside[-1][0], place, xtol=near))
         root_excess(place)
     walk.vector = vectors[place]
+
+
+def _by_chords(
+    problem: Problem, start: FloatArray, which: int, place: float, best: Minimum
+) -> Minimum | None:
+    """Minimum of many parameters with one held, without new derivatives; None if that does not lead to it.
+
+    The derivatives are those at the lowest deviance; each step improves them [2]_.
+    """
+    if len(start) <= _MANY:
+        return None
+    bounds = bounds_of(problem)
+    others = np.arange(len(start)) != which
+    vector = start.copy()
+    vector[which] = place
+    size = np.linalg.norm(best.jacobian, axis=0)
+    unit = 1.0 / np.where(size > 0.0, size, 1.0)
+    slope = best.jacobian * unit
+    center = best.vector
+    before = problem.residuals(center[None])[0]
+    for _ in range(_CHORDS):
+        residual = problem.residuals(vector[None])[0]
+        moved = (vector - center) / unit
+        if moved @ moved > 0.0:
+            slope = slope + np.outer(residual - before - slope @ moved, moved) / (moved @ moved)
+        left = distance_left(residual, slope[:, others], vector[others], bounds[others])
+        if left < _CHORDS_END:
+            return Minimum(vector, float(residual @ residual), slope / unit, left)
+        gradient = slope.T @ residual
+        stuck = ((vector <= bounds[:, 0]) & (gradient > 0.0)) | ((vector >= bounds[:, 1]) & (gradient < 0.0))
+        free = others & ~stuck
+        step = np.zeros_like(vector)
+        step[free] = -inverse(slope[:, free]) @ gradient[free]
+        center, before = vector, residual
+        vector = np.clip(vector + step * unit, *bounds.T)
+    return None
 
 
 def _held(problem: Problem, start: FloatArray, which: int, place: float, scale: FloatArray) -> Minimum:

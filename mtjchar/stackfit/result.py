@@ -23,7 +23,7 @@ from mtjchar.stackfit.film import Device, Film
 from mtjchar.stackfit.likelihood import tail_probability
 from mtjchar.stackfit.linear_exponent import SHORTEST, linear_exponent
 from mtjchar.stackfit.loops import coercive_fields
-from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of, value_in
+from mtjchar.stackfit.parameters import DIRECTIONAL, Parameter, directional_name, names_of, value_in
 from mtjchar.stackfit.problem import Problem, pulse_temperatures
 from mtjchar.stackfit.profile import ROOT_RISE, Interval
 from mtjchar.stackfit.pulses import Pulses
@@ -87,6 +87,8 @@ class StackFit:
         Spread of the devices of a wafer table; its means are the film's if they did not vary.
     messages : tuple of str
         Warnings.
+    left_out : tuple of Parameter
+        Parameters of requested terms that the data do not determine, and that the fit left out.
     """
 
     params: lmfit.Parameters
@@ -104,6 +106,7 @@ class StackFit:
     tables: tuple[Table, ...]
     wafer: WaferFit | None
     messages: tuple[str, ...]
+    left_out: tuple[Parameter, ...] = ()
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
@@ -160,7 +163,7 @@ class StackFit:
     @property
     def undetermined(self) -> dict[str, str]:
         """Parameters that the data do not determine, and measurements that would."""
-        remedies = {}
+        remedies = {parameter.name: parameter.remedy for parameter in self.left_out}
         for k, parameter in enumerate(self.problem.parameters):
             # A value at a bound of physics is a result; a value at a bound of the search is not.
             name, least = parameter.name, parameter.physical_minimum

@@ -6,28 +6,44 @@ the solver's own residuals, with its own derivatives, until the deviance is stat
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mtjchar.arrays import FloatArray
+from mtjchar.arrays import FloatArray, IndexArray
 from mtjchar.stackfit.loops import field_scale
-from mtjchar.stackfit.minimize import Minimum, Residuals, distance_left, jacobian, minimize, one_sided
+from mtjchar.stackfit.minimize import (
+    Minimum,
+    Residuals,
+    distance_left,
+    inverse,
+    jacobian,
+    minimize,
+    one_sided,
+)
 from mtjchar.stackfit.parameters import PARAMETERS, steps_at
 from mtjchar.stackfit.problem import Correction, Problem, largest_current
+from mtjchar.stackfit.spread import SPREADS
 
 __all__ = [
+    "approached",
     "bounds_of",
     "corrected",
     "correction",
     "derivatives",
+    "lowest",
     "minimize_briefly",
     "minimize_solved",
     "minimize_table",
+    "put",
+    "rivals",
     "scales",
     "search",
     "starts",
+    "table_minima",
+    "without_spreads",
 ]
 
 # Points of the coarse search, beside the starting values.
@@ -39,6 +55,14 @@ _AT_ONCE = 2000  # sets of parameters
 _MOST_TOGETHER = 1000  # combinations of the values of a coarse search, each with all currents
 _BRIEFLY = 4  # evaluations
 _LEAPS = 8
+_APPROACHES = 5
+_FALLEN, _ROUNDING = 1e-3, 8e-3  # of the deviance by a step, and distance, of a search that stays where it is
+_LAST = 20  # evaluations
+_NO_RIVAL, _NO_RIVAL_SHARE = (
+    10.0,
+    0.1,
+)  # deviance above the lowest, near the minimum, of one that stays higher
+_HOPELESS = 1000.0  # deviance of a row on average
 _NEAR = 1.0  # distance in standard errors within which the slope of a correction serves
 _FALLS = 0.1  # ratio of two distances to the minimum; if it is larger, a slope serves no longer
 _STATIONARY = 1e-4  # distance to the minimum, in units of the deviance: a hundredth of a standard error
@@ -83,9 +107,16 @@ def minimize_solved(problem: Problem, start: FloatArray, known: Correction | Non
     known : Correction, optional
         One near `start`, whose slope can serve, apart from columns of NaN.
     """
+    return _finished(problem, _leaped(problem, start, known))
+
+
+def _leaped(problem: Problem, start: FloatArray, known: Correction | None = None) -> Minimum:
+    """Take the steps of `minimize_solved` by the corrected table; the lowest point if they do not end."""
     bounds = bounds_of(problem)
     vector = np.clip(start, *bounds.T)
-    best, least = vector, np.inf
+    if known is None:
+        vector, _ = approached(problem, vector)
+    best: Minimum | None = None
     plain, made, last = problem.corrected(None), known, np.inf
     falls = True  # the distance that is left
     for _ in range(_LEAPS):
@@ -97,13 +128,48 @@ def minimize_solved(problem: Problem, start: FloatArray, known: Correction | Non
         own, slope = problem.corrected(made), of_table + made.slope
         residual = own.residuals(vector)
         square, distance = float(residual @ residual), distance_left(residual, slope, vector, bounds)
-        if distance < _STATIONARY:
-            return Minimum(vector, square, slope, distance)
+        # In a valley that is nearly flat, what is left can be the rounding of the derivatives.
+        stays = best is not None and abs(best.square - square) < _FALLEN and distance < _ROUNDING
+        if best is None or square < best.square or stays or distance < _STATIONARY:
+            best = Minimum(vector, square, slope, distance)
+        if stays or distance < _STATIONARY:
+            break
         falls, last = distance < _FALLS * last, distance
-        if square < least:
-            best, least = vector, square
         vector = minimize_table(own, vector).vector
-    return minimize(problem.solved_residuals, best, scales(problem, best), bounds)
+    assert best is not None  # the first point is one
+    return best
+
+
+def _finished(problem: Problem, minimum: Minimum) -> Minimum:
+    """Minimum by Levenberg-Marquardt steps on the solver, where those by the corrected table have not ended.
+
+    A model that is far from all data gets none: no step makes it describe them.
+    """
+    if minimum.distance < _ROUNDING or minimum.square > _HOPELESS * problem.rows:
+        return minimum
+    size = scales(problem, minimum.vector)
+    return minimize(problem.solved_residuals, minimum.vector, size, bounds_of(problem), most=_LAST)
+
+
+def approached(problem: Problem, vector: FloatArray) -> tuple[FloatArray, float]:
+    """Point near the solver's minimum, and about its deviance.
+
+    It is the table's minimum with the solver's residuals, again and again. Without derivatives of the solver,
+    each step takes one solution of every row.
+    """
+    plain, none = problem.corrected(None), np.zeros((problem.rows, len(vector)))
+    best, least = vector, np.inf
+    for _ in range(_APPROACHES):
+        own = plain.corrected(Correction(vector, _difference(plain, vector[None])[0], none))
+        square = float(np.sum(own.residuals(vector) ** 2))
+        if square >= least:
+            break
+        best, least = vector, square
+        minimum = minimize_table(own, vector)
+        if _distance(minimum.jacobian, minimum.vector - vector) < _NEAR:
+            return minimum.vector, minimum.square
+        vector = minimum.vector
+    return best, least
 
 
 def _distance(slope: FloatArray, step: FloatArray) -> float:
@@ -122,16 +188,55 @@ def search(problem: Problem, first: Mapping[str, float], count: int) -> Minimum:
     count : int
         Number of the best points of the coarse search from which minimizations start; 0: only from `first`.
     """
-    minima = [minimize_table(problem, start) for start in starts(problem, first, count)]
-    if count:
-        minima += [minimize_table(problem, start) for start in _nested(problem, first, minima)]
+    return lowest(problem, [rival.vector for rival in table_minima(problem, first, count)])
+
+
+def table_minima(problem: Problem, first: Mapping[str, float], count: int) -> list[Minimum]:
+    """Minima of the table from which the solver's can be reached, lowest first; arguments as of `search`."""
+    # An average over two spreads takes nine times as long: the region is that of devices that are equal.
+    equal, places = without_spreads(problem)
+    minima = [minimize_table(equal, start) for start in starts(equal, first, count)]
+    if count and equal is problem:
+        minima += [minimize_table(equal, start) for start in _nested(equal, first, minima)]
+    regions = rivals(minima)[: max(count, 1)]
+    if equal is problem:
+        return regions
+    base = np.array([first[name] for name in problem.free])
+    return rivals([minimize_table(problem, put(base, places, region.vector)) for region in regions])
+
+
+def lowest(problem: Problem, vectors: Sequence[FloatArray]) -> Minimum:
+    """Return the lowest of the solver's minima near some points, the first of which is the table's lowest."""
+    best = _leaped(problem, vectors[0])
+    for start in vectors[1:] if best.square < _HOPELESS * problem.rows else ():
+        vector, square = approached(problem, start)
+        if square < best.square + _NO_RIVAL + _NO_RIVAL_SHARE * best.square:
+            best = min(best, _leaped(problem, vector), key=lambda minimum: minimum.square)
+    return _finished(problem, best)
+
+
+def without_spreads(problem: Problem) -> tuple[Problem, IndexArray]:
+    """Return a problem without its two spreads, and the places of the other parameters; else the same."""
+    kept = [k for k, parameter in enumerate(problem.parameters) if parameter.root not in SPREADS]
+    if len(problem.parameters) - len(kept) < len(SPREADS):
+        return problem, np.arange(len(problem.parameters))
+    others = tuple(problem.parameters[k] for k in kept)
+    return dataclasses.replace(problem, parameters=others, correction=None), np.array(kept)
+
+
+def put(base: FloatArray, places: IndexArray, values: FloatArray) -> FloatArray:
+    """Return a copy of a vector with other values at some places."""
+    vector = base.copy()
+    vector[places] = values
+    return vector
+
+
+def rivals(minima: Sequence[Minimum]) -> list[Minimum]:
+    """Distinct minima that are low enough to become the lowest one by the solver, lowest first."""
     distinct = _distinct(sorted(minima, key=lambda minimum: minimum.square))
     more, times = _RIVAL
     limit = max(distinct[0].square + more, times * distinct[0].square)
-    rivals = [minimum for minimum in distinct if minimum.square <= limit][: max(count, 1)]
-    return min(
-        (minimize_solved(problem, minimum.vector) for minimum in rivals), key=lambda minimum: minimum.square
-    )
+    return [minimum for minimum in distinct if minimum.square <= limit]
 
 
 def _distinct(minima: Sequence[Minimum]) -> list[Minimum]:
@@ -145,16 +250,23 @@ def _distinct(minima: Sequence[Minimum]) -> list[Minimum]:
 
 
 def _nested(problem: Problem, first: Mapping[str, float], minima: Sequence[Minimum]) -> list[FloatArray]:
-    """Minima of the models with one further parameter less: more parameters never fit worse."""
-    best = min(minima, key=lambda minimum: minimum.square).vector
+    """Minima of the models with one further parameter less: more parameters never fit worse.
+
+    Those to which the valley of the lowest minimum leads are left out.
+    """
+    best = min(minima, key=lambda minimum: minimum.square)
+    size = scales(problem, best.vector)
+    covariance = inverse(best.jacobian * size) * np.outer(size, size)
     starts = []
     for k, parameter in enumerate(problem.parameters):
         if parameter.default:
             continue
-        vector = best.copy()
+        vector = best.vector.copy()
         vector[k] = first[parameter.name]
         less = minimize(problem.residuals, vector, scales(problem, vector), bounds_of(problem), held=k)
-        starts.append(less.vector)
+        along = covariance[:, k] / covariance[k, k] * (vector[k] - best.vector[k])
+        if np.linalg.norm(best.jacobian @ (less.vector - best.vector - along)) > _APART:
+            starts.append(less.vector)
     return starts
 
 

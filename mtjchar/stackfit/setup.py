@@ -51,12 +51,15 @@ class FitSetup:
     wafer : WaferFit or None
     tables : tuple of Table
         The tables of the fit, those of wafers last.
+    given : dict
+        Starting values of the request.
     """
 
     problem: Problem
     start: dict[str, float]
     wafer: WaferFit | None
     tables: tuple[Table, ...]
+    given: Mapping[str, float]
 
 
 def set_up(
@@ -82,7 +85,7 @@ def set_up(
     varied = [*(_default_names(data) if vary is None else vary), *parameters_of(terms)]
     problem, first = _make_problem(data, film, varied, per_direction, start, temperature)
     # Tables of wafers come last.
-    return FitSetup(problem, first, wafer, (*used, *wafers))
+    return FitSetup(problem, first, wafer, (*used, *wafers), dict(start))
 
 
 def _make_problem(

@@ -15,6 +15,7 @@ from mtjchar.stackfit.diagnosis import SYSTEMATIC, Diagnosis, Finding
 from mtjchar.stackfit.exchange import Exchange, exchange
 from mtjchar.stackfit.film import Film
 from mtjchar.stackfit.likelihood import tail_probability
+from mtjchar.stackfit.other_law import other_law
 from mtjchar.stackfit.parameters import DIRECTIONAL, directional_name, names_of
 from mtjchar.stackfit.problem import pulse_temperatures
 from mtjchar.stackfit.result import StackFit
@@ -35,11 +36,14 @@ def check_fit(fit: StackFit) -> list[str]:
     """Return the messages about the results of a fit."""
     other = exchange(fit.problem, fit.vector)
     messages = [
-        *_dispersed(fit, other), *_swapped(fit, other), *_too_good(fit), *_film(fit), *check_resistance(fit),
-        *check_loops(fit), *_wafer_resistance(fit), *_hot(fit),
+        *_dispersed(fit, other), *_torque_law(fit), *_swapped(fit, other), *_too_good(fit), *_film(fit),
+        *check_resistance(fit), *check_loops(fit), *_wafer_resistance(fit), *_hot(fit),
     ]  # fmt: skip
+    absent = {parameter.name for parameter in fit.left_out}
     for name, remedy in fit.undetermined.items():
-        messages.append(f"{name} is not determined by these data; measure {remedy}")
+        kept = "and keeps its value" if name in fit.problem.fixed else "and was left out of the fit"
+        without = f" {kept}" if name in absent else ""
+        messages.append(f"{name} is not determined by these data{without}; measure {remedy}")
     return messages
 
 
@@ -90,6 +94,21 @@ def _dispersed(fit: StackFit, other: Exchange | None) -> list[str]:
     compare = "; --terms auto (compare_terms) fits such effects as terms of the model"
     more = compare if terms_for(fit.problem) else ""
     return [f"{message}{pattern}{_by_source(points)}. {causes}{more}. {SYSTEMATIC.capitalize()}"]
+
+
+def _torque_law(fit: StackFit) -> list[str]:
+    """Say that the other torque law describes the data far better."""
+    if not fit.diagnosis.poor:
+        return []
+    begin = np.array([fit.params[name].init_value for name in fit.problem.free])
+    other = other_law(fit.problem, (fit.vector, begin), fit.deviance)
+    if other is None or not other.better:
+        return []
+    return [
+        f"a torque per {other.law} describes the data far better: after a short fit its deviance is "
+        f"{other.deviance:.4g}, that of the torque per {fit.problem.model.law} is {other.kept:.4g}. "
+        f'Give the stack torque = "{other.law}"'
+    ]
 
 
 def likely(diagnosis: Diagnosis) -> str:
