@@ -43,6 +43,7 @@ class Case(NamedTuple):
     truth: dict[str, float]
     temperatures: tuple[float, ...] = (300.0,)
     diameters: tuple[float, ...] = ()
+    torque: str = "current"
     factors: tuple[float, ...] = ()  # of amplitudes, for additional pulses
 
 
@@ -60,7 +61,8 @@ CASES = {
     "back_hopping": Case(
         {"back_hopping_current": 1.1e-4, "back_hopping_stability": 40.0}, factors=(1.3, 1.6, 1.9)
     ),
-    "second_barrier": Case({"second_torque": 0.6, "series_resistance": 400.0}),
+    # With a torque per current the second torque is the same as a smaller critical current.
+    "second_barrier": Case({"second_torque": 0.6, "series_resistance": 400.0}, torque="voltage"),
     "sub_volume": Case({"exchange_stiffness": 2e-12}, diameters=(20e-9, 30e-9, 40e-9, 60e-9)),
     "temperature_laws": Case(
         {"anisotropy_exponent": 2.6, "polarization_exponent": 1.4}, (253.15, 300.0, 358.15)
@@ -70,7 +72,7 @@ CASES = {
 
 def measured(case: Case, rng: np.random.Generator) -> Table:
     """Draw counts of 1e4 writes for each pulse."""
-    junction, truth = film(), {**DEVICE, **case.truth}
+    junction, truth = film(case.torque), {**DEVICE, **case.truth}
     on = pulses_at(junction, DURATIONS, SHARES, values=DEVICE)
     more = on[on.index % len(SHARES) == 2]
     rows = [on, *(more.assign(amplitude_V=factor * more["amplitude_V"]) for factor in case.factors)]
@@ -89,7 +91,7 @@ def measured(case: Case, rng: np.random.Generator) -> Table:
 def distances(case: Case, table: Table) -> dict[str, float]:
     """Deviations from the truth over the standard errors."""
     truth = {**DEVICE, **case.truth}
-    setup = set_up([table], film(), list(truth), (), truth)
+    setup = set_up([table], film(case.torque), list(truth), (), truth)
     start = np.array([setup.start[name] for name in setup.problem.free])
     best = minimize_solved(setup.problem, minimize_table(setup.problem, start).vector)
     size = scales(setup.problem, best.vector)
@@ -118,7 +120,7 @@ def main() -> None:
                 table = measured(case, np.random.default_rng([options.seed, seed]))
                 found.append(distances(case, table))
                 if options.compare:
-                    best = compare_terms([table], film(), vary=list(DEVICE), intervals=False).terms
+                    best = compare_terms([table], film(case.torque), vary=list(DEVICE), intervals=False).terms
                     first += best == ((name,) if name in TERMS else ())
             held = pd.DataFrame(found).abs().lt(1.96).mean()
             for k, (parameter, value) in enumerate({**DEVICE, **case.truth}.items()):

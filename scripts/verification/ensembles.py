@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -222,7 +222,7 @@ def thermalized(walkers: int, damping: float = 0.2, seed: int = 41) -> tuple[Mac
 class _Repeated:
     """Gives out prepared normal numbers, one array a step, in the place of a generator."""
 
-    def __init__(self, numbers: FloatArray) -> None:
+    def __init__(self, numbers: Iterable[FloatArray]) -> None:
         self._numbers = iter(numbers)
 
     def standard_normal(self, out: FloatArray) -> None:
