@@ -279,6 +279,11 @@ def test_another_study_of_reads_is_refused(small, tmp_path):
     path = run_sweep(small, tmp_path / "run", executor=InPlace())
     with pytest.raises(InputError, match=r"read\.offset: got .*0\.004.*allowed: .*0\.003"):
         run_sweep(small.with_(read={"offset": 4e-3}), path, executor=InPlace())
+    # A table that one of both does not have is one difference, not one for each of its keys.
+    with pytest.raises(
+        InputError, match=r"toml: read: got 'no table \[read\]'; allowed: a table \[read\], as "
+    ):
+        run_sweep(small.with_(read=None), path, executor=InPlace())
 
 
 def test_a_run_grows_by_devices(small, tmp_path):
@@ -297,6 +302,10 @@ def test_a_study_without_reads_has_none(tmp_path):
     path = run_sweep(study, tmp_path / "run", executor=InPlace())
     assert not list(path.glob("read*"))
     assert average_reads(path) is None
+    with pytest.raises(
+        InputError, match=r"has no bitwise operations\. Its study has no table \[read\.bitwise\]"
+    ):
+        mtjchar.Run(path).bitwise_surface  # noqa: B018 (a property that reads a file)
     with pytest.raises(InputError, match=r"has no reads\. Its study has no table \[read\]"):
         ReadSurface.of_run(path)
 
@@ -661,6 +670,29 @@ def test_export_of_a_run_takes_its_reads(run, call, tmp_path):
     code, out, _ = call("export", run, "--format", "csv", "--out", tmp_path / "t.csv")
     assert code == 0
     assert "t_read.csv" in out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "--format", "csv", "--out", "table.csv"),
+        ("compare", "other", "--out", "compared"),
+        ("tradeoff", "--dataset", "digits", "--out", "training"),
+        ("report", "--out", "page.html"),
+    ],
+)
+def test_reads_that_are_asked_for_are_not_left_out(run, call, tmp_path, monkeypatch, command):
+    # A lost read.nc is not a study without reads: numbers without reads, or of assumed ones, would be given.
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    shutil.copytree(run, tmp_path / "other")
+    (copy / "read.nc").unlink()
+    name, *options = command
+    code, _, error = call(name, copy, *options)
+    assert code == 2
+    words = " ".join(error.split())
+    assert "read.nc': it does not exist. Run `mtjchar surface DIR` to make it" in words
 
 
 def test_check_counts_reads(call, tmp_path):
