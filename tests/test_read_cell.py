@@ -33,6 +33,7 @@ GRID = {
     "time": {"start": 0.2e-9, "stop": 1e-9, "points": 5},
     "amplifier": OF_AMPLIFIER,
 }
+SPACER = {"resistance_area_product": 0.5e-12, "spin_polarization": 0.3, "reference": "antiparallel"}
 # An ideal transistor of 5 mV around 50 mV at its gate, which rises to 1.4 V in 100 ps.
 TURNED_ON = 100e-12 * 0.05 / 1.4
 
@@ -440,7 +441,7 @@ def test_a_line_that_has_long_settled_is_refused_without_a_simulation(mode):
         ({"reference": {"resistance": 2000.0}}, "got '2 kΩ'; allowed: between 3.979 k"),
         ({"reference": {"resistance": 20e3}}, "read.reference.resistance"),
         ({"reference": {"spread": 0.1}}, "spread"),
-        ({"reference": {"resistance": 6e3, "cells": "series"}}, "cells"),
+        ({"reference": {"resistance": 6e3, "cells": "series"}}, "read.reference.cells: got 'series'"),
         ({"amplifier": {"offset": -1e-3}}, "read.amplifier.offset: got -0.001; allowed: at least 0"),
         ({"mode": "current", "amplifier": {"current_offset": -1e-6}}, "at least 0"),
         ({"mode": "current", "amplifier": {"offset": 1e-3}}, "give current_offset"),
@@ -462,11 +463,17 @@ def test_reads_that_cannot_be_are_refused(read, words):
     ("changes", "words"),
     [
         ({"stack": {"thermal_resistance_area": 1e-9, "thermal_time": 1e-9}}, "0 with [read]"),
+        ({"stack": {"second_barrier": SPACER}}, "none with [read]"),
         ({"cell": {"external_field": {"x": 0.01}}}, "none where error rates are counted"),
+        ({"stack": {"reference_tilt": 0.05}}, "reference_tilt = 50 mrad"),
+        ({"junction": {"aspect_ratio": 1.2}}, "aspect_ratio = 1.2"),
     ],
 )
 def test_stacks_whose_reads_are_not_modelled_are_refused(changes, words):
-    assert words in refused(read={"mode": "discharge"}, **changes)
+    message = refused(read={"mode": "discharge"}, **changes)
+    assert words in message
+    assert "Leave one of both out" in message
+    assert len(message) < 400  # the whole study in a message helps nobody
 
 
 def test_a_study_without_reads_is_written_as_before(tmp_path):
