@@ -19,7 +19,7 @@ from mtjchar.errors import InputError, OutsideGridError, SimulationError
 from mtjchar.export import Settings, export_surface
 from mtjchar.physics import sensing
 from mtjchar.physics.bitwise import OPERATIONS, combinations, error_rates, optimal_references
-from mtjchar.surfaces import BitwiseSurface, average_bitwise, average_devices
+from mtjchar.surfaces import BitwiseSurface, average_bitwise, average_devices, average_reads
 from mtjchar.surfaces.bitwise_average import References, bitwise_dataset
 from mtjchar.surfaces.read_average import PopulationMean
 from mtjchar.sweep import bitwise_population, importance, read_population
@@ -302,6 +302,7 @@ def run(tmp_path_factory):
     study = DEMO.with_(read={**GRID, "bitwise": {"tuples": 64}}, sweep={**SMALL, "devices": 4})
     path = run_sweep(study, tmp_path_factory.mktemp("bitwise") / "run", executor=InPlace())
     average_devices(path)
+    average_reads(path)
     average_bitwise(path)
     return path
 
