@@ -156,19 +156,33 @@ def first_complaint(error: ValidationError) -> Complaint:
         error.errors(include_url=False), key=lambda complaint: complaint["type"] != "extra_forbidden"
     )
     keys = [str(key) for key in first["loc"]]
+    value = first["input"]
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("allowed: ")
     allowed = allowed.removeprefix("Input should be ")
     if first["type"] in _LIMITS:
         name, word = _LIMITS[first["type"]]
         allowed = f"{word} {first['ctx'][name]:g}"
     if first["type"] == "inconsistent":
-        keys += first["ctx"]["key"].split(".")
+        own = first["ctx"]["key"].split(".")
+        keys += own
         allowed = first["ctx"]["allowed"]
+        value = _inner(value, own)
     elif first["type"] == "missing":
         allowed = "a value"
     elif first["type"] == "tuple_type":
         allowed = "a list"
-    return Complaint(keys, first["input"], allowed.rstrip("."), first["type"], len(others))
+    return Complaint(keys, value, allowed.rstrip("."), first["type"], len(others))
+
+
+def _inner(table: Any, keys: Sequence[str]) -> Any:
+    """Return a value in a table, or in the tables of a cell; a table in words: all of it helps nobody."""
+    value = table
+    for key in keys:
+        inside = dict(value) if isinstance(value, BaseModel | Mapping) else {}
+        value = inside[key] if key in inside else dict(inside.get("tables", {})).get(key)
+    if isinstance(value, BaseModel | Mapping):
+        return f"a table with the keys {', '.join(map(str, dict(value)))}"
+    return value
 
 
 _NEARLY_EQUAL = 0.85

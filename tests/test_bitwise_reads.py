@@ -8,16 +8,18 @@ import pytest
 import xarray as xr
 from bitwise_cases import PARALLEL, READS, TMR, analytic_curves, analytic_groups, cells_levels
 from common import DEMO, InPlace
+from rich.console import Console
 from scipy.special import ndtr
 
 import mtjchar
 from mtjchar import plotting
 from mtjchar.cells.bitwise import Bitwise
+from mtjchar.cli.reading import _of_operation
 from mtjchar.errors import InputError, OutsideGridError, SimulationError
 from mtjchar.export import Settings, export_surface
 from mtjchar.physics import sensing
 from mtjchar.physics.bitwise import OPERATIONS, combinations, error_rates, optimal_references
-from mtjchar.surfaces import BitwiseSurface, average_bitwise, average_devices
+from mtjchar.surfaces import BitwiseSurface, average_bitwise, average_devices, average_reads
 from mtjchar.surfaces.bitwise_average import References, bitwise_dataset
 from mtjchar.surfaces.read_average import PopulationMean
 from mtjchar.sweep import bitwise_population, importance, read_population
@@ -300,6 +302,7 @@ def run(tmp_path_factory):
     study = DEMO.with_(read={**GRID, "bitwise": {"tuples": 64}}, sweep={**SMALL, "devices": 4})
     path = run_sweep(study, tmp_path_factory.mktemp("bitwise") / "run", executor=InPlace())
     average_devices(path)
+    average_reads(path)
     average_bitwise(path)
     return path
 
@@ -442,6 +445,24 @@ def test_commands(run, call, tmp_path):
     assert call("export", run, "--format", "csv", "--out", tmp_path / "all.csv")[0] == 0
     assert (tmp_path / "all_bitwise.csv").is_file()
     assert mtjchar.Run(run).bitwise_surface.operations == ("and", "or", "xor")
+
+
+def test_what_an_operation_needs_is_not_denied_beside_a_read_without_it(analytic, capsys):
+    # Between a read with 1e-6 and one without, the error rate may still be below 1e-6: then some offset is
+    # small enough, though interpolation does not tell which.
+    data = analytic.dataset.copy(deep=True)
+    data["error_rate"][:] = 1e-9
+    data["largest_offset"][..., 1:] = np.nan
+    surface = BitwiseSurface(data)
+    time = float(np.sqrt(surface.times[0] * surface.times[1]))
+    point = surface.point("xor", surface.voltages[0], time)
+    assert np.isnan(point.largest_offset)
+    Console().print(_of_operation(point, "V"))
+    shown = capsys.readouterr().out
+    assert "offset for 1e-6" in shown
+    assert "not known: a read of the grid beside this one has none" in shown
+    Console().print(_of_operation(point._replace(error_rate=1e-3), "V"))
+    assert "none is small enough" in capsys.readouterr().out
 
 
 def test_missing_samples_and_other_studies_are_refused(run, tmp_path):

@@ -9,8 +9,9 @@ from scipy.integrate import trapezoid
 from test_netlists import by_hand
 
 from mtjchar.cells.stt import read as reading
+from mtjchar.cells.stt import read_checks
 from mtjchar.cells.stt.netlist import cell_parameters
-from mtjchar.cells.stt.read_disturb import CellDrive, disturb_rates
+from mtjchar.cells.stt.read_disturb import CellDrive, disturb_rates, largest_overdrive
 from mtjchar.cells.stt.read_netlist import Column, Seat, read_deck, single_cells
 from mtjchar.cells.stt.read_waveforms import Timeline, set_read
 from mtjchar.errors import InputError, SimulationError
@@ -32,6 +33,7 @@ GRID = {
     "time": {"start": 0.2e-9, "stop": 1e-9, "points": 5},
     "amplifier": OF_AMPLIFIER,
 }
+SPACER = {"resistance_area_product": 0.5e-12, "spin_polarization": 0.3, "reference": "antiparallel"}
 # An ideal transistor of 5 mV around 50 mV at its gate, which rises to 1.4 V in 100 ps.
 TURNED_ON = 100e-12 * 0.05 / 1.4
 
@@ -385,13 +387,61 @@ def test_the_largest_voltage_does_not_depend_on_the_grid():
     tried(DEMO.with_, {"read": {"mode": "discharge", "voltage": {**grid, "stop": allowed}}})
 
 
+@pytest.mark.parametrize("mode", ["discharge", "charge", "current"])
+@pytest.mark.parametrize("line", ["bitline", "sourceline"])
+def test_what_is_refused_without_a_simulation_writes_in_one(mode, line):
+    # By hand: a read that does not write has at most Ic0, with which the line loses Ic0 t/C until the word
+    # line is up, 0.1 ns. The ideal transistor's 2 kohm and both lines' 400 ohm are in series.
+    device = Population(DEMO).nominal().iloc[0]
+    towards_p = (mode == "charge") == (line == "sourceline")
+    current = device["critical_current_ap_to_p_A" if towards_p else "critical_current_A"]
+    resistance = device[f"{'antiparallel' if towards_p else 'parallel'}_resistance_ohm"] + 2400.0
+    limit = current * (resistance + (0.0 if mode == "current" else 0.1e-9 / 23e-15))
+    ideal = {"transistor": {"model": "ideal", "on_resistance": 2000.0}}
+
+    def of(highest):
+        grid = {"start": 0.5 * highest, "stop": highest, "points": 2}
+        return DEMO.with_(cell=ideal, read={"mode": mode, "sensed_line": line, "voltage": grid})
+
+    Population(of(0.999 * limit)).nominal()
+    study = of(1.001 * limit)
+    with pytest.raises(InputError, match=r"read\.voltage\.stop.*writes with any transistor"):
+        Population(study).nominal()
+    with pytest.raises(InputError, match=r"read\.voltage\.stop.*from there on a read writes"):
+        read_checks.check_circuit(study.tables, Population(DEMO).nominal())
+
+
+def test_overdrive_of_the_junction_alone_is_above_that_of_its_reads():
+    # Bound: the transistor and the lines only take voltage away. By hand: the current of 0.2 V on the
+    # junction in P over Ic0, which is larger than that of AP over its own.
+    study = DEMO.with_(read={"mode": "current"})
+    device, reads = Population(study).nominal(), study.kind.reads(study.tables)
+    bound = study.kind.foresee(study.tables, device, 1.0).read_overdrive
+    in_p = 0.2 / device["parallel_resistance_ohm"].iloc[0] / device["critical_current_A"].iloc[0]
+    assert bound == pytest.approx(in_p, rel=1e-6)
+    drive, _ = reading.driven(study.tables, device, reads)
+    simulated = float(largest_overdrive(study.tables, device, drive).max())
+    assert 0.6 * bound < simulated < bound
+    assert DEMO.kind.foresee(DEMO.tables, device, 1.0).read_overdrive is None
+
+
+@pytest.mark.parametrize("mode", ["discharge", "charge"])
+def test_a_line_that_has_long_settled_is_refused_without_a_simulation(mode):
+    late = {"start": 50e-9, "stop": 90e-9, "points": 3}
+    with pytest.raises(InputError, match="margin of at most"):
+        Population(DEMO.with_(read={"mode": mode, "time": late})).nominal()
+    # Such times are none where a current is sensed, and where the line is long enough.
+    Population(DEMO.with_(read={"mode": "current", "time": late})).nominal()
+    Population(DEMO.with_(read={"mode": mode, "time": late, "line_capacitance": 5e-12})).nominal()
+
+
 @pytest.mark.parametrize(
     ("read", "words"),
     [
         ({"reference": {"resistance": 2000.0}}, "got '2 kΩ'; allowed: between 3.979 k"),
         ({"reference": {"resistance": 20e3}}, "read.reference.resistance"),
         ({"reference": {"spread": 0.1}}, "spread"),
-        ({"reference": {"resistance": 6e3, "cells": "series"}}, "cells"),
+        ({"reference": {"resistance": 6e3, "cells": "series"}}, "read.reference.cells: got 'series'"),
         ({"amplifier": {"offset": -1e-3}}, "read.amplifier.offset: got -0.001; allowed: at least 0"),
         ({"mode": "current", "amplifier": {"current_offset": -1e-6}}, "at least 0"),
         ({"mode": "current", "amplifier": {"offset": 1e-3}}, "give current_offset"),
@@ -413,11 +463,17 @@ def test_reads_that_cannot_be_are_refused(read, words):
     ("changes", "words"),
     [
         ({"stack": {"thermal_resistance_area": 1e-9, "thermal_time": 1e-9}}, "0 with [read]"),
+        ({"stack": {"second_barrier": SPACER}}, "none with [read]"),
         ({"cell": {"external_field": {"x": 0.01}}}, "none where error rates are counted"),
+        ({"stack": {"reference_tilt": 0.05}}, "reference_tilt = 50 mrad"),
+        ({"junction": {"aspect_ratio": 1.2}}, "aspect_ratio = 1.2"),
     ],
 )
 def test_stacks_whose_reads_are_not_modelled_are_refused(changes, words):
-    assert words in refused(read={"mode": "discharge"}, **changes)
+    message = refused(read={"mode": "discharge"}, **changes)
+    assert words in message
+    assert "Leave one of both out" in message
+    assert len(message) < 400  # the whole study in a message helps nobody
 
 
 def test_a_study_without_reads_is_written_as_before(tmp_path):

@@ -224,7 +224,10 @@ def test_command_takes_the_reads_of_the_run(run, call, tmp_path):
     ("options", "message"),
     [
         (["--read-error", "1e-6", "--read-energy", "20 fJ"], "--read-error: got 1e-06; allowed: none with"),
-        (["--read-error", "2"], "error rate of the reads: got 2.0; allowed: above 0, below 1"),
+        (["--read-error", "2"], "--read-error: got 2.0; allowed: above 0, below 1"),
+        (["--read-disturb", "0"], "--read-disturb: got 0.0; allowed: above 0, below 1"),
+        (["--read-energy", "-1 fJ"], "--read-energy: got '-1 fJ'; allowed: 0 J or more"),
+        (["--read-energy", "20 fJ", "--computing-errors"], "--computing-errors has no effect"),
         (["--read-error", "1e-300", "--read-disturb", "1e-300"], "No read on the grid has a read error rate"),
     ],
 )

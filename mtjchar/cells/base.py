@@ -264,10 +264,13 @@ class Outlook(NamedTuple):
         Upper bound of the overdrive by direction: that of the junction alone at the highest amplitude.
     warnings : tuple of str
         Possible errors, one sentence each.
+    read_overdrive : float or None
+        The same bound for reads, at the largest read voltage; None without reads, or if it is not known.
     """
 
     largest_overdrive: Mapping[Direction, float] = {}
     warnings: tuple[str, ...] = ()
+    read_overdrive: float | None = None
 
 
 class CellDescription(NamedTuple):

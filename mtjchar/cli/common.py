@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +34,7 @@ from rich.text import Text
 from mtjchar.cli import completion
 from mtjchar.cli.interrupts import interrupts
 from mtjchar.errors import InputError, did_you_mean, printable
-from mtjchar.files import is_file, is_folder, write_text
+from mtjchar.files import is_file, is_folder, read_text, write_text
 from mtjchar.units import compact, parse_quantity, rough_time
 
 if TYPE_CHECKING:
@@ -304,17 +305,30 @@ def load_surface(folder: Path) -> WriteSurface:
 
 
 def load_reads(folder: Path) -> ReadSurface | None:
-    """Load the read surface of a run directory, if there is one."""
+    """Load the read surface of a run directory; None if its study asks for none. A missing one is refused."""
     from mtjchar.surfaces import ReadSurface
 
-    return ReadSurface.of_run(folder) if is_file(folder / "read.nc") else None
+    asked = is_file(folder / "read.nc") or _has_table(folder, "read")
+    return ReadSurface.of_run(folder) if asked else None
 
 
 def load_bitwise(folder: Path) -> BitwiseSurface | None:
-    """Load the surface of bitwise operations of a run directory, if there is one."""
+    """Load the surface of bitwise operations of a run directory; as `load_reads`."""
     from mtjchar.surfaces import BitwiseSurface
 
-    return BitwiseSurface.of_run(folder) if is_file(folder / "bitwise.nc") else None
+    asked = is_file(folder / "bitwise.nc") or _has_table(folder, "read", "bitwise")
+    return BitwiseSurface.of_run(folder) if asked else None
+
+
+def _has_table(folder: Path, *keys: str) -> bool:
+    """Whether the study of a run has a table; to read all of the study takes a second."""
+    try:
+        table: Any = tomllib.loads(read_text(folder / "study.toml", "study file", allowed="a study"))
+    except (InputError, tomllib.TOMLDecodeError):
+        return False  # who reads the study will say so
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return bool(table)
 
 
 def one_of(thing: str, name: str, allowed: Iterable[str]) -> InputError:

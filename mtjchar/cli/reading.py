@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_READS = 100_000
 _WIDEST = 120  # of a table, characters
+_TARGET = 1e-6  # error rate for which a surface says what an operation needs
 _EXTRAPOLATED = "extrapolated: too few devices carry it"
 
 
@@ -171,7 +172,11 @@ def _of_operation(point: BitwisePoint, unit: str) -> Table:
         ("TMR for 1e-6", point.smallest_contrast, f"at least {point.smallest_contrast:.3g}", large),
         ("spread for 1e-6", point.largest_spread, spread, small),
     ):
-        table.add_row(name, none if math.isnan(value) else words)
+        if math.isnan(value) and point.error_rate <= _TARGET:
+            words = "not known: a read of the grid beside this one has none"
+        elif math.isnan(value):
+            words = none
+        table.add_row(name, words)
     return table
 
 

@@ -115,6 +115,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
                 "nominal": {name: float(nominal[name].iloc[0]) for name in kind.columns},
                 "quantiles": {name: drawn[name].quantile(list(_SPREAD)).tolist() for name in kind.columns},
                 "largest_overdrive": dict(outlook.largest_overdrive),
+                "largest_read_overdrive": outlook.read_overdrive,
                 "devices": loaded.sweep.devices,
                 "samples": loaded.sweep.samples,
                 "read_samples": read_rows(loaded),
@@ -131,6 +132,11 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
         console.print(
             f"{direction}: largest overdrive {overdrive:.3g}, at "
             f"{compact(loaded.sweep.amplitude.stop, 'V')} across the junction alone"
+        )
+    if outlook.read_overdrive is not None:
+        console.print(
+            f"reads: largest overdrive {outlook.read_overdrive:.3g}, at the largest read voltage across the "
+            "junction alone; above 1 behind its transistor, a run refuses it"
         )
     cores = os.cpu_count() or 1
     console.print(f"{loaded.sweep.devices} devices, {loaded.sweep.samples:,} samples")

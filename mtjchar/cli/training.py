@@ -25,6 +25,7 @@ from mtjchar.cli.common import (
     write_table,
 )
 from mtjchar.errors import InputError, UnreachableError
+from mtjchar.units import compact
 
 if TYPE_CHECKING:
     from mtjchar.network.reads import ReadConditions
@@ -212,6 +213,12 @@ def tradeoff(
     )
     surface = load_surface(folder)
     reads = _reads(folder, read_energy, read_error, read_disturb)
+    if computing_errors and reads.never_wrong:
+        raise InputError(
+            "--computing-errors", value=True, allowed="none where reads have no errors",
+            problem="--computing-errors has no effect: the reads are assumed, without errors.",
+            remedy="Leave it out, or give a run of a study with a table [read].",
+        )  # fmt: skip
     writable(out)
     with locked(out, say=warn), progress_bar("training", "trainings") as progress:
         tables = experiment.tradeoff(
@@ -262,8 +269,12 @@ def _reads(folder: Path, energy: float | None, error: float | None, disturb: flo
     )
     from mtjchar.network.tradeoff import READ_ENERGY
 
+    if energy is not None and energy < 0.0:
+        raise InputError("--read-energy", value=compact(energy, "J"), allowed="0 J or more")
     surface = None if energy is not None else load_reads(folder)
     for option, rate in {"--read-error": error, "--read-disturb": disturb}.items():
+        if rate is not None and not 0.0 < rate < 1.0:
+            raise InputError(option, value=rate, allowed="above 0, below 1")
         if rate is None or surface is not None:
             continue
         if energy is not None:

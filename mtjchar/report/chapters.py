@@ -34,6 +34,7 @@ from mtjchar.surfaces.grid import targets
 from mtjchar.surfaces.levers import lever_table
 from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR
 from mtjchar.sweep.population import Population
+from mtjchar.sweep.read_tasks import reads_of
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.units import compact
 
@@ -261,8 +262,8 @@ def _devices(
 
 
 def _reads(directory: RunDirectory) -> list[Chapter]:
-    """Draw the read surface, if there is one."""
-    if not (directory.path / "read.nc").is_file():
+    """Draw the read surface, if the study asks for reads."""
+    if reads_of(directory.study) is None:
         return []
     surface = ReadSurface.of_run(directory.path)
     limits = f"a read error rate of {USUAL_ERROR:g} and a disturb rate of {USUAL_DISTURB:g}"

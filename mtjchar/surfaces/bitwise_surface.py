@@ -150,9 +150,16 @@ class BitwiseSurface:
         InputError
             If there is none, or it is of another study.
         """
-        from mtjchar.sweep.store import RunDirectory  # imported here: slow to load
+        from mtjchar.sweep.bitwise_tasks import bitwise_of  # imported here: slow to load
+        from mtjchar.sweep.store import RunDirectory
 
         directory, file = RunDirectory.open(folder), Path(folder) / FILE
+        if bitwise_of(directory.study) is None:
+            raise InputError(
+                "bitwise operations", value=None, allowed="a run of a study with a table [read.bitwise]",
+                problem=f"{folder} has no bitwise operations.",
+                remedy="Its study has no table [read.bitwise].",
+            )  # fmt: skip
         surface = cls.load(file)
         directory.check_study_of(surface.dataset.attrs.get("study"), file)
         return surface

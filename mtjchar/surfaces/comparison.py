@@ -13,7 +13,6 @@ import pandas as pd
 
 from mtjchar.cells.footprint import Footprint
 from mtjchar.errors import InputError, printable
-from mtjchar.files import is_file
 from mtjchar.statistics import weighted_quantiles
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, Target, directions_of, targets
 from mtjchar.surfaces.levers import LEVER_RATES, OUT_OF_REACH, compare_levers, reached
@@ -22,6 +21,7 @@ from mtjchar.surfaces.read_surface import ReadSurface
 from mtjchar.surfaces.search import pulse_at
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.surfaces.worst_case import worst_case
+from mtjchar.sweep.read_tasks import reads_of
 from mtjchar.sweep.store import RunDirectory
 
 __all__ = ["Comparison", "compare", "energy_curves"]
@@ -124,10 +124,10 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
 
 
 def _reads(runs: dict[str, RunDirectory]) -> pd.DataFrame:
-    """Operating points of the runs that have a read surface."""
+    """Operating points of the runs whose studies ask for reads."""
     rows = []
     for name, run in runs.items():
-        if not is_file(run.path / "read.nc"):
+        if reads_of(run.study) is None:
             continue
         surface = ReadSurface.of_run(run.path)
         margin = float(surface.dataset["margin_deviations"].min("state").max())

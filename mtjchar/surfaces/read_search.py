@@ -53,10 +53,16 @@ def operating_point(
     if minimize not in MINIMIZE:
         raise InputError("minimize", value=minimize, allowed="'time' or 'energy'")
     check_margin(surface)
-    search = _Search(surface, np.log10(error), np.log10(disturb), minimize == "energy")
-    levels = search.levels()
-    best, time = search.best(levels)
-    if not np.isfinite(time):
+    # Below the limits by a rounding error, so that they hold; above them where nothing else is left, so that
+    # the rates of a read that is the only one can be asked for.
+    for rounding in (-_ROUNDING, _ROUNDING):
+        limits = np.log10(error) + rounding, np.log10(disturb) + rounding
+        search = _Search(surface, limits, minimize == "energy")
+        levels = search.levels()
+        best, time = search.best(levels)
+        if np.isfinite(time):
+            break
+    else:
         raise _unreachable(surface, error, disturb)
     for _ in range(_ROUNDS):
         here = int(np.argmin(np.abs(levels - best)))
@@ -99,8 +105,8 @@ def check_margin(surface: ReadGrid) -> None:
 class _Search:
     """Search at limits that are decimal logarithms of rates."""
 
-    def __init__(self, surface: ReadGrid, error: float, disturb: float, cheapest: bool) -> None:
-        self._surface, self._limits = surface, (error + _ROUNDING, disturb + _ROUNDING)
+    def __init__(self, surface: ReadGrid, limits: tuple[float, float], cheapest: bool) -> None:
+        self._surface, self._limits = surface, limits
         self._cheapest = cheapest
         self._times = refined(surface.times)
 

@@ -481,16 +481,32 @@ def _refuse_other(file: Path, asked: Study) -> Study:
     differ = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     refused = [key for key in differ if not growth.is_more(key, there, asked)]
     if refused:
-        key, *others = refused
+        key, *others = dict.fromkeys(_or_its_table(key, before, now) for key in refused)
         may_be = growth.MAY_BE.get(key, "")
         also = f"Also different: {', '.join(others)}. " if others else ""
+        value, allowed = now.get(key), f"{before.get(key)!r}{may_be}"
+        if any(name.startswith(f"{key}.") for name in {**before, **now}):
+            value, allowed = (
+                f"{'a' if any(name.startswith(f'{key}.') for name in flat) else 'no'} table [{key}]"
+                for flat in (now, before)
+            )
         raise InputError(
             f"{file}: {key}",
-            value=now.get(key),
-            allowed=f"{before.get(key)!r}{may_be}, as in the study this directory belongs to",
+            value=value,
+            allowed=f"{allowed}, as in the study this directory belongs to",
             remedy=f"{also}Give another directory, or remove this one.",
         )
     return there
+
+
+def _or_its_table(key: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return the largest table with the key that only one of two studies has, or the key."""
+    parts = key.split(".")
+    for length in range(1, len(parts)):
+        table = ".".join(parts[:length])
+        if any(not any(name.startswith(f"{table}.") for name in flat) for flat in (before, now)):
+            return table
+    return key
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:

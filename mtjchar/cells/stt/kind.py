@@ -207,8 +207,11 @@ class SttCell(CellKind[SttTables]):
         return read_bitwise.sense_resistances(tables, device, reads, cells, resistance)
 
     def foresee(self, tables: SttTables, device_: pd.DataFrame, amplitude: float) -> Outlook:
-        """Bound the overdrive, and report unusual values."""
-        return device.foresee(tables, device_, amplitude)
+        """Bound the overdrive of writes and reads, and report unusual values."""
+        from mtjchar.cells.stt import read_checks
+
+        outlook = device.foresee(tables, device_, amplitude)
+        return outlook._replace(read_overdrive=read_checks.overdrive_of_junction(tables, device_))
 
     def transistor(self, tables: SttTables) -> Transistor:
         """Access transistor."""

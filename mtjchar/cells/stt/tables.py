@@ -424,12 +424,13 @@ class SttTables(CellTables):
         }
         for key, (allowed, simple) in modelled.items():
             if not simple:
-                raise inconsistent(key, f"{allowed} with [read], which has neither heat nor a second barrier")
+                allowed += " with [read], which has neither heat nor a second barrier. Leave one of both out"
+                raise inconsistent(key, allowed)
         if not self.axially_symmetric:
             raise inconsistent(
                 "read",
                 "none where error rates are counted, for which disturb rates are too small. Here they are "
-                f"counted ({self.asymmetries[0]})",
+                f"counted ({self.asymmetries[0]}). Leave one of both out",
             )
 
     def check(self, grid: Grid) -> None:
