@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,18 +12,20 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from mtjchar.physics.bitwise import OPERATIONS
-from mtjchar.plotting.axes import line_style, logarithmic_axis, new_axes
+from mtjchar.plotting.axes import ON_MAP, line_style, logarithmic_axis, new_axes
 from mtjchar.plotting.files import save
 from mtjchar.surfaces.bitwise_surface import BitwiseSurface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
-__all__ = ["BitwisePlots", "bitwise_figures"]
+__all__ = ["TITLES", "BitwisePlots", "bitwise_figures"]
 
 _LOWEST, _HIGHEST = VERIFIED_RATE, 0.5
 _ROOM = 3.0  # below the lowest rate
+_BELOW = 0.06  # the middle of a row, where its error rates begin
 _DARK = 0.45  # of the colours: below, text is white
-_TITLES = {"and": "AND", "or": "OR", "xor": "XOR", "majority": "majority"}
+TITLES = {"and": "AND", "or": "OR", "xor": "XOR", "majority": "majority"}
+"""Names of operations for people."""
 
 
 def bitwise_figures(surface: BitwiseSurface, folder: str | Path) -> list[Path]:
@@ -83,13 +86,15 @@ class BitwisePlots:
             for column, right in enumerate(OPERATIONS[cells][name].truth):
                 rate, star = rates[row, column], "*" if doubtful.to_numpy()[row, column] > 0 else ""
                 words = f"{rate:.1e}{star}" if rate > _LOWEST else f"below {_LOWEST:.0e}"
-                axes.text(
-                    column, row, f"{int(right)}\n{words}", ha="center", va="center",
-                    color="white" if norm(shown[row, column]) < _DARK else "black",
-                    fontsize=9 if cells == 2 else 7,
-                )  # fmt: skip
+                style: dict[str, Any] = {
+                    "ha": "center",
+                    "color": ON_MAP[int(norm(shown[row, column]) > _DARK)],
+                }
+                axes.text(column, row, f"{int(right)}", va="bottom", fontsize=14, **style)
+                size = 9 if cells == 2 else 7
+                axes.text(column, row + _BELOW, words, va="top", fontsize=size, **style)
         axes.set_xticks(range(len(surface.inputs)), surface.inputs)
-        axes.set_yticks(range(len(points)), [_TITLES[name] for name in surface.operations])
+        axes.set_yticks(range(len(points)), [TITLES[name] for name in surface.operations])
         axes.set_xlabel("states of the cells (0: P, 1: AP)")
         axes.set_title(f"result and error rate at {compact(volts, 'V', 3)}, {compact(seconds, 's', 3)}")
         axes.figure.colorbar(image, ax=axes, label="error rate")
@@ -102,7 +107,7 @@ class BitwisePlots:
         times = np.geomspace(surface.times[0], surface.times[-1], 200)
         for k, name in enumerate(surface.operations):
             rates = surface.error_rate(name, volts, times)
-            axes.plot(1e9 * times, np.maximum(rates, _LOWEST), label=_TITLES[name], **line_style(k))
+            axes.plot(1e9 * times, np.maximum(rates, _LOWEST), label=TITLES[name], **line_style(k))
         axes.set_xscale("log")
         axes.set_yscale("log")
         logarithmic_axis(axes.xaxis, 1e9 * times)

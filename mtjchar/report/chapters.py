@@ -23,12 +23,14 @@ from mtjchar.report.tables import (
     Section,
     compared_knobs,
     device_spread,
+    operations,
     read_points,
     sample_counts,
     trade_off,
     trade_off_files,
 )
-from mtjchar.surfaces import ReadSurface, WriteSurface
+from mtjchar.surfaces import BitwiseSurface, ReadSurface, WriteSurface
+from mtjchar.surfaces.bitwise_surface import FILE as BITWISE_FILE
 from mtjchar.surfaces.devices import DeviceRates
 from mtjchar.surfaces.grid import targets
 from mtjchar.surfaces.levers import lever_table
@@ -111,6 +113,7 @@ def chapters(
         _cell(directory, surface, pulses, rates),
         _devices(directory, surface, pulses, rates, why),
         *_reads(directory),
+        *_operations(directory),
         Chapter("simulations", "Simulations", "", [], [counts]),
         *_trade_offs(directory),
     ]
@@ -282,6 +285,30 @@ def _reads(directory: RunDirectory) -> list[Chapter]:
         ),
     ]
     return [Chapter("reads", "Reads", "", drawings, [read_points(surface)])]
+
+
+def _operations(directory: RunDirectory) -> list[Chapter]:
+    """Draw the bitwise operations, if there are some."""
+    if not (directory.path / BITWISE_FILE).is_file():
+        return []
+    surface = BitwiseSurface.of_run(directory.path)
+    drawings = [
+        draw(
+            "bitwise-truth",
+            lambda axes: surface.plot.truth_tables(ax=axes),
+            "Truth tables with error rates",
+            "Result of each operation for each combination of states, and how often it is wrong.",
+            is_map=True,
+            wide=True,
+        ),
+        draw(
+            "bitwise-time",
+            lambda axes: surface.plot.against_time(ax=axes),
+            "Error rate of operations over sensing time",
+            "Error rate of the worst combination of inputs.",
+        ),
+    ]
+    return [Chapter("bitwise", "Bitwise operations", "", drawings, [operations(surface)])]
 
 
 def _trade_offs(directory: RunDirectory) -> list[Chapter]:
