@@ -1,10 +1,10 @@
 """Reference probabilities under drives that hold the state: writes tests/reference/held_drives.csv anew.
 
-    python -m scripts.verification.held_reference
+    PYTHONPATH=scripts python -m verification.held_reference
 
 Needs mpmath and some five minutes. Nothing of `mtjchar` is used, and no method of it: the adjoint equation
 for p = 1 - q in Legendre polynomials, and the contour integral of its resolvent, of
-`scripts.verification.reference`, in 130 digits. No cells, no time steps, no sums of positive terms. The whole
+`verification.reference`, in 130 digits. No cells, no time steps, no sums of positive terms. The whole
 axis is solved: a magnetization that has switched can come back over the barrier from -1.
 
 Before the drive: exp(-Delta (1 - z^2)) on z > 0. After it: the probability to end in the well at -1,
@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 from mpmath import mp, mpf
 
-from scripts.verification import reference
+from verification import reference
 
 FILE = Path(__file__).resolve().parents[2] / "tests/reference/held_drives.csv"
 HEADER = """\
 # Probability that a drive that holds the state switches nevertheless, axially symmetric macrospin.
-# Made by: python -m scripts.verification.held_reference (mpmath, 130 digits; see its docstring).
+# Made by: PYTHONPATH=scripts python -m verification.held_reference (mpmath, 130 digits; see its docstring).
 # fading: time constant of the drive over t_D, 0 for a constant one. error: change with fewer polynomials.
 stability,overdrive,fading,reduced_time,probability,error
 """
