@@ -198,11 +198,20 @@ def test_check_counts_reads(call, tmp_path):
     file.write_text(study.to_toml())
     code, out, _ = call("check", file, "--json")
     assert code == 0
-    assert json.loads(out)["read_samples"] == study.sweep.devices * 2 * 12 * 20
-    _, out, _ = call("check", file)
-    assert "no time estimate for them" in " ".join(out.split())
+    first = json.loads(out)
+    assert first["read_samples"] == study.sweep.devices * 2 * 12 * 20
+    # By hand: 2 ms for each state, device and simulated voltage, measured by `scripts/bench.py --only reads`.
+    assert first["read_seconds"] == pytest.approx(2e-3 * 2 * study.sweep.devices * 6)
+    assert "samples; about" in " ".join(call("check", file)[1].split())
+    # 2 cells in 4 combinations, and as much as 32 groups beside.
+    file.write_text(study.with_(read={"bitwise": {"tuples": 128}}).to_toml())
+    second = json.loads(call("check", file, "--json")[1])
+    assert second["read_seconds"] - first["read_seconds"] == pytest.approx(2e-3 * 8 * (128 + 32) * 6)
+    assert "128 groups of cells" in call("check", file)[1]
     file.write_text(study.with_(read=None).to_toml())
-    assert json.loads(call("check", file, "--json")[1])["read_samples"] == 0
+    without = json.loads(call("check", file, "--json")[1])
+    assert (without["read_samples"], without["read_seconds"]) == (0, 0)
+    assert without["seconds"] == pytest.approx(first["seconds"] - first["read_seconds"])
     assert "reads:" not in call("check", file)[1]
 
 
