@@ -1,14 +1,17 @@
 """Print the tables of docs/bitwise.md: operations on the demo's cells, and on cells that vary little.
 
-`python scripts/bitwise.py`, two minutes on one core.
+`python scripts/bitwise.py`, two minutes on one core. `python scripts/bitwise.py FOLDER` also writes the
+figure of the second one.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 from pathlib import Path
 
+from mtjchar.plotting import bitwise_figures
 from mtjchar.study import Study, load_study
 from mtjchar.surfaces import BitwiseSurface, average_bitwise
 from mtjchar.sweep.run import run_sweep
@@ -33,7 +36,10 @@ def main() -> None:
     )
     for name, study in (("demo", demo.with_(read=READ)), ("better", better.with_(read={**READ, **BETTER}))):
         print(name)
-        rows(surface_of(study))
+        surface = surface_of(study)
+        rows(surface)
+        if name == "better" and len(sys.argv) > 1:
+            bitwise_figures(surface, sys.argv[1])
 
 
 def surface_of(study: Study) -> BitwiseSurface:

@@ -116,7 +116,10 @@ def test_figures(divider_reads):
     point = divider_reads.operating_point(USUAL_ERROR, USUAL_DISTURB)
     places = [line.get_xydata()[0] for line in axes.lines if len(line.get_xydata()) == 1]
     assert any(np.allclose(place, (1e9 * point.time_s, point.voltage_V)) for place in places)
-    assert "no read has" in divider_reads.plot.window(error=1e-15).get_title()
+    none = divider_reads.plot.window(error=1e-15)
+    assert "no read has" in none.get_title()
+    lowest = [text.get_text() for text in none.get_legend().get_texts()][-1]
+    assert lowest.startswith("lowest read error rate")
     assert divider_reads.plot.margin().get_ylabel() == "sense margin (mV)"
     plotting.read_figures  # noqa: B018 (listed)
 

@@ -45,7 +45,7 @@ def tables() -> list[Table]:
     study = study.with_(read=None, sweep={"devices": DEVICES, "amplitude": FEW, "duration": FEW})
     writes, _ = seconds(study, average_reads)
     title = (
-        f"{DEVICES} devices or pairs of cells x {VOLTAGES} voltages x {TIMES} times, {CORES} processes; "
+        f"{DEVICES} devices or pairs of cells x {VOLTAGES} voltages x {TIMES} times, {CORES} processes;\n"
         "in brackets the time of all processes together"
     )
     table = Table(
