@@ -98,10 +98,16 @@ def read_of_all(
 def _best_read(
     surfaces: Sequence[ReadGrid], error: float, disturb: float, minimize: Minimize
 ) -> tuple[float, float] | None:
-    search = _Search(surfaces, np.log10(error), np.log10(disturb), minimize == "energy")
-    levels = search.levels()
-    best, time = search.best(levels)
-    if not np.isfinite(time):
+    # Below the limits by a rounding error, so that they hold; above them where nothing else is left, so that
+    # the rates of a read that is the only one can be asked for.
+    for rounding in (-_ROUNDING, _ROUNDING):
+        limits = np.log10(error) + rounding, np.log10(disturb) + rounding
+        search = _Search(surfaces, limits, minimize == "energy")
+        levels = search.levels()
+        best, time = search.best(levels)
+        if np.isfinite(time):
+            break
+    else:
         return None
     for _ in range(_ROUNDS):
         here = int(np.argmin(np.abs(levels - best)))
@@ -144,8 +150,8 @@ def check_margin(surface: ReadGrid) -> None:
 class _Search:
     """Search at limits that are decimal logarithms of rates, where the grids of all surfaces are."""
 
-    def __init__(self, surfaces: Sequence[ReadGrid], error: float, disturb: float, cheapest: bool) -> None:
-        self._surfaces, self._limits = surfaces, (error + _ROUNDING, disturb + _ROUNDING)
+    def __init__(self, surfaces: Sequence[ReadGrid], limits: tuple[float, float], cheapest: bool) -> None:
+        self._surfaces, self._limits = surfaces, limits
         self._cheapest = cheapest
         self._voltages = _shared_nodes([surface.voltages for surface in surfaces])
         self._times = _shared_nodes([surface.times for surface in surfaces])
