@@ -6,10 +6,13 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 import xarray as xr
-from common import DEMO
+from common import DEMO, InPlace
+from read_cases import DividerCell, study_of
 
+from mtjchar.cells import KINDS
 from mtjchar.cli import main
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import ReadSurface, WriteSurface, average_devices, average_reads
+from mtjchar.sweep.run import run_sweep
 
 
 def analytic_log_rate(direction, amplitude, duration):
@@ -71,6 +74,31 @@ def characterized_surface(analytic_surface):
         dataset[name].attrs["units"] = unit
     dataset["ber"].attrs["long_name"] = "write error rate, mean over devices"
     return WriteSurface(dataset)
+
+
+@pytest.fixture(scope="module")
+def divider():
+    """Register the kind of cell of `read_cases`."""
+    KINDS["divider"] = DividerCell()
+    yield KINDS["divider"]
+    del KINDS["divider"]
+
+
+@pytest.fixture(scope="module")
+def divider_run(divider, tmp_path_factory):
+    """A finished run of 1,000 such devices, with surfaces."""
+    folder = tmp_path_factory.mktemp("divider")
+    study = study_of(folder)
+    assert study.kind is divider
+    path = run_sweep(study, folder / "run", executor=InPlace())
+    average_devices(path)
+    average_reads(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def divider_reads(divider_run):
+    return ReadSurface.of_run(divider_run)
 
 
 @pytest.fixture

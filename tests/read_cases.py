@@ -13,6 +13,7 @@ from mtjchar.cells.base import CellDescription
 from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed
 from mtjchar.cells.variability import CUT, NO_SPREAD, Spread, Variability
 from mtjchar.fields import Description, Duration, Number, Resistance, Voltage
+from mtjchar.study import load_study
 
 STUDY = """
 [cell]
@@ -161,3 +162,11 @@ def quadrature(study, reads, reference):
                 stability = cell.stability * (1.0 + spread.stability.sigma * x)
                 disturb[state, i, j] = weight @ disturb_rate(stability, (1 - 2 * state) * voltage, time)
     return error, disturb
+
+
+def study_of(folder, text=STUDY, **changes):
+    """Write a study of such cells into a folder, and load it."""
+    file = folder / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    study = load_study(file)
+    return study.with_(**changes) if changes else study

@@ -1,10 +1,16 @@
 """Small probabilities of switching in a drive that changes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mtjchar.physics import changing_drive, fokker_planck, rare_switching
 from mtjchar.physics.passage import escape_rate
+
+HELD = np.genfromtxt(
+    Path(__file__).parent / "reference/held_drives.csv", delimiter=",", names=True, skip_header=3
+)
 
 
 def constant(overdrive, stability, longest, steps=40):
@@ -83,6 +89,41 @@ def test_a_constant_drive_that_holds_agrees_with_the_steps(overdrive, stability)
     )  # fmt: skip
     assert np.all(np.diff(found) < 0.0)
     np.testing.assert_allclose(np.log10(found), np.log10(expected), atol=0.04)
+
+
+def test_constant_drives_that_hold_meet_the_reference():
+    # Expected: scripts/verification/held_reference.py, Legendre polynomials in 130 digits, no time steps. Two
+    # methods up to 8 t_D and one after it: long implicit steps are as good. Largest at 1e-61: 0.056 decades.
+    table = HELD[HELD["fading"] == 0.0]
+    device, tau = np.arange(len(table)), table["reduced_time"]
+    found = rare_switching.switching_probability(
+        lambda z: table["overdrive"] * np.ones_like(z), table["stability"], np.zeros(len(table)), device, tau
+    )
+    assert table["probability"].min() < 1e-66
+    assert tau.max() > 7.0 * changing_drive.SETTLED
+    deviation = np.log10(found / table["probability"])
+    # By definition a bit that has switched stays so. Over a barrier below 1 kT it returns.
+    stays = (table["stability"] * (1.0 + table["overdrive"]) ** 2 > 1.0) | (tau <= 20.0)
+    assert (~stays).sum() == 2
+    assert np.abs(deviation[stays]).max() < 0.06
+    assert np.median(np.abs(deviation)) < 0.01
+    assert np.all(deviation[~stays] > 0.0)
+
+
+def test_a_fading_drive_that_holds_meets_the_reference():
+    # Expected: as above, with the same steps; the probability falls to 1e-28 and rises as the drive fades.
+    table = HELD[HELD["fading"] > 0.0]
+    start, fading, stability = (table[name][0] for name in ("overdrive", "fading", "stability"))
+    growing = np.geomspace(0.1, 40.0, 1 + int(np.ceil(np.log(400.0) / np.log(1.25))))
+    edges = np.concatenate([np.linspace(0.0, 0.1, 5), growing[1:]])
+    level = -start * fading * np.diff(np.exp(-edges / fading)) / np.diff(edges)
+    found = changing_drive.switching_probability(
+        lambda z, step: np.full_like(z, level[step]), np.array([stability]), np.zeros(1),
+        np.diff(edges)[:, None], largest=np.zeros(1), smallest=np.array([level.min()]),
+    )[:, 0]  # fmt: skip
+    assert found.min() < 1e-27
+    places = np.abs(edges[1:, None] / table["reduced_time"] - 1.0).argmin(axis=0)
+    np.testing.assert_allclose(np.log10(found[places] / table["probability"]), 0.0, atol=0.03)
 
 
 def test_drives_that_hold_and_disturb_are_solved_together():

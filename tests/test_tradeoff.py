@@ -8,14 +8,17 @@ from bars import bars
 from mtjchar.errors import InputError, UnreachableError
 from mtjchar.network.allocation import Pulses
 from mtjchar.network.levers import EXACT
+from mtjchar.network.reads import ReadConditions
 from mtjchar.network.tradeoff import (
     LEVERS,
     MAIN_LEVERS,
+    READ_ENERGIES,
     Tradeoff,
     baseline_in_words,
     best,
     one_line,
     over_read_energies,
+    read_energies,
     shown,
     tradeoff,
     warnings_of,
@@ -426,6 +429,15 @@ def test_read_energies_by_hand():
         Tradeoff(table.assign(accuracy_drop_points=[0.0, 0.0, 2.0, 2.0]), pd.DataFrame(), designs), (1.0,)
     )
     assert list(none["lever"]) == ["skip_unchanged"]
+
+
+def test_read_energies_start_at_those_of_the_cell():
+    # By definition; assumed reads leave the usual ones.
+    own = ReadConditions(energy_J=(5e-15, 7e-15), voltage_V=0.2, time_s=1e-9)
+    assert read_energies(own) == pytest.approx((6e-15, *READ_ENERGIES))
+    dear = ReadConditions(energy_J=(90e-15, 90e-15), voltage_V=0.2, time_s=1e-9)
+    assert read_energies(dear) == pytest.approx((90e-15, *READ_ENERGIES[2:]))
+    assert read_energies(ReadConditions(energy_J=40e-15)) == READ_ENERGIES
 
 
 def test_read_energies_are_the_bills_of_other_runs(result, analytic_surface, folder):

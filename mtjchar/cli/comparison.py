@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from mtjchar.cli.common import console, number_or_dash, writable, write_table
+from mtjchar.units import compact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,13 +72,20 @@ def write_comparison(comparison: Comparison, out: Path) -> str:
     write_table(comparison.worst_case, out / "worst_case.csv")
     write_table(comparison.differences.reset_index(allow_duplicates=True), out / "differences.csv")
     plotting.comparison_figure(comparison, out)
-    if len(comparison.reads):
-        write_table(comparison.reads, out / "reads.csv")
-    reads = "reads.csv, " if len(comparison.reads) else ""
+    further = _of_reads(comparison)
+    for name, table in further.items():
+        write_table(table, out / f"{name}.csv")
+    names = "".join(f"{name}.csv, " for name in further)
     return (
-        f"wrote {out}/comparison.csv, worst_case.csv, {reads}differences.csv, comparison.png and "
+        f"wrote {out}/comparison.csv, worst_case.csv, {names}differences.csv, comparison.png and "
         "comparison.svg"
     )
+
+
+def _of_reads(comparison: Comparison) -> dict[str, pd.DataFrame]:
+    """Tables of reads and bitwise operations that have rows, by name."""
+    names = ("reads", "worst_reads", "bitwise")
+    return {name: getattr(comparison, name) for name in names if len(getattr(comparison, name))}
 
 
 def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "reference": None if reference is None else reference._asdict(),
         "results": comparison.results.to_dict(orient="records"),
         "worst_case": comparison.worst_case.to_dict(orient="records"),
-        **({"reads": comparison.reads.to_dict(orient="records")} if len(comparison.reads) else {}),
+        **{name: table.to_dict(orient="records") for name, table in _of_reads(comparison).items()},
     }
 
 
@@ -98,11 +107,17 @@ def print_comparison(comparison: Comparison) -> None:
     _print_results(comparison, names)
     _print_sizes(comparison.results, names)
     _print_worst_case(comparison.worst_case, names)
-    if len(comparison.reads):
-        _print_reads(comparison.reads, names)
+    further = _of_reads(comparison)
+    for name, show in (
+        ("reads", _print_reads),
+        ("worst_reads", _print_worst_reads),
+        ("bitwise", _print_bitwise),
+    ):
+        if name in further:
+            show(further[name], names)
     reference = comparison.reference
     marked = comparison.results[["extrapolated", "reference_extrapolated"]].to_numpy().any()
-    if marked or (len(comparison.reads) and comparison.reads["extrapolated"].any()):
+    if marked or any(table["extrapolated"].any() for table in further.values()):
         console.print(
             f"{_MARK} extrapolated: too few effective devices carry the error rate", highlight=False
         )
@@ -201,7 +216,7 @@ def _print_reads(reads: pd.DataFrame, names: dict[str, str]) -> None:
     shown = Table(title=title, **_LAYOUT)
     for name in ("scenario", "least"):
         shown.add_column(name, overflow="fold")
-    for name in ("V", "ns", "fJ", "error rate", "disturb\nrate", "largest margin\n(deviations)"):
+    for name in ("V", "ns", "fJ", "error\nrate", "disturb\nrate", "margin", "largest,\nin s.d."):
         shown.add_column(name, justify="right", overflow="fold")
     rows: list[Any] = list(reads.itertuples())
     for row in rows:
@@ -213,7 +228,57 @@ def _print_reads(reads: pd.DataFrame, names: dict[str, str]) -> None:
             number_or_dash(1e15 * row.energy_J, ".2f") + _MARK * row.extrapolated,
             number_or_dash(row.read_error_rate, ".2g"),
             number_or_dash(row.disturb_rate, ".2g"),
+            "-" if math.isnan(row.margin) else compact(row.margin, row.margin_unit, 3),
             number_or_dash(row.largest_margin_deviations, ".2f"),
+        )
+    console.print("")
+    console.print(shown, highlight=False)
+
+
+def _print_worst_reads(worst: pd.DataFrame, names: dict[str, str]) -> None:
+    """Show the reads that hold in all scenarios, a column each."""
+    shown = Table("read for all scenarios", **_LAYOUT)
+    for minimize in worst["minimize"]:
+        shown.add_column(f"least {minimize}", justify="right", overflow="fold")
+    rows: list[Any] = list(worst.itertuples())
+    shown.add_row("read voltage (V)", *(number_or_dash(row.voltage_V, ".3f") for row in rows))
+    shown.add_row("sensing time (ns)", *(number_or_dash(1e9 * row.time_s, ".3f") for row in rows))
+    for label, column, where, factor, form in (
+        ("highest error rate", "read_error_rate", "error_in", 1.0, ".2g"),
+        ("highest disturb rate", "disturb_rate", "disturb_in", 1.0, ".2g"),
+        ("smallest margin (s.d.)", "margin_deviations", "margin_in", 1.0, ".2f"),
+        ("highest energy (fJ)", "energy_J", "energy_in", 1e15, ".2f"),
+    ):
+        values = [
+            number_or_dash(factor * getattr(row, column), form)
+            + _MARK * (row.extrapolated and "rate" in column)
+            for row in rows
+        ]
+        shown.add_row(label, *values)
+        shown.add_row("  in", *(names.get(getattr(row, where), "-") for row in rows))
+    console.print("")
+    console.print(shown, highlight=False)
+
+
+def _print_bitwise(bitwise: pd.DataFrame, names: dict[str, str]) -> None:
+    """Show each operation at its best read, a line a scenario."""
+    unit = "/".join(f"m{unit}" for unit in dict.fromkeys(bitwise["level_unit"]))
+    shown = Table(title="bitwise operations, each at the read with its lowest error rate", **_LAYOUT)
+    for name in ("", "scenario"):
+        shown.add_column(name, overflow="fold")
+    for name in ("V", "ns", "fJ", "error\nrate", f"offset for\n1e-6 ({unit})", "TMR for\n1e-6"):
+        shown.add_column(name, justify="right", overflow="fold")
+    rows: list[Any] = list(bitwise.sort_values("operation", kind="stable").itertuples())
+    for row in rows:
+        shown.add_row(
+            row.operation,
+            names[row.scenario],
+            number_or_dash(row.voltage_V, ".3f"),
+            number_or_dash(1e9 * row.time_s, ".3f"),
+            number_or_dash(1e15 * row.energy_J, ".2f"),
+            number_or_dash(row.error_rate, ".2g") + _MARK * row.extrapolated,
+            number_or_dash(1e3 * row.largest_offset, ".2g"),
+            number_or_dash(row.smallest_contrast, ".2f"),
         )
     console.print("")
     console.print(shown, highlight=False)

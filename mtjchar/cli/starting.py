@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mtjchar.study import Study
 
 _SECONDS = 0.01  # per device, direction and amplitude on one core: the demo, `scripts/bench.py --only sweeps`
+_READ_SECONDS = 0.002  # per cell, its states, and voltage: the demo, `scripts/bench.py --only reads`
+_SIMULATED = 6  # voltages of reads; further ones follow from these
+_BESIDE = 32  # groups of cells that the curves and the pilot of bitwise operations take as long as
 _COARSE = 5  # points of a grid below which a surface is unreliable
 _SPREAD = (0.05, 0.95)
 
@@ -97,6 +100,7 @@ def init(
 def check(study: StudyFile, as_json: AsJson = False) -> None:
     """Check STUDY without simulating: nominal device, spread, number of samples, time estimate."""
     from mtjchar.cells.transistor_netlist import source_of
+    from mtjchar.sweep.bitwise_tasks import bitwise_of
     from mtjchar.sweep.population import Population
     from mtjchar.sweep.read_tasks import read_device_count, read_rows
 
@@ -107,7 +111,8 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     nominal, drawn = population.nominal(), population.draw()
     outlook = kind.foresee(tables, nominal, loaded.sweep.amplitude.stop)
     warnings = [*outlook.warnings, *_coarse(loaded), *_refused(loaded, drawn)]
-    seconds = None if loaded.counted else _seconds(loaded)
+    of_reads = read_seconds(loaded)
+    seconds = None if loaded.counted else _seconds(loaded) + of_reads
     if as_json:
         print_json(
             {
@@ -120,6 +125,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
                 "samples": loaded.sweep.samples,
                 "read_samples": read_rows(loaded),
                 "seconds": seconds,
+                "read_seconds": of_reads,
                 "warnings": warnings,
                 "complete": tomllib.loads(loaded.to_toml()),
             }
@@ -143,10 +149,13 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     read_samples = read_rows(loaded)
     if read_samples:
         console.print(
-            f"reads: {read_device_count(loaded)} devices, {read_samples:,} samples; no time estimate for them"
+            f"reads: {read_device_count(loaded)} devices, {read_samples:,} samples; "
+            f"about {rough_time(of_reads / cores)} on {cores} cores"
         )
+    if (bitwise := bitwise_of(loaded)) is not None:
+        console.print(f"bitwise operations: {bitwise.tuples} groups of cells, included in that time")
     if seconds is None:
-        console.print("Error rates are counted. There is no time estimate for that.")
+        console.print("Error rates of writes are counted. There is no time estimate for that.")
     else:
         console.print(f"about {rough_time(seconds / cores)} on {cores} cores (rough estimate)")
     for words in warnings:
@@ -165,6 +174,21 @@ def _devices(study: Study, nominal: pd.DataFrame, drawn: pd.DataFrame) -> Table:
 def _seconds(study: Study) -> float:
     sweep = study.sweep
     return _SECONDS * sweep.devices * len(sweep.directions) * sweep.amplitude.points
+
+
+def read_seconds(study: Study) -> float:
+    """Time of the reads on one core, and of the groups of cells that compute; 0 if there are none."""
+    from mtjchar.sweep.bitwise_tasks import bitwise_of, reads_of_groups
+    from mtjchar.sweep.read_tasks import read_device_count, reads_of
+
+    reads, bitwise = reads_of(study), bitwise_of(study)
+    simulated = 0
+    if reads is not None:
+        simulated += 2 * read_device_count(study) * min(len(reads.voltage_V), _SIMULATED)
+    if bitwise is not None:
+        cells, voltages = bitwise.cells, len(reads_of_groups(study).voltage_V)
+        simulated += cells * 2**cells * (bitwise.tuples + _BESIDE) * min(voltages, _SIMULATED)
+    return _READ_SECONDS * simulated
 
 
 def _coarse(study: Study) -> list[str]:

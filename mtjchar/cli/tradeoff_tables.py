@@ -75,7 +75,7 @@ def _marks(row: Mapping[Hashable, Any]) -> str:
 def print_read_energies(table: pd.DataFrame) -> None:
     """Print programming energies over the energy of a read, with the best exact design below."""
     energies = table["read_energy_J"].unique()
-    lines = _table(["µJ where a read takes"], [f"{1e15 * energy:.0f} fJ" for energy in energies])
+    lines = _table(["µJ where a read takes"], [f"{1e15 * energy:.3g} fJ" for energy in energies])
     spent = table.pivot_table(
         index="lever", columns="read_energy_J", values="programming_energy_J", sort=False
     )
@@ -87,7 +87,7 @@ def print_read_energies(table: pd.DataFrame) -> None:
     lines.add_row("best exact design", *(f"{1e6 * value:.{decimals}f}" for value in exact))
     _print(lines)
     for design, rows in first.groupby("best_exact", sort=False):
-        at = ", ".join(f"{1e15 * energy:.0f}" for energy in rows.index)
+        at = ", ".join(f"{1e15 * energy:.3g}" for energy in rows.index)
         console.print(f"Best exact design at {at} fJ: {design}.", highlight=False)
 
 

@@ -240,7 +240,7 @@ def tradeoff(
             progress=progress,
         )
     table = tables.table
-    by_read_energy = experiment.over_read_energies(tables)
+    by_read_energy = experiment.over_read_energies(tables, experiment.read_energies(reads))
     write_table(table, out / "tradeoff.csv")
     write_table(tables.ledger, out / "ledger.csv")
     write_table(tables.designs, out / "exact_designs.csv")

@@ -103,6 +103,11 @@ class ReadConditions:
         return float(np.max(self.disturb_rate))
 
     @property
+    def mean_energy_J(self) -> float:
+        """Energy of reading a bit, mean of both states, J."""
+        return float(np.asarray(self.energy_J, dtype=np.float64).mean())
+
+    @property
     def assumed(self) -> bool:
         """Whether they are not from a read surface."""
         return self.voltage_V is None

@@ -55,6 +55,7 @@ __all__ = [
     "best",
     "one_line",
     "over_read_energies",
+    "read_energies",
     "shown",
     "tradeoff",
     "warnings_of",
@@ -365,6 +366,21 @@ def _with_sums(tables: Tradeoff, computing_reads: int, assumed: bool) -> Tradeof
         each["total_energy_J"] = each["programming_energy_J"] + each["computing_energy_J"]
         each["saved_against_exact_fraction"] = 1.0 - each["programming_energy_J"] / least
     return Tradeoff(table[list(COLUMNS)], ledger, designs[[*COLUMNS, "design"]])
+
+
+def read_energies(reads: ReadConditions) -> tuple[float, ...]:
+    """Energies of a read to compare designs over: `READ_ENERGIES`, from that of the reads of a cell on.
+
+    Parameters
+    ----------
+    reads : ReadConditions
+        If they are of a read surface, their energy, mean of both states, is the first; smaller ones are left
+        out.
+    """
+    if reads.assumed:
+        return READ_ENERGIES
+    own = reads.mean_energy_J
+    return (own, *(energy for energy in READ_ENERGIES if energy > own))
 
 
 def over_read_energies(tables: Tradeoff, energies_J: Sequence[float] = READ_ENERGIES) -> pd.DataFrame:

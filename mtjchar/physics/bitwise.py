@@ -235,12 +235,9 @@ def optimal_references(
     function. The references of an operation take turns until they stay. If sigma is so small that a gap
     between the levels has no errors at all, the reference is in the middle of the gap.
     """
-    shape = (len(operation.thresholds), *np.shape(levels)[2:])
-    level, _, sigma = _checked(levels, operation, np.zeros(shape), deviation)
-    sign = 1.0 if one_is_higher else -1.0
-    flat = sign * level.reshape(*level.shape[:2], -1)
-    found = _best(flat, operation, sigma.reshape(len(sigma), -1), _weights(weight, len(level)))
-    return sign * found.reshape(shape)
+    flat, sigma, weights, shape = _ascending(levels, operation, deviation, weight, one_is_higher)
+    found = _best(flat, operation, sigma, weights).reshape(-1, *shape)
+    return found if one_is_higher else -found
 
 
 def largest_offset(
@@ -270,11 +267,7 @@ def largest_offset(
         In the unit of the levels; NaN if no offset above 1e-4 of the range of the levels is small enough.
     """
     _check_target(target)
-    shape = np.shape(levels)[2:]
-    level, _, other = _checked(levels, operation, np.zeros((len(operation.thresholds), *shape)), noise)
-    sign = 1.0 if one_is_higher else -1.0
-    flat, weights = sign * level.reshape(*level.shape[:2], -1), _weights(weight, len(level))
-    noises = other.reshape(len(other), -1)
+    flat, noises, weights, shape = _ascending(levels, operation, noise, weight, one_is_higher)
     low, high = _range(flat)
 
     def excess(log_offset: FloatArray, pulse: FloatArray) -> FloatArray:
@@ -316,11 +309,8 @@ def largest_spread(
         thousandth is still too much.
     """
     _check_target(target)
-    shape = np.shape(levels)[2:]
-    level, _, sigma = _checked(levels, operation, np.zeros((len(operation.thresholds), *shape)), deviation)
-    sign = 1.0 if one_is_higher else -1.0
-    flat, weights = sign * level.reshape(*level.shape[:2], -1), _weights(weight, len(level))
-    mean, sigmas = weighted_mean(flat, weights), sigma.reshape(len(sigma), -1)
+    flat, sigmas, weights, shape = _ascending(levels, operation, deviation, weight, one_is_higher)
+    mean = weighted_mean(flat, weights)
 
     def excess(log_factor: FloatArray, pulse: FloatArray) -> FloatArray:
         at = pulse.astype(np.intp)
@@ -506,6 +496,20 @@ def _weights(weight: npt.ArrayLike | None, tuples: int) -> FloatArray:
     if weights.shape != (tuples,) or not (weights >= 0.0).all():
         raise InputError("weight", value=weights.shape, allowed=f"{tuples} numbers, at least 0")
     return weights
+
+
+def _ascending(
+    levels: npt.ArrayLike,
+    operation: Operation,
+    deviation: npt.ArrayLike,
+    weight: npt.ArrayLike | None,
+    one_is_higher: bool,
+) -> tuple[FloatArray, FloatArray, FloatArray, tuple[int, ...]]:
+    """Levels that rise with the ones, deviations and weights, with one axis for all pulses; its shape."""
+    shape = np.shape(levels)[2:]
+    level, _, sigma = _checked(levels, operation, np.zeros((len(operation.thresholds), *shape)), deviation)
+    flat = (1.0 if one_is_higher else -1.0) * level.reshape(*level.shape[:2], -1)
+    return flat, sigma.reshape(len(sigma), -1), _weights(weight, len(level)), shape
 
 
 def _checked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,18 +12,21 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from mtjchar.physics.bitwise import OPERATIONS
-from mtjchar.plotting.axes import line_style, logarithmic_axis, new_axes
+from mtjchar.plotting.axes import ON_MAP, line_style, logarithmic_axis, new_axes
 from mtjchar.plotting.files import save
 from mtjchar.surfaces.bitwise_surface import BitwiseSurface
 from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.units import compact
 
-__all__ = ["BitwisePlots", "bitwise_figures"]
+__all__ = ["TITLES", "BitwisePlots", "bitwise_figures"]
 
 _LOWEST, _HIGHEST = VERIFIED_RATE, 0.5
 _ROOM = 3.0  # below the lowest rate
+_WIDEST = 2.6  # points, of a line
+_BELOW = 0.06  # the middle of a row, where its error rates begin
 _DARK = 0.45  # of the colours: below, text is white
-_TITLES = {"and": "AND", "or": "OR", "xor": "XOR", "majority": "majority"}
+TITLES = {"and": "AND", "or": "OR", "xor": "XOR", "majority": "majority"}
+"""Names of operations for people."""
 
 
 def bitwise_figures(surface: BitwiseSurface, folder: str | Path) -> list[Path]:
@@ -83,14 +87,21 @@ class BitwisePlots:
             for column, right in enumerate(OPERATIONS[cells][name].truth):
                 rate, star = rates[row, column], "*" if doubtful.to_numpy()[row, column] > 0 else ""
                 words = f"{rate:.1e}{star}" if rate > _LOWEST else f"below {_LOWEST:.0e}"
-                axes.text(
-                    column, row, f"{int(right)}\n{words}", ha="center", va="center",
-                    color="white" if norm(shown[row, column]) < _DARK else "black",
-                    fontsize=9 if cells == 2 else 7,
-                )  # fmt: skip
+                style: dict[str, Any] = {
+                    "ha": "center",
+                    "color": ON_MAP[int(norm(shown[row, column]) > _DARK)],
+                }
+                axes.text(column, row, f"{int(right)}", va="bottom", fontsize=14, **style)
+                size = 9 if cells == 2 else 7
+                axes.text(column, row + _BELOW, words, va="top", fontsize=size, **style)
         axes.set_xticks(range(len(surface.inputs)), surface.inputs)
-        axes.set_yticks(range(len(points)), [_TITLES[name] for name in surface.operations])
-        axes.set_xlabel("states of the cells (0: P, 1: AP)")
+        axes.set_yticks(range(len(points)), [TITLES[name] for name in surface.operations])
+        axes.set_xticks(np.arange(1, len(surface.inputs)) - 0.5, minor=True)
+        axes.set_yticks(np.arange(1, len(points)) - 0.5, minor=True)
+        axes.grid(which="minor", color=ON_MAP[0], linewidth=1.5)
+        axes.tick_params(which="both", length=0)
+        starred = any(text.get_text().endswith("*") for text in axes.texts)
+        axes.set_xlabel("states of the cells (0: P, 1: AP)" + "; *: extrapolated" * starred)
         axes.set_title(f"result and error rate at {compact(volts, 'V', 3)}, {compact(seconds, 's', 3)}")
         axes.figure.colorbar(image, ax=axes, label="error rate")
         return axes
@@ -101,8 +112,10 @@ class BitwisePlots:
         volts, _ = self._read(voltage, None)
         times = np.geomspace(surface.times[0], surface.times[-1], 200)
         for k, name in enumerate(surface.operations):
+            # Operations may have the same rate: the later ones are thinner, and leave the earlier ones seen.
+            width = _WIDEST - 0.6 * k
             rates = surface.error_rate(name, volts, times)
-            axes.plot(1e9 * times, np.maximum(rates, _LOWEST), label=_TITLES[name], **line_style(k))
+            axes.plot(1e9 * times, rates, label=TITLES[name], linewidth=width, **line_style(k))
         axes.set_xscale("log")
         axes.set_yscale("log")
         logarithmic_axis(axes.xaxis, 1e9 * times)
@@ -111,7 +124,7 @@ class BitwisePlots:
         axes.set_xlabel("sensing time (ns)")
         axes.set_ylabel("error rate of the worst inputs")
         axes.set_title(f"read voltage {compact(volts, 'V', 3)}")
-        axes.legend()
+        axes.legend(frameon=False)
         return axes
 
     def _read(self, voltage: float | None, time: float | None) -> tuple[float, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mtjchar.arrays import FloatArray
+from mtjchar.arrays import BoolArray, FloatArray
 from mtjchar.errors import NoMarginError, UnreachableError
 from mtjchar.plotting.axes import COLOURS, LINES, logarithmic_axis, new_axes
 from mtjchar.plotting.files import save
@@ -93,10 +94,10 @@ class ReadPlots:
         wrong = np.maximum(surface.read_error_rate(voltage[:, None], time), SMALLEST_RATE)
         flipped = np.maximum(surface.disturb_rate(voltage[:, None], time), SMALLEST_RATE)
         grid = 1e9 * time, voltage
-        norm = LogNorm(_LOWEST_RATE, 1.0)
-        mesh = axes.pcolormesh(
-            *grid, np.maximum(wrong, _LOWEST_RATE), norm=norm, cmap="Greys", rasterized=True
-        )
+        # Whole decades, so that what the cell can do takes all shades.
+        lowest = max(_LOWEST_RATE, 10.0 ** math.floor(math.log10(min(wrong.min(), error))))
+        norm = LogNorm(lowest, 1.0)
+        mesh = axes.pcolormesh(*grid, np.maximum(wrong, lowest), norm=norm, cmap="Greys", rasterized=True)
         # Of both the excess over the limit in decades: the window is where the larger one is negative.
         excess = np.maximum(np.log10(wrong / error), np.log10(flipped / disturb))
         shown: list[Line2D | Patch] = []
@@ -110,12 +111,13 @@ class ReadPlots:
                 line = {"colors": COLOURS[k], "linestyles": LINES[k], "linewidths": 1.6}
                 axes.contour(*grid, np.log10(rate), levels=[np.log10(limit)], **line)
                 shown.append(Line2D([], [], label=f"{words} {limit:g}", color=COLOURS[k], linestyle=LINES[k]))
-        shown += self._points(axes, error, disturb)
+        shown += self._points(axes, error, disturb) or self._lowest(axes, wrong, flipped <= disturb, grid)
         axes.set(xscale="log", xlabel="sensing time (ns)", ylabel="read voltage (V)")
         logarithmic_axis(axes.xaxis, 1e9 * time)
         figure = axes.get_figure()
         assert figure is not None
-        figure.colorbar(mesh, ax=axes, label="read error rate of the worse state", extend="min")
+        extend: Literal["min", "neither"] = "min" if wrong.min() < lowest else "neither"
+        figure.colorbar(mesh, ax=axes, label="read error rate of the worse state", extend=extend)
         if not any(isinstance(one, Patch) for one in shown):
             axes.set_title(
                 f"no read has an error rate of {error:g} and a disturb rate of {disturb:g}", fontsize=9
@@ -156,6 +158,29 @@ class ReadPlots:
                 1e9 * point.time_s, point.voltage_V, linestyle="none", clip_on=False, label=label, **style
             )
         return shown
+
+    def _lowest(
+        self, axes: Axes, wrong: FloatArray, allowed: BoolArray, grid: tuple[FloatArray, FloatArray]
+    ) -> list[Line2D]:
+        """Mark the read with the lowest error rate among those that disturb little enough."""
+        if not allowed.any():
+            return []
+        row, column = np.unravel_index(int(np.argmin(np.where(allowed, wrong, np.inf))), wrong.shape)
+        time, voltage = float(grid[0][column]), float(grid[1][row])
+        label = (
+            f"lowest read error rate, {wrong[row, column]:.1e}: "
+            f"{compact(voltage, 'V', 3)}, {compact(1e-9 * time, 's', 3)}"
+        )
+        return axes.plot(
+            time,
+            voltage,
+            "kD",
+            markersize=6.0,
+            fillstyle="none",
+            linestyle="none",
+            clip_on=False,
+            label=label,
+        )
 
     def margin(self, ax: Axes | None = None) -> Axes:
         """Draw the smaller mean sense margin of both states over the sensing time, for up to six voltages."""

@@ -23,16 +23,18 @@ from mtjchar.report.tables import (
     Section,
     compared_knobs,
     device_spread,
+    operations,
     read_points,
     sample_counts,
     trade_off,
     trade_off_files,
 )
-from mtjchar.surfaces import ReadSurface, WriteSurface
+from mtjchar.surfaces import BitwiseSurface, ReadSurface, WriteSurface
 from mtjchar.surfaces.devices import DeviceRates
 from mtjchar.surfaces.grid import targets
 from mtjchar.surfaces.levers import lever_table
 from mtjchar.surfaces.read_search import USUAL_DISTURB, USUAL_ERROR
+from mtjchar.sweep.bitwise_tasks import bitwise_of
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.read_tasks import reads_of
 from mtjchar.sweep.store import RunDirectory
@@ -112,6 +114,7 @@ def chapters(
         _cell(directory, surface, pulses, rates),
         _devices(directory, surface, pulses, rates, why),
         *_reads(directory),
+        *_operations(directory),
         Chapter("simulations", "Simulations", "", [], [counts]),
         *_trade_offs(directory),
     ]
@@ -283,6 +286,30 @@ def _reads(directory: RunDirectory) -> list[Chapter]:
         ),
     ]
     return [Chapter("reads", "Reads", "", drawings, [read_points(surface)])]
+
+
+def _operations(directory: RunDirectory) -> list[Chapter]:
+    """Draw the bitwise operations, if there are some."""
+    if bitwise_of(directory.study) is None:
+        return []
+    surface = BitwiseSurface.of_run(directory.path)
+    drawings = [
+        draw(
+            "bitwise-truth",
+            lambda axes: surface.plot.truth_tables(ax=axes),
+            "Truth tables with error rates",
+            "Result of each operation for each combination of states, and how often it is wrong.",
+            is_map=True,
+            wide=True,
+        ),
+        draw(
+            "bitwise-time",
+            lambda axes: surface.plot.against_time(ax=axes),
+            "Error rate of operations over sensing time",
+            "Error rate of the worst combination of inputs.",
+        ),
+    ]
+    return [Chapter("bitwise", "Bitwise operations", "", drawings, [operations(surface)])]
 
 
 def _trade_offs(directory: RunDirectory) -> list[Chapter]:

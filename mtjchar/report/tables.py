@@ -11,16 +11,18 @@ import pandas as pd
 from mtjchar.errors import MtjcharError
 from mtjchar.export.provenance import study_of
 from mtjchar.network.tradeoff import band_in_words, one_line, shown
-from mtjchar.surfaces import ReadSurface, WriteSurface
+from mtjchar.plotting.bitwise import TITLES
+from mtjchar.surfaces import BitwiseSurface, ReadSurface, WriteSurface
 from mtjchar.surfaces.grid import RELIABLE, targets
 from mtjchar.surfaces.read_search import MINIMIZE, USUAL_DISTURB, USUAL_ERROR
+from mtjchar.surfaces.tails import VERIFIED_RATE
 from mtjchar.sweep.failures import Tally
 from mtjchar.sweep.population import Population
 from mtjchar.sweep.store import RunDirectory
 from mtjchar.units import compact
 
 __all__ = [
-    "TARGETS", "Section", "cheapest_pulses", "compared_knobs", "device_spread", "read_points",
+    "TARGETS", "Section", "cheapest_pulses", "compared_knobs", "device_spread", "operations", "read_points",
     "sample_counts", "trade_off", "trade_off_files",
 ]  # fmt: skip
 
@@ -167,6 +169,42 @@ def read_points(surface: ReadSurface) -> Section:
         "rates",
     ]  # fmt: skip
     return Section("Operating points of reads", columns, rows, text)
+
+
+def operations(surface: BitwiseSurface) -> Section:
+    """Tabulate bitwise operations, each at the read of the grid with its lowest error rate."""
+    rows = []
+    for name in surface.operations:
+        voltage, time = surface.best_read(name)
+        point = surface.point(name, voltage, time)
+        low = point.error_rate < VERIFIED_RATE
+        rows.append(
+            [
+                TITLES[name],
+                compact(voltage, "V", 4),
+                compact(time, "s", 4),
+                compact(point.energy_J, "J", 3),
+                f"below {VERIFIED_RATE:.0e}" if low else f"{point.error_rate:.1e}",
+                f"{point.disturb_rate:.1e}",
+                _or_none(point.largest_offset, compact(point.largest_offset, surface.level_unit, 3)),
+                _or_none(point.smallest_contrast, f"{point.smallest_contrast:.3g}"),
+                _or_none(point.largest_spread, f"{point.largest_spread:.3g} times"),
+                "extrapolated" if point.extrapolated or low else "-",
+            ]
+        )
+    columns = [
+        "operation", "read voltage", "sensing time", "energy", "error rate", "disturb rate",
+        "offset for 1e-6, at most", "TMR for 1e-6, at least", "spread for 1e-6, at most", "rates",
+    ]  # fmt: skip
+    text = (
+        "Error rate of the worst combination of inputs. Offset, TMR and spread are changed one at a time; "
+        "the spread is a multiple of the study's. None: no value is sufficient."
+    )
+    return Section("Bitwise operations at their best reads", columns, rows, text)
+
+
+def _or_none(value: float, words: str) -> str:
+    return "none" if np.isnan(value) else words
 
 
 def sample_counts(directory: RunDirectory) -> Section:

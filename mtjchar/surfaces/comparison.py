@@ -16,12 +16,15 @@ from mtjchar.errors import InputError, printable
 from mtjchar.statistics import weighted_quantiles
 from mtjchar.surfaces.grid import RELIABLE, CheapestPulse, Target, directions_of, targets
 from mtjchar.surfaces.levers import LEVER_RATES, OUT_OF_REACH, compare_levers, reached
-from mtjchar.surfaces.read_search import MINIMIZE, NO_POINT, usual_point
-from mtjchar.surfaces.read_surface import ReadSurface
+from mtjchar.surfaces.read_comparison import (
+    best_operations,
+    operating_points,
+    read_surfaces,
+    reads_for_all,
+)
 from mtjchar.surfaces.search import pulse_at
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.surfaces.worst_case import worst_case
-from mtjchar.sweep.read_tasks import reads_of
 from mtjchar.sweep.store import RunDirectory
 
 __all__ = ["Comparison", "compare", "energy_curves"]
@@ -54,6 +57,16 @@ class Comparison:
         read error rate of 1e-9 and a disturb rate of 1e-12: `scenario`, `minimize`, the fields of
         `mtjchar.surfaces.ReadPoint`, NaN if out of reach, and `margin_unit`; the largest margin of the
         worse state over the grid, in standard deviations, is `largest_margin_deviations`. Empty without any.
+    worst_reads : DataFrame
+        A row for the fastest and the cheapest read that has these rates in all scenarios (`minimize`):
+        `voltage_V` and `time_s`, NaN if there is none on the part that all grids have; the worst
+        `read_error_rate`, `disturb_rate`, `margin_deviations` and `energy_J` there, each with its scenario as
+        `error_in`, `disturb_in`, `margin_in` and `energy_in`; `extrapolated`, whether a rate of any scenario
+        is. Empty if no run has a read surface.
+    bitwise : DataFrame
+        A row per scenario with bitwise operations and per operation, at the read of the grid with its lowest
+        error rate: `scenario`, `operation`, `voltage_V`, `time_s`, the numbers of
+        `mtjchar.surfaces.BitwisePoint`, and `level_unit`, the unit of `largest_offset`. Empty without any.
     worst_case : DataFrame
         A row per direction: the cheapest pulse that reaches the rate in all scenarios, and the worst
         scenario, as `mtjchar.surfaces.worst_case.worst_case` returns it.
@@ -65,6 +78,8 @@ class Comparison:
     results: pd.DataFrame
     worst_case: pd.DataFrame
     reads: pd.DataFrame = field(default_factory=pd.DataFrame)
+    worst_reads: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bitwise: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
@@ -100,7 +115,11 @@ def compare(runs: Sequence[str | Path], ber: float = RELIABLE) -> Comparison:
     ]
     results = pd.DataFrame(rows)
     worst = worst_case(surfaces, results)
-    return Comparison(surfaces, _differences(directories), reference, results, worst, _reads(directories))
+    reads = read_surfaces(directories)
+    return Comparison(
+        surfaces, _differences(directories), reference, results, worst,
+        operating_points(reads), reads_for_all(reads), best_operations(directories),
+    )  # fmt: skip
 
 
 def energy_curves(comparison: Comparison) -> pd.DataFrame:
@@ -121,24 +140,6 @@ def energy_curves(comparison: Comparison) -> pd.DataFrame:
         for target in targets(surface)
     ]
     return pd.concat(tables, ignore_index=True)
-
-
-def _reads(runs: dict[str, RunDirectory]) -> pd.DataFrame:
-    """Operating points of the runs whose studies ask for reads."""
-    rows = []
-    for name, run in runs.items():
-        if reads_of(run.study) is None:
-            continue
-        surface = ReadSurface.of_run(run.path)
-        margin = float(surface.dataset["margin_deviations"].min("state").max())
-        for minimize in MINIMIZE:
-            point = usual_point(surface, minimize) or NO_POINT
-            rows.append(
-                {"scenario": name, "minimize": minimize}
-                | point._asdict()
-                | {"margin_unit": surface.margin_unit, "largest_margin_deviations": margin}
-            )
-    return pd.DataFrame(rows)
 
 
 def _answers(

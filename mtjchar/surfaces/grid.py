@@ -495,8 +495,18 @@ class SurfaceGrid:
             "duration", time, self.durations, "s"
         )
 
-    @functools.cache  # noqa: B019 (a surface holds a dozen small tables as long as it lives)
+    @functools.cached_property
+    def _interpolators(self) -> dict[tuple[str, Direction, float | None], GridInterpolator]:
+        """Interpolators that were asked for, as long as the surface lives."""
+        return {}
+
     def _interpolator(self, name: str, direction: Direction, quantile: float | None) -> GridInterpolator:
+        key = name, direction, quantile
+        if key not in self._interpolators:
+            self._interpolators[key] = self._new_interpolator(*key)
+        return self._interpolators[key]
+
+    def _new_interpolator(self, name: str, direction: Direction, quantile: float | None) -> GridInterpolator:
         values = self._of_direction(name, direction)
         if quantile is not None:
             values = values[..., self._array("quantile").tolist().index(quantile)]

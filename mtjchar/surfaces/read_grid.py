@@ -204,8 +204,17 @@ class ReadGrid:
         zero, one = (self._interpolator(name, each)(volts, seconds) for each in STATES)
         return np.asarray(of_both(zero, one))
 
-    @functools.cache  # noqa: B019 (a surface holds a few small tables as long as it lives)
+    @functools.cached_property
+    def _interpolators(self) -> dict[tuple[str, State], GridInterpolator]:
+        """Interpolators that were asked for, as long as the surface lives."""
+        return {}
+
     def _interpolator(self, name: str, state: State) -> GridInterpolator:
+        if (name, state) not in self._interpolators:
+            self._interpolators[name, state] = self._new_interpolator(name, state)
+        return self._interpolators[name, state]
+
+    def _new_interpolator(self, name: str, state: State) -> GridInterpolator:
         values = self.dataset[name].to_numpy()[state].astype(np.float64)
         voltages, times = refined(self.voltages), refined(self.times)
         rate = "rate" in name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +15,14 @@ from mtjchar.surfaces.grid import refined
 from mtjchar.surfaces.read_grid import ReadGrid, ReadPoint
 from mtjchar.units import compact
 
-__all__ = ["USUAL_DISTURB", "USUAL_ERROR", "check_margin", "operating_point", "usual_point"]
+__all__ = [
+    "USUAL_DISTURB",
+    "USUAL_ERROR",
+    "check_margin",
+    "operating_point",
+    "read_of_all",
+    "usual_point",
+]
 
 USUAL_ERROR, USUAL_DISTURB = 1e-9, 1e-12
 """Rates of the operating point where none are asked for: those of figures and comparisons."""
@@ -53,23 +62,59 @@ def operating_point(
     if minimize not in MINIMIZE:
         raise InputError("minimize", value=minimize, allowed="'time' or 'energy'")
     check_margin(surface)
+    found = _best_read([surface], error, disturb, minimize)
+    if found is None:
+        raise _unreachable(surface, error, disturb)
+    return surface.point_at(*found)
+
+
+def read_of_all(
+    surfaces: Sequence[ReadGrid],
+    minimize: Minimize = "time",
+    error: float = USUAL_ERROR,
+    disturb: float = USUAL_DISTURB,
+) -> tuple[float, float] | None:
+    """Find the fastest or the cheapest read that is right and does not disturb on any of several surfaces.
+
+    Parameters
+    ----------
+    surfaces : sequence of ReadGrid
+    minimize : {"time", "energy"}
+        Of the energies at a read, the largest one counts.
+    error, disturb : float
+
+    Returns
+    -------
+    tuple of float or None
+        Read voltage (V) and sensing time (s); None if there is none on the part that all grids have.
+    """
+    grids = [(surface.voltages, surface.times) for surface in surfaces]
+    for axes in zip(*grids, strict=True):
+        if max(axis[0] for axis in axes) >= min(axis[-1] for axis in axes):
+            return None
+    return _best_read(surfaces, error, disturb, minimize)
+
+
+def _best_read(
+    surfaces: Sequence[ReadGrid], error: float, disturb: float, minimize: Minimize
+) -> tuple[float, float] | None:
     # Below the limits by a rounding error, so that they hold; above them where nothing else is left, so that
     # the rates of a read that is the only one can be asked for.
     for rounding in (-_ROUNDING, _ROUNDING):
         limits = np.log10(error) + rounding, np.log10(disturb) + rounding
-        search = _Search(surface, limits, minimize == "energy")
+        search = _Search(surfaces, limits, minimize == "energy")
         levels = search.levels()
         best, time = search.best(levels)
         if np.isfinite(time):
             break
     else:
-        raise _unreachable(surface, error, disturb)
+        return None
     for _ in range(_ROUNDS):
         here = int(np.argmin(np.abs(levels - best)))
         ends = levels[max(here - 1, 0)], levels[min(here + 1, len(levels) - 1)]
         levels = np.union1d(np.linspace(*ends, _ROUND_POINTS), [best])
         best, time = search.best(levels)
-    return surface.point_at(best, time)
+    return best, time
 
 
 def usual_point(surface: ReadGrid, minimize: Minimize = "time") -> ReadPoint | None:
@@ -103,16 +148,17 @@ def check_margin(surface: ReadGrid) -> None:
 
 
 class _Search:
-    """Search at limits that are decimal logarithms of rates."""
+    """Search at limits that are decimal logarithms of rates, where the grids of all surfaces are."""
 
-    def __init__(self, surface: ReadGrid, limits: tuple[float, float], cheapest: bool) -> None:
-        self._surface, self._limits = surface, limits
+    def __init__(self, surfaces: Sequence[ReadGrid], limits: tuple[float, float], cheapest: bool) -> None:
+        self._surfaces, self._limits = surfaces, limits
         self._cheapest = cheapest
-        self._times = refined(surface.times)
+        self._voltages = _shared_nodes([surface.voltages for surface in surfaces])
+        self._times = _shared_nodes([surface.times for surface in surfaces])
 
     def levels(self) -> FloatArray:
         """Voltages to start from, V: nodes, and where a limit is met at a node in time."""
-        nodes = refined(self._surface.voltages)
+        nodes = self._voltages
         start, end = _met(self._excess(nodes[:, None], self._times), axis=0)
         width = np.diff(nodes)[:, None]
         ends = [(nodes[:-1, None] + share * width)[np.isfinite(share)] for share in (start, end)]
@@ -126,7 +172,8 @@ class _Search:
         times = np.minimum(times, self._times[-1])
         met = np.isfinite(times)
         inside = np.where(met, times, self._times[0])
-        energy = np.where(met, self._surface.energy(levels[:, None], inside), np.inf)
+        energies = [surface.energy(levels[:, None], inside) for surface in self._surfaces]
+        energy = np.where(met, np.max(energies, axis=0), np.inf)
         times = np.where(met, times, np.inf)
         first, second = (energy, times) if self._cheapest else (times, energy)
         if not met.any():
@@ -136,14 +183,21 @@ class _Search:
         return float(levels[place[1]]), float(times[place])
 
     def _excess(self, voltage: FloatArray, time: FloatArray) -> FloatArray:
-        """Decades by which rates exceed their limits, shape (4, voltages, times)."""
-        surface = self._surface
+        """Decades by which rates exceed their limits, shape (4 for each surface, voltages, times)."""
         rates = [
             (rate(voltage, time, state), limit)
+            for surface in self._surfaces
             for rate, limit in zip((surface.read_error_rate, surface.disturb_rate), self._limits, strict=True)
             for state in (0, 1)
         ]
         return np.stack([np.log10(rate) - limit for rate, limit in rates])
+
+
+def _shared_nodes(axes: Sequence[FloatArray]) -> FloatArray:
+    """Nodes of the interpolation on all axes, inside of each."""
+    nodes = functools.reduce(np.union1d, map(refined, axes))
+    start, end = max(axis[0] for axis in axes), min(axis[-1] for axis in axes)
+    return np.asarray(nodes[(nodes >= start) & (nodes <= end)])
 
 
 def _met(excess: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:

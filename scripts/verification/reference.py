@@ -46,12 +46,12 @@ MOST = 500  # Legendre polynomials at the largest Delta and overdrive
 mp.dps = DIGITS
 
 
-def moments(values: list[mpf], weights: list[mpf], *, derivative: bool) -> list[mpf]:
-    """Sum `weights` times P_n or its derivative over the points, for n below `MOST`."""
+def moments(values: list[mpf], weights: list[mpf], *, derivative: bool, count: int = MOST) -> list[mpf]:
+    """Sum `weights` times P_n or its derivative over the points, for n below `count`."""
     before, now = [mpf(0)] * len(values), [mpf(1)] * len(values)
     slope_before, slope = [mpf(0)] * len(values), [mpf(0)] * len(values)
     result = []
-    for n in range(MOST):
+    for n in range(count):
         result.append(mp.fdot(weights, slope if derivative else now))
         up, down = mpf(2 * n + 1) / (n + 1), mpf(n) / (n + 1)
         if derivative:  # P'_{n+1} = P'_{n-1} + (2n + 1) P_n
@@ -156,7 +156,12 @@ def error_rate(
     """Error rate with `count` polynomials and `points` points of the contour."""
     start, end = (coefficients[:count] for coefficients in start_and_end(delta, power))
     rows = generator(delta, overdrive, count)
-    total = mpf(0)
+    return mp.fdot(start, propagated(rows, end, tau, points))
+
+
+def propagated(rows: list[list[mpf]], end: list[mpf], tau: float, points: int) -> list[mpf]:
+    """Apply exp(tau L) to coefficients, with `points` points of the contour."""
+    result = [mpf(0)] * len(end)
     for k in range(points // 2):  # the other half is the conjugate
         theta = (2 * k + 1) * mp.pi / points
         scaled = mpf("0.6407") * theta
@@ -164,9 +169,10 @@ def error_rate(
         derivative = mpmath.mpc(
             mpf("0.5017") * (mp.cot(scaled) - scaled / mp.sin(scaled) ** 2), mpf("0.2645")
         )
-        value = mp.fdot(start, resolvent(rows, s * points / mpf(tau), end))
-        total += (mp.exp(s * points) * derivative * value * points / mpf(tau)).imag
-    return 2 * total / points
+        weight = 2 * mp.exp(s * points) * derivative / mpf(tau)
+        solved = resolvent(rows, s * points / mpf(tau), end)
+        result = [old + (weight * one).imag for old, one in zip(result, solved, strict=True)]
+    return result
 
 
 def row(delta: float, overdrive: float, tau: float) -> tuple[mpf, float, float]:

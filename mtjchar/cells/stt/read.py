@@ -190,15 +190,11 @@ def _measured(
         some = [at(voltages[place]) for place in chosen]
         stacked = Waveforms(*(np.stack(values, axis=1) for values in zip(*some, strict=True)))
         if len(chosen) < len(voltages):
-            smooth = [
-                _over_voltage(voltages, chosen, values, tolerance)
-                for values, tolerance in zip(stacked, _TOLERANCES, strict=True)
-            ]
-            if all(values is not None for values in smooth):
-                stacked = Waveforms(*smooth)  # type: ignore[arg-type]
-            else:
+            smooth = _at_all(voltages, chosen, stacked)
+            if smooth is None:
                 every = [at(voltage) for voltage in voltages]
-                stacked = Waveforms(*(np.stack(values, axis=1) for values in zip(*every, strict=True)))
+                smooth = Waveforms(*(np.stack(values, axis=1) for values in zip(*every, strict=True)))
+            stacked = smooth
     shape = (len(columns), len(voltages))
     return Measured(
         stacked, np.full(shape, "", object), np.full(shape, "ok", object), np.full(shape, "", object)
@@ -241,6 +237,17 @@ def _chosen(voltages: FloatArray) -> IndexArray:
     angle = np.pi * (np.arange(_VOLTAGES) + 0.5) / _VOLTAGES
     points = -np.cos(angle) / np.cos(angle[0])
     return np.unique(np.abs(_from_minus_one_to_one(voltages)[:, None] - points).argmin(axis=0))
+
+
+def _at_all(voltages: FloatArray, chosen: IndexArray, waveforms: Waveforms) -> Waveforms | None:
+    """Interpolate waveforms from the chosen voltages to all; None if that is not accurate."""
+    found = []
+    for values, tolerance in zip(waveforms, _TOLERANCES, strict=True):
+        between = _over_voltage(voltages, chosen, values, tolerance)
+        if between is None:
+            return None
+        found.append(between)
+    return Waveforms(*found)
 
 
 def _over_voltage(
