@@ -164,6 +164,18 @@ def test_returns_from_the_written_well_are_followed_and_stated():
     assert np.all(found.unseen.mean(axis=0) < 1e-4 * exact)
 
 
+def test_writes_that_all_fail_have_the_rate_1():
+    # A drive that holds the initial state. 102 walkers in bins of unequal sizes: sums of their weights round.
+    spin = macrospin()
+    for seed in range(3):
+        found = splitting.write_error_rate(
+            spin, [0.5 * spin.critical_current], np.linspace(0.0, 2.0, 5) * spin.relaxation_time,
+            target=-1.0, walkers=102, replicas=7, rng=generator(seed),
+        )  # fmt: skip
+        assert np.all(found.error_rate <= 1.0)
+        np.testing.assert_allclose(found.error_rate, 1.0, rtol=1e-12)
+
+
 def test_pulses_below_what_is_verified_end_early():
     spin = macrospin()
     found = splitting.write_error_rate(

@@ -119,7 +119,8 @@ class SplitRates(NamedTuple):
     @property
     def error_rate(self) -> FloatArray:
         """Mean over the replicas, (systems, durations)."""
-        return np.asarray(self.replicas.mean(axis=0))
+        # Rounding can lift the sum of all weights above 1.
+        return np.minimum(self.replicas.mean(axis=0), 1.0)
 
     @property
     def standard_error(self) -> FloatArray:
