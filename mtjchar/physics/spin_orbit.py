@@ -1,16 +1,16 @@
 r"""Spin-orbit torque of a current in a channel below the free layer.
 
 The current in a heavy metal injects spins into the free layer [1]_. Their polarization sigma is a unit vector
-along (normal of the film) x (current). With the current density J, the spin Hall angle theta and the
-field-like ratio beta,
+along (normal of the film) x (current). J is the current density, theta the spin Hall angle, and beta the
+field-like ratio. The torque is
 
 .. math:: \dot m_{SOT} = -\gamma B_{DL}\, m \times (m \times \sigma) - \gamma \beta B_{DL}\, m \times \sigma,
 
     B_DL = hbar theta J/(2 e Ms t).                                                                   (1)
 
-`llgs` adds this to the torque of the current through the junction. All signs are written down in one place,
-the section "Spin-orbit torque" of docs/torque.md: a positive current along x with a positive theta pulls m
-towards y, and with a field along x it favours P, m_z = +1.
+`llgs` adds this torque to that of the current through the junction. The section "Spin-orbit torque" of
+docs/torque.md defines all signs. A positive current along x with a positive theta pulls m towards y. With a
+field along x it favours P, m_z = +1.
 
 References
 ----------
@@ -54,13 +54,13 @@ class SpinOrbitTorque:
     Parameters
     ----------
     field_per_current : float
-        Damping-like field over the current in the channel, T/A; its sign is that of the spin Hall angle. See
+        Damping-like field over the current in the channel, T/A. Its sign is that of the spin Hall angle. See
         `of_channel`.
     polarization : tuple of float
         Direction sigma of the spins for a positive current, a unit vector; see `polarization`.
     field_like : float
         Ratio beta of the field along sigma to the damping-like field. It can include the magnetic field of
-        the current itself, which above a wide channel of the thickness d is mu0 J d/2 along -sigma.
+        the current itself. Above a wide channel of the thickness d this field is mu0 J d/2 along -sigma.
 
     Raises
     ------
@@ -122,8 +122,8 @@ def polarization(azimuth: float = 0.0, tilt: float = 0.0) -> Vector:
         Direction of a positive current in the plane of the film, rad from x towards y.
     tilt : float
         Angle of sigma out of the xy plane towards z, rad. It describes a perpendicular layer whose easy
-        axis z is tilted by this angle from the film's normal, across the current [4]_. A channel that
-        injects spins with a component along z is the same.
+        axis z is tilted by this angle from the normal of the film, across the current [4]_. It also describes
+        a channel that injects spins with a component along z.
 
     Examples
     --------
@@ -177,8 +177,8 @@ def channel_resistance(
 ) -> FloatArray:
     """Resistance between the ends of the channel, ohm, from the resistivity (ohm m) and lengths (m).
 
-    The junction taps its middle: between the reference layer and one end, with the other end open, are the
-    junction and half of the channel.
+    The junction is at the middle of the channel. If one end of the channel is open, the junction and half of
+    the channel are in series between the reference layer and the other end.
 
     Examples
     --------
@@ -194,18 +194,18 @@ def perpendicular_threshold_field(anisotropy_field: npt.ArrayLike, field: npt.Ar
     Parameters
     ----------
     anisotropy_field : array_like
-        Effective field B_k of the perpendicular layer, demagnetization included, T, positive.
+        Effective field B_k of the perpendicular layer, T, positive. It includes the demagnetization.
     field : array_like
-        Field B_x along the current, T, from -B_k to B_k. Positive: with the polarity of the current it
-        favours the other state. Negative: it favours the state that the layer is in.
+        Field B_x along the current, T, from -B_k to B_k. It is positive if field and current together favour
+        the other state, and negative if they favour the present state.
 
     Notes
     -----
-    Without noise, for a current that rises slowly, sigma in the plane and no field-like torque. m then turns
-    in the plane of z and the current, where it is perpendicular to sigma. It has a stable direction as long
-    as B_DL < B_k sin(theta) cos(theta) - B_x cos(theta) at some angle theta to z. The largest value of the
-    right side is the threshold. It does not depend on the damping. With a fast rise and a damping below about
-    0.03, precession leads to lower thresholds [2]_.
+    The threshold is without noise, for a current that rises slowly, with sigma in the plane and without
+    field-like torque. Then m turns in the plane of z and the current, where it is perpendicular to sigma. m
+    has a stable direction as long as B_DL < B_k sin(theta) cos(theta) - B_x cos(theta) at some angle theta to
+    z. The largest value of the right side is the threshold. It does not depend on the damping. With a fast
+    rise and a damping below about 0.03, precession leads to lower thresholds [2]_.
     """
     scale = _array(anisotropy_field)
     h = _array(field) / scale
@@ -218,7 +218,7 @@ def perpendicular_threshold_field(anisotropy_field: npt.ArrayLike, field: npt.Ar
 def linear_perpendicular_threshold_field(anisotropy_field: npt.ArrayLike, field: npt.ArrayLike) -> FloatArray:
     """Threshold of `perpendicular_threshold_field` to first order in the field, B_k/2 - B_x/sqrt(2), T.
 
-    It is low by 1.9 % at B_x = 0.22 B_k, by 10 % at 0.4 B_k, and by 0.8 % at -0.22 B_k.
+    Its value is too low by 1.9 % at B_x = 0.22 B_k, by 10 % at 0.4 B_k, and by 0.8 % at -0.22 B_k.
     """
     # [2]: J_c = (2 e/hbar) (Ms t/theta) (Hk/2 - Hx/sqrt(2)), for fields along the current far below Hk.
     return np.asarray(0.5 * _array(anisotropy_field) - _array(field) / math.sqrt(2.0))
@@ -239,19 +239,19 @@ def in_plane_threshold_field(
     damping : array_like
         Gilbert damping alpha.
     in_plane_field, out_of_plane_field : array_like
-        Fields B_1 and B_2 of anisotropy and shape, T, positive: between the easy axis and the other axis in
-        the plane, and between the easy axis and the normal of the film.
+        Fields B_1 and B_2 of anisotropy and shape, T, positive. B_1 is between the easy axis and the other
+        axis in the plane, B_2 between the easy axis and the normal of the film.
     along : array_like
-        External field B along the magnetization, T; negative if it favours the other state.
+        External field B along the magnetization, T. It is negative if it favours the other state.
     field_like : array_like
         Ratio beta.
 
     Notes
     -----
-    Without noise, with sigma against m. The trace of the linearized equation is twice the rate at which the
-    precession around the easy axis grows. It vanishes at (1 + alpha beta) B_DL = alpha [B + (B_1 + B_2)/2],
-    the condition of an in-plane spin valve [3]_. The formula holds while the motion is a precession: alpha
-    and beta B_DL are small.
+    The threshold is without noise, with sigma against m. The trace of the linearized equation is twice the
+    rate at which the precession around the easy axis grows. It vanishes at
+    (1 + alpha beta) B_DL = alpha [B + (B_1 + B_2)/2], the condition of an in-plane spin valve [3]_. The
+    formula holds while the motion is a precession, that is while alpha and beta B_DL are small.
     """
     alpha = _array(damping)
     mean = _array(along) + 0.5 * (_array(in_plane_field) + _array(out_of_plane_field))

@@ -1,32 +1,38 @@
 r"""Rare write errors of the vector model, by splitting of weighted walkers.
 
-Plain counting resolves error rates down to about 3/trials. Here each walker has a weight. At instants of
-the pulse walkers that may still fail are cloned and share their weight, and some of many alike are left
-out, so that an error rate of 1e-9 is carried by as many walkers as one of 1e-2 [1]_, [2]_. The walkers are
-sorted into bins of the energy E above the bottom of their well, with the edges
+Plain counting resolves error rates down to about 3/trials. Here each walker has a weight. At several
+instants of the pulse, walkers that may still fail are cloned, and the clones share the weight. Of many
+similar walkers, some are left out. So an error rate of 1e-9 has as many walkers as one of 1e-2 [1]_, [2]_.
+
+The walkers are sorted into bins of their energy. In the initial well, E is the energy above the bottom and
+E_b is the barrier. The edges are
 
 .. math:: E_b 2^{-k}, \quad k = 0, 1, 2, \ldots                                                      (1)
 
-up to the barrier E_b, of 3 to 24 kT below it in the written well, and of 4, 8 and 16 kT above it, where the
-wells are one. Each occupied bin gets
-the same number of walkers (a fifth of them is spread by weight, for slow survivors): the weighted ensemble
-of Huber and Kim [3]_. Within a bin of total weight W with n places a walker of weight w gets n w/W copies,
-rounded by systematic resampling along the energy, each of weight W/n. The expected weight at any state does
-not change, whatever the bins are [4]_. Therefore the mean of the error rate is exact for any number of
-walkers, and the bins only determine its scatter.
+In the written well there is an edge 12 kT below the saddle. If the drive can act against this well, there
+are further edges, from 3 to 24 kT below the saddle. Above the saddle the wells are one, and the edges are 4,
+8 and 16 kT above it.
 
-Survivors of a fast pulse are not a random sample of those at an earlier time. Near the bottom of the well
-the distance from the axis grows as exp((i - 1) t/t_D) at the overdrive i, and noise moves walkers by about
-kT/(i - 1) in energy before growth wins. So the late survivors descend from those within about kT/(i - 1)
-of the bottom: one in E_b (i - 1)/kT of the survivors of now, which fill the well evenly. Cloning at the
-barrier alone would copy the others, in vain. The bins of equation 1 reach down to kT/(i - 1), each a
-constant time, ln 2/(2(i - 1)) t_D, behind the one above it. The start is not rare: a share of 1/i of
-Boltzmann's distribution exp(-E/kT) carries the errors of long pulses, since the chance to survive falls as
-exp(-(i - 1) E/kT). It needs no bias.
+Each occupied bin gets the same number of walkers. This is the weighted ensemble of Huber and Kim [3]_. A
+fifth of the walkers is spread over the bins by weight, for slow survivors. A bin of total weight W has n
+places. In it, a walker of weight w gets n w/W copies, each of weight W/n. Systematic resampling along the
+energy rounds the number of copies. The expected weight at any state does not change, whatever the bins are
+[4]_. Therefore the mean of the error rate is exact for any number of walkers. The bins only determine its
+scatter.
 
-Walkers in equilibrium in the written well (within 3 kT of its bottom) may stop if the drive only holds
-them: they return with a probability of about exp(-E_b/kT). If the drive can act against the well, they go on,
-in bins of their own, and the part of the error rate that comes from returns is stated.
+Survivors of a fast pulse are not a random sample of the survivors at an earlier time. Near the bottom of the
+well, the distance from the axis grows as exp((i - 1) t/t_D) at the overdrive i. Before this growth is
+stronger, noise moves walkers by about kT/(i - 1) in energy. So the late survivors descend from walkers within
+about kT/(i - 1) of the bottom. The present survivors fill the well evenly, so only one in E_b (i - 1)/kT of
+them is such a walker. Cloning at the barrier alone would copy the other walkers, without benefit. The bins of
+equation 1 reach down to kT/(i - 1). A walker needs the constant time ln 2/(2(i - 1)) t_D to pass from one
+edge to the next. The start needs no bias, because it is not rare. The chance to survive falls as
+exp(-(i - 1) E/kT), so a share of 1/i of Boltzmann's distribution exp(-E/kT) causes the errors of long pulses.
+
+Walkers within 3 kT of the bottom of the written well are in equilibrium there. If the drive only holds them,
+they stop: they return with a probability of about exp(-E_b/kT). If the drive can act against the well, they
+go on, in bins of their own. `SplitRates.returned` is the part of the error rate that comes from their
+returns.
 
 References
 ----------
@@ -76,8 +82,8 @@ REPLICAS = 8
 class Dynamics(Protocol):
     """Motion of walkers of several systems (such as amplitudes) through a pulse.
 
-    States have the shape (components, walkers), with the unit vector in the first three rows; `system` of
-    shape (walkers,) is the number of the system of each. Durations are in s.
+    States have the shape (components, walkers). Their first three rows are the unit vector. `system`, of
+    shape (walkers,), is the number of the system of each walker. Durations are in s.
     """
 
     def rise(self, state: FloatArray, system: IndexArray, rng: np.random.Generator) -> FloatArray:
@@ -103,13 +109,14 @@ class SplitRates(NamedTuple):
     Attributes
     ----------
     replicas : ndarray, shape (replicas, systems, durations)
-        Error rate from each replica; their expected value is the error rate.
+        Error rate from each replica. The expected value of each is the error rate.
     returned : ndarray, shape (replicas, systems, durations)
-        The part of it from walkers that had been in equilibrium in the written well and came back.
+        The part of `replicas` from walkers that were in equilibrium in the written well and came back.
     unseen : ndarray, shape (replicas, systems, durations)
-        Estimate of the returns that `replicas` leaves out. Walkers that are 12 kT or more below the saddle of
-        the written well after the pulse count as written. They return with a probability of about
-        exp(-depth/kT), which is negligible if the drive holds them in their well.
+        Estimate of the returns that `replicas` leaves out. After the pulse, a walker that is deep in the
+        written well counts as written: 12 kT below the saddle, or half the smaller barrier if that is less.
+        It returns with a probability of about exp(-depth/kT). This is negligible if the drive holds it in its
+        well.
     """
 
     replicas: FloatArray
@@ -136,7 +143,10 @@ class SplitRates(NamedTuple):
 
 
 class _Walkers(NamedTuple):
-    """Walkers of all groups; a group is one replica of one system, number system * replicas + replica."""
+    """Walkers of all groups.
+
+    A group is one replica of one system. Its number is system * replicas + replica.
+    """
 
     state: FloatArray  # (components, walkers)
     weight: FloatArray  # (walkers,)
@@ -173,11 +183,11 @@ def write_error_rate(
     target : float
         1 for a write to m_z > 0 (P), -1 to m_z < 0 (AP).
     walkers : int, optional
-        Of each replica, at least 100: at most so many move at the same time.
+        Walkers of each replica, at least 100. At most this many move at the same time.
     replicas : int, optional
         At least 4.
     holds : bool, optional
-        Whether the current holds a magnetization in the written well, see `split`.
+        Whether the current holds a magnetization in the written well; see `split`.
     rng : numpy.random.Generator
 
     Returns
@@ -246,11 +256,11 @@ def split(
         Durations of the plateau, s, ascending.
     systems, replicas : int
     holds : bool
-        Whether the drive holds a magnetization in the written well. Then walkers in equilibrium there stop:
-        their weight is that of successful writes. Otherwise they go on, in bins of their own.
+        Whether the drive holds a magnetization in the written well. If it does, walkers in equilibrium there
+        stop, and their weight is that of successful writes. Otherwise they go on, in bins of their own.
     overdrive : float
-        Largest overdrive. Walkers are cloned each time in which an unstable displacement grows by at most an
-        eighth: t_D/8 over the larger of 1 and `overdrive` - 1.
+        Largest overdrive. It sets the time between two instants of cloning: t_D/8 over the larger of 1 and
+        `overdrive` - 1. In this time the logarithm of an unstable displacement grows by at most an eighth.
     rng : numpy.random.Generator
     """
     groups = systems * replicas
@@ -295,7 +305,7 @@ def _ends(
     system: IndexArray,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
-    """Weights that do not end on the written side after the fall, and that would return from deep in it."""
+    """Weights of walkers that do not end on the written side, and that would return from deep in it."""
     state = dynamics.fall(walkers.state, system, rng)
     deep = well.settled(macrospin, state[:3]) & well.written(state)
     depth = well.saddle_energy - llgs.energy(macrospin, state[:3])
@@ -313,7 +323,8 @@ def relaxed(
 ) -> BoolArray:
     """Whether states end on the written side without drive.
 
-    They move until they are settled in a well, or for ten relaxation times. Then the side counts.
+    A state moves until it is settled in a well, or for ten relaxation times. Then its side of the saddle
+    counts.
     """
     written, left = well.written(state), np.flatnonzero(~well.settled(macrospin, state[:3]))
     state = state[:, left]
@@ -403,23 +414,25 @@ def _resampled(
 def systematic(
     weight: FloatArray, cell: IndexArray, places: IndexArray, rng: np.random.Generator
 ) -> tuple[IndexArray, FloatArray]:
-    """Copy and remove sorted walkers such that those of a cell have equal weights.
+    """Copy and remove sorted walkers so that all walkers of one cell have equal weights.
+
+    A cell is one bin of one group.
 
     Parameters
     ----------
     weight : ndarray, shape (walkers,)
     cell : ndarray of int, shape (walkers,)
-        Ascending; walkers of one cell share its places.
+        Number of the cell of each walker, ascending.
     places : ndarray of int, shape (walkers,)
-        Copies of all walkers of the cell together.
+        Number of copies that all walkers of the cell get together.
     rng : numpy.random.Generator
 
     Returns
     -------
     copies : ndarray of int, shape (walkers,)
-        Expected value: places times the share of the cell's weight.
+        Copies of each walker. The expected value is `places` times its share of the weight of the cell.
     weight : ndarray, shape (walkers,)
-        Weight of the cell over `places`.
+        Weight of each copy: the weight of the cell over `places`.
     """
     first = np.flatnonzero(np.diff(cell, prepend=-1))
     size = np.diff(first, append=len(cell))

@@ -1,7 +1,7 @@
 """Terms of the model beyond one macrospin with ideal pulses: their parameters, and the data that show them.
 
-Each term can be left out, fixed or fitted. It is absent unless one of its parameters varies, is given as a
-starting value, or is in the stack. Models with and without a term are nested, and
+Each term can be left out, fixed or fitted. It is absent by default. It is present if one of its parameters
+varies, has a starting value, or is in the stack. Models with and without a term are nested.
 `mtjchar.stackfit.comparison` compares them.
 """
 
@@ -32,13 +32,13 @@ class Term:
     words : str
         The effect, for a report.
     parameters : tuple of str
-        Of `mtjchar.stackfit.PARAMETERS`.
+        Names of its parameters in `mtjchar.stackfit.PARAMETERS`.
     shows : callable
         Whether the data of a problem can show the term.
     needs_film : bool
-        Whether it needs the film of a stack.
+        Whether the term needs the film of a stack.
     whole : bool
-        Whether it needs all of its parameters.
+        Whether the term needs all of its parameters.
     """
 
     name: str
@@ -106,7 +106,7 @@ def _column(problem: Problem, name: str) -> list[Any]:
 
 
 def _groups(problem: Problem) -> list[Pulses]:
-    """Rows of pulses, without those in which nothing but bits at rest is measured."""
+    """Return the groups of rows with pulses, without groups that have only bits at rest."""
     both = problem.pulses, problem.thresholds
     return [group for group in both if group is not None and not np.all(group.at_rest)]
 
@@ -185,6 +185,6 @@ def parameters_of(names: Sequence[str]) -> list[str]:
 
 
 def terms_for(problem: Problem) -> list[Term]:
-    """Terms that the data of a problem can show, without those that it already has."""
+    """Terms that the data of a problem can show and that the problem does not have yet."""
     roots = {parameter.root for parameter in problem.parameters}
     return [term for term in _TABLE if term.shows(problem) and not set(term.parameters) <= roots]

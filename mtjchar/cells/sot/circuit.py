@@ -38,8 +38,8 @@ Points = Sequence[tuple[float, float]]
 class EdgeTimes(NamedTuple):
     """Division of a pulse into rise, plateau and fall, s.
 
-    Rise and fall have four parts each, in pairs of equal length: the ramp, and the time in which the lines
-    settle. The plateau is shorter than the duration by `outside`.
+    Rise and fall have four parts each: two equal parts for the ramp, and two equal parts for the time in
+    which the lines settle. The plateau is shorter than the duration by `outside`.
     """
 
     rise: FloatArray  # (4,)
@@ -61,8 +61,9 @@ class EdgeTimes(NamedTuple):
 class Currents(NamedTuple):
     """Behaviour of a batch of cells in one direction.
 
-    The first axis of the arrays over `COSINES` is the phase: the plateau of the pulse, the plateau with the
-    assist pulse, the assist pulse alone; without an assist pulse only the first.
+    The first axis of the arrays over `COSINES` is the phase. The phases are the plateau of the pulse, the
+    plateau with the assist pulse, and the assist pulse alone. Without an assist pulse there is only the
+    first phase.
 
     Attributes
     ----------
@@ -73,11 +74,11 @@ class Currents(NamedTuple):
     power_W : ndarray, same shape
         Delivered by the drivers of all lines.
     rise, fall : ndarray, shape (devices, amplitudes, 4, 2)
-        Current in the channel, and voltage of the junction, over those of the plateau: means in the parts of
-        the edges (see `EdgeTimes`).
+        Current in the channel, and voltage of the junction, as ratios to those of the plateau. They are means
+        over the parts of the edges (see `EdgeTimes`).
     rise_J, fall_J : ndarray, shape (devices, amplitudes, 2)
-        Energy that the drivers deliver outside the plateau, with the junction in P and in AP, including that
-        of the word lines.
+        Energy that the drivers deliver outside the plateau, with the junction in P and in AP. It includes the
+        word lines.
     assist_J : ndarray, shape (devices, amplitudes, 2)
         Energy of the edges of the assist pulse.
     failure, status, note : ndarray of str, shape (devices, amplitudes)
@@ -123,7 +124,7 @@ class _Levels(NamedTuple):
 
 
 def line_time(tables: SotTables) -> float:
-    """Longest time constant of the lines, s: their connection only shortens it."""
+    """Longest time constant of the lines, s. The connection of the lines only shortens it."""
     cell = tables.cell
     lines = [cell.bitline, cell.sourceline, *([cell.readline] if cell.topology == "2t" else [])]
     return max(line.resistance * line.capacitance for line in lines)
@@ -179,8 +180,8 @@ def batch_deck(tables: SotTables, cells: pd.DataFrame) -> str:
     -------
     str
         SPICE text. Nodes ``abl``, ``asl``, ``arl``, ``aww`` and ``arw`` are the outputs of the drivers of bit
-        line, source line, read line and both word lines, ``vmz`` sets the cosine between the layers. Cell k
-        is ``xk``, its drivers are ``ebk``, ``esk``, ``erk``, ``ewk`` and ``egk``.
+        line, source line, read line and both word lines. ``vmz`` sets the cosine between the layers. Cell k
+        is ``xk``. Its drivers are ``ebk``, ``esk``, ``erk``, ``ewk`` and ``egk``.
     """
     cell = tables.cell
     name = f"cell_sot_{cell.topology}"
@@ -224,8 +225,8 @@ def batch_deck(tables: SotTables, cells: pd.DataFrame) -> str:
 def measure(tables: SotTables, devices: pd.DataFrame, direction: Direction, pulses: Pulses) -> Currents:
     """Measure currents and energies of a batch of cells.
 
-    A cell that ngspice cannot solve does not fail the others: the batch is halved until the cell is alone,
-    with one amplitude, and its row then has the reason.
+    If ngspice cannot solve one cell, the other cells do not fail. The batch is divided into halves until this
+    cell is alone with one amplitude. Its row then gives the reason.
 
     Parameters
     ----------
@@ -336,7 +337,7 @@ def _edges(
     """Simulate a pulse: shapes (2, cells, 4, 2) of rise and fall, and energies (3, cells, 2).
 
     `plateau` has channel_A, junction_A, junction_V and power_W over phases, cells and cosines. The junction
-    is held in P and AP; the shapes are means of both.
+    is held in P and then in AP. The shapes are means of both.
     """
     times, count = EdgeTimes.of(tables, pulses), plateau.shape[2]
     length = 1e-10 + _SETTLED * line_time(tables)
@@ -408,7 +409,7 @@ def _run(
     *,
     assisted: bool,
 ) -> tuple[FloatArray, Mapping[str, FloatArray]]:
-    """Run one pulse; the word lines are up before it and until the lines are empty."""
+    """Run one pulse. The word lines are high from before the pulse until the lines are discharged."""
     up, down, start = pulses.rise, pulses.fall, pulses.rise
     levels = [_Levels.of(tables, direction, amplitude, phase) for phase in range(_phases(tables))]
     ends = (start, start + up, start + up + length, start + up + length + down)
@@ -479,7 +480,7 @@ def _junction_current(cells: pd.DataFrame, cosine: FloatArray, voltage: FloatArr
 def _power(
     tables: SotTables, vectors: Mapping[str, FloatArray], cells: int, letters: Sequence[str]
 ) -> FloatArray:
-    """Power that drivers deliver; what flows back into a driver is lost."""
+    """Power that drivers deliver. Power that flows back into a driver is lost."""
     nodes, power = _nodes(tables), np.zeros(())
     for letter in letters:
         if letter in nodes:

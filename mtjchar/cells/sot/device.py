@@ -58,8 +58,9 @@ _USUAL_STABILITY = (20.0, 120.0)
 def in_frame(tables: SotTables, vector: Vector) -> Vector:
     """Return a vector in the frame of the easy axis.
 
-    Its third axis is the easy axis, and the first one is the next easiest direction: for a perpendicular
-    layer these are the axes z, x, and for an in-plane one x (the long axis of the junction), y.
+    The third axis of this frame is the easy axis. The first one is the next easiest direction. For a
+    perpendicular layer these are z and x. For an in-plane layer they are x (the long axis of the junction)
+    and y.
     """
     x, y, z = vector
     return (y, z, x) if tables.in_plane else (x, y, z)
@@ -80,8 +81,8 @@ def derive(tables: SotTables, sampled: pd.DataFrame) -> pd.DataFrame:
         With the columns of `mtjchar.cells.stt.device.derive` and ``hard_axis_field_T`` (field between both
         hard axes, at least 0), ``channel_resistance_ohm``, ``damping_like_field_T_per_A`` and
         ``threshold_current_A`` (of the channel, without noise). In a layer with its easy axis in the plane,
-        ``anisotropy_field_T`` is the field between the long and the short axis, and stability, relaxation
-        time, barriers and critical currents belong to that.
+        ``anisotropy_field_T`` is the field between the long and the short axis. Stability, relaxation time,
+        barriers and critical currents are then those of the in-plane easy axis.
     """
     table = pillar.derive(tables.pillar, sampled)
     column = {name: table[name].to_numpy(dtype=np.float64) for name in table.columns}
@@ -117,7 +118,7 @@ def derive(tables: SotTables, sampled: pd.DataFrame) -> pd.DataFrame:
 def footprint(tables: SotTables) -> Footprint:
     """Widths of all transistors and area of the cell.
 
-    A 2T cell has a strip of diffusion for each transistor, a 3T cell one strip for all of them.
+    A 2T cell has a strip of diffusion for each transistor. A 3T cell has one strip for all of them.
     """
     cell, feature = tables.cell, tables.cell.transistor.length
     write, read = cell.transistor.width, cell.read_width
@@ -127,7 +128,7 @@ def footprint(tables: SotTables) -> Footprint:
 
 
 def _in_plane(tables: SotTables, column: dict[str, FloatArray], easy: FloatArray) -> dict[str, FloatArray]:
-    """Columns of a layer whose easy axis is in the plane; `easy` is the field between both axes there, T."""
+    """Columns of a layer with its easy axis in the plane. `easy` is the field between both axes there, T."""
     magnetization, damping = column["saturation_magnetization_A_per_m"], column["damping"]
     out = -column["anisotropy_field_T"]  # between x and z
     free_volume = volume(column["diameter_m"], column["free_layer_thickness_m"])
@@ -186,7 +187,7 @@ def check_nominal(tables: SotTables, device: pd.DataFrame) -> None:
     Raises
     ------
     InputError
-        If its easy axis is not the one that the study names, or the barrier out of P or AP is below 5 kB T.
+        If its easy axis is not that of the study, or if the barrier out of P or AP is below 5 kB T.
     """
     row = device.iloc[0]
     field = float(row["anisotropy_field_T"])
@@ -229,7 +230,10 @@ def refusal(devices: pd.DataFrame) -> WordArray:
 
 
 def foresee(tables: SotTables, device: pd.DataFrame, amplitude: float) -> Outlook:
-    """Bound the current in the channel of one device, without any voltage drop (V) at transistors."""
+    """Estimate the largest current in the channel of one device, without a voltage drop at transistors.
+
+    `amplitude` is in V.
+    """
     row, cell = device.iloc[0], tables.cell
     lines = cell.bitline.resistance + cell.sourceline.resistance
     current = amplitude / (float(row["channel_resistance_ohm"]) + lines)
@@ -262,7 +266,7 @@ def foresee(tables: SotTables, device: pd.DataFrame, amplitude: float) -> Outloo
 
 
 def hot(tables: SotTables, device: pd.DataFrame, current: float, where: str) -> str:
-    """Warn about a current (A) in the channel of one device that it may not stand; empty if it does."""
+    """Warning that a current (A) in the channel of one device may melt it; empty if it does not."""
     row, limit = device.iloc[0], tables.channel.largest_current_density
     density = abs(current) / (float(row["channel_width_m"]) * float(row["channel_thickness_m"]))
     if density <= limit or not math.isfinite(density):

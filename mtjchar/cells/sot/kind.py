@@ -82,7 +82,7 @@ class SotCell(CellKind[SotTables]):
         "The free layer is one macrospin without domain walls. Layers wider than about 40 nm reverse "
         "from an edge, at lower currents than this model gives.",
         "The current is uniform in the cross section of the channel, and none of it flows in the free layer. "
-        "Its magnetic field is in field_like_ratio, if at all.",
+        "Its magnetic field is left out, unless field_like_ratio includes it.",
         "Neither the channel nor the junction heats up. All fluctuations are thermal.",
         "The bulk of the transistors is at 0 V. Decoders and sense amplifiers take no energy here.",
     )
@@ -99,7 +99,7 @@ class SotCell(CellKind[SotTables]):
         )
 
     def complete_tables(self, data: dict[str, Any], file: Path) -> FileTables:
-        """Read the stack and what its file says of the channel, if the study names one."""
+        """Read the stack file and its table of the channel, if the study names a stack file."""
         return stack_files.complete_tables(data, file, set(SotVariability.model_fields), channel=True)
 
     def derive(self, tables: SotTables, sampled: pd.DataFrame) -> pd.DataFrame:
@@ -115,11 +115,11 @@ class SotCell(CellKind[SotTables]):
         return device.refusal(devices)
 
     def counted(self, tables: SotTables) -> str:
-        """Name what breaks the symmetry around z: errors are counted."""
+        """Name the key that breaks the symmetry around z, so that errors are counted."""
         return 'cell.kind = "sot"'
 
     def rising(self, tables: SotTables) -> Mapping[Direction, str]:
-        """Both directions of a perpendicular layer: a strong current holds it between the states."""
+        """Both directions of a perpendicular layer, because a strong current holds it between the states."""
         if tables.in_plane:
             return {}
         return dict.fromkeys(self.directions, "relaxation from between the states after strong pulses")
@@ -182,7 +182,7 @@ class SotCell(CellKind[SotTables]):
     def try_nominal(
         self, tables: SotTables, device_: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
     ) -> Trial:
-        """Determine how far the current in the channel exceeds its threshold, and what the channel stands."""
+        """Compare the current in the channel with its threshold and with the largest current density."""
         from mtjchar.cells.sot import trial
 
         return trial.try_nominal(tables, device_, directions, pulses)

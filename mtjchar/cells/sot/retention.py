@@ -15,8 +15,8 @@ __all__ = ["escape_rates"]
 def escape_rates(tables: SotTables, devices: pd.DataFrame, temperature: float) -> FloatArray:
     """Rates at which devices leave P and AP without current, 1/s, shape (devices, 2).
 
-    They are those of the junction by itself, see `mtjchar.cells.stt.retention`: the channel has no effect
-    without a current.
+    They are those of the junction by itself, because the channel has no effect without a current. See
+    `mtjchar.cells.stt.retention`.
 
     Raises
     ------

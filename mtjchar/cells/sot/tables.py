@@ -33,14 +33,14 @@ _SMALL = 1e-9  # of a direction: below that a component is 0
 
 
 class Channel(Description):
-    """The channel below the junction, whose current writes.
+    """The channel below the junction. Its current writes.
 
-    `spin_hall_angle` is that of the damping-like torque, with its sign, and `field_like_ratio` the field-like
-    torque over the damping-like one; docs/torque.md has the signs. The junction taps the middle of the
-    channel. `angle` is the direction of a positive current in the plane, from x, the long axis of the
-    junction. `spin_tilt` is the angle of the spins out of the plane: the easy axis is tilted by it from the
-    normal of the film, across the current. `largest_current_density` is what the channel stands; beyond it
-    there is a warning.
+    `spin_hall_angle` is that of the damping-like torque, with its sign. `field_like_ratio` is the field-like
+    torque over the damping-like torque. docs/torque.md defines the signs. The junction is at the middle of
+    the channel. `angle` is the direction of a positive current in the plane, from x, the long axis of the
+    junction. `spin_tilt` is the angle of the spins out of the plane. It describes an easy axis that is tilted
+    by this angle from the normal of the film, across the current. Above `largest_current_density` there is a
+    warning that the channel may melt.
     """
 
     spin_hall_angle: Number = Field(ge=-5, le=5)
@@ -68,7 +68,7 @@ class Channel(Description):
 
 
 class AssistPulse(Description):
-    """A pulse of the read line during a write, whose spin-transfer torque favours the state written.
+    """A pulse of the read line during a write. Its spin-transfer torque favours the state written.
 
     `amplitude` is the voltage between the middle of the write lines and the driver of the read line. The
     pulse begins at `delay` after the half rise of the write pulse. It may end after the write pulse.
@@ -82,16 +82,16 @@ class AssistPulse(Description):
 class ThreeTerminalCell(Description):
     """A junction on a channel, with the transistors that write and read it, their lines and drivers.
 
-    With `topology` ``"2t"`` one transistor writes: it is between the bit line and the channel, whose other
-    end is at the source line. A second one connects the reference layer to the read line. With ``"3t"``, two
-    transistors of that size write in parallel, and the third one connects the bit line and the reference
-    layer and helps to write; there is no read line. `transistor` is the write transistor, and `read_width`
-    the width of the read transistor, which is the same otherwise.
+    With `topology` ``"2t"`` one transistor writes. It is between the bit line and the channel. The other end
+    of the channel is at the source line. A second transistor connects the reference layer to the read line.
+    With ``"3t"``, two transistors of the same size write in parallel. The third one connects the bit line and
+    the reference layer and helps to write. There is no read line. `transistor` is the write transistor.
+    `read_width` is the width of the read transistor, which is otherwise the same.
 
-    The write lines rest at 0 V; in a write one of them goes to the amplitude. The read transistor of a 2T
-    cell is on in a write only with `junction_bias` or during `assist`. `junction_bias` is the voltage from
-    the middle of the write lines to the driver of the read line, as long as the pulse. A positive one
-    favours P.
+    The write lines are at 0 V at rest. In a write one of them goes to the amplitude. The read transistor of a
+    2T cell is on in a write only with `junction_bias` or during `assist`. `junction_bias` is the voltage from
+    the middle of the write lines to the driver of the read line. It lasts as long as the pulse. A positive
+    voltage favours P.
     """
 
     kind: Literal["sot"]
@@ -162,8 +162,8 @@ _FACTORS = ("external_field", "current_factor", "read_current_factor")
 class SotVariability(Variability):
     """Standard deviations of normal distributions, cut at 5 sigma; relative if no unit is given.
 
-    `threshold_voltage` and `current_factor` are the write transistor's; a 3T cell has one value for both
-    transistors that write. `external_field` multiplies the field.
+    `threshold_voltage` and `current_factor` are those of the write transistor. A 3T cell has one value for
+    both transistors that write. `external_field` is the spread of a factor of the field.
     """
 
     units: ClassVar[dict[str, str]] = {
@@ -246,7 +246,7 @@ class SotTables(CellTables):
 
     @property
     def preferences(self) -> dict[str, float]:
-        """What makes a write by a positive current definite: 1 where it favours P, -1 where AP, by its cause.
+        """Causes that decide which state a positive current writes, with 1 for P and -1 for AP.
 
         The first one decides which line is high in a write. Empty if a write would be random.
         """
@@ -288,7 +288,10 @@ class SotTables(CellTables):
         return float(getattr(self.channel, name.removeprefix("channel_")))
 
     def spreads(self) -> list[tuple[str, Spread]]:
-        """Names and spreads of the sampled parameters, Pelgrom's coefficients over the root of the area."""
+        """Names and spreads of the sampled parameters.
+
+        Pelgrom's coefficients are divided by the root of the area.
+        """
         cell = self.cell
         writing = 2 if cell.topology == "3t" else 1
         areas = {

@@ -23,7 +23,7 @@ _NOTHING = 0.02  # of the threshold: below that a pulse has no visible effect
 def try_nominal(
     tables: SotTables, device: pd.DataFrame, directions: Sequence[Direction], pulses: Pulses
 ) -> Trial:
-    """Determine how far the current in the channel exceeds its threshold, and what the channel stands.
+    """Compare the current in the channel with its threshold and with the largest current density.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Error rates and energies of writes by the channel, from thermal ensembles.
 
-`[sweep] trials` macrospins are simulated through the pulse of each device and amplitude, with the currents
-that ngspice has measured, and those that end in the wrong well are counted.
+For each device and amplitude, `[sweep] trials` macrospins are simulated through the pulse, with the currents
+that ngspice has measured. Those that end in the wrong well are counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SMALL = 1e-6
 def macrospin(tables: SotTables, device: pd.Series[Any]) -> llgs.Macrospin:
     """Macrospin of a device, a row of `mtjchar.cells.sot.device.derive`, in the frame of its easy axis.
 
-    The fields between its axes are those of the device, with the shape; `demagnetizing` has only the
+    The fields between its axes are those of the device and include the shape. `demagnetizing` has only the
     difference between both hard axes. With a torque per voltage, `polarization` is the efficiency
     P/(1 + P^2), and the current that determines the torque is V/R_P.
     """
@@ -87,22 +87,22 @@ def count_failures(
 
     Notes
     -----
-    An ensemble starts from Boltzmann's distribution in the initial well, in the external field, and passes
-    through the rise and the plateau, with the assist pulse where there is one. At the end of each plateau a
-    copy of it passes through the fall and the rest of the assist pulse, and relaxes without drive until each
-    magnetization is 12 kB T (or half the smaller barrier, if that is less) below the saddle, or for twenty
-    relaxation times. Then the side of the saddle counts. A rate of 0 means less than 3/trials at 95 %
-    confidence.
+    An ensemble starts from Boltzmann's distribution in the initial well, in the external field. It passes
+    through the rise and the plateau, with the assist pulse if there is one. At the end of each plateau, a
+    copy of it passes through the fall and the rest of the assist pulse, and relaxes without drive. It relaxes
+    until each magnetization is 12 kB T (or half the smaller barrier, if that is less) below the saddle, or
+    for twenty relaxation times. Then the side of the saddle counts. A rate of 0 means less than 3/trials at
+    95 % confidence.
 
     The power of the drivers is a linear function of the current through the junction between its values in P
-    and AP. If the read transistor is off, it does not depend on the magnetization at all. Otherwise another
-    ensemble, which starts in the new state, gives the energy of redundant writes.
+    and AP. If the read transistor is off, the power does not depend on the magnetization. If it is on,
+    another ensemble starts in the new state. It gives the energy of redundant writes.
 
-    With `counting.splitting`, error rates come from `mtjchar.physics.splitting`, with a standard error. It is
-    NaN where the rate is counted all the same: at pulses where splitting is not reliable, see
-    `mtjchar.cells.stt.rare_writes.split_rates`, and with an assist pulse.
+    With `counting.splitting`, error rates come from `mtjchar.physics.splitting`, with a standard error. With
+    an assist pulse, and at pulses where splitting is not reliable, the rate is counted all the same and the
+    standard error is NaN. See `mtjchar.cells.stt.rare_writes.split_rates`.
 
-    The random numbers follow from `counting.seed`, the device's number and the direction alone.
+    The random numbers follow from `counting.seed`, the number of the device, and the direction.
     """
     shape = (len(devices), len(pulses.amplitude_V), len(pulses.duration_s))
     rate, energy, redundant = np.full((3, *shape), np.nan)

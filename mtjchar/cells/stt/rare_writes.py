@@ -24,7 +24,7 @@ class Drive(Protocol):
 
     @property
     def only_holds(self) -> bool:
-        """Whether the drive only holds a magnetization in its new well."""
+        """Whether the drive only holds a magnetization in its new well, so that it need not be followed."""
 
     def start(self, m: FloatArray) -> FloatArray:
         """States from magnetizations (3, walkers) at rest."""
@@ -109,7 +109,7 @@ def split_rates(
     plateaus : ndarray, shape (durations,)
         s.
     trials : int
-        Walkers of each amplitude, and writes behind each counted rate.
+        Number of walkers of each amplitude, and number of writes behind each counted rate.
     counted : ndarray, shape (amplitudes, durations)
         Counted error rates of the same pulses.
     rng : numpy.random.Generator
@@ -117,10 +117,16 @@ def split_rates(
     Returns
     -------
     rate, standard_error : ndarray, shape (amplitudes, durations)
-        The rate is the counted one, and its standard error NaN, where splitting is not reliable: its
-        standard error is above half the rate and the counts have failures; more than a tenth of the rate
-        is, or would be, from magnetizations that had been written and came back (back-hopping, precession
-        over the barrier and back); or the counts contradict it.
+        Where splitting is not reliable, the rate is the counted one and its standard error is NaN.
+
+    Notes
+    -----
+    Splitting is not reliable in these cases:
+
+    - Its standard error is at least half the rate, and the counts have failures.
+    - More than a tenth of the rate is, or would be, from magnetizations that were written and came back, by
+      back-hopping or by precession over the barrier and back.
+    - Its rate is 0, or the counts contradict it.
     """
     spin, systems, start = pulse.spin, len(counted), -well.target
     walkers = systems * splitting.REPLICAS * (trials // splitting.REPLICAS)
@@ -145,7 +151,7 @@ def split_rates(
 
 
 def _contradicted(rate: FloatArray, error: FloatArray, counted: FloatArray, trials: int) -> BoolArray:
-    """Whether counts would be too improbable at any rate within some standard errors."""
+    """Whether the counts are too improbable at every rate within some standard errors of splitting."""
     reach = np.exp(_ERRORS * error / np.maximum(rate, np.finfo(float).tiny))
     failures, low, high = np.rint(counted * trials), rate / reach, np.minimum(rate * reach, 1.0)
     more = stats.binom.sf(failures - 1.0, trials, high) < _CHANCE
