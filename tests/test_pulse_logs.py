@@ -17,6 +17,7 @@ from mtjchar.stackfit import (
     simulate_counts,
     table_of,
 )
+from mtjchar.stackfit.checks.fit import check_fit
 from mtjchar.stackfit.data.states import threshold_of
 from mtjchar.stackfit.model import SwitchingModel
 from mtjchar.stackfit.pulses import Pulses
@@ -227,6 +228,16 @@ def test_a_hot_bake_comes_back_with_a_warning():
         fit = fit_stack([table_of(counts)], FILM, vary=["stability"], start=known, starts=1, intervals=False)
     value, error = fit.table().loc["stability", ["value", "standard_error"]]
     assert abs(value - 90.0) < 6.2 * error  # a false alarm in 6e-10 of the seeds
+    # Where the exponent itself is fitted, the stack's has no part in the result.
+    both = fit_stack_quietly(
+        [table_of(counts)],
+        FILM,
+        vary=["stability", "anisotropy_exponent"],
+        start=known,
+        starts=1,
+        intervals=False,
+    )
+    assert not any("were converted" in message for message in check_fit(both))
 
 
 def test_films_end_below_the_curie_temperature():

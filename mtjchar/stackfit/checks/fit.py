@@ -48,10 +48,12 @@ def check_fit(fit: StackFit) -> list[str]:
 
 
 def _hot(fit: StackFit) -> list[str]:
-    """Say how much the stability depends on an exponent of the stack, if hot rows were converted with it."""
+    """Say how much the stability depends on an exponent of the stack, if it converted hot rows."""
     film, at_fit = fit.problem.model.film, fit.problem.temperature
     hottest = float(np.max(pulse_temperatures(fit.problem), initial=at_fit))
     if film is None or hottest <= TEMPERATURE_RANGE[1] or hottest == at_fit:
+        return []
+    if "anisotropy_exponent" in fit.values:
         return []
     exponent = film.stack.anisotropy_exponent
     other = replace(film, stack=film.stack.model_copy(update={"anisotropy_exponent": exponent + _EXPONENT}))
