@@ -29,7 +29,7 @@ RATE = 1e-6
 VOLTAGES = (1.2, 1.4, 1.6)
 """Word-line voltages, V."""
 
-WALKERS = 800
+WALKERS = 3200
 SEED = 1
 _AMPLITUDES = np.linspace(0.3, 0.75, 5)
 
