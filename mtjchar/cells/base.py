@@ -261,13 +261,16 @@ class Outlook(NamedTuple):
     Attributes
     ----------
     largest_overdrive : mapping
-        Upper bound of the overdrive by direction: that of the junction alone at the highest amplitude.
+        Upper bound of the overdrive by direction: at the highest amplitude, without a transistor.
     warnings : tuple of str
         Possible errors, one sentence each.
+    across : str
+        What the amplitude of that bound is across.
     """
 
     largest_overdrive: Mapping[Direction, float] = {}
     warnings: tuple[str, ...] = ()
+    across: str = "the junction"
 
 
 class CellDescription(NamedTuple):

@@ -130,7 +130,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     for direction, overdrive in outlook.largest_overdrive.items():
         console.print(
             f"{direction}: largest overdrive {overdrive:.3g}, at "
-            f"{compact(loaded.sweep.amplitude.stop, 'V')} across the junction alone"
+            f"{compact(loaded.sweep.amplitude.stop, 'V')} across {outlook.across} alone"
         )
     cores = os.cpu_count() or 1
     console.print(f"{loaded.sweep.devices} devices, {loaded.sweep.samples:,} samples")
@@ -140,7 +140,8 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
             f"reads: {read_device_count(loaded)} devices, {read_samples:,} samples; no time estimate for them"
         )
     if seconds is None:
-        console.print("Error rates are counted. There is no time estimate for that.")
+        found = "estimated by splitting, or counted where that is not reliable" if loaded.split else "counted"
+        console.print(f"Error rates are {found}. There is no time estimate for that.")
     else:
         console.print(f"about {rough_time(seconds / cores)} on {cores} cores (rough estimate)")
     for words in warnings:

@@ -258,7 +258,8 @@ def foresee(tables: SotTables, device: pd.DataFrame, amplitude: float) -> Outloo
             f"{first} and {against} favour opposite states in the same write; the lines are driven so that "
             f"{first} favours the state written."
         )
-    return Outlook(dict.fromkeys(("p_to_ap", "ap_to_p"), overdrive), tuple(warnings))
+    bounds = dict.fromkeys(("p_to_ap", "ap_to_p"), overdrive)
+    return Outlook(bounds, tuple(warnings), across="the channel and the lines")
 
 
 def hot(tables: SotTables, device: pd.DataFrame, current: float, where: str) -> str:
