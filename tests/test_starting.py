@@ -99,6 +99,13 @@ def test_check_shows_what_devices_and_study_say(call):
     assert "153,600 samples" in out
 
 
+def test_check_of_an_sot_cell_names_what_its_amplitude_is_across(call):
+    code, out, _ = call("check", "sot_2t")
+    assert code == 0
+    assert "at 0.8 V across the channel and the lines alone" in out
+    assert "estimated by splitting" in out  # sot_2t asks for it
+
+
 @pytest.mark.parametrize("torque", ["voltage", "current"])
 def test_overdrive_is_bounded_by_that_of_the_junction_alone(tmp_path, torque):
     """With an ideal transistor of 1 ohm and lines of 1 ohm the circuit's overdrive comes up to the bound."""

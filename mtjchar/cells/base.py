@@ -15,6 +15,7 @@ import pandas as pd
 from mtjchar.arrays import FloatArray, WordArray
 from mtjchar.cells.bitwise import Bitwise
 from mtjchar.cells.footprint import Footprint
+from mtjchar.cells.outlook import Outlook
 from mtjchar.cells.pulse_shape import Point, PulseShape
 from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.transistor import Transistor
@@ -24,7 +25,7 @@ from mtjchar.fields import Description, Place
 
 __all__ = [
     "Averages", "CellDescription", "CellKind", "CellTables", "ColumnLabel", "Counting", "Curve", "Direction",
-    "Driven", "FileTables", "Grid", "Outlook", "Portrait", "Pulses", "TablesT", "Trial",
+    "Driven", "FileTables", "Grid", "Portrait", "Pulses", "TablesT", "Trial",
 ]  # fmt: skip
 
 Direction = str
@@ -253,24 +254,6 @@ class Trial(NamedTuple):
     failure: tuple[str, str] | tuple[()] = ()
     load_s: float = 0.0
     device_s: float = 0.0
-
-
-class Outlook(NamedTuple):
-    """Properties of a cell that are known before a simulation.
-
-    Attributes
-    ----------
-    largest_overdrive : mapping
-        Upper bound of the overdrive by direction: that of the junction alone at the highest amplitude.
-    warnings : tuple of str
-        Possible errors, one sentence each.
-    read_overdrive : float or None
-        The same bound for reads, at the largest read voltage; None without reads, or if it is not known.
-    """
-
-    largest_overdrive: Mapping[Direction, float] = {}
-    warnings: tuple[str, ...] = ()
-    read_overdrive: float | None = None
 
 
 class CellDescription(NamedTuple):

@@ -137,7 +137,7 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     for direction, overdrive in outlook.largest_overdrive.items():
         console.print(
             f"{direction}: largest overdrive {overdrive:.3g}, at "
-            f"{compact(loaded.sweep.amplitude.stop, 'V')} across the junction alone"
+            f"{compact(loaded.sweep.amplitude.stop, 'V')} across {outlook.across} alone"
         )
     if outlook.read_overdrive is not None:
         console.print(
@@ -155,7 +155,8 @@ def check(study: StudyFile, as_json: AsJson = False) -> None:
     if (bitwise := bitwise_of(loaded)) is not None:
         console.print(f"bitwise operations: {bitwise.tuples} groups of cells, included in that time")
     if seconds is None:
-        console.print("Error rates of writes are counted. There is no time estimate for that.")
+        found = "estimated by splitting, or counted where that is not reliable" if loaded.split else "counted"
+        console.print(f"Error rates of writes are {found}. There is no time estimate for that.")
     else:
         console.print(f"about {rough_time(seconds / cores)} on {cores} cores (rough estimate)")
     for words in warnings:

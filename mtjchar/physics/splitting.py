@@ -127,7 +127,7 @@ class SplitRates(NamedTuple):
     def error_rate(self) -> FloatArray:
         """Mean over the replicas, (systems, durations)."""
         # Rounding can lift the sum of all weights above 1.
-        return np.minimum(self.replicas.mean(axis=0), 1.0)
+        return np.asarray(np.minimum(self.replicas.mean(axis=0), 1.0))
 
     @property
     def standard_error(self) -> FloatArray:

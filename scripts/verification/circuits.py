@@ -297,7 +297,7 @@ def steps() -> list[Row]:
 
     duration = 2e-9
     times, coarse = ensemble_path(duration, 2e-13)
-    truth = CubicSpline(times, (4 * ensemble_path(duration, 1e-13)[1] - coarse) / 3)
+    truth = CubicSpline(times, (16 * ensemble_path(duration, 1e-13)[1] - coarse) / 15)
     vector_sizes = np.array([4e-12, 2e-12, 1e-12, 0.5e-12, 0.25e-12])
     vector_errors = []
     for size in vector_sizes:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from mtjchar.arrays import FloatArray, WordArray
-from mtjchar.cells.base import Outlook
 from mtjchar.cells.footprint import Footprint, strip_area
+from mtjchar.cells.outlook import Outlook
 from mtjchar.cells.sot.tables import SotTables
 from mtjchar.cells.stt import device as pillar
 from mtjchar.cells.stt.film_laws import volume
@@ -262,7 +262,8 @@ def foresee(tables: SotTables, device: pd.DataFrame, amplitude: float) -> Outloo
             f"{first} and {against} favour opposite states in the same write; the lines are driven so that "
             f"{first} favours the state written."
         )
-    return Outlook(dict.fromkeys(("p_to_ap", "ap_to_p"), overdrive), tuple(warnings))
+    bounds = dict.fromkeys(("p_to_ap", "ap_to_p"), overdrive)
+    return Outlook(bounds, tuple(warnings), across="the channel and the lines")
 
 
 def hot(tables: SotTables, device: pd.DataFrame, current: float, where: str) -> str:

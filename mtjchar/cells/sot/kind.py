@@ -17,11 +17,11 @@ from mtjchar.cells.base import (
     Counting,
     Direction,
     FileTables,
-    Outlook,
     Pulses,
     Trial,
 )
 from mtjchar.cells.footprint import Footprint
+from mtjchar.cells.outlook import Outlook
 from mtjchar.cells.sot import device
 from mtjchar.cells.sot.tables import SotTables, SotVariability
 from mtjchar.cells.stt import stack_files

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mtjchar.arrays import FloatArray, WordArray
-from mtjchar.cells.base import Outlook
+from mtjchar.cells.outlook import Outlook
 from mtjchar.cells.stt.barriers import barriers, first_barrier
 from mtjchar.cells.stt.film_laws import FilmLaws
 from mtjchar.cells.stt.stack import Stack

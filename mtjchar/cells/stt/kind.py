@@ -17,13 +17,13 @@ from mtjchar.cells.base import (
     Counting,
     Direction,
     FileTables,
-    Outlook,
     Portrait,
     Pulses,
     Trial,
 )
 from mtjchar.cells.bitwise import Bitwise
 from mtjchar.cells.footprint import Footprint, strip_area
+from mtjchar.cells.outlook import Outlook
 from mtjchar.cells.reading import Reads, ReferenceLevel, Sensed, SensedTogether
 from mtjchar.cells.stt import device, stack_files
 from mtjchar.cells.stt.tables import DIRECTIONS, SttTables, SttVariability
