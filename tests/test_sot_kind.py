@@ -109,6 +109,7 @@ def test_study_is_written_and_read_again(study, tmp_path):
         ),
         ({"cell": {"easy_axis": "in-plane"}}, "junction.aspect_ratio", "above 1"),
         (IN_PLANE | {"channel": {"angle": 0.0, "width": 1e-7}}, "channel.angle", "across the easy axis"),
+        ({"read": {"offset": 1e-3}}, "read", "reads are not modelled"),
     ],
 )
 def test_tables_that_cannot_be_are_refused(study, changes, key, allowed):

@@ -227,6 +227,13 @@ class SotTables(CellTables):
     cell: ThreeTerminalCell
     variability: SotVariability = SotVariability()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_read(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("read") is not None:
+            raise inconsistent("read", "no table [read] in a study of SOT cells: their reads are not modelled")
+        return given
+
     @property
     def pillar(self) -> SttTables:
         """The junction by itself, as the tables of an STT cell."""
