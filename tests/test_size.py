@@ -4,10 +4,12 @@ Seeds are fixed; the comparison of an ensemble would fail for a right program an
 probability of 1e-9.
 """
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
-from common import DEMO, ROOT, with_values
+from common import DEMO, ROOT, InPlace, with_values
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import constants, special, stats
@@ -29,8 +31,9 @@ from mtjchar.report.chapters import limits
 from mtjchar.stackfit import Film, fit_stack, pulses_at, read_table, simulate_counts, table_of, write_stack
 from mtjchar.stackfit.film import Device
 from mtjchar.study import load_stack
-from mtjchar.surfaces import WriteSurface
+from mtjchar.surfaces import WriteSurface, average_devices
 from mtjchar.sweep.population import Population
+from mtjchar.sweep.run import run_sweep
 
 ALARM = 1e-9
 # Perpendicular also as a film, so that K_eff hardly depends on the diameter.
@@ -329,6 +332,29 @@ def test_a_report_has_the_number_among_its_limits():
     wide = DEMO.with_(junction={"diameter": 90e-9}, stack=STRONG)
     shown = limits(WriteSurface(surface.dataset.assign_attrs(study=wide.to_toml())))
     assert any("The diameter of 90 nm is beyond" in point for point in shown)
+
+
+def test_answers_carry_the_warnings_of_their_run(tmp_path, call):
+    pulses = {
+        "amplitude": {"start": 0.6, "stop": 1.2, "points": 3},
+        "duration": {"start": 2e-9, "stop": 3e-8, "points": 3},
+        "devices": 2,
+    }
+    wide = DEMO.with_(junction={"diameter": 60e-9}, stack={"exchange_stiffness": 4e-12}, sweep=pulses)
+    run = run_sweep(wide, tmp_path / "run", executor=InPlace())
+    surface = average_devices(run)
+    assert any("The diameter of 60 nm is beyond" in words for words in surface.warnings)
+    for command in (
+        ("query", run, "--amplitude", "1 V", "--duration", "10 ns", "--json"),
+        ("pulse", run, "--ber", "0.99", "--json"),
+    ):
+        code, out, error = call(*command)
+        assert code == 0, error
+        json.loads(out)
+        assert "The diameter of 60 nm is beyond" in " ".join(error.split())
+    plain = run_sweep(DEMO.with_(sweep=pulses), tmp_path / "plain", executor=InPlace())
+    assert average_devices(plain).warnings == ()
+    assert "warnings" not in average_devices(plain).dataset.attrs
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from mtjchar.cli.common import (
     load_surface,
     number_or_dash,
     print_json,
+    warn,
     writable_file,
 )
 from mtjchar.cli.comparison import comparison_as_json, print_comparison, write_comparison
@@ -80,6 +81,7 @@ def query(
     asked = _asked(direction or "", amplitude, duration, pulses)
     surface = load_surface(folder)
     found = questions.answers(surface, asked)
+    _warn_of_limits(surface)
     alone = len(found) == 1 and bool(direction) and pulses is None
     if as_json:
         print_json(found[0] if alone else found)
@@ -199,6 +201,7 @@ def pulse(
         max_duration=max_duration,
     )
     highest = _highest_amplitude(surface, target, ber, cheapest.duration_s, max_amplitude)
+    _warn_of_limits(surface)
     if as_json:
         print_json({"direction": target, **cheapest._asdict(), **highest})
         return
@@ -229,6 +232,12 @@ def pulse(
             console.print(
                 f"The {lever.value} is at the edge of the sweep. A cheaper pulse may lie beyond it."
             )
+
+
+def _warn_of_limits(surface: WriteSurface) -> None:
+    """Say beyond which limits of the model the cell is, on standard error."""
+    for words in surface.warnings:
+        warn(words)
 
 
 def _highest_amplitude(

@@ -208,6 +208,13 @@ class SurfaceGrid:
         return str(self._source.attrs.get(rising.REASON_ATTRIBUTE, ""))
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Limits of the model that the cell of the run is beyond, one sentence each."""
+        from mtjchar.surfaces import schema
+
+        return tuple(str(self._source.attrs.get(schema.WARNINGS_ATTRIBUTE, "")).splitlines())
+
+    @property
     def nominal_amplitude(self) -> float:
         """Amplitude at which comparisons start, V."""
         return float(self._source.attrs["nominal_amplitude_V"])

@@ -231,7 +231,9 @@ class SotTables(CellTables):
     @classmethod
     def _not_read(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("read") is not None:
-            raise inconsistent("read", "no table [read] in a study of SOT cells: their reads are not modelled")
+            raise inconsistent(
+                "read", "no table [read] in a study of SOT cells: their reads are not modelled"
+            )
         return given
 
     @property
