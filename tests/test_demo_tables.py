@@ -3,8 +3,8 @@
 Two are newer:
 
 - That of the fit: its covariance moved by 4e-5 when derivatives became differences of the solver and the
-  table of error rates. It moved by 7e-5, and values by 3e-6, when the search came to end elsewhere in the flat
-  bottom of the minimum.
+  table of error rates. It moved by 7e-5, and values by 3e-6, when the search came to end elsewhere in the
+  flat bottom of the minimum.
 - That of counts: ensembles got another scheme, and with it other random numbers. With 4,000 trials in place
   of 50, all rates of both schemes agree within 1.8 standard errors, and the energies within 0.3 %.
 """
