@@ -20,7 +20,7 @@ from mtjchar.files import checksum, write_bytes
 from mtjchar.physics import splitting
 from mtjchar.study import Study
 from mtjchar.surfaces import rising, tails
-from mtjchar.surfaces.schema import KIND_ATTRIBUTE, WARNINGS_ATTRIBUTE
+from mtjchar.surfaces.schema import KIND_ATTRIBUTE
 from mtjchar.surfaces.surface import WriteSurface
 from mtjchar.sweep import failures
 from mtjchar.sweep.population import Population
@@ -111,7 +111,7 @@ def average_devices(run: str | Path, *, most_failed: float = MOST_FAILED) -> Wri
         provenance["failed"] = failed
     nominal = Population(study).nominal()
     if warnings := study.kind.foresee(study.tables, nominal, study.sweep.amplitude.stop).warnings:
-        provenance[WARNINGS_ATTRIBUTE] = "\n".join(warnings)
+        provenance[tails.WARNINGS_ATTRIBUTE] = "\n".join(warnings)
     surface = WriteSurface(_dataset(study, samples, devices).assign_attrs(provenance))
     content = surface.to_netcdf()
     write_bytes(directory.path / "surface.nc", content)

@@ -210,9 +210,7 @@ class SurfaceGrid:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Limits of the model that the cell of the run is beyond, one sentence each."""
-        from mtjchar.surfaces import schema
-
-        return tuple(str(self._source.attrs.get(schema.WARNINGS_ATTRIBUTE, "")).splitlines())
+        return tuple(str(self._source.attrs.get(tails.WARNINGS_ATTRIBUTE, "")).splitlines())
 
     @property
     def nominal_amplitude(self) -> float:

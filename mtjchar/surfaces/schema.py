@@ -11,15 +11,12 @@ import xarray as xr
 
 from mtjchar.cells import KINDS, CellKind, kinds_with
 from mtjchar.errors import InputError
-from mtjchar.surfaces import rising
+from mtjchar.surfaces import rising, tails
 
-__all__ = ["KIND_ATTRIBUTE", "WARNINGS_ATTRIBUTE", "check", "kind_of"]
+__all__ = ["KIND_ATTRIBUTE", "check", "kind_of"]
 
 KIND_ATTRIBUTE = "cell_kind"
 """Attribute with the name of the cell kind, one of `mtjchar.cells.KINDS`."""
-
-WARNINGS_ATTRIBUTE = "warnings"
-"""Attribute with the limits of the model that the cell is beyond, a sentence a line, if there are some."""
 
 _PULSES = ("direction", "amplitude", "duration")
 _MOST_VALUES = 50_000_000
@@ -168,7 +165,7 @@ def _check_attributes(dataset: xr.Dataset, refuse: _Refuse) -> None:
         good = number.ndim == 0 and number.dtype.kind in "fiu" and 0.0 < number < np.inf
         if not good:
             raise refuse(f"attribute {name}", value, "a finite number above 0")
-    texts = (rising.RISING_ATTRIBUTE, rising.REASON_ATTRIBUTE, WARNINGS_ATTRIBUTE)
+    texts = (rising.RISING_ATTRIBUTE, rising.REASON_ATTRIBUTE, tails.WARNINGS_ATTRIBUTE)
     for name in ("study", "mtjchar_version", *texts):
         if not isinstance(dataset.attrs.get(name, ""), str):
             raise refuse(f"attribute {name}", dataset.attrs[name], "text")

@@ -17,6 +17,7 @@ __all__ = [
     "ENOUGH_ATTRIBUTE",
     "ENOUGH_DEVICES",
     "VERIFIED_RATE",
+    "WARNINGS_ATTRIBUTE",
     "StatedRate",
     "enough_of_plain_sample",
     "is_extrapolated",
@@ -31,6 +32,9 @@ _ENOUGH_PLAIN, _SHARE_PLAIN = 25.0, 0.2  # in replicates of devices without weig
 
 VERIFIED_RATE = 1e-18
 """Lowest error rate that the solver and the sampling are verified at."""
+
+WARNINGS_ATTRIBUTE = "warnings"
+"""Attribute with the limits of the model that the cell is beyond, a sentence a line, if there are some."""
 
 ENOUGH_ATTRIBUTE = "enough_devices"
 """Attribute of a surface: the effective devices that it requires; `ENOUGH_DEVICES` if it is missing."""
