@@ -447,7 +447,7 @@ def test_commands(run, call, tmp_path):
 
 def test_what_an_operation_needs_is_not_denied_beside_a_read_without_it(analytic, capsys):
     # Between a read with 1e-6 and one without, the error rate may still be below 1e-6: then some offset is
-    # small enough, though interpolation does not tell which.
+    # small enough, though interpolation does not show at which.
     data = analytic.dataset.copy(deep=True)
     data["error_rate"][:] = 1e-9
     data["largest_offset"][..., 1:] = np.nan

@@ -393,9 +393,10 @@ class LoadedEnsemble(Ensemble):
     def _drive(
         self,
         m: FloatArray,
-        half: int,  # noqa: ARG002
+        half: int,
         weight: float,
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
+        del half  # the drive does not depend on the time
         if self._idle:
             return self._series[0], None, None
         cosine, torque, other = self._cosine, self._efficiency, self._other

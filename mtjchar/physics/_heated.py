@@ -129,9 +129,10 @@ class HeatedEnsemble(Ensemble):
     def _drive(
         self,
         m: FloatArray,
-        half: int,  # noqa: ARG002
+        half: int,
         weight: float,
     ) -> tuple[float | FloatArray, FloatArray | None, FloatArray | None]:
+        del half  # the drive does not depend on the time
         cosine, torque, other = self._cosine, self._efficiency, self._other
         cosine.fill(0.0)
         for component, p in self._reference:

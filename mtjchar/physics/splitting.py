@@ -45,6 +45,7 @@ References
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -61,6 +62,7 @@ from mtjchar.physics.wells import WriteWells, wells
 __all__ = [
     "REPLICAS",
     "Dynamics",
+    "RectangularPulse",
     "SplitRates",
     "relaxed",
     "split",
@@ -221,7 +223,7 @@ def write_error_rate(
         well=(0.0, 0.0, -target),
         least=-target * well.saddle,
     )
-    dynamics = _Rectangular(macrospin, series)
+    dynamics = _Current(macrospin, series)
     at_start = np.abs(polyval(-target * macrospin.reference[2], series)).max()
     overdrive = float(at_start / macrospin.critical_current)
     return split(
@@ -338,19 +340,23 @@ def relaxed(
     return written
 
 
-class _Rectangular(NamedTuple):
-    """`Dynamics` of rectangular pulses."""
+class RectangularPulse:
+    """Edges of rectangular pulses, for `Dynamics`: they take no time, and states stay as they are."""
+
+    def rise(self, state: FloatArray, system: IndexArray, rng: np.random.Generator) -> FloatArray:
+        """Return the states."""
+        del system, rng
+        return state
+
+    fall = rise
+
+
+@dataclass(frozen=True)
+class _Current(RectangularPulse):
+    """`Dynamics` of a pulse of the current through the junction."""
 
     macrospin: llgs.Macrospin
     current: FloatArray  # (terms, systems)
-
-    def rise(
-        self,
-        state: FloatArray,
-        system: IndexArray,  # noqa: ARG002
-        rng: np.random.Generator,  # noqa: ARG002
-    ) -> FloatArray:
-        return state
 
     def plateau(
         self, state: FloatArray, system: IndexArray, duration: float, rng: np.random.Generator
@@ -364,21 +370,14 @@ class _Rectangular(NamedTuple):
         )
         return np.asarray(end.m[-1])
 
-    def fall(
-        self,
-        state: FloatArray,
-        system: IndexArray,  # noqa: ARG002
-        rng: np.random.Generator,  # noqa: ARG002
-    ) -> FloatArray:
-        return state
-
     def rest(
         self,
         state: FloatArray,
-        system: IndexArray,  # noqa: ARG002
+        system: IndexArray,
         duration: float,
         rng: np.random.Generator,
     ) -> FloatArray:
+        del system
         step = llgs.largest_step(self.macrospin)
         return np.asarray(llgs.simulate(self.macrospin, state, duration=duration, step=step, rng=rng).m[-1])
 

@@ -96,7 +96,7 @@ class World:
 
     def _setting(self, vector: FloatArray, rows: Rows, pulses: Pulses | None = None) -> Setting:
         problem, known = self.problem, self._known_settings
-        key = vector.tobytes(), id(rows)
+        key = vector.shape, vector.tobytes(), id(rows)
         if pulses is None and key in known:
             return known[key]
         setting = Setting(
@@ -109,7 +109,7 @@ class World:
         return setting
 
     @functools.cached_property
-    def _known_settings(self) -> dict[tuple[bytes, int], Setting]:
+    def _known_settings(self) -> dict[tuple[tuple[int, ...], bytes, int], Setting]:
         """Settings of the last parameters: patterns and many causes change only their own rates."""
         return {}
 

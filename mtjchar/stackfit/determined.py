@@ -70,7 +70,7 @@ def _undetermined(problem: Problem, minimum: Minimum, asked: set[str]) -> set[st
     size = scales(problem, minimum.vector)
     slope = minimum.jacobian * size
     length = np.linalg.norm(slope, axis=0)
-    # The uncertainty in units of what a single parameter would have, which shows equal effects.
+    # Standard errors over those of each parameter alone: they are large where parameters have equal effects.
     unit = np.where(length > 0.0, length, 1.0)
     shared = np.sqrt(np.diag(inverse(slope / unit)))
     error = shared * size / unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -106,7 +107,8 @@ CASES = (
 )  # fmt: skip
 
 
-class _Channel(NamedTuple):
+@dataclass(frozen=True)
+class _Channel(splitting.RectangularPulse):
     """`splitting.Dynamics` of rectangular pulses in the channel and through the junction."""
 
     macrospin: llgs.Macrospin
@@ -114,29 +116,11 @@ class _Channel(NamedTuple):
     channel: float  # A
     current: float  # A
 
-    def rise(
-        self,
-        state: FloatArray,
-        system: IndexArray,  # noqa: ARG002
-        rng: np.random.Generator,  # noqa: ARG002
-    ) -> FloatArray:
-        """Return the states: there is no edge."""
-        return state
-
     def plateau(
         self, state: FloatArray, system: IndexArray, duration: float, rng: np.random.Generator
     ) -> FloatArray:
         """States after a part of the pulse."""
         return self._moved(state, system, duration, 1.0, rng)
-
-    def fall(
-        self,
-        state: FloatArray,
-        system: IndexArray,  # noqa: ARG002
-        rng: np.random.Generator,  # noqa: ARG002
-    ) -> FloatArray:
-        """Return the states: there is no edge."""
-        return state
 
     def rest(
         self, state: FloatArray, system: IndexArray, duration: float, rng: np.random.Generator

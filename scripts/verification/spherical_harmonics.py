@@ -140,13 +140,13 @@ def generator(layer: Layer, torques: Sequence[Torque], degree: int) -> Any:
 
 def operators(degree: int) -> tuple[list[Any], list[Any]]:
     """Products with x, y, z and rotations around x, y, z, as sparse matrices on the real harmonics."""
-    l, m = _degrees(degree)  # noqa: E741
-    shape, row = (len(l), len(l)), np.arange(len(l))
-    up, low = row[m < l], row[l < degree]
-    raising: Any = sparse.csr_array((np.sqrt(1.0 * (l * (l + 1) - m * (m + 1))[up]), (up + 1, up)), shape)
+    ell, m = _degrees(degree)
+    shape, row = (len(ell), len(ell)), np.arange(len(ell))
+    up, low = row[m < ell], row[ell < degree]
+    raising: Any = sparse.csr_array((np.sqrt(1.0 * (ell * (ell + 1) - m * (m + 1))[up]), (up + 1, up)), shape)
     lx, ly = 0.5 * (raising + raising.T), -0.5j * (raising - raising.T)  # equation 4
     lz: Any = sparse.csr_array((m.astype(np.float64), (row, row)), shape)
-    z: Any = sparse.csr_array((_coupling(l[low] + 1, m[low]), (low + 2 * l[low] + 2, low)), shape)
+    z: Any = sparse.csr_array((_coupling(ell[low] + 1, m[low]), (low + 2 * ell[low] + 2, low)), shape)
     z = z + z.T  # equation 5
     x, y = -1j * (ly @ z - z @ ly), 1j * (lx @ z - z @ lx)  # equation 6
     real = _real(degree)
@@ -188,14 +188,14 @@ def projected(
 
 def _degrees(degree: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Degree l and order m of each harmonic; number l (l + 1) + m."""
-    l = np.repeat(np.arange(degree + 1), 2 * np.arange(degree + 1) + 1)  # noqa: E741
-    return l, np.arange(len(l)) - l * (l + 1)
+    ell = np.repeat(np.arange(degree + 1), 2 * np.arange(degree + 1) + 1)
+    return ell, np.arange(len(ell)) - ell * (ell + 1)
 
 
-def _coupling(l: npt.ArrayLike, m: npt.ArrayLike) -> FloatArray:  # noqa: E741
+def _coupling(ell: npt.ArrayLike, m: npt.ArrayLike) -> FloatArray:
     """c_lm of equation 5."""
-    l, m = np.asarray(l, dtype=np.float64), np.asarray(m, dtype=np.float64)  # noqa: E741
-    return np.asarray(np.sqrt((l * l - m * m) / (4.0 * l * l - 1.0)))
+    ell, m = np.asarray(ell, dtype=np.float64), np.asarray(m, dtype=np.float64)
+    return np.asarray(np.sqrt((ell * ell - m * m) / (4.0 * ell * ell - 1.0)))
 
 
 def _real(degree: int) -> Any:
