@@ -343,18 +343,21 @@ def test_answers_carry_the_warnings_of_their_run(tmp_path, call):
     wide = DEMO.with_(junction={"diameter": 60e-9}, stack={"exchange_stiffness": 4e-12}, sweep=pulses)
     run = run_sweep(wide, tmp_path / "run", executor=InPlace())
     surface = average_devices(run)
+    plain = run_sweep(DEMO.with_(sweep=pulses), tmp_path / "plain", executor=InPlace())
+    assert average_devices(plain).warnings == ()
+    assert "warnings" not in average_devices(plain).dataset.attrs
     assert any("The diameter of 60 nm is beyond" in words for words in surface.warnings)
     for command in (
         ("query", run, "--amplitude", "1 V", "--duration", "10 ns", "--json"),
         ("pulse", run, "--ber", "0.99", "--json"),
+        ("export", run, "--format", "csv", "--out", tmp_path / "table.csv"),
+        ("compare", run, plain, "--out", tmp_path / "compared", "--json"),
     ):
         code, out, error = call(*command)
         assert code == 0, error
-        json.loads(out)
+        if "--json" in command:
+            json.loads(out)
         assert "The diameter of 60 nm is beyond" in " ".join(error.split())
-    plain = run_sweep(DEMO.with_(sweep=pulses), tmp_path / "plain", executor=InPlace())
-    assert average_devices(plain).warnings == ()
-    assert "warnings" not in average_devices(plain).dataset.attrs
 
 
 @pytest.mark.parametrize(

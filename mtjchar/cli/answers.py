@@ -81,7 +81,6 @@ def query(
     asked = _asked(direction or "", amplitude, duration, pulses)
     surface = load_surface(folder)
     found = questions.answers(surface, asked)
-    _warn_of_limits(surface)
     alone = len(found) == 1 and bool(direction) and pulses is None
     if as_json:
         print_json(found[0] if alone else found)
@@ -201,7 +200,6 @@ def pulse(
         max_duration=max_duration,
     )
     highest = _highest_amplitude(surface, target, ber, cheapest.duration_s, max_amplitude)
-    _warn_of_limits(surface)
     if as_json:
         print_json({"direction": target, **cheapest._asdict(), **highest})
         return
@@ -234,12 +232,6 @@ def pulse(
             )
 
 
-def _warn_of_limits(surface: WriteSurface) -> None:
-    """Say beyond which limits of the model the cell is, on standard error."""
-    for words in surface.warnings:
-        warn(words)
-
-
 def _highest_amplitude(
     surface: WriteSurface, target: str, ber: float, duration: float, limit: float | None
 ) -> dict[str, float]:
@@ -270,6 +262,9 @@ def compare(
 
     comparison = compare_runs(folders, ber)
     files = write_comparison(comparison, out)
+    for name, surface in comparison.surfaces.items():
+        for words in surface.warnings:
+            warn(f"{name}: {words}")
     if as_json:
         print_json(comparison_as_json(comparison))
         return

@@ -298,10 +298,13 @@ def load_checked(path: Path) -> Study:
 
 
 def load_surface(folder: Path) -> WriteSurface:
-    """Load the surface of a run directory."""
+    """Load the surface of a run directory, and say beyond which limits of the model its cell is."""
     from mtjchar.surfaces import WriteSurface
 
-    return WriteSurface.of_run(folder)
+    surface = WriteSurface.of_run(folder)
+    for words in surface.warnings:
+        warn(words)
+    return surface
 
 
 def load_reads(folder: Path) -> ReadSurface | None:
