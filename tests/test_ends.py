@@ -172,8 +172,8 @@ def test_ctrl_c_ends_a_fit(place):
                                         (0.6, 20, 1000, 0.93), (0.5, 30, 1000, 0.6), (0.8, 4, 1000, 0.5)]
     )  # fmt: skip
     (place / "data.csv").write_text("direction,amplitude_V,duration_ns,trials,switched\n" + times)
-    process = started(FIT + " --diameter '40 nm'", place)
-    time.sleep(6.0)  # beyond the imports: of a fit that takes three times as long
+    process = started(FIT + " --diameter '40 nm' --terms critical_current_spread,stability_spread", place)
+    time.sleep(5.0)  # beyond the imports: of a fit that takes three times as long
     os.killpg(process.pid, signal.SIGINT)
     start = time.monotonic()
     code, said = end_of(process, 20)
